@@ -1,0 +1,1 @@
+"""kdlab: the combined training objective for knowledge distillation."""
