@@ -1,0 +1,371 @@
+"""How far a student's distribution is from its teacher's, per position, in nats.
+
+p is the teacher's distribution and q the student's, both ``softmax(logits / temperature)`` over the
+last axis. Every divergence has the same contract:
+
+- it is computed in float32 or better, whatever dtype comes in, and is never negative;
+- it is 0, and so is its gradient, where q = p;
+- value and gradient stay finite where both distributions give a token no probability (logit -inf);
+- no gradient reaches the teacher.
+
+Each is written twice over, as one small *kernel*: its value from log p and log q, and its gradient
+with respect to the student's scaled logits, in closed form. The functions below and the fused
+objective (:mod:`kdlab.fused`) use the same kernels, so there is one place where each formula lives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "DIVERGENCES",
+    "forward_kl",
+    "jensen_shannon",
+    "reverse_kl",
+    "skew_forward_kl",
+    "skew_reverse_kl",
+    "total_variation",
+]
+
+Kernel = Callable[..., tuple[Tensor, Tensor | None]]
+"""(log_p, log_q, need_grad=...) -> (value [...], gradient to the student's scaled logits [..., V])"""
+
+Divergence = Callable[..., Tensor]
+
+
+def forward_kl(
+    student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0
+) -> Tensor:
+    """KL(p‖q) = Σ p (log p − log q): what the student misses of the teacher; mass-covering.
+
+    Args:
+        student_logits: ``[..., V]``, any floating dtype.
+        teacher_logits: ``[..., V]``, same leading shape and vocabulary; taken as a constant.
+        temperature: T > 0; both sets of logits are divided by it.
+
+    Returns:
+        ``[...]``, nats per position, not multiplied by T². Infinite where q = 0 and p > 0.
+
+    Raises:
+        ValueError: shapes or vocabularies differ, a dtype is not floating, or T is not positive.
+
+    Source: Hinton et al. 2015 (arXiv 1503.02531), with the teacher's entropy subtracted.
+
+    >>> student, teacher = torch.zeros(4), torch.tensor([0.8, 0.1, 0.1, 1e-9]).log()
+    >>> print(f"{forward_kl(student, teacher):.4f}")
+    0.7473
+    """
+    return _divergence(_forward_kl, student_logits, teacher_logits, temperature)
+
+
+def reverse_kl(
+    student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0
+) -> Tensor:
+    """KL(q‖p) = Σ q (log q − log p): what the student makes up beyond the teacher; mode-seeking.
+
+    Arguments, return value and errors are those of :func:`forward_kl`; infinite where p = 0 and q > 0.
+
+    Source: Gu et al. 2024, MiniLLM (arXiv 2306.08543).
+
+    >>> student, teacher = torch.zeros(4), torch.tensor([0.8, 0.1, 0.1, 1e-9]).log()
+    >>> print(f"{reverse_kl(student, teacher):.4f}")
+    5.0016
+    """
+    return _divergence(_reverse_kl, student_logits, teacher_logits, temperature)
+
+
+def total_variation(
+    student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0
+) -> Tensor:
+    """½ Σ |p − q|, between 0 and 1: the largest difference in probability of any set of tokens.
+
+    Arguments and errors are those of :func:`forward_kl`. Not in nats: it is a probability.
+    Where q = p on a token, the subgradient 0 is used.
+
+    Source: Wen et al. 2023, f-DISTILL (arXiv 2307.15190).
+
+    >>> print(f"{total_variation(torch.zeros(2), torch.tensor([0.9, 0.1]).log()):.4f}")
+    0.4000
+    """
+    return _divergence(_total_variation, student_logits, teacher_logits, temperature)
+
+
+def jensen_shannon(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    *,
+    temperature: float = 1.0,
+    beta: float = 0.5,
+) -> Tensor:
+    """β·KL(p‖m) + (1−β)·KL(q‖m) with m = β·p + (1−β)·q: bounded, between the two KLs.
+
+    Args:
+        student_logits: as in :func:`forward_kl`.
+        teacher_logits: as in :func:`forward_kl`.
+        temperature: as in :func:`forward_kl`.
+        beta: the teacher's weight in the mixture, 0 < β < 1. The divergence itself goes to 0 at both
+            ends; divided by β it goes to KL(p‖q) as β → 0, and divided by 1−β to KL(q‖p) as β → 1.
+            Libraries that return a KL *at* the ends are not continuous there.
+
+    Returns:
+        ``[...]``, nats per position, at most −β log β − (1−β) log(1−β).
+
+    Raises:
+        ValueError: as :func:`forward_kl`, and when β is not strictly between 0 and 1.
+
+    Source: Agarwal et al. 2024, generalized knowledge distillation (arXiv 2306.13649).
+
+    >>> print(f"{jensen_shannon(torch.tensor([40.0, 0.0]), torch.tensor([0.0, 40.0])):.4f}")
+    0.6931
+    """
+    if not 0.0 < beta < 1.0:
+        raise ValueError(
+            f"beta must lie strictly between 0 and 1, got {beta}: at 0 and 1 this divergence is 0 for "
+            "every student. Use forward_kl or reverse_kl for its rescaled limits."
+        )
+    kernel = partial(_jensen_shannon, beta=beta)
+    return _divergence(kernel, student_logits, teacher_logits, temperature)
+
+
+def skew_forward_kl(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    *,
+    temperature: float = 1.0,
+    alpha: float = 0.1,
+) -> Tensor:
+    """KL(p‖α·p + (1−α)·q): forward KL that stays below −log α however little q gives a token.
+
+    Args:
+        student_logits: as in :func:`forward_kl`.
+        teacher_logits: as in :func:`forward_kl`.
+        temperature: as in :func:`forward_kl`.
+        alpha: the share of the teacher that is mixed in, 0 ≤ α < 1; 0 is :func:`forward_kl`.
+
+    Returns:
+        ``[...]``, nats per position.
+
+    Raises:
+        ValueError: as :func:`forward_kl`, and when α lies outside [0, 1).
+
+    Source: Ko et al. 2024, DistiLLM (arXiv 2402.03898).
+
+    >>> print(f"{skew_forward_kl(torch.tensor([60.0, 0.0]), torch.tensor([0.0, 60.0])):.4f}")
+    2.3026
+    """
+    _check_alpha(alpha)
+    kernel = partial(_skew_forward_kl, alpha=alpha) if alpha else _forward_kl
+    return _divergence(kernel, student_logits, teacher_logits, temperature)
+
+
+def skew_reverse_kl(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    *,
+    temperature: float = 1.0,
+    alpha: float = 0.1,
+) -> Tensor:
+    """KL(q‖α·q + (1−α)·p): reverse KL that stays below −log α however little p gives a token.
+
+    Args:
+        student_logits: as in :func:`forward_kl`.
+        teacher_logits: as in :func:`forward_kl`.
+        temperature: as in :func:`forward_kl`.
+        alpha: the share of the student that is mixed in, 0 ≤ α < 1; 0 is :func:`reverse_kl`.
+
+    Returns:
+        ``[...]``, nats per position.
+
+    Raises:
+        ValueError: as :func:`forward_kl`, and when α lies outside [0, 1).
+
+    Source: Ko et al. 2024, DistiLLM (arXiv 2402.03898).
+
+    >>> print(f"{skew_reverse_kl(torch.tensor([60.0, 0.0]), torch.tensor([0.0, 60.0])):.4f}")
+    2.3026
+    """
+    _check_alpha(alpha)
+    kernel = partial(_skew_reverse_kl, alpha=alpha) if alpha else _reverse_kl
+    return _divergence(kernel, student_logits, teacher_logits, temperature)
+
+
+DIVERGENCES: dict[str, Divergence] = {
+    function.__name__: function
+    for function in (
+        forward_kl,
+        reverse_kl,
+        total_variation,
+        jensen_shannon,
+        skew_forward_kl,
+        skew_reverse_kl,
+    )
+}
+"""Every divergence by its name. Options are bound with ``functools.partial``."""
+
+
+# --- kernels ---------------------------------------------------------------------------------------
+# Each KL is summed as Σ a·log(a/b) − a + b. In mathematics the last two terms add nothing; in floating
+# point they cancel, to first order, what rounding left in the two normalisers, and make every term ≥ 0.
+
+
+def _forward_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True):
+    p, q = log_p.exp(), log_q.exp()
+    value = _kl(p, q, log_p - log_q)
+    return value, q - p if need_grad else None
+
+
+def _reverse_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True):
+    p, q, log_ratio = log_p.exp(), log_q.exp(), log_q - log_p
+    value = _kl(q, p, log_ratio)
+    return value, _weigh(q, log_ratio - value.unsqueeze(-1)) if need_grad else None
+
+
+def _total_variation(log_p: Tensor, log_q: Tensor, need_grad: bool = True):
+    q = log_q.exp()
+    difference = q - log_p.exp()
+    value = 0.5 * difference.abs().sum(-1)
+    return value, _through_softmax(q, 0.5 * difference.sign()) if need_grad else None
+
+
+def _jensen_shannon(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, beta: float):
+    p, q = log_p.exp(), log_q.exp()
+    m = beta * p + (1 - beta) * q
+    p_over_m = _log_share(log_p, log_q, beta)  # log(p / m)
+    q_over_m = _log_share(log_q, log_p, 1 - beta)  # log(q / m)
+    value = beta * _kl(p, m, p_over_m) + (1 - beta) * _kl(q, m, q_over_m)
+    return value, _through_softmax(q, (1 - beta) * q_over_m) if need_grad else None
+
+
+def _skew_forward_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, alpha: float):
+    p, q = log_p.exp(), log_q.exp()
+    value = _kl(p, alpha * p + (1 - alpha) * q, _log_share(log_p, log_q, alpha))
+    if not need_grad:
+        return value, None
+    # The slope is −(1−α)·p/m, unbounded where q vanishes; q·p/m is not, and less q it is 0 at q = p.
+    q_over_m = _log_share(log_q, log_p, 1 - alpha).exp()
+    pull = (1 - alpha) * (_weigh(p, q_over_m) - q)
+    return value, q * pull.sum(-1, keepdim=True) - pull
+
+
+def _skew_reverse_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, alpha: float):
+    p, q = log_p.exp(), log_q.exp()
+    q_over_m = _log_share(log_q, log_p, alpha)
+    value = _kl(q, alpha * q + (1 - alpha) * p, q_over_m)
+    if not need_grad:
+        return value, None
+    slope = q_over_m - alpha * q_over_m.expm1()  # d/dq, less a constant: 0 at q = p
+    return value, _through_softmax(q, slope)
+
+
+def _weigh(weight: Tensor, x: Tensor) -> Tensor:
+    """weight · x, and 0 wherever the weight is 0, even where x is infinite or undefined."""
+    return torch.where(weight > 0, weight * x, 0.0)
+
+
+def _kl(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
+    """KL(a‖b) over the last axis, given log(a/b)."""
+    near = a * (log_ratio + torch.expm1(-log_ratio))  # the same, without the cancellation
+    far = _weigh(a, log_ratio) - a + b
+    return torch.where(log_ratio.abs() < 0.5, near, far).sum(-1).clamp_min(0.0)
+
+
+def _log_share(log_a: Tensor, log_b: Tensor, weight: float) -> Tensor:
+    """log(a / (weight·a + (1−weight)·b)), exactly 0 where a = b, for 0 < weight < 1."""
+    gap = log_b - log_a
+    near = torch.log1p((1 - weight) * torch.expm1(gap.clamp(-1.0, 1.0)))
+    far = torch.logaddexp(torch.full_like(gap, math.log(weight)), gap + math.log1p(-weight))
+    return -torch.where(gap.abs() < 1.0, near, far)
+
+
+def _through_softmax(q: Tensor, slope: Tensor) -> Tensor:
+    """The gradient to logits whose softmax is q, given the slope with respect to q: q·(s − Σ q·s)."""
+    mean = _weigh(q, slope).sum(-1, keepdim=True)
+    return _weigh(q, slope - mean)
+
+
+def resolve_divergence(divergence: str | Divergence) -> Divergence:
+    """The function that a name stands for; a callable is returned as it is."""
+    if callable(divergence):
+        return divergence
+    try:
+        return DIVERGENCES[divergence]
+    except KeyError:
+        raise ValueError(
+            f"unknown divergence {divergence!r}; known: {', '.join(DIVERGENCES)}, "
+            "or a function (student_logits, teacher_logits, *, temperature) -> [...]"
+        ) from None
+
+
+# --- from logits -----------------------------------------------------------------------------------
+
+
+class _Divergence(torch.autograd.Function):
+    """Keeps one tensor for the backward pass, the gradient itself, instead of every intermediate."""
+
+    @staticmethod
+    def forward(ctx, student_logits, teacher_logits, temperature, kernel):
+        log_q = log_softmax(student_logits, temperature)
+        log_p = log_softmax(teacher_logits, temperature)
+        value, gradient = kernel(log_p, log_q, need_grad=ctx.needs_input_grad[0])
+        ctx.temperature, ctx.dtype = temperature, student_logits.dtype
+        if gradient is not None:
+            ctx.save_for_backward(gradient)
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream):
+        (gradient,) = ctx.saved_tensors
+        scaled = gradient * (upstream / ctx.temperature).unsqueeze(-1)
+        return scaled.to(ctx.dtype), None, None, None
+
+
+def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """log softmax(logits / temperature) over the last axis, in float32 or better."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if temperature != 1.0:
+        logits = logits / temperature
+    return torch.log_softmax(logits, dim=-1)
+
+
+def _divergence(
+    kernel: Kernel, student_logits: Tensor, teacher_logits: Tensor, temperature: float
+) -> Tensor:
+    check_temperature(temperature)
+    check_logits(student_logits, teacher_logits)
+    return _Divergence.apply(student_logits, teacher_logits.detach(), temperature, kernel)
+
+
+def check_temperature(temperature: float) -> None:
+    if not (temperature > 0 and math.isfinite(temperature)):
+        raise ValueError(f"temperature must be a positive, finite number, got {temperature}")
+
+
+def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
+    for name, logits in (("student_logits", student_logits), ("teacher_logits", teacher_logits)):
+        if not logits.is_floating_point():
+            raise ValueError(f"{name} must be floating point, got {logits.dtype}")
+        if logits.dim() == 0:
+            raise ValueError(f"{name} must be [..., V]; got a scalar")
+    student_vocab, teacher_vocab = student_logits.shape[-1], teacher_logits.shape[-1]
+    if student_vocab != teacher_vocab:
+        raise ValueError(
+            f"the student's vocabulary has {student_vocab} entries and the teacher's {teacher_vocab}; "
+            "a divergence compares distributions over one vocabulary. If both count the same tokens "
+            'in the same order and differ only in padding, use CombinedObjective(match_vocab="truncate").'
+        )
+    if student_logits.shape != teacher_logits.shape:
+        raise ValueError(
+            f"student_logits {tuple(student_logits.shape)} and teacher_logits "
+            f"{tuple(teacher_logits.shape)} must have the same shape"
+        )
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0.0 <= alpha < 1.0:
+        raise ValueError(f"alpha must lie in [0, 1), got {alpha}")

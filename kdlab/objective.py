@@ -1,0 +1,200 @@
+"""The combined training objective: learn from the labels and from the teacher at once.
+
+    additive  LM + λ·KD             the form of the course; λ ≥ 0
+    convex    (1−λ)·LM + λ·KD       the form of many libraries; 0 ≤ λ ≤ 1
+
+An additive λ points in the same direction as a convex α = λ / (1 + λ); the additive loss is
+1 + λ times the convex one. For one position with label y, at temperature 1, the additive objective
+with forward KL is smallest at q* = (onehot(y) + λ·p) / (1 + λ).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdlab.divergences import Divergence, check_temperature, resolve_divergence
+
+__all__ = ["CombinedObjective", "ObjectiveOutput"]
+
+
+class ObjectiveOutput(NamedTuple):
+    """What an objective returns. ``loss`` is the combination of the two terms, nothing else."""
+
+    loss: Tensor  # scalar: call .backward() on it
+    lm_loss: Tensor  # scalar, nats per position, at temperature 1
+    kd_loss: Tensor | None  # scalar, times T² if so configured; None when there was no teacher
+    num_items: int | Tensor  # positions that the sums were divided by
+
+
+class CombinedObjective:
+    """LM loss and knowledge-distillation loss in one number, each a mean over the same positions.
+
+    Args:
+        divergence: a name in :data:`kdlab.DIVERGENCES`, or a function with the same signature
+            (bind options with ``functools.partial``).
+        lam: λ, the weight of the teacher. At least 0; at most 1 in the convex form. It may be
+            assigned later: a schedule does so before every step.
+        temperature: T > 0, for the KD term alone. The LM term is always at T = 1.
+        form: ``"additive"``, LM + λ·KD, or ``"convex"``, (1−λ)·LM + λ·KD.
+        scale_by_temperature: multiply KD by T², which keeps the size of its gradient about the same
+            as T changes (Hinton et al. 2015).
+        ignore_index: positions with this label count in neither term.
+        match_vocab: ``"error"``, or ``"truncate"`` to compare the first min(V, V') entries of the
+            two vocabularies, each softmax taken over those alone.
+
+    Raises:
+        ValueError: an argument is outside what is listed here.
+
+    Source: Hinton et al. 2015 (arXiv 1503.02531), section 2; Xiao & Zhu 2025 (arXiv 2501.09223), ch. 4.
+
+    >>> objective = CombinedObjective("forward_kl", lam=1.0)
+    >>> student, teacher = torch.zeros(2, 4), torch.zeros(2, 4)
+    >>> output = objective(student, teacher, labels=torch.tensor([3, -100]))
+    >>> print(f"{output.loss:.4f} {output.kd_loss:.4f} {output.num_items}")  # log 4, 0, one label
+    1.3863 0.0000 1
+    """
+
+    def __init__(
+        self,
+        divergence: str | Divergence = "forward_kl",
+        *,
+        lam: float = 1.0,
+        temperature: float = 1.0,
+        form: str = "additive",
+        scale_by_temperature: bool = True,
+        ignore_index: int = -100,
+        match_vocab: str = "error",
+    ):
+        check_temperature(temperature)
+        if form not in ("additive", "convex"):
+            raise ValueError(f'form must be "additive" or "convex", got {form!r}')
+        if match_vocab not in ("error", "truncate"):
+            raise ValueError(f'match_vocab must be "error" or "truncate", got {match_vocab!r}')
+        self.divergence = resolve_divergence(divergence)
+        self.temperature = temperature
+        self.form = form
+        self.scale_by_temperature = scale_by_temperature
+        self.ignore_index = ignore_index
+        self.match_vocab = match_vocab
+        self.lam = lam
+
+    @property
+    def lam(self) -> float:
+        """λ, the weight of the teacher."""
+        return self._lam
+
+    @lam.setter
+    def lam(self, lam: float) -> None:
+        highest = 1.0 if self.form == "convex" else math.inf
+        if not (0.0 <= lam <= highest and math.isfinite(lam)):
+            allowed = "between 0 and 1" if self.form == "convex" else "at least 0 and finite"
+            raise ValueError(f"lam must be {allowed} in the {self.form} form, got {lam}")
+        self._lam = float(lam)
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """The weights of the LM term and of the KD term."""
+        return (1.0 if self.form == "additive" else 1.0 - self.lam), self.lam
+
+    @property
+    def kd_scale(self) -> float:
+        """What the divergence is multiplied by to give the KD term: T², or 1."""
+        return self.temperature**2 if self.scale_by_temperature else 1.0
+
+    def __call__(
+        self,
+        student_logits: Tensor,
+        teacher_logits: Tensor | None,
+        labels: Tensor,
+        *,
+        num_items: int | Tensor | None = None,
+    ) -> ObjectiveOutput:
+        """The objective on one batch. Nothing is shifted: ``logits[i]`` predicts ``labels[i]``.
+
+        Args:
+            student_logits: ``[..., V]``.
+            teacher_logits: ``[..., V]``, a constant; None only while λ = 0.
+            labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
+            num_items: what the sums are divided by; by default the positions of this batch that
+                count. With accumulation or several ranks, pass the number over all of them: the
+                parts then add up to the loss of the whole, however it was split.
+
+        Returns:
+            The loss and its two terms, all attached to the graph. If no position counts: 0.
+
+        Raises:
+            ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
+        """
+        student_logits, teacher_logits = self._same_vocabulary(student_logits, teacher_logits)
+        counts = check_labels(labels, student_logits.shape, self.ignore_index)
+        if teacher_logits is None and self.lam > 0:
+            raise ValueError(f"teacher_logits may be None only while lam is 0; lam is {self.lam}")
+
+        # Ignored positions are dropped before anything is computed, so that whatever stands there
+        # (padding, NaN) can reach neither the loss nor the gradient.
+        everything = bool(counts.all())
+        labels = labels if everything else labels[counts]
+        student_logits = student_logits if everything else student_logits[counts]
+        if num_items is None:
+            num_items = labels.numel()
+        divisor = num_items if isinstance(num_items, Tensor) else max(num_items, 1)
+
+        logits = student_logits.to(torch.promote_types(student_logits.dtype, torch.float32))
+        flat = logits.reshape(-1, logits.shape[-1])
+        lm_loss = F.cross_entropy(flat, labels.reshape(-1), reduction="sum") / divisor
+
+        kd_loss = None
+        if teacher_logits is not None:
+            teacher_logits = teacher_logits if everything else teacher_logits[counts]
+            per_position = self.divergence(
+                student_logits, teacher_logits, temperature=self.temperature
+            )
+            kd_loss = self.kd_scale * per_position.sum() / divisor
+        return ObjectiveOutput(self.combine(lm_loss, kd_loss), lm_loss, kd_loss, num_items)
+
+    def combine(self, lm_loss: Tensor, kd_loss: Tensor | None) -> Tensor:
+        """The weighted sum. A term of weight 0 is left out, not multiplied: 0·∞ would be NaN."""
+        lm_weight, kd_weight = self.weights
+        if kd_weight == 0:
+            return lm_loss
+        if lm_weight == 0:
+            return kd_weight * kd_loss
+        return lm_weight * lm_loss + kd_weight * kd_loss
+
+    def _same_vocabulary(self, student_logits, teacher_logits):
+        if self.match_vocab == "error" or teacher_logits is None:
+            return student_logits, teacher_logits
+        size = min(student_logits.shape[-1], teacher_logits.shape[-1])
+        return student_logits[..., :size], teacher_logits[..., :size]
+
+    def __repr__(self) -> str:
+        name = getattr(self.divergence, "__name__", repr(self.divergence))
+        return (
+            f"{type(self).__name__}({name!r}, lam={self.lam}, temperature={self.temperature}, "
+            f"form={self.form!r})"
+        )
+
+
+def check_labels(labels: Tensor, logits_shape: torch.Size, ignore_index: int) -> Tensor:
+    """Which positions count: ``[...]`` bool. Raises ValueError if labels do not fit the logits."""
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise ValueError(f"labels must be integers, got {labels.dtype}")
+    if labels.shape != logits_shape[:-1]:
+        raise ValueError(
+            f"labels {tuple(labels.shape)} must have the shape of the positions in the logits, "
+            f"{tuple(logits_shape[:-1])}; nothing is shifted here"
+        )
+    counts = labels != ignore_index
+    vocabulary = logits_shape[-1]
+    wrong = counts & ((labels < 0) | (labels >= vocabulary))
+    if wrong.any():
+        raise ValueError(
+            f"label {labels[wrong][0].item()} is neither in the vocabulary (0 to {vocabulary - 1}) "
+            f"nor the ignore_index ({ignore_index})"
+        )
+    return counts
