@@ -32,10 +32,11 @@ __all__ = [
     "total_variation",
 ]
 
-Kernel = Callable[..., tuple[Tensor, Tensor | None]]
-"""(log_p, log_q, need_grad=...) -> (value [...], gradient to the student's scaled logits [..., V])"""
-
 Divergence = Callable[..., Tensor]
+"""(student_logits, teacher_logits, *, temperature) -> [...]"""
+
+Kernel = Callable[..., tuple[Tensor, Tensor | None]]
+"""(log_p, log_q, p, q, need_grad) -> (value [...], gradient to the scaled logits [..., V])"""
 
 
 def forward_kl(
@@ -68,7 +69,8 @@ def reverse_kl(
 ) -> Tensor:
     """KL(q‖p) = Σ q (log q − log p): what the student makes up beyond the teacher; mode-seeking.
 
-    Arguments, return value and errors are those of :func:`forward_kl`; infinite where p = 0 and q > 0.
+    Arguments, return value and errors are those of :func:`forward_kl`; here the value is infinite,
+    and its gradient undefined, where p = 0 and q > 0.
 
     Source: Gu et al. 2024, MiniLLM (arXiv 2306.08543).
 
@@ -108,8 +110,8 @@ def jensen_shannon(
         student_logits: as in :func:`forward_kl`.
         teacher_logits: as in :func:`forward_kl`.
         temperature: as in :func:`forward_kl`.
-        beta: the teacher's weight in the mixture, 0 < β < 1. The divergence itself goes to 0 at both
-            ends; divided by β it goes to KL(p‖q) as β → 0, and divided by 1−β to KL(q‖p) as β → 1.
+        beta: the teacher's weight in the mixture, 0 < β < 1. The divergence goes to 0 at both ends;
+            divided by β it goes to KL(p‖q) as β → 0, and divided by 1−β to KL(q‖p) as β → 1.
             Libraries that return a KL *at* the ends are not continuous there.
 
     Returns:
@@ -123,12 +125,7 @@ def jensen_shannon(
     >>> print(f"{jensen_shannon(torch.tensor([40.0, 0.0]), torch.tensor([0.0, 40.0])):.4f}")
     0.6931
     """
-    if not 0.0 < beta < 1.0:
-        raise ValueError(
-            f"beta must lie strictly between 0 and 1, got {beta}: at 0 and 1 this divergence is 0 for "
-            "every student. Use forward_kl or reverse_kl for its rescaled limits."
-        )
-    kernel = partial(_jensen_shannon, beta=beta)
+    kernel = _jensen_shannon_with(beta)
     return _divergence(kernel, student_logits, teacher_logits, temperature)
 
 
@@ -158,8 +155,7 @@ def skew_forward_kl(
     >>> print(f"{skew_forward_kl(torch.tensor([60.0, 0.0]), torch.tensor([0.0, 60.0])):.4f}")
     2.3026
     """
-    _check_alpha(alpha)
-    kernel = partial(_skew_forward_kl, alpha=alpha) if alpha else _forward_kl
+    kernel = _skew_forward_kl_with(alpha)
     return _divergence(kernel, student_logits, teacher_logits, temperature)
 
 
@@ -189,8 +185,7 @@ def skew_reverse_kl(
     >>> print(f"{skew_reverse_kl(torch.tensor([60.0, 0.0]), torch.tensor([0.0, 60.0])):.4f}")
     2.3026
     """
-    _check_alpha(alpha)
-    kernel = partial(_skew_reverse_kl, alpha=alpha) if alpha else _reverse_kl
+    kernel = _skew_reverse_kl_with(alpha)
     return _divergence(kernel, student_logits, teacher_logits, temperature)
 
 
@@ -208,32 +203,32 @@ DIVERGENCES: dict[str, Divergence] = {
 """Every divergence by its name. Options are bound with ``functools.partial``."""
 
 
-# --- kernels ---------------------------------------------------------------------------------------
-# Each KL is summed as Σ a·log(a/b) − a + b. In mathematics the last two terms add nothing; in floating
-# point they cancel, to first order, what rounding left in the two normalisers, and make every term ≥ 0.
+# --- kernels --------------------------------------------------------------------------------------
+# Each KL is summed as Σ a·log(a/b) − a + b. In mathematics the last two terms add nothing; in
+# floating point they cancel, to first order, what rounding left in the two normalisers, and make
+# every term ≥ 0.
 
 
-def _forward_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True):
-    p, q = log_p.exp(), log_q.exp()
+def _forward_kl(log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool):
     value = _kl(p, q, log_p - log_q)
     return value, q - p if need_grad else None
 
 
-def _reverse_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True):
-    p, q, log_ratio = log_p.exp(), log_q.exp(), log_q - log_p
+def _reverse_kl(log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+    log_ratio = log_q - log_p
     value = _kl(q, p, log_ratio)
     return value, _weigh(q, log_ratio - value.unsqueeze(-1)) if need_grad else None
 
 
-def _total_variation(log_p: Tensor, log_q: Tensor, need_grad: bool = True):
-    q = log_q.exp()
-    difference = q - log_p.exp()
+def _total_variation(log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+    difference = q - p
     value = 0.5 * difference.abs().sum(-1)
     return value, _through_softmax(q, 0.5 * difference.sign()) if need_grad else None
 
 
-def _jensen_shannon(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, beta: float):
-    p, q = log_p.exp(), log_q.exp()
+def _jensen_shannon(
+    log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, beta: float
+):
     m = beta * p + (1 - beta) * q
     p_over_m = _log_share(log_p, log_q, beta)  # log(p / m)
     q_over_m = _log_share(log_q, log_p, 1 - beta)  # log(q / m)
@@ -241,19 +236,21 @@ def _jensen_shannon(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, bet
     return value, _through_softmax(q, (1 - beta) * q_over_m) if need_grad else None
 
 
-def _skew_forward_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, alpha: float):
-    p, q = log_p.exp(), log_q.exp()
+def _skew_forward_kl(
+    log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float
+):
     value = _kl(p, alpha * p + (1 - alpha) * q, _log_share(log_p, log_q, alpha))
     if not need_grad:
         return value, None
-    # The slope is −(1−α)·p/m, unbounded where q vanishes; q·p/m is not, and less q it is 0 at q = p.
+    # The slope −(1−α)·p/m has no bound where q vanishes; q·p/m has, and less q it is 0 at q = p.
     q_over_m = _log_share(log_q, log_p, 1 - alpha).exp()
     pull = (1 - alpha) * (_weigh(p, q_over_m) - q)
     return value, q * pull.sum(-1, keepdim=True) - pull
 
 
-def _skew_reverse_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, alpha: float):
-    p, q = log_p.exp(), log_q.exp()
+def _skew_reverse_kl(
+    log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float
+):
     q_over_m = _log_share(log_q, log_p, alpha)
     value = _kl(q, alpha * q + (1 - alpha) * p, q_over_m)
     if not need_grad:
@@ -262,9 +259,60 @@ def _skew_reverse_kl(log_p: Tensor, log_q: Tensor, need_grad: bool = True, *, al
     return value, _through_softmax(q, slope)
 
 
+def _jensen_shannon_with(beta: float = 0.5) -> Kernel:
+    if not 0.0 < beta < 1.0:
+        raise ValueError(
+            f"beta must lie strictly between 0 and 1, got {beta}: at 0 and 1 this divergence is 0 "
+            "for every student. Use forward_kl or reverse_kl for its rescaled limits."
+        )
+    return partial(_jensen_shannon, beta=beta)
+
+
+def _skew_forward_kl_with(alpha: float = 0.1) -> Kernel:
+    _check_alpha(alpha)
+    return partial(_skew_forward_kl, alpha=alpha) if alpha else _forward_kl
+
+
+def _skew_reverse_kl_with(alpha: float = 0.1) -> Kernel:
+    _check_alpha(alpha)
+    return partial(_skew_reverse_kl, alpha=alpha) if alpha else _reverse_kl
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0.0 <= alpha < 1.0:
+        raise ValueError(f"alpha must lie in [0, 1), got {alpha}")
+
+
+_KERNELS: dict[Divergence, Callable[..., Kernel]] = {
+    forward_kl: lambda: _forward_kl,
+    reverse_kl: lambda: _reverse_kl,
+    total_variation: lambda: _total_variation,
+    jensen_shannon: _jensen_shannon_with,
+    skew_forward_kl: _skew_forward_kl_with,
+    skew_reverse_kl: _skew_reverse_kl_with,
+}
+
+
+def kernel_of(divergence: str | Divergence) -> Kernel:
+    """The kernel behind a divergence of this module, with the options bound by partial."""
+    function, options = resolve_divergence(divergence), {}
+    while isinstance(function, partial):
+        if function.args:
+            raise ValueError(f"bind only keywords to a divergence; got {function.args}")
+        function, options = function.func, function.keywords | options
+    options.pop("temperature", None)  # an objective always passes its own
+    if function not in _KERNELS:
+        name = getattr(function, "__name__", repr(function))
+        raise ValueError(
+            f"{name} has no closed-form gradient here; use CombinedObjective, which takes any "
+            f"differentiable function, or one of: {', '.join(DIVERGENCES)}"
+        )
+    return _KERNELS[function](**options)
+
+
 def _weigh(weight: Tensor, x: Tensor) -> Tensor:
     """weight · x, and 0 wherever the weight is 0, even where x is infinite or undefined."""
-    return torch.where(weight > 0, weight * x, 0.0)
+    return torch.where(weight == 0, 0.0, weight * x)
 
 
 def _kl(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
@@ -283,7 +331,7 @@ def _log_share(log_a: Tensor, log_b: Tensor, weight: float) -> Tensor:
 
 
 def _through_softmax(q: Tensor, slope: Tensor) -> Tensor:
-    """The gradient to logits whose softmax is q, given the slope with respect to q: q·(s − Σ q·s)."""
+    """The gradient to logits whose softmax is q, from the slope with respect to q: q·(s − Σ q·s)."""
     mean = _weigh(q, slope).sum(-1, keepdim=True)
     return _weigh(q, slope - mean)
 
@@ -301,17 +349,17 @@ def resolve_divergence(divergence: str | Divergence) -> Divergence:
         ) from None
 
 
-# --- from logits -----------------------------------------------------------------------------------
+# --- from logits ----------------------------------------------------------------------------------
 
 
 class _Divergence(torch.autograd.Function):
-    """Keeps one tensor for the backward pass, the gradient itself, instead of every intermediate."""
+    """Keeps one tensor for the backward pass, the gradient itself, and no intermediate."""
 
     @staticmethod
     def forward(ctx, student_logits, teacher_logits, temperature, kernel):
         log_q = log_softmax(student_logits, temperature)
         log_p = log_softmax(teacher_logits, temperature)
-        value, gradient = kernel(log_p, log_q, need_grad=ctx.needs_input_grad[0])
+        value, gradient = kernel(log_p, log_q, log_p.exp(), log_q.exp(), ctx.needs_input_grad[0])
         ctx.temperature, ctx.dtype = temperature, student_logits.dtype
         if gradient is not None:
             ctx.save_for_backward(gradient)
@@ -355,17 +403,13 @@ def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
     student_vocab, teacher_vocab = student_logits.shape[-1], teacher_logits.shape[-1]
     if student_vocab != teacher_vocab:
         raise ValueError(
-            f"the student's vocabulary has {student_vocab} entries and the teacher's {teacher_vocab}; "
-            "a divergence compares distributions over one vocabulary. If both count the same tokens "
-            'in the same order and differ only in padding, use CombinedObjective(match_vocab="truncate").'
+            f"the student's vocabulary has {student_vocab} entries and the teacher's "
+            f"{teacher_vocab}; a divergence compares distributions over one vocabulary. If both count "
+            "the same tokens in the same order and differ only in padding, use "
+            'CombinedObjective(match_vocab="truncate").'
         )
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(
             f"student_logits {tuple(student_logits.shape)} and teacher_logits "
             f"{tuple(teacher_logits.shape)} must have the same shape"
         )
-
-
-def _check_alpha(alpha: float) -> None:
-    if not 0.0 <= alpha < 1.0:
-        raise ValueError(f"alpha must lie in [0, 1), got {alpha}")

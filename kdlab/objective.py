@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.divergences import Divergence, check_temperature, resolve_divergence
+from kdlab.divergences import Divergence, check_logits, check_temperature, resolve_divergence
 
 __all__ = ["CombinedObjective", "ObjectiveOutput"]
 
@@ -50,7 +50,8 @@ class CombinedObjective:
     Raises:
         ValueError: an argument is outside what is listed here.
 
-    Source: Hinton et al. 2015 (arXiv 1503.02531), section 2; Xiao & Zhu 2025 (arXiv 2501.09223), ch. 4.
+    Source: Hinton et al. 2015 (arXiv 1503.02531), section 2; Xiao & Zhu 2025 (arXiv 2501.09223),
+    chapter 4.
 
     >>> objective = CombinedObjective("forward_kl", lam=1.0)
     >>> student, teacher = torch.zeros(2, 4), torch.zeros(2, 4)
@@ -131,6 +132,7 @@ class CombinedObjective:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
         """
         student_logits, teacher_logits = self._same_vocabulary(student_logits, teacher_logits)
+        check_logits(student_logits, student_logits if teacher_logits is None else teacher_logits)
         counts = check_labels(labels, student_logits.shape, self.ignore_index)
         if teacher_logits is None and self.lam > 0:
             raise ValueError(f"teacher_logits may be None only while lam is 0; lam is {self.lam}")
@@ -140,13 +142,11 @@ class CombinedObjective:
         everything = bool(counts.all())
         labels = labels if everything else labels[counts]
         student_logits = student_logits if everything else student_logits[counts]
-        if num_items is None:
-            num_items = labels.numel()
-        divisor = num_items if isinstance(num_items, Tensor) else max(num_items, 1)
+        num_items, divisor = count_items(num_items, labels.numel())
 
         logits = student_logits.to(torch.promote_types(student_logits.dtype, torch.float32))
         flat = logits.reshape(-1, logits.shape[-1])
-        lm_loss = F.cross_entropy(flat, labels.reshape(-1), reduction="sum") / divisor
+        lm_loss = F.cross_entropy(flat, labels.reshape(-1).long(), reduction="sum") / divisor
 
         kd_loss = None
         if teacher_logits is not None:
@@ -198,3 +198,14 @@ def check_labels(labels: Tensor, logits_shape: torch.Size, ignore_index: int) ->
             f"nor the ignore_index ({ignore_index})"
         )
     return counts
+
+
+def count_items(num_items: int | Tensor | None, here: int) -> tuple[int | Tensor, int | Tensor]:
+    """What was asked for, or the positions counted here; and the same, at least 1, to divide by."""
+    if num_items is None:
+        num_items = here
+    if isinstance(num_items, Tensor):
+        return num_items, num_items.detach().clamp(min=1)  # not read: that would wait for a GPU
+    if num_items < 0:
+        raise ValueError(f"num_items counts positions and cannot be negative, got {num_items}")
+    return num_items, max(num_items, 1)
