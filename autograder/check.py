@@ -1,0 +1,177 @@
+"""What runs beside the student's code: `check("forward_kl", forward_kl)`.
+
+`check` asks, publishes what came back as evidence, and awards nothing. On the student's machine
+the questions and the expected results of the public cases come from the file `*.public.json` beside
+the notebook, and the evidence is judged on the spot. When a submission is graded, the questions
+come from the grader (`ask`), and it judges the evidence elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from autograder.evidence import (
+    MIME,
+    Outcome,
+    decode,
+    loads,
+    read_evidence,
+    torch_tensor,
+    write_evidence,
+)
+from autograder.verdict import (
+    Rubric,
+    Status,
+    judge,
+    public_notes,
+    rubric_from_data,
+    verdict_html,
+)
+
+PUBLIC_SUFFIX = ".public.json"
+
+_asked: dict[str, Any] | None = None
+
+
+class CheckFailed(Exception):
+    """Raised by `check` while nbgrader validates a notebook; Validate shows its message."""
+
+    def _render_traceback_(self) -> list[str]:
+        return str(self).splitlines()
+
+
+def ask(text: str) -> None:
+    """Takes the grader's question for the next `check` of its name.
+
+    Args:
+        text: JSON with "check", "nonce" and "cases".
+    """
+    global _asked
+    _asked = loads(text)
+
+
+def check(name: str, value: Any) -> None:
+    """Tries your answer, and says how it did on the public cases.
+
+    Args:
+        name: The task's name.
+        value: Your function, or your answer.
+
+    Raises:
+        FileNotFoundError: When the assignment's public cases are not beside the notebook.
+        CheckFailed: While nbgrader validates, when a public case is wrong.
+    """
+    global _asked
+    if _asked is not None and _asked["check"] == name:
+        question, _asked = _asked, None
+        outcomes = observe(value, question["cases"])
+        _publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
+        return
+
+    public = find_public(name)
+    text = write_evidence(name, "", observe(value, public["cases"]))
+    rubric = rubric_from_data(public["rubric"])
+    outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
+    ok, plain, html = describe(rubric, outcomes)
+    if os.environ.get("NBGRADER_VALIDATING") and not ok:
+        raise CheckFailed(plain)
+    _publish(text, plain, html)
+
+
+def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
+    """Asks every case and notes what came back.
+
+    Args:
+        value: The student's function, or the answer itself for cases without arguments.
+        cases: Data as `autograder.spec.question` makes it.
+    """
+    return [_observe(value, case) for case in cases]
+
+
+def _observe(value: Any, case: dict[str, Any]) -> Outcome:
+    if not case:
+        return Outcome("returned", value)
+    if not callable(value):
+        return Outcome("unsupported", type=f"{type(value).__name__}, not a function")
+    arguments = decode(case["args"], torch_tensor)
+    keywords = decode(case["kwargs"], torch_tensor)
+    try:
+        return Outcome("returned", value(*arguments, **keywords))
+    except (Exception, SystemExit) as error:  # a KeyboardInterrupt is the grader's time limit
+        return Outcome("raised", type=type(error).__name__, message=_message(error))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def find_public(name: str) -> dict[str, Any]:
+    """Finds a task's public cases in the files beside the notebook.
+
+    Raises:
+        FileNotFoundError: When no file in the working directory has them.
+    """
+    here = Path.cwd()
+    for path in sorted(here.glob(f"*{PUBLIC_SUFFIX}")):
+        tasks = loads(path.read_text(encoding="utf-8"))
+        if name in tasks:
+            return tasks[name]
+    raise FileNotFoundError(
+        f"No public cases for {name!r} in {here}. The file that ends in {PUBLIC_SUFFIX} belongs "
+        "beside the notebook; fetch the assignment again if it is gone."
+    )
+
+
+def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
+    """Says how the public cases went.
+
+    Returns:
+        Whether all is well so far, and the words as plain text and as HTML.
+    """
+    verdict = judge(rubric, outcomes)
+    notes = public_notes(rubric, outcomes)
+    total = len(rubric.expectations)
+    ok = verdict.status in (Status.CORRECT, Status.RECORDED)
+    title = f"{rubric.check}: {verdict.status}"
+    lines = [verdict.message]
+    if verdict.status is Status.CORRECT:
+        cases = "the public case is" if total == 1 else f"all {total} public cases are"
+        lines = [f"On this machine {cases} right. Grading asks others too."]
+    elif notes and verdict.status is not Status.NOT_RUN:
+        lines += [f"{total - len(notes)} of {total} public cases are right.", *notes]
+    plain = [title, *lines]
+    if verdict.hint:
+        plain.append(f"Hint: {verdict.hint}")
+    if not ok:
+        section = verdict.section
+        plain.append(f"Expected: {verdict.expected}")
+        plain.append(f"Read: {section.number} {section.title} ({section.url})")
+    html = verdict_html(
+        title,
+        good=ok,
+        lines=lines,
+        hint=verdict.hint,
+        expected=None if ok else verdict.expected,
+        section=None if ok else verdict.section,
+    )
+    return ok, "\n".join(plain), html
+
+
+def _publish(text: str, plain: str, html: str | None = None) -> None:
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        get_ipython = None
+    if get_ipython is None or get_ipython() is None:
+        print(plain)
+        return
+    bundle = {MIME: text, "text/plain": plain}
+    if html:
+        bundle["text/html"] = html
+    display(bundle, raw=True)

@@ -1,0 +1,223 @@
+"""The course at work: `python -m exercises.course demo` for instructors, `lab` for students.
+
+`demo` plays a whole round in `_build/course` with nbgrader's own commands, on the bank's submissions,
+and checks the marks. `lab` opens JupyterLab on released assignments in `_build/lab`.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+import nbformat
+import typer
+from nbgrader.api import Gradebook
+from nbgrader.auth import Authenticator
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange.default import ExchangeSubmit
+from rich.console import Console
+from rich.table import Table
+
+from autograder.spec import Check, load_checks
+from exercises.bank import EXERCISES, Entry, entries, submission
+
+BUILD = EXERCISES.parent / "_build"
+COURSE = "kdlab"
+console = Console()
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@dataclass
+class Mark:
+    """What one submission earned.
+
+    Args:
+        entry: The submission.
+        points: Points by task, from the gradebook.
+        total: Points in the exported table.
+        problems: What is not as it should be.
+    """
+
+    entry: Entry
+    points: dict[str, float]
+    total: float
+    problems: list[str] = field(default_factory=list)
+
+
+def nbgrader(root: Path, command: str, *arguments: str) -> None:
+    """Runs one of nbgrader's commands in a course's folder; its log goes to logs/.
+
+    Raises:
+        SystemExit: When the command fails; its last lines are shown.
+    """
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "KDLAB_EXCHANGE": str(root / "exchange"),
+    }
+    log = root / "logs" / f"{command}.log"
+    log.parent.mkdir(exist_ok=True)
+    with console.status(f"nbgrader {command}"), log.open("w", encoding="utf-8") as stream:
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", command, *arguments],
+            cwd=root,
+            env=environment,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        tail = log.read_text(encoding="utf-8").splitlines()[-20:]
+        console.print("\n".join(tail), markup=False)
+        raise SystemExit(f"nbgrader {command} failed. The whole log: {log}")
+    console.print(f"nbgrader {command}", style="green")
+
+
+def new_course(root: Path) -> None:
+    """Copies what an instructor has to an empty folder; what was there is removed."""
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    for folder in ("source", "checks"):
+        shutil.copytree(
+            EXERCISES / folder,
+            root / folder,
+            ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"),
+        )
+    shutil.copy(EXERCISES / "nbgrader_config.py", root)
+
+
+def hand_in(root: Path, assignment: str, entry: Entry) -> None:
+    """Fills in the released notebook and submits it through the exchange, as a student does."""
+    folder = root / "students" / entry.name / assignment
+    released = root / "exchange" / COURSE / "outbound" / assignment
+    shutil.copytree(released, folder)
+    path = folder / f"{assignment}.ipynb"
+    nbformat.write(submission(nbformat.read(path, as_version=4), entry.answers), path)
+    exchange = ExchangeSubmit(
+        coursedir=CourseDirectory(
+            root=str(folder.parent),
+            course_id=COURSE,
+            assignment_id=assignment,
+            student_id=entry.name,
+        ),
+        authenticator=Authenticator(),
+        assignment_dir=str(folder.parent),
+        cache=str(root / "students" / "cache"),
+        root=str(root / "exchange"),
+    )
+    exchange.log.setLevel("WARNING")
+    exchange.start()
+
+
+def play_round(root: Path, assignment: str, submissions: list[Entry]) -> list[Mark]:
+    """Plays a whole round with nbgrader's commands.
+
+    Returns:
+        One mark a submission, with what is wrong about it.
+    """
+    new_course(root)
+    nbgrader(root, "generate_assignment", assignment)
+    nbgrader(root, "release_assignment", assignment)
+    for entry in submissions:
+        hand_in(root, assignment, entry)
+    # The owner of these files is whoever runs this, not the students that we play.
+    nbgrader(root, "collect", assignment, "--ExchangeCollect.check_owner=False")
+    nbgrader(root, "autograde", assignment)
+    nbgrader(root, "generate_feedback", assignment)
+    nbgrader(root, "export", "--to", "grades.csv")
+
+    checks = load_checks(root / "checks" / f"{assignment}.py")
+    with (root / "grades.csv").open(encoding="utf-8", newline="") as stream:
+        totals = {row["student_id"]: float(row["score"]) for row in csv.DictReader(stream)}
+    marks = []
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}", COURSE) as gradebook:
+        for entry in submissions:
+            notebook = gradebook.find_submission_notebook(assignment, assignment, entry.name)
+            points = {grade.name: grade.score for grade in notebook.grades}
+            mark = Mark(entry, points, totals.get(entry.name, float("nan")))
+            feedback = root / "feedback" / entry.name / assignment / f"{assignment}.html"
+            mark.problems = find_problems(mark, checks, feedback.read_text(encoding="utf-8"))
+            marks.append(mark)
+    return marks
+
+
+def find_problems(mark: Mark, checks: dict[str, Check], feedback: str) -> list[str]:
+    """Compares a mark and its feedback page with what the bank says of the submission."""
+    problems = []
+    if sum(mark.points.values()) != mark.total:
+        problems.append(f"export says {mark.total:g}, the gradebook {sum(mark.points.values()):g}")
+    for name, check in checks.items():
+        points = mark.points.get(name)
+        if mark.entry.name == "stub":
+            if points != 0:
+                problems.append(f"{name}: {points} points for the untouched stub")
+        elif name not in mark.entry.expected:
+            if points != check.points:
+                problems.append(f"{name}: {points} points for a right answer")
+        else:
+            ways = check.rubric(check.cases()).wrong_ways
+            hint = next(way.hint for way in ways if way.name == mark.entry.expected[name])
+            if points is None or points >= check.points:
+                problems.append(f"{name}: {points} points for a wrong answer")
+            if escape(hint) not in feedback:
+                problems.append(f"{name}: no hint about {mark.entry.expected[name]}")
+    return problems
+
+
+def show(marks: list[Mark], checks: dict[str, Check]) -> None:
+    """Prints the marks."""
+    table = Table(title="Marks")
+    table.add_column("submission")
+    for name, check in checks.items():
+        table.add_column(f"{name} /{check.points:g}", justify="right")
+    table.add_column(f"total /{sum(check.points for check in checks.values()):g}", justify="right")
+    table.add_column("hint given")
+    table.add_column("as it should be")
+    for mark in marks:
+        table.add_row(
+            mark.entry.name,
+            *(f"{mark.points[name]:g}" for name in checks),
+            f"{mark.total:g}",
+            ", ".join(dict.fromkeys(mark.entry.expected.values())),
+            "[red]" + "; ".join(mark.problems) if mark.problems else "[green]yes",
+        )
+    console.print(table)
+
+
+@app.command()
+def demo(assignment: str = "ps1_divergences") -> None:
+    """Play a whole round on the bank's submissions, and check every mark and every hint."""
+    root = BUILD / "course"
+    marks = play_round(root, assignment, entries(assignment))
+    show(marks, load_checks(root / "checks" / f"{assignment}.py"))
+    console.print(f"Feedback pages: {root / 'feedback'}\nExported marks: {root / 'grades.csv'}")
+    if any(mark.problems for mark in marks):
+        raise SystemExit("Some marks are not as they should be.")
+
+
+@app.command()
+def lab() -> None:
+    """Open JupyterLab on the released assignments, as a student sees them."""
+    root, desk = BUILD / "lab", BUILD / "lab" / "desk"
+    if not desk.is_dir():
+        new_course(root)
+        for folder in sorted((root / "source").iterdir()):
+            nbgrader(root, "generate_assignment", folder.name)
+            nbgrader(root, "release_assignment", folder.name)
+            shutil.copytree(
+                root / "exchange" / COURSE / "outbound" / folder.name, desk / folder.name
+            )
+        shutil.copy(root / "nbgrader_config.py", desk)
+    console.print(f"Your work is kept in {desk}; remove {root} to begin anew.")
+    os.environ["KDLAB_EXCHANGE"] = str(root / "exchange")
+    os.chdir(desk)
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={desk}"])
+
+
+if __name__ == "__main__":
+    app()

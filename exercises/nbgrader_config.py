@@ -1,0 +1,45 @@
+"""The course as nbgrader sees it. Run nbgrader's commands in this folder."""
+
+import os
+from pathlib import Path
+
+c = get_config()  # noqa: F821  (nbgrader defines it)
+
+c.CourseDirectory.course_id = "kdlab"
+
+# Where assignments and submissions change hands. A class on one server needs a folder that all can
+# reach; set KDLAB_EXCHANGE to it for instructors and students alike.
+c.Exchange.root = os.environ.get("KDLAB_EXCHANGE", str(Path(__file__).parent / "exchange"))
+
+c.ClearSolutions.code_stub = {
+    "python": 'raise NotImplementedError("Not written yet: put your answer in place of this line.")'
+}
+
+# Preprocessors are given by name, so that commands that do not need ours do not load torch.
+# nbgrader's own list without InstantiateTests, which would start a kernel, and with our last step.
+c.GenerateAssignment.preprocessors = [
+    "nbgrader.preprocessors.IncludeHeaderFooter",
+    "nbgrader.preprocessors.LockCells",
+    "nbgrader.preprocessors.ClearSolutions",
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.CheckCellMetadata",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "nbgrader.preprocessors.SaveCells",
+    "nbgrader.preprocessors.ClearHiddenTests",
+    "nbgrader.preprocessors.ClearMarkScheme",
+    "nbgrader.preprocessors.ComputeChecksums",
+    "nbgrader.preprocessors.CheckCellMetadata",
+    "autograder.preprocessors.ReleasePublicCases",
+]
+
+# nbgrader's own list with Judge in the place of Execute.
+c.Autograde.autograde_preprocessors = [
+    "autograder.preprocessors.Judge",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.OverwriteCells.add_missing_cells = True  # a deleted graded cell is asked all the same
+
+c.Judge.timeout = 60  # seconds a cell
