@@ -1,0 +1,116 @@
+"""Keep what a page shows true: executed, with these versions, from these sources.
+
+Three things that Jupyter Book leaves to luck:
+
+- outputs are cached by the page's code alone; here the cache is thrown away, and every page read
+  again, when a library file or a version named in the configuration changes;
+- a page that should have been executed and was not fails the build, warnings as errors or not;
+- each page says at its end when, for how long and with which versions it was executed.
+
+Configuration:
+    book_execution_sources: folders, relative to the book's root, whose ``.py`` files count.
+    book_execution_versions: distributions whose versions count, and are named on each page.
+"""
+
+import hashlib
+import html
+import platform
+import re
+import shutil
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+
+CODE_CELL = re.compile(r"^\s*(`{3,}|:{3,}|~{3,})\s*\{code-cell\}", re.MULTILINE)
+FENCE = re.compile(r"^(`{3,}|~{3,})(?!.*\{code-cell\}).*?^\1`*~*\s*$", re.MULTILINE | re.DOTALL)
+
+
+def versions(app: Sphinx) -> dict[str, str]:
+    """Name and version of Python and of each configured distribution."""
+    named = {name: version(name) for name in app.config.book_execution_versions}
+    return {"Python": platform.python_version(), **named}
+
+
+def fingerprint(app: Sphinx) -> str:
+    """A hash of everything but the page itself that its outputs depend on."""
+    digest = hashlib.sha256(repr(sorted(versions(app).items())).encode())
+    root = Path(app.srcdir)
+    for folder in app.config.book_execution_sources:
+        files = sorted((root / folder).rglob("*.py"))
+        if not files:
+            raise ExtensionError(
+                f"book_execution_sources: no .py files in {folder!r}. Name a folder under {root}."
+            )
+        for path in files:
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def drop_stale_cache(app: Sphinx) -> None:
+    """Delete the execution cache when its fingerprint is not today's."""
+    cache = Path(app.env.mystnb_config.execution_cache_path)
+    stamp = cache / "fingerprint"
+    now = fingerprint(app)
+    if cache.exists() and (not stamp.exists() or stamp.read_text() != now):
+        shutil.rmtree(cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(now)
+
+
+def outdated_pages(app: Sphinx, env: BuildEnvironment, *_) -> list[str]:
+    """Every page, when the fingerprint differs from the one the pages were read with."""
+    now = fingerprint(app)
+    then, env.book_fingerprint = getattr(env, "book_fingerprint", None), now
+    return [] if then == now else sorted(env.found_docs)
+
+
+def holds_code_cells(source: str) -> bool:
+    """Whether a MyST source has a code cell that is not merely quoted inside another fence."""
+    return bool(CODE_CELL.search(FENCE.sub("", source)))
+
+
+def require_execution(app: Sphinx, env: BuildEnvironment) -> None:
+    """Fail the build when a page with code cells was not executed to its end."""
+    records = getattr(env, "nb_metadata", {})
+    failed = []
+    for page in sorted(env.found_docs):
+        path = Path(env.doc2path(page))
+        if path.suffix == ".md" and not holds_code_cells(path.read_text(encoding="utf8")):
+            continue
+        record = records.get(page, {}).get("exec_data")
+        if record is None:
+            failed.append(f"{page}: has code cells but was not executed. Is its jupytext header there?")
+        elif not record["succeeded"]:
+            failed.append(f"{page}: stopped with {record['error']}.\n{record['traceback']}")
+    if failed:
+        raise ExtensionError("Pages that were not executed:\n" + "\n".join(failed))
+
+
+def say_when(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
+    """Append to an executed page when, for how long and with what it was executed."""
+    record = getattr(app.env, "nb_metadata", {}).get(page, {}).get("exec_data")
+    if record is None:
+        return
+    when = datetime.fromtimestamp(record["mtime"], UTC)
+    used = ", ".join(f"{name} {number}" for name, number in versions(app).items())
+    text = (
+        f"The code on this page ran on {when.day} {when:%B %Y} in {record['runtime']:.0f} s, "
+        f"with {used}."
+    )
+    context["body"] += f'<p class="book-executed">{html.escape(text)}</p>\n'
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_config_value("book_execution_sources", [], "env", list)
+    app.add_config_value("book_execution_versions", [], "env", list)
+    # After MyST-NB has settled where its cache is.
+    app.connect("builder-inited", drop_stale_cache, priority=900)
+    app.connect("env-get-outdated", outdated_pages)
+    app.connect("env-check-consistency", require_execution)
+    app.connect("html-page-context", say_when)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
