@@ -331,7 +331,7 @@ def _log_share(log_a: Tensor, log_b: Tensor, weight: float) -> Tensor:
 
 
 def _through_softmax(q: Tensor, slope: Tensor) -> Tensor:
-    """The gradient to logits whose softmax is q, from the slope with respect to q: q·(s − Σ q·s)."""
+    """q·(s − Σ q·s): the gradient to the logits, from the slope s with respect to q."""
     mean = _weigh(q, slope).sum(-1, keepdim=True)
     return _weigh(q, slope - mean)
 
@@ -404,8 +404,8 @@ def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
     if student_vocab != teacher_vocab:
         raise ValueError(
             f"the student's vocabulary has {student_vocab} entries and the teacher's "
-            f"{teacher_vocab}; a divergence compares distributions over one vocabulary. If both count "
-            "the same tokens in the same order and differ only in padding, use "
+            f"{teacher_vocab}; a divergence compares distributions over one vocabulary. If both "
+            "count the same tokens in the same order and differ only in padding, use "
             'CombinedObjective(match_vocab="truncate").'
         )
     if student_logits.shape != teacher_logits.shape:
