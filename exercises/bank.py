@@ -1,8 +1,9 @@
 """The bank: sample submissions, right in different ways (wheats) or wrong in a named way (chaffs).
 
-A submission is a Python file. Its first lines say what it is and, for a chaff, which hint each wrong
-task must earn (`# expect forward_kl: cross_entropy`); its imports follow. A line `# %% task: forward_kl`
-starts the answer to a task. A task that a file leaves out is answered as the notebook's solution does.
+A submission is a Python file. Its first lines say what it is and, for a chaff, which hint each
+wrong task must earn (`# expect forward_kl: cross_entropy`); its imports follow. A line
+`# %% task: forward_kl` starts the answer to a task. A task that a file leaves out is answered as
+the notebook's solution does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The course at work: `python -m exercises.course demo` for instructors, `lab` for students.
 
-`demo` plays a whole round in `_build/course` with nbgrader's own commands, on the bank's submissions,
-and checks the marks. `lab` opens JupyterLab on released assignments in `_build/lab`.
+`demo` plays a whole round in `_build/course` with nbgrader's own commands, on the bank's
+submissions, and checks the marks. `lab` opens JupyterLab on released assignments in `_build/lab`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from html import escape
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -164,7 +164,7 @@ def find_problems(mark: Mark, checks: dict[str, Check], feedback: str) -> list[s
             hint = next(way.hint for way in ways if way.name == mark.entry.expected[name])
             if points is None or points >= check.points:
                 problems.append(f"{name}: {points} points for a wrong answer")
-            if escape(hint) not in feedback:
+            if hint not in unescape(feedback):
                 problems.append(f"{name}: no hint about {mark.entry.expected[name]}")
     return problems
 
@@ -174,19 +174,21 @@ def show(marks: list[Mark], checks: dict[str, Check]) -> None:
     table = Table(title="Marks")
     table.add_column("submission")
     for name, check in checks.items():
-        table.add_column(f"{name} /{check.points:g}", justify="right")
-    table.add_column(f"total /{sum(check.points for check in checks.values()):g}", justify="right")
-    table.add_column("hint given")
-    table.add_column("as it should be")
+        table.add_column(f"{name}\nof {check.points:g}", justify="right")
+    total = sum(check.points for check in checks.values())
+    table.add_column(f"total\nof {total:g}", justify="right")
+    table.add_column("right\nhint")
     for mark in marks:
         table.add_row(
             mark.entry.name,
             *(f"{mark.points[name]:g}" for name in checks),
             f"{mark.total:g}",
-            ", ".join(dict.fromkeys(mark.entry.expected.values())),
-            "[red]" + "; ".join(mark.problems) if mark.problems else "[green]yes",
+            ("yes" if mark.entry.expected else "") if not mark.problems else "[red]see below",
         )
     console.print(table)
+    for mark in marks:
+        for problem in mark.problems:
+            console.print(f"{mark.entry.name}: {problem}", style="red")
 
 
 @app.command()
