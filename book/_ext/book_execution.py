@@ -84,7 +84,7 @@ def require_execution(app: Sphinx, env: BuildEnvironment) -> None:
             continue
         record = records.get(page, {}).get("exec_data")
         if record is None:
-            failed.append(f"{page}: has code cells but was not executed. Is its jupytext header there?")
+            failed.append(f"{page}: has code cells, but was not executed. Add the jupytext header.")
         elif not record["succeeded"]:
             failed.append(f"{page}: stopped with {record['error']}.\n{record['traceback']}")
     if failed:

@@ -50,7 +50,7 @@ NUMBER = re.compile(r"(?P<mark>[=!])\s*(?P<value>\S+)\s*±\s*(?P<tolerance>\S+)$
 VOID = {"input"}
 
 
-class element(nodes.General, nodes.Element):  # noqa: N801, docutils names its nodes so
+class element(nodes.General, nodes.Element):
     """One HTML element: ``tag`` and its attributes in ``html``."""
 
 
@@ -96,7 +96,7 @@ class Question(SphinxDirective):
 
         content = self.parse_content_to_nodes()
         if len(content) < 2 or not isinstance(content[-1], nodes.definition_list):
-            raise self.error(f"question {name!r}: write a prompt, then a definition list of choices")
+            raise self.error(f"question {name!r}: write a prompt, then a definition list")
         *prompt, choices = content
         pairs = []
         for item in choices:
@@ -167,7 +167,8 @@ class Question(SphinxDirective):
                 value, tolerance = (float(found[key]) for key in ("value", "tolerance"))
             except (TypeError, ValueError):
                 raise self.error(
-                    f"{identity}: {text!r} is not '= value ± tolerance', '! value ± tolerance' or 'else'"
+                    f"{identity}: {text!r} is none of '= value ± tolerance', "
+                    "'! value ± tolerance' and 'else'"
                 ) from None
             is_right = found["mark"] == "="
             right += is_right
