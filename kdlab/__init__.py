@@ -1,1 +1,65 @@
-"""kdlab: the combined training objective for knowledge distillation."""
+"""kdlab: the combined training objective for knowledge distillation.
+
+A student language model learns from a teacher's distribution and from the labels at once, by
+minimising LM loss + λ·KD loss. ``__all__`` is the public API.
+"""
+
+from kdlab.data import Corpus, PackedDataset, load_corpus, train_tokenizer
+from kdlab.distill import distill, load_student, trained_teacher
+from kdlab.divergences import (
+    DIVERGENCES,
+    forward_kl,
+    jensen_shannon,
+    reverse_kl,
+    skew_forward_kl,
+    skew_reverse_kl,
+    total_variation,
+)
+from kdlab.evaluate import Evaluation, evaluate, perplexity
+from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
+from kdlab.objective import CombinedObjective, ObjectiveOutput
+from kdlab.schedules import (
+    ConstantLambda,
+    CosineLambda,
+    LambdaSchedule,
+    LinearLambda,
+    make_schedule,
+)
+from kdlab.teachers import LiveTeacher
+from kdlab.trainer import DistillationTrainer, History, TrainConfig
+
+__all__ = [
+    "DIVERGENCES",
+    "PRESETS",
+    "CombinedObjective",
+    "ConstantLambda",
+    "Corpus",
+    "CosineLambda",
+    "DistillationTrainer",
+    "Evaluation",
+    "History",
+    "LambdaSchedule",
+    "LinearLambda",
+    "LiveTeacher",
+    "ObjectiveOutput",
+    "PackedDataset",
+    "TinyGPT",
+    "TinyGPTConfig",
+    "TrainConfig",
+    "count_parameters",
+    "distill",
+    "evaluate",
+    "forward_kl",
+    "jensen_shannon",
+    "load_corpus",
+    "load_student",
+    "logits_of",
+    "make_schedule",
+    "perplexity",
+    "reverse_kl",
+    "skew_forward_kl",
+    "skew_reverse_kl",
+    "total_variation",
+    "train_tokenizer",
+    "trained_teacher",
+]

@@ -1,0 +1,199 @@
+"""Text to learn from: corpora, a tokenizer trained on them, and packed blocks of tokens.
+
+The default corpus, ``pydocs``, comes with every Python: its reference topics and the docstrings of
+its standard library, about 2 MB of English. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import platform
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+from torch.utils.data import Dataset
+
+__all__ = ["Corpus", "PackedDataset", "cache_dir", "load_corpus", "train_tokenizer"]
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents, split once and for all into those to train on and those to validate on.
+
+    A document belongs to the validation split if the hash of its text says so: the split does not
+    depend on the order, on a seed or on the other documents, and no document is in both.
+    """
+
+    name: str
+    documents: tuple[str, ...]
+    validation_percent: int = 10  # of the documents, on average
+
+    @cached_property
+    def sha256(self) -> str:
+        """A fingerprint of the text and the split."""
+        digest = hashlib.sha256(f"{self.validation_percent}".encode())
+        for document in self.documents:
+            digest.update(hashlib.sha256(document.encode()).digest())
+        return digest.hexdigest()
+
+    @property
+    def train(self) -> list[str]:
+        """The documents to learn from."""
+        return [document for document in self.documents if not self._held_out(document)]
+
+    @property
+    def validation(self) -> list[str]:
+        """The documents to measure on; nothing is trained on them, the tokenizer included."""
+        return [document for document in self.documents if self._held_out(document)]
+
+    def _held_out(self, document: str) -> bool:
+        first_bytes = hashlib.sha256(document.encode()).digest()[:4]
+        return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
+
+
+def load_corpus(name: str = "pydocs") -> Corpus:
+    """A corpus by name.
+
+    Args:
+        name: ``"pydocs"``, or the path of a UTF-8 text file whose documents are separated by blank
+            lines.
+
+    Raises:
+        ValueError: the name is neither, or a text file holds too little to split.
+
+    >>> corpus = load_corpus("pydocs")
+    >>> set(corpus.train) & set(corpus.validation)
+    set()
+    """
+    if name == "pydocs":
+        path = cache_dir() / "corpora" / f"pydocs-{platform.python_version()}.json"
+        if not path.exists():
+            write_atomically(path, json.dumps(list(dict.fromkeys(_pydocs()))))
+        return Corpus("pydocs", tuple(json.loads(path.read_text(encoding="utf-8"))))
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"unknown corpus {name!r}: it is neither 'pydocs' nor a text file")
+    paragraphs = (part.strip() for part in path.read_text(encoding="utf-8").split("\n\n"))
+    corpus = Corpus(path.stem, tuple(dict.fromkeys(filter(None, paragraphs))))
+    if not corpus.train or not corpus.validation:
+        raise ValueError(
+            f"{name} has {len(corpus.documents)} documents separated by blank lines, too few to "
+            "split into training and validation"
+        )
+    return corpus
+
+
+def _pydocs() -> Iterator[str]:
+    """Python's reference topics, one document each, then each module's docstrings as one."""
+    from pydoc_data.topics import topics
+
+    yield from (topics[name].strip() for name in sorted(topics))
+
+    root = Path(sysconfig.get_paths()["stdlib"])
+    skipped = {"test", "tests", "idle_test", "site-packages", "idlelib", "lib2to3", "pydoc_data"}
+    for path in sorted(root.rglob("*.py")):
+        if skipped & set(path.relative_to(root).parts):
+            continue
+        docstrings = [
+            docstring
+            for node in ast.walk(ast.parse(path.read_bytes()))
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and (docstring := ast.get_docstring(node))
+        ]
+        if docstrings:
+            yield "\n\n".join(docstrings)
+
+
+def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
+    """A byte-level BPE tokenizer trained on the corpus's training split; cached.
+
+    Args:
+        corpus: the text.
+        vocab_size: entries, the 256 bytes and the end-of-text token included.
+
+    Returns:
+        A tokenizer of the ``tokenizers`` library; any text survives encoding and decoding.
+
+    Source: Sennrich et al. 2016 (arXiv 1508.07909), on bytes as in GPT-2 (Radford et al. 2019).
+    """
+    path = cache_dir() / "tokenizers" / f"{corpus.name}-{corpus.sha256[:16]}-{vocab_size}.json"
+    if path.exists():
+        return Tokenizer.from_file(str(path))
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus.train, trainer)
+    write_atomically(path, tokenizer.to_str())
+    return tokenizer
+
+
+class PackedDataset(Dataset):
+    """Documents as one stream of tokens, cut into blocks of equal length.
+
+    Each item is ``{"input_ids": [T], "labels": [T]}`` with labels equal to the ids: the trainer
+    does the shifting. Documents end with the end-of-text token. What is left at the end of the
+    stream and fills no block is dropped.
+
+    Args:
+        documents: the text.
+        tokenizer: encodes it.
+        block_size: T, tokens in a block.
+
+    Raises:
+        ValueError: the text does not fill a single block.
+
+    >>> corpus = load_corpus("pydocs")
+    >>> data = PackedDataset(corpus.validation, train_tokenizer(corpus), block_size=128)
+    >>> data[0]["input_ids"].shape
+    torch.Size([128])
+    """
+
+    def __init__(self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int = 128):
+        end = tokenizer.token_to_id(END_OF_TEXT)
+        stream: list[int] = []
+        for encoding in tokenizer.encode_batch(list(documents)):
+            stream += encoding.ids
+            stream.append(end)
+        blocks = len(stream) // block_size
+        if blocks == 0:
+            raise ValueError(f"{len(stream)} tokens do not fill a block of {block_size}")
+        self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, index: int | Sequence[int]) -> dict[str, Tensor]:
+        block = self.blocks[index]
+        return {"input_ids": block, "labels": block}
+
+
+def cache_dir() -> Path:
+    """Where corpora, tokenizers and teachers are kept: ``$KDLAB_CACHE``, or ``~/.cache/kdlab``."""
+    if "KDLAB_CACHE" in os.environ:
+        return Path(os.environ["KDLAB_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kdlab"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that others see whole or not at all, however this process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,183 @@
+"""A small GPT to distil, and how to read any causal language model.
+
+It is a decoder-only transformer with pre-norm blocks, learned positions and tied embeddings,
+small enough to train on a laptop and to hold in the head. It is not about inference speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["PRESETS", "TinyGPT", "TinyGPTConfig", "count_parameters", "logits_of"]
+
+
+@dataclass(frozen=True)
+class TinyGPTConfig:
+    """The shape of a :class:`TinyGPT`."""
+
+    vocab_size: int = 2048  # entries in the vocabulary, V
+    block_size: int = 128  # longest sequence, in tokens
+    n_layer: int = 4
+    n_head: int = 4
+    d_model: int = 128  # width; a multiple of n_head
+    dropout: float = 0.0  # share of activations dropped in training
+
+    def __post_init__(self):
+        if self.d_model % self.n_head:
+            raise ValueError(f"d_model {self.d_model} must be a multiple of n_head {self.n_head}")
+
+
+PRESETS: dict[str, TinyGPTConfig] = {
+    "tiny-teacher": TinyGPTConfig(n_layer=4, n_head=4, d_model=128),
+    "tiny-student": TinyGPTConfig(n_layer=2, n_head=2, d_model=64),
+}
+"""Shapes by name; each trains on two cores in minutes."""
+
+
+class TinyGPT(nn.Module):
+    """A causal language model of any :class:`TinyGPTConfig`.
+
+    Args:
+        config: the shape, or the name of a preset. Keyword arguments replace single fields of it.
+
+    Raises:
+        ValueError: the preset is unknown, or d_model is not a multiple of n_head.
+
+    Source: the GPT-2 architecture (Radford et al. 2019), pre-norm and with tied embeddings.
+
+    >>> model = TinyGPT("tiny-student", vocab_size=100)
+    >>> model(torch.zeros(1, 8, dtype=torch.long)).shape
+    torch.Size([1, 8, 100])
+    """
+
+    def __init__(self, config: TinyGPTConfig | str = "tiny-student", **changes):
+        super().__init__()
+        if isinstance(config, str):
+            if config not in PRESETS:
+                raise ValueError(f"unknown preset {config!r}; known: {', '.join(PRESETS)}")
+            config = PRESETS[config]
+        self.config = config = TinyGPTConfig(**{**asdict(config), **changes})
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.position_embedding = nn.Embedding(config.block_size, config.d_model)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.norm = nn.LayerNorm(config.d_model)
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self.apply(_initialise)
+        # Each block adds to the residual stream twice; keep the sum's variance as depth grows.
+        for block in self.blocks:
+            for out in (block.attention.out, block.mlp[-1]):
+                nn.init.normal_(out.weight, std=0.02 / (2 * config.n_layer) ** 0.5)
+        self.lm_head.weight = self.token_embedding.weight  # tied
+
+    def hidden(self, input_ids: Tensor) -> Tensor:
+        """The last hidden states, before the head.
+
+        Args:
+            input_ids: ``[B, T]`` token ids, T at most ``block_size``.
+
+        Returns:
+            ``[B, T, d_model]``.
+
+        Raises:
+            ValueError: the sequences are longer than ``block_size``.
+        """
+        length = input_ids.shape[-1]
+        if length > self.config.block_size:
+            raise ValueError(
+                f"sequences of {length} tokens do not fit a model with block_size "
+                f"{self.config.block_size}"
+            )
+        positions = torch.arange(length, device=input_ids.device)
+        x = self.token_embedding(input_ids) + self.position_embedding(positions)  # (B, T, d)
+        x = self.dropout(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Next-token logits ``[B, T, V]`` for token ids ``[B, T]``; [:, t] predicts token t + 1."""
+        return self.lm_head(self.hidden(input_ids))
+
+
+class Block(nn.Module):
+    """Attention, then a two-layer perceptron, each on a normalised copy and added back."""
+
+    def __init__(self, config: TinyGPTConfig):
+        super().__init__()
+        d = config.d_model
+        self.attention_norm = nn.LayerNorm(d)
+        self.attention = CausalSelfAttention(config)
+        self.mlp_norm = nn.LayerNorm(d)
+        self.mlp = nn.Sequential(
+            nn.Linear(d, 4 * d), nn.GELU(approximate="tanh"), nn.Linear(4 * d, d)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x)))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+class CausalSelfAttention(nn.Module):
+    """Multi-head attention in which a position sees itself and what came before it."""
+
+    def __init__(self, config: TinyGPTConfig):
+        super().__init__()
+        self.n_head = config.n_head
+        self.qkv = nn.Linear(config.d_model, 3 * config.d_model)
+        self.out = nn.Linear(config.d_model, config.d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, d = x.shape
+        heads = self.qkv(x).view(batch, length, 3, self.n_head, d // self.n_head)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, nh, T, d/nh)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out(y.transpose(1, 2).reshape(batch, length, d))
+
+
+def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+    """The logits of any causal language model: a tensor, or an object with ``.logits``.
+
+    Args:
+        model: called with ``input_ids`` and ``inputs``.
+        input_ids: ``[B, T]`` token ids.
+        inputs: what else the model takes, an ``attention_mask`` for one.
+
+    Returns:
+        ``[B, T, V]``.
+
+    Raises:
+        TypeError: the model returned neither.
+    """
+    output = model(input_ids, **inputs)
+    logits = getattr(output, "logits", output)
+    if not isinstance(logits, Tensor):
+        raise TypeError(
+            f"{type(model).__name__} returned {type(output).__name__}; it must return logits "
+            "[B, T, V] or an object with .logits"
+        )
+    return logits
+
+
+def model_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What of a batch a model is called with."""
+    return {key: batch[key] for key in ("input_ids", "attention_mask") if key in batch}
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Parameters of a model, a tied weight counted once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

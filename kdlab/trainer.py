@@ -1,0 +1,461 @@
+"""Training a student on a teacher and on the truth.
+
+The trainer is one loop that reads from top to bottom: shift the labels, ask the student and the
+teacher, combine, step, measure. Devices, mixed precision and processes are the work of Hugging Face
+Accelerate. The batches of a step depend on the seed and on the step alone, so that a run can go on
+from any checkpoint, or on any number of processes, as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn as nn
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import send_to_device, set_seed
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from kdlab.evaluate import evaluate
+from kdlab.models import logits_of, model_inputs
+from kdlab.objective import CombinedObjective, ObjectiveOutput
+from kdlab.schedules import ConstantLambda, LambdaSchedule
+from kdlab.teachers import LiveTeacher
+
+__all__ = ["DistillationTrainer", "History", "TrainConfig"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. The learning rate warms up, then falls by a cosine to a tenth of its peak."""
+
+    steps: int = 200  # optimiser steps
+    batch_size: int = 16  # sequences in a step, over all micro-batches and processes
+    accumulation: int = 1  # micro-batches that a step is made of
+    learning_rate: float = 2e-3  # the peak
+    warmup_steps: int = 20
+    weight_decay: float = 0.1  # on matrices, not on norms and biases
+    betas: tuple[float, float] = (0.9, 0.95)
+    max_grad_norm: float = 1.0
+    eval_every: int | None = None  # steps between evaluations; always once more at the end
+    checkpoint_every: int | None = None  # steps between checkpoints in out/checkpoint
+    seed: int = 0  # of the order of the data, and of dropout
+    device: str = "auto"  # "cpu" keeps off a GPU that is there
+    mixed_precision: str = "no"  # or "bf16"
+    compile: bool = False  # torch.compile the student
+    progress: bool = False  # show a bar
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.batch_size % self.accumulation:
+            raise ValueError(
+                f"batch_size {self.batch_size} must be a multiple of accumulation "
+                f"{self.accumulation}: it counts the sequences of all micro-batches"
+            )
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        rest = max(self.steps - self.warmup_steps, 1)
+        fraction = min((step - self.warmup_steps) / rest, 1.0)
+        return self.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * fraction)))
+
+
+@dataclass
+class History:
+    """What was measured: one record for each step, and one for each evaluation."""
+
+    train: list[dict[str, Any]] = field(default_factory=list)
+    eval: list[dict[str, Any]] = field(default_factory=list)
+
+    def column(self, name: str, of: str = "train") -> list[Any]:
+        """One quantity over the run: ``history.column("kd_loss")``."""
+        return [record[name] for record in getattr(self, of)]
+
+    @classmethod
+    def read(cls, path: str | Path) -> History:
+        """The history that a ``metrics.jsonl`` holds."""
+        history = cls()
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            getattr(history, record.pop("kind")).append(record)
+        return history
+
+
+class DistillationTrainer:
+    """Trains a student with LM loss and KD loss at once.
+
+    Args:
+        student: any causal language model; it returns logits, or an object with ``.logits``.
+        teacher: another over the same vocabulary; it is frozen. None trains on the labels alone.
+        objective: how the two losses are combined. Its λ is set from the schedule before each step.
+        schedule: λ over the steps; by default the objective's λ, constant.
+        config: how to train.
+        out: a folder for ``metrics.jsonl`` and the checkpoint; None keeps everything in memory.
+
+    >>> from kdlab import TinyGPT
+    >>> data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}] * 4
+    >>> models = [TinyGPT("tiny-student", vocab_size=8, block_size=8) for _ in range(2)]
+    >>> config = TrainConfig(steps=2, batch_size=4, device="cpu")
+    >>> history = DistillationTrainer(*models, CombinedObjective(lam=0.5), config=config).fit(data)
+    >>> history.column("lam")
+    [0.5, 0.5]
+    """
+
+    def __init__(
+        self,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        objective: CombinedObjective,
+        schedule: LambdaSchedule | None = None,
+        config: TrainConfig = TrainConfig(),
+        *,
+        out: str | Path | None = None,
+    ):
+        if teacher is None and objective.lam > 0:
+            raise ValueError(
+                f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
+            )
+        if teacher is not None and not isinstance(teacher, LiveTeacher):
+            teacher = LiveTeacher(teacher)
+        self.student, self.teacher, self.objective = student, teacher, objective
+        self.schedule = schedule or ConstantLambda(objective.lam)
+        self.config = config
+        self.out = None if out is None else Path(out)
+        self.step = 0  # optimiser steps taken
+        self.history = History()
+
+    def fit(self, train: Dataset, eval: Dataset | None = None, *, resume: bool = False) -> History:
+        """Train for ``config.steps`` steps.
+
+        Args:
+            train: items ``{"input_ids": [T], "labels": [T]}``, labels not shifted.
+            eval: the same, held out; None measures nothing but the training losses.
+            resume: go on from the checkpoint in ``out`` if there is one. The metrics that follow
+                are those of a run that was never stopped.
+
+        Returns:
+            The history of the whole run.
+
+        Raises:
+            ValueError: there are fewer items than one batch, or the checkpoint is of another run.
+            FloatingPointError: the loss is not finite; the batch is saved in ``out``.
+            KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
+        """
+        config = self.config
+        self.accelerator = accelerator = _accelerator(config)
+        set_seed(config.seed)
+        student = torch.compile(self.student) if config.compile else self.student
+        student, optimizer = accelerator.prepare(student, self._optimizer())
+        if self.teacher is not None:
+            accelerator.prepare_model(self.teacher, evaluation_mode=True)
+        accelerator.register_for_checkpointing(_Progress(self))
+        if resume:
+            self._load_checkpoint()
+        self._open_metrics()
+
+        bar = tqdm(
+            total=config.steps,
+            initial=self.step,
+            unit="step",
+            disable=not (config.progress and accelerator.is_main_process),
+        )
+        with bar, _interruptible() as interrupted:
+            for batches in self._batches(train):
+                started = time.perf_counter()
+                record = self._train_step(student, optimizer, batches)
+                record["tokens_per_second"] = record["num_items"] / (time.perf_counter() - started)
+                self._record("train", record)
+                bar.update()
+                bar.set_postfix_str(_describe(record))
+
+                gap = None
+                if eval is not None and self._due(config.eval_every, at_end=True):
+                    gap = self._evaluate(eval)
+                self.schedule.step(gap)
+                if self.out is not None and (
+                    interrupted.is_set() or self._due(config.checkpoint_every)
+                ):
+                    self._save_checkpoint()
+                if interrupted.is_set():
+                    where = f"; the same call with resume=True goes on from {self.out}"
+                    raise KeyboardInterrupt(
+                        f"stopped after step {self.step} of {config.steps}"
+                        + (where if self.out else "")
+                    )
+        return self.history
+
+    def _train_step(
+        self, student: nn.Module, optimizer: torch.optim.Optimizer, batches: list[dict[str, Tensor]]
+    ) -> dict[str, Any]:
+        """One optimiser step on the micro-batches of this process."""
+        accelerator, objective = self.accelerator, self.objective
+        objective.lam = self.schedule.value
+        learning_rate = self.config.learning_rate_at(self.step)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate
+
+        # Every sum is divided by the positions of the whole step, over micro-batches and processes:
+        # a mean of means would weigh a short batch as much as a long one.
+        labels = [batch["labels"][:, 1:] for batch in batches]
+        num_items = sum((part != objective.ignore_index).sum() for part in labels)
+        num_items = accelerator.reduce(num_items.to(accelerator.device), "sum").clamp_min(1)
+
+        student.train()
+        losses = torch.zeros(3, device=accelerator.device)  # loss, LM, KD
+        for i, batch in enumerate(batches):
+            last = i == len(batches) - 1
+            with nullcontext() if last else accelerator.no_sync(student):
+                batch = send_to_device(batch, accelerator.device, non_blocking=True)
+                with accelerator.autocast():
+                    output = self._objective(student, batch, num_items)
+                # Data parallelism averages gradients over the processes; these are to be added.
+                accelerator.backward(output.loss * accelerator.num_processes)
+            losses += torch.stack([term.detach() for term in _terms(output)])
+        grad_norm = accelerator.clip_grad_norm_(student.parameters(), self.config.max_grad_norm)
+        loss, lm_loss, kd_loss = accelerator.reduce(losses, "sum").tolist()
+        if not math.isfinite(loss):
+            raise FloatingPointError(self._save_bad_batch(batches, loss, lm_loss, kd_loss))
+        optimizer.step()
+        optimizer.zero_grad()
+        self.step += 1
+        return {
+            "step": self.step,
+            "loss": loss,
+            "lm_loss": lm_loss,
+            "kd_loss": None if self.teacher is None else kd_loss,
+            "lam": objective.lam,
+            "learning_rate": learning_rate,
+            "grad_norm": float(grad_norm),
+            "num_items": int(num_items),
+        }
+
+    def _objective(
+        self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor
+    ) -> ObjectiveOutput:
+        """The only place where anything is shifted: logits at t meet the token at t + 1."""
+        inputs = model_inputs(batch)
+        student_logits = logits_of(student, **inputs)[:, :-1]
+        teacher_logits = None if self.teacher is None else self.teacher(**inputs)[:, :-1]
+        return self.objective(
+            student_logits, teacher_logits, batch["labels"][:, 1:], num_items=num_items
+        )
+
+    def _evaluate(self, data: Dataset) -> float | None:
+        """Measure; returns by how many nats the student's LM loss is above its teacher's."""
+        student = self.accelerator.unwrap_model(self.student)
+        result = evaluate(student, data, self.teacher, ignore_index=self.objective.ignore_index)
+        record = {"step": self.step, **asdict(result)}
+        record |= {"perplexity": result.perplexity, "teacher_perplexity": result.teacher_perplexity}
+        self._record("eval", record)
+        if result.teacher_lm_loss is None:
+            return None
+        return result.lm_loss - result.teacher_lm_loss
+
+    def _batches(self, data: Dataset) -> Iterator[list[dict[str, Tensor]]]:
+        """The micro-batches of this process, step by step, from the current step on."""
+        accelerator, config = self.accelerator, self.config
+        if len(data) < config.batch_size:
+            raise ValueError(f"{len(data)} sequences do not fill a batch of {config.batch_size}")
+        parts = config.accumulation * accelerator.num_processes
+        if config.batch_size % parts:
+            raise ValueError(
+                f"a batch of {config.batch_size} sequences cannot be shared out equally over "
+                f"{accelerator.num_processes} processes in {config.accumulation} micro-batches"
+            )
+        loader = DataLoader(
+            data,
+            batch_sampler=self._micro_batch_indices(len(data), parts),
+            pin_memory=accelerator.device.type == "cuda",
+        )
+        batches = iter(loader)
+        for _ in range(self.step, config.steps):
+            yield [next(batches) for _ in range(config.accumulation)]
+
+    def _micro_batch_indices(self, size: int, parts: int) -> Iterator[list[int]]:
+        """Which sequences this process takes. Each epoch is a new order of the data; its rest, less
+        than a batch, is left out."""
+        batch_size, process = self.config.batch_size, self.accelerator.process_index
+        width = batch_size // parts
+        current, order = None, []
+        for step in range(self.step, self.config.steps):
+            epoch, batch = divmod(step, size // batch_size)
+            if epoch != current:
+                generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
+                current, order = epoch, torch.randperm(size, generator=generator).tolist()
+            for part in range(process, parts, self.accelerator.num_processes):
+                start = batch * batch_size + part * width
+                yield order[start : start + width]
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        parameters = [p for p in self.student.parameters() if p.requires_grad]
+        groups = [
+            {
+                "params": [p for p in parameters if p.dim() >= 2],
+                "weight_decay": self.config.weight_decay,
+            },
+            {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=self.config.betas)
+
+    def _due(self, every: int | None, at_end: bool = False) -> bool:
+        at_end = at_end and self.step == self.config.steps
+        return at_end or (every is not None and self.step % every == 0)
+
+    # --- records and checkpoints ---
+
+    @property
+    def _metrics(self) -> Path:
+        return self.out / "metrics.jsonl"
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.out / "checkpoint"
+
+    def _open_metrics(self) -> None:
+        """Begin the file of metrics, or cut it back to the step that a checkpoint is of."""
+        if self.out is None or not self.accelerator.is_main_process:
+            return
+        self.out.mkdir(parents=True, exist_ok=True)
+        kept = []
+        if self.step and self._metrics.exists():
+            for line in self._metrics.read_text(encoding="utf-8").splitlines(keepends=True):
+                if not line.endswith("\n") or json.loads(line)["step"] > self.step:
+                    break
+                kept.append(line)
+        self._metrics.write_text("".join(kept), encoding="utf-8")
+        self.history = History.read(self._metrics)
+
+    def _record(self, kind: str, record: dict[str, Any]) -> None:
+        getattr(self.history, kind).append(record)
+        if self.out is not None and self.accelerator.is_main_process:
+            with self._metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, **record}) + "\n")
+
+    def _save_checkpoint(self) -> None:
+        """Models, optimiser, random states, λ and step; complete, or not there at all."""
+        accelerator, partial = self.accelerator, self.out / "checkpoint.partial"
+        if accelerator.is_main_process and partial.exists():
+            shutil.rmtree(partial)
+        accelerator.wait_for_everyone()
+        accelerator.save_state(str(partial))
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            previous = self.out / "checkpoint.previous"
+            if previous.exists():
+                shutil.rmtree(previous)
+            if self._checkpoint.exists():
+                self._checkpoint.rename(previous)
+            partial.rename(self._checkpoint)
+            shutil.rmtree(previous, ignore_errors=True)
+        accelerator.wait_for_everyone()
+
+    def _load_checkpoint(self) -> None:
+        if self.out is None:
+            raise ValueError(
+                "resume=True needs the folder of the run: DistillationTrainer(..., out=)"
+            )
+        # Between the two renames of _save_checkpoint only the previous one has its whole name.
+        for folder in (self._checkpoint, self.out / "checkpoint.previous"):
+            if folder.exists():
+                self.accelerator.load_state(str(folder))
+                return
+
+    def _save_bad_batch(self, batches, loss: float, lm_loss: float, kd_loss: float) -> str:
+        message = (
+            f"the loss of step {self.step + 1} is {loss} (LM {lm_loss}, KD {kd_loss}, "
+            f"λ {self.objective.lam})"
+        )
+        if self.out is None:
+            return message
+        path = self.out / f"bad-batch-{self.step + 1}.pt"
+        torch.save(batches, path)
+        return f"{message}; its batch is in {path}"
+
+
+class _Progress:
+    """What Accelerate cannot know of a run: where it is, and where λ is."""
+
+    def __init__(self, trainer: DistillationTrainer):
+        self.trainer = trainer
+
+    def state_dict(self) -> dict[str, Any]:
+        trainer = self.trainer
+        return {
+            "step": trainer.step,
+            "schedule": trainer.schedule.state_dict(),
+            "run": self._run(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for key, value in self._run().items():
+            if state["run"].get(key) != value:
+                raise ValueError(
+                    f"the checkpoint is of a run with {key} {state['run'].get(key)}, but this one "
+                    f"has {value}; give it a folder of its own, or run it without resume"
+                )
+        self.trainer.step = state["step"]
+        self.trainer.schedule.load_state_dict(state["schedule"])
+
+    def _run(self) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        shown = {"device", "progress", "compile", "eval_every", "checkpoint_every"}
+        run = {k: v for k, v in asdict(self.trainer.config).items() if k not in shown}
+        return run | {"schedule": type(self.trainer.schedule).__name__}
+
+
+def _accelerator(config: TrainConfig) -> Accelerator:
+    # Accelerate keeps the precision of the first Accelerator of a process for all that follow.
+    AcceleratorState._reset_state()
+    return Accelerator(cpu=config.device == "cpu", mixed_precision=config.mixed_precision)
+
+
+def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:
+    kd_loss = output.kd_loss if output.kd_loss is not None else torch.zeros_like(output.loss)
+    return output.loss, output.lm_loss, kd_loss
+
+
+def _describe(record: dict[str, Any]) -> str:
+    kd = "" if record["kd_loss"] is None else f"KD {record['kd_loss']:.3f} λ {record['lam']:.2f} "
+    return (
+        f"loss {record['loss']:.3f} LM {record['lm_loss']:.3f} {kd}"
+        f"{record['tokens_per_second']:,.0f} tokens/s"
+    )
+
+
+@contextmanager
+def _interruptible():
+    """Ctrl-C asks the loop to end after the step; a second one ends it at once."""
+    interrupted = threading.Event()
+
+    def ask(signum, frame):
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    try:
+        previous = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not in the main thread: leave signals alone
+        yield interrupted
+        return
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, previous)
