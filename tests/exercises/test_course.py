@@ -1,0 +1,147 @@
+"""The course with nbgrader's own commands, from the release to the exported marks."""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from autograder.spec import load_checks
+from exercises import course
+from exercises.bank import ANSWER, entries, grade_id, solution, source, submission
+
+ASSIGNMENT = "ps1_divergences"
+PLAYED = ("solution", "stub", "wheat-loops", "chaff-direction_swapped", "chaff-chose_a")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[course.Mark]]:
+    """A round with a few submissions; the others are graded in this process by test_checks."""
+    root = tmp_path_factory.mktemp("round") / "course"
+    chosen = [entry for entry in entries(ASSIGNMENT) if entry.name in PLAYED]
+    assert len(chosen) == len(PLAYED)
+    return root, course.play_round(root, ASSIGNMENT, chosen)
+
+
+@pytest.mark.slow
+def test_marks_are_as_they_should_be(played: tuple[Path, list[course.Mark]]) -> None:
+    _, marks = played
+    assert {mark.entry.name: mark.problems for mark in marks} == {name: [] for name in PLAYED}
+    totals = {mark.entry.name: mark.total for mark in marks}
+    assert totals == {
+        "solution": 10,
+        "stub": 0,
+        "wheat-loops": 10,
+        "chaff-direction_swapped": 2,
+        "chaff-chose_a": 8,
+    }
+
+
+@pytest.mark.slow
+def test_problems_are_noticed(played: tuple[Path, list[course.Mark]]) -> None:
+    """The demo's own judgement: each departure from the bank's promise is a problem."""
+    root, marks = played
+    checks = load_checks(root / "checks" / f"{ASSIGNMENT}.py")
+    by_name = {mark.entry.name: mark for mark in marks}
+    full = dict.fromkeys(checks, 0.0) | {name: check.points for name, check in checks.items()}
+
+    def problems(name: str, points: dict[str, float], feedback: str = "") -> list[str]:
+        mark = course.Mark(by_name[name].entry, points, sum(points.values()))
+        return course.find_problems(mark, checks, feedback)
+
+    assert problems("wheat-loops", full | {"forward_kl": 3.0})
+    assert problems("stub", full)
+    assert problems("chaff-chose_a", full)
+    assert problems("chaff-chose_a", full | {"reverse_kl_choice": 0.0})  # no hint on the page
+
+
+@pytest.mark.slow
+def test_the_release_holds_no_answer(played: tuple[Path, list[course.Mark]]) -> None:
+    root, _ = played
+    released = root / "release" / ASSIGNMENT
+    assert sorted(path.name for path in released.iterdir()) == [
+        f"{ASSIGNMENT}.ipynb",
+        f"{ASSIGNMENT}.public.json",
+    ]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in released.iterdir())
+    for answer in solution(source(ASSIGNMENT)).values():
+        for line in answer.splitlines():
+            if line.startswith(("    log", "    return", "reverse_kl_answer")):
+                assert json.dumps(line)[1:-1].strip() not in text
+    assert "SOLUTION" not in text
+    notebook = nbformat.read(released / f"{ASSIGNMENT}.ipynb", as_version=4)
+    assert all(not cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    stubs = [cell.source for cell in notebook.cells if grade_id(cell).endswith(ANSWER)]
+    assert len(stubs) == 3
+    assert all("raise NotImplementedError(" in stub for stub in stubs)
+
+    public = json.loads((released / f"{ASSIGNMENT}.public.json").read_text(encoding="utf-8"))
+    for name, check in load_checks(root / "checks" / f"{ASSIGNMENT}.py").items():
+        hidden = [case.name for case in check.cases() if not case.public]
+        shipped = public[name]["rubric"]["expectations"]
+        if name == "reverse_kl_choice":
+            assert [expectation["outcome"] for expectation in shipped] == [None]
+            assert public[name]["rubric"]["wrong_ways"] == []
+            assert all(option.hint not in text for option in check.options if option.hint)
+        else:
+            assert len(shipped) == len(check.cases()) - len(hidden)
+            assert all(name not in text for name in hidden)
+
+
+@pytest.mark.slow
+def test_feedback_shows_the_verdict_and_nothing_hidden(
+    played: tuple[Path, list[course.Mark]],
+) -> None:
+    root, _ = played
+    checks = load_checks(root / "checks" / f"{ASSIGNMENT}.py")
+    pages = {
+        name: html.unescape(
+            (root / "feedback" / name / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text("utf-8")
+        )
+        for name in PLAYED
+    }
+    for name, page in pages.items():
+        verdicts = re.findall(r'<div class="autograder-verdict".*?</div>', page, re.DOTALL)
+        assert len(verdicts) == len(checks)
+        for check in checks.values():
+            for case in check.cases():
+                assert case.public or case.name not in "".join(verdicts)
+        assert not re.search(r"Traceback|autograder/preprocessors", page)
+        if name != "solution":
+            assert "torch.sum(log_p.exp() * (log_p - log_q), dim=-1)" not in page
+    swapped = pages["chaff-direction_swapped"]
+    for words in (
+        "forward_kl: wrong · 0 of 4 points",
+        "You computed the other direction",
+        "which-way-round.html",
+        "KL(p‖q), p the teacher",
+    ):
+        assert words in swapped
+    assert "not run · 0 of 4 points" in pages["stub"]
+
+
+@pytest.mark.slow
+def test_nothing_lands_in_the_source_tree(played: tuple[Path, list[course.Mark]]) -> None:
+    root, _ = played
+    assert (root / "gradebook.db").is_file()
+    assert not (course.EXERCISES / "gradebook.db").exists()
+    assert not (course.EXERCISES / "release").exists()
+
+
+def test_a_command_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="nbgrader generate_assignment failed"):
+        course.nbgrader(tmp_path, "generate_assignment", "no_such_assignment")
+    assert "no_such_assignment" in capsys.readouterr().out
+
+
+def test_submissions_change_answer_cells_alone() -> None:
+    notebook = source(ASSIGNMENT)
+    filled = submission(notebook, {"forward_kl": "pass"})
+    changed = [
+        grade_id(before)
+        for before, after in zip(notebook.cells, filled.cells, strict=True)
+        if before.source != after.source
+    ]
+    assert changed == ["forward_kl_answer"]
