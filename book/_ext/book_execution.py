@@ -25,8 +25,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
-CODE_CELL = re.compile(r"^\s*(`{3,}|:{3,}|~{3,})\s*\{code-cell\}", re.MULTILINE)
-FENCE = re.compile(r"^(`{3,}|~{3,})(?!.*\{code-cell\}).*?^\1`*~*\s*$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})(.*)")
 
 
 def versions(app: Sphinx) -> dict[str, str]:
@@ -71,7 +70,20 @@ def outdated_pages(app: Sphinx, env: BuildEnvironment, *_) -> list[str]:
 
 def holds_code_cells(source: str) -> bool:
     """Whether a MyST source has a code cell that is not merely quoted inside another fence."""
-    return bool(CODE_CELL.search(FENCE.sub("", source)))
+    quoting = ""
+    for line in source.splitlines():
+        fence = FENCE.match(line)
+        if not fence:
+            continue
+        marks, rest = fence.groups()
+        if quoting:
+            if marks.startswith(quoting) and not rest.strip():
+                quoting = ""
+        elif "{code-cell}" in rest:
+            return True
+        elif marks[0] != ":":  # a colon fence holds Markdown, not a quotation
+            quoting = marks
+    return False
 
 
 def require_execution(app: Sphinx, env: BuildEnvironment) -> None:

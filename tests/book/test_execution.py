@@ -1,0 +1,94 @@
+"""The extension that keeps outputs true, on a book of one page."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+EXT = Path(__file__).parents[2] / "book/_ext"
+HEADER = """\
+---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+"""
+PAGE = """\
+# A page
+
+```{code-cell} ipython3
+import sys
+sys.path.insert(0, "..")
+from library import answer
+print("the answer is", answer.ANSWER)
+```
+"""
+
+
+@pytest.fixture
+def small_book(tmp_path, build):
+    """Builds a book of one page over a library of one file; returns what happened and the page."""
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library/answer.py").write_text("ANSWER = 41\n")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    (tmp_path / "_config.yml").write_text(
+        textwrap.dedent(f"""\
+        title: A book
+        only_build_toc_files: true
+        execute: {{execute_notebooks: cache}}
+        sphinx:
+          local_extensions: {{book_questions: {EXT}, book_execution: {EXT}}}
+          config: {{book_execution_sources: [library], book_execution_versions: [sphinx]}}
+        """)
+    )
+
+    def make(source):
+        (tmp_path / "book/index.md").write_text(source, encoding="utf8")
+        result = build(tmp_path)
+        page = tmp_path / "_build/html/book/index.html"
+        return result, page.read_text(encoding="utf8") if page.exists() else ""
+
+    make.root = tmp_path
+    return make
+
+
+def test_changing_the_library_changes_the_page(small_book):
+    result, page = small_book(HEADER + PAGE)
+    assert result.returncode == 0, result.stdout
+    assert "the answer is 41" in page
+
+    result, page = small_book(HEADER + PAGE)
+    assert "Executing notebook" not in result.stdout  # nothing changed: nothing runs
+
+    result, page = small_book(HEADER + PAGE.replace("A page", "The same page"))
+    assert "Using cached notebook" in result.stdout  # text changed: outputs are kept
+    assert "The same page" in page
+
+    (small_book.root / "library/answer.py").write_text("ANSWER = 42\n")
+    result, page = small_book(HEADER + PAGE.replace("A page", "The same page"))
+    assert "Executing notebook" in result.stdout
+    assert "the answer is 42" in page
+
+
+def test_page_without_jupytext_header_fails_the_build(small_book):
+    result, _ = small_book(PAGE)
+    assert result.returncode != 0
+    assert "book/index: has code cells, but was not executed" in result.stdout
+
+
+def test_page_that_raises_fails_the_build(small_book):
+    result, _ = small_book(HEADER + PAGE.replace("answer.ANSWER", "answer.MISSING"))
+    assert result.returncode != 0
+    assert "book/index: stopped with CellExecutionError" in result.stdout
+
+
+def test_quoted_code_cell_is_not_a_code_cell(small_book):
+    result, page = small_book("# A page\n\n````md\n```{code-cell} ipython3\n1 + 1\n```\n````\n")
+    assert result.returncode == 0, result.stdout
+    assert "book-executed" not in page

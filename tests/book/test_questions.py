@@ -1,0 +1,78 @@
+"""The question directive refuses what its reader could not answer."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from sphinx.testing.util import SphinxTestApp
+
+sys.path.append(str(Path(__file__).parents[2] / "book/_ext"))
+
+RIGHT = {
+    "single": "(x) Right\n: Yes.\n\n( ) Wrong\n: No.",
+    "multiple": "[x] Right\n: Yes.\n\n[ ] Wrong\n: No.",
+    "numeric": "= 0.5 ± 0.1\n: Yes.\n\nelse\n: No.",
+    "ordering": "First\n: Before.\n\nSecond\n: After.",
+    "matching": "A => 1\n: Yes.\n\nB => 2\n: Yes.",
+}
+WRONG = {
+    "no feedback": ("single", "(x) Right\n: Yes.\n\n( ) Wrong", "definition list"),
+    "no mark": ("single", "(x) Right\n: Yes.\n\nWrong\n: No.", "does not start with a mark"),
+    "two right": ("single", "(x) Right\n: Yes.\n\n(x) Wrong\n: No.", "2 choices are marked right"),
+    "none right": ("multiple", "[ ] A\n: No.\n\n[ ] B\n: No.", "0 choices are marked right"),
+    "no tolerance": ("numeric", "= 0.5\n: Yes.\n\nelse\n: No.", "is none of"),
+    "no else": ("numeric", "= 0.5 ± 0.1\n: Yes.", "one 'else'"),
+    "no arrow": ("matching", "A 1\n: Yes.\n\nB => 2\n: Yes.", "left => right"),
+    "no list": ("single", "Only words.", "definition list"),
+    "unknown kind": ("essay", "(x) Right\n: Yes.", "choose from single, multiple"),
+}
+
+
+def render(tmp_path, *questions: str, name: str = ":name: q{}") -> tuple[str, str]:
+    """The page's HTML and the warnings."""
+    source = "# A page\n\n"
+    for i, (kind, choices) in enumerate(questions):
+        given = name.format(i)
+        source += f":::{{question}} {kind}\n{given}\n\nPrompt?\n\n{choices}\n:::\n\n"
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_parser', 'book_questions']\n"
+        "myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath']\n"
+    )
+    (tmp_path / "index.md").write_text(source, encoding="utf8")
+    app = SphinxTestApp(srcdir=tmp_path)
+    try:
+        app.build()
+        return (app.outdir / "index.html").read_text(encoding="utf8"), app.warning.getvalue()
+    finally:
+        app.cleanup()
+
+
+def test_every_kind_renders(tmp_path):
+    html, warnings = render(tmp_path, *RIGHT.items())
+    assert not [line for line in warnings.splitlines() if "index.md" in line]
+    for kind in RIGHT:
+        assert f'data-kind="{kind}"' in html
+    assert html.count('role="status"') == len(RIGHT)
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_question_is_an_error(tmp_path, case):
+    kind, choices, message = WRONG[case]
+    _, warnings = render(tmp_path, (kind, choices))
+    assert message in warnings
+
+
+def test_name_must_be_there_and_unique(tmp_path):
+    two = [("single", RIGHT["single"])] * 2
+    assert "is taken on this page" in render(tmp_path, *two, name=":name: same")[1]
+
+
+def test_shuffled_is_a_permutation_and_never_the_right_order():
+    from book_questions import shuffled
+
+    for count in range(2, 8):
+        for seed in map(str, range(50)):
+            order = shuffled(count, seed)
+            assert sorted(order) == list(range(count))
+            assert order != list(range(count))
+            assert order == shuffled(count, seed)
