@@ -73,7 +73,7 @@ def nbgrader(root: Path, command: str, *arguments: str) -> None:
         )
     if done.returncode:
         tail = log.read_text(encoding="utf-8").splitlines()[-20:]
-        console.print("\n".join(tail), markup=False)
+        console.print("\n".join(tail), markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(f"nbgrader {command} failed. The whole log: {log}")
     console.print(f"nbgrader {command}", style="green")
 
@@ -172,9 +172,9 @@ def find_problems(mark: Mark, checks: dict[str, Check], feedback: str) -> list[s
 def show(marks: list[Mark], checks: dict[str, Check]) -> None:
     """Prints the marks."""
     table = Table(title="Marks")
-    table.add_column("submission")
+    table.add_column("submission", no_wrap=True)
     for name, check in checks.items():
-        table.add_column(f"{name}\nof {check.points:g}", justify="right")
+        table.add_column(f"{name}\nof {check.points:g}", justify="right", overflow="fold")
     total = sum(check.points for check in checks.values())
     table.add_column(f"total\nof {total:g}", justify="right")
     table.add_column("right\nhint")
@@ -197,7 +197,8 @@ def demo(assignment: str = "ps1_divergences") -> None:
     root = BUILD / "course"
     marks = play_round(root, assignment, entries(assignment))
     show(marks, load_checks(root / "checks" / f"{assignment}.py"))
-    console.print(f"Feedback pages: {root / 'feedback'}\nExported marks: {root / 'grades.csv'}")
+    console.print(f"Feedback pages: {root / 'feedback'}", soft_wrap=True)
+    console.print(f"Exported marks: {root / 'grades.csv'}", soft_wrap=True)
     if any(mark.problems for mark in marks):
         raise SystemExit("Some marks are not as they should be.")
 
@@ -215,7 +216,7 @@ def lab() -> None:
                 root / "exchange" / COURSE / "outbound" / folder.name, desk / folder.name
             )
         shutil.copy(root / "nbgrader_config.py", desk)
-    console.print(f"Your work is kept in {desk}; remove {root} to begin anew.")
+    console.print(f"Your work is kept in {desk}; remove {root} to begin anew.", soft_wrap=True)
     os.environ["KDLAB_EXCHANGE"] = str(root / "exchange")
     os.chdir(desk)
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={desk}"])
