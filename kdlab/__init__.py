@@ -5,7 +5,6 @@ minimising LM loss + λ·KD loss. ``__all__`` is the public API.
 """
 
 from kdlab.data import Corpus, PackedDataset, load_corpus, train_tokenizer
-from kdlab.distill import distill, load_student, trained_teacher
 from kdlab.divergences import (
     DIVERGENCES,
     forward_kl,
@@ -18,6 +17,7 @@ from kdlab.divergences import (
 from kdlab.evaluate import Evaluation, evaluate, perplexity
 from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
 from kdlab.objective import CombinedObjective, ObjectiveOutput
+from kdlab.runs import distill, load_student, trained_teacher
 from kdlab.schedules import (
     ConstantLambda,
     CosineLambda,

@@ -38,6 +38,9 @@ def distill(
     ],
     corpus: Annotated[str, typer.Option(help="pydocs, or the path of a text file.")] = "pydocs",
     teacher: Annotated[Preset, typer.Option(help="Trained once, then kept.")] = "tiny-teacher",
+    teacher_steps: Annotated[
+        int, typer.Option(min=1, help="Optimiser steps of the teacher.")
+    ] = 800,
     student: Annotated[Preset, typer.Option(help="The model that learns.")] = "tiny-student",
     arm: Annotated[
         Arm, typer.Option(help="Learn from labels, from the teacher, or both.")
@@ -64,13 +67,14 @@ def distill(
     ] = False,
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
-    from kdlab.distill import distill as run  # importing torch takes seconds; --help should not
+    from kdlab.runs import distill as run  # importing torch takes seconds; --help should not
 
     try:
         summary = run(
             out,
             corpus=corpus,
             teacher=teacher,
+            teacher_steps=teacher_steps,
             student=student,
             arm=arm,
             divergence=divergence,

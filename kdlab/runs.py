@@ -42,6 +42,7 @@ def distill(
     *,
     corpus: str = "pydocs",
     teacher: str = "tiny-teacher",
+    teacher_steps: int = TEACHER_STEPS,
     student: str = "tiny-student",
     arm: str = "combined",
     divergence: str = "forward_kl",
@@ -63,7 +64,8 @@ def distill(
         out: a folder for ``metrics.jsonl``, ``summary.json`` and the student.
         corpus: as in :func:`kdlab.load_corpus`.
         teacher: a name in :data:`kdlab.PRESETS`.
-        student: another.
+        teacher_steps: optimiser steps that the teacher is trained for.
+        student: another name.
         arm: ``"lm"`` learns from the labels, ``"kd"`` from the teacher, ``"combined"`` from both,
             LM + λ·KD.
         divergence: a name in :data:`kdlab.DIVERGENCES`.
@@ -90,7 +92,9 @@ def distill(
     objective, lambda_schedule = _objective(arm, divergence, temperature, schedule, lam, steps)
 
     text = load_corpus(corpus)
-    teacher_model = trained_teacher(text, teacher, device=device, progress=progress)
+    teacher_model = trained_teacher(
+        text, teacher, steps=teacher_steps, device=device, progress=progress
+    )
     set_seed(seed)
     student_model = TinyGPT(student)
     train, validation = packed(text, student_model.config)

@@ -1,0 +1,97 @@
+"""Corpora are split by document, tokenizers lose nothing, blocks hold the stream in order."""
+
+import pytest
+import torch
+
+from kdlab import Corpus, PackedDataset, load_corpus, train_tokenizer
+from kdlab.data import END_OF_TEXT
+
+
+@pytest.fixture(scope="module")
+def pydocs():
+    return load_corpus("pydocs")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_pydocs_is_about_two_megabytes_of_english(pydocs):
+    text = " ".join(pydocs.documents)
+    assert 1_500_000 < len(text) < 4_000_000
+    assert "The return statement" in text or "return" in text
+    words = text.lower().split()
+    assert 0.03 < words.count("the") / len(words) < 0.10  # as in English prose
+
+
+def test_the_split_is_by_document_and_about_a_tenth(pydocs):
+    assert set(pydocs.train) | set(pydocs.validation) == set(pydocs.documents)
+    assert not set(pydocs.train) & set(pydocs.validation)
+    assert 0.05 < len(pydocs.validation) / len(pydocs.documents) < 0.15
+
+
+def test_a_document_stays_in_its_split_whatever_stands_around_it(pydocs):
+    backwards = Corpus("backwards", pydocs.documents[::-1])
+    assert set(backwards.validation) == set(pydocs.validation)
+    assert backwards.sha256 != pydocs.sha256
+
+
+def test_a_corpus_is_the_same_from_the_cache(cache):
+    assert load_corpus("pydocs").sha256 == load_corpus("pydocs").sha256
+    assert [path.name for path in cache.glob("corpora/*")]
+
+
+def test_a_text_file_is_split_at_blank_lines(tmp_path):
+    path = tmp_path / "tales.txt"
+    path.write_text("\n\n".join(f"tale number {i}\nwith a second line" for i in range(200)))
+    corpus = load_corpus(str(path))
+    assert corpus.name == "tales"
+    assert len(corpus.documents) == 200
+    assert all("second line" in document for document in corpus.documents)
+
+
+def test_what_is_no_corpus_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="unknown corpus 'pydoc': it is neither"):
+        load_corpus("pydoc")
+    short = tmp_path / "short.txt"
+    short.write_text("only one document")
+    with pytest.raises(ValueError, match="has 1 documents"):
+        load_corpus(str(short))
+
+
+def test_any_text_survives_the_tokenizer(pydocs):
+    tokenizer = train_tokenizer(pydocs)
+    assert tokenizer.get_vocab_size() == 2048
+    for text in ("def f(x):\n\treturn x  # λ‖☃", "  two  spaces ", pydocs.validation[0]):
+        assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_a_tokenizer_is_trained_once_and_never_on_validation_text(cache, monkeypatch):
+    corpus = Corpus("small", tuple(f"document {i} of a small corpus" for i in range(100)))
+    first = train_tokenizer(corpus, vocab_size=300)
+    monkeypatch.setattr(Corpus, "train", property(lambda self: pytest.fail("trained again")))
+    assert train_tokenizer(corpus, vocab_size=300).to_str() == first.to_str()
+    unseen = Corpus("small", (*corpus.documents, *corpus.validation))
+    monkeypatch.undo()
+    monkeypatch.setenv("KDLAB_CACHE", str(cache / "other"))
+    assert train_tokenizer(unseen, vocab_size=300).to_str() == first.to_str()
+
+
+def test_blocks_hold_the_documents_in_order_with_ends_between(pydocs):
+    tokenizer = train_tokenizer(pydocs)
+    documents = pydocs.validation[:3]
+    data = PackedDataset(documents, tokenizer, block_size=16)
+    stream = torch.cat([data[i]["input_ids"] for i in range(len(data))])
+    expected = []
+    for document in documents:
+        expected += [*tokenizer.encode(document).ids, tokenizer.token_to_id(END_OF_TEXT)]
+    assert stream.tolist() == expected[: len(stream)]
+    assert 0 <= len(expected) - len(stream) < 16
+    assert torch.equal(data[1]["labels"], data[1]["input_ids"])
+
+
+def test_too_little_text_is_refused(pydocs):
+    with pytest.raises(ValueError, match="tokens do not fill a block of 128"):
+        PackedDataset(["short"], train_tokenizer(pydocs))

@@ -1,0 +1,29 @@
+"""Every example in a public docstring runs, and every public name has a docstring."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import kdlab
+
+MODULES = sorted(module.name for module in pkgutil.walk_packages(kdlab.__path__, "kdlab."))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+def test_every_public_name_is_there_and_says_what_it_is():
+    for name in kdlab.__all__:
+        value = getattr(kdlab, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert inspect.getdoc(value), name
+            assert inspect.signature(value), name
+    assert kdlab.__all__ == sorted(
+        kdlab.__all__, key=lambda n: (not n.isupper(), n[0].islower(), n)
+    )

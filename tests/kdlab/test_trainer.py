@@ -1,0 +1,288 @@
+"""The trainer: the loop against a bare one, what it promises, and what it writes."""
+
+import json
+import math
+import os
+import signal
+import threading
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from kdlab import (
+    CombinedObjective,
+    DistillationTrainer,
+    History,
+    LinearLambda,
+    LiveTeacher,
+    TinyGPT,
+    TrainConfig,
+    evaluate,
+)
+
+CONFIG = TrainConfig(steps=6, batch_size=4, warmup_steps=2, device="cpu")
+
+
+def blocks(n=24, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(0, 30, (n, 10), generator=generator)
+    return [{"input_ids": row, "labels": row} for row in ids]
+
+
+def model(seed, **changes):
+    torch.manual_seed(seed)
+    return TinyGPT("tiny-student", vocab_size=30, block_size=10, **changes)
+
+
+def trainer(config=CONFIG, lam=0.5, schedule=None, teacher=True, **options):
+    objective = CombinedObjective("forward_kl", lam=lam, temperature=2.0)
+    teacher = model(2) if teacher else None
+    return DistillationTrainer(model(1), teacher, objective, schedule, config, **options)
+
+
+def without_times(history):
+    return [
+        {key: value for key, value in record.items() if key != "tokens_per_second"}
+        for record in history.train + history.eval
+    ]
+
+
+def weights(trainer):
+    return torch.cat([parameter.detach().flatten() for parameter in trainer.student.parameters()])
+
+
+def test_the_loop_is_the_plain_one():
+    """The same steps by hand, with PyTorch's own losses."""
+    ours = trainer(schedule=LinearLambda(1.0, 0.0, steps=6))
+    history = ours.fit(blocks())
+
+    student, teacher, data = model(1), model(2), blocks()
+    matrices = [p for p in student.parameters() if p.dim() >= 2]
+    vectors = [p for p in student.parameters() if p.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95))
+    for step in range(6):
+        order = torch.randperm(24, generator=torch.Generator().manual_seed(0)).tolist()
+        ids = torch.stack([data[i]["input_ids"] for i in order[4 * step : 4 * step + 4]])
+        q, labels = student(ids)[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
+        with torch.no_grad():
+            p = teacher(ids)[:, :-1].flatten(0, 1)
+        lm = F.cross_entropy(q, labels)
+        kd = 4 * F.kl_div(
+            (q / 2).log_softmax(-1), (p / 2).log_softmax(-1), reduction="batchmean", log_target=True
+        )
+        lam = 1 - step / 6
+        (lm + lam * kd).backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        lr = 2e-3 * (
+            (step + 1) / 2 if step < 2 else 0.1 + 0.45 * (1 + math.cos(math.pi * (step - 2) / 4))
+        )
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.step()
+        optimizer.zero_grad()
+        record = history.train[step]
+        assert record["lm_loss"] == pytest.approx(lm.item(), rel=1e-5)
+        assert record["kd_loss"] == pytest.approx(kd.item(), rel=1e-4)
+        assert record["loss"] == pytest.approx((lm + lam * kd).item(), rel=1e-5)
+        assert record["lam"] == pytest.approx(lam)
+        assert record["learning_rate"] == pytest.approx(lr)
+    torch.testing.assert_close(
+        weights(ours),
+        torch.cat([p.detach().flatten() for p in student.parameters()]),
+        rtol=1e-3,
+        atol=1e-5,
+    )
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
+    first, second = trainer(), trainer()
+    assert without_times(first.fit(blocks())) == without_times(second.fit(blocks()))
+    assert torch.equal(weights(first), weights(second))
+    other = trainer(TrainConfig(steps=6, batch_size=4, seed=1, device="cpu"))
+    assert other.fit(blocks()).column("loss") != first.history.column("loss")
+
+
+def test_every_sequence_is_seen_once_an_epoch():
+    seen = []
+
+    class Watched(list):
+        def __getitem__(self, index):
+            seen.append(index)
+            return super().__getitem__(index)
+
+    trainer().fit(Watched(blocks(24)))
+    assert sorted(seen) == list(range(24))
+
+
+@pytest.mark.parametrize("accumulation", [2, 4])
+def test_accumulation_changes_nothing_even_where_labels_are_uneven(accumulation):
+    data = blocks()
+    for i, item in enumerate(data):
+        item["labels"] = item["labels"].clone()
+        item["labels"][2 + i % 8 :] = -100
+    whole, parts = (
+        trainer(),
+        trainer(
+            TrainConfig(
+                steps=6, batch_size=4, warmup_steps=2, accumulation=accumulation, device="cpu"
+            )
+        ),
+    )
+    losses = whole.fit(data).column("loss")
+    assert parts.fit(data).column("loss") == pytest.approx(losses, rel=1e-5)
+    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-3, atol=1e-5)
+
+
+def test_the_teacher_stays_frozen_and_in_evaluation_mode():
+    teacher = model(2, dropout=0.5)
+    before = [parameter.clone() for parameter in teacher.parameters()]
+    run = DistillationTrainer(
+        model(1, dropout=0.1), teacher.train(), CombinedObjective(), config=CONFIG
+    )
+    run.fit(blocks())
+    run.teacher.train()
+    assert not teacher.training
+    for parameter, old in zip(teacher.parameters(), before, strict=True):
+        assert torch.equal(parameter, old)
+        assert parameter.grad is None
+        assert not parameter.requires_grad
+
+
+def test_training_without_a_teacher_needs_lambda_zero():
+    run = trainer(lam=0.0, teacher=False)
+    history = run.fit(blocks())
+    assert history.column("kd_loss") == [None] * 6
+    assert history.column("loss") == history.column("lm_loss")
+    with pytest.raises(ValueError, match=r"no teacher, but the objective has lam=0\.5"):
+        trainer(lam=0.5, teacher=False)
+
+
+def test_a_student_comes_to_resemble_its_teacher():
+    teacher = model(2)
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.mul_(3)  # sure of itself, so that there is something to learn
+    objective = CombinedObjective(lam=1.0, form="convex")
+    config = TrainConfig(steps=60, batch_size=8, device="cpu")
+    run = DistillationTrainer(model(1), teacher, objective, config=config)
+    before = evaluate(run.student, blocks(), teacher)
+    run.fit(blocks())
+    after = evaluate(run.student, blocks(), teacher)
+    assert after.kl_to_teacher < 0.5 * before.kl_to_teacher
+    assert after.agreement_top1 > before.agreement_top1
+
+
+def test_evaluation_comes_on_time_and_at_the_end(tmp_path):
+    config = TrainConfig(steps=5, batch_size=4, eval_every=2, device="cpu")
+    history = trainer(config, out=tmp_path).fit(blocks(), blocks(seed=1))
+    assert history.column("step", of="eval") == [2, 4, 5]
+    assert all(value > 0 for value in history.column("kl_to_teacher", of="eval"))
+
+
+def test_metrics_are_written_as_they_come(tmp_path):
+    history = trainer(out=tmp_path).fit(blocks())
+    assert without_times(History.read(tmp_path / "metrics.jsonl")) == without_times(history)
+    assert [json.loads(line)["kind"] for line in (tmp_path / "metrics.jsonl").open()] == [
+        "train"
+    ] * 6
+
+
+def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(tmp_path):
+    config = TrainConfig(steps=7, batch_size=4, eval_every=3, checkpoint_every=2, device="cpu")
+    whole = trainer(config, schedule=LinearLambda(1.0, 0.0, steps=7))
+    whole.fit(blocks(), blocks(seed=1))
+
+    class Stop(Exception):
+        pass
+
+    class Breaks(list):
+        def __getitem__(self, index):
+            if len(self.read) == 5 * 4:
+                raise Stop
+            self.read.append(index)
+            return super().__getitem__(index)
+
+    data = Breaks(blocks())
+    data.read = []
+    first = trainer(config, schedule=LinearLambda(1.0, 0.0, steps=7), out=tmp_path)
+    with pytest.raises(Stop):
+        first.fit(data, blocks(seed=1))
+    second = trainer(config, schedule=LinearLambda(1.0, 0.0, steps=7), out=tmp_path)
+    second.fit(blocks(), blocks(seed=1), resume=True)
+    assert without_times(second.history) == without_times(whole.history)
+    assert torch.equal(weights(second), weights(whole))
+
+
+def test_the_checkpoint_of_another_run_is_refused(tmp_path):
+    config = TrainConfig(steps=4, batch_size=4, checkpoint_every=2, device="cpu")
+    trainer(config, out=tmp_path).fit(blocks())
+    other = TrainConfig(steps=4, batch_size=4, checkpoint_every=2, learning_rate=1e-4, device="cpu")
+    with pytest.raises(ValueError, match=r"learning_rate 0\.002, but this one has 0\.0001"):
+        trainer(other, out=tmp_path).fit(blocks(), resume=True)
+
+
+def test_resuming_without_a_folder_is_refused():
+    with pytest.raises(ValueError, match="resume=True needs the folder"):
+        trainer().fit(blocks(), resume=True)
+
+
+def test_ctrl_c_ends_after_the_step_and_the_run_can_go_on(tmp_path):
+    class Interrupting(list):
+        def __getitem__(self, index):
+            if self.reads == 2 * 4:  # while the third batch is read
+                os.kill(os.getpid(), signal.SIGINT)
+            self.reads += 1
+            return super().__getitem__(index)
+
+    assert threading.current_thread() is threading.main_thread()
+    data = Interrupting(blocks())
+    data.reads = 0
+    with pytest.raises(KeyboardInterrupt, match=r"stopped after step 3 of 6; .*resume=True"):
+        trainer(out=tmp_path).fit(data)
+    resumed = trainer(out=tmp_path)
+    assert without_times(resumed.fit(blocks(), resume=True)) == without_times(
+        trainer().fit(blocks())
+    )
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
+    run = trainer(out=tmp_path)
+    with torch.no_grad():
+        run.student.norm.weight.fill_(math.inf)
+    with pytest.raises(FloatingPointError, match=r"the loss of step 1 is nan .*bad-batch-1\.pt"):
+        run.fit(blocks())
+    (batch,) = torch.load(tmp_path / "bad-batch-1.pt")
+    assert batch["input_ids"].shape == (4, 10)
+
+
+def test_bf16_autocast_trains_about_as_well():
+    plain = trainer(TrainConfig(steps=20, batch_size=8, device="cpu")).fit(blocks())
+    mixed = trainer(TrainConfig(steps=20, batch_size=8, mixed_precision="bf16", device="cpu")).fit(
+        blocks()
+    )
+    assert mixed.column("loss") != plain.column("loss")
+    assert mixed.column("loss")[-1] == pytest.approx(plain.column("loss")[-1], rel=0.05)
+
+
+def test_two_precisions_can_follow_each_other_in_one_process():
+    for precision in ("no", "bf16", "no"):
+        run = trainer(TrainConfig(steps=1, batch_size=4, mixed_precision=precision, device="cpu"))
+        run.fit(blocks())
+        assert run.accelerator.mixed_precision == precision
+
+
+def test_data_and_configurations_that_cannot_work_are_refused():
+    with pytest.raises(ValueError, match="3 sequences do not fill a batch of 4"):
+        trainer().fit(blocks(3))
+    with pytest.raises(ValueError, match="batch_size 4 must be a multiple of accumulation 3"):
+        TrainConfig(batch_size=4, accumulation=3)
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        TrainConfig(steps=0)
+
+
+def test_a_live_teacher_gives_no_gradient():
+    teacher = LiveTeacher(model(2))
+    assert not teacher(torch.zeros(1, 3, dtype=torch.long)).requires_grad
