@@ -47,10 +47,10 @@ def distill(
     ] = "combined",
     divergence: Annotated[DivergenceName, typer.Option(help="Of the KD term.")] = "forward_kl",
     temperature: Annotated[float, typer.Option(help="T of the KD term.")] = 1.0,
-    schedule: Annotated[
-        Schedule, typer.Option(help="Of λ, in the combined arm; all but constant fall to 0.")
-    ] = "constant",
-    lam: Annotated[float, typer.Option(help="λ in LM + λ·KD, or where it starts.")] = 1.0,
+    schedule: Annotated[Schedule, typer.Option(help="Of λ, in the combined arm.")] = "constant",
+    lam: Annotated[
+        float, typer.Option(help="λ in LM + λ·KD: its start, its peak, or ratio's share.")
+    ] = 1.0,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 200,
     seed: Annotated[int, typer.Option(help="Of first weights and order of data.")] = 0,
     eval_every: Annotated[

@@ -70,8 +70,10 @@ def distill(
             LM + λ·KD.
         divergence: a name in :data:`kdlab.DIVERGENCES`.
         temperature: T of the KD term.
-        schedule: of λ, in the combined arm: ``"constant"``, or one that falls from ``lam`` to 0.
-        lam: λ, or where it starts.
+        schedule: a name that :func:`kdlab.make_schedule` knows, for the combined arm. The planned
+            ones end at 0 (``"exponential"`` at λ/100) after ``steps`` steps; ``"plateau"`` needs
+            ``eval_every``.
+        lam: λ, where it starts or its peak; for ``"ratio"``, the share of λ·KD in LM.
         steps: optimiser steps of the student.
         seed: of the student's first weights and of the order of its data.
         eval_every: steps between evaluations on the validation split.
@@ -89,6 +91,10 @@ def distill(
     """
     if arm not in ARMS:
         raise ValueError(f"unknown arm {arm!r}; known: {', '.join(ARMS)}")
+    if schedule == "plateau" and eval_every is None:
+        raise ValueError(
+            "the plateau schedule reacts to evaluations: give --eval-every"
+        )
     objective, lambda_schedule = _objective(arm, divergence, temperature, schedule, lam, steps)
 
     text = load_corpus(corpus)
@@ -239,6 +245,16 @@ def _objective(
         objective = CombinedObjective(divergence, lam=1.0, temperature=temperature, form="convex")
         return objective, make_schedule("constant", lam=1.0)
     objective = CombinedObjective(divergence, lam=lam, temperature=temperature)
-    if schedule == "constant":
-        return objective, make_schedule("constant", lam=lam)
-    return objective, make_schedule(schedule, start=lam, end=0.0, steps=steps)
+    options = {
+        "constant": {"lam": lam},
+        "exponential": {"start": lam, "end": lam / 100, "steps": steps},
+        "warmup_stable_decay": {
+            "peak": lam,
+            "warmup_steps": steps // 10,
+            "stable_steps": steps // 2 - steps // 10,
+            "decay_steps": steps - steps // 2,
+        },
+        "plateau": {"start": lam},
+        "ratio": {"share": lam},
+    }.get(schedule, {"start": lam, "end": 0.0, "steps": steps})
+    return objective, make_schedule(schedule, **options)

@@ -13,16 +13,22 @@ from typing import Any
 __all__ = [
     "ConstantLambda",
     "CosineLambda",
+    "ExponentialLambda",
     "LambdaSchedule",
     "LinearLambda",
+    "PlateauLambda",
+    "RatioLambda",
+    "WarmupStableDecayLambda",
     "make_schedule",
 ]
 
+Metric = float | tuple[float, float] | None
+
 
 class LambdaSchedule:
-    """The base class: a λ that depends on the number of steps taken, and on nothing else.
+    """The base class of all schedules.
 
-    Subclasses give :meth:`at`. Those that react to training override :meth:`step` too.
+    Subclasses give :attr:`value`, and override :meth:`step` if it takes more than counting.
 
     >>> schedule = LinearLambda(1.0, 0.0, steps=4)
     >>> schedule.step()
@@ -30,23 +36,24 @@ class LambdaSchedule:
     0.75
     """
 
+    watches: str | None = None
+    """What :meth:`step` wants to be told: None, ``"gap"`` or ``"losses"``."""
+
     def __init__(self) -> None:
         self.step_count = 0
-
-    def at(self, step: int) -> float:
-        """λ after ``step`` steps."""
-        raise NotImplementedError
 
     @property
     def value(self) -> float:
         """The λ to use for the next step."""
-        return self.at(self.step_count)
+        raise NotImplementedError
 
-    def step(self, metric: float | None = None) -> None:
+    def step(self, metric: Metric = None) -> None:
         """Say that an optimiser step was taken.
 
         Args:
-            metric: what a reacting schedule watches; the others take no notice of it.
+            metric: what the schedule watches. ``"gap"``: by how many nats the student's LM loss on
+                validation text is above its teacher's, None where it was not measured.
+                ``"losses"``: the LM loss and the KD loss of the step.
         """
         self.step_count += 1
 
@@ -68,8 +75,11 @@ class LambdaSchedule:
         vars(self).update(state)
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v}" for k, v in vars(self).items() if not k.startswith("_"))
+        options = ", ".join(f"{key}={value}" for key, value in vars(self).items())
         return f"{type(self).__name__}({options})"
+
+
+# --- planned: λ depends on the number of steps alone ---
 
 
 class ConstantLambda(LambdaSchedule):
@@ -89,7 +99,8 @@ class ConstantLambda(LambdaSchedule):
         super().__init__()
         self.lam = _check_lambda("lam", lam)
 
-    def at(self, step: int) -> float:
+    @property
+    def value(self) -> float:
         return self.lam
 
 
@@ -106,8 +117,8 @@ class LinearLambda(LambdaSchedule):
 
     Source: teacher annealing, Clark et al. 2019 (arXiv 1907.04829).
 
-    >>> LinearLambda(1.0, 0.0, steps=10).at(4)
-    0.6
+    >>> LinearLambda(1.0, 0.0, steps=10).value
+    1.0
     """
 
     def __init__(self, start: float = 1.0, end: float = 0.0, *, steps: int):
@@ -116,14 +127,15 @@ class LinearLambda(LambdaSchedule):
         self.end = _check_lambda("end", end)
         self.steps = _check_steps(steps)
 
-    def at(self, step: int) -> float:
-        if step >= self.steps:
+    @property
+    def value(self) -> float:
+        if self.step_count >= self.steps:
             return self.end
-        return self.start + (self.end - self.start) * self.progress(step / self.steps)
+        return self.between(self.step_count / self.steps)
 
-    def progress(self, fraction: float) -> float:
-        """How much of the way from start to end lies behind, 0 to 1."""
-        return fraction
+    def between(self, fraction: float) -> float:
+        """λ when this fraction of the steps is taken, 0 ≤ fraction < 1."""
+        return self.start + (self.end - self.start) * fraction
 
 
 class CosineLambda(LinearLambda):
@@ -133,26 +145,238 @@ class CosineLambda(LinearLambda):
 
     Source: the learning-rate schedule of Loshchilov & Hutter 2017 (arXiv 1608.03983), for λ.
 
-    >>> [round(CosineLambda(1.0, 0.0, steps=4).at(step), 3) for step in range(5)]
-    [1.0, 0.854, 0.5, 0.146, 0.0]
+    >>> schedule = CosineLambda(1.0, 0.0, steps=4)
+    >>> schedule.step()
+    >>> round(schedule.value, 3)
+    0.854
     """
 
-    def progress(self, fraction: float) -> float:
-        return 0.5 * (1.0 - math.cos(math.pi * fraction))
+    def between(self, fraction: float) -> float:
+        return super().between(0.5 * (1.0 - math.cos(math.pi * fraction)))
+
+
+class ExponentialLambda(LinearLambda):
+    """λ goes from start to end by the same factor at each step.
+
+    Args:
+        start: λ of the first step, > 0.
+        end: λ after ``steps`` steps and from then on, > 0.
+        steps: optimiser steps from start to end, ≥ 1.
+
+    Raises:
+        ValueError: a value is outside its range; 0 is no multiple of anything.
+
+    >>> schedule = ExponentialLambda(1.0, 0.01, steps=2)
+    >>> schedule.step()
+    >>> round(schedule.value, 6)
+    0.1
+    """
+
+    def __init__(self, start: float = 1.0, end: float = 0.01, *, steps: int):
+        super().__init__(start, end, steps=steps)
+        for name, lam in (("start", start), ("end", end)):
+            if lam == 0:
+                raise ValueError(f"{name} must be above 0 for an exponential, got {lam}")
+
+    def between(self, fraction: float) -> float:
+        return self.start * (self.end / self.start) ** fraction
+
+
+class WarmupStableDecayLambda(LambdaSchedule):
+    """λ rises in a line from 0 to its peak, stays there, and falls in a line to its end.
+
+    Args:
+        peak: the highest λ, ≥ 0.
+        end: λ after all steps and from then on, ≥ 0.
+        warmup_steps: optimiser steps from 0 to the peak; 0 begins at the peak.
+        stable_steps: optimiser steps at the peak.
+        decay_steps: optimiser steps from the peak to the end.
+
+    Raises:
+        ValueError: a value is outside its range.
+
+    Source: the schedules of Peng et al. 2024 (arXiv 2410.16215) for the share of KD.
+
+    >>> schedule = WarmupStableDecayLambda(2.0, warmup_steps=2, stable_steps=1, decay_steps=2)
+    >>> for _ in range(2):
+    ...     schedule.step()
+    >>> schedule.value
+    2.0
+    """
+
+    def __init__(
+        self,
+        peak: float = 1.0,
+        end: float = 0.0,
+        *,
+        warmup_steps: int,
+        stable_steps: int,
+        decay_steps: int,
+    ):
+        super().__init__()
+        self.peak = _check_lambda("peak", peak)
+        self.end = _check_lambda("end", end)
+        self.warmup_steps = _check_steps(warmup_steps, "warmup_steps", least=0)
+        self.stable_steps = _check_steps(stable_steps, "stable_steps", least=0)
+        self.decay_steps = _check_steps(decay_steps, "decay_steps", least=0)
+
+    @property
+    def value(self) -> float:
+        step = self.step_count
+        if step < self.warmup_steps:
+            return self.peak * step / self.warmup_steps
+        into_decay = step - self.warmup_steps - self.stable_steps
+        if into_decay < 0:
+            return self.peak
+        if into_decay >= self.decay_steps:
+            return self.end
+        return self.peak + (self.end - self.peak) * into_decay / self.decay_steps
+
+
+# --- reacting: λ depends on what is measured ---
+
+
+class PlateauLambda(LambdaSchedule):
+    """λ falls when the student stops gaining on its teacher.
+
+    A student that no longer comes closer has taken what it can from this teacher; from there on
+    the labels should have more to say. Told the gap after each evaluation, λ is multiplied by
+    ``factor`` when the gap has not shrunk by more than ``threshold`` for more than ``patience`` of
+    them.
+
+    Args:
+        start: λ to begin with, ≥ 0.
+        factor: what λ is multiplied by, 0 ≤ factor < 1.
+        patience: evaluations without a gain that pass before λ falls, ≥ 0.
+        threshold: the least gain that counts, in nats per position, ≥ 0.
+        minimum: λ does not fall below it, ≥ 0.
+
+    Raises:
+        ValueError: a value is outside its range.
+
+    Source: in the manner of ``torch.optim.lr_scheduler.ReduceLROnPlateau``, for λ.
+
+    >>> schedule = PlateauLambda(1.0, factor=0.5, patience=0)
+    >>> for gap in (0.9, 0.5, 0.5):
+    ...     schedule.step(gap)
+    >>> schedule.value
+    0.5
+    """
+
+    watches = "gap"
+
+    def __init__(
+        self,
+        start: float = 1.0,
+        *,
+        factor: float = 0.5,
+        patience: int = 1,
+        threshold: float = 0.01,
+        minimum: float = 0.0,
+    ):
+        super().__init__()
+        if not 0.0 <= factor < 1.0:
+            raise ValueError(f"factor must lie in [0, 1), got {factor}")
+        if not (threshold >= 0 and math.isfinite(threshold)):
+            raise ValueError(f"threshold must be at least 0 and finite, got {threshold}")
+        self.lam = _check_lambda("start", start)
+        self.minimum = _check_lambda("minimum", minimum)
+        self.factor, self.threshold = factor, threshold
+        self.patience = _check_steps(patience, "patience", least=0)
+        self.best = math.inf
+        self.without_gain = 0
+
+    @property
+    def value(self) -> float:
+        return self.lam
+
+    def step(self, metric: Metric = None) -> None:
+        super().step()
+        if metric is None:
+            return
+        if metric < self.best - self.threshold:
+            self.best, self.without_gain = metric, 0
+            return
+        self.without_gain += 1
+        if self.without_gain > self.patience:
+            self.lam = min(self.lam, max(self.lam * self.factor, self.minimum))
+            self.without_gain = 0
+
+
+class RatioLambda(LambdaSchedule):
+    """λ keeps λ·KD at a set share of LM, whatever happens to the two losses.
+
+    The losses enter as running means, and as plain numbers: no gradient flows through λ.
+
+    Args:
+        share: λ·KD divided by LM, ≥ 0. At 1 both terms are of the same size.
+        momentum: weight of the past in the running means, 0 ≤ momentum < 1; they look back about
+            1 / (1 − momentum) steps.
+        start: λ of the first step, before any loss is known, ≥ 0.
+        maximum: λ does not rise above it; KD may go to 0.
+
+    Raises:
+        ValueError: a value is outside its range.
+
+    >>> schedule = RatioLambda(share=0.5)
+    >>> schedule.step((4.0, 1.0))
+    >>> round(schedule.value, 6)
+    2.0
+    """
+
+    watches = "losses"
+
+    def __init__(
+        self,
+        share: float = 1.0,
+        *,
+        momentum: float = 0.9,
+        start: float = 1.0,
+        maximum: float = 100.0,
+    ):
+        super().__init__()
+        if not 0.0 <= momentum < 1.0:
+            raise ValueError(f"momentum must lie in [0, 1), got {momentum}")
+        self.share = _check_lambda("share", share)
+        self.start = _check_lambda("start", start)
+        self.maximum = _check_lambda("maximum", maximum)
+        self.momentum = momentum
+        self.lm_mean = self.kd_mean = 0.0  # weighted sums of the past; their ratio needs no divisor
+
+    @property
+    def value(self) -> float:
+        if self.lm_mean == self.kd_mean == 0.0:
+            return self.start
+        if self.share * self.lm_mean >= self.maximum * self.kd_mean:
+            return self.maximum
+        return self.share * self.lm_mean / self.kd_mean
+
+    def step(self, metric: Metric = None) -> None:
+        super().step()
+        if metric is None:
+            return
+        lm_loss, kd_loss = metric
+        self.lm_mean = self.momentum * self.lm_mean + (1 - self.momentum) * lm_loss
+        self.kd_mean = self.momentum * self.kd_mean + (1 - self.momentum) * kd_loss
 
 
 SCHEDULES: dict[str, type[LambdaSchedule]] = {
     "constant": ConstantLambda,
     "linear": LinearLambda,
     "cosine": CosineLambda,
+    "exponential": ExponentialLambda,
+    "warmup_stable_decay": WarmupStableDecayLambda,
+    "plateau": PlateauLambda,
+    "ratio": RatioLambda,
 }
+"""Every schedule by its name."""
 
 
 def make_schedule(name: str, **options) -> LambdaSchedule:
     """The schedule of that name with these options.
 
     Args:
-        name: one of constant, linear, cosine.
+        name: constant, linear, cosine, exponential, warmup_stable_decay, plateau or ratio.
         options: the arguments of that schedule's class.
 
     Raises:
@@ -174,7 +398,7 @@ def _check_lambda(name: str, lam: float) -> float:
     return float(lam)
 
 
-def _check_steps(steps: int) -> int:
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+def _check_steps(steps: int, name: str = "steps", least: int = 1) -> int:
+    if steps < least:
+        raise ValueError(f"{name} must be at least {least}, got {steps}")
     return int(steps)

@@ -189,7 +189,8 @@ class DistillationTrainer:
                 gap = None
                 if eval is not None and self._due(config.eval_every, at_end=True):
                     gap = self._evaluate(eval)
-                self.schedule.step(gap)
+                losses = (record["lm_loss"], record["kd_loss"])
+                self.schedule.step({"gap": gap, "losses": losses}.get(self.schedule.watches))
                 if self.out is not None and (
                     interrupted.is_set() or self._due(config.checkpoint_every)
                 ):
