@@ -317,7 +317,16 @@ def _weigh(weight: Tensor, x: Tensor) -> Tensor:
 
 def _kl(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
     """KL(a‖b) over the last axis, given log(a/b)."""
-    near = a * (log_ratio + torch.expm1(-log_ratio))  # the same, without the cancellation
+    value = (a * log_ratio).sum(-1) + (b.sum(-1) - a.sum(-1))
+    # Good to a few roundings of 1. Where that is not enough, or 0·∞ came up: term by term.
+    unsure = ~((value > 1e-2) & (value < math.inf))
+    if unsure.any():
+        value[unsure] = _kl_by_terms(a[unsure], b[unsure], log_ratio[unsure])
+    return value
+
+
+def _kl_by_terms(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
+    near = a * (log_ratio + torch.expm1(-log_ratio))  # a·log(a/b) − a + b, with no cancellation
     far = _weigh(a, log_ratio) - a + b
     return torch.where(log_ratio.abs() < 0.5, near, far).sum(-1).clamp_min(0.0)
 
@@ -325,9 +334,12 @@ def _kl(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
 def _log_share(log_a: Tensor, log_b: Tensor, weight: float) -> Tensor:
     """log(a / (weight·a + (1−weight)·b)), exactly 0 where a = b, for 0 < weight < 1."""
     gap = log_b - log_a
-    near = torch.log1p((1 - weight) * torch.expm1(gap.clamp(-1.0, 1.0)))
-    far = torch.logaddexp(torch.full_like(gap, math.log(weight)), gap + math.log1p(-weight))
-    return -torch.where(gap.abs() < 1.0, near, far)
+    small = gap.clamp(max=80.0)  # exp() overflows in float32 soon after; there, the rest is added
+    share = torch.log1p((1 - weight) * torch.expm1(small))
+    if weight < 1e-4:  # where gap is far below 0, 1 + (weight − 1) leaves few digits of weight
+        far = torch.log(weight + (1 - weight) * small.exp())
+        share = torch.where(gap < -1.0, far, share)
+    return -share - (gap - 80.0).clamp_min(0.0)
 
 
 def _through_softmax(q: Tensor, slope: Tensor) -> Tensor:
@@ -400,16 +412,19 @@ def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
             raise ValueError(f"{name} must be floating point, got {logits.dtype}")
         if logits.dim() == 0:
             raise ValueError(f"{name} must be [..., V]; got a scalar")
-    student_vocab, teacher_vocab = student_logits.shape[-1], teacher_logits.shape[-1]
-    if student_vocab != teacher_vocab:
-        raise ValueError(
-            f"the student's vocabulary has {student_vocab} entries and the teacher's "
-            f"{teacher_vocab}; a divergence compares distributions over one vocabulary. If both "
-            "count the same tokens in the same order and differ only in padding, use "
-            'CombinedObjective(match_vocab="truncate").'
-        )
+    check_vocabularies(student_logits.shape[-1], teacher_logits.shape[-1])
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(
             f"student_logits {tuple(student_logits.shape)} and teacher_logits "
             f"{tuple(teacher_logits.shape)} must have the same shape"
+        )
+
+
+def check_vocabularies(student: int, teacher: int) -> None:
+    if student != teacher:
+        raise ValueError(
+            f"the student's vocabulary has {student} entries and the teacher's {teacher}; a "
+            "divergence compares distributions over one vocabulary. If both count the same tokens "
+            "in the same order and differ only in padding, use an objective with "
+            'match_vocab="truncate".'
         )

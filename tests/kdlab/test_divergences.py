@@ -26,6 +26,9 @@ CASES = {
     "jensen_shannon_.9": partial(jensen_shannon, beta=0.9),
     "skew_forward_kl_.5": partial(skew_forward_kl, alpha=0.5),
     "skew_reverse_kl_.5": partial(skew_reverse_kl, alpha=0.5),
+    "jensen_shannon_1e-5": partial(jensen_shannon, beta=1e-5),
+    "skew_forward_kl_1e-5": partial(skew_forward_kl, alpha=1e-5),
+    "skew_reverse_kl_1e-5": partial(skew_reverse_kl, alpha=1e-5),
     "skew_forward_kl_0": partial(skew_forward_kl, alpha=0.0),
     "skew_reverse_kl_0": partial(skew_reverse_kl, alpha=0.0),
 }

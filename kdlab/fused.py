@@ -1,0 +1,340 @@
+"""The combined objective from hidden states: the same loss without either model's logits in full.
+
+For N positions and a vocabulary of V, logits are the largest tensors of a training step: [N, V],
+for the student, the teacher, their softmaxes and the gradient. Here they exist for a chunk of
+positions at a time. The gradient of the loss has a closed form (:mod:`kdlab.divergences`), so it is
+made while the chunk's logits are at hand, multiplied on to the hidden states and to the head, and
+forgotten: one pass, four matrix products a chunk, nothing computed twice.
+
+Logits, gradients and sums are float32 even where heads are bfloat16: rounded to bfloat16, a logit
+of 16 would be off by up to 0.06, six percent of its probability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of, log_softmax
+from kdlab.objective import CombinedObjective, ObjectiveOutput, check_labels, count_items
+
+__all__ = ["LinearCombinedObjective"]
+
+Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
+"""A linear layer; or its weight ``[V, d]``; or its weight and its bias ``[V]``."""
+
+_LOGIT_BYTES = 2**27  # for the logits of a chunk, both models together, unless chunk_size is given
+_BLOCK = 2**20  # logits per elementwise block on a CPU: a few such blocks stay in its cache
+_CAST_ROWS = 8192  # rows of a head that are cast to another precision at once
+
+
+class LinearCombinedObjective(CombinedObjective):
+    """:class:`CombinedObjective` from hidden states and heads, in a fraction of its memory.
+
+    Loss and gradients equal those of the dense objective to rounding, whatever the chunk size.
+
+    Args:
+        divergence: a name in :data:`kdlab.DIVERGENCES`, or one of its functions with options bound
+            by ``functools.partial``. Other functions have no closed-form gradient: they need
+            :class:`CombinedObjective`.
+        chunk_size: positions whose logits exist at once; by default as many as fit in 128 MiB for
+            both models. Smaller chunks need less memory, larger ones make faster matrix products.
+        **options: ``lam``, ``temperature``, ``form``, ``scale_by_temperature``, ``ignore_index``
+            and ``match_vocab``, as in :class:`CombinedObjective`.
+
+    Raises:
+        ValueError: an argument is outside what is listed here or there.
+
+    Source: the gradient taken chunk by chunk in the forward pass is the idea of Liger Kernel's
+    fused linear cross-entropy (Hsu et al. 2024, arXiv 2410.10989).
+
+    >>> objective = LinearCombinedObjective("forward_kl", lam=1.0, chunk_size=2)
+    >>> student_hidden, student_head = torch.zeros(3, 8), torch.nn.Linear(8, 4, bias=False)
+    >>> teacher_hidden, teacher_head = torch.zeros(3, 16), torch.nn.Linear(16, 4, bias=False)
+    >>> labels = torch.tensor([3, -100, 0])
+    >>> output = objective(student_hidden, student_head, teacher_hidden, teacher_head, labels)
+    >>> print(f"{output.loss:.4f} {output.kd_loss:.4f} {output.num_items}")  # log 4, 0, two labels
+    1.3863 0.0000 2
+    """
+
+    def __init__(
+        self,
+        divergence: str | Divergence = "forward_kl",
+        *,
+        chunk_size: int | None = None,
+        **options,
+    ):
+        super().__init__(divergence, **options)
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError(f"chunk_size must be at least 1 position, got {chunk_size}")
+        self.chunk_size = chunk_size
+        kernel_of(self.divergence)  # a function without a kernel is an error now, not in training
+
+    def __call__(
+        self,
+        student_hidden: Tensor,
+        student_head: Head,
+        teacher_hidden: Tensor | None,
+        teacher_head: Head | None,
+        labels: Tensor,
+        *,
+        num_items: int | Tensor | None = None,
+    ) -> ObjectiveOutput:
+        """The objective on one batch. Nothing is shifted: ``hidden[i]`` predicts ``labels[i]``.
+
+        Args:
+            student_hidden: ``[..., d_s]``, the student's last hidden states, as its head gets them.
+            student_head: its head: an ``nn.Linear``, a weight ``[V, d_s]``, or (weight, bias).
+            teacher_hidden: ``[..., d_t]``, a constant; None only while λ = 0.
+            teacher_head: the teacher's head, a constant; None with ``teacher_hidden``.
+            labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
+            num_items: as in :class:`CombinedObjective`.
+
+        Returns:
+            The loss, attached to the graph of the hidden states and of the student's head. Unlike
+            those of the dense objective, ``lm_loss`` and ``kd_loss`` are detached: they are for
+            reading. The gradient is made in this call, so change λ before it, not before
+            ``backward()``.
+
+        Raises:
+            ValueError: shapes, dtypes or vocabularies do not fit, a label is out of range, or a
+                head does more than multiply and add a bias.
+        """
+        weight, bias = _read_head("student", student_hidden, student_head)
+        teacher = None
+        if teacher_hidden is not None:
+            teacher = _read_head("teacher", teacher_hidden, teacher_head)
+            if teacher_hidden.shape[:-1] != student_hidden.shape[:-1]:
+                raise ValueError(
+                    f"student_hidden {tuple(student_hidden.shape)} and teacher_hidden "
+                    f"{tuple(teacher_hidden.shape)} must have the same positions"
+                )
+            if self.match_vocab == "truncate":
+                size = min(len(weight), len(teacher[0]))
+                weight, bias = weight[:size], None if bias is None else bias[:size]
+                teacher = tuple(None if x is None else x[:size] for x in teacher)
+            check_vocabularies(len(weight), len(teacher[0]))
+        elif self.lam > 0:
+            raise ValueError(f"teacher_hidden may be None only while lam is 0; lam is {self.lam}")
+
+        # Ignored positions are dropped before any product, so that whatever stands there (padding,
+        # NaN) costs nothing and can reach neither the loss nor the gradient.
+        logits_shape = (*student_hidden.shape[:-1], len(weight))
+        counts = check_labels(labels, logits_shape, self.ignore_index)
+        labels = labels[counts].long()
+        if teacher is not None:
+            teacher = teacher_hidden[counts], *teacher
+        num_items, divisor = count_items(num_items, len(labels))
+        work = _Work(
+            kernel_of(self.divergence),
+            self.temperature,
+            self.kd_scale,
+            *self.weights,
+            divisor,
+            self.chunk_size,
+            torch.is_grad_enabled(),
+        )
+        lm_loss, kd_loss, loss = _LinearObjective.apply(
+            student_hidden[counts], weight, bias, teacher, labels, work, self.combine
+        )
+        return ObjectiveOutput(loss, lm_loss, kd_loss, num_items)
+
+
+class _Work(NamedTuple):
+    """What to compute."""
+
+    kernel: Kernel
+    temperature: float
+    kd_scale: float
+    lm_weight: float
+    kd_weight: float
+    divisor: int | Tensor
+    chunk_size: int | None
+    with_grad: bool
+
+
+class _LinearObjective(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, teacher, labels, work, combine):
+        with torch.autocast(hidden.device.type, enabled=False):  # precision is decided here
+            wanted = [need and work.with_grad for need in ctx.needs_input_grad[:3]]
+            lm_sum, kd_sum, gradients = _run(hidden, weight, bias, teacher, labels, work, wanted)
+        ctx.save_for_backward(*gradients)
+        ctx.divisor = work.divisor
+        ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
+        lm_loss = lm_sum / work.divisor
+        kd_loss = None if kd_sum is None else kd_sum / work.divisor
+        loss = combine(lm_loss, kd_loss).clone()  # it may be one of the two terms itself
+        ctx.mark_non_differentiable(*(x for x in (lm_loss, kd_loss) if x is not None))
+        return lm_loss, kd_loss, loss
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, _lm, _kd, upstream):
+        scale = upstream / ctx.divisor
+        pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        gradients = [None if x is None else (x * scale).to(dtype) for x, dtype in pairs]
+        return *gradients, None, None, None, None
+
+
+def _run(hidden, weight, bias, teacher, labels, work, wanted):
+    """Sums of the LM and KD terms over all positions, and the gradients of their weighted sum."""
+    number, vocabulary = len(labels), len(weight)
+    dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
+    size = _chunk_size(number, vocabulary, dtype, work.chunk_size)
+    logits = hidden.new_empty(size, vocabulary, dtype=dtype)
+    teacher_logits = None if teacher is None else torch.empty_like(logits)
+    lm, kd = hidden.new_zeros(2, number, dtype=dtype)
+    to_hidden, to_weight, to_bias = (
+        torch.zeros_like(x, dtype=dtype) if want else None
+        for x, want in zip((hidden, weight, bias), wanted, strict=True)
+    )
+    block = max(1, _BLOCK // vocabulary) if hidden.device.type == "cpu" else size
+
+    for start in range(0, number, size):
+        chunk = slice(start, min(start + size, number))
+        student_chunk = logits[: chunk.stop - start]  # in the end it holds the gradient
+        _project(hidden[chunk], weight, bias, student_chunk)
+        if teacher is not None:
+            teacher_hidden, teacher_weight, teacher_bias = teacher
+            teacher_chunk = teacher_logits[: chunk.stop - start]
+            _project(teacher_hidden[chunk], teacher_weight, teacher_bias, teacher_chunk)
+        for first in range(0, len(student_chunk), block):
+            rows = slice(first, first + block)
+            here = slice(start + first, min(start + first + block, chunk.stop))
+            lm[here], kd[here] = _terms(
+                student_chunk[rows],
+                None if teacher is None else teacher_chunk[rows],
+                labels[here],
+                work,
+                any(wanted),
+            )
+        if to_hidden is not None:
+            _to_hidden(student_chunk, weight, to_hidden[chunk])
+        if to_weight is not None:
+            _to_weight(student_chunk, hidden[chunk], weight, to_weight)
+        if to_bias is not None:
+            to_bias += student_chunk.sum(0)
+    return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
+
+
+def _terms(logits, teacher_logits, labels, work, need_grad):
+    """The two terms at each position; the gradient of their weighted sum replaces the logits."""
+    log_q = log_softmax(logits)
+    q = log_q.exp()
+    lm = -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    kd, kd_gradient = 0.0, None
+    if teacher_logits is not None:
+        log_p = log_softmax(teacher_logits, work.temperature)
+        hot, log_hot = q, log_q
+        if work.temperature != 1.0:
+            log_hot = log_softmax(logits, work.temperature)
+            hot = log_hot.exp()
+        kd, kd_gradient = work.kernel(
+            log_p, log_hot, log_p.exp(), hot, need_grad and work.kd_weight > 0
+        )
+        kd = work.kd_scale * kd
+    if need_grad:
+        if kd_gradient is None:
+            logits.zero_()
+        else:
+            factor = work.kd_weight * work.kd_scale / work.temperature
+            torch.mul(kd_gradient, factor, out=logits)
+        if work.lm_weight > 0:
+            logits.add_(q, alpha=work.lm_weight)
+            logits[torch.arange(len(labels), device=labels.device), labels] -= work.lm_weight
+    return lm, kd
+
+
+# --- products -------------------------------------------------------------------------------------
+
+
+def _project(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
+    """out = hidden · weightᵀ + bias."""
+    dtype = _operand_dtype(weight, out)
+    for rows, part in _rows_as(weight, dtype):
+        _multiply(hidden.to(dtype), part.T, out[:, rows])
+    if bias is not None:
+        out += bias
+
+
+def _to_hidden(gradient: Tensor, weight: Tensor, out: Tensor) -> None:
+    """out += gradient · weight."""
+    dtype = _operand_dtype(weight, out)
+    for rows, part in _rows_as(weight, dtype):
+        _multiply(gradient[:, rows].to(dtype), part, out, add=True)
+
+
+def _to_weight(gradient: Tensor, hidden: Tensor, weight: Tensor, out: Tensor) -> None:
+    """out += gradientᵀ · hidden."""
+    dtype = _operand_dtype(weight, out)
+    _multiply(gradient.T.to(dtype), hidden.to(dtype), out, add=True)
+
+
+def _multiply(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> None:
+    if a.dtype == out.dtype:
+        torch.addmm(out, a, b, out=out) if add else torch.mm(a, b, out=out)
+    else:
+        product = torch.mm(a, b, out_dtype=out.dtype)
+        out.add_(product) if add else out.copy_(product)
+
+
+def _operand_dtype(weight: Tensor, out: Tensor) -> torch.dtype:
+    """On a GPU, heads in half precision are multiplied as they are, for its tensor cores."""
+    return weight.dtype if out.is_cuda and weight.dtype.itemsize == 2 else out.dtype
+
+
+def _rows_as(weight: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
+    """The whole weight; or, where it must be cast, a part of its rows at a time."""
+    if weight.dtype == dtype:
+        yield slice(None), weight
+        return
+    for start in range(0, len(weight), _CAST_ROWS):
+        rows = slice(start, min(start + _CAST_ROWS, len(weight)))
+        yield rows, weight[rows].to(dtype)
+
+
+# --- inputs ---------------------------------------------------------------------------------------
+
+
+def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor | None]:
+    """The weight and the bias of a head, checked against its hidden states."""
+    if isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward:
+        weight, bias = head.weight, head.bias
+    elif isinstance(head, Tensor):
+        weight, bias = head, None
+    elif isinstance(head, tuple) and len(head) == 2:
+        weight, bias = head
+    else:
+        raise ValueError(
+            f"{whose}_head must be an nn.Linear, its weight [V, d], or (weight, bias); got "
+            f"{type(head).__name__}. For a head that does anything else, use CombinedObjective "
+            "on its logits."
+        )
+    for name, x in (("hidden", hidden), ("head's weight", weight)):
+        if not x.is_floating_point():
+            raise ValueError(f"{whose}_{name} must be floating point, got {x.dtype}")
+    if weight.dim() != 2 or hidden.dim() == 0 or hidden.shape[-1] != weight.shape[1]:
+        raise ValueError(
+            f"{whose}_hidden {tuple(hidden.shape)} must be [..., d] and the head's weight "
+            f"{tuple(weight.shape)} [V, d] with the same d"
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(
+            f"the bias of {whose}_head {tuple(bias.shape)} must be [V] = ({len(weight)},)"
+        )
+    if hidden.device.type != "cpu" and torch.is_autocast_enabled(hidden.device.type):
+        dtype = torch.get_autocast_dtype(hidden.device.type)
+        weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+    return weight, bias
+
+
+def _chunk_size(number: int, vocabulary: int, dtype: torch.dtype, asked: int | None) -> int:
+    """Positions per chunk: as asked or as memory allows, and the last chunk no mere remainder."""
+    size = asked or max(16, _LOGIT_BYTES // (2 * dtype.itemsize * vocabulary))
+    chunks = max(1, math.ceil(number / size))
+    return math.ceil(number / chunks)
