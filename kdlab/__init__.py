@@ -29,7 +29,7 @@ from kdlab.schedules import (
     WarmupStableDecayLambda,
     make_schedule,
 )
-from kdlab.teachers import LiveTeacher
+from kdlab.teachers import LiveTeacher, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer, History, TrainConfig
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "RatioLambda",
     "TinyGPT",
     "TinyGPTConfig",
+    "TopKTeacher",
     "TrainConfig",
     "WarmupStableDecayLambda",
     "count_parameters",
@@ -70,4 +71,5 @@ __all__ = [
     "total_variation",
     "train_tokenizer",
     "trained_teacher",
+    "write_topk_store",
 ]

@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -147,9 +147,9 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
 class PackedDataset(Dataset):
     """Documents as one stream of tokens, cut into blocks of equal length.
 
-    Each item is ``{"input_ids": [T], "labels": [T]}`` with labels equal to the ids: the trainer
-    does the shifting. Documents end with the end-of-text token. What is left at the end of the
-    stream and fills no block is dropped.
+    Each item is ``{"input_ids": [T], "labels": [T], "index": []}``, the labels equal to the ids:
+    the trainer does the shifting. Documents end with the end-of-text token. What is left at the end
+    of the stream and fills no block is dropped.
 
     Args:
         documents: the text.
@@ -174,14 +174,15 @@ class PackedDataset(Dataset):
         blocks = len(stream) // block_size
         if blocks == 0:
             raise ValueError(f"{len(stream)} tokens do not fill a block of {block_size}")
+        self.tokenizer_sha256 = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
         self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
 
     def __len__(self) -> int:
         return len(self.blocks)
 
-    def __getitem__(self, index: int | Sequence[int]) -> dict[str, Tensor]:
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
         block = self.blocks[index]
-        return {"input_ids": block, "labels": block}
+        return {"input_ids": block, "labels": block, "index": torch.tensor(index)}
 
 
 def cache_dir() -> Path:
