@@ -137,27 +137,30 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
     notes = public_notes(rubric, outcomes)
     total = len(rubric.expectations)
     ok = verdict.status in (Status.CORRECT, Status.RECORDED)
-    title = f"{rubric.check}: {verdict.status}"
-    lines = [verdict.message]
+    title, message = f"{rubric.check}: {verdict.status}", verdict.message
     if verdict.status is Status.CORRECT:
         cases = "the public case is" if total == 1 else f"all {total} public cases are"
-        lines = [f"On this machine {cases} right. Grading asks others too."]
-    elif notes and verdict.status is not Status.NOT_RUN:
-        lines += [f"{total - len(notes)} of {total} public cases are right.", *notes]
-    plain = [title, *lines]
+        message = f"On this machine {cases} right. Grading asks others too."
+    elif verdict.status is Status.NOT_RUN:
+        notes = []
+    elif notes:
+        message += f" {total - len(notes)} of {total} public cases are right."
+    section = verdict.section
+    plain = [title, message]
     if verdict.hint:
         plain.append(f"Hint: {verdict.hint}")
+    plain += notes
     if not ok:
-        section = verdict.section
         plain.append(f"Expected: {verdict.expected}")
         plain.append(f"Read: {section.number} {section.title} ({section.url})")
     html = verdict_html(
         title,
         good=ok,
-        lines=lines,
+        message=message,
         hint=verdict.hint,
+        notes=notes,
         expected=None if ok else verdict.expected,
-        section=None if ok else verdict.section,
+        section=None if ok else section,
     )
     return ok, "\n".join(plain), html
 

@@ -161,7 +161,7 @@ class Verdict:
         return verdict_html(
             f"{self.check}: {self.status} · {self.points:g} of {self.max_points:g} points",
             good=self.status is Status.CORRECT,
-            lines=[self.message],
+            message=self.message,
             hint=self.hint,
             expected=None if self.status is Status.CORRECT else self.expected,
             section=self.section,
@@ -172,17 +172,20 @@ def verdict_html(
     title: str,
     *,
     good: bool,
-    lines: list[str],
+    message: str,
     hint: str | None = None,
+    notes: list[str] | None = None,
     expected: str | None = None,
     section: Section | None = None,
 ) -> str:
     """Lays out a verdict; everything that comes in is escaped."""
     colour = "#1a7f37" if good else "#9a6700"
     body = [f"<p><strong>{escape(title)}</strong></p>"]
-    body += [f"<p>{escape(line)}</p>" for line in lines]
+    body.append(f"<p>{escape(message)}</p>")
     if hint:
         body.append(f"<p><strong>Hint.</strong> {escape(hint)}</p>")
+    if notes:
+        body.append(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>")
     if expected:
         body.append(f"<p><strong>Expected.</strong> {escape(expected)}</p>")
     if section:
@@ -341,7 +344,7 @@ def _failure(
         if expectation.public
     ):
         return Status.WRONG, "Right on the public cases, wrong on others."
-    return Status.WRONG, "Some results differ from what was expected."
+    return Status.WRONG, "Results differ from what was expected."
 
 
 def raised_status(outcome: Outcome) -> tuple[Status, str]:
@@ -397,9 +400,11 @@ def shown(outcome: Outcome) -> str:
         text = f"{outcome.type}: {outcome.message}" if outcome.message else outcome.type
     elif outcome.kind == "unsupported":
         text = f"{outcome.type}, which cannot be checked"
+    elif isinstance(outcome.value, np.ndarray) and not outcome.value.shape:
+        text = f"{outcome.value.item():.4g}"
     elif isinstance(outcome.value, np.ndarray):
         values = np.array2string(outcome.value, precision=4, separator=", ", threshold=8)
-        text = f"shape {list(outcome.value.shape)} {' '.join(values.split())}"
+        text = f"{' '.join(values.split())} of shape {list(outcome.value.shape)}"
     else:
         text = repr(outcome.value)
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"

@@ -7,6 +7,7 @@ submissions, and checks the marks. `lab` opens JupyterLab on released assignment
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -29,6 +30,12 @@ from exercises.bank import EXERCISES, Entry, entries, submission
 
 BUILD = EXERCISES.parent / "_build"
 COURSE = "kdlab"
+NOT_FOR_STUDENTS = (  # parts of JupyterLab
+    "@jupyter/nbgrader:course-list",
+    "@jupyter/nbgrader:create-assignment",
+    "@jupyter/nbgrader:formgrader",
+    "@jupyterlab/apputils-extension:announcements",
+)
 console = Console()
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -217,9 +224,16 @@ def lab() -> None:
             )
         shutil.copy(root / "nbgrader_config.py", desk)
     console.print(f"Your work is kept in {desk}; remove {root} to begin anew.", soft_wrap=True)
+    settings = root / "jupyter" / "labconfig" / "page_config.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"disabledExtensions": dict.fromkeys(NOT_FOR_STUDENTS, True)}))
+    folders = [str(root / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, folders))
     os.environ["KDLAB_EXCHANGE"] = str(root / "exchange")
     os.chdir(desk)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={desk}"])
+    # Containers run as root; this server listens on this machine alone.
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={desk}", "--allow-root"]
+    os.execv(sys.executable, command)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_a_right_function_is_told_so(desk: Path, capsys: pytest.CaptureFixture) 
 def test_a_wrong_function_gets_its_hint(desk: Path, capsys: pytest.CaptureFixture) -> None:
     check("double", lambda x: x**2)
     out = capsys.readouterr().out
-    for words in ("wrong", "0 of 1", "expected shape [1] [2.]", "Not the square.", SECTION.url):
+    for words in ("wrong", "0 of 1", "expected [2.] of shape [1]", "Not the square.", SECTION.url):
         assert words in out
 
 
