@@ -337,4 +337,4 @@ def _chunk_size(number: int, vocabulary: int, dtype: torch.dtype, asked: int | N
     """Positions per chunk: as asked or as memory allows, and the last chunk no mere remainder."""
     size = asked or max(16, _LOGIT_BYTES // (2 * dtype.itemsize * vocabulary))
     chunks = max(1, math.ceil(number / size))
-    return math.ceil(number / chunks)
+    return max(1, math.ceil(number / chunks))
