@@ -166,6 +166,57 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
     return logits
 
 
+class Body(nn.Module):
+    """A model without its head: called as the model is, it returns the last hidden states.
+
+    Made by :func:`split_head`. All parameters of the model are parameters of its body, the head's
+    included, so that it can stand for the model wherever parameters are counted or synchronised.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+        """``[B, T, d]`` for token ids ``[B, T]``."""
+        if hasattr(self.model, "hidden"):
+            return self.model.hidden(input_ids, **inputs)
+        return self.model.base_model(input_ids, **inputs).last_hidden_state
+
+
+@torch.no_grad()
+def split_head(model: nn.Module, input_ids: Tensor) -> tuple[Body, nn.Linear] | None:
+    """A model as a body and a linear head, if that is what it is.
+
+    Args:
+        model: a :class:`TinyGPT`, a Hugging Face causal language model, or any module with a
+            ``hidden`` method and an ``lm_head``.
+        input_ids: ``[B, T]`` token ids on which the parts are compared with the whole.
+
+    Returns:
+        The two parts; None if the model does not show them, or does more to its logits than to
+        multiply hidden states by a head (a soft cap, a scale).
+    """
+    if hasattr(model, "hidden"):
+        head = getattr(model, "lm_head", None)
+    else:
+        head = getattr(model, "get_output_embeddings", lambda: None)()
+        if getattr(model, "base_model", model) is model:
+            return None
+    if not isinstance(head, nn.Linear):
+        return None
+    body, was_training = Body(model), model.training
+    # Made large on their way, logits show a soft cap that is the identity for small ones.
+    enlarge = head.register_forward_hook(lambda head, inputs, logits: 1e3 * logits)
+    model.eval()
+    whole, parts = logits_of(model, input_ids), head(body(input_ids))
+    model.train(was_training)
+    enlarge.remove()
+    if whole.shape != parts.shape or not torch.allclose(whole, parts, rtol=1e-3, atol=1e-2):
+        return None
+    return body, head
+
+
 def model_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What of a batch a model is called with."""
     return {key: batch[key] for key in ("input_ids", "attention_mask") if key in batch}

@@ -18,22 +18,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn as nn
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import send_to_device, set_seed
+from accelerate.utils import DistributedType, send_to_device, set_seed
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from kdlab.evaluate import evaluate
-from kdlab.models import logits_of, model_inputs
+from kdlab.fused import LinearCombinedObjective
+from kdlab.models import logits_of, model_inputs, split_head
 from kdlab.objective import CombinedObjective, ObjectiveOutput
 from kdlab.schedules import ConstantLambda, LambdaSchedule
-from kdlab.teachers import LiveTeacher
+from kdlab.teachers import LiveTeacher, TopKTeacher
 
 __all__ = ["DistillationTrainer", "History", "TrainConfig"]
 
@@ -56,6 +57,7 @@ class TrainConfig:
     device: str = "auto"  # "cpu" keeps off a GPU that is there
     mixed_precision: str = "no"  # or "bf16"
     compile: bool = False  # torch.compile the student
+    linear_objective: bool = True  # from hidden states, where both models show them
     progress: bool = False  # show a bar
 
     def __post_init__(self):
@@ -104,7 +106,8 @@ class DistillationTrainer:
 
     Args:
         student: any causal language model; it returns logits, or an object with ``.logits``.
-        teacher: another over the same vocabulary; it is frozen. None trains on the labels alone.
+        teacher: another over the same vocabulary, which is frozen; or a
+            :class:`kdlab.TopKTeacher`. None trains on the labels alone.
         objective: how the two losses are combined. Its λ is set from the schedule before each step.
         schedule: λ over the steps; by default the objective's λ, constant.
         config: how to train.
@@ -122,7 +125,7 @@ class DistillationTrainer:
     def __init__(
         self,
         student: nn.Module,
-        teacher: nn.Module | None,
+        teacher: nn.Module | TopKTeacher | None,
         objective: CombinedObjective,
         schedule: LambdaSchedule | None = None,
         config: TrainConfig = TrainConfig(),
@@ -133,8 +136,13 @@ class DistillationTrainer:
             raise ValueError(
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
             )
-        if teacher is not None and not isinstance(teacher, LiveTeacher):
+        if isinstance(teacher, nn.Module) and not isinstance(teacher, LiveTeacher):
             teacher = LiveTeacher(teacher)
+        if isinstance(teacher, TopKTeacher) and teacher.temperature != objective.temperature:
+            raise ValueError(
+                f"the teacher in {teacher.path} was written at temperature {teacher.temperature}, "
+                f"but the objective has {objective.temperature}"
+            )
         self.student, self.teacher, self.objective = student, teacher, objective
         self.schedule = schedule or ConstantLambda(objective.lam)
         self.config = config
@@ -160,12 +168,24 @@ class DistillationTrainer:
             KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
         """
         config = self.config
+        if self.schedule.watches == "gap" and (
+            not isinstance(self.teacher, LiveTeacher) or eval is None or config.eval_every is None
+        ):
+            raise ValueError(
+                f"{type(self.schedule).__name__} reacts to the student's gap to its teacher: it "
+                "needs a live teacher, eval data and config.eval_every"
+            )
         self.accelerator = accelerator = _accelerator(config)
         set_seed(config.seed)
-        student = torch.compile(self.student) if config.compile else self.student
-        student, optimizer = accelerator.prepare(student, self._optimizer())
-        if self.teacher is not None:
-            accelerator.prepare_model(self.teacher, evaluation_mode=True)
+        if isinstance(self.teacher, nn.Module):
+            self.teacher = accelerator.prepare_model(self.teacher, evaluation_mode=True)
+        self.student.to(accelerator.device)
+        self._split_heads(train)
+        student = self.student if self._heads is None else self._heads.student_body
+        optimizer = self._optimizer()
+        if config.compile:
+            student = torch.compile(student)
+        student, optimizer = accelerator.prepare(student, optimizer)
         accelerator.register_for_checkpointing(_Progress(self))
         if resume:
             self._load_checkpoint()
@@ -251,18 +271,48 @@ class DistillationTrainer:
     def _objective(
         self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor
     ) -> ObjectiveOutput:
-        """The only place where anything is shifted: logits at t meet the token at t + 1."""
-        inputs = model_inputs(batch)
-        student_logits = logits_of(student, **inputs)[:, :-1]
-        teacher_logits = None if self.teacher is None else self.teacher(**inputs)[:, :-1]
-        return self.objective(
-            student_logits, teacher_logits, batch["labels"][:, 1:], num_items=num_items
+        """The only place where anything is shifted: position t meets the token at t + 1."""
+        inputs, labels, teacher = model_inputs(batch), batch["labels"][:, 1:], self.teacher
+        if self._heads is None:
+            student_logits = logits_of(student, **inputs)[:, :-1]
+            targets = None if teacher is None else teacher.targets(batch)
+            return self.objective(student_logits, targets, labels, num_items=num_items)
+        heads = self._heads
+        heads.objective.lam = self.objective.lam
+        student_hidden = student(**inputs)[:, :-1]
+        if isinstance(teacher, LiveTeacher):
+            with torch.no_grad():
+                targets = heads.teacher_body(**inputs)[:, :-1]
+        else:
+            targets = None if teacher is None else teacher.targets(batch)
+        return heads.objective(
+            student_hidden,
+            heads.student_head,
+            targets,
+            heads.teacher_head,
+            labels,
+            num_items=num_items,
         )
+
+    def _split_heads(self, data: Dataset) -> None:
+        """Use the linear objective if both models have a head, and the objective a kernel."""
+        self._heads = None
+        sharded = self.accelerator.distributed_type == DistributedType.FSDP  # heads are in pieces
+        objective = _linear_twin(self.objective)
+        if objective is None or sharded or not self.config.linear_objective:
+            return
+        input_ids = data[0]["input_ids"][None].to(self.accelerator.device)
+        student = split_head(self.student, input_ids)
+        teacher = None, None
+        if isinstance(self.teacher, LiveTeacher):
+            teacher = split_head(self.teacher.model, input_ids)
+        if student is not None and teacher is not None:
+            self._heads = _Heads(*student, *teacher, objective)
 
     def _evaluate(self, data: Dataset) -> float | None:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""
-        student = self.accelerator.unwrap_model(self.student)
-        result = evaluate(student, data, self.teacher, ignore_index=self.objective.ignore_index)
+        teacher = self.teacher if isinstance(self.teacher, LiveTeacher) else None
+        result = evaluate(self.student, data, teacher, ignore_index=self.objective.ignore_index)
         record = {"step": self.step, **asdict(result)}
         record |= {"perplexity": result.perplexity, "teacher_perplexity": result.teacher_perplexity}
         self._record("eval", record)
@@ -391,6 +441,16 @@ class DistillationTrainer:
         return f"{message}; its batch is in {path}"
 
 
+class _Heads(NamedTuple):
+    """Both models in two parts, and the objective that joins them."""
+
+    student_body: nn.Module
+    student_head: nn.Linear
+    teacher_body: nn.Module | None
+    teacher_head: nn.Linear | None
+    objective: LinearCombinedObjective
+
+
 class _Progress:
     """What Accelerate cannot know of a run: where it is, and where λ is."""
 
@@ -426,6 +486,22 @@ def _accelerator(config: TrainConfig) -> Accelerator:
     # Accelerate keeps the precision of the first Accelerator of a process for all that follow.
     AcceleratorState._reset_state()
     return Accelerator(cpu=config.device == "cpu", mixed_precision=config.mixed_precision)
+
+
+def _linear_twin(objective: CombinedObjective) -> LinearCombinedObjective | None:
+    """The same objective from hidden states; None if its divergence has no kernel."""
+    try:
+        return LinearCombinedObjective(
+            objective.divergence,
+            lam=objective.lam,
+            temperature=objective.temperature,
+            form=objective.form,
+            scale_by_temperature=objective.scale_by_temperature,
+            ignore_index=objective.ignore_index,
+            match_vocab=objective.match_vocab,
+        )
+    except ValueError:
+        return None
 
 
 def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:

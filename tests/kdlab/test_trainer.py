@@ -1,10 +1,12 @@
 """The trainer: the loop against a bare one, what it promises, and what it writes."""
 
+import itertools
 import json
 import math
 import os
 import signal
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +18,8 @@ from kdlab import (
     History,
     LinearLambda,
     LiveTeacher,
+    PlateauLambda,
+    RatioLambda,
     TinyGPT,
     TrainConfig,
     evaluate,
@@ -52,9 +56,11 @@ def weights(trainer):
     return torch.cat([parameter.detach().flatten() for parameter in trainer.student.parameters()])
 
 
-def test_the_loop_is_the_plain_one():
+@pytest.mark.parametrize("linear_objective", [True, False])
+def test_the_loop_is_the_plain_one(linear_objective):
     """The same steps by hand, with PyTorch's own losses."""
-    ours = trainer(schedule=LinearLambda(1.0, 0.0, steps=6))
+    config = replace(CONFIG, linear_objective=linear_objective)
+    ours = trainer(config, schedule=LinearLambda(1.0, 0.0, steps=6))
     history = ours.fit(blocks())
 
     student, teacher, data = model(1), model(2), blocks()
@@ -112,7 +118,9 @@ def test_every_sequence_is_seen_once_an_epoch():
             seen.append(index)
             return super().__getitem__(index)
 
-    trainer().fit(Watched(blocks(24)))
+    trainer(TrainConfig(steps=6, batch_size=4, linear_objective=False, device="cpu")).fit(
+        Watched(blocks(24))
+    )
     assert sorted(seen) == list(range(24))
 
 
@@ -199,7 +207,7 @@ def test_a_run_goes_on_from_its_checkpoint_bit_for_bit(tmp_path):
 
     class Breaks(list):
         def __getitem__(self, index):
-            if len(self.read) == 5 * 4:
+            if len(self.read) == 1 + 5 * 4:  # the trainer looks at one item first
                 raise Stop
             self.read.append(index)
             return super().__getitem__(index)
@@ -231,7 +239,7 @@ def test_resuming_without_a_folder_is_refused():
 def test_ctrl_c_ends_after_the_step_and_the_run_can_go_on(tmp_path):
     class Interrupting(list):
         def __getitem__(self, index):
-            if self.reads == 2 * 4:  # while the third batch is read
+            if self.reads == 1 + 2 * 4:  # while the third batch is read
                 os.kill(os.getpid(), signal.SIGINT)
             self.reads += 1
             return super().__getitem__(index)
@@ -286,3 +294,94 @@ def test_data_and_configurations_that_cannot_work_are_refused():
 def test_a_live_teacher_gives_no_gradient():
     teacher = LiveTeacher(model(2))
     assert not teacher(torch.zeros(1, 3, dtype=torch.long)).requires_grad
+
+
+def hugging_face(kind, seed):
+    """A tiny causal language model of the architecture, with random weights."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(seed)
+    shape = {
+        "vocab_size": 30,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 32,
+    }
+    config = {
+        "llama": transformers.LlamaConfig,
+        "qwen": transformers.Qwen3Config,
+        "gemma": transformers.Gemma2Config,
+    }[kind](**shape, pad_token_id=0, **({"head_dim": 8} if kind != "llama" else {}))
+    return transformers.AutoModelForCausalLM.from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "linear"),
+    [
+        ("llama", "llama", True),
+        ("qwen", "llama", True),
+        ("gemma", "qwen", False),  # Gemma 2 caps its logits: they are no product of a head
+    ],
+)
+def test_hugging_face_models_are_trained_as_they_are(student, teacher, linear):
+    def fit(config):
+        models = hugging_face(student, 1), hugging_face(teacher, 2)
+        run = DistillationTrainer(*models, CombinedObjective(lam=0.5), config=config)
+        return run, run.fit(blocks(), blocks(seed=1))
+
+    config = replace(CONFIG, steps=24)
+    run, history = fit(config)
+    assert (run._heads is not None) == linear
+    _, dense = fit(replace(config, linear_objective=False))
+    assert history.column("loss") == pytest.approx(dense.column("loss"), rel=1e-3)
+    assert history.column("kl_to_teacher", of="eval")[0] > 0
+    assert history.column("loss")[-1] < history.column("loss")[0]
+
+
+def test_a_padded_batch_of_hugging_face_models_is_masked():
+    """Left padding changes nothing for the tokens that follow it, if the mask is passed on."""
+    data = blocks()
+    padded = []
+    for item in data:
+        ids = torch.cat([torch.zeros(4, dtype=torch.long), item["input_ids"]])
+        mask = torch.cat([torch.zeros(4, dtype=torch.long), torch.ones(10, dtype=torch.long)])
+        labels = torch.where(mask.bool(), ids, -100)
+        labels[4] = -100  # it has no token before it in the plain batch
+        padded.append({"input_ids": ids, "attention_mask": mask, "labels": labels})
+
+    def losses(data):
+        models = hugging_face("llama", 1), hugging_face("llama", 2)
+        config = replace(CONFIG, steps=2)
+        return DistillationTrainer(*models, CombinedObjective(), config=config).fit(data)
+
+    plain, with_padding = losses(data), losses(padded)
+    assert with_padding.column("num_items") == plain.column("num_items")
+    # Positions are rotary: what is four places later is as far from its neighbours.
+    assert with_padding.column("loss") == pytest.approx(plain.column("loss"), rel=1e-3)
+
+
+def test_a_custom_divergence_trains_through_the_dense_objective():
+    def squared(student_logits, teacher_logits, *, temperature=1.0):
+        return (student_logits.softmax(-1) - teacher_logits.softmax(-1)).square().sum(-1)
+
+    run = DistillationTrainer(model(1), model(2), CombinedObjective(squared), config=CONFIG)
+    run.fit(blocks())
+    assert run._heads is None
+
+
+def test_reacting_schedules_are_told_what_they_watch():
+    config = replace(CONFIG, steps=8, eval_every=1)
+    plateau = trainer(config, schedule=PlateauLambda(1.0, patience=0, threshold=1e9))
+    lam = plateau.fit(blocks(), blocks(seed=1)).column("lam")
+    assert lam == [1.0, 1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625]
+    ratio = trainer(replace(CONFIG, steps=8), schedule=RatioLambda(0.5, momentum=0.0, maximum=1e9))
+    history = ratio.fit(blocks())
+    for before, after in itertools.pairwise(history.train):
+        assert after["lam"] == pytest.approx(0.5 * before["lm_loss"] / before["kd_loss"])
+
+
+def test_a_plateau_without_evaluations_is_refused():
+    with pytest.raises(ValueError, match="PlateauLambda reacts to the student's gap"):
+        trainer(schedule=PlateauLambda()).fit(blocks(), blocks(seed=1))
