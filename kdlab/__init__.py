@@ -15,6 +15,7 @@ from kdlab.divergences import (
     total_variation,
 )
 from kdlab.evaluate import Evaluation, evaluate, perplexity
+from kdlab.fused import LinearCombinedObjective
 from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
 from kdlab.objective import CombinedObjective, ObjectiveOutput
 from kdlab.runs import distill, load_student, trained_teacher
@@ -29,7 +30,7 @@ from kdlab.schedules import (
     WarmupStableDecayLambda,
     make_schedule,
 )
-from kdlab.teachers import LiveTeacher, TopKTeacher, write_topk_store
+from kdlab.teachers import LiveTeacher, TopK, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer, History, TrainConfig
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "ExponentialLambda",
     "History",
     "LambdaSchedule",
+    "LinearCombinedObjective",
     "LinearLambda",
     "LiveTeacher",
     "ObjectiveOutput",
@@ -52,6 +54,7 @@ __all__ = [
     "RatioLambda",
     "TinyGPT",
     "TinyGPTConfig",
+    "TopK",
     "TopKTeacher",
     "TrainConfig",
     "WarmupStableDecayLambda",

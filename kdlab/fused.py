@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of, log_softmax
 from kdlab.objective import CombinedObjective, ObjectiveOutput, check_labels, count_items
+from kdlab.teachers import TopK
 
 __all__ = ["LinearCombinedObjective"]
 
@@ -78,7 +79,7 @@ class LinearCombinedObjective(CombinedObjective):
         self,
         student_hidden: Tensor,
         student_head: Head,
-        teacher_hidden: Tensor | None,
+        teacher_hidden: Tensor | TopK | None,
         teacher_head: Head | None,
         labels: Tensor,
         *,
@@ -89,8 +90,9 @@ class LinearCombinedObjective(CombinedObjective):
         Args:
             student_hidden: ``[..., d_s]``, the student's last hidden states, as its head gets them.
             student_head: its head: an ``nn.Linear``, a weight ``[V, d_s]``, or (weight, bias).
-            teacher_hidden: ``[..., d_t]``, a constant; None only while λ = 0.
-            teacher_head: the teacher's head, a constant; None with ``teacher_hidden``.
+            teacher_hidden: ``[..., d_t]``, a constant; or a :class:`kdlab.TopK`, which saves the
+                teacher's matrix product; None only while λ = 0.
+            teacher_head: the teacher's head, a constant; None without teacher hidden states.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
             num_items: as in :class:`CombinedObjective`.
 
@@ -106,7 +108,9 @@ class LinearCombinedObjective(CombinedObjective):
         """
         weight, bias = _read_head("student", student_hidden, student_head)
         teacher = None
-        if teacher_hidden is not None:
+        if isinstance(teacher_hidden, TopK):
+            teacher_hidden.check((*student_hidden.shape[:-1], len(weight)))
+        elif teacher_hidden is not None:
             teacher = _read_head("teacher", teacher_hidden, teacher_head)
             if teacher_hidden.shape[:-1] != student_hidden.shape[:-1]:
                 raise ValueError(
@@ -126,7 +130,9 @@ class LinearCombinedObjective(CombinedObjective):
         logits_shape = (*student_hidden.shape[:-1], len(weight))
         counts = check_labels(labels, logits_shape, self.ignore_index)
         labels = labels[counts].long()
-        if teacher is not None:
+        if isinstance(teacher_hidden, TopK):
+            teacher = teacher_hidden[counts]
+        elif teacher is not None:
             teacher = teacher_hidden[counts], *teacher
         num_items, divisor = count_items(num_items, len(labels))
         work = _Work(
@@ -187,7 +193,7 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
     size = _chunk_size(number, vocabulary, dtype, work.chunk_size)
     logits = hidden.new_empty(size, vocabulary, dtype=dtype)
-    teacher_logits = None if teacher is None else torch.empty_like(logits)
+    teacher_logits = torch.empty_like(logits) if isinstance(teacher, tuple) else None
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
     to_hidden, to_weight, to_bias = (
         torch.zeros_like(x, dtype=dtype) if want else None
@@ -199,7 +205,10 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
         chunk = slice(start, min(start + size, number))
         student_chunk = logits[: chunk.stop - start]  # in the end it holds the gradient
         _project(hidden[chunk], weight, bias, student_chunk)
-        if teacher is not None:
+        teacher_chunk = None
+        if isinstance(teacher, TopK):
+            teacher_chunk = teacher[chunk]
+        elif teacher is not None:
             teacher_hidden, teacher_weight, teacher_bias = teacher
             teacher_chunk = teacher_logits[: chunk.stop - start]
             _project(teacher_hidden[chunk], teacher_weight, teacher_bias, teacher_chunk)
@@ -208,7 +217,7 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
             here = slice(start + first, min(start + first + block, chunk.stop))
             lm[here], kd[here] = _terms(
                 student_chunk[rows],
-                None if teacher is None else teacher_chunk[rows],
+                None if teacher_chunk is None else teacher_chunk[rows],
                 labels[here],
                 work,
                 any(wanted),
@@ -222,21 +231,23 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
     return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
 
 
-def _terms(logits, teacher_logits, labels, work, need_grad):
+def _terms(logits, teacher, labels, work, need_grad):
     """The two terms at each position; the gradient of their weighted sum replaces the logits."""
     log_q = log_softmax(logits)
     q = log_q.exp()
     lm = -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     kd, kd_gradient = 0.0, None
-    if teacher_logits is not None:
-        log_p = log_softmax(teacher_logits, work.temperature)
+    if teacher is not None:
         hot, log_hot = q, log_q
         if work.temperature != 1.0:
             log_hot = log_softmax(logits, work.temperature)
             hot = log_hot.exp()
-        kd, kd_gradient = work.kernel(
-            log_p, log_hot, log_p.exp(), hot, need_grad and work.kd_weight > 0
-        )
+        kd_grad = need_grad and work.kd_weight > 0
+        if isinstance(teacher, TopK):
+            kd, kd_gradient = _over_buckets(log_hot, teacher, work.kernel, kd_grad)
+        else:
+            log_p = log_softmax(teacher, work.temperature)
+            kd, kd_gradient = work.kernel(log_p, log_hot, log_p.exp(), hot, kd_grad)
         kd = work.kd_scale * kd
     if need_grad:
         if kd_gradient is None:
@@ -248,6 +259,20 @@ def _terms(logits, teacher_logits, labels, work, need_grad):
             logits.add_(q, alpha=work.lm_weight)
             logits[torch.arange(len(labels), device=labels.device), labels] -= work.lm_weight
     return lm, kd
+
+
+def _over_buckets(log_q, top_k, kernel, need_grad):
+    """A kernel over the k tokens and the tail; its gradient, to the logits of all tokens."""
+    rest = log_q.scatter(-1, top_k.ids, -torch.inf)
+    log_tail = rest.logsumexp(-1, keepdim=True)
+    buckets_q = torch.cat([log_q.gather(-1, top_k.ids), log_tail], -1)
+    buckets_p = top_k.teacher_buckets()
+    value, gradient = kernel(buckets_p, buckets_q, buckets_p.exp(), buckets_q.exp(), need_grad)
+    if gradient is None:
+        return value, None
+    # The tail's share goes to its tokens in proportion to what the student gives them.
+    within = rest.sub_(log_tail).exp_().mul_(gradient[:, -1:])
+    return value, within.scatter_(-1, top_k.ids, gradient[:, :-1].to(within.dtype))
 
 
 # --- products -------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdlab.divergences import Divergence, check_logits, check_temperature, resolve_divergence
+from kdlab.teachers import TopK
 
 __all__ = ["CombinedObjective", "ObjectiveOutput"]
 
@@ -110,7 +111,7 @@ class CombinedObjective:
     def __call__(
         self,
         student_logits: Tensor,
-        teacher_logits: Tensor | None,
+        teacher_logits: Tensor | TopK | None,
         labels: Tensor,
         *,
         num_items: int | Tensor | None = None,
@@ -119,7 +120,9 @@ class CombinedObjective:
 
         Args:
             student_logits: ``[..., V]``.
-            teacher_logits: ``[..., V]``, a constant; None only while λ = 0.
+            teacher_logits: ``[..., V]``, a constant; or the k likeliest tokens and the mass of the
+                rest (:class:`kdlab.TopK`), at this objective's temperature, which are compared as
+                k + 1 buckets; None only while λ = 0.
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
             num_items: what the sums are divided by; by default the positions of this batch that
                 count. With accumulation or several ranks, pass the number over all of them: the
@@ -132,7 +135,10 @@ class CombinedObjective:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
         """
         student_logits, teacher_logits = self._same_vocabulary(student_logits, teacher_logits)
-        check_logits(student_logits, student_logits if teacher_logits is None else teacher_logits)
+        full = isinstance(teacher_logits, Tensor)
+        check_logits(student_logits, teacher_logits if full else student_logits)
+        if isinstance(teacher_logits, TopK):
+            teacher_logits.check(student_logits.shape)
         counts = check_labels(labels, student_logits.shape, self.ignore_index)
         if teacher_logits is None and self.lam > 0:
             raise ValueError(f"teacher_logits may be None only while lam is 0; lam is {self.lam}")
@@ -150,9 +156,8 @@ class CombinedObjective:
 
         kd_loss = None
         if teacher_logits is not None:
-            teacher_logits = teacher_logits if everything else teacher_logits[counts]
-            per_position = self.divergence(
-                student_logits, teacher_logits, temperature=self.temperature
+            per_position = self._divergence(
+                student_logits, teacher_logits if everything else teacher_logits[counts]
             )
             kd_loss = self.kd_scale * per_position.sum() / divisor
         return ObjectiveOutput(self.combine(lm_loss, kd_loss), lm_loss, kd_loss, num_items)
@@ -166,8 +171,14 @@ class CombinedObjective:
             return kd_weight * kd_loss
         return lm_weight * lm_loss + kd_weight * kd_loss
 
+    def _divergence(self, student_logits: Tensor, teacher: Tensor | TopK) -> Tensor:
+        if isinstance(teacher, TopK):
+            buckets = teacher.student_buckets(student_logits, self.temperature)
+            return self.divergence(buckets, teacher.teacher_buckets(), temperature=1.0)
+        return self.divergence(student_logits, teacher, temperature=self.temperature)
+
     def _same_vocabulary(self, student_logits, teacher_logits):
-        if self.match_vocab == "error" or teacher_logits is None:
+        if self.match_vocab == "error" or not isinstance(teacher_logits, Tensor):
             return student_logits, teacher_logits
         size = min(student_logits.shape[-1], teacher_logits.shape[-1])
         return student_logits[..., :size], teacher_logits[..., :size]

@@ -92,9 +92,7 @@ def distill(
     if arm not in ARMS:
         raise ValueError(f"unknown arm {arm!r}; known: {', '.join(ARMS)}")
     if schedule == "plateau" and eval_every is None:
-        raise ValueError(
-            "the plateau schedule reacts to evaluations: give --eval-every"
-        )
+        raise ValueError("the plateau schedule reacts to evaluations: give --eval-every")
     objective, lambda_schedule = _objective(arm, divergence, temperature, schedule, lam, steps)
 
     text = load_corpus(corpus)

@@ -11,8 +11,8 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -60,7 +60,8 @@ class LiveTeacher(nn.Module):
         return self(**model_inputs(batch))[:, :-1]
 
 
-class TopK(NamedTuple):
+@dataclass(frozen=True)
+class TopK:
     """A distribution by its k likeliest tokens and the mass of the rest.
 
     The k + 1 buckets make a coarser distribution, and a divergence between two such is at most the
@@ -95,13 +96,29 @@ class TopK(NamedTuple):
             tail = log_q.scatter(-1, self.ids, -torch.inf).logsumexp(-1, keepdim=True)
         return torch.cat([top, tail], dim=-1)
 
-    def select(self, index: Tensor | slice) -> TopK:
+    def __getitem__(self, positions: Tensor | slice) -> TopK:
         """The positions that a mask or a slice picks out of the leading axes."""
-        return TopK(*(field[index] for field in self))
+        return TopK(self.ids[positions], self.log_probs[positions], self.log_tail[positions])
 
     def to(self, device: torch.device | str) -> TopK:
         """The same on another device."""
-        return TopK(*(field.to(device, non_blocking=True) for field in self))
+        fields = self.ids, self.log_probs, self.log_tail
+        return TopK(*(field.to(device, non_blocking=True) for field in fields))
+
+    def check(self, logits_shape: torch.Size) -> None:
+        """Raise ValueError if these are not distributions for logits of that shape."""
+        positions, vocabulary = logits_shape[:-1], logits_shape[-1]
+        if self.ids.shape[:-1] != positions:
+            raise ValueError(
+                f"the teacher's top k has positions {tuple(self.ids.shape[:-1])}, the student's "
+                f"logits have {tuple(positions)}"
+            )
+        highest = self.ids.max().item() if self.ids.numel() else 0
+        if highest >= vocabulary:
+            raise ValueError(
+                f"the teacher gives token {highest} a probability, but the student's vocabulary "
+                f"has {vocabulary} entries"
+            )
 
 
 class TopKTeacher:

@@ -8,16 +8,21 @@ from hypothesis import strategies as st
 
 import kdlab.teachers
 from kdlab import (
+    DIVERGENCES,
+    CombinedObjective,
+    DistillationTrainer,
+    LinearCombinedObjective,
     LiveTeacher,
     PackedDataset,
     TinyGPT,
+    TopK,
     TopKTeacher,
+    TrainConfig,
     forward_kl,
     load_corpus,
     train_tokenizer,
     write_topk_store,
 )
-from kdlab.teachers import TopK
 
 V = 40
 
@@ -119,6 +124,79 @@ def test_the_student_s_tail_is_exact_where_it_is_light():
     assert buckets[2].item() == pytest.approx(expected.item(), rel=1e-6)
     buckets.sum().backward()
     assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("k", [1, 7, V])
+@pytest.mark.parametrize("name", DIVERGENCES)
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_both_objectives_take_a_top_k_teacher(name, k, temperature):
+    """The linear objective from hidden states, the dense one by autograd, a reference by hand."""
+    torch.manual_seed(0)
+    hidden = torch.randn(11, 8, dtype=torch.float64, requires_grad=True)
+    head = nn.Linear(8, V, dtype=torch.float64)
+    labels = torch.randint(0, V, (11,)).index_fill(0, torch.tensor([2, 5]), -100)
+    log_p = (2 * torch.randn(11, V, dtype=torch.float64) / temperature).log_softmax(-1)
+    top = log_p.topk(k, dim=-1)
+    tail = log_p.scatter(-1, top.indices, -torch.inf).logsumexp(-1)
+    top_k = TopK(top.indices, top.values, tail)
+
+    options = {"lam": 0.7, "temperature": temperature}
+    counts = labels != -100
+    dense = CombinedObjective(name, **options)(head(hidden), top_k, labels)
+    log_q = (head(hidden) / temperature).log_softmax(-1)
+    q = log_q.exp()
+    tail_q = 1 - q.gather(-1, top.indices).sum(-1, keepdim=True)
+    tail_q = torch.full_like(tail_q, -torch.inf) if k == V else tail_q.log()
+    by_hand = DIVERGENCES[name](
+        torch.cat([log_q.gather(-1, top.indices), tail_q], -1),
+        torch.cat([top.values, tail.unsqueeze(-1)], -1),
+    )[counts].mean()
+    torch.testing.assert_close(dense.kd_loss, temperature**2 * by_hand)
+    parameters = [hidden, head.weight, head.bias]
+    expected = torch.autograd.grad(dense.loss, parameters)
+    assert all(gradient.isfinite().all() for gradient in expected)
+    for chunk_size in (1, 4, 100):
+        linear = LinearCombinedObjective(name, chunk_size=chunk_size, **options)
+        output = linear(hidden, head, top_k, None, labels)
+        torch.testing.assert_close(output.loss, dense.loss)
+        torch.testing.assert_close(torch.autograd.grad(output.loss, parameters), expected)
+
+
+def test_training_from_a_file_is_nearly_training_from_the_model(tmp_path):
+    data, teacher = items(24), model(seed=2)
+    write_topk_store(teacher, data, tmp_path / "store", 32, temperature=2.0)
+    stored = TopKTeacher(tmp_path / "store", data, teacher)
+    losses = []
+    for source, linear in ((teacher, True), (stored, True), (stored, False)):
+        config = TrainConfig(steps=6, batch_size=4, linear_objective=linear, device="cpu")
+        objective = CombinedObjective(lam=2.0, temperature=2.0)
+        run = DistillationTrainer(model(seed=3), source, objective, config=config)
+        losses.append(run.fit(data).column("loss"))
+    live, linear, dense = losses
+    assert linear == pytest.approx(dense, rel=1e-5)
+    assert linear == pytest.approx(live, rel=0.02)
+    assert linear[0] < live[0]  # buckets never say more
+
+
+def test_a_teacher_at_another_temperature_is_refused(tmp_path):
+    write_topk_store(model(), items(), tmp_path / "store", 4, temperature=2.0)
+    stored = TopKTeacher(tmp_path / "store", items())
+    with pytest.raises(
+        ValueError, match=r"written at temperature 2\.0, but the objective has 1\.0"
+    ):
+        DistillationTrainer(model(), stored, CombinedObjective())
+
+
+def test_top_k_that_does_not_fit_the_student_is_refused():
+    top_k = TopK(torch.tensor([[3, 50]]), torch.tensor([[-1.0, -2.0]]), torch.tensor([-1.0]))
+    labels = torch.tensor([1])
+    with pytest.raises(ValueError, match=r"gives token 50 a probability, but .* has 40 entries"):
+        CombinedObjective()(torch.zeros(1, V), top_k, labels)
+    with pytest.raises(ValueError, match=r"positions \(1,\), the student's logits have \(2,\)"):
+        CombinedObjective()(torch.zeros(2, V), top_k, torch.tensor([1, 2]))
+    head = nn.Linear(4, V)
+    with pytest.raises(ValueError, match="gives token 50 a probability"):
+        LinearCombinedObjective()(torch.zeros(1, 4), head, top_k, None, labels)
 
 
 def test_other_data_models_and_tokenizers_are_refused(tmp_path):
