@@ -334,6 +334,7 @@ class DistillationTrainer:
         loader = DataLoader(
             data,
             batch_sampler=self._micro_batch_indices(len(data), parts),
+            generator=torch.Generator(),  # else it draws from that of dropout
             pin_memory=accelerator.device.type == "cuda",
         )
         batches = iter(loader)

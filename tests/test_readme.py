@@ -72,7 +72,7 @@ def test_every_command_of_the_readme_is_tested_here():
 
 
 @pytest.mark.slow
-def test_make_book_and_make_serve(book):
+def test_make_book_and_make_serve():
     assert "Open _build/html/index.html" in run("make", "book")
     assert is_served(start("make", "serve"), "http://127.0.0.1:8000/index.html")
 

@@ -1,0 +1,79 @@
+"""Runs that are killed go on as if they had not been; runs on two processes are those of one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdlab import History
+
+PROGRAM = Path(__file__).parent / "small_run.py"
+
+
+def environment():
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def run(out, *options, launcher=()):
+    words = [sys.executable, *launcher, PROGRAM, out, *options]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def results(out):
+    history = History.read(out / "metrics.jsonl")
+    for record in history.train:
+        del record["tokens_per_second"]
+    return history, torch.load(out / "student.pt")
+
+
+def kill_after(out, steps):
+    """Start a run and kill it, without warning, when it has written so many steps."""
+    options = ["--resume"] if (out / "metrics.jsonl").exists() else []
+    process = subprocess.Popen(
+        [sys.executable, PROGRAM, out, *options], env=environment(), stderr=subprocess.DEVNULL
+    )
+    metrics = out / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    try:
+        while not metrics.exists() or metrics.read_text().count('"kind": "train"') < steps:
+            assert process.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
+    run(tmp_path / "whole")
+    for steps in (2, 9, 17, 24):  # each kill falls anywhere between a record and a checkpoint
+        kill_after(tmp_path / "killed", steps)
+    run(tmp_path / "killed", "--resume")
+    history, student = results(tmp_path / "killed")
+    expected, whole = results(tmp_path / "whole")
+    assert history == expected
+    assert all(torch.equal(student[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_result_of_one(tmp_path):
+    launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
+    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    run(tmp_path / "one", "--even")
+    run(tmp_path / "two", "--even", launcher=launcher)
+    history, student = results(tmp_path / "two")
+    expected, one = results(tmp_path / "one")
+    for name in ("loss", "lm_loss", "kd_loss", "grad_norm"):
+        assert history.column(name) == pytest.approx(expected.column(name), rel=1e-4)
+    assert history.column("num_items") == expected.column("num_items")
+    last, of_one = history.eval[-1], expected.eval[-1]
+    assert last["kl_to_teacher"] == pytest.approx(of_one["kl_to_teacher"], rel=1e-3)
+    for name in one:
+        torch.testing.assert_close(student[name], one[name], rtol=1e-2, atol=1e-4)
