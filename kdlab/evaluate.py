@@ -13,7 +13,34 @@ from torch.utils.data import Dataset, default_collate
 from kdlab.divergences import forward_kl
 from kdlab.models import logits_of, model_inputs
 
-__all__ = ["Evaluation", "evaluate", "perplexity"]
+__all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
+
+BINS = 15  # of equal width, as in Guo et al. 2017
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Whether a model that is 70% sure is right 70% of the time.
+
+    Positions are binned by the probability of their likeliest token. A bin without positions has
+    count 0, and its confidence and accuracy are 0.
+
+    Source: Guo et al. 2017 (arXiv 1706.04599).
+
+    >>> Calibration(confidence=(0.5, 0.9), accuracy=(0.5, 0.7), count=(50, 50)).expected_error
+    0.1
+    """
+
+    confidence: tuple[float, ...]  # mean probability of the likeliest token, per bin
+    accuracy: tuple[float, ...]  # share of positions whose likeliest token is the label, per bin
+    count: tuple[int, ...]  # positions, per bin
+
+    @property
+    def expected_error(self) -> float:
+        """Expected calibration error: the mean distance of accuracy and confidence, 0 to 1."""
+        bins = zip(self.confidence, self.accuracy, self.count, strict=True)
+        error = sum(n * abs(accuracy - confidence) for confidence, accuracy, n in bins)
+        return round(error / sum(self.count), 12)
 
 
 @dataclass(frozen=True)
@@ -22,6 +49,7 @@ class Evaluation:
 
     lm_loss: float  # nats per position
     positions: int
+    calibration: Calibration
     teacher_lm_loss: float | None = None  # nats per position
     kl_to_teacher: float | None = None  # KL(p‖q), nats per position, at temperature 1
     agreement_top1: float | None = None  # share of positions with the same likeliest token
@@ -76,6 +104,7 @@ def evaluate(
         model.eval()
     # lm, teacher lm, KL, agreement, positions: summed in float64 on the device, read once.
     sums = torch.zeros(5, dtype=torch.float64, device=device)
+    bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)  # count, confidence, right
     for start in range(0, len(data), batch_size):
         items = [data[i] for i in range(start, min(start + batch_size, len(data)))]
         batch = {key: value.to(device) for key, value in default_collate(items).items()}
@@ -84,11 +113,15 @@ def evaluate(
         labels = labels[counts]
         q = logits_of(student, **model_inputs(batch))[:, :-1][counts].float()  # (N, V)
         sums[0] += F.cross_entropy(q, labels, reduction="sum")
+        confidence, likeliest = q.softmax(-1).max(-1)
+        place = (confidence * BINS).long().clamp_max(BINS - 1)
+        for row, value in zip(bins, (1.0, confidence, likeliest == labels), strict=True):
+            row.index_add_(0, place, torch.zeros_like(row[place]) + value)
         if teacher is not None:
             p = logits_of(teacher, **model_inputs(batch))[:, :-1][counts].float()
             sums[1] += F.cross_entropy(p, labels, reduction="sum")
             sums[2] += forward_kl(q, p).sum()
-            sums[3] += (q.argmax(-1) == p.argmax(-1)).sum()
+            sums[3] += (likeliest == p.argmax(-1)).sum()
         sums[4] += labels.numel()
     for model, mode in zip(models, modes, strict=True):
         model.train(mode)
@@ -96,14 +129,15 @@ def evaluate(
     lm, teacher_lm, kl, agreement, positions = sums.tolist()
     if positions == 0:
         raise ValueError(f"no position has a label other than {ignore_index}: nothing to measure")
-    if teacher is None:
-        return Evaluation(lm / positions, int(positions))
+    count, confidence, right = bins
+    calibration = Calibration(
+        tuple((confidence / count.clamp_min(1)).tolist()),
+        tuple((right / count.clamp_min(1)).tolist()),
+        tuple(int(n) for n in count),
+    )
+    means = (teacher_lm / positions, kl / positions, agreement / positions)
     return Evaluation(
-        lm / positions,
-        int(positions),
-        teacher_lm / positions,
-        kl / positions,
-        agreement / positions,
+        lm / positions, int(positions), calibration, *(means if teacher is not None else ())
     )
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import math
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kdlab.evaluate import Calibration
+from kdlab.schedules import LambdaSchedule
 from kdlab.trainer import History
 
-__all__ = ["training_curves"]
+__all__ = ["evaluation_curves", "reliability_diagram", "schedules", "training_curves"]
 
 # Okabe and Ito's colours, which people who see few colours can tell apart; line styles differ too.
-LM, KD, LOSS, LAMBDA = "#0072B2", "#D55E00", "#000000", "#009E73"
+LM, KD, LAMBDA = "#0072B2", "#D55E00", "#009E73"
+COLOURS = (LM, KD, LAMBDA, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def training_curves(history: History, *, title: str = "Both losses fall together") -> Figure:
@@ -39,6 +48,140 @@ def training_curves(history: History, *, title: str = "Both losses fall together
     losses.legend(frameon=False)
     lam.plot(step, history.column("lam"), color=LAMBDA, linestyle="-.")
     lam.set(ylabel="λ", xlabel="optimiser step", ylim=(0, None))
-    for axes in (losses, lam):
-        axes.spines[["top", "right"]].set_visible(False)
+    _open(losses)
+    _open(lam)
     return figure
+
+
+def evaluation_curves(
+    histories: Mapping[str, History], column: str = "perplexity", *, title: str = ""
+) -> Figure:
+    """One measurement on validation text, over the steps of several runs.
+
+    Args:
+        histories: runs by the name that the legend gives them; each was evaluated on a schedule.
+        column: what was measured: ``perplexity``, ``lm_loss``, ``kl_to_teacher``,
+            ``agreement_top1`` or ``calibration_error``.
+        title: the figure's message.
+
+    Returns:
+        A figure of one panel. The teacher's perplexity is a grey line, if it is known.
+
+    Raises:
+        ValueError: a run was not evaluated, or had no teacher and so lacks the column.
+    """
+    _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for i, (name, history) in enumerate(histories.items()):
+        values = history.column(column, of="eval")
+        if not values or None in values:
+            raise ValueError(f"the run {name!r} has no {column}: was it evaluated, with a teacher?")
+        axes.plot(history.column("step", of="eval"), values, label=name, **_line(i))
+    teachers = {
+        round(value, 4)
+        for history in histories.values()
+        for value in history.column("teacher_perplexity", of="eval")[-1:]
+        if value is not None
+    }
+    if column == "perplexity" and len(teachers) == 1:
+        axes.axhline(*teachers, color="#777777", linewidth=1, label="teacher")
+    axes.set(xlabel="optimiser step", ylabel=column.replace("_", " "), title=title)
+    axes.legend(frameon=False)
+    return _open(axes)
+
+
+def schedules(
+    schedules: Mapping[str, LambdaSchedule],
+    steps: int,
+    *,
+    history: History | None = None,
+    title: str = "",
+) -> Figure:
+    """λ over the steps under several schedules; the schedules themselves are left as they are.
+
+    Args:
+        schedules: by the name that the legend gives them.
+        steps: how far to draw.
+        history: a recorded run of at least that many steps. Schedules that react are told what was
+            measured in it, as if they had been there.
+        title: the figure's message.
+
+    Returns:
+        A figure of one panel.
+
+    Raises:
+        ValueError: a schedule reacts, and there is no history to react to.
+
+    >>> from kdlab import CosineLambda, LinearLambda
+    >>> ends = {"linear": LinearLambda(steps=10), "cosine": CosineLambda(steps=10)}
+    >>> figure = schedules(ends, steps=12, title="The cosine waits, then hurries")
+    """
+    _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for i, (name, schedule) in enumerate(schedules.items()):
+        axes.plot(range(steps + 1), _play(schedule, steps, history), label=name, **_line(i))
+    axes.set(xlabel="optimiser step", ylabel="λ", ylim=(0, None), title=title)
+    axes.legend(frameon=False)
+    return _open(axes)
+
+
+def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
+    """Accuracy over confidence; on the diagonal a model is as often right as it is sure.
+
+    Args:
+        calibration: as :func:`kdlab.evaluate` measured it.
+        title: the figure's message; by default the expected calibration error.
+
+    Returns:
+        A figure of two panels: accuracy per bin, and how many positions each bin holds.
+
+    Source: Guo et al. 2017 (arXiv 1706.04599).
+    """
+    _, (accuracy, count) = plt.subplots(
+        2, 1, figsize=(5, 6), sharex=True, height_ratios=[3, 1], layout="constrained"
+    )
+    bins = len(calibration.count)
+    filled = [i for i in range(bins) if calibration.count[i]]
+    accuracy.plot([0, 1], [0, 1], color="#777777", linewidth=1, label="as often right as sure")
+    accuracy.plot(
+        [calibration.confidence[i] for i in filled],
+        [calibration.accuracy[i] for i in filled],
+        color=LM,
+        marker="o",
+        label="the model",
+    )
+    error = f"Expected calibration error {calibration.expected_error:.3f}"
+    accuracy.set(ylabel="share that is right", ylim=(0, 1), title=title or error)
+    accuracy.legend(frameon=False)
+    middles = [(i + 0.5) / bins for i in range(bins)]
+    count.bar(middles, calibration.count, width=0.9 / bins, color=LM)
+    count.set(xlabel="probability of the likeliest token", ylabel="positions", xlim=(0, 1))
+    _open(accuracy)
+    return _open(count)
+
+
+def _play(schedule: LambdaSchedule, steps: int, history: History | None) -> list[float]:
+    """λ before each step and after the last, by stepping a copy."""
+    schedule = copy.deepcopy(schedule)
+    if schedule.watches is not None and history is None:
+        raise ValueError(f"{type(schedule).__name__} reacts to a run: give its history")
+    told = {}
+    if schedule.watches == "losses":
+        told = {record["step"]: (record["lm_loss"], record["kd_loss"]) for record in history.train}
+    elif schedule.watches == "gap":
+        told = {
+            record["step"]: math.log(record["perplexity"] / record["teacher_perplexity"])
+            for record in history.eval
+        }
+    values = [schedule.value]
+    for step in range(1, steps + 1):
+        schedule.step(told.get(step))
+        values.append(schedule.value)
+    return values
+
+
+def _line(i: int) -> dict:
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
+
+
+def _open(axes: Axes) -> Figure:
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes.figure

@@ -313,9 +313,18 @@ class DistillationTrainer:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""
         teacher = self.teacher if isinstance(self.teacher, LiveTeacher) else None
         result = evaluate(self.student, data, teacher, ignore_index=self.objective.ignore_index)
-        record = {"step": self.step, **asdict(result)}
-        record |= {"perplexity": result.perplexity, "teacher_perplexity": result.teacher_perplexity}
-        self._record("eval", record)
+        self._record(
+            "eval",
+            {
+                "step": self.step,
+                "lm_loss": result.lm_loss,
+                "perplexity": result.perplexity,
+                "teacher_perplexity": result.teacher_perplexity,
+                "kl_to_teacher": result.kl_to_teacher,
+                "agreement_top1": result.agreement_top1,
+                "calibration_error": result.calibration.expected_error,
+            },
+        )
         if result.teacher_lm_loss is None:
             return None
         return result.lm_loss - result.teacher_lm_loss

@@ -87,6 +87,37 @@ def test_modes_are_restored_and_dropout_is_off(data):
     assert all(parameter.requires_grad for parameter in teacher.parameters())
 
 
+@torch.no_grad()
+def test_calibration_is_that_of_a_plain_loop(data):
+    student = model(1)
+    bins = [[] for _ in range(15)]
+    for item in data:
+        q = student(item["input_ids"][None])[0].softmax(-1)
+        for t in range(8):
+            if item["labels"][t + 1] != -100:
+                confidence = q[t].max().item()
+                right = q[t].argmax() == item["labels"][t + 1]
+                bins[min(int(confidence * 15), 14)].append((confidence, float(right)))
+    calibration = evaluate(student, data).calibration
+    assert calibration.count == tuple(len(found) for found in bins)
+    total, error = sum(calibration.count), 0.0
+    for i, found in enumerate(bins):
+        if found:
+            confidence, right = (sum(column) / len(found) for column in zip(*found, strict=True))
+            assert calibration.confidence[i] == pytest.approx(confidence, rel=1e-5)
+            assert calibration.accuracy[i] == pytest.approx(right)
+            error += len(found) / total * abs(confidence - right)
+    assert calibration.expected_error == pytest.approx(error, rel=1e-5)
+
+
+def test_a_model_that_is_always_right_and_sure_is_calibrated():
+    ids = torch.arange(8)
+    oracle = nn.Embedding(8, 8, _weight=100 * torch.eye(8).roll(1, dims=1))  # i is followed by i+1
+    calibration = evaluate(oracle, [{"input_ids": ids, "labels": ids}]).calibration
+    assert calibration.count == (0,) * 14 + (7,)
+    assert calibration.expected_error == 0.0
+
+
 def test_nothing_to_measure_is_an_error():
     ids = torch.zeros(4, dtype=torch.long)
     with pytest.raises(ValueError, match="no position has a label"):

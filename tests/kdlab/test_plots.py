@@ -1,0 +1,84 @@
+"""Figures show the numbers they were given."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+
+from kdlab import History, LinearLambda, PlateauLambda, RatioLambda, plots
+from kdlab.evaluate import Calibration
+
+mpl.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def history():
+    train = [
+        {"step": i, "lm_loss": 8.0 / i, "kd_loss": 2.0 / i, "lam": 1.0 / i} for i in range(1, 7)
+    ]
+    evaluations = [
+        {"step": i, "perplexity": 100.0 / i, "teacher_perplexity": 20.0, "kl_to_teacher": 1.0}
+        for i in (2, 4, 6)
+    ]
+    return History(train, evaluations)
+
+
+def lines(axes):
+    return {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+
+
+def test_training_curves_show_both_losses_and_lambda(history):
+    losses, lam = plots.training_curves(history).axes
+    assert list(lines(losses).values()) == [history.column("lm_loss"), history.column("kd_loss")]
+    assert list(lines(lam).values()) == [history.column("lam")]
+
+
+def test_training_curves_need_a_teacher(history):
+    history.train[0]["kd_loss"] = None
+    with pytest.raises(ValueError, match="this run had no teacher"):
+        plots.training_curves(history)
+
+
+def test_evaluation_curves_compare_runs_and_show_their_teacher(history):
+    (axes,) = plots.evaluation_curves({"a": history, "b": history}, title="Both fall").axes
+    assert axes.get_title() == "Both fall"
+    shown = lines(axes)
+    assert shown["a"] == shown["b"] == [50.0, 25.0, 100.0 / 6]
+    assert shown["teacher"] == [20.0, 20.0]
+    with pytest.raises(ValueError, match="the run 'none' has no perplexity"):
+        plots.evaluation_curves({"none": History(history.train, [])})
+
+
+def test_schedules_are_played_without_being_touched(history):
+    linear = LinearLambda(1.0, 0.0, steps=4)
+    plateau = PlateauLambda(1.0, patience=0, threshold=1e9)
+    ratio = RatioLambda(0.5, momentum=0.0)
+    drawn = {"linear": linear, "plateau": plateau, "ratio": ratio}
+    (axes,) = plots.schedules(drawn, steps=5, history=history).axes
+    assert lines(axes) == {
+        "linear": [1.0, 0.75, 0.5, 0.25, 0.0, 0.0],
+        "plateau": [1.0, 1.0, 1.0, 1.0, 0.5, 0.5],  # measured after steps 2 and 4
+        "ratio": [1.0] + [0.5 * 4.0] * 5,
+    }
+    assert linear.step_count == plateau.step_count == ratio.step_count == 0
+    with pytest.raises(ValueError, match="RatioLambda reacts to a run"):
+        plots.schedules({"ratio": ratio}, steps=5)
+
+
+def test_lines_differ_in_more_than_colour(history):
+    (axes,) = plots.evaluation_curves({"a": history, "b": history}).axes
+    styles = [line.get_linestyle() for line in axes.get_lines()[:2]]
+    assert styles[0] != styles[1]
+
+
+def test_a_reliability_diagram_leaves_empty_bins_out():
+    calibration = Calibration((0.0, 0.5, 0.9), (0.0, 0.4, 0.9), (0, 10, 30))
+    accuracy, count = plots.reliability_diagram(calibration).axes
+    assert lines(accuracy)["the model"] == [0.4, 0.9]
+    assert [bar.get_height() for bar in count.patches] == [0, 10, 30]
+    assert accuracy.get_title() == "Expected calibration error 0.025"
