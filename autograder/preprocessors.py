@@ -1,7 +1,8 @@
-"""What plugs into nbgrader: one preprocessor for its release, one for its grading.
+"""What plugs into nbgrader: a step of its release, and two that take the place of its own.
 
-c.GenerateAssignment.preprocessors    ends with ReleasePublicCases
-c.Autograde.autograde_preprocessors   has Judge in the place of nbgrader's Execute
+`ReleasePublicCases` comes last in `GenerateAssignment.preprocessors`. `RestoreCells` stands for
+OverwriteCells in `Autograde.sanitize_preprocessors`, and `Judge` for Execute in
+`Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, OverwriteCells
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer, Unicode
 
@@ -64,6 +65,25 @@ class ReleasePublicCases(NbGraderPreprocessor):
         return nb, resources
 
 
+class RestoreCells(OverwriteCells):
+    """nbgrader's OverwriteCells, which puts back what a student changed, and survives copied cells.
+
+    nbgrader takes the id of a copied cell away and then fails on the cell without one, which costs
+    its owner the whole submission. Here the copy becomes an ordinary cell. Graded cells that were
+    deleted come back.
+    """
+
+    add_missing_cells = True
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        if "grade_id" not in cell.metadata.get("nbgrader", {}):
+            cell.metadata.pop("nbgrader", None)
+        return cell, resources
+
+
 class Judge(Execute):
     """Runs a submission, and judges outside the kernel what its graded cells return.
 
@@ -71,6 +91,9 @@ class Judge(Execute):
     evidence that the cell itself publishes, for this nonce, is judged. The cell's outputs are then
     replaced by one result whose text is the points, which is what nbgrader records. That happens
     once the kernel is gone, because a kernel can rewrite the outputs of cells it has already run.
+
+    This class judges; it does not wall the kernel in. Whatever files the grading account can read,
+    the checks among them, the submission can read too unless the kernel runs in a sandbox.
     """
 
     checks_directory = Unicode(
@@ -84,6 +107,7 @@ class Judge(Execute):
     ).tag(config=True)
 
     store_widget_state = False
+    skip_cells_with_tag = ""  # nothing is skipped: a tag is the student's to set
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict

@@ -32,7 +32,14 @@ c.GenerateAssignment.preprocessors = [
     "autograder.preprocessors.ReleasePublicCases",
 ]
 
-# nbgrader's own list with Judge in the place of Execute.
+# nbgrader's own lists with RestoreCells in the place of OverwriteCells, Judge in that of Execute.
+c.Autograde.sanitize_preprocessors = [
+    "nbgrader.preprocessors.ClearOutput",
+    "nbgrader.preprocessors.DeduplicateIds",
+    "nbgrader.preprocessors.OverwriteKernelspec",
+    "autograder.preprocessors.RestoreCells",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
 c.Autograde.autograde_preprocessors = [
     "autograder.preprocessors.Judge",
     "nbgrader.preprocessors.LimitOutput",
@@ -40,6 +47,5 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
-c.OverwriteCells.add_missing_cells = True  # a deleted graded cell is asked all the same
 
 c.Judge.timeout = 60  # seconds a cell

@@ -49,11 +49,14 @@ CHECKS = tuple(
 
 
 def graded(name: str, points: float = 4) -> NotebookNode:
-    """The locked cell of a task."""
+    """The locked cell of a task, with a tag that asks to skip it and that nobody must heed."""
     marks = {"grade": True, "solution": False, "locked": True, "task": False, "schema_version": 3}
     return new_code_cell(
         f'check("{name}", {name})',
-        metadata={"nbgrader": {**marks, "grade_id": name, "points": points}},
+        metadata={
+            "nbgrader": {**marks, "grade_id": name, "points": points},
+            "tags": ["skip-execution"],
+        },
     )
 
 

@@ -3,11 +3,14 @@
 import html
 import json
 import re
+from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.preprocessors import CheckCellMetadata, DeduplicateIds
 
+from autograder.preprocessors import RestoreCells, is_judged
 from autograder.spec import load_checks
 from exercises import course
 from exercises.bank import ANSWER, entries, grade_id, solution, source, submission
@@ -110,6 +113,7 @@ def test_feedback_shows_the_verdict_and_nothing_hidden(
                 assert case.public or case.name not in "".join(verdicts)
         # The student's own exceptions may show; the grader's files may not.
         assert not re.search(r"autograder/(preprocessors|spec)|checks/ps1", page)
+        assert "outcomes" not in page  # the evidence, which holds answers to hidden cases
         if name != "solution":
             assert "torch.sum(log_p.exp() * (log_p - log_q), dim=-1)" not in page
     swapped = pages["chaff-direction_swapped"]
@@ -124,11 +128,60 @@ def test_feedback_shows_the_verdict_and_nothing_hidden(
 
 
 @pytest.mark.slow
+def test_copied_and_deleted_cells_are_put_right(
+    played: tuple[Path, list[course.Mark]],
+) -> None:
+    root, _ = played
+    notebook = nbformat.read(root / "release" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
+    cells = {grade_id(cell): cell for cell in notebook.cells}
+    copied = deepcopy(cells["forward_kl"])
+    copied.source = "4.0"
+    notebook.cells = [copied, *(c for c in notebook.cells if grade_id(c) != "reverse_kl")]
+    resources = {
+        "nbgrader": {
+            "assignment": ASSIGNMENT,
+            "notebook": ASSIGNMENT,
+            "db_url": f"sqlite:///{root / 'gradebook.db'}",
+        }
+    }
+    for step in (DeduplicateIds(), RestoreCells(), CheckCellMetadata()):
+        notebook, resources = step.preprocess(notebook, resources)
+    assert "nbgrader" not in notebook.cells[0].metadata
+    graded = {grade_id(cell): cell.source for cell in notebook.cells if is_judged(cell)}
+    assert graded.keys() == {"forward_kl", "reverse_kl", "reverse_kl_choice"}
+    assert graded["forward_kl"] == 'check("forward_kl", forward_kl)'
+    assert graded["reverse_kl"].endswith('check("reverse_kl", reverse_kl)')
+
+
+@pytest.mark.slow
 def test_nothing_lands_in_the_source_tree(played: tuple[Path, list[course.Mark]]) -> None:
     root, _ = played
     assert (root / "gradebook.db").is_file()
     assert not (course.EXERCISES / "gradebook.db").exists()
     assert not (course.EXERCISES / "release").exists()
+
+
+@pytest.mark.slow
+def test_lab_opens_on_the_release_and_keeps_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = []
+    monkeypatch.setattr(course, "BUILD", tmp_path)
+    monkeypatch.setattr(course.os, "execv", lambda _, command: commands.append(command))
+    for variable in ("KDLAB_EXCHANGE", "JUPYTER_CONFIG_PATH"):
+        monkeypatch.setenv(variable, "")  # so that what lab sets is undone
+    monkeypatch.chdir(tmp_path)
+    course.lab()
+    desk = tmp_path / "lab" / "desk"
+    notebook = desk / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    assert "NotImplementedError" in notebook.read_text(encoding="utf-8")
+    assert not list(desk.rglob("checks"))
+    assert Path.cwd() == desk
+    assert commands[0][1:3] == ["-m", "jupyterlab"]
+
+    notebook.write_text("my work", encoding="utf-8")
+    course.lab()
+    assert notebook.read_text(encoding="utf-8") == "my work"
 
 
 def test_a_command_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
