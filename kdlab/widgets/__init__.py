@@ -1,0 +1,202 @@
+"""Things to play with: one ES module per widget, and here its thin wrapper for Jupyter.
+
+The same modules run in the rendered book, without a kernel. All mathematics happens in the
+browser; ``numbers()`` says with kdlab what the widget's table must show for the same traits.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+import torch
+import traitlets
+from torch import Tensor
+
+from kdlab.divergences import forward_kl, jensen_shannon, reverse_kl
+
+__all__ = ["WIDGETS", "KLExplorer", "SoftmaxTemperature"]
+
+HERE = Path(__file__).parent
+
+Table = dict[str, dict[str, float]]
+"""Rows by name, each with its columns by name."""
+
+
+class Probabilities(traitlets.List):
+    """A distribution: numbers of at least 0 that sum to 1."""
+
+    def validate(self, obj, value):
+        value = super().validate(obj, value)
+        if min(value, default=-1) < 0 or abs(sum(value) - 1) > 1e-6:
+            raise traitlets.TraitError(
+                f"{self.name} must be probabilities that sum to 1, got {value}"
+            )
+        return value
+
+
+def probabilities(*values: float) -> Probabilities:
+    return Probabilities(traitlets.Float(), list(values)).tag(sync=True)
+
+
+class Widget(anywidget.AnyWidget):
+    """What all widgets share: their style, presets, and traits of matching lengths."""
+
+    _css = HERE / "widgets.css"
+    presets: dict[str, dict] = {}  # noqa: RUF012
+    """Traits by the name that ``preset=`` takes."""
+
+    def __init__(self, preset: str | None = None, **traits):
+        unknown = [name for name in traits if name not in self.trait_names(sync=True)]
+        if unknown:
+            raise ValueError(f"{type(self).__name__} has no trait {', '.join(unknown)}")
+        if preset is not None and preset not in self.presets:
+            known = ", ".join(self.presets) or "none"
+            raise ValueError(f"unknown preset {preset!r} of {type(self).__name__}; known: {known}")
+        super().__init__(**{**self.presets.get(preset, {}), **traits})
+
+    def numbers(self) -> Table:
+        """What the widget's table shows for the present traits, computed by kdlab."""
+        raise NotImplementedError
+
+
+class SoftmaxTemperature(Widget):
+    """Drag logits and a temperature; see the distribution they make.
+
+    Args:
+        tokens: a name for each logit.
+        logits: one number from −6 to 6 each.
+        temperature: T, from 0.1 to 10.
+    """
+
+    _esm = HERE / "softmax-temperature.js"
+    tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "roof", "moon"]).tag(sync=True)
+    logits = traitlets.List(traitlets.Float(), [3.0, 2.0, 0.5, -2.0]).tag(sync=True)
+    temperature = traitlets.Float(1.0, min=0.1, max=10.0).tag(sync=True)
+
+    def __init__(self, preset: str | None = None, **traits):
+        super().__init__(preset, **traits)
+        check_lengths(self, "tokens", "logits")
+
+    def numbers(self) -> Table:
+        logits = torch.tensor(self.logits, dtype=torch.float64)
+        one, at = logits.softmax(-1), (logits / self.temperature).softmax(-1)
+        rows = {
+            token: {"logit": z, "at T = 1": a, "at T": b}
+            for token, z, a, b in zip(
+                self.tokens, self.logits, one.tolist(), at.tolist(), strict=True
+            )
+        }
+        entropies = {"at T = 1": entropy(one), "at T": entropy(at)}
+        return rows | {"entropy, nats": entropies}
+
+
+class KLExplorer(Widget):
+    """Drag the bars of p and q; see both KLs, JSD, and what each token adds to them.
+
+    With students, they are compared with the teacher first: predict, then reveal.
+
+    Args:
+        tokens: a name for each token.
+        p: the teacher's distribution.
+        q: the student's.
+        teacher: the distribution that the students are compared with.
+        students: named distributions; empty for bars alone.
+    """
+
+    _esm = HERE / "kl-explorer.js"
+    presets = {  # noqa: RUF012
+        "students": {
+            "tokens": ["mat", "sofa", "moon"],
+            "teacher": [0.8, 0.1, 0.1],
+            "p": [0.8, 0.1, 0.1],
+            "q": [0.8, 0.1, 0.1],
+            "students": {
+                "student A": [0.8, 0.195, 0.005],
+                "student B": [0.6, 0.2, 0.2],
+                "student C": [0.9, 0.05, 0.05],
+                "student D": [0.4, 0.3, 0.3],
+            },
+        },
+        "zero": {"tokens": ["mat", "sofa", "moon"], "p": [0.6, 0.3, 0.1], "q": [0.7, 0.3, 0.0]},
+    }
+    tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "roof", "moon"]).tag(sync=True)
+    p = probabilities(0.45, 0.45, 0.05, 0.05)
+    q = probabilities(0.85, 0.05, 0.05, 0.05)
+    teacher = traitlets.List(traitlets.Float()).tag(sync=True)
+    students = traitlets.Dict(value_trait=Probabilities(traitlets.Float())).tag(sync=True)
+    picked = traitlets.Unicode().tag(sync=True)
+    revealed = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(self, preset: str | None = None, **traits):
+        if "students" in traits and "teacher" in traits:  # the bars begin with the teacher
+            traits = {"p": traits["teacher"], "q": traits["teacher"], **traits}
+        super().__init__(preset, **traits)
+        check_lengths(self, "tokens", "p", "q")
+        for name, student in self.students.items():
+            if not len(student) == len(self.teacher) == len(self.tokens):
+                raise ValueError(
+                    f"student {name!r} has {len(student)} entries, the teacher "
+                    f"{len(self.teacher)}, tokens {len(self.tokens)}; give as many of each"
+                )
+
+    def numbers(self) -> Table:
+        log_p, log_q = (torch.tensor(x, dtype=torch.float64).log() for x in (self.p, self.q))
+        m = torch.logaddexp(log_p, log_q) - torch.tensor(2.0, dtype=torch.float64).log()
+        forward = share(log_p, log_q)
+        reverse = share(log_q, log_p)
+        jsd = (share(log_p, m) + share(log_q, m)) / 2
+        columns = (torch.tensor(self.p), torch.tensor(self.q), forward, reverse, jsd)
+        names = ("p", "q", "KL(p‖q)", "KL(q‖p)", "JSD")
+        rows = {
+            token: dict(zip(names, (float(column[i]) for column in columns), strict=True))
+            for i, token in enumerate(self.tokens)
+        }
+        total = dict(
+            zip(names, (sum(self.p), sum(self.q), *divergences(log_p, log_q)), strict=True)
+        )
+        return rows | {"sum": total}
+
+    def scores(self) -> Table:
+        """What the table of the students shows once it is revealed."""
+        rows = {"teacher p": dict(zip(self.tokens, self.teacher, strict=True))}
+        log_p = torch.tensor(self.teacher, dtype=torch.float64).log()
+        for name, student in self.students.items():
+            said = divergences(log_p, torch.tensor(student, dtype=torch.float64).log())
+            rows[name] = dict(zip(self.tokens, student, strict=True)) | dict(
+                zip(("KL(p‖q)", "KL(q‖p)", "JSD"), said, strict=True)
+            )
+        return rows
+
+
+WIDGETS: dict[str, type[Widget]] = {
+    "softmax-temperature": SoftmaxTemperature,
+    "kl-explorer": KLExplorer,
+}
+"""Every widget by the name of its module."""
+
+
+def divergences(log_p: Tensor, log_q: Tensor) -> tuple[float, float, float]:
+    """KL(p‖q), KL(q‖p) and JSD in nats, by kdlab."""
+    forward, reverse = forward_kl(log_q, log_p), reverse_kl(log_q, log_p)
+    return forward.item(), reverse.item(), jensen_shannon(log_q, log_p).item()
+
+
+def share(log_a: Tensor, log_b: Tensor) -> Tensor:
+    """What each token adds to KL(a‖b); where a is 0, nothing."""
+    a = log_a.exp()
+    return torch.where(a == 0, 0.0, a * (log_a - log_b))
+
+
+def entropy(p: Tensor) -> float:
+    """In nats."""
+    return torch.special.entr(p).sum().item()
+
+
+def check_lengths(widget: Widget, *names: str) -> None:
+    lengths = {name: len(getattr(widget, name)) for name in names}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(
+            f"{type(widget).__name__} needs as many of each, got "
+            + ", ".join(f"{count} {name}" for name, count in lengths.items())
+        )
