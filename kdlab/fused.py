@@ -29,7 +29,7 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 """A linear layer; or its weight ``[V, d]``; or its weight and its bias ``[V]``."""
 
 _LOGIT_BYTES = 2**27  # for the logits of a chunk, both models together, unless chunk_size is given
-_BLOCK = 2**20  # logits per elementwise block on a CPU: a few such blocks stay in its cache
+_BLOCK = 2**19  # logits per elementwise block on a CPU: a few such blocks stay in its cache
 _CAST_ROWS = 8192  # rows of a head that are cast to another precision at once
 
 
