@@ -271,6 +271,7 @@ def _over_buckets(log_q, top_k, kernel, need_grad):
     if gradient is None:
         return value, None
     # The tail's share goes to its tokens in proportion to what the student gives them.
+    log_tail = log_tail.clamp_min(torch.finfo(log_tail.dtype).min)  # an empty tail: exp(−inf), 0
     within = rest.sub_(log_tail).exp_().mul_(gradient[:, -1:])
     return value, within.scatter_(-1, top_k.ids, gradient[:, :-1].to(within.dtype))
 

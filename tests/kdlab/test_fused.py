@@ -16,6 +16,7 @@ from kdlab import fused
 from kdlab.divergences import DIVERGENCES, jensen_shannon, skew_forward_kl, skew_reverse_kl
 from kdlab.fused import LinearCombinedObjective
 from kdlab.objective import CombinedObjective
+from kdlab.teachers import TopK
 
 CASES = {
     **{name: name for name in DIVERGENCES},
@@ -199,6 +200,51 @@ def test_heads_may_be_layers_weights_or_pairs(bias):
         weights = [weight for weight, _ in pairs]
         output = objective(hidden[0], weights[0], hidden[1], weights[1], batch.labels)
         assert torch.equal(output.loss, expected[0].loss)
+
+
+# --- a teacher of k tokens and a tail -------------------------------------------------------------
+
+
+def top_k_of(batch, k, temperature=1.0):
+    log_p = (batch.logits()[1] / temperature).log_softmax(-1)
+    top = log_p.topk(k, -1)
+    tail = log_p.scatter(-1, top.indices, -math.inf).logsumexp(-1)
+    return TopK(top.indices, top.values, tail)
+
+
+@every
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_top_k_equals_the_dense_objective_with_it(divergence, temperature):
+    batch = make_batch(3, 5)
+    top_k = top_k_of(batch, 6, temperature)
+    options = {"divergence": divergence, "lam": 0.6, "temperature": temperature}
+    dense = CombinedObjective(**options)(batch.logits()[0], top_k, batch.labels)
+    dense.loss.backward()
+    expected = dense, gradients(batch)
+    got = run_fused(
+        batch._replace(teacher_hidden=top_k, teacher_head=None), chunk_size=4, **options
+    )
+    assert_same(got, expected, rtol=1e-10, atol=1e-12)
+
+
+@every
+def test_all_tokens_as_top_k_are_the_whole_teacher(divergence):
+    batch = make_batch(6)
+    expected = run_fused(batch, divergence=divergence)
+    all_of_them = batch._replace(teacher_hidden=top_k_of(batch, VOCABULARY), teacher_head=None)
+    assert_same(run_fused(all_of_them, divergence=divergence), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_top_k_with_an_empty_tail_of_tokens_ruled_out():
+    batch = make_batch(5)
+    with torch.no_grad():
+        batch.student_head.bias[-4:] = -math.inf
+        batch.teacher_head.bias[-4:] = -math.inf
+        batch.labels.clamp_(max=VOCABULARY - 5)
+    expected = run_fused(batch)
+    top_k = top_k_of(batch, VOCABULARY - 4)
+    got = run_fused(batch._replace(teacher_hidden=top_k, teacher_head=None))
+    assert_same(got, expected, rtol=1e-10, atol=1e-12)
 
 
 # --- what is not computed -------------------------------------------------------------------------

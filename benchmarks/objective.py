@@ -1,0 +1,376 @@
+"""The combined objective by us and by our peers: the same work, side by side in one run.
+
+    python benchmarks/objective.py              the reference work, five rounds
+    python benchmarks/objective.py --scaling    how time and memory grow with N, V and masking
+
+The reference work is one forward and backward pass of LM + 0.5·KL(p‖q), from the last hidden states
+of student and teacher to the gradients of the student's hidden states and head: N = 2,048 positions
+of which every seventh is ignored, hidden sizes 192 and 576, V = 49,152, float32, 2 threads.
+
+Every implementation runs in a process of its own, and they take turns, so that whatever else the
+machine does meets all of them alike. A process makes two passes. The first gives the memory: the
+highest resident size during the pass, less what was resident when the inputs were ready. The second
+gives the time, as in training, where the first step is one of thousands; CPU seconds are those of
+all threads together. After each round the loss and the gradients are compared: whoever did other
+work is an error, not a row.
+
+The floor is the matrix products that nobody can avoid, with nothing between them: student logits,
+teacher logits, gradient to the hidden states, gradient to the head. It multiplies all N positions,
+as a library does that masks after the product; "valid only" multiplies the others alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+LAM = 0.5
+STUDENT_DIM, TEACHER_DIM = 192, 576
+MIB = 2**20
+
+
+class Work(NamedTuple):
+    positions: int = 2048
+    vocabulary: int = 49152
+    ignore_every: int = 7  # position 0, 7, 14, ... does not count; 0: all count
+    threads: int = 2
+
+
+# --- in the measured process ----------------------------------------------------------------------
+# Each function is given the inputs and returns the scalar to call backward() on. What it imports is
+# imported before the clock starts. `h`, `W`: the student's hidden states and head; `th`, `tW`: the
+# teacher's; `y`: labels.
+
+
+def ours():
+    from kdlab.fused import LinearCombinedObjective
+
+    objective = LinearCombinedObjective(lam=LAM)
+    return lambda h, W, th, tW, y: objective(h, W, th, tW, y).loss
+
+
+def ours_top_k():
+    """The teacher is a store of its 64 likeliest tokens. Any 64 do here: the work is the same."""
+    import torch
+
+    from kdlab.fused import LinearCombinedObjective
+    from kdlab.teachers import TopK
+
+    objective = LinearCombinedObjective(lam=LAM)
+
+    def loss(h, W, th, tW, y):
+        ids = torch.arange(0, 512, 8).repeat(len(y), 1)
+        buckets = torch.zeros(len(y), 65).log_softmax(-1)
+        return objective(h, W, TopK(ids, buckets[:, :-1], buckets[:, -1]), None, y).loss
+
+    return loss
+
+
+def ours_dense():
+    from kdlab.objective import CombinedObjective
+
+    objective = CombinedObjective(lam=LAM)
+    return lambda h, W, th, tW, y: objective(h @ W.T, th @ tW.T, y).loss
+
+
+def pytorch():
+    import torch.nn.functional as F
+
+    def loss(h, W, th, tW, y):
+        student_logits, teacher_logits = h @ W.T, th @ tW.T
+        lm = F.cross_entropy(student_logits, y)
+        log_q, p = F.log_softmax(student_logits, -1), F.softmax(teacher_logits, -1)
+        kd = F.kl_div(log_q, p, reduction="none").sum(-1)
+        return lm + LAM * kd[y != -100].mean()
+
+    return loss
+
+
+def trl_dense():
+    import torch.nn.functional as F
+    from trl.experimental.gkd import GKDTrainer
+
+    def loss(h, W, th, tW, y):
+        student_logits, teacher_logits = h @ W.T, th @ tW.T
+        lm = F.cross_entropy(student_logits, y)
+        kd = GKDTrainer.generalized_jsd_loss(student_logits, teacher_logits, y, beta=0)
+        return lm + LAM * kd
+
+    return loss
+
+
+def trl_chunked():
+    """Both of TRL's chunked kernels, on the positions that count, as its trainer does on a GPU."""
+    from trl.kernels.chunked_divergence import VOCAB_CHUNK_SIZE, ChunkedDivergenceFunction
+    from trl.kernels.chunked_logprob import ChunkedLogProbFunction
+
+    def loss(h, W, th, tW, y):
+        valid = y != -100
+        h, th, y = h[valid], th[valid], y[valid]
+        log_prob = ChunkedLogProbFunction.apply(
+            h, W, None, y, 1.0, VOCAB_CHUNK_SIZE, None, 1.0, ()
+        )[0]
+        kd = ChunkedDivergenceFunction.apply(h, W, None, th, tW, None, 0.0)[0]
+        return -log_prob.mean() + LAM * kd.mean()
+
+    return loss
+
+
+def liger():
+    from liger_kernel.chunked_loss import LigerFusedLinearJSDLoss
+
+    objective = LigerFusedLinearJSDLoss(
+        weight_hard_loss=1.0, weight_soft_loss=LAM, beta=0.0, compiled=False
+    )
+    return lambda h, W, th, tW, y: objective(h, W, th, tW, y)
+
+
+def floor(valid_only: bool = False):
+    import torch
+
+    def products(h, W, th, tW, y):
+        with torch.no_grad():
+            if valid_only:
+                h, th = h[y != -100], th[y != -100]
+            logits = h @ W.T
+            th @ tW.T
+            logits @ W
+            logits.T @ h
+
+    return products
+
+
+IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
+    "floor": ("floor: products of all N", floor),
+    "floor_valid": ("floor: valid only", lambda: floor(valid_only=True)),
+    "ours": ("kdlab linear", ours),
+    "ours_top_k": ("kdlab linear, top-64 teacher", ours_top_k),
+    "ours_dense": ("kdlab dense", ours_dense),
+    "pytorch": ("PyTorch", pytorch),
+    "trl_dense": ("TRL dense", trl_dense),
+    "trl_chunked": ("TRL chunked", trl_chunked),
+    "liger": ("Liger, eager", liger),
+}
+PEERS = ("pytorch", "trl_dense", "trl_chunked", "liger")
+
+
+def make_inputs(work: Work):
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape, scale=1.0):
+        return torch.randn(*shape, generator=generator).mul_(scale)
+
+    h = normal(work.positions, STUDENT_DIM).requires_grad_()
+    W = normal(work.vocabulary, STUDENT_DIM, scale=2 * STUDENT_DIM**-0.5).requires_grad_()
+    th = normal(work.positions, TEACHER_DIM)
+    tW = normal(work.vocabulary, TEACHER_DIM, scale=3 * TEACHER_DIM**-0.5)
+    y = torch.randint(work.vocabulary, (work.positions,), generator=generator)
+    if work.ignore_every:
+        y[:: work.ignore_every] = -100
+    return h, W, th, tW, y
+
+
+def resident(key: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(key)
+
+
+def measure(name: str, work: Work) -> dict:
+    """One pass of one implementation, in this process."""
+    import torch
+
+    torch.set_num_threads(work.threads)
+    function = IMPLEMENTATIONS[name][1]()
+    small = make_inputs(work._replace(positions=8, vocabulary=512))
+    one_pass(function, small)  # starts thread pools and loads what is loaded on first use
+    inputs = make_inputs(work)
+    Path("/proc/self/clear_refs").write_text("5")  # the highest resident size starts anew
+    before = resident("VmRSS")
+    one_pass(function, inputs)
+    result = {"bytes": resident("VmHWM") - before}
+
+    for x in inputs[:2]:
+        x.grad = None
+    start, cpu_start = time.perf_counter(), time.process_time()
+    loss = one_pass(function, inputs)
+    result["seconds"] = time.perf_counter() - start
+    result["cpu_seconds"] = time.process_time() - cpu_start
+    if loss is not None:
+        grads = [x.grad.double() for x in inputs[:2]]
+        probe = [torch.linspace(-1, 1, x.shape[0]).double() @ x for x in grads]
+        result["work"] = [loss.item(), *(x.norm().item() for x in (*grads, *probe))]
+    return result
+
+
+def one_pass(function: Callable, inputs):
+    loss = function(*inputs)
+    if loss is not None:  # the floor has none
+        loss.backward()
+    return loss
+
+
+# --- in the parent process ------------------------------------------------------------------------
+
+
+def run(name: str, work: Work) -> dict:
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(work.threads),
+        "HF_HUB_OFFLINE": "1",
+        "TRL_EXPERIMENTAL_SILENCE": "1",
+    }
+    command = [sys.executable, __file__, "--measure", name, json.dumps(work)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def rounds_of(names, work: Work, rounds: int, progress) -> dict[str, dict]:
+    """Medians and ranges per implementation, the implementations taking turns."""
+    runs = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            runs[name].append(run(name, work))
+            progress()
+        check_same_work({name: runs[name][-1] for name in names})
+    summary = {}
+    for name, results in runs.items():
+        seconds = [r["seconds"] for r in results]
+        summary[name] = {
+            "seconds": statistics.median(seconds),
+            "fastest": min(seconds),
+            "slowest": max(seconds),
+            "cpu_seconds": statistics.median(r["cpu_seconds"] for r in results),
+            "bytes": statistics.median(r["bytes"] for r in results),
+        }
+    summary = {name: {**row, "runs": runs[name]} for name, row in summary.items()}
+    for row in summary.values():  # ratios within a round, then their median
+        for other in ("floor", "floor_valid", "ours"):
+            if other in runs:
+                pairs = list(zip(row["runs"], runs[other], strict=True))
+                for clock in ("seconds", "cpu_seconds"):
+                    row[f"{clock}_times_{other}"] = statistics.median(
+                        a[clock] / b[clock] for a, b in pairs
+                    )
+    return summary
+
+
+def check_same_work(results: dict[str, dict]) -> None:
+    """Loss, the gradients' norms and a weighted sum of each agree, or this is no comparison."""
+    work = {name: r["work"] for name, r in results.items() if "work" in r and name != "ours_top_k"}
+    expected = work["ours_dense"] if "ours_dense" in work else work["ours"]
+    for name, got in work.items():
+        if any(abs(a - b) > 1e-4 * abs(b) for a, b in zip(got, expected, strict=True)):
+            raise SystemExit(f"{name} did other work than the dense objective: {got}, {expected}")
+
+
+def table(title: str, summary: dict[str, dict]):
+    from rich.table import Table
+
+    out = Table(title=title)
+    out.add_column("implementation")
+    columns = ("seconds", "range", "× floor", "× ours", "CPU s", "× floor", "MiB", "× ours")
+    for column in columns:
+        out.add_column(column, justify="right", no_wrap=True)
+    own = summary["ours"]
+    for name, row in summary.items():
+        out.add_row(
+            IMPLEMENTATIONS[name][0],
+            f"{row['seconds']:.2f}",
+            f"{row['fastest']:.2f}–{row['slowest']:.2f}",
+            f"{row['seconds_times_floor']:.2f}",
+            f"{row['seconds_times_ours']:.2f}",
+            f"{row['cpu_seconds']:.2f}",
+            f"{row['cpu_seconds_times_floor']:.2f}",
+            f"{row['bytes'] / MIB:,.0f}",
+            f"{row['bytes'] / own['bytes']:.1f}",
+            style="bold" if name == "ours" else None,
+        )
+    return out
+
+
+def verdicts(summary: dict[str, dict]) -> list[tuple[str, float, bool]]:
+    peers = [name for name in PEERS if name in summary]
+    fastest = min(summary[name]["seconds_times_ours"] for name in peers)
+    leanest = min(summary[name]["bytes"] for name in peers)
+    own = summary["ours"]
+    share = own["bytes"] / leanest
+    floor_ratio = own["seconds_times_floor"]
+    return [
+        ("time, times the floor: at most 1.10", floor_ratio, floor_ratio <= 1.10),
+        ("fastest peer's time, times ours: at least 1.8", fastest, fastest >= 1.8),
+        ("extra memory, of the leanest peer's: at most 0.5", share, share <= 0.5),
+    ]
+
+
+def reference(rounds: int, console) -> dict:
+    names, work = list(IMPLEMENTATIONS), Work()
+    summary = with_progress(console, len(names) * rounds, names, work, rounds)
+    console.print(table(describe(work), summary))
+    console.print("MiB: extra peak memory. Ratios of times are medians of those within a round.")
+    for text, value, holds in verdicts(summary):
+        console.print(f"{'holds' if holds else '[red]fails[/red]'}: {text}: {value:.2f}")
+    return {"reference": summary}
+
+
+def scaling(rounds: int, console) -> dict:
+    names = ["floor", "floor_valid", "ours", "ours_top_k", "pytorch", "liger"]
+    works = [Work(positions=n) for n in (512, 1024, 2048, 4096)]
+    works += [Work(vocabulary=v) for v in (16384, 32768, 98304)]
+    works += [Work(ignore_every=every) for every in (0, 2)]
+    results = {}
+    for work in works:
+        summary = with_progress(console, len(names) * rounds, names, work, rounds)
+        console.print(table(describe(work), summary))
+        results[describe(work)] = summary
+    return results
+
+
+def describe(work: Work) -> str:
+    ignored = {0: "none ignored", 2: "every second ignored"}.get(
+        work.ignore_every, f"every {work.ignore_every}th ignored"
+    )
+    return f"N = {work.positions:,}, {ignored}; V = {work.vocabulary:,}; {work.threads} threads"
+
+
+def with_progress(console, total, names, work, rounds) -> dict:
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(describe(work), total=total)
+        return rounds_of(names, work, rounds, lambda: progress.advance(task))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("--scaling", action="store_true", help="vary N, V and what is ignored")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every run to FILE, too")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        name, work = arguments.measure
+        print(json.dumps(measure(name, Work(*json.loads(work)))))
+        return
+    from rich.console import Console
+
+    results = (scaling if arguments.scaling else reference)(arguments.rounds, Console())
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
