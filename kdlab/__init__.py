@@ -14,11 +14,18 @@ from kdlab.divergences import (
     skew_reverse_kl,
     total_variation,
 )
-from kdlab.evaluate import Evaluation, evaluate, perplexity
+from kdlab.evaluate import Calibration, Evaluation, evaluate, perplexity
 from kdlab.fused import LinearCombinedObjective
 from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
 from kdlab.objective import CombinedObjective, ObjectiveOutput
-from kdlab.runs import distill, load_student, trained_teacher
+from kdlab.runs import (
+    Recipe,
+    cache_teacher,
+    distill,
+    evaluate_run,
+    load_student,
+    trained_teacher,
+)
 from kdlab.schedules import (
     ConstantLambda,
     CosineLambda,
@@ -36,6 +43,7 @@ from kdlab.trainer import DistillationTrainer, History, TrainConfig
 __all__ = [
     "DIVERGENCES",
     "PRESETS",
+    "Calibration",
     "CombinedObjective",
     "ConstantLambda",
     "Corpus",
@@ -52,15 +60,18 @@ __all__ = [
     "PackedDataset",
     "PlateauLambda",
     "RatioLambda",
+    "Recipe",
     "TinyGPT",
     "TinyGPTConfig",
     "TopK",
     "TopKTeacher",
     "TrainConfig",
     "WarmupStableDecayLambda",
+    "cache_teacher",
     "count_parameters",
     "distill",
     "evaluate",
+    "evaluate_run",
     "forward_kl",
     "jensen_shannon",
     "load_corpus",

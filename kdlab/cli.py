@@ -1,8 +1,10 @@
-"""The command line: ``kdlab distill``."""
+"""The command line: ``kdlab distill``, ``evaluate``, ``cache-teacher`` and ``plot``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,33 +22,45 @@ app = typer.Typer(
 )
 
 Arm = StrEnum("Arm", ["lm", "kd", "combined"])
-Preset = StrEnum("Preset", {name: name for name in PRESETS})
+Student = StrEnum("Student", {name: name for name in PRESETS})
 Schedule = StrEnum("Schedule", {name: name for name in SCHEDULES})
-DivergenceName = StrEnum("DivergenceName", {name: name for name in DIVERGENCES})
+Divergence = StrEnum("Divergence", {name: name for name in DIVERGENCES})
 Precision = StrEnum("Precision", ["no", "bf16"])
+Column = StrEnum(
+    "Column",
+    ["training", "perplexity", "kl_to_teacher", "agreement_top1", "calibration_error"],
+)
 
-
-@app.callback()
-def main() -> None:
-    """Distil language models: a student learns from a teacher and from the truth."""
+CorpusOption = Annotated[
+    str, typer.Option(help="pydocs, the path of a text file, or hf: and a data set's name.")
+]
+TeacherOption = Annotated[
+    str,
+    typer.Option(
+        help=f"{', '.join(PRESETS)} (trained once, then kept), or hf: and a model's name."
+    ),
+]
+TeacherStepsOption = Annotated[int, typer.Option(min=1, help="How long a preset is trained.")]
+TemperatureOption = Annotated[float, typer.Option(help="T of the KD term.")]
+CpuOption = Annotated[bool, typer.Option("--cpu", help="Keep off a GPU that is there.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @app.command()
 def distill(
-    out: Annotated[
-        Path, typer.Option(help="Folder for metrics.jsonl, summary.json and the student.")
-    ],
-    corpus: Annotated[str, typer.Option(help="pydocs, or the path of a text file.")] = "pydocs",
-    teacher: Annotated[Preset, typer.Option(help="Trained once, then kept.")] = "tiny-teacher",
-    teacher_steps: Annotated[
-        int, typer.Option(min=1, help="Optimiser steps of the teacher.")
-    ] = 800,
-    student: Annotated[Preset, typer.Option(help="The model that learns.")] = "tiny-student",
+    out: Annotated[Path, typer.Option(help="Folder for all that the run writes.")],
+    corpus: CorpusOption = "pydocs",
+    teacher: TeacherOption = "tiny-teacher",
+    teacher_steps: TeacherStepsOption = 800,
+    teacher_file: Annotated[
+        Path | None, typer.Option(help="Train from this file of kdlab cache-teacher.")
+    ] = None,
+    student: Annotated[Student, typer.Option(help="The model that learns.")] = "tiny-student",
     arm: Annotated[
         Arm, typer.Option(help="Learn from labels, from the teacher, or both.")
     ] = "combined",
-    divergence: Annotated[DivergenceName, typer.Option(help="Of the KD term.")] = "forward_kl",
-    temperature: Annotated[float, typer.Option(help="T of the KD term.")] = 1.0,
+    divergence: Annotated[Divergence, typer.Option(help="Of the KD term.")] = "forward_kl",
+    temperature: TemperatureOption = 1.0,
     schedule: Annotated[Schedule, typer.Option(help="Of λ, in the combined arm.")] = "constant",
     lam: Annotated[
         float, typer.Option(help="λ in LM + λ·KD: its start, its peak, or ratio's share.")
@@ -61,41 +75,38 @@ def distill(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in --out.")] = False,
     mixed_precision: Annotated[Precision, typer.Option(help="bf16 on hardware for it.")] = "no",
-    cpu: Annotated[bool, typer.Option("--cpu", help="Keep off a GPU that is there.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary, nothing else.")
-    ] = False,
+    cpu: CpuOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
-    from kdlab.runs import distill as run  # importing torch takes seconds; --help should not
+    with _errors_in_a_sentence():
+        from kdlab.runs import Recipe  # importing torch takes seconds; --help should not
+        from kdlab.runs import distill as run
 
-    try:
-        summary = run(
-            out,
+        recipe = Recipe(
             corpus=corpus,
             teacher=teacher,
             teacher_steps=teacher_steps,
-            student=student,
-            arm=arm,
-            divergence=divergence,
+            teacher_file=None if teacher_file is None else str(teacher_file),
+            student=student.value,
+            arm=arm.value,
+            divergence=divergence.value,
             temperature=temperature,
-            schedule=schedule,
+            schedule=schedule.value,
             lam=lam,
             steps=steps,
             seed=seed,
             eval_every=eval_every,
+            mixed_precision=mixed_precision.value,
+        )
+        summary = run(
+            out,
+            recipe,
             checkpoint_every=checkpoint_every,
             resume=resume,
-            device="cpu" if cpu else "auto",
-            mixed_precision=mixed_precision,
+            device=_device(cpu),
             progress=not as_json,
         )
-    except (ValueError, FloatingPointError, OSError) as error:
-        typer.echo(f"kdlab: {error}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt as stopped:
-        typer.echo(f"kdlab: {stopped}. Add --resume to go on.", err=True)
-        raise typer.Exit(130) from None
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
         return
@@ -107,3 +118,114 @@ def distill(
         f"{summary['seconds']:.0f} s, {summary['tokens_per_second']:,.0f} tokens/s on "
         f"{summary['device']}. Everything is in {out}."
     )
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    cpu: CpuOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a run's student beside its teacher, on text that neither was trained on."""
+    with _errors_in_a_sentence():
+        from kdlab.runs import evaluate_run
+
+        result = evaluate_run(run, device=_device(cpu))
+    values = {
+        "perplexity": result.perplexity,
+        "teacher_perplexity": result.teacher_perplexity,
+        "kl_to_teacher": result.kl_to_teacher,
+        "agreement_top1": result.agreement_top1,
+        "calibration_error": result.calibration.expected_error,
+        "positions": result.positions,
+    }
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+        return
+    for name, value in values.items():
+        typer.echo(
+            f"{name.replace('_', ' '):20}{value:>12,}"
+            if name == "positions"
+            else f"{name.replace('_', ' '):20}{value:>12.4f}"
+        )
+
+
+@app.command()
+def cache_teacher(
+    out: Annotated[Path, typer.Option(help="The file; kdlab distill --teacher-file reads it.")],
+    corpus: CorpusOption = "pydocs",
+    teacher: TeacherOption = "tiny-teacher",
+    teacher_steps: TeacherStepsOption = 800,
+    k: Annotated[int, typer.Option(min=1, help="Tokens to keep at each position.")] = 64,
+    temperature: TemperatureOption = 1.0,
+    cpu: CpuOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a teacher's k likeliest tokens for every position of a corpus to a file.
+
+    The same call goes on where an interrupted one stopped.
+    """
+    with _errors_in_a_sentence():
+        from kdlab.runs import Recipe
+        from kdlab.runs import cache_teacher as run
+
+        recipe = Recipe(
+            corpus=corpus, teacher=teacher, teacher_steps=teacher_steps, temperature=temperature
+        )
+        stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
+    size = out.stat().st_size
+    if as_json:
+        typer.echo(json.dumps({**stored.header, "bytes": size}, indent=2))
+        return
+    positions = stored.header["items"] * stored.header["positions"]
+    typer.echo(
+        f"{positions:,} positions, {stored.bytes_per_position} bytes each, {size / 1e6:.1f} MB "
+        f"in {out}. Train from it with: kdlab distill --teacher-file {out}"
+    )
+
+
+@app.command()
+def plot(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of one or more runs.")],
+    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")],
+    show: Annotated[
+        Column,
+        typer.Option(help="training: losses and λ of one run; else evaluations of all runs."),
+    ] = "training",
+) -> None:
+    """Draw a run's losses, or compare several runs on validation text."""
+    with _errors_in_a_sentence():
+        from kdlab import plots
+        from kdlab.trainer import History
+
+        histories = {run.name: History.read(run / "metrics.jsonl") for run in runs}
+        if show == "training":
+            if len(runs) > 1:
+                raise ValueError(
+                    f"--show training draws one run, not {len(runs)}; compare runs with "
+                    "--show perplexity"
+                )
+            figure = plots.training_curves(*histories.values(), title=runs[0].name)
+        else:
+            figure = plots.evaluation_curves(histories, show.value)
+        figure.savefig(out, dpi=150)
+    typer.echo(f"Drawn to {out}.")
+
+
+def _device(cpu: bool) -> str:
+    return "cpu" if cpu else "auto"
+
+
+@contextmanager
+def _errors_in_a_sentence() -> Iterator[None]:
+    """What a user can mend is one sentence and exit code 1; Ctrl-C is 130."""
+    try:
+        yield
+    except (ValueError, FloatingPointError, OSError) as error:
+        typer.echo(f"kdlab: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt as stopped:
+        typer.echo(
+            f"kdlab: {stopped or 'stopped'}. The same command with --resume goes on.", err=True
+        )
+        raise typer.Exit(130) from None

@@ -66,11 +66,12 @@ def load_corpus(name: str = "pydocs") -> Corpus:
     """A corpus by name.
 
     Args:
-        name: ``"pydocs"``, or the path of a UTF-8 text file whose documents are separated by blank
-            lines.
+        name: ``"pydocs"``; or the path of a UTF-8 text file whose documents are separated by blank
+            lines; or ``hf:`` and the name of a Hugging Face data set with a ``text`` column, and
+            after an ``@`` the split or the part of it: ``"hf:roneneldan/TinyStories@train[:1%]"``.
 
     Raises:
-        ValueError: the name is neither, or a text file holds too little to split.
+        ValueError: the name is none of these, or there are too few documents to split.
 
     >>> corpus = load_corpus("pydocs")
     >>> set(corpus.train) & set(corpus.validation)
@@ -81,17 +82,35 @@ def load_corpus(name: str = "pydocs") -> Corpus:
         if not path.exists():
             write_atomically(path, json.dumps(list(dict.fromkeys(_pydocs()))))
         return Corpus("pydocs", tuple(json.loads(path.read_text(encoding="utf-8"))))
-    path = Path(name)
-    if not path.is_file():
-        raise ValueError(f"unknown corpus {name!r}: it is neither 'pydocs' nor a text file")
-    paragraphs = (part.strip() for part in path.read_text(encoding="utf-8").split("\n\n"))
-    corpus = Corpus(path.stem, tuple(dict.fromkeys(filter(None, paragraphs))))
+    if name.startswith("hf:"):
+        title, documents = _hugging_face(name.removeprefix("hf:"))
+    elif Path(name).is_file():
+        title, documents = Path(name).stem, Path(name).read_text(encoding="utf-8").split("\n\n")
+    else:
+        raise ValueError(
+            f"unknown corpus {name!r}: it is not 'pydocs', not a text file, and does not begin "
+            "with 'hf:'"
+        )
+    stripped = (document.strip() for document in documents)
+    corpus = Corpus(title, tuple(dict.fromkeys(filter(None, stripped))))
     if not corpus.train or not corpus.validation:
         raise ValueError(
-            f"{name} has {len(corpus.documents)} documents separated by blank lines, too few to "
-            "split into training and validation"
+            f"{name} has {len(corpus.documents)} documents, too few to split into training and "
+            "validation; in a text file, blank lines separate them"
         )
     return corpus
+
+
+def _hugging_face(name: str) -> tuple[str, Iterable[str]]:
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise ValueError("Hugging Face data sets need datasets: pip install kdlab[hf]") from None
+    name, _, split = name.partition("@")
+    data = load_dataset(name, split=split or "train")
+    if "text" not in data.column_names:
+        raise ValueError(f"the data set {name} has no column 'text', only {data.column_names}")
+    return name.replace("/", "-").strip("-"), data["text"]
 
 
 def _pydocs() -> Iterator[str]:
@@ -155,6 +174,7 @@ class PackedDataset(Dataset):
         documents: the text.
         tokenizer: encodes it.
         block_size: T, tokens in a block.
+        end_of_text: the token between documents.
 
     Raises:
         ValueError: the text does not fill a single block.
@@ -165,10 +185,17 @@ class PackedDataset(Dataset):
     torch.Size([128])
     """
 
-    def __init__(self, documents: Iterable[str], tokenizer: Tokenizer, block_size: int = 128):
-        end = tokenizer.token_to_id(END_OF_TEXT)
+    def __init__(
+        self,
+        documents: Iterable[str],
+        tokenizer: Tokenizer,
+        block_size: int = 128,
+        *,
+        end_of_text: str = END_OF_TEXT,
+    ):
+        end = tokenizer.token_to_id(end_of_text)
         stream: list[int] = []
-        for encoding in tokenizer.encode_batch(list(documents)):
+        for encoding in tokenizer.encode_batch(list(documents), add_special_tokens=False):
             stream += encoding.ids
             stream.append(end)
         blocks = len(stream) // block_size

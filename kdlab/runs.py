@@ -1,4 +1,8 @@
-"""One distillation from text to summary: what ``kdlab distill`` runs, and what the labs sweep."""
+"""One distillation from text to summary: what the command line runs, and what the labs sweep.
+
+A :class:`Recipe` says everything that a result depends on. A run's folder holds it as
+``recipe.json``, beside ``metrics.jsonl``, ``summary.json`` and the student.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,19 @@ import hashlib
 import json
 import platform
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import accelerate
 import tokenizers
 import torch
+import torch.nn as nn
 from accelerate.utils import set_seed
 from safetensors.torch import load_model, save_model
+from tokenizers import Tokenizer
 
 from kdlab.data import (
+    END_OF_TEXT,
     Corpus,
     PackedDataset,
     cache_dir,
@@ -23,129 +30,261 @@ from kdlab.data import (
     train_tokenizer,
     write_atomically,
 )
-from kdlab.evaluate import evaluate
-from kdlab.models import TinyGPT, TinyGPTConfig, count_parameters
+from kdlab.evaluate import Evaluation, evaluate
+from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import LambdaSchedule, make_schedule
+from kdlab.teachers import TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer, TrainConfig
 
-__all__ = ["ARMS", "distill", "load_student", "trained_teacher"]
+__all__ = [
+    "Recipe",
+    "cache_teacher",
+    "distill",
+    "evaluate_run",
+    "load_student",
+    "trained_teacher",
+]
 
 ARMS = ("lm", "kd", "combined")
-"""What a student learns from: the labels, the teacher, or both."""
-
 TEACHER_STEPS = 800
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that the result of a distillation depends on, besides the code and the machine.
+
+    Raises:
+        ValueError: a name is unknown, a number outside its range, or two fields do not go together.
+
+    >>> Recipe(arm="both")
+    Traceback (most recent call last):
+    ValueError: unknown arm 'both'; known: lm, kd, combined
+    """
+
+    corpus: str = "pydocs"  # as in load_corpus
+    teacher: str = "tiny-teacher"  # a name in PRESETS, or hf: and a Hugging Face causal LM
+    teacher_steps: int = TEACHER_STEPS  # optimiser steps that a preset teacher is trained for
+    teacher_file: str | None = None  # train from this top-k store instead of the live model
+    student: str = "tiny-student"  # a name in PRESETS
+    arm: str = "combined"  # lm: labels; kd: teacher; combined: LM + λ·KD
+    divergence: str = "forward_kl"  # a name in DIVERGENCES
+    temperature: float = 1.0  # of the KD term
+    schedule: str = "constant"  # a name that make_schedule knows, for the combined arm
+    lam: float = 1.0  # λ: its start, its peak, or the share that ratio keeps
+    steps: int = 200  # optimiser steps of the student
+    seed: int = 0  # of the student's first weights and of the order of its data
+    eval_every: int | None = None  # steps between evaluations on the validation split
+    mixed_precision: str = "no"  # or bf16
+
+    def __post_init__(self):
+        if self.arm not in ARMS:
+            raise ValueError(f"unknown arm {self.arm!r}; known: {', '.join(ARMS)}")
+        if self.schedule == "plateau" and self.eval_every is None:
+            raise ValueError("the plateau schedule reacts to evaluations: give eval_every")
+        self.objective()
+        self.lambda_schedule()
+
+    def objective(self) -> CombinedObjective:
+        """What the arm minimises."""
+        if self.arm == "lm":
+            return CombinedObjective(lam=0.0)
+        options = {"temperature": self.temperature}
+        if self.arm == "kd":
+            return CombinedObjective(self.divergence, lam=1.0, form="convex", **options)
+        return CombinedObjective(self.divergence, lam=self.lam, **options)
+
+    def lambda_schedule(self) -> LambdaSchedule:
+        """λ over the steps. Planned schedules end at 0 (the exponential at λ/100)."""
+        if self.arm != "combined":
+            return make_schedule("constant", lam=self.objective().lam)
+        lam, steps = self.lam, self.steps
+        options = {
+            "constant": {"lam": lam},
+            "exponential": {"start": lam, "end": lam / 100, "steps": steps},
+            "warmup_stable_decay": {
+                "peak": lam,
+                "warmup_steps": steps // 10,
+                "stable_steps": steps // 2 - steps // 10,
+                "decay_steps": steps - steps // 2,
+            },
+            "plateau": {"start": lam},
+            "ratio": {"share": lam},
+        }.get(self.schedule, {"start": lam, "end": 0.0, "steps": steps})
+        return make_schedule(self.schedule, **options)
 
 
 def distill(
     out: str | Path,
+    recipe: Recipe = Recipe(),
     *,
-    corpus: str = "pydocs",
-    teacher: str = "tiny-teacher",
-    teacher_steps: int = TEACHER_STEPS,
-    student: str = "tiny-student",
-    arm: str = "combined",
-    divergence: str = "forward_kl",
-    temperature: float = 1.0,
-    schedule: str = "constant",
-    lam: float = 1.0,
-    steps: int = 200,
-    seed: int = 0,
-    eval_every: int | None = None,
     checkpoint_every: int | None = None,
     resume: bool = False,
     device: str = "auto",
-    mixed_precision: str = "no",
     progress: bool = False,
 ) -> dict:
-    """Distil a preset teacher, trained once and cached, into a preset student.
+    """Distil a teacher into a student, from text to summary.
 
     Args:
-        out: a folder for ``metrics.jsonl``, ``summary.json`` and the student.
-        corpus: as in :func:`kdlab.load_corpus`.
-        teacher: a name in :data:`kdlab.PRESETS`.
-        teacher_steps: optimiser steps that the teacher is trained for.
-        student: another name.
-        arm: ``"lm"`` learns from the labels, ``"kd"`` from the teacher, ``"combined"`` from both,
-            LM + λ·KD.
-        divergence: a name in :data:`kdlab.DIVERGENCES`.
-        temperature: T of the KD term.
-        schedule: a name that :func:`kdlab.make_schedule` knows, for the combined arm. The planned
-            ones end at 0 (``"exponential"`` at λ/100) after ``steps`` steps; ``"plateau"`` needs
-            ``eval_every``.
-        lam: λ, where it starts or its peak; for ``"ratio"``, the share of λ·KD in LM.
-        steps: optimiser steps of the student.
-        seed: of the student's first weights and of the order of its data.
-        eval_every: steps between evaluations on the validation split.
-        checkpoint_every: steps between checkpoints.
-        resume: go on from the checkpoint in ``out``.
+        out: a folder for everything that the run writes.
+        recipe: what to do.
+        checkpoint_every: optimiser steps between checkpoints; None keeps none but that of Ctrl-C.
+        resume: go on from the checkpoint in ``out``, if there is one.
         device: ``"auto"`` or ``"cpu"``.
-        mixed_precision: ``"no"`` or ``"bf16"``.
         progress: show a bar.
 
     Returns:
         The summary, as it was written to ``summary.json``.
 
     Raises:
-        ValueError: a name is unknown or a number outside its range.
+        ValueError: the run in ``out`` that is to be resumed has another recipe, the corpus or the
+            teacher is unknown, or the teacher's file is of another corpus.
     """
-    if arm not in ARMS:
-        raise ValueError(f"unknown arm {arm!r}; known: {', '.join(ARMS)}")
-    if schedule == "plateau" and eval_every is None:
-        raise ValueError("the plateau schedule reacts to evaluations: give --eval-every")
-    objective, lambda_schedule = _objective(arm, divergence, temperature, schedule, lam, steps)
-
-    text = load_corpus(corpus)
-    teacher_model = trained_teacher(
-        text, teacher, steps=teacher_steps, device=device, progress=progress
-    )
-    set_seed(seed)
-    student_model = TinyGPT(student)
-    train, validation = packed(text, student_model.config)
-
     out = Path(out)
-    started = time.perf_counter()
+    if resume and (out / "recipe.json").exists():
+        for field, value in asdict(read_recipe(out)).items():
+            asked = getattr(recipe, field)
+            if value != asked:
+                raise ValueError(
+                    f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
+                    "begun, or give the new run a folder of its own"
+                )
+    bench = Bench.of(recipe, device=device, progress=progress)
+    write_atomically(out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
+
+    set_seed(recipe.seed)
+    student = TinyGPT(recipe.student, vocab_size=bench.vocab_size)
+    teacher = bench.teacher
+    if recipe.arm == "lm":
+        teacher = None
+    elif recipe.teacher_file is not None:
+        teacher = TopKTeacher(recipe.teacher_file, bench.train)
     trainer = DistillationTrainer(
-        student_model,
-        None if arm == "lm" else teacher_model,
-        objective,
-        lambda_schedule,
+        student,
+        teacher,
+        recipe.objective(),
+        recipe.lambda_schedule(),
         TrainConfig(
-            steps=steps,
-            seed=seed,
-            eval_every=eval_every,
+            steps=recipe.steps,
+            seed=recipe.seed,
+            eval_every=recipe.eval_every,
             checkpoint_every=checkpoint_every,
             device=device,
-            mixed_precision=mixed_precision,
+            mixed_precision=recipe.mixed_precision,
             progress=progress,
         ),
         out=out,
     )
-    history = trainer.fit(train, validation if eval_every else None, resume=resume)
+    started = time.perf_counter()
+    validation = bench.validation if recipe.eval_every else None
+    history = trainer.fit(bench.train, validation, resume=resume)
     seconds = time.perf_counter() - started
 
-    teacher_model.to(trainer.accelerator.device)
-    result = evaluate(student_model, validation, teacher_model)
-    positions = sum(history.column("num_items"))
+    result = evaluate(student, bench.validation, bench.teacher.to(trainer.accelerator.device))
     summary = {
-        "arm": arm,
-        "schedule": schedule if arm == "combined" else None,
-        "seed": seed,
-        "steps": steps,
-        "student_params": count_parameters(student_model),
-        "teacher_params": count_parameters(teacher_model),
-        "eval_perplexity": result.perplexity,
-        "teacher_perplexity": result.teacher_perplexity,
-        "eval_kl_to_teacher": result.kl_to_teacher,
-        "agreement_top1": result.agreement_top1,
-        "tokens_per_second": positions / seconds,
+        "arm": recipe.arm,
+        "schedule": recipe.schedule if recipe.arm == "combined" else None,
+        "seed": recipe.seed,
+        "steps": recipe.steps,
+        "student_params": count_parameters(student),
+        "teacher_params": count_parameters(bench.teacher),
+        **_measurements(result),
+        "tokens_per_second": sum(history.column("num_items")) / seconds,
         "seconds": seconds,
         "device": str(trainer.accelerator.device),
         "versions": versions(),
     }
-    save_student(student_model, out)
+    save_student(student, out)
     write_atomically(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
+    """Measure the student of a run beside its teacher, on the validation split of its corpus.
+
+    Args:
+        run: a folder that :func:`distill` wrote.
+        device: ``"auto"`` or ``"cpu"``.
+
+    Returns:
+        Perplexities, mean KL, agreement and calibration.
+
+    Raises:
+        FileNotFoundError: the folder holds no finished run.
+    """
+    student = load_student(run)
+    bench = Bench.of(read_recipe(run), device=device)
+    if device == "auto":
+        device = accelerate.PartialState().device
+    return evaluate(student.to(device), bench.validation, bench.teacher.to(device))
+
+
+def cache_teacher(
+    out: str | Path,
+    recipe: Recipe = Recipe(),
+    *,
+    k: int = 64,
+    device: str = "auto",
+    progress: bool = False,
+) -> TopKTeacher:
+    """Ask a recipe's teacher about the training split of its corpus, and keep its k best answers.
+
+    Args:
+        out: the file; ``Recipe(teacher_file=...)`` trains from it.
+        recipe: its corpus, teacher and temperature are used.
+        k: tokens to keep at each position.
+        device: ``"auto"`` or ``"cpu"``.
+        progress: show a bar.
+
+    Returns:
+        The teacher in the file.
+
+    Raises:
+        ValueError: as :func:`kdlab.write_topk_store`.
+    """
+    bench = Bench.of(recipe, device=device, progress=progress)
+    if device == "auto":
+        device = accelerate.PartialState().device
+    write_topk_store(
+        bench.teacher.to(device),
+        bench.train,
+        out,
+        k,
+        temperature=recipe.temperature,
+        progress=progress,
+    )
+    return TopKTeacher(out, bench.train, bench.teacher)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a recipe names, made or loaded: a teacher, and text in its tokens."""
+
+    teacher: nn.Module
+    train: PackedDataset
+    validation: PackedDataset
+    vocab_size: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Bench:
+        """The teacher and the data of a recipe; a preset teacher is trained if it is not cached."""
+        corpus = load_corpus(recipe.corpus)
+        if recipe.student not in PRESETS:
+            raise ValueError(f"unknown student {recipe.student!r}; known: {', '.join(PRESETS)}")
+        shape = PRESETS[recipe.student]
+        if recipe.teacher.startswith("hf:"):
+            teacher, tokenizer, end = _hugging_face(recipe.teacher.removeprefix("hf:"))
+        else:
+            teacher = trained_teacher(
+                corpus, recipe.teacher, steps=recipe.teacher_steps, device=device, progress=progress
+            )
+            tokenizer, end = train_tokenizer(corpus, shape.vocab_size), END_OF_TEXT
+        train, validation = (
+            PackedDataset(split, tokenizer, shape.block_size, end_of_text=end)
+            for split in (corpus.train, corpus.validation)
+        )
+        size = getattr(teacher.config, "vocab_size", tokenizer.get_vocab_size())
+        return cls(teacher, train, validation, size)
 
 
 def trained_teacher(
@@ -183,7 +322,8 @@ def trained_teacher(
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache_dir() / "teachers" / f"{preset}-{corpus.name}-{digest}"
     if not (folder / "model.safetensors").exists():
-        train, _ = packed(corpus, model.config)
+        tokenizer = train_tokenizer(corpus, model.config.vocab_size)
+        train = PackedDataset(corpus.train, tokenizer, model.config.block_size)
         if progress:
             print(
                 f"Training the teacher {preset} once, for {steps} steps; it is kept in the cache."
@@ -191,15 +331,6 @@ def trained_teacher(
         DistillationTrainer(model, None, CombinedObjective(lam=0.0), config=config).fit(train)
         save_student(model.cpu(), folder)
     return load_student(folder)
-
-
-def packed(corpus: Corpus, config: TinyGPTConfig) -> tuple[PackedDataset, PackedDataset]:
-    """The training and validation blocks for a model of that shape."""
-    tokenizer = train_tokenizer(corpus, config.vocab_size)
-    return tuple(
-        PackedDataset(split, tokenizer, config.block_size)
-        for split in (corpus.train, corpus.validation)
-    )
 
 
 def save_student(model: TinyGPT, folder: str | Path) -> None:
@@ -224,6 +355,15 @@ def load_student(folder: str | Path) -> TinyGPT:
     return model.eval()
 
 
+def read_recipe(run: str | Path) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+    """
+    return Recipe(**json.loads((Path(run) / "recipe.json").read_text(encoding="utf-8")))
+
+
 def versions() -> dict[str, str]:
     """What a result depends on besides the code."""
     return {
@@ -234,25 +374,21 @@ def versions() -> dict[str, str]:
     }
 
 
-def _objective(
-    arm: str, divergence: str, temperature: float, schedule: str, lam: float, steps: int
-) -> tuple[CombinedObjective, LambdaSchedule]:
-    if arm == "lm":
-        return CombinedObjective(lam=0.0), make_schedule("constant", lam=0.0)
-    if arm == "kd":
-        objective = CombinedObjective(divergence, lam=1.0, temperature=temperature, form="convex")
-        return objective, make_schedule("constant", lam=1.0)
-    objective = CombinedObjective(divergence, lam=lam, temperature=temperature)
-    options = {
-        "constant": {"lam": lam},
-        "exponential": {"start": lam, "end": lam / 100, "steps": steps},
-        "warmup_stable_decay": {
-            "peak": lam,
-            "warmup_steps": steps // 10,
-            "stable_steps": steps // 2 - steps // 10,
-            "decay_steps": steps - steps // 2,
-        },
-        "plateau": {"start": lam},
-        "ratio": {"share": lam},
-    }.get(schedule, {"start": lam, "end": 0.0, "steps": steps})
-    return objective, make_schedule(schedule, **options)
+def _measurements(result: Evaluation) -> dict[str, float]:
+    return {
+        "eval_perplexity": result.perplexity,
+        "teacher_perplexity": result.teacher_perplexity,
+        "eval_kl_to_teacher": result.kl_to_teacher,
+        "agreement_top1": result.agreement_top1,
+    }
+
+
+def _hugging_face(name: str) -> tuple[nn.Module, Tokenizer, str]:
+    """A causal language model with its tokenizer and its end-of-text token."""
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError:
+        raise ValueError("Hugging Face models need transformers: pip install kdlab[hf]") from None
+    tokenizer = AutoTokenizer.from_pretrained(name)
+    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+    return model.eval(), tokenizer.backend_tokenizer, tokenizer.eos_token

@@ -6,6 +6,8 @@ browser; ``numbers()`` says with kdlab what the widget's table must show for the
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import anywidget
@@ -14,8 +16,19 @@ import traitlets
 from torch import Tensor
 
 from kdlab.divergences import forward_kl, jensen_shannon, reverse_kl
+from kdlab.objective import CombinedObjective
+from kdlab.schedules import SCHEDULES, make_schedule
+from kdlab.trainer import History
 
-__all__ = ["WIDGETS", "KLExplorer", "SoftmaxTemperature"]
+__all__ = [
+    "WIDGETS",
+    "KLExplorer",
+    "LambdaMixer",
+    "ModeSeeking",
+    "SchedulePlayer",
+    "SoftmaxTemperature",
+    "read_run",
+]
 
 HERE = Path(__file__).parent
 
@@ -169,9 +182,189 @@ class KLExplorer(Widget):
         return rows
 
 
+class ModeSeeking(Widget):
+    """A student with one peak descends towards a teacher with two.
+
+    Args:
+        teacher: the teacher's peaks, each [weight, mean, width]; weights sum to 1.
+        w: what is descended is (1 − w)·KL(p‖q) + w·KL(q‖p).
+        mu: the student's mean, where it starts.
+        sigma: its width, from 0.2.
+    """
+
+    _esm = HERE / "mode-seeking.js"
+    presets = {"reverse": {"w": 1.0}, "skewed": {"teacher": [[0.8, -2.0, 1.0], [0.2, 3.0, 0.5]]}}  # noqa: RUF012
+    teacher = traitlets.List(
+        traitlets.List(traitlets.Float(), minlen=3, maxlen=3), [[0.6, -2.5, 0.7], [0.4, 2.5, 0.7]]
+    ).tag(sync=True)
+    w = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)
+    mu = traitlets.Float(0.5).tag(sync=True)
+    sigma = traitlets.Float(1.0, min=0.0).tag(sync=True)
+    steps = traitlets.Int(0, min=0).tag(sync=True)
+
+    def numbers(self) -> Table:
+        x = torch.linspace(-6, 6, 121, dtype=torch.float64)
+        bells = [weight * bell(x, mu, sigma) for weight, mu, sigma in self.teacher]
+        forward, reverse, _ = divergences(sum(bells).log(), bell(x, self.mu, self.sigma).log())
+        row = {
+            "KL(p‖q)": forward,
+            "KL(q‖p)": reverse,
+            "loss": (1 - self.w) * forward + self.w * reverse,
+            "mean": self.mu,
+            "width": self.sigma,
+            "steps": self.steps,
+        }
+        return {"student q": row}
+
+
+class LambdaMixer(Widget):
+    """Turn λ; see what the combined objective makes of label and teacher.
+
+    Args:
+        tokens: a name for each token.
+        p: the teacher's distribution.
+        y: the label, a place in tokens.
+        lam: λ, from 0 to 20.
+    """
+
+    _esm = HERE / "lambda-mixer.js"
+    presets = {  # noqa: RUF012
+        "wrong label": {"tokens": ["mat", "sofa", "moon"], "p": [0.7, 0.29, 0.01], "y": 2},
+    }
+    tokens = traitlets.List(traitlets.Unicode(), ["mat", "sofa", "moon"]).tag(sync=True)
+    p = probabilities(0.6, 0.3, 0.1)
+    y = traitlets.Int(1, min=0).tag(sync=True)
+    lam = traitlets.Float(1.0, min=0.0, max=20.0).tag(sync=True)
+
+    def __init__(self, preset: str | None = None, **traits):
+        super().__init__(preset, **traits)
+        check_lengths(self, "tokens", "p")
+        if self.y >= len(self.tokens):
+            raise ValueError(
+                f"y must be below {len(self.tokens)}, the number of tokens; got {self.y}"
+            )
+
+    def numbers(self) -> Table:
+        onehot = [float(i == self.y) for i in range(len(self.p))]
+        mixed = [(a + self.lam * b) / (1 + self.lam) for a, b in zip(onehot, self.p, strict=True)]
+        columns = zip(self.tokens, onehot, self.p, mixed, strict=True)
+        return {token: {"onehot(y)": a, "p": b, "q*": c} for token, a, b, c in columns}
+
+    def losses(self) -> tuple[float, float, float]:
+        """LM loss, KD loss and the combined loss at q*, in nats."""
+        mixed = torch.tensor([row["q*"] for row in self.numbers().values()], dtype=torch.float64)
+        teacher = torch.tensor(self.p, dtype=torch.float64).log()
+        out = CombinedObjective(lam=self.lam)(mixed.log(), teacher, torch.tensor(self.y))
+        return out.lm_loss.item(), out.kd_loss.item(), out.loss.item()
+
+
+class SchedulePlayer(Widget):
+    """Pick a schedule; see λ over a recorded run.
+
+    Args:
+        schedule: a name that :func:`kdlab.make_schedule` knows.
+        start: λ where it starts; its peak, or for ``"ratio"`` the share of λ·KD in LM.
+        end: λ where it ends; for ``"plateau"`` its minimum.
+        position: steps taken.
+        run: what :func:`read_run` gave.
+    """
+
+    _esm = HERE / "schedule-player.js"
+    schedule = traitlets.Enum(list(SCHEDULES), "linear").tag(sync=True)
+    start = traitlets.Float(1.0, min=0.0).tag(sync=True)
+    end = traitlets.Float(0.01, min=0.0).tag(sync=True)
+    position = traitlets.Int(0, min=0).tag(sync=True)
+    run = traitlets.Dict().tag(sync=True)
+
+    @traitlets.default("run")
+    def _recorded(self):
+        return json.loads((HERE / "recorded_run.json").read_text(encoding="utf8"))
+
+    def options(self) -> dict[str, float | int]:
+        """What :func:`kdlab.make_schedule` is given beside the name."""
+        steps = len(self.run["lm"])
+        warmup, stable = steps // 10, steps // 2
+        planned = {"start": self.start, "end": self.end, "steps": steps}
+        return {
+            "constant": {"lam": self.start},
+            "linear": planned,
+            "cosine": planned,
+            "exponential": planned,
+            "warmup_stable_decay": {
+                "peak": self.start,
+                "end": self.end,
+                "warmup_steps": warmup,
+                "stable_steps": stable,
+                "decay_steps": steps - warmup - stable,
+            },
+            "plateau": {
+                "start": self.start,
+                "factor": 0.5,
+                "patience": 1,
+                "threshold": 0.01,
+                "minimum": self.end,
+            },
+            "ratio": {"share": self.start, "momentum": 0.9, "start": 1.0, "maximum": 100.0},
+        }[self.schedule]
+
+    def values(self) -> list[float]:
+        """λ after 0, 1, … steps of the run, by kdlab's own schedule."""
+        schedule = make_schedule(self.schedule, **self.options())
+        values = [schedule.value]
+        for step, losses in enumerate(zip(self.run["lm"], self.run["kd"], strict=True), start=1):
+            gap = self.run["gap"].get(str(step))
+            schedule.step({"gap": gap, "losses": losses}.get(schedule.watches))
+            values.append(schedule.value)
+        return values
+
+    def numbers(self) -> Table:
+        values, steps = self.values(), len(self.run["lm"])
+        quarters = {str(k * steps // 4): k * steps // 4 for k in range(5)}
+        return {
+            name: self._row(values, step)
+            for name, step in {"now": self.position, **quarters}.items()
+        }
+
+    def _row(self, values: list[float], step: int) -> dict[str, float]:
+        row = {"λ": values[step]}
+        if step < len(self.run["lm"]):
+            lm, kd = self.run["lm"][step], self.run["kd"][step]
+            row |= {"LM": lm, "KD": kd, "λ·KD": values[step] * kd}
+        measured = [int(key) for key in self.run["gap"] if int(key) <= step]
+        return row | ({"gap": self.run["gap"][str(max(measured))]} if measured else {})
+
+
+def read_run(folder: str | Path, made_with: str) -> dict:
+    """A run of ``kdlab distill`` as the schedule player takes it.
+
+    Args:
+        folder: where its ``metrics.jsonl`` is.
+        made_with: the words that say what run it is.
+
+    Returns:
+        ``lm`` and ``kd``, nats for each step; ``gap``, nats by the step after which it was
+        measured: the student's LM loss less the teacher's, on the validation split.
+    """
+    history = History.read(Path(folder) / "metrics.jsonl")
+    return {
+        "made_with": made_with,
+        "lm": [round(loss, 4) for loss in history.column("lm_loss")],
+        "kd": [round(loss, 4) for loss in history.column("kd_loss")],
+        "gap": {
+            str(record["step"]): round(
+                math.log(record["perplexity"] / record["teacher_perplexity"]), 4
+            )
+            for record in history.eval
+        },
+    }
+
+
 WIDGETS: dict[str, type[Widget]] = {
     "softmax-temperature": SoftmaxTemperature,
     "kl-explorer": KLExplorer,
+    "mode-seeking": ModeSeeking,
+    "lambda-mixer": LambdaMixer,
+    "schedule-player": SchedulePlayer,
 }
 """Every widget by the name of its module."""
 
@@ -186,6 +379,11 @@ def share(log_a: Tensor, log_b: Tensor) -> Tensor:
     """What each token adds to KL(a‖b); where a is 0, nothing."""
     a = log_a.exp()
     return torch.where(a == 0, 0.0, a * (log_a - log_b))
+
+
+def bell(x: Tensor, mu: float, sigma: float) -> Tensor:
+    """A normal density at x, made to sum to 1."""
+    return (-0.5 * ((x - mu) / sigma) ** 2).softmax(-1)
 
 
 def entropy(p: Tensor) -> float:

@@ -1,5 +1,7 @@
 """Corpora are split by document, tokenizers lose nothing, blocks hold the stream in order."""
 
+import json
+
 import pytest
 import torch
 
@@ -52,8 +54,22 @@ def test_a_text_file_is_split_at_blank_lines(tmp_path):
     assert all("second line" in document for document in corpus.documents)
 
 
+def test_a_hugging_face_data_set_is_a_corpus(tmp_path):
+    pytest.importorskip("datasets")
+    rows = [json.dumps({"text": f"story number {i}"}) for i in range(300)]
+    (tmp_path / "tales").mkdir()
+    (tmp_path / "tales" / "train.jsonl").write_text("\n".join(rows))
+    corpus = load_corpus(f"hf:{tmp_path}/tales")
+    assert len(corpus.documents) == 300
+    assert "/" not in corpus.name
+    assert len(load_corpus(f"hf:{tmp_path}/tales@train[:50%]").documents) == 150
+    (tmp_path / "tales" / "train.jsonl").write_text(json.dumps({"content": "no text"}))
+    with pytest.raises(ValueError, match=r"no column 'text', only \['content'\]"):
+        load_corpus(f"hf:{tmp_path}/tales")
+
+
 def test_what_is_no_corpus_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="unknown corpus 'pydoc': it is neither"):
+    with pytest.raises(ValueError, match="unknown corpus 'pydoc': it is not"):
         load_corpus("pydoc")
     short = tmp_path / "short.txt"
     short.write_text("only one document")

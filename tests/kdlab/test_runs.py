@@ -1,14 +1,23 @@
 """One distillation from text to summary, by function and by command."""
 
 import json
-from functools import partial
 
 import pytest
 from typer.testing import CliRunner
 
 import kdlab.runs
-from kdlab import History, distill, load_corpus, load_student, trained_teacher
+from kdlab import (
+    History,
+    Recipe,
+    distill,
+    evaluate_run,
+    load_corpus,
+    load_student,
+    train_tokenizer,
+    trained_teacher,
+)
 from kdlab.cli import app
+from kdlab.schedules import SCHEDULES
 
 SUMMARY_KEYS = [
     "arm",
@@ -43,11 +52,16 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("KDLAB_CACHE", str(tmp_path_factory.getbasetemp() / "kdlab-cache"))
 
 
-shortly = partial(distill, teacher_steps=12)
+def shortly(out, **fields):
+    return distill(out, Recipe(teacher_steps=12, **fields), device="cpu")
+
+
+def kdlab_(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def run(*options):
-    return CliRunner().invoke(app, ["distill", "--teacher-steps", "12", *map(str, options)])
+    return kdlab_("distill", "--teacher-steps", 12, *options)
 
 
 def test_the_command_writes_a_summary_metrics_and_the_student(text, tmp_path):
@@ -71,9 +85,7 @@ def test_the_command_writes_a_summary_metrics_and_the_student(text, tmp_path):
     ],
 )
 def test_each_arm_minimises_what_it_says(text, tmp_path, arm, combination):
-    summary = distill(
-        tmp_path, corpus=text, teacher_steps=12, arm=arm, lam=0.5, steps=3, device="cpu"
-    )
+    summary = shortly(tmp_path, corpus=text, arm=arm, lam=0.5, steps=3)
     assert summary["arm"] == arm
     for record in History.read(tmp_path / "metrics.jsonl").train:
         assert record["loss"] == pytest.approx(combination(record), rel=1e-6)
@@ -81,10 +93,7 @@ def test_each_arm_minimises_what_it_says(text, tmp_path, arm, combination):
 
 def test_the_same_seed_gives_the_same_summary(text, tmp_path):
     timed = {"tokens_per_second", "seconds"}
-    first, second = (
-        distill(tmp_path / name, corpus=text, teacher_steps=12, steps=3, seed=1, device="cpu")
-        for name in "ab"
-    )
+    first, second = (shortly(tmp_path / name, corpus=text, steps=3, seed=1) for name in "ab")
     assert {k: v for k, v in first.items() if k not in timed} == {
         k: v for k, v in second.items() if k not in timed
     }
@@ -122,6 +131,96 @@ def test_errors_are_one_sentence_and_an_exit_code(tmp_path):
     result = run("--lam", "-1", "--out", tmp_path)
     assert result.exit_code == 1
     assert "lam must be at least 0" in result.output
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_schedule_can_be_asked_for(text, tmp_path, schedule):
+    shortly(tmp_path, corpus=text, schedule=schedule, lam=0.5, steps=10, eval_every=5)
+    lam = History.read(tmp_path / "metrics.jsonl").column("lam")
+    assert len(lam) == 10
+    assert len(set(lam)) == 1 if schedule in ("constant", "plateau") else len(set(lam)) > 5
+
+
+def test_a_plateau_needs_evaluations():
+    with pytest.raises(ValueError, match="give eval_every"):
+        Recipe(schedule="plateau")
+
+
+def test_a_run_is_resumed_with_its_own_recipe_only(text, tmp_path):
+    shortly(tmp_path, corpus=text, steps=2)
+    with pytest.raises(ValueError, match=r"has lam 1\.0, not 2\.0; resume it as it was begun"):
+        distill(tmp_path, Recipe(corpus=text, teacher_steps=12, steps=2, lam=2.0), resume=True)
+
+
+def test_a_finished_run_can_be_measured_again(text, tmp_path):
+    summary = shortly(tmp_path, corpus=text, steps=2)
+    result = evaluate_run(tmp_path, device="cpu")
+    assert result.perplexity == summary["eval_perplexity"]
+    printed = kdlab_("evaluate", tmp_path, "--cpu", "--json")
+    values = json.loads(printed.stdout)
+    assert values["kl_to_teacher"] == summary["eval_kl_to_teacher"]
+    assert values["calibration_error"] == result.calibration.expected_error
+    assert f"{result.perplexity:.4f}" in kdlab_("evaluate", tmp_path, "--cpu").output
+    missing = kdlab_("evaluate", tmp_path / "nothing")
+    assert missing.exit_code == 1
+    assert "No such file" in missing.output
+
+
+def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
+    store = tmp_path / "teacher.topk"
+    options = ("--corpus", text, "--teacher-steps", 12, "--cpu")
+    written = kdlab_("cache-teacher", *options, "--k", 16, "--out", store)
+    assert written.exit_code == 0, written.output
+    assert "66 bytes each" in written.output
+    short = ("--steps", 3, "--teacher-file", store, "--cpu")
+    result = run("--corpus", text, *short, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    from_file = History.read(tmp_path / "metrics.jsonl").column("kd_loss")
+    shortly(tmp_path / "live", corpus=text, steps=3)
+    live = History.read(tmp_path / "live" / "metrics.jsonl").column("kd_loss")
+    assert 0 < from_file[0] < live[0]  # 17 buckets say less than 2,048 tokens
+    header = json.loads(
+        kdlab_("cache-teacher", *options, "--k", 16, "--out", store, "--json").stdout
+    )
+    assert header["bytes"] == store.stat().st_size
+    other = run("--steps", 3, "--teacher-file", store, "--out", tmp_path / "other", "--cpu")
+    assert other.exit_code == 1
+    assert "written for another" in other.output
+
+
+def test_runs_are_drawn(text, tmp_path):
+    for name in ("one", "two"):
+        shortly(tmp_path / name, corpus=text, steps=4, eval_every=2)
+    runs = (tmp_path / "one", tmp_path / "two")
+    assert kdlab_("plot", runs[0], "--out", tmp_path / "losses.png").exit_code == 0
+    drawn = kdlab_("plot", *runs, "--show", "perplexity", "--out", tmp_path / "both.svg")
+    assert drawn.exit_code == 0, drawn.output
+    assert "<svg" in (tmp_path / "both.svg").read_text()
+    assert (tmp_path / "losses.png").read_bytes().startswith(b"\x89PNG")
+    refused = kdlab_("plot", *runs, "--out", tmp_path / "no.png")
+    assert refused.exit_code == 1
+    assert "draws one run, not 2" in refused.output
+
+
+def test_a_hugging_face_model_teaches(text, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = train_tokenizer(load_corpus(text), 300)
+    wrapped = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|endoftext|>"
+    )
+    size = tokenizer.get_vocab_size()
+    config = transformers.LlamaConfig(
+        vocab_size=size,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "llama")
+    wrapped.save_pretrained(tmp_path / "llama")
+    shortly(tmp_path / "run", corpus=text, teacher=f"hf:{tmp_path}/llama", steps=2)
+    assert load_student(tmp_path / "run").config.vocab_size == size
+    assert evaluate_run(tmp_path / "run", device="cpu").agreement_top1 <= 1.0
 
 
 def test_help_names_every_option_with_its_meaning():
