@@ -45,7 +45,7 @@ lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/ruff format --check .
 
 lab: $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
-	$(BIN)/python -m exercises.course lab
+	$(BIN)/python -m exercises.course lab -- $(LAB_OPTIONS)
 
 course: $(VENV)/.course ## the instructor's whole round, on the sample submissions
 	$(BIN)/python -m exercises.course demo

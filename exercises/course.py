@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
+from typing import Annotated
 
 import nbformat
 import typer
@@ -37,6 +38,7 @@ NOT_FOR_STUDENTS = (  # parts of JupyterLab
     "@jupyterlab/apputils-extension:announcements",
 )
 console = Console()
+JupyterOptions = Annotated[list[str] | None, typer.Argument(help="Options for JupyterLab.")]
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
@@ -211,7 +213,7 @@ def demo(assignment: str = "ps1_divergences") -> None:
 
 
 @app.command()
-def lab() -> None:
+def lab(options: JupyterOptions = None) -> None:
     """Open JupyterLab on the released assignments, as a student sees them."""
     root, desk = BUILD / "lab", BUILD / "lab" / "desk"
     if not desk.is_dir():
@@ -233,7 +235,7 @@ def lab() -> None:
     os.chdir(desk)
     # Containers run as root; this server listens on this machine alone.
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={desk}", "--allow-root"]
-    os.execv(sys.executable, command)
+    os.execv(sys.executable, [*command, *(options or [])])
 
 
 if __name__ == "__main__":
