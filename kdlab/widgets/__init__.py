@@ -214,7 +214,7 @@ class ModeSeeking(Widget):
             "width": self.sigma,
             "steps": self.steps,
         }
-        return {"student q": row}
+        return {"q": row}
 
 
 class LambdaMixer(Widget):
