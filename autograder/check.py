@@ -9,6 +9,7 @@ come from the grader (`ask`), and it judges the evidence elsewhere.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,42 @@ def _observe(value: Any, case: dict[str, Any]) -> Outcome:
         return Outcome("unsupported", type=f"{type(value).__name__}, not a function")
     arguments = decode(case["args"], torch_tensor)
     keywords = decode(case["kwargs"], torch_tensor)
+    calls = [{**call, "args": decode(call["args"], torch_tensor)} for call in case["calls"]]
+    return perform(value, arguments, keywords, calls)
+
+
+def perform(
+    function: Callable[..., Any],
+    args: list[Any],
+    kwargs: dict[str, Any],
+    calls: list[dict[str, Any]],
+) -> Outcome:
+    """Calls a function; if calls follow, goes on with the object that it made.
+
+    Args:
+        function: The student's function or class.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        calls: Steps as `autograder.spec.call_to_data` makes them, their arguments decoded.
+
+    Returns:
+        What was returned or raised; with calls, the list of the results that are kept.
+    """
     try:
-        return Outcome("returned", value(*arguments, **keywords))
+        made = function(*args, **kwargs)
+        if not calls:
+            return Outcome("returned", made)
+        results: list[Any] = []
+        for call in calls:
+            given = call["args"] if call["given"] is None else [results[call["given"]]]
+            if call["name"] is None:
+                made = result = function(*given, **kwargs)
+            else:
+                result = getattr(made, call["name"])
+                result = result(*given) if callable(result) else result
+            results.append(result)
+        kept = [result for result, call in zip(results, calls, strict=True) if call["kept"]]
+        return Outcome("returned", kept)
     except (Exception, SystemExit) as error:  # a KeyboardInterrupt is the grader's time limit
         return Outcome("raised", type=type(error).__name__, message=_message(error))
 

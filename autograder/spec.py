@@ -20,13 +20,32 @@ from zlib import crc32
 import numpy as np
 import torch
 
+from autograder.check import perform
 from autograder.evidence import Outcome, decode_outcome, encode, encode_outcome
 from autograder.verdict import Expectation, Rubric, Section, WrongWay, rubric_to_data
 
 
 @dataclass(frozen=True)
+class Call:
+    """One step of a case that goes on with the object that the student's class made.
+
+    Args:
+        name: The attribute to call, or to read when it is not callable; None makes a new object of
+            the student's class and goes on with it.
+        args: Positional arguments.
+        kept: Whether what came back is part of what is judged.
+        given: The step, counted from 0, whose result is the only argument.
+    """
+
+    name: str | None
+    args: tuple[Any, ...] = ()
+    kept: bool = True
+    given: int | None = None
+
+
+@dataclass(frozen=True)
 class Case:
-    """One call of the student's function.
+    """One call of the student's function, or an object made by it and a sequence of calls.
 
     Args:
         name: What it tests; shown to students when it is public.
@@ -34,6 +53,8 @@ class Case:
         kwargs: Keyword arguments.
         part: The part of the check that it belongs to; None for the first.
         public: Whether it ships with the assignment.
+        calls: What to do with the object that the first call made. The case then comes to the list
+            of the results that are kept. A new object is made with the case's keyword arguments.
     """
 
     name: str
@@ -41,6 +62,7 @@ class Case:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     part: str | None = None
     public: bool = False
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,23 @@ class Option:
 
     key: str
     hint: str | None
+    section: Section
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer.
+
+    Args:
+        name: A short identifier.
+        answer: The wrong answer.
+        hint: Why it is wrong; never the right answer.
+        section: Where the book explains it.
+    """
+
+    name: str
+    answer: Any
+    hint: str
     section: Section
 
 
@@ -183,37 +222,40 @@ class FunctionCheck(Check):
 
 
 @dataclass(frozen=True)
-class ChoiceCheck(Check):
-    """A multiple-choice question, answered with one option's key.
+class AnswerCheck(Check):
+    """A question whose answer is a value: a number, a ranking, a matching.
 
     Args:
-        options: All options; the only one without a hint is right.
+        answer: The right answer: a number, a string, or a list or dict of strings.
+        mistakes: Wrong answers that explain themselves. Of answers other than numbers these are all
+            that are well formed.
+        tolerance: The largest absolute difference allowed from a number.
     """
 
-    options: tuple[Option, ...]
+    answer: Any
+    mistakes: tuple[Mistake, ...]
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        if sum(option.hint is None for option in self.options) != 1:
-            raise ValueError(f"{self.name}: one option, the answer, must have no hint.")
         if len(self.parts) != 1:
-            raise ValueError(f"{self.name}: a choice has one part, not {len(self.parts)}.")
+            raise ValueError(f"{self.name}: an answer has one part, not {len(self.parts)}.")
+        if any(mistake.answer == self.answer for mistake in self.mistakes):
+            raise ValueError(f"{self.name}: the right answer is among the mistakes.")
 
     def cases(self, rng: np.random.Generator | None = None) -> list[Case]:
         return [Case("your answer", ())]
 
     def rubric(self, cases: list[Case]) -> Rubric:
-        (answer,) = (option.key for option in self.options if option.hint is None)
         return self._rubric(
-            Outcome("returned", answer),
+            Outcome("returned", self.answer),
             tuple(
                 WrongWay(
-                    name=f"chose_{option.key}",
-                    hint=option.hint,
-                    section=option.section,
-                    outcomes=(Outcome("returned", option.key),),
+                    name=mistake.name,
+                    hint=mistake.hint,
+                    section=mistake.section,
+                    outcomes=(Outcome("returned", mistake.answer),),
                 )
-                for option in self.options
-                if option.hint is not None
+                for mistake in self.mistakes
             ),
         )
 
@@ -222,41 +264,94 @@ class ChoiceCheck(Check):
 
     def _rubric(self, outcome: Outcome | None, wrong_ways: tuple[WrongWay, ...]) -> Rubric:
         (part,) = self.parts
+        numeric = isinstance(self.answer, int | float)
+        answers = [self.answer, *(mistake.answer for mistake in self.mistakes)]
         return Rubric(
             check=self.name,
             parts=dict(self.parts),
             expected=self.expected,
             section=self.section,
-            expectations=(Expectation("your answer", part, public=True, outcome=outcome),),
+            expectations=(
+                Expectation("your answer", part, True, outcome, tolerance=self.tolerance),
+            ),
             wrong_ways=wrong_ways,
-            allowed=tuple(option.key for option in self.options),
+            allowed=() if numeric else tuple(sorted(answers, key=repr)),
+            numeric=numeric,
         )
+
+
+def choice(
+    name: str,
+    parts: Mapping[str, float],
+    expected: str,
+    section: Section,
+    options: tuple[Option, ...],
+) -> AnswerCheck:
+    """A multiple-choice question, answered with one option's key.
+
+    Args:
+        name: The check's name.
+        parts: Its one part and the points.
+        expected: What was asked for, in words.
+        section: Where the book teaches it.
+        options: All options; the only one without a hint is right.
+
+    Raises:
+        ValueError: When not exactly one option is right.
+    """
+    right = [option.key for option in options if option.hint is None]
+    if len(right) != 1:
+        raise ValueError(f"{name}: one option, the answer, must have no hint.")
+    return AnswerCheck(
+        name,
+        parts,
+        expected,
+        section,
+        answer=right[0],
+        mistakes=tuple(
+            Mistake(f"chose_{option.key}", option.key, option.hint, option.section)
+            for option in options
+            if option.hint is not None
+        ),
+    )
 
 
 def run(function: Callable[..., Any], case: Case) -> Outcome:
     """What a function of ours comes to on a case, passed through the encoding as evidence is."""
     arguments = [_copy(value) for value in case.args]
     keywords = {name: _copy(value) for name, value in case.kwargs.items()}
-    try:
-        outcome = Outcome("returned", function(*arguments, **keywords))
-    except Exception as error:
-        outcome = Outcome("raised", type=type(error).__name__, message=str(error))
-    return decode_outcome(encode_outcome(outcome))
+    calls = [call_to_data(call, lambda value: value) for call in case.calls]
+    return decode_outcome(encode_outcome(perform(function, arguments, keywords, calls)))
 
 
 def _copy(value: Any) -> Any:
     return value.clone() if isinstance(value, torch.Tensor) else value
 
 
+def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str, Any]:
+    """A step of a case as data."""
+    return {
+        "name": call.name,
+        "args": encoded(list(call.args)),
+        "kept": call.kept,
+        "given": call.given,
+    }
+
+
 def question(check: Check, cases: list[Case]) -> list[dict[str, Any]]:
     """The cases as data, for the process that runs the student's code; no names, no answers.
 
-    A case of a choice has no arguments: what is handed to `check` is itself the answer.
+    A case of an answer has no arguments: what is handed to `check` is itself the answer.
     """
-    if isinstance(check, ChoiceCheck):
+    if isinstance(check, AnswerCheck):
         return [{} for _ in cases]
     return [
-        {"args": encode(list(case.args)), "kwargs": encode(dict(case.kwargs))} for case in cases
+        {
+            "args": encode(list(case.args)),
+            "kwargs": encode(dict(case.kwargs)),
+            "calls": [call_to_data(call) for call in case.calls],
+        }
+        for case in cases
     ]
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from autograder.evidence import Outcome, Refused, decode_outcome, encode_outcome
 
 MAX_SHOWN = 200  # characters of a value shown to a student
+MAX_LISTED = 6  # answers that are all named when one is malformed
 
 
 class Status(StrEnum):
@@ -97,6 +98,7 @@ class Rubric:
         expectations: One a case.
         wrong_ways: The known misconceptions.
         allowed: The answers that are well formed, where only some are.
+        numeric: Whether the answer is a number.
     """
 
     check: str
@@ -105,7 +107,8 @@ class Rubric:
     section: Section
     expectations: tuple[Expectation, ...]
     wrong_ways: tuple[WrongWay, ...] = ()
-    allowed: tuple[str, ...] = ()
+    allowed: tuple[Any, ...] = ()
+    numeric: bool = False
 
     @property
     def max_points(self) -> float:
@@ -239,6 +242,13 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
     return type(value) is type(wanted) and value == wanted
 
 
+def is_number(value: Any) -> bool:
+    """Whether a decoded value is one real number."""
+    if isinstance(value, np.ndarray):
+        return not value.shape and value.dtype.kind in "iuf"
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def agrees(outcome: Outcome, wanted: Outcome, tolerance: float) -> bool:
     """Whether an outcome is the one that was wanted; exceptions agree when their classes do."""
     if outcome.kind != wanted.kind:
@@ -318,14 +328,26 @@ def _failure(
     if any(outcome.type == "NotImplementedError" for outcome in raised):
         return Status.NOT_RUN, "This task has not been written yet."
     if all(outcome.kind == "returned" and outcome.value is None for outcome in outcomes):
-        if rubric.allowed:
+        if rubric.allowed or rubric.numeric:
             return Status.NOT_RUN, "No answer was given."
         return Status.WRONG, "It returned None. Is a return statement missing?"
     if rubric.allowed and not any(
         outcome.kind == "returned" and any(same(outcome.value, a, 0) for a in rubric.allowed)
         for outcome in outcomes
     ):
-        return Status.WRONG, f"The answer must be one of {', '.join(map(repr, rubric.allowed))}."
+        if len(rubric.allowed) <= MAX_LISTED:
+            return (
+                Status.WRONG,
+                f"The answer must be one of {', '.join(map(repr, rubric.allowed))}.",
+            )
+        return (
+            Status.WRONG,
+            f"The answer must look like {rubric.allowed[0]!r}, which is an example.",
+        )
+    if rubric.numeric and not all(
+        outcome.kind == "returned" and is_number(outcome.value) for outcome in outcomes
+    ):
+        return Status.WRONG, "The answer must be a number."
     if all(expectation.outcome is None for expectation in rubric.expectations):
         return Status.RECORDED, "Your answer is well formed. It is judged when you hand it in."
     if raised:
@@ -437,6 +459,7 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
             for way in rubric.wrong_ways
         ],
         "allowed": list(rubric.allowed),
+        "numeric": rubric.numeric,
     }
 
 
@@ -472,6 +495,7 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
                 for item in data["wrong_ways"]
             ),
             allowed=tuple(data["allowed"]),
+            numeric=data["numeric"],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise Refused(f"data that is not a rubric: {error!r}") from None

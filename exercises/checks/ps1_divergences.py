@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.spec import Case, ChoiceCheck, FunctionCheck, Misconception, Option
+from autograder.spec import Case, FunctionCheck, Misconception, Option, choice
 from autograder.verdict import Section
 
 _book = json.loads(Path(__file__).with_name("sections.json").read_text(encoding="utf-8"))
@@ -308,7 +308,7 @@ CHECKS = (
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=False),
     ),
-    ChoiceCheck(
+    choice(
         name="reverse_kl_choice",
         parts={"answer": 2},
         expected="What a student that cannot match every peak of its teacher does when KL(q‖p)"

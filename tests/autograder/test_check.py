@@ -8,18 +8,21 @@ import torch
 
 from autograder import check as check_module
 from autograder.check import CheckFailed, ask, check, describe, observe
-from autograder.evidence import Outcome
+from autograder.evidence import Outcome, decode_outcome, encode_outcome
 from autograder.spec import (
+    AnswerCheck,
+    Call,
     Case,
-    ChoiceCheck,
     FunctionCheck,
     Misconception,
+    Mistake,
     Option,
+    choice,
     load_checks,
     public_data,
     question,
 )
-from autograder.verdict import Section, rubric_from_data
+from autograder.verdict import Section, Status, judge, rubric_from_data, rubric_to_data
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 DOUBLE = FunctionCheck(
@@ -34,7 +37,7 @@ DOUBLE = FunctionCheck(
     ),
     misconceptions=(Misconception("square", "Not the square.", SECTION, lambda x: x**2),),
 )
-CHOICE = ChoiceCheck(
+CHOICE = choice(
     name="which",
     parts={"answer": 1},
     expected="the right one",
@@ -170,11 +173,124 @@ def test_describe_counts_the_public_cases() -> None:
     assert "0 of 1 public cases are right" in html
 
 
+class Counter:
+    """Counts from `start`; its state is a dict."""
+
+    def __init__(self, *, start: int) -> None:
+        self.count = start
+
+    def step(self) -> None:
+        self.count += 1
+
+    def state_dict(self) -> dict:
+        return {"count": self.count}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.count = state["count"]
+
+
+def test_an_object_is_judged_by_a_sequence_of_calls() -> None:
+    class Forgetful(Counter):
+        def load_state_dict(self, state: dict) -> None:
+            pass
+
+    class ByMethod(Counter):
+        def __init__(self, *, start: int) -> None:
+            self.number = start
+
+        def count(self) -> int:
+            return self.number
+
+        def step(self) -> None:
+            self.number += 1
+
+        def state_dict(self) -> dict:
+            return {"number": self.number}
+
+        def load_state_dict(self, state: dict) -> None:
+            self.number = state["number"]
+
+    calls = (
+        Call("step", kept=False),
+        Call("count"),
+        Call("state_dict", kept=False),
+        Call("step", kept=False),
+        Call(None, kept=False),
+        Call("load_state_dict", kept=False, given=2),
+        Call("count"),
+    )
+    counter = FunctionCheck(
+        name="counter",
+        parts={"values": 1},
+        expected="a counter that goes on where it was",
+        section=SECTION,
+        reference=Counter,
+        fixed=(Case("resumed", (), {"start": 3}, public=True, calls=calls),),
+        misconceptions=(Misconception("forgetful", "Not restored.", SECTION, Forgetful),),
+    )
+    cases = counter.cases()
+    asked = json.loads(json.dumps(question(counter, cases)))
+    (seen,) = observe(Counter, asked)
+    assert seen.value == [4, 4]
+    assert judge(counter.rubric(cases), observe(ByMethod, asked)).status is Status.CORRECT
+    assert judge(counter.rubric(cases), observe(Forgetful, asked)).misconception == "forgetful"
+    assert observe(lambda start: None, asked)[0].type == "AttributeError"
+
+
+RANKING = AnswerCheck(
+    name="ranking",
+    parts={"answer": 1},
+    expected="from near to far",
+    section=SECTION,
+    answer=["a", "b"],
+    mistakes=(Mistake("reversed", ["b", "a"], "The other way round.", SECTION),),
+)
+NUMBER = AnswerCheck(
+    name="number",
+    parts={"answer": 1},
+    expected="a third",
+    section=SECTION,
+    answer=1 / 3,
+    mistakes=(Mistake("inverted", 3.0, "Upside down.", SECTION),),
+    tolerance=0.01,
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "value", "points", "status", "named"),
+    [
+        (RANKING, ("A", "b "), 1, Status.CORRECT, None),
+        (RANKING, ["b", "a"], 0, Status.WRONG, "reversed"),
+        (RANKING, ["a"], 0, Status.WRONG, None),
+        (RANKING, None, 0, Status.NOT_RUN, None),
+        (NUMBER, 0.33, 1, Status.CORRECT, None),
+        (NUMBER, torch.tensor(1 / 3), 1, Status.CORRECT, None),
+        (NUMBER, 3, 0, Status.WRONG, "inverted"),
+        (NUMBER, 0.35, 0, Status.WRONG, None),
+        (NUMBER, "a third", 0, Status.WRONG, None),
+        (NUMBER, True, 0, Status.WRONG, None),
+    ],
+)
+def test_rankings_and_numbers(asked, value, points, status, named) -> None:
+    outcomes = [
+        decode_outcome(encode_outcome(outcome))
+        for outcome in observe(value, question(asked, asked.cases()))
+    ]
+    verdict = judge(asked.rubric(asked.cases()), outcomes)
+    assert (verdict.points, verdict.status, verdict.misconception) == (points, status, named)
+    public = rubric_from_data(json.loads(json.dumps(rubric_to_data(asked.public()[1]))))
+    well_formed = judge(public, outcomes).status is Status.RECORDED
+    assert well_formed == (points == 1 or named is not None or value == 0.35)
+    assert not public.wrong_ways
+
+
 def test_declarations_that_cannot_work_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one option"):
-        ChoiceCheck("q", {"answer": 1}, "", SECTION, options=(Option("a", "no", SECTION),))
+        choice("q", {"answer": 1}, "", SECTION, options=(Option("a", "no", SECTION),))
     with pytest.raises(ValueError, match="one part"):
-        ChoiceCheck("q", {"a": 1, "b": 1}, "", SECTION, options=(Option("a", None, SECTION),))
+        choice("q", {"a": 1, "b": 1}, "", SECTION, options=(Option("a", None, SECTION),))
+    with pytest.raises(ValueError, match="among the mistakes"):
+        AnswerCheck("q", {"a": 1}, "", SECTION, 2, (Mistake("same", 2, "no", SECTION),))
     with pytest.raises(FileNotFoundError, match=r"checks/<name>\.py"):
         load_checks(tmp_path / "none.py")
     twice = tmp_path / "twice.py"
