@@ -84,7 +84,7 @@ def reverse_kl(
 def total_variation(
     student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 1.0
 ) -> Tensor:
-    """½ Σ |p − q|, between 0 and 1: the largest difference in probability of any set of tokens.
+    """½ Σ ``|p − q|``, between 0 and 1: the largest difference in probability of any set of tokens.
 
     Arguments and errors are those of :func:`forward_kl`. Not in nats: it is a probability.
     Where q = p on a token, the subgradient 0 is used.
