@@ -1,0 +1,126 @@
+"""Keep the rendered folder small and whole: only files that some page loads, and no third of them.
+
+The theme and MathJax together are 31 MB, of which a page would load 3.7. After the build:
+
+- MathJax is copied in the parts that are needed, from the wheel of sphinx-mathjax-offline;
+- the theme's icons come from its style sheet and a font cut down to the icons that pages show,
+  in place of a script of 1.5 MB that does the same;
+- the search index is loaded by the search page only;
+- files that nothing refers to are removed.
+"""
+
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+
+from fontTools import subset
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+MATHJAX = (
+    "startup.js",
+    "core.js",
+    "input/tex.js",
+    "input/tex/extensions",  # \boldsymbol and its like are fetched when a page uses one
+    "output/chtml.js",
+    "output/chtml/fonts",
+    "a11y/assistive-mml.js",  # what screen readers read
+)
+SCRIPT = r'\s*<script\b[^>]*\bsrc="[^"]*{}[^"]*"[^>]*></script>'
+ICON_SCRIPT = re.compile(SCRIPT.format(r"_static/scripts/fontawesome\.js"))
+SEARCH_SCRIPTS = re.compile(SCRIPT.format(r"(?:searchtools|language_data|searchindex)\.js"))
+ICON_RULE = re.compile(r"((?:\.fa-[a-z0-9-]+:{1,2}before,?)+)\{content:\"\\([0-9a-f]+)\"\}")
+FONT = re.compile(r"@font-face\{[^}]*webfonts/(fa-[a-z]+-\d+)\.woff2[^}]*\}")
+GLYPH = re.compile(r"\\(f[0-9a-f]{3}|e[0-9a-f]{3})")
+
+
+def choose_mathjax(app: Sphinx) -> None:
+    app.config.mathjax_path = "mathjax/startup.js"
+    parts = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
+    app.config.mathjax3_config = {
+        **(app.config.mathjax3_config or {}),
+        "loader": {"load": parts},
+    }
+
+
+def finish(app: Sphinx, failure: Exception | None) -> None:
+    if failure or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    copy_mathjax(out / "_static/mathjax")
+    pages = [page for page in out.rglob("*.html") if "_static" not in page.relative_to(out).parts]
+    for page in pages:
+        drop_scripts(page)
+    shown = "".join(page.read_text(encoding="utf8") for page in pages)
+    shown += "".join(
+        script.read_text(encoding="utf8")
+        for script in (out / "_static/scripts").glob("*.js")
+        if script.name != "fontawesome.js"
+    )
+    cut_icons(out / "_static", set(re.findall(r"fa-[a-z0-9-]+", shown)))
+    remove_unused(out / "_static")
+
+
+def copy_mathjax(target: Path) -> None:
+    found = importlib.util.find_spec("sphinx-mathjax-offline")
+    if found is None:
+        raise ExtensionError("MathJax is missing. Install it: pip install sphinx-mathjax-offline")
+    source = Path(found.origin).parent / "static/mathjax"
+    for name in MATHJAX:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+        else:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target / name)
+
+
+def drop_scripts(page: Path) -> None:
+    before = page.read_text(encoding="utf8")
+    after = ICON_SCRIPT.sub("", before)
+    if page.name != "search.html":
+        after = SEARCH_SCRIPTS.sub("", after)
+    if after != before:
+        page.write_text(after, encoding="utf8")
+
+
+def cut_icons(static: Path, names: set[str]) -> None:
+    """Keep the rules and glyphs of these icons, and glyphs that other rules of the theme use."""
+    sheet = static / "styles/pydata-sphinx-theme.css"
+    text = sheet.read_text(encoding="utf8")
+
+    def keep(rule: re.Match) -> str:
+        used = names & set(re.findall(r"fa-[a-z0-9-]+", rule[1]))
+        return rule[0] if used else ""
+
+    text = ICON_RULE.sub(keep, text)
+    others = "".join(path.read_text(encoding="utf8") for path in static.rglob("*.css"))
+    glyphs = {int(code, 16) for code in GLYPH.findall(text + ICON_RULE.sub("", others))}
+    fonts = static / "vendor/fontawesome/webfonts"
+
+    def cut(face: re.Match) -> str:
+        options = subset.Options(flavor="woff", notdef_outline=True, ignore_missing_unicodes=True)
+        font = subset.load_font(fonts / f"{face[1]}.ttf", options)
+        wanted = glyphs & set(font.getBestCmap())
+        cutter = subset.Subsetter(options)
+        cutter.populate(unicodes=wanted)
+        cutter.subset(font)
+        subset.save_font(font, fonts / f"{face[1]}.woff", options)
+        start = face[0].index("src:")
+        source = f'src:url(../vendor/fontawesome/webfonts/{face[1]}.woff) format("woff")}}'
+        return face[0][:start] + source
+
+    sheet.write_text(FONT.sub(cut, text), encoding="utf8")
+
+
+def remove_unused(static: Path) -> None:
+    for path in static.rglob("*"):
+        if path.suffix in {".map", ".ttf", ".woff2"} or path.name == "fontawesome.js":
+            path.unlink()
+    shutil.rmtree(static / "locales", ignore_errors=True)
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("builder-inited", choose_mathjax, priority=900)
+    app.connect("build-finished", finish, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
