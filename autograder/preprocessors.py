@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import ValidationError, validate
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor, OverwriteCells
@@ -21,7 +24,8 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer, Unicode
 
 from autograder.check import PUBLIC_SUFFIX
-from autograder.evidence import MIME, Outcome, Refused, read_evidence
+from autograder.evidence import MAX_CHARACTERS, MIME, Outcome, Refused, read_evidence
+from autograder.sandbox import MiB, SandboxKernelManager, withheld_modules
 from autograder.spec import Check, generator, load_checks, public_data, question
 from autograder.verdict import Rubric, Status, Verdict, judge, raised_status, unjudged
 
@@ -92,8 +96,9 @@ class Judge(Execute):
     replaced by one result whose text is the points, which is what nbgrader records. That happens
     once the kernel is gone, because a kernel can rewrite the outputs of cells it has already run.
 
-    This class judges; it does not wall the kernel in. Whatever files the grading account can read,
-    the checks among them, the submission can read too unless the kernel runs in a sandbox.
+    The kernel runs in `autograder.sandbox`, without the modules that the checks file names in
+    WITHHELD. Whatever it sends is bounded and checked; whatever cannot be read ends its notebook,
+    and only that.
     """
 
     checks_directory = Unicode(
@@ -106,20 +111,42 @@ class Judge(Execute):
         help="Seed of the random cases; None draws one for every submission. It is recorded.",
     ).tag(config=True)
 
+    notebook_timeout = Integer(300, help="Seconds that a whole notebook may take.").tag(config=True)
+
+    output_mb = Integer(8, help="MiB of output that is kept of a notebook.").tag(config=True)
+
+    kernel_name = "python3"  # whatever the notebook asks for
+    shutdown_kernel = "immediate"
+    record_timing = False
     store_widget_state = False
     skip_cells_with_tag = ""  # nothing is skipped: a tag is the student's to set
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("kernel_manager_class", SandboxKernelManager)
+        super().__init__(*args, **kwargs)
+
+    def create_kernel_manager(self) -> Any:
+        manager = super().create_kernel_manager()
+        manager.withheld = self._withheld
+        return manager
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        self._checks = load_checks(checks_path(self.checks_directory, resources))
+        path = checks_path(self.checks_directory, resources)
+        self._checks = load_checks(path)
+        self._withheld = withheld_modules(path)
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
         self._verdicts: dict[int, tuple[Verdict, list[str]]] = {}
+        self._room = self.output_mb * MiB
+        self._deadline = time.monotonic() + self.startup_timeout + self.notebook_timeout
         nb, resources = super().preprocess(nb, resources)
         for index, cell in enumerate(nb.cells):
             if is_judged(cell):
                 cell.outputs = [self._result(cell, *self._verdicts[index])]
+            elif cell.cell_type == "code":
+                clean(cell)
         return nb, resources
 
     def preprocess_cell(
@@ -156,31 +183,71 @@ class Judge(Execute):
         if cell.cell_type != "code":
             return None
         cell.outputs = []
+        if not self._gone and time.monotonic() > self._deadline:
+            self._gone = "Earlier cells used up the notebook's time, so this one could not run."
         if self._gone:
             return Status.NOT_RUN, self._gone
         self._reply: dict[str, Any] = {}
+        self._late = False
+        self._evidence = 0  # messages of this cell that carry some
         try:
             super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
             self._gone = "An earlier cell ended Python, so this one could not run."
+            cause = getattr(self.km.provisioner, "cause", None)
+            if cause == "memory":
+                return Status.OUT_OF_MEMORY, "It asked for more memory than it may have."
+            if cause == "time":
+                return Status.TIMED_OUT, "It used more processor time than it may have."
             return Status.DIED, "The cell ended Python."
         except CellTimeoutError:
             self._gone = "An earlier cell could not be stopped, so this one could not run."
-            return Status.TIMED_OUT, "The cell ran for too long and could not be stopped."
-        if self._reply.get("ename") == self.error_on_timeout["ename"]:
+            if self._late:
+                return Status.TIMED_OUT, "The cell ran for too long and could not be stopped."
+            self._gone = "An earlier cell's output could not be read, so this one could not run."
+            return Status.REFUSED, "The cell's output could not be read; was it too much at once?"
+        except Exception as error:  # a message that is none; the kernel's doing
+            self.log.warning("Ended a notebook that sent what is no message: %r", error)
+            self._gone = "An earlier cell's output could not be read, so this one could not run."
+            return Status.REFUSED, "The cell's output could not be read."
+        if self._late:
             return Status.TIMED_OUT, "The cell ran for too long."
         return None
+
+    def _get_timeout(self, cell: NotebookNode | None) -> int | None:
+        left = max(1, round(self._deadline - time.monotonic()))
+        return min(super()._get_timeout(cell) or left, left)
+
+    async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
+        self._late = True
+        return await super()._async_handle_timeout(timeout, cell)
 
     def on_cell_executed(self, **kwargs: Any) -> None:
         self._reply = kwargs["execute_reply"]["content"]
         super().on_cell_executed(**kwargs)
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> Any:
+        """Takes a message while there is room for it; one that carries evidence needs none."""
+        if msg["msg_type"] in ("status", "execute_input"):
+            return super().process_message(msg, cell, cell_index)
+        data = msg["content"].get("data")
+        if is_judged(cell) and isinstance(data, dict) and MIME in data and self._evidence < 2:
+            self._evidence += 1
+        else:
+            self._room -= weight(msg["content"])
+            if self._room < 0:
+                return None
+        return super().process_message(msg, cell, cell_index)
+
+    def handle_comm_msg(self, *args: Any) -> None:
+        """Widgets have no front end here."""
 
     def _judge(
         self, cell: NotebookNode, rubric: Rubric, nonce: str, status: tuple[Status, str] | None
     ) -> tuple[Verdict, list[str]]:
         if status is not None:
             return unjudged(rubric, *status), []
-        texts = [output.data[MIME] for output in cell.outputs if MIME in output.get("data", {})]
+        texts = list(evidence_texts(cell))
         if not texts:
             return self._without_evidence(rubric), []
         if len(texts) > 1:
@@ -220,8 +287,57 @@ class Judge(Execute):
                     "evidence": evidence,
                 },
             },
-            execution_count=cell.execution_count,
+            execution_count=None,
         )
+
+
+def evidence_texts(cell: NotebookNode) -> Iterator[str]:
+    """The texts that a cell published as evidence; what is no text counts as an empty one."""
+    for output in cell.outputs:
+        data = output.get("data")
+        if isinstance(data, dict) and MIME in data:
+            text = data[MIME]
+            sound = isinstance(text, str) and len(text) <= MAX_CHARACTERS and is_unicode(text)
+            yield text if sound else ""
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written to a file; halves of surrogate pairs cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def weight(value: Any) -> int:
+    """About how many bytes a message's content takes up."""
+    total, waiting = 1000, [value]
+    while waiting:
+        item = waiting.pop()
+        total += 50
+        if isinstance(item, str):
+            total += len(item)
+        elif isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            waiting += item
+    return total
+
+
+def clean(cell: NotebookNode) -> None:
+    """Removes outputs that a notebook file cannot hold."""
+
+    def sound(output: NotebookNode) -> bool:
+        try:
+            validate(output, ref="output", version=4)
+            return is_unicode(json.dumps(output, ensure_ascii=False, allow_nan=False))
+        except (ValidationError, ValueError, TypeError, RecursionError):
+            return False
+
+    cell.outputs = [output for output in cell.outputs if sound(output)]
+    if not isinstance(cell.execution_count, int):
+        cell.execution_count = None
 
 
 def prelude(check: Check, cases: list, nonce: str) -> str:

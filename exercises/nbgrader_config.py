@@ -49,3 +49,9 @@ c.Autograde.autograde_preprocessors = [
 ]
 
 c.Judge.timeout = 60  # seconds a cell
+c.Judge.notebook_timeout = 300  # seconds
+
+# Notebooks run in bubblewrap (autograder.sandbox has all options). The modules that would give an
+# assignment's answers away are named by WITHHELD in its checks.
+c.Sandbox.packages = ["kdlab"]
+c.Sandbox.memory_mb = 2048

@@ -1,0 +1,385 @@
+"""The process inside the sandbox from which kernels are forked.
+
+bubblewrap starts this file and is the wall around all of it: no network, and no files but Python's.
+It imports what notebooks need, once. For each kernel it then forks a guard, which unshares its
+user, mount, process, IPC and network namespaces, hides every place that another kernel could write
+or read, and forks once more: that child, process 1 of a world of its own, gives up what rights it
+has and becomes the kernel. The guard stays outside that world, watches its memory, and kills all of
+it when the grader says so or goes away.
+
+    grader → guard    the name of the kernel's folder; then "interrupt" or "kill"; or the end
+    guard → grader    {"ready": true}; then {"exit": status, "cause": ...}; or {"error": text}
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import gc
+import importlib
+import json
+import os
+import platform
+import re
+import resource
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+
+KERNELS = "/run/kernels"  # the folders of all kernels; hidden from each
+KERNEL = "/run/kernel"  # this kernel's own: connection.json, its sockets, work/
+SCRATCH = "/tmp"
+WATCH_SECONDS = 0.1  # between two looks at a kernel's memory
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+CLONE = {  # linux/sched.h
+    "mount": 0x00020000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "user": 0x10000000,
+    "process": 0x20000000,
+    "network": 0x40000000,
+}
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32  # sys/mount.h
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24  # sys/prctl.h
+PR_SET_NO_NEW_PRIVS = 38
+
+# System calls that a notebook never needs and that reach past the walls: to other processes, to
+# other namespaces, to the kernel itself, or to memory that no limit counts.
+# Numbers: asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64).
+DENIED = {
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "kcmp": (312, 272),
+    "pidfd_getfd": (438, 438),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "mount_setattr": (442, 442),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "kexec_load": (246, 104),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "personality": (135, 92),
+    "syslog": (103, 116),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+}
+CLONE_CALLS = {"clone": (56, 220), "clone3": (435, 435)}
+MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, linux/audit.h
+
+
+def call(name: str, *arguments: object) -> int:
+    """Calls a function of the C library.
+
+    Raises:
+        OSError: When it fails.
+    """
+    result = getattr(libc, name)(*arguments)
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+    return result
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
+    """Mounts; see mount(2)."""
+    texts = [text.encode() if text else None for text in (source, target, kind)]
+    try:
+        call("mount", *texts, ctypes.c_ulong(flags), data.encode() or None)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror} ({kind or source} at {target})") from None
+
+
+def main() -> None:
+    """Imports, then forks a guard for every connection."""
+    options = json.loads(sys.argv[1])
+    for descriptor in set(range(3, 64)) - {options["listener"]}:
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+    listener = socket.socket(fileno=options["listener"])
+    for name in options["preload"]:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # so that collections in the children do not touch, and copy, these pages
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            try:
+                guard(connection, options)
+            except BaseException as error:
+                connection.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+            os._exit(0)
+        connection.close()
+
+
+def guard(connection: socket.socket, options: dict) -> None:
+    """Makes a world, starts a kernel in it, and reports how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+    name = connection.recv(64).decode("ascii")
+    if not re.fullmatch(r"[0-9a-f]{16}", name):
+        raise ValueError("a kernel's folder has a name of 16 hexadecimal digits")
+    processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    make_world(name, options)
+    ready, say_ready = os.pipe()
+    go, say_go = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        for descriptor in (connection.detach(), processes, ready, say_go):
+            os.close(descriptor)
+        become_kernel(options["limits"], say_ready, go)
+    os.close(say_ready)
+    os.close(go)
+    message = os.read(ready, 4096).decode()
+    if message != "ready":
+        raise RuntimeError(message or "the kernel ended before it was ready")
+    # The sockets are there; from now on the folder, which is on the grader's disk, stays as it is.
+    flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV
+    mount("none", KERNEL, None, flags)
+    os.write(say_go, b"\0")
+    connection.send(b'{"ready": true}')
+    ended = watch(connection, pid, processes, options["limits"]["memory"])
+    connection.send(json.dumps(ended).encode())
+
+
+def watch(connection: socket.socket, pid: int, processes: int, memory: int) -> dict:
+    """Waits for a kernel's end, and brings it about when the grader or its memory says so."""
+    alive, cause = os.pidfd_open(pid), None
+    look, open_ends = time.monotonic(), [alive, connection]
+    while True:
+        events, _, _ = select.select(open_ends, [], [], WATCH_SECONDS)
+        if connection in events:
+            word = connection.recv(64)
+            if word == b"interrupt":
+                os.kill(pid, signal.SIGINT)
+            else:  # "kill", or the grader is gone
+                cause = cause or "killed"
+                open_ends = [alive]
+                os.kill(pid, signal.SIGKILL)
+        if alive in events:
+            break
+        if time.monotonic() - look > WATCH_SECONDS:
+            look = time.monotonic()
+            if memory_of(pid, processes, memory) > memory:
+                cause = cause or "memory"
+                os.kill(pid, signal.SIGKILL)
+    _, status, used = os.wait4(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if cause is None and code == -signal.SIGKILL:
+        cause = "memory"  # nobody but the system's out-of-memory killer kills process 1
+    if cause is None and code == -signal.SIGXCPU:
+        cause = "time"
+    return {"exit": code, "cause": cause, "cpu_seconds": used.ru_utime + used.ru_stime}
+
+
+def memory_of(pid: int, processes: int, enough: int) -> int:
+    """Bytes in use by a process and its descendants; shared pages are divided if it matters.
+
+    Args:
+        pid: The process.
+        processes: Descriptor of a /proc that shows it.
+        enough: Below this a quick overestimate will do.
+    """
+
+    def read(path: str) -> str:
+        try:
+            with open(os.open(path, os.O_RDONLY, dir_fd=processes)) as stream:
+                return stream.read()
+        except OSError:  # it ended meanwhile
+            return ""
+
+    family, waiting, total = [], [pid], 0
+    while waiting:
+        member = waiting.pop()
+        family.append(member)
+        total += resource.getpagesize() * int((read(f"{member}/statm").split() or "00")[1])
+        try:
+            tasks = os.open(f"{member}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=processes)
+        except OSError:
+            continue
+        names = os.listdir(tasks)
+        os.close(tasks)
+        for task in names:
+            waiting += map(int, read(f"{member}/task/{task}/children").split())
+    if total > enough:
+        shares = (re.search(r"^Pss:\s+(\d+) kB", read(f"{p}/smaps_rollup"), re.M) for p in family)
+        total = sum(1024 * int(share[1]) for share in shares if share)
+    return total
+
+
+def make_world(name: str, options: dict) -> None:
+    """Moves this process, and all that it will start, to namespaces of their own."""
+    limits = options["limits"]
+    if options["user"] is not None:  # the grader is root, and its notebooks must not be
+        os.setgroups([])
+        os.setresgid(*[options["user"]] * 3)
+        os.setresuid(*[options["user"]] * 3)
+        call("prctl", PR_SET_DUMPABLE, 1)
+        call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+    user, group = os.getuid(), os.getgid()
+    flags = 0
+    for flag in CLONE.values():
+        flags |= flag
+    call("unshare", flags)
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"1000 {user} 1"),
+        ("gid_map", f"1000 {group} 1"),
+    ):
+        Path("/proc/self", file).write_text(text)
+    Path("/proc/self/oom_score_adj").write_text("1000")  # first to go when the machine is short
+
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
+    mount(f"{KERNELS}/{name}", KERNEL, None, MS_BIND)
+    safe = MS_NOSUID | MS_NODEV
+    for hidden in (KERNELS, "/proc"):
+        mount("tmpfs", hidden, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
+    for folder in (SCRATCH, "/dev/shm"):
+        bounds = f"size={limits['scratch']},nr_inodes={limits['files']},mode=0700"
+        mount("tmpfs", folder, "tmpfs", safe, bounds)
+    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
+
+
+def become_kernel(limits: dict, say_ready: int, go: int) -> None:
+    """Gives up every right, starts ipykernel, and hands over once the guard has shut the folder."""
+    try:
+        call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+        nowhere = os.open("/dev/null", os.O_RDWR)
+        for descriptor in range(3):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        bound(limits)
+        surrender()
+        work = Path(SCRATCH, "work")
+        shutil.copytree(Path(KERNEL, "work"), work, symlinks=True)
+        os.chdir(work)
+        os.environ.update(HOME=SCRATCH, TMPDIR=SCRATCH, IPYTHONDIR=f"{SCRATCH}/.ipython")
+        from ipykernel.kernelapp import IPKernelApp
+
+        app = IPKernelApp.instance()
+        app.initialize(["-f", f"{KERNEL}/connection.json", "--HistoryManager.hist_file=:memory:"])
+    except BaseException as error:
+        os.write(say_ready, f"{type(error).__name__}: {error}".encode()[:4000])
+        os._exit(1)
+    os.write(say_ready, b"ready")
+    os.read(go, 1)
+    os.close(say_ready)
+    os.close(go)
+    app.start()
+    os._exit(0)
+
+
+def bound(limits: dict) -> None:
+    """Sets the limits that the system keeps, for this process and all that it starts."""
+    for kind, value in {
+        resource.RLIMIT_DATA: limits["memory"],
+        resource.RLIMIT_NPROC: limits["processes"],
+        resource.RLIMIT_NOFILE: limits["open_files"],
+        resource.RLIMIT_FSIZE: limits["scratch"],
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_CORE: 0,
+    }.items():
+        resource.setrlimit(kind, (value, value))
+    used = int(time.process_time()) + 1
+    seconds = used + limits["cpu_seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+
+
+def surrender() -> None:
+    """Gives up all capabilities and dangerous system calls, for good.
+
+    Raises:
+        RuntimeError: On a machine whose system calls are not in the table.
+    """
+    for capability in range(64):
+        try:
+            call("prctl", PR_CAPBSET_DROP, capability, 0, 0, 0)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # there are no more
+                raise
+            break
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process; linux/capability.h
+    nothing = (ctypes.c_uint32 * 6)()
+    call("capset", ctypes.byref(header), ctypes.byref(nothing))
+    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+    if platform.machine() not in MACHINES:
+        raise RuntimeError(
+            f"No table of system calls for {platform.machine()}; there are {', '.join(MACHINES)}."
+        )
+    program = b"".join(
+        struct.pack("=HBBI", *instruction) for instruction in filter_program(platform.machine())
+    )
+    lines = ctypes.create_string_buffer(program, len(program))
+    address = ctypes.addressof(lines)
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, address))
+    call("prctl", PR_SET_SECCOMP, 2, header, 0, 0)
+
+
+def filter_program(machine: str) -> list[tuple[int, int, int, int]]:
+    """The filter of system calls; each line is (code, jump if true, jump if false, constant)."""
+    column, architecture = MACHINES[machine]
+    load, equal, at_least, any_bit, back = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/bpf_common.h
+    allow, kill = 0x7FFF0000, 0x80000000  # linux/seccomp.h
+    not_permitted, not_known = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
+    number, flags = 0, 16  # offsets in struct seccomp_data
+    program = [
+        (load, 0, 0, 4),
+        (equal, 1, 0, architecture),
+        (back, 0, 0, kill),
+        (load, 0, 0, number),
+        (at_least, 0, 1, 0x40000000),  # x32, the same calls by other numbers
+        (back, 0, 0, not_permitted),
+    ]
+    for denied in DENIED.values():
+        program += [(equal, 0, 1, denied[column]), (back, 0, 0, not_permitted)]
+    # clone3 hides its flags from filters; told that there is none, the C library uses clone.
+    program += [(equal, 0, 1, CLONE_CALLS["clone3"][column]), (back, 0, 0, not_known)]
+    namespaces = 0x02000000  # cgroup
+    for flag in CLONE.values():
+        namespaces |= flag
+    program += [
+        (equal, 0, 3, CLONE_CALLS["clone"][column]),
+        (load, 0, 0, flags),
+        (any_bit, 0, 1, namespaces),
+        (back, 0, 0, not_permitted),
+        (back, 0, 0, allow),
+    ]
+    return program
+
+
+if __name__ == "__main__":
+    main()
