@@ -1,0 +1,260 @@
+"""A course's folder as nbgrader sees it: its configuration, its submissions and its gradebook."""
+
+from __future__ import annotations
+
+import glob
+import json
+import logging
+from collections.abc import Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_core.application import JupyterApp
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.apps.baseapp import NbGrader
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import Execute
+from nbgrader.utils import rmtree
+from traitlets.config import Config
+from traitlets.utils.importstring import import_item
+
+
+@dataclass(frozen=True)
+class MarkedCell:
+    """A cell that nbgrader knows, as the gradebook has it.
+
+    Args:
+        grade_id: Its name.
+        cell_type: "code" or "markdown".
+        source: The released source; a stub where students write.
+        marks: Its nbgrader metadata.
+    """
+
+    grade_id: str
+    cell_type: str
+    source: str
+    marks: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A released notebook, as the gradebook has it.
+
+    Args:
+        kernelspec: The kernel it is for.
+        cells: The cells that nbgrader knows, in the notebook's order.
+    """
+
+    kernelspec: dict[str, Any]
+    cells: tuple[MarkedCell, ...]
+
+
+class Course:
+    """A course folder with its nbgrader_config.py.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        app = NbGrader()
+        app.load_cwd_config = False
+        app.log_level = logging.ERROR
+        app.load_config_file()  # the user's and the machine's
+        super(JupyterApp, app).load_config_file("nbgrader_config.py", path=str(self.root))
+        self.config: Config = app.config
+        self.coursedir = self._coursedir()
+
+    def _coursedir(self, **options: str) -> CourseDirectory:
+        return CourseDirectory(config=self.config, root=str(self.root), **options)
+
+    def folder(self, step: str, student: str, assignment: str) -> Path:
+        """The folder of one submission in one of nbgrader's steps, such as "submitted"."""
+        name = getattr(self.coursedir, f"{step}_directory")
+        return Path(self.coursedir.format_path(name, student, assignment))
+
+    @contextmanager
+    def gradebook(self) -> Iterable[Gradebook]:
+        """Opens the gradebook."""
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            yield gradebook
+
+    def students(self, assignment: str) -> list[str]:
+        """Who handed the assignment in, by the names of the folders."""
+        pattern = self.folder("submitted", "*", glob.escape(assignment))
+        before, after = str(pattern).split("*", 1)
+        found = (name[len(before) : len(name) - len(after)] for name in glob.glob(str(pattern)))
+        return sorted(name for name in found if name and not name.startswith("."))
+
+    def blueprints(self, assignment: str) -> dict[str, Blueprint]:
+        """The assignment's notebooks, by name.
+
+        Raises:
+            LookupError: When the gradebook does not have the assignment.
+        """
+        with self.gradebook() as gradebook:
+            try:
+                notebooks = gradebook.find_assignment(assignment).notebooks
+            except MissingEntry:
+                raise LookupError(
+                    f"The gradebook has no assignment {assignment!r}. "
+                    f"Run: nbgrader generate_assignment {assignment}"
+                ) from None
+            return {notebook.name: self._blueprint(assignment, notebook) for notebook in notebooks}
+
+    def _blueprint(self, assignment: str, notebook: Any) -> Blueprint:
+        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+        tasks = {cell.name: cell.max_score for cell in notebook.task_cells}
+        solutions = {cell.name for cell in notebook.solution_cells}
+        cells = {}
+        for cell in notebook.source_cells:
+            name = cell.name
+            marks = {
+                "grade_id": name,
+                "grade": name in points,
+                "solution": name in solutions or name in tasks,
+                "task": name in tasks,
+                "locked": bool(cell.locked),
+                "schema_version": 3,
+                "checksum": cell.checksum,
+                "cell_type": cell.cell_type,
+            }
+            if name in tasks:
+                marks |= {"solution": False, "points": float(tasks[name])}
+            elif name in points:
+                marks |= {"points": float(points[name])}
+            cells[name] = MarkedCell(name, cell.cell_type, cell.source, marks)
+        # A database keeps no order; the released notebook does.
+        released = self.folder("release", ".", assignment) / f"{notebook.name}.ipynb"
+        order = list(cells)
+        if released.is_file():
+            there = nbformat.read(released, as_version=4).cells
+            names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in there]
+            order.sort(key=lambda name: names.index(name) if name in names else len(names))
+        kernelspec = json.loads(notebook.kernelspec or "null") or {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
+        return Blueprint(kernelspec, tuple(cells[name] for name in order))
+
+    def executing(self) -> list[type]:
+        """The configured preprocessors up to the one that executes; these need no gradebook."""
+        steps = _classes(Autograde(config=self.config).autograde_preprocessors)
+        last = max((i for i, step in enumerate(steps) if issubclass(step, Execute)), default=-1)
+        return steps[: last + 1]
+
+    def sanitise(self, submitted: Path, assignment: str, student: str) -> dict[str, NotebookNode]:
+        """Passes a submission's notebooks through nbgrader's sanitising steps.
+
+        Args:
+            submitted: A folder with the layout of the course's `submitted`.
+            assignment: The assignment.
+            student: The student.
+
+        Returns:
+            The notebooks by name, ready to be executed.
+        """
+        return _Sanitise(self, submitted, assignment, student).run()
+
+    def record(
+        self,
+        submitted: Path,
+        assignment: str,
+        student: str,
+        executed: dict[str, NotebookNode],
+    ) -> None:
+        """Writes a submission's grades and its autograded folder, as `nbgrader autograde` does.
+
+        To do it again changes nothing, so a call that was cut off is simply repeated.
+
+        Args:
+            submitted: A folder with the layout of the course's `submitted`.
+            assignment: The assignment.
+            student: The student.
+            executed: The notebooks after the steps of `executing`, by name.
+        """
+        _Record(self, submitted, assignment, student, executed).start()
+
+
+def _classes(steps: list[type | str]) -> list[type]:
+    return [import_item(step) if isinstance(step, str) else step for step in steps]
+
+
+class _Autograde(Autograde):
+    """nbgrader's converter on one submission that lies in a folder of ours."""
+
+    def __init__(self, course: Course, submitted: Path, assignment: str, student: str) -> None:
+        super().__init__(
+            config=course.config,
+            coursedir=course._coursedir(
+                submitted_directory=str(submitted),
+                assignment_id=assignment,
+                student_id=glob.escape(student),
+            ),
+        )
+        self._student = student
+
+
+class _Sanitise(_Autograde):
+    def run(self) -> dict[str, NotebookNode]:
+        self.init_notebooks()
+        self.exporter = self.exporter_class(config=self.config)
+        self._init_preprocessors()
+        known = {}
+        for paths in self.assignments.values():
+            for path in sorted(paths):
+                resources = self.init_single_notebook_resources(path)
+                text, _ = self.exporter.from_filename(path, resources=resources)
+                known[Path(path).stem] = nbformat.reads(text, as_version=4)
+        return known
+
+
+class _Record(_Autograde):
+    force = True
+
+    def __init__(
+        self,
+        course: Course,
+        submitted: Path,
+        assignment: str,
+        student: str,
+        executed: dict[str, NotebookNode],
+    ) -> None:
+        super().__init__(course, submitted, assignment, student)
+        self._executed = executed
+        self._done = len(course.executing())
+
+    def convert_notebooks(self) -> None:
+        # nbgrader's own loop turns every error into one that does not say what happened.
+        assignment = self.coursedir.assignment_id
+        for paths in self.assignments.values():
+            self.notebooks = sorted(paths)
+            destination = Path(self._format_dest(assignment, self._student))
+            if destination.exists():
+                rmtree(str(destination))
+            self.run_pre_convert_hook()
+            self.init_assignment(assignment, self._student)
+            for path in self.notebooks:
+                self.convert_single_notebook(path)
+            self.set_permissions(assignment, self._student)
+            self.run_post_convert_hook()
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        resources = self.init_single_notebook_resources(notebook_filename)
+        self._sanitizing = False
+        try:
+            self.exporter._preprocessors = []
+            for step in self.autograde_preprocessors[self._done :]:
+                self.exporter.register_preprocessor(step)
+            notebook = self._executed[resources["nbgrader"]["notebook"]]
+            output, resources = self.exporter.from_notebook_node(notebook, resources)
+            self.write_single_notebook(output, resources)
+        finally:
+            self._sanitizing = True
