@@ -54,8 +54,8 @@ function numbers(caption, columns, names) {
   table.append(make("caption", "", caption));
   const head = table.createTHead().insertRow();
   columns.forEach((name) => {
-    const cell = make("th", "", name);
-    cell.scope = "col";
+    const cell = make(name ? "th" : "td", "", name);
+    if (name) cell.scope = "col";
     head.append(cell);
   });
   const body = table.createTBody();

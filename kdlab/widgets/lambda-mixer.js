@@ -82,8 +82,8 @@ function render({ model, el }) {
   table.append(make("caption", "", "Where training stops: q* = (onehot(y) + λ·p) / (1 + λ)"));
   const head = table.createTHead().insertRow();
   ["token", "onehot(y)", "p", "q*", ""].forEach((title) => {
-    const cell = make("th", "", title);
-    cell.scope = "col";
+    const cell = make(title ? "th" : "td", "", title);
+    if (title) cell.scope = "col";
     head.append(cell);
   });
   const body = table.createTBody();

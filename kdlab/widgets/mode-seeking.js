@@ -167,8 +167,8 @@ function render({ model, el }) {
   const columns = ["", "KL(p‖q)", "KL(q‖p)", "loss", "mean", "width", "steps"];
   const head = table.createTHead().insertRow();
   columns.forEach((name) => {
-    const cell = make("th", "", name);
-    cell.scope = "col";
+    const cell = make(name ? "th" : "td", "", name);
+    if (name) cell.scope = "col";
     head.append(cell);
   });
   const row = table.createTBody().insertRow();

@@ -183,8 +183,8 @@ function render({ model, el }) {
   const head = table.createTHead().insertRow();
   const columns = ["steps taken", "λ", "LM", "KD", "λ·KD", "gap"];
   columns.forEach((title) => {
-    const cell = make("th", "", title);
-    cell.scope = "col";
+    const cell = make(title ? "th" : "td", "", title);
+    if (title) cell.scope = "col";
     head.append(cell);
   });
   const body = table.createTBody();

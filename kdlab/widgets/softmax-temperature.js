@@ -60,8 +60,8 @@ function render({ model, el }) {
   table.append(make("caption", "", "softmax(logits / T)"));
   const head = table.createTHead().insertRow();
   ["token", "logit", "at T = 1", "at T", ""].forEach((name) => {
-    const cell = make("th", "", name);
-    cell.scope = "col";
+    const cell = make(name ? "th" : "td", "", name);
+    if (name) cell.scope = "col";
     head.append(cell);
   });
   const body = table.createTBody();

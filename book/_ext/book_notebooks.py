@@ -1,0 +1,164 @@
+"""Each page with code downloads as a notebook that runs, outputs included.
+
+MyST-NB executes a page as a notebook whose text is still MyST. Here that text becomes what any
+notebook shows: directives and roles turn into plain Markdown, widgets into cells that show them.
+The page gets the theme's ``.ipynb`` button, and a line at its end that says how to run it.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from sphinx.application import Sphinx
+
+OPEN = re.compile(r"^(?P<marks>`{3,}|:{3,})\{(?P<name>[\w:-]+)\}[ ]*(?P<argument>.*)$")
+OPTION = re.compile(r"^:(?P<name>[\w-]+):[ ]*(?P<value>.*)$")
+ROLE = re.compile(r"\{(?P<role>[\w:]+)\}`(?P<text>[^`]+)`")
+LABELLED = re.compile(r"^\$\$[ ]*\((?P<label>[\w-]+)\)[ ]*$", re.MULTILINE)
+TARGET = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)
+MARK = re.compile(r"^(?:\([x ]\)|\[[x ]\])[ ]+")
+
+
+def blocks(text: str) -> Iterator[tuple[str, str, dict, str]]:
+    """Directives and what stands between: name, argument, options, body; the name "" is text."""
+    plain: list[str] = []
+    lines = iter(text.splitlines())
+    for line in lines:
+        opened = OPEN.match(line)
+        if not opened:
+            plain.append(line)
+            continue
+        yield "", "", {}, "\n".join(plain)
+        plain, options, body = [], {}, []
+        for inside in lines:
+            if inside.strip() == opened["marks"]:
+                break
+            option = OPTION.match(inside)
+            if option and not body:
+                options[option["name"]] = option["value"]
+            elif body or inside.strip():
+                body.append(inside)
+        yield opened["name"], opened["argument"], options, "\n".join(body)
+    yield "", "", {}, "\n".join(plain)
+
+
+def say(role: re.Match) -> str:
+    """A role as a notebook can show it."""
+    text = role["text"]
+    if role["role"].startswith("cite"):
+        return "[" + ", ".join(key.strip() for key in text.split(",")) + "]"
+    if role["role"] == "eq":
+        return f"({text})"
+    if role["role"] == "math":
+        return f"${text}$"
+    named = re.fullmatch(r"(.+?)\s*<[^>]*>", text)
+    return named[1] if named else text
+
+
+def plain_markdown(text: str) -> str:
+    """MyST without directives as Markdown: equations numbered by name, links to notebooks."""
+    text = TARGET.sub("", text)
+    text = LABELLED.sub(r"\\tag{\g<label>}\n$$", text)
+    text = ROLE.sub(say, text)
+    return re.sub(r"\]\(([\w./-]+)\.md(#[\w-]+)?\)", r"](\1.ipynb\2)", text)
+
+
+def question(kind: str, body: str) -> str:
+    """A question's prompt and choices; what we say to each is folded away."""
+    parts = re.split(r"\n\s*\n", body)
+    pairs = [part.split("\n: ", 1) for part in parts if "\n: " in part]
+    prompt = "\n\n".join(part for part in parts if "\n: " not in part)
+    terms = [MARK.sub("", term) for term, _ in pairs]
+    if kind == "numeric":
+        choices = []
+    elif kind == "matching":
+        lefts, rights = zip(*(term.split(" => ") for term in terms), strict=True)
+        choices = [*lefts, "with: " + "; ".join(sorted(rights))]
+    else:
+        choices = sorted(terms) if kind == "ordering" else terms
+    shown = "\n".join(f"- {choice}" for choice in choices)
+    answers = "\n\n".join(f"**{term}**: {said}" for term, said in pairs)
+    return (
+        f"**Question** ({kind}). {prompt}\n\n{shown}\n\n<details><summary>What we say to each "
+        f"answer</summary>\n\n{answers}\n\n</details>"
+    )
+
+
+def as_cells(text: str) -> list:
+    """A cell of MyST as the cells of a notebook."""
+    cells, markdown = [], []
+    for name, argument, options, body in blocks(text):
+        if name == "widget":
+            cells.append(new_markdown_cell("\n\n".join(filter(None, markdown))))
+            given = ", ".join(f"{key}={python(value)}" for key, value in options.items())
+            cells.append(
+                new_code_cell(
+                    f"from kdlab.widgets import WIDGETS\n\nWIDGETS[{argument!r}]({given})"
+                )
+            )
+            markdown = []
+        elif name == "":
+            markdown.append(plain_markdown(body).strip())
+        elif name == "question":
+            markdown.append(plain_markdown(question(argument, body)))
+        elif name in ("math", "bibliography", "progress", "tableofcontents", "index"):
+            markdown.append(f"$$\n{body}\n$$" if name == "math" else "")
+        else:  # an admonition or a figure
+            inner = plain_markdown(body).strip() or argument
+            title = argument or name.capitalize()
+            markdown.append(
+                "\n".join(f"> {line}" for line in (f"**{title}**", "", *inner.splitlines()))
+            )
+    cells.append(new_markdown_cell("\n\n".join(filter(None, markdown))))
+    return [cell for cell in cells if cell.source.strip()]
+
+
+def python(value: str) -> str:
+    """A directive's option as a Python literal."""
+    try:
+        return repr(json.loads(value))
+    except ValueError:
+        return repr(value)
+
+
+def plain_notebook(source: Path):
+    """The executed notebook without a word of MyST."""
+    notebook = nbformat.read(source, as_version=4)
+    cells = []
+    for cell in notebook.cells:
+        cells += as_cells(cell.source) if cell.cell_type == "markdown" else [cell]
+    for i, cell in enumerate(cells):
+        cell["id"] = f"cell-{i}"
+    notebook.cells = cells
+    notebook.nbformat_minor = 5
+    notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info")}
+    return notebook
+
+
+def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
+    """Write the page's notebook, and say on the page where it is."""
+    executed = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
+    if doctree is None or page not in app.env.nb_metadata or not executed.exists():
+        return
+    target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(plain_notebook(executed), target)
+    context["ipynb_source"] = f"{page}.ipynb"
+    link = context["pathto"](f"_sources/{page}.ipynb", 1)
+    name = html.escape(Path(page).name)
+    context["body"] += (
+        '<p class="book-run"><strong>Run it yourself.</strong> '
+        f'<a href="{html.escape(link)}" download>This page as a notebook</a> goes into your clone '
+        f"of the repository; <code>make book</code> once, then <code>.venv/bin/jupyter lab "
+        f"{name}.ipynb</code>, and run its cells from the top.</p>\n"
+    )
+
+
+def setup(app: Sphinx) -> dict:
+    # Before the theme makes its buttons, and before book_execution adds its line.
+    app.connect("html-page-context", offer, priority=400)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
