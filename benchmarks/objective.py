@@ -279,7 +279,7 @@ def table(title: str, summary: dict[str, dict]):
     from rich.table import Table
 
     out = Table(title=title)
-    out.add_column("implementation")
+    out.add_column("implementation", no_wrap=True)
     columns = ("seconds", "range", "× floor", "× ours", "CPU s", "× floor", "MiB", "× ours")
     for column in columns:
         out.add_column(column, justify="right", no_wrap=True)
@@ -367,7 +367,7 @@ def main() -> None:
         return
     from rich.console import Console
 
-    results = (scaling if arguments.scaling else reference)(arguments.rounds, Console())
+    results = (scaling if arguments.scaling else reference)(arguments.rounds, Console(width=110))
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 

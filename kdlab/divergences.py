@@ -8,8 +8,8 @@ last axis. Every divergence has the same contract:
 - value and gradient stay finite where both distributions give a token no probability (logit -inf);
 - no gradient reaches the teacher.
 
-Each is written twice over, as one small *kernel*: its value from log p and log q, and its gradient
-with respect to the student's scaled logits, in closed form. The functions below and the fused
+Each is written once, as one small *kernel*: from log(p/q), p and q, its value and its gradient with
+respect to the student's scaled logits, in closed form. The functions below and the fused
 objective (:mod:`kdlab.fused`) use the same kernels, so there is one place where each formula lives.
 """
 
@@ -36,7 +36,7 @@ Divergence = Callable[..., Tensor]
 """(student_logits, teacher_logits, *, temperature) -> [...]"""
 
 Kernel = Callable[..., tuple[Tensor, Tensor | None]]
-"""(log_p, log_q, p, q, need_grad) -> (value [...], gradient to the scaled logits [..., V])"""
+"""(log(p/q), p, q, need_grad) -> (value [...], gradient to the scaled logits [..., V])"""
 
 
 def forward_kl(
@@ -209,49 +209,43 @@ DIVERGENCES: dict[str, Divergence] = {
 # every term ≥ 0.
 
 
-def _forward_kl(log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool):
-    value = _kl(p, q, log_p - log_q)
+def _forward_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+    value = _kl(p, q, log_ratio)
     return value, q - p if need_grad else None
 
 
-def _reverse_kl(log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool):
-    log_ratio = log_q - log_p
+def _reverse_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+    log_ratio = -log_ratio
     value = _kl(q, p, log_ratio)
     return value, _weigh(q, log_ratio - value.unsqueeze(-1)) if need_grad else None
 
 
-def _total_variation(log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+def _total_variation(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool):
     difference = q - p
     value = 0.5 * difference.abs().sum(-1)
     return value, _through_softmax(q, 0.5 * difference.sign()) if need_grad else None
 
 
-def _jensen_shannon(
-    log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, beta: float
-):
+def _jensen_shannon(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, beta: float):
     m = beta * p + (1 - beta) * q
-    p_over_m = _log_share(log_p, log_q, beta)  # log(p / m)
-    q_over_m = _log_share(log_q, log_p, 1 - beta)  # log(q / m)
+    p_over_m = _log_share(-log_ratio, beta)  # log(p / m)
+    q_over_m = _log_share(log_ratio, 1 - beta)  # log(q / m)
     value = beta * _kl(p, m, p_over_m) + (1 - beta) * _kl(q, m, q_over_m)
     return value, _through_softmax(q, (1 - beta) * q_over_m) if need_grad else None
 
 
-def _skew_forward_kl(
-    log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float
-):
-    value = _kl(p, alpha * p + (1 - alpha) * q, _log_share(log_p, log_q, alpha))
+def _skew_forward_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float):
+    value = _kl(p, alpha * p + (1 - alpha) * q, _log_share(-log_ratio, alpha))
     if not need_grad:
         return value, None
     # The slope −(1−α)·p/m has no bound where q vanishes; q·p/m has, and less q it is 0 at q = p.
-    q_over_m = _log_share(log_q, log_p, 1 - alpha).exp()
+    q_over_m = _log_share(log_ratio, 1 - alpha).exp()
     pull = (1 - alpha) * (_weigh(p, q_over_m) - q)
     return value, q * pull.sum(-1, keepdim=True) - pull
 
 
-def _skew_reverse_kl(
-    log_p: Tensor, log_q: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float
-):
-    q_over_m = _log_share(log_q, log_p, alpha)
+def _skew_reverse_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float):
+    q_over_m = _log_share(log_ratio, alpha)
     value = _kl(q, alpha * q + (1 - alpha) * p, q_over_m)
     if not need_grad:
         return value, None
@@ -331,9 +325,8 @@ def _kl_by_terms(a: Tensor, b: Tensor, log_ratio: Tensor) -> Tensor:
     return torch.where(log_ratio.abs() < 0.5, near, far).sum(-1).clamp_min(0.0)
 
 
-def _log_share(log_a: Tensor, log_b: Tensor, weight: float) -> Tensor:
-    """log(a / (weight·a + (1−weight)·b)), exactly 0 where a = b, for 0 < weight < 1."""
-    gap = log_b - log_a
+def _log_share(gap: Tensor, weight: float) -> Tensor:
+    """log(a / (weight·a + (1−weight)·b)) from log(b/a), exactly 0 where that is 0."""
     small = gap.clamp(max=80.0)  # exp() overflows in float32 soon after; there, the rest is added
     share = torch.log1p((1 - weight) * torch.expm1(small))
     if weight < 1e-4:  # where gap is far below 0, 1 + (weight − 1) leaves few digits of weight
@@ -371,7 +364,7 @@ class _Divergence(torch.autograd.Function):
     def forward(ctx, student_logits, teacher_logits, temperature, kernel):
         log_q = log_softmax(student_logits, temperature)
         log_p = log_softmax(teacher_logits, temperature)
-        value, gradient = kernel(log_p, log_q, log_p.exp(), log_q.exp(), ctx.needs_input_grad[0])
+        value, gradient = kernel(log_p - log_q, log_p.exp(), log_q.exp(), ctx.needs_input_grad[0])
         ctx.temperature, ctx.dtype = temperature, student_logits.dtype
         if gradient is not None:
             ctx.save_for_backward(gradient)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of, log_softmax
+from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of
 from kdlab.objective import CombinedObjective, ObjectiveOutput, check_labels, count_items
 from kdlab.teachers import TopK
 
@@ -233,21 +233,24 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
 
 def _terms(logits, teacher, labels, work, need_grad):
     """The two terms at each position; the gradient of their weighted sum replaces the logits."""
-    log_q = log_softmax(logits)
-    q = log_q.exp()
-    lm = -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    q, log_total = _softmax(logits)
+    lm = log_total - logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     kd, kd_gradient = 0.0, None
     if teacher is not None:
-        hot, log_hot = q, log_q
+        hot, hot_logits, hot_total = q, logits, log_total
         if work.temperature != 1.0:
-            log_hot = log_softmax(logits, work.temperature)
-            hot = log_hot.exp()
+            hot_logits = logits / work.temperature
+            hot, hot_total = _softmax(hot_logits)
         kd_grad = need_grad and work.kd_weight > 0
         if isinstance(teacher, TopK):
-            kd, kd_gradient = _over_buckets(log_hot, teacher, work.kernel, kd_grad)
+            log_q = hot_logits - hot_total.unsqueeze(-1)
+            kd, kd_gradient = _over_buckets(log_q, teacher, work.kernel, kd_grad)
         else:
-            log_p = log_softmax(teacher, work.temperature)
-            kd, kd_gradient = work.kernel(log_p, log_hot, log_p.exp(), hot, kd_grad)
+            if work.temperature != 1.0:
+                teacher.div_(work.temperature)
+            p, total = _softmax(teacher)
+            log_ratio = teacher.sub_(hot_logits).sub_((total - hot_total).unsqueeze(-1))
+            kd, kd_gradient = work.kernel(log_ratio, p, hot, kd_grad)
         kd = work.kd_scale * kd
     if need_grad:
         if kd_gradient is None:
@@ -261,13 +264,19 @@ def _terms(logits, teacher, labels, work, need_grad):
     return lm, kd
 
 
+def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """softmax and log Σ exp, with one exponential an entry: the largest probability is 1 / Σ."""
+    q = torch.softmax(logits, -1)
+    return q, logits.amax(-1) - q.amax(-1).log()
+
+
 def _over_buckets(log_q, top_k, kernel, need_grad):
     """A kernel over the k tokens and the tail; its gradient, to the logits of all tokens."""
     rest = log_q.scatter(-1, top_k.ids, -torch.inf)
     log_tail = rest.logsumexp(-1, keepdim=True)
     buckets_q = torch.cat([log_q.gather(-1, top_k.ids), log_tail], -1)
     buckets_p = top_k.teacher_buckets()
-    value, gradient = kernel(buckets_p, buckets_q, buckets_p.exp(), buckets_q.exp(), need_grad)
+    value, gradient = kernel(buckets_p - buckets_q, buckets_p.exp(), buckets_q.exp(), need_grad)
     if gradient is None:
         return value, None
     # The tail's share goes to its tokens in proportion to what the student gives them.
