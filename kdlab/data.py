@@ -33,6 +33,10 @@ class Corpus:
 
     A document belongs to the validation split if the hash of its text says so: the split does not
     depend on the order, on a seed or on the other documents, and no document is in both.
+
+    >>> corpus = Corpus("numbers", tuple(f"document {i}" for i in range(1000)))
+    >>> len(corpus.train) + len(corpus.validation)
+    1000
     """
 
     name: str
@@ -145,6 +149,10 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
         A tokenizer of the ``tokenizers`` library; any text survives encoding and decoding.
 
     Source: Sennrich et al. 2016 (arXiv 1508.07909), on bytes as in GPT-2 (Radford et al. 2019).
+
+    >>> tokenizer = train_tokenizer(load_corpus("pydocs"))
+    >>> tokenizer.decode(tokenizer.encode("Return the λ of a step.").ids)
+    'Return the λ of a step.'
     """
     path = cache_dir() / "tokenizers" / f"{corpus.name}-{corpus.sha256[:16]}-{vocab_size}.json"
     if path.exists():

@@ -45,7 +45,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Means over the positions of a data set that have a label."""
+    """Means over the positions of a data set that have a label.
+
+    >>> calm = Calibration(confidence=(1.0,), accuracy=(1.0,), count=(7,))
+    >>> round(Evaluation(lm_loss=math.log(8), positions=7, calibration=calm).perplexity, 6)
+    8.0
+    """
 
     lm_loss: float  # nats per position
     positions: int

@@ -19,7 +19,14 @@ __all__ = ["PRESETS", "TinyGPT", "TinyGPTConfig", "count_parameters", "logits_of
 
 @dataclass(frozen=True)
 class TinyGPTConfig:
-    """The shape of a :class:`TinyGPT`."""
+    """The shape of a :class:`TinyGPT`.
+
+    Raises:
+        ValueError: d_model is not a multiple of n_head.
+
+    >>> TinyGPTConfig(n_layer=2, n_head=2, d_model=64) == PRESETS["tiny-student"]
+    True
+    """
 
     vocab_size: int = 2048  # entries in the vocabulary, V
     block_size: int = 128  # longest sequence, in tokens
@@ -155,6 +162,9 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
 
     Raises:
         TypeError: the model returned neither.
+
+    >>> logits_of(nn.Embedding(10, 10), torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 10])
     """
     output = model(input_ids, **inputs)
     logits = getattr(output, "logits", output)
@@ -223,7 +233,11 @@ def model_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Parameters of a model, a tied weight counted once."""
+    """Parameters of a model, a tied weight counted once.
+
+    >>> count_parameters(nn.Linear(3, 4))
+    16
+    """
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -24,7 +24,13 @@ __all__ = ["CombinedObjective", "ObjectiveOutput"]
 
 
 class ObjectiveOutput(NamedTuple):
-    """What an objective returns. ``loss`` is the combination of the two terms, nothing else."""
+    """What an objective returns. ``loss`` is the combination of the two terms, nothing else.
+
+    >>> objective = CombinedObjective(lam=0.5)
+    >>> output = objective(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]]), torch.tensor([1]))
+    >>> bool(output.loss == output.lm_loss + 0.5 * output.kd_loss)
+    True
+    """
 
     loss: Tensor  # scalar: call .backward() on it
     lm_loss: Tensor  # scalar, nats per position, at temperature 1

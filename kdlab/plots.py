@@ -34,6 +34,10 @@ def training_curves(history: History, *, title: str = "Both losses fall together
 
     Raises:
         ValueError: the run had no teacher.
+
+    >>> steps = [{"step": i, "lm_loss": 8 / i, "kd_loss": 2 / i, "lam": 1.0} for i in range(1, 9)]
+    >>> [axes.get_ylabel() for axes in training_curves(History(steps)).axes]
+    ['nats per token', 'λ']
     """
     kd_loss = history.column("kd_loss")
     if None in kd_loss:
@@ -69,6 +73,10 @@ def evaluation_curves(
 
     Raises:
         ValueError: a run was not evaluated, or had no teacher and so lacks the column.
+
+    >>> run = History(eval=[{"step": 9, "perplexity": 80.0, "teacher_perplexity": 50.0}])
+    >>> evaluation_curves({"λ = 1": run}).axes[0].get_ylabel()
+    'perplexity'
     """
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for i, (name, history) in enumerate(histories.items()):
@@ -134,6 +142,10 @@ def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
         A figure of two panels: accuracy per bin, and how many positions each bin holds.
 
     Source: Guo et al. 2017 (arXiv 1706.04599).
+
+    >>> calm = Calibration(confidence=(0.5, 0.9), accuracy=(0.5, 0.7), count=(50, 50))
+    >>> reliability_diagram(calm).axes[0].get_title()
+    'Expected calibration error 0.100'
     """
     _, (accuracy, count) = plt.subplots(
         2, 1, figsize=(5, 6), sharex=True, height_ratios=[3, 1], layout="constrained"

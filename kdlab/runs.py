@@ -139,6 +139,15 @@ def distill(
     Raises:
         ValueError: the run in ``out`` that is to be resumed has another recipe, the corpus or the
             teacher is unknown, or the teacher's file is of another corpus.
+
+    >>> import tempfile
+    >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
+    >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
+    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> recipe = Recipe(corpus=str(text), teacher_steps=2, steps=2)
+    >>> summary = distill(text.parent / "run", recipe, device="cpu")
+    >>> summary["teacher_params"] > summary["student_params"]
+    True
     """
     out = Path(out)
     if resume and (out / "recipe.json").exists():
@@ -211,6 +220,15 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
 
     Raises:
         FileNotFoundError: the folder holds no finished run.
+
+    >>> import tempfile
+    >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
+    >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
+    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> recipe = Recipe(corpus=str(text), teacher_steps=2, steps=2)
+    >>> summary = distill(text.parent / "run", recipe, device="cpu")
+    >>> evaluate_run(text.parent / "run", device="cpu").perplexity == summary["eval_perplexity"]
+    True
     """
     student = load_student(run)
     bench = Bench.of(read_recipe(run), device=device)
@@ -241,6 +259,14 @@ def cache_teacher(
 
     Raises:
         ValueError: as :func:`kdlab.write_topk_store`.
+
+    >>> import tempfile
+    >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
+    >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
+    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> recipe = Recipe(corpus=str(text), teacher_steps=2, steps=2)
+    >>> cache_teacher(text.parent / "teacher.topk", recipe, k=8, device="cpu").bytes_per_position
+    34
     """
     bench = Bench.of(recipe, device=device, progress=progress)
     if device == "auto":
@@ -309,6 +335,10 @@ def trained_teacher(
 
     Raises:
         ValueError: the preset is unknown.
+
+    >>> corpus = Corpus("owls", tuple(f"{i} owls " * 40 for i in range(80)))
+    >>> count_parameters(trained_teacher(corpus, steps=1, device="cpu"))
+    1071872
     """
     set_seed(0)
     model = TinyGPT(preset)
@@ -347,6 +377,12 @@ def load_student(folder: str | Path) -> TinyGPT:
 
     Raises:
         FileNotFoundError: there is none.
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> save_student(TinyGPT("tiny-student"), folder)
+    >>> load_student(folder).config.d_model
+    64
     """
     folder = Path(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -68,6 +68,11 @@ class TopK:
     full one. KL(p‖q) is larger by exactly the tail's mass times the KL of the two distributions
     *within* the tail (the chain rule of the KL): nothing is lost where the tail is light, or where
     the student has the teacher's proportions in it.
+
+    >>> half = torch.tensor([0.5]).log()
+    >>> teacher = TopK(torch.tensor([[2]]), log_probs=half[None], log_tail=half)
+    >>> teacher.student_buckets(torch.zeros(1, 4)).exp()  # token 2, and the three others
+    tensor([[0.2500, 0.7500]])
     """
 
     ids: Tensor  # [..., k] token ids, likeliest first
@@ -225,6 +230,14 @@ def write_topk_store(
 
     A position takes ``4k + 2`` bytes with a vocabulary of up to 65,536, and ``k/8`` more for each
     further bit of token id: 258 bytes at k = 64, 274 with 262,144 tokens.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "teacher.topk"
+    >>> ids = torch.arange(8)
+    >>> data = [{"input_ids": ids, "index": torch.tensor(0)}]
+    >>> write_topk_store(nn.Embedding(8, 8), data, path, k=3)
+    >>> path.stat().st_size  # a header, and 7 positions of 14 bytes
+    4194
     """
     check_temperature(temperature)
     path = Path(path)

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 
+import matplotlib as mpl
 import pytest
 
 import kdlab
@@ -13,7 +14,10 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(kdlab.__path__,
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_run(name):
+def test_examples_run(name, tmp_path, monkeypatch):
+    mpl.use("agg")
+    if name == "kdlab.runs":  # it trains teachers, and would keep them
+        monkeypatch.setenv("KDLAB_CACHE", str(tmp_path))
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
 
@@ -22,8 +26,7 @@ def test_every_public_name_is_there_and_says_what_it_is():
     for name in kdlab.__all__:
         value = getattr(kdlab, name)
         if inspect.isclass(value) or inspect.isfunction(value):
-            assert inspect.getdoc(value), name
-            assert inspect.signature(value), name
+            assert ">>>" in value.__doc__, f"{name} has no example"
     assert kdlab.__all__ == sorted(
         kdlab.__all__, key=lambda n: (not n.isupper(), n[0].islower(), n)
     )

@@ -1,0 +1,75 @@
+"""What only a CUDA device can show. Skipped without one: run with ``pytest -m gpu`` on a machine
+that has it."""
+
+import pytest
+import torch
+import torch.nn as nn
+
+from kdlab import (
+    DIVERGENCES,
+    CombinedObjective,
+    DistillationTrainer,
+    LinearCombinedObjective,
+    TinyGPT,
+    TrainConfig,
+    forward_kl,
+)
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+def blocks(n=32, vocabulary=64):
+    ids = torch.randint(0, vocabulary, (n, 16), generator=torch.Generator().manual_seed(0))
+    return [{"input_ids": row, "labels": row} for row in ids]
+
+
+def model(seed):
+    torch.manual_seed(seed)
+    return TinyGPT("tiny-student", vocab_size=64, block_size=16)
+
+
+def run(**changes):
+    config = TrainConfig(steps=12, batch_size=8, **changes)
+    trainer = DistillationTrainer(model(1), model(2), CombinedObjective(lam=0.5), config=config)
+    return trainer, trainer.fit(blocks(), blocks()).column("loss")
+
+
+def test_the_gpu_is_found_and_gives_the_cpu_s_losses():
+    trainer, losses = run()
+    assert trainer.accelerator.device.type == "cuda"
+    assert losses == pytest.approx(run(device="cpu")[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"mixed_precision": "bf16"}, {"compile": True}])
+def test_bf16_and_compiled_students_train_alike(changes):
+    assert run(**changes)[1][-1] == pytest.approx(run()[1][-1], rel=0.05)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_the_linear_objective_is_the_dense_one(name):
+    torch.manual_seed(0)
+    hidden = torch.randn(300, 32, device="cuda", requires_grad=True)
+    teacher_hidden = torch.randn(300, 48, device="cuda")
+    head, teacher_head = nn.Linear(32, 1000).cuda(), nn.Linear(48, 1000).cuda()
+    labels = torch.randint(0, 1000, (300,), device="cuda")
+    labels[::7] = -100
+    dense = CombinedObjective(name, lam=0.5, temperature=2.0)
+    dense = dense(head(hidden), teacher_head(teacher_hidden), labels)
+    linear = LinearCombinedObjective(name, lam=0.5, temperature=2.0, chunk_size=64)
+    linear = linear(hidden, head, teacher_hidden, teacher_head, labels)
+    torch.testing.assert_close(linear.loss, dense.loss, rtol=1e-4, atol=1e-4)
+    for parameter in (hidden, head.weight, head.bias):
+        (ours,) = torch.autograd.grad(linear.loss, parameter, retain_graph=True)
+        (expected,) = torch.autograd.grad(dense.loss, parameter, retain_graph=True)
+        torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_logits_are_right(dtype):
+    torch.manual_seed(0)
+    student, teacher = torch.randn(2, 64, 32_000, device="cuda", dtype=dtype)
+    exact = forward_kl(student.double(), teacher.double())
+    torch.testing.assert_close(forward_kl(student, teacher).double(), exact, rtol=1e-3, atol=0)
