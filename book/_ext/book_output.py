@@ -40,6 +40,8 @@ MENDED = {
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     ' role="doc-biblioentry"': "",
 }
+# Sphinx writes a signature of several lines as a list of definitions with nothing defined.
+LONG_SIGNATURE = re.compile(r"(?<=\(</span>)<dl>\s*((?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL)
 SCRIPT = r'\s*<script\b[^>]*\bsrc="[^"]*{}[^"]*"[^>]*></script>'
 ICON_SCRIPT = re.compile(SCRIPT.format(r"_static/scripts/fontawesome\.js"))
 SEARCH_SCRIPTS = re.compile(SCRIPT.format(r"(?:searchtools|language_data|searchindex)\.js"))
@@ -92,12 +94,18 @@ def copy_mathjax(target: Path) -> None:
 def mend(page: Path) -> None:
     before = page.read_text(encoding="utf8")
     after = ICON_SCRIPT.sub("", before)
+    after = LONG_SIGNATURE.sub(as_lines, after)
     for wrong, right in MENDED.items():
         after = after.replace(wrong, right)
     if page.name != "search.html":
         after = SEARCH_SCRIPTS.sub("", after)
     if after != before:
         page.write_text(after, encoding="utf8")
+
+
+def as_lines(signature: re.Match) -> str:
+    lines = signature[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f'<span class="sig-lines">{lines}</span>'
 
 
 def cut_icons(static: Path, names: set[str]) -> None:

@@ -193,19 +193,23 @@ class ModeSeeking(Widget):
     """
 
     _esm = HERE / "mode-seeking.js"
-    presets = {"reverse": {"w": 1.0}, "skewed": {"teacher": [[0.8, -2.0, 1.0], [0.2, 3.0, 0.5]]}}  # noqa: RUF012
+    presets = {  # noqa: RUF012
+        # So far apart that a wide student settles between them: a local minimum of reverse KL.
+        "far apart": {"teacher": [[0.6, -2.5, 0.7], [0.4, 2.5, 0.7]]},
+    }
     teacher = traitlets.List(
-        traitlets.List(traitlets.Float(), minlen=3, maxlen=3), [[0.6, -2.5, 0.7], [0.4, 2.5, 0.7]]
+        traitlets.List(traitlets.Float(), minlen=3, maxlen=3), [[0.7, -2.0, 0.7], [0.3, 2.0, 0.7]]
     ).tag(sync=True)
     w = traitlets.Float(0.0, min=0.0, max=1.0).tag(sync=True)
-    mu = traitlets.Float(0.5).tag(sync=True)
+    mu = traitlets.Float(1.0).tag(sync=True)
     sigma = traitlets.Float(1.0, min=0.0).tag(sync=True)
     steps = traitlets.Int(0, min=0).tag(sync=True)
 
     def numbers(self) -> Table:
         x = torch.linspace(-6, 6, 121, dtype=torch.float64)
-        bells = [weight * bell(x, mu, sigma) for weight, mu, sigma in self.teacher]
-        forward, reverse, _ = divergences(sum(bells).log(), bell(x, self.mu, self.sigma).log())
+        bells = [math.log(weight) + log_bell(x, mu, sigma) for weight, mu, sigma in self.teacher]
+        log_p = torch.logsumexp(torch.stack(bells), 0)
+        forward, reverse, _ = divergences(log_p, log_bell(x, self.mu, self.sigma))
         row = {
             "KL(p‖q)": forward,
             "KL(q‖p)": reverse,
@@ -381,9 +385,9 @@ def share(log_a: Tensor, log_b: Tensor) -> Tensor:
     return torch.where(a == 0, 0.0, a * (log_a - log_b))
 
 
-def bell(x: Tensor, mu: float, sigma: float) -> Tensor:
-    """A normal density at x, made to sum to 1."""
-    return (-0.5 * ((x - mu) / sigma) ** 2).softmax(-1)
+def log_bell(x: Tensor, mu: float, sigma: float) -> Tensor:
+    """The logarithm of a normal density at x, made to sum to 1."""
+    return (-0.5 * ((x - mu) / sigma) ** 2).log_softmax(-1)
 
 
 def entropy(p: Tensor) -> float:

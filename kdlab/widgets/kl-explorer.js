@@ -35,7 +35,8 @@ function make(tag, className = "", text = "") {
 function slider(name, className, changed) {
   const row = make("label", `slider ${className}`);
   const input = make("input");
-  const output = make("output");
+  const output = make("span", "value");
+  output.setAttribute("aria-hidden", "true"); // the slider itself says its value
   Object.assign(input, { type: "range", min: 0, max: 1, step: 0.01 });
   input.setAttribute("role", "slider");
   input.addEventListener("input", () => changed(Number(input.value)));

@@ -33,7 +33,8 @@ function make(tag, className = "", text = "") {
 function slider(name, className, { min, max, step }, say, changed) {
   const row = make("label", `slider ${className}`);
   const input = make("input");
-  const output = make("output");
+  const output = make("span", "value");
+  output.setAttribute("aria-hidden", "true"); // the slider itself says its value
   Object.assign(input, { type: "range", min, max, step });
   input.setAttribute("role", "slider");
   input.addEventListener("input", () => changed(Number(input.value)));

@@ -1,9 +1,12 @@
 """One build of the book, warnings as errors, and one browser for all tests of this folder."""
 
+import functools
+import http.server
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,56 @@ def chromium():
         browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A tab that notes errors and requests."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    tab.problems, tab.requests = [], []
+    tab.on("pageerror", lambda error: tab.problems.append(str(error)))
+    tab.on("requestfailed", lambda request: tab.problems.append(request.url))
+    tab.on("request", lambda request: tab.requests.append(request.url))
+    tab.on(
+        "console",
+        lambda message: tab.problems.append(message.text) if message.type == "error" else None,
+    )
+    yield tab
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def server(book):
+    """The book under /course/ of a local server: the address of the sub-path."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path):
+            return super().translate_path(path.removeprefix("/course"))
+
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Handler, directory=str(book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/course/"
+        httpd.shutdown()
+
+
+@pytest.fixture(scope="session")
+def settle():
+    """Waits until MathJax, if the tab's page has it, has set everything."""
+
+    def wait(tab):
+        tab.wait_for_load_state("load")
+        mathjax = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0"
+        tab.evaluate(mathjax)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def page_names(book) -> list[str]:
+    """The written pages, relative to the rendered book."""
+    return [path.relative_to(book).as_posix() for path in sorted(book.glob("book/**/*.html"))]

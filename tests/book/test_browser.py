@@ -1,65 +1,16 @@
 """The book as a reader meets it, in Chromium, from a folder and from a server's sub-path."""
 
-import functools
-import http.server
 import re
-import threading
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def page(chromium):
-    """A tab that notes errors and requests."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    tab = context.new_page()
-    tab.problems, tab.requests = [], []
-    tab.on("pageerror", lambda error: tab.problems.append(str(error)))
-    tab.on("requestfailed", lambda request: tab.problems.append(request.url))
-    tab.on("request", lambda request: tab.requests.append(request.url))
-    tab.on(
-        "console",
-        lambda message: tab.problems.append(message.text) if message.type == "error" else None,
-    )
-    yield tab
-    context.close()
-
-
-@pytest.fixture(scope="module")
-def server(book):
-    """The book under /course/ of a local server: the address of the sub-path."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def translate_path(self, path):
-            return super().translate_path(path.removeprefix("/course"))
-
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Handler, directory=str(book))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}/course/"
-        httpd.shutdown()
-
-
-def settle(tab) -> None:
-    """Wait until MathJax, if the page has it, has set everything."""
-    tab.wait_for_load_state("load")
-    tab.evaluate("window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0")
-
-
-def names(book: Path) -> list[str]:
-    return [path.relative_to(book).as_posix() for path in sorted(book.glob("book/**/*.html"))]
-
 
 @pytest.mark.parametrize("origin", ["file", "server"])
-def test_pages_open_without_errors_or_requests_outside(page, book, server, origin):
+def test_pages_open_without_errors_or_requests_outside(
+    page, book, server, origin, settle, page_names
+):
     base = book.as_uri() + "/" if origin == "file" else server
-    for name in [*names(book), "search.html", "genindex.html"]:
+    for name in [*page_names, "search.html", "genindex.html"]:
         page.goto(base + name)
         settle(page)
         assert page.locator("h1:visible").count() > 0, name
@@ -74,8 +25,8 @@ def test_entrance_leads_to_the_welcome_page(page, book):
     assert page.locator("h1").first.inner_text().startswith("Distilling language models")
 
 
-def test_mathematics_is_set(page, book):
-    for name in names(book):
+def test_mathematics_is_set(page, book, settle, page_names):
+    for name in page_names:
         page.goto((book / name).as_uri())
         settle(page)
         wanted = page.locator(".math").count()
@@ -85,10 +36,10 @@ def test_mathematics_is_set(page, book):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_scrolls_sideways_on_a_phone(chromium, book, scheme):
+def test_no_page_scrolls_sideways_on_a_phone(chromium, book, scheme, settle, page_names):
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     tab = context.new_page()
-    for name in names(book):
+    for name in page_names:
         tab.goto((book / name).as_uri())
         settle(tab)
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390, name
@@ -96,7 +47,7 @@ def test_no_page_scrolls_sideways_on_a_phone(chromium, book, scheme):
     context.close()
 
 
-def test_search_finds_reverse_kl_and_is_offered_once(page, book):
+def test_search_finds_reverse_kl_and_is_offered_once(page, book, settle):
     page.goto((book / "search.html").as_uri() + "?q=reverse+KL")
     page.locator("ul.search li").first.wait_for()
     page.goto((book / "book/index.html").as_uri())
@@ -142,9 +93,9 @@ def check(form) -> str:
     return form.locator(".question-verdict").inner_text()
 
 
-def test_every_question_answered_wrongly_then_rightly(page, book):
+def test_every_question_answered_wrongly_then_rightly(page, book, settle, page_names):
     asked = set()
-    for name in names(book):
+    for name in page_names:
         page.goto((book / name).as_uri())
         settle(page)
         forms = page.locator("form.question")
@@ -168,8 +119,8 @@ def test_every_question_answered_wrongly_then_rightly(page, book):
     assert not page.problems
 
 
-def test_each_choice_and_each_expected_number_has_its_own_feedback(page, book):
-    for name in names(book):
+def test_each_choice_and_each_expected_number_has_its_own_feedback(page, book, settle, page_names):
+    for name in page_names:
         page.goto((book / name).as_uri())
         settle(page)
         for form in page.locator('form.question[data-kind="single"]').all():
@@ -198,7 +149,7 @@ def test_numbers_may_be_written_as_readers_write_them(page, book):
     assert "not a number" in check(form)
 
 
-def test_progress_survives_a_reload_and_reaches_the_welcome_page(page, server):
+def test_progress_survives_a_reload_and_reaches_the_welcome_page(page, server, settle):
     page.goto(server + "book/combined/the-formula.html")
     settle(page)
     form = page.locator("#question-noisy-labels")
@@ -218,7 +169,7 @@ def test_progress_survives_a_reload_and_reaches_the_welcome_page(page, server):
     assert row.locator(".question-tally").inner_text().startswith("0 of")
 
 
-def test_questions_by_keyboard_alone(page, book):
+def test_questions_by_keyboard_alone(page, book, settle):
     page.goto((book / "book/combined/the-formula.html").as_uri())
     settle(page)
     single = page.locator("#question-noisy-labels")

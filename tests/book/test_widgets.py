@@ -1,0 +1,410 @@
+"""The widgets in a browser: what they compute is what kdlab computes, however they are moved."""
+
+import json
+import math
+import re
+
+import pytest
+import torch
+
+from kdlab import CombinedObjective, forward_kl, jensen_shannon, reverse_kl
+from kdlab.schedules import SCHEDULES
+from kdlab.widgets import HERE, WIDGETS, LambdaMixer, ModeSeeking, SchedulePlayer, log_bell
+
+CALL = """async ([source, name, args]) => {
+    const module = await import("data:text/javascript," + encodeURIComponent(source));
+    return module[name](...args);
+}"""
+
+
+# --- the mathematics, called directly -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def call(chromium):
+    """Calls an exported function of a widget's module in the browser."""
+    tab = chromium.new_page()
+    sources = {name: (HERE / f"{name}.js").read_text(encoding="utf8") for name in WIDGETS}
+    yield lambda name, function, *args: tab.evaluate(CALL, [sources[name], function, list(args)])
+    tab.close()
+
+
+def distribution(size: int, zeros: bool = False) -> torch.Tensor:
+    p = torch.rand(size, dtype=torch.float64) + 0.01
+    if zeros:
+        p[torch.randint(size, ())] = 0
+    return p / p.sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_softmax(call, seed):
+    torch.manual_seed(seed)
+    logits, temperature = 8 * torch.randn(6, dtype=torch.float64), 0.1 + 5 * torch.rand(()).item()
+    ours = call("softmax-temperature", "softmax", logits.tolist(), temperature)
+    p = (logits / temperature).softmax(-1)
+    assert ours == pytest.approx(p.tolist(), abs=1e-12)
+    entropy = torch.special.entr(p).sum().item()
+    assert call("softmax-temperature", "entropy", ours) == pytest.approx(entropy, abs=1e-9)
+
+
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_divergences(call, seed, zeros):
+    torch.manual_seed(seed)
+    p, q = distribution(4, zeros), distribution(4, zeros)
+    ours = call("kl-explorer", "divergences", p.tolist(), q.tolist())
+    logits = q.log(), p.log()
+    theirs = [f(*logits).item() for f in (forward_kl, reverse_kl, jensen_shannon)]
+    assert ours == pytest.approx(theirs, abs=1e-9)
+    shares = call("kl-explorer", "shares", p.tolist(), q.tolist())
+    assert [sum(column) for column in zip(*shares, strict=True)] == pytest.approx(ours)
+
+
+@pytest.mark.parametrize("name", ["kl-explorer", "lambda-mixer"])
+def test_moving_one_bar_keeps_the_others_in_proportion(call, name):
+    moved = call(name, "withEntry", [0.2, 0.2, 0.6], 0, 0.6)
+    assert moved == pytest.approx([0.6, 0.1, 0.3])
+    assert call(name, "withEntry", [1, 0, 0], 0, 0.5) == pytest.approx([0.5, 0.25, 0.25])
+    assert call(name, "withEntry", [0.2, 0.2, 0.6], 2, 1) == pytest.approx([0, 0, 1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mixing(call, seed):
+    torch.manual_seed(seed)
+    p, q = distribution(5), distribution(5)
+    y, lam = seed % 5, 5 * torch.rand(()).item()
+    out = CombinedObjective(lam=lam)(q.log(), p.log(), torch.tensor(y))
+    ours = call("lambda-mixer", "losses", p.tolist(), q.tolist(), y, lam)
+    theirs = [out.lm_loss.item(), out.kd_loss.item(), out.loss.item()]
+    assert ours == pytest.approx(theirs, abs=1e-9)
+    tokens = list("abcde")
+    mixer = LambdaMixer(tokens=tokens, p=p.tolist(), y=y, lam=lam)
+    wanted = [row["q*"] for row in mixer.numbers().values()]
+    assert call("lambda-mixer", "mixed", p.tolist(), y, lam) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("w", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_slopes_of_the_descent_are_those_of_kdlab(call, seed, w):
+    torch.manual_seed(seed)
+    x = torch.tensor(call("mode-seeking", "grid"), dtype=torch.float64)
+    bells = ModeSeeking().teacher
+    log_p = call("mode-seeking", "logTeacher", x.tolist(), bells)
+    log_p = torch.tensor(log_p, dtype=torch.float64)
+    mu = (4 * torch.rand((), dtype=torch.float64) - 2).requires_grad_()
+    log_sigma = (torch.rand((), dtype=torch.float64) - 0.3).requires_grad_()
+    logits = -0.5 * ((x - mu) / log_sigma.exp()) ** 2
+    loss = (1 - w) * forward_kl(logits, log_p) + w * reverse_kl(logits, log_p)
+    slopes = [slope.item() for slope in torch.autograd.grad(loss, (mu, log_sigma))]
+    ours = call("mode-seeking", "loss", log_p.tolist(), x.tolist(), mu.item(), log_sigma.item(), w)
+    assert ours["value"] == pytest.approx(loss.item(), abs=1e-9)
+    assert [ours["mu"], ours["logSigma"]] == pytest.approx(slopes, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize(("start", "end"), [(1.0, 0.01), (0.5, 2.0)])
+def test_schedules(call, name, start, end):
+    torch.manual_seed(0)
+    run = {
+        "made_with": "random numbers",
+        "lm": (5 - 2 * torch.rand(57).sort().values).tolist(),
+        "kd": (2 - 2 * torch.rand(57).sort().values + 0.01).tolist(),
+        "gap": {str(step): math.sin(step) / 5 for step in range(5, 57, 5)},
+    }
+    player = SchedulePlayer(schedule=name, start=start, end=end, run=run)
+    options = call("schedule-player", "options", name, start, end, 57)
+    assert options == player.options()
+    values = call("schedule-player", "play", name, options, run)
+    assert values == pytest.approx(player.values(), abs=1e-12)
+    assert len(values) == 58
+
+
+# --- in the rendered pages ------------------------------------------------------------------------
+
+
+READ = """(el, names) => ({
+    state: Object.fromEntries(names.map(name => [name, el.model.get(name)])),
+    tables: [...el.querySelectorAll("table")].map(table => {
+        const names = [...table.tHead.rows[0].cells].slice(1).map(cell => cell.textContent);
+        return Object.fromEntries([...table.tBodies[0].rows].map(row => [
+            row.cells[0].textContent,
+            Object.fromEntries(names.map((name, i) => [name, row.cells[i + 1].textContent])
+                .filter(([name, text]) => name && text)),
+        ]));
+    }),
+})"""
+
+
+def read(widget) -> tuple:
+    """The Python widget in the state of the one on the page, and its tables as a reader sees them.
+
+    A table is a dict of its rows by name, each a dict of its columns by name.
+    """
+    kind = WIDGETS[widget.get_attribute("data-widget")]
+    names = [name for name in kind.class_trait_names(sync=True) if not name.startswith("_")]
+    found = widget.evaluate(READ, names)
+    state = {name: value for name, value in found["state"].items() if value is not None}
+    return kind(**state), found["tables"]
+
+
+def wrapper(widget):
+    return read(widget)[0]
+
+
+def shown(widget) -> list[dict]:
+    return read(widget)[1]
+
+
+def assert_agrees(widget, label: str) -> None:
+    """What the page shows, to the digits that it shows, is what kdlab computes."""
+    python, tables = read(widget)
+    pairs = [(tables[-1], python.numbers())]
+    if getattr(python, "students", None):
+        pairs = pairs if python.revealed else []
+        scores = tables[0]
+        if python.revealed:
+            pairs.append((scores, python.scores()))
+        else:
+            assert {row["KL(p‖q)"] for row in list(scores.values())[1:]} == {"?"}
+    for table, numbers in pairs:
+        assert table.keys() == numbers.keys(), label
+        for row, columns in numbers.items():
+            assert table[row].keys() == columns.keys(), f"{label}: {row}"
+            for column, value in columns.items():
+                text = table[row][column]
+                places = len(text.partition(".")[2])
+                said = math.inf if text == "∞" else float(text.replace("−", "-"))
+                close = pytest.approx(value, abs=0.5001 * 10**-places)
+                assert said == close, f"{label}: {row}, {column}"
+
+
+@pytest.fixture(scope="module")
+def mounted(book, page_names) -> dict[str, list[str]]:
+    """The pages that each widget is on."""
+    where: dict[str, list[str]] = {name: [] for name in WIDGETS}
+    for name in page_names:
+        text = (book / name).read_text(encoding="utf8")
+        for kind in re.findall(r'class="book-widget" data-widget="([\w-]+)"', text):
+            where[kind].append(name)
+    return where
+
+
+def widgets_of(page, book, mounted, settle):
+    """Every widget of the book in turn, on its opened page."""
+    for name in sorted({name for names in mounted.values() for name in names}):
+        page.goto((book / name).as_uri())
+        settle(page)
+        for i, widget in enumerate(page.locator(".book-widget").all()):
+            yield f"{name} {i} {widget.get_attribute('data-widget')}", widget
+
+
+def test_every_widget_is_somewhere(mounted):
+    assert all(mounted.values()), mounted
+
+
+def sliders(widget):
+    return [s for s in widget.get_by_role("slider").all() if s.is_visible() and s.is_enabled()]
+
+
+def reveal(widget) -> None:
+    """Predict and reveal, where the widget asks for it."""
+    button = widget.get_by_role("button", name="Reveal")
+    if button.count():
+        button.click()
+        assert "Pick a student first" in widget.inner_text()
+        widget.get_by_role("radio").last.check()
+        button.click()
+
+
+def test_every_widget_dragged_shows_kdlabs_numbers(page, book, mounted, settle):
+    for label, widget in widgets_of(page, book, mounted, settle):
+        assert_agrees(widget, label)
+        reveal(widget)
+        for slider in sliders(widget):
+            before = slider.input_value()
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            y = box["y"] + box["height"] / 2
+            low, high, step = (float(slider.get_attribute(x)) for x in ("min", "max", "step"))
+            part = (float(before) - low) / (high - low)
+            page.mouse.move(box["x"] + 8 + part * (box["width"] - 16), y)
+            page.mouse.down()
+            for at in (0.35, 0.62):
+                page.mouse.move(box["x"] + at * box["width"], y, steps=3)
+                assert_agrees(widget, f"{label}, dragged to {at}")
+            page.mouse.up()
+            assert slider.input_value() != before, label
+            assert float(slider.input_value()) == pytest.approx(
+                low + 0.62 * (high - low), abs=0.03 * (high - low) + step
+            )
+    assert not page.problems
+
+
+def test_every_widget_stepped_by_keys_shows_kdlabs_numbers(page, book, mounted, settle):
+    for label, widget in widgets_of(page, book, mounted, settle):
+        reveal(widget)
+        for slider in sliders(widget):
+            slider.focus()
+            for key in ("Home", "PageUp", "ArrowRight", "ArrowLeft", "End"):
+                before = slider.get_attribute("aria-valuetext")
+                page.keyboard.press(key)
+                assert_agrees(widget, f"{label}, {key}")
+                if key == "End":
+                    high = float(slider.get_attribute("max"))
+                    assert float(slider.input_value()) == high
+                elif key == "ArrowLeft":
+                    assert slider.get_attribute("aria-valuetext") != before, label
+            outline = slider.evaluate("el => getComputedStyle(el).outlineWidth")
+            assert outline == "3px", f"{label}: focus is not visible"
+    assert not page.problems
+
+
+def test_every_choice_of_a_widget_shows_kdlabs_numbers(page, book, mounted, settle):
+    for label, widget in widgets_of(page, book, mounted, settle):
+        reveal(widget)
+        for radio in widget.get_by_role("radio").all():
+            radio.check()
+            assert_agrees(widget, label)
+        for select in widget.locator("select").all():
+            for option in select.locator("option").all():
+                select.select_option(option.get_attribute("value"))
+                assert_agrees(widget, f"{label}, {option.inner_text()}")
+        swap = widget.get_by_role("button", name="Swap p and q")
+        if swap.count():
+            before = shown(widget)[-1]["sum"]
+            swap.click()
+            assert shown(widget)[-1]["sum"]["KL(q‖p)"] == before["KL(p‖q)"]
+            assert_agrees(widget, f"{label}, swapped")
+
+
+def test_changes_are_announced(page, book, mounted, settle):
+    for label, widget in widgets_of(page, book, mounted, settle):
+        reveal(widget)
+        live = widget.get_by_role("status")
+        page.wait_for_timeout(500)
+        before = live.inner_text()
+        sliders(widget)[-1].focus()
+        page.keyboard.press("End")
+        page.keyboard.press("PageDown")
+        page.wait_for_timeout(500)
+        assert live.inner_text() != before, label
+        for slider in sliders(widget):
+            assert slider.get_attribute("aria-valuetext"), label
+
+
+def test_prediction_comes_before_the_numbers(page, book, mounted, settle):
+    told = 0
+    for label, widget in widgets_of(page, book, mounted, settle):
+        if not widget.get_by_role("button", name="Reveal").count():
+            continue
+        assert widget.locator("td", has_text="?").count() >= 12, label
+        assert not sliders(widget)
+        reveal(widget)
+        scores = wrapper(widget).scores()
+        scores.pop("teacher p")
+        best = min(scores, key=lambda name: scores[name]["KL(p‖q)"])
+        assert best in widget.locator("p", has_text="KL(p‖q) =").inner_text()
+        told += 1
+    assert told
+
+
+def test_descent_finds_one_peak_in_reverse_and_both_in_forward(chromium, book, mounted, settle):
+    context = chromium.new_context(reduced_motion="reduce")  # then it ends at once
+    tab = context.new_page()
+    tab.goto((book / mounted["mode-seeking"][0]).as_uri())
+    settle(tab)
+    widget = tab.locator('[data-widget="mode-seeking"]').first
+    share, teacher = sliders(widget)[0], wrapper(widget).teacher
+    x = torch.linspace(-6, 6, 121, dtype=torch.float64)
+    p = sum(weight * log_bell(x, mu, sigma).exp() for weight, mu, sigma in teacher)
+    for key, end in (("Home", "forward"), ("End", "reverse")):
+        widget.get_by_role("button", name="Start over").click()
+        share.focus()
+        tab.keyboard.press(key)
+        widget.get_by_role("button", name="Descend").click()
+        assert_agrees(widget, end)
+        found = wrapper(widget)
+        assert found.steps == 300
+        if end == "forward":  # the student has the teacher's own mean and mean square
+            q = log_bell(x, found.mu, found.sigma).exp()
+            assert (q * x).sum().item() == pytest.approx((p * x).sum().item(), abs=1e-3)
+            assert (q * x**2).sum().item() == pytest.approx((p * x**2).sum().item(), abs=1e-3)
+        else:
+            assert min(abs(found.mu - mu) for _, mu, _ in teacher) < 0.1
+            assert found.sigma < 1.5 * max(sigma for *_, sigma in teacher)
+    context.close()
+
+
+def test_descent_and_player_move_and_can_be_paused(page, book, mounted, settle):
+    for kind, button, trait in (
+        ("mode-seeking", "Descend", "steps"),
+        ("schedule-player", "Play", "position"),
+    ):
+        page.goto((book / mounted[kind][0]).as_uri())
+        settle(page)
+        widget = page.locator(f'[data-widget="{kind}"]').first
+        now = f"el => el.model.get('{trait}')"
+        first = widget.evaluate(now)
+        widget.get_by_role("button", name=button).click()
+        page.wait_for_timeout(300)
+        widget.get_by_role("button", name="Pause").click()
+        paused = widget.evaluate(now)
+        assert paused > first
+        page.wait_for_timeout(200)
+        assert widget.evaluate(now) == paused
+        assert_agrees(widget, f"{kind}, paused")
+
+
+def test_touch_moves_a_slider(chromium, book, mounted, settle):
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    tab = context.new_page()
+    for label, widget in widgets_of(tab, book, mounted, settle):
+        reveal(widget)
+        slider = sliders(widget)[0]
+        slider.scroll_into_view_if_needed()
+        box = slider.bounding_box()
+        before = slider.input_value()
+        tab.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+        assert slider.input_value() != before, label
+        assert_agrees(widget, label)
+    context.close()
+
+
+def test_nothing_jumps_when_widgets_appear(chromium, book, mounted):
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    tab.add_init_script(
+        """window.moved = [];
+        new PerformanceObserver(list => list.getEntries().forEach(entry =>
+            entry.sources.forEach(source => {
+                const el = source.node?.closest?.(".book-widget");
+                if (el) moved.push([el.dataset.widget, source.previousRect.height,
+                                    source.currentRect.height]);
+            }))).observe({type: "layout-shift", buffered: true});"""
+    )
+    for name in sorted({name for names in mounted.values() for name in names}):
+        tab.goto((book / name).as_uri(), wait_until="domcontentloaded")
+        heights = "[...document.querySelectorAll('.book-widget')].map(el => el.offsetHeight)"
+        first = tab.evaluate(heights)
+        tab.wait_for_load_state("load")
+        tab.wait_for_timeout(300)
+        assert first == tab.evaluate(heights)
+        assert min(first) > 100
+        grown = [entry for entry in tab.evaluate("moved") if entry[1] != entry[2]]
+        assert not grown, name
+    context.close()
+
+
+def test_without_scripts_the_numbers_are_there(chromium, book, mounted):
+    context = chromium.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    for kind, names in mounted.items():
+        tab.goto((book / names[0]).as_uri())
+        html = (book / names[0]).read_text(encoding="utf8")
+        state = re.search(rf'mount\(document.currentScript, "{kind}", (\{{.*\}})\);', html)[1]
+        first = WIDGETS[kind](**json.loads(state))
+        table = first.scores() if getattr(first, "students", None) else first.numbers()
+        text = tab.locator("noscript .kdlab-widget").all_inner_texts()
+        value = next(iter(table.values()))
+        assert any(all(f"{x:.3f}" in part for x in value.values()) for part in text), kind
+    context.close()

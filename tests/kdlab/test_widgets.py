@@ -1,0 +1,156 @@
+"""The widgets' Python side: traits, presets, numbers. tests/book drives them in a browser."""
+
+import math
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+from traitlets import TraitError
+
+from kdlab import CombinedObjective, make_schedule
+from kdlab.schedules import SCHEDULES
+from kdlab.widgets import (
+    HERE,
+    WIDGETS,
+    KLExplorer,
+    LambdaMixer,
+    ModeSeeking,
+    SchedulePlayer,
+    SoftmaxTemperature,
+    read_run,
+)
+
+
+def test_each_widget_is_one_module_without_imports():
+    assert {path.stem for path in HERE.glob("*.js")} == set(WIDGETS)
+    for name, widget in WIDGETS.items():
+        source = (HERE / f"{name}.js").read_text(encoding="utf8")
+        assert not re.search(r"\bimport\b|\brequire\(|https?://(?!www\.w3\.org)", source), name
+        assert source.count("export default { render }") == 1
+        assert widget._esm == source or str(widget._esm) == source
+
+
+def test_kdlab_alone_loads_no_widget():
+    program = "import sys, kdlab; sys.exit('anywidget' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_every_preset_has_numbers(name):
+    for preset in (None, *WIDGETS[name].presets):
+        table = WIDGETS[name](preset=preset).numbers()
+        assert table
+        assert all(isinstance(x, float | int) for row in table.values() for x in row.values())
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_unknown_names_are_refused_with_what_is_known(name):
+    with pytest.raises(ValueError, match="unknown preset 'nonsense'"):
+        WIDGETS[name](preset="nonsense")
+    with pytest.raises(ValueError, match="no trait nonsense"):
+        WIDGETS[name](nonsense=1)
+
+
+@pytest.mark.parametrize(
+    ("widget", "traits", "error"),
+    [
+        (KLExplorer, {"p": [0.5, 0.5, 0.5, 0.0]}, TraitError),
+        (KLExplorer, {"q": [1.5, -0.5, 0.0, 0.0]}, TraitError),
+        (KLExplorer, {"p": [0.5, 0.5]}, ValueError),
+        (KLExplorer, {"teacher": [1.0, 0, 0, 0], "students": {"A": [0.5, 0.5]}}, ValueError),
+        (KLExplorer, {"teacher": [1.0, 0, 0, 0], "students": {"A": [0.5, 0, 0, 0]}}, TraitError),
+        (SoftmaxTemperature, {"temperature": 0.0}, TraitError),
+        (SoftmaxTemperature, {"logits": [1.0]}, ValueError),
+        (ModeSeeking, {"w": 1.5}, TraitError),
+        (ModeSeeking, {"teacher": [[1.0, 0.0]]}, TraitError),
+        (LambdaMixer, {"lam": -1.0}, TraitError),
+        (LambdaMixer, {"y": 3}, ValueError),
+        (SchedulePlayer, {"schedule": "sawtooth"}, TraitError),
+        (SchedulePlayer, {"position": -1}, TraitError),
+    ],
+)
+def test_wrong_traits_are_refused(widget, traits, error):
+    with pytest.raises(error):
+        widget(**traits)
+
+
+def test_traits_reach_the_front_end_and_come_back():
+    widget = KLExplorer()
+    assert widget.get_state(["p", "q"]) == {"p": widget.p, "q": widget.q}
+    seen = []
+    widget.observe(lambda change: seen.append(change.new), names="q")
+    widget.set_state({"q": [0.25, 0.25, 0.25, 0.25]})  # what a drag in the browser sends
+    assert seen == [[0.25, 0.25, 0.25, 0.25]]
+    with pytest.raises(TraitError):
+        widget.set_state({"q": [0.9, 0.9, 0.9, 0.9]})
+
+
+def test_kl_explorer_numbers_are_what_they_say():
+    p, q = [0.5, 0.25, 0.25], [0.25, 0.25, 0.5]
+    table = KLExplorer(tokens=["a", "b", "c"], p=p, q=q).numbers()
+    assert table["a"]["KL(p‖q)"] == pytest.approx(0.5 * math.log(2))
+    for column in ("KL(p‖q)", "KL(q‖p)", "JSD"):
+        shares = sum(table[token][column] for token in "abc")
+        assert table["sum"][column] == pytest.approx(shares)
+    assert table["sum"]["KL(p‖q)"] == pytest.approx(0.25 * math.log(2))
+    assert KLExplorer(preset="zero").numbers()["sum"]["KL(p‖q)"] == math.inf
+
+
+def test_the_student_with_the_right_favourite_is_not_the_best():
+    scores = KLExplorer(preset="students").scores()
+    teacher = scores.pop("teacher p")
+    best = min(scores, key=lambda name: scores[name]["KL(p‖q)"])
+    trap = [name for name, row in scores.items() if row["mat"] == teacher["mat"]]
+    assert len(scores) == 4
+    assert trap
+    assert best not in trap
+
+
+def test_lambda_mixer_stands_where_no_student_is_better():
+    widget = LambdaMixer(p=[0.6, 0.3, 0.1], y=1, lam=2.0)
+    column = [row["q*"] for row in widget.numbers().values()]
+    assert column == pytest.approx([0.4, 1.6 / 3, 0.2 / 3])
+    objective = CombinedObjective(lam=2.0)
+    torch.manual_seed(0)
+    logits = torch.tensor(column, dtype=torch.float64).log() + 0.1 * torch.randn(50, 3).double()
+    teacher = torch.tensor(widget.p, dtype=torch.float64).log()
+    others = [objective(z, teacher, torch.tensor(1)).loss.item() for z in logits]
+    assert min(others) > widget.losses()[2]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_player_plays_kdlabs_schedule(name):
+    run = {"made_with": "", "lm": [4.0, 3.0, 2.0, 1.0], "kd": [2.0, 2.0, 1.0, 0.5], "gap": {}}
+    widget = SchedulePlayer(schedule=name, start=2.0, end=0.5, run=run)
+    schedule = make_schedule(name, **widget.options())
+    by_hand = [schedule.value]
+    for losses in zip(run["lm"], run["kd"], strict=True):
+        schedule.step(losses if name == "ratio" else None)
+        by_hand.append(schedule.value)
+    assert widget.values() == by_hand
+    assert len(by_hand) == 5
+
+
+def test_recorded_run_is_a_whole_run_of_a_student_that_overtakes():
+    run = SchedulePlayer().run
+    steps = int(re.search(r"--steps (\d+)", run["made_with"])[1])
+    every = int(re.search(r"--eval-every (\d+)", run["made_with"])[1])
+    assert len(run["lm"]) == len(run["kd"]) == steps
+    assert [int(step) for step in run["gap"]] == list(range(every, steps + 1, every))
+    gaps = list(run["gap"].values())
+    assert gaps[0] > 0 > gaps[-1]
+    assert sum(run["lm"][-20:]) < sum(run["lm"][:20])
+
+
+def test_a_run_of_ones_own_can_be_played(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(
+        '{"kind": "train", "step": 1, "lm_loss": 2.0, "kd_loss": 1.0}\n'
+        '{"kind": "train", "step": 2, "lm_loss": 1.5, "kd_loss": 0.5}\n'
+        '{"kind": "eval", "step": 2, "perplexity": 4.0, "teacher_perplexity": 2.0}\n'
+    )
+    run = read_run(tmp_path, "mine")
+    assert run == {"made_with": "mine", "lm": [2.0, 1.5], "kd": [1.0, 0.5], "gap": {"2": 0.6931}}
+    row = SchedulePlayer(schedule="constant", start=2.0, position=1, run=run).numbers()["now"]
+    assert row == {"λ": 2.0, "LM": 1.5, "KD": 0.5, "λ·KD": 1.0}
