@@ -253,13 +253,15 @@ class Batch:
                     # A worker died and took the others along. Each was perhaps its end: alone.
                     suspects = [(job, record), *running.values()]
                     running.clear()
-                    executor.shutdown(cancel_futures=True)
+                    executor.shutdown()
                     for job, record in suspects:
                         yield job.student, self._alone(job), record
                     executor = self.make_executor()
                     break
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            for future in running:
+                future.cancel()
+            executor.shutdown(wait=False)
 
     def _again(self, job: Job, error: BaseException) -> Executed | BaseException:
         """Runs what failed once more with a pool of its own: the shared one may be the reason."""
@@ -276,7 +278,7 @@ class Batch:
         except Exception as error:
             return error
         finally:
-            executor.shutdown(cancel_futures=True)
+            executor.shutdown()
 
     def _prepare(self, student: str) -> tuple[Job, Record] | None:
         """Examines a submission; what needs no execution is finished on the spot."""

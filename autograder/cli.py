@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
@@ -187,6 +189,8 @@ def _open(
     warnings.filterwarnings("ignore", category=SAWarning)  # of nbgrader's own statements
     if not re.fullmatch(r"[\w.\- ]+", assignment) or assignment.startswith("."):
         raise typer.BadParameter(f"{assignment!r} is no name of an assignment.")
+    # nbgrader calls alembic by name.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     course = Course(Path.cwd())
     there = course.students(assignment)
     if students is None:

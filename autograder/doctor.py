@@ -221,7 +221,7 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
         raise Unfit(f"{name} is JSON, but not a notebook.")
     if data.get("nbformat") in (1, 2, 3):
         try:
-            data = nbformat.convert(nbformat.from_dict(data), 4)
+            data = nbformat.reads(text, as_version=4)
         except Exception as error:  # a converter that meets damaged input
             raise Unfit(f"{name} is of an old format and damaged: {error!r:.100}.") from None
         repairs.append(f"{name}: brought to format 4.")

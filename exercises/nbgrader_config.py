@@ -32,10 +32,10 @@ c.GenerateAssignment.preprocessors = [
     "autograder.preprocessors.ReleasePublicCases",
 ]
 
-# nbgrader's own lists with RestoreCells in the place of OverwriteCells, Judge in that of Execute.
+# nbgrader's own lists with RestoreCells in the place of DeduplicateIds and OverwriteCells, and
+# Judge in that of Execute.
 c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
-    "nbgrader.preprocessors.DeduplicateIds",
     "nbgrader.preprocessors.OverwriteKernelspec",
     "autograder.preprocessors.RestoreCells",
     "nbgrader.preprocessors.CheckCellMetadata",
@@ -45,7 +45,13 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
+    "autograder.inert.MakeInert",  # whoever opens the graded notebook runs nothing of a student's
     "nbgrader.preprocessors.CheckCellMetadata",
+]
+c.GenerateFeedback.preprocessors = [
+    "autograder.feedback.ForStudents",
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 
 c.Judge.timeout = 60  # seconds a cell
