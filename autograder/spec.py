@@ -10,6 +10,7 @@ judges the answers.
 from __future__ import annotations
 
 import importlib.util
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -367,6 +368,19 @@ def public_data(checks: Iterable[Check]) -> dict[str, Any]:
         cases, rubric = check.public()
         data[check.name] = {"cases": question(check, cases), "rubric": rubric_to_data(rubric)}
     return data
+
+
+def load_sections(path: Path) -> dict[str, Section]:
+    """Loads where the book teaches what.
+
+    Args:
+        path: A JSON file with "book", an address, and "sections": by number, title and page.
+    """
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        number: Section(number, title, f"{data['book']}/{page}")
+        for number, (title, page) in data["sections"].items()
+    }
 
 
 def load_checks(path: Path) -> dict[str, Check]:

@@ -1,7 +1,8 @@
 """The bank: sample submissions, right in different ways (wheats) or wrong in a named way (chaffs).
 
 A submission is a Python file. Its first lines say what it is and, for a chaff, which hint each
-wrong task must earn (`# expect forward_kl: cross_entropy`); its imports follow. A line
+wrong task must earn (`# expect forward_kl: cross_entropy`); its imports follow. Compounds make
+several mistakes at once, so no hint needs to fit (`# wrong forward_kl`). A line
 `# %% task: forward_kl` starts the answer to a task. A task that a file leaves out is answered as
 the notebook's solution does.
 """
@@ -25,14 +26,15 @@ class Entry:
     """A sample submission.
 
     Args:
-        name: "wheat-loops", "chaff-base_two", "solution" or "stub".
+        name: "wheat-loops", "chaff-base_two", "compound-…", "solution" or "stub".
         answers: Source by task; a task without one keeps the released stub.
-        expected: The misconception that each wrong task must be recognised as.
+        expected: The misconception that each wrong task must be recognised as; None where any
+            verdict but the full points will do.
     """
 
     name: str
     answers: dict[str, str]
-    expected: dict[str, str]
+    expected: dict[str, str | None]
 
 
 def source(assignment: str) -> NotebookNode:
@@ -61,7 +63,7 @@ def entries(assignment: str) -> list[Entry]:
     """All sample submissions of an assignment, with its solution and its untouched stub."""
     own = solution(source(assignment))
     found = [Entry("solution", own, {}), Entry("stub", {}, {})]
-    for kind in ("wheat", "chaff"):
+    for kind in ("wheat", "chaff", "compound"):
         for path in sorted((EXERCISES / "bank" / assignment / f"{kind}s").glob("*.py")):
             answers, expected = parse(path.read_text(encoding="utf-8"))
             if unknown := answers.keys() - own.keys():
@@ -70,14 +72,15 @@ def entries(assignment: str) -> list[Entry]:
     return found
 
 
-def parse(text: str) -> tuple[dict[str, str], dict[str, str]]:
+def parse(text: str) -> tuple[dict[str, str], dict[str, str | None]]:
     """Reads a submission's file.
 
     Returns:
         Source by task, each with the file's imports, and the expected misconception by task.
     """
     head, *blocks = re.split(r"^# %% task: ", text, flags=re.MULTILINE)
-    expected = dict(re.findall(r"^# expect (\w+): (\w+)$", head, flags=re.MULTILINE))
+    expected = dict.fromkeys(re.findall(r"^# wrong (\w+)$", head, flags=re.MULTILINE))
+    expected |= dict(re.findall(r"^# expect (\w+): (\w+)$", head, flags=re.MULTILINE))
     imports = "\n".join(re.findall(r"^(?:import|from) .*$", head, flags=re.MULTILINE))
     answers = {}
     for block in blocks:

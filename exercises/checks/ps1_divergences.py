@@ -1,27 +1,31 @@
-"""Checks of ps1_divergences: forward KL, reverse KL and the reverse-KL question. Never released."""
+"""Checks of ps1_divergences: temperature, both KLs, a ranking, a fit. Never released."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.spec import Case, FunctionCheck, Misconception, Option, choice
-from autograder.verdict import Section
+from autograder.spec import (
+    AnswerCheck,
+    Case,
+    FunctionCheck,
+    Misconception,
+    Mistake,
+    Option,
+    choice,
+    load_sections,
+)
 
-_book = json.loads(Path(__file__).with_name("sections.json").read_text(encoding="utf-8"))
-SECTIONS = {
-    number: Section(number, title, f"{_book['book']}/{page}")
-    for number, (title, page) in _book["sections"].items()
-}
+SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
 
-# --- The right way ------------------------------------------------------------------------------
+# --- Two divergences -----------------------------------------------------------------------------
 # A KL has a distribution in front, which weighs the classes, and one behind. Forward KL has the
 # teacher in front, reverse KL the student.
 
@@ -283,9 +287,469 @@ def _turned(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
     return of(behind, front)
 
 
+# --- Softmax with temperature -------------------------------------------------------------------
+
+
+def softmax_with_temperature(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """softmax(logits / T) in float64."""
+    return (logits.double() / temperature).softmax(-1)
+
+
+def temperature_cases() -> tuple[Case, ...]:
+    """Public and hidden cases, as (logits, temperature)."""
+    t = torch.tensor
+    rng = np.random.default_rng(10)
+    two = t([[1.0, 0.0, 0.5, 2.0], [0.5, 3.0, 0.0, 0.2]])
+    large = t([[500.0, 499.0, -500.0], [-500.0, 7.0, 6.0]])
+    return (
+        Case("three tokens, T = 2", (t([2.0, 1.0, -1.0]), 2.0), public=True),
+        Case("two positions, T = 0.5", (two, 0.5), public=True),
+        Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
+        Case("T = 1 when no temperature is given", (t([0.3, -0.2, 1.0]),), public=True),
+        Case("logits of ±500, T = 2", (large, 2.0), part=EXTREME, public=True),
+        Case("a gap of 200, T = 100", (t([[200.0, 0.0]]), 100.0), part=EXTREME, public=True),
+        Case("T = 1", (logits(rng, (3, 4)), 1.0)),
+        Case("one token", (t([[5.0]]), 3.0)),
+        Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
+        Case("very hot", (logits(rng, (2, 6)), 100.0)),
+        Case("double precision", (logits(rng, (3, 5)).double(), 0.7)),
+        Case("far below zero", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME),
+        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME),
+    )
+
+
+def random_temperature_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Cases of a submission's own."""
+    for leading in ((), (4,), (2, 3)):
+        shape = (*leading, int(rng.integers(2, 9)))
+        yield Case("random", (logits(rng, shape), float(rng.uniform(1.2, 5.0))))
+    shape = (3, int(rng.integers(3, 7)))
+    yield Case("random, cold", (logits(rng, shape), float(rng.uniform(0.2, 0.8))))
+    extreme = logits(rng, (2, 5)) + float(rng.uniform(1500, 3000)) * float(rng.choice([-1, 1]))
+    yield Case("random, extreme", (extreme, float(rng.uniform(0.5, 3.0))), part=EXTREME)
+
+
+def temperature_tolerance(case: Case) -> float:
+    """Rounding x/T to float32 moves it by ε|x|/T, and the probability by at most as much."""
+    scale = max(1.0, float(case.args[0].abs().max()))
+    return 4 * scale / min(1.0, *case.args[1:], 1.0) * float(np.finfo(np.float32).eps)
+
+
+def divided(logits: Tensor, temperature: float) -> Tensor:
+    """What the softmax should see."""
+    return logits / temperature
+
+
+def multiplied(logits: Tensor, temperature: float) -> Tensor:
+    """Logits times the temperature."""
+    return logits * temperature
+
+
+def untouched(logits: Tensor, temperature: float) -> Tensor:
+    """Logits without a temperature."""
+    return logits
+
+
+def stable(of: Callable, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """torch's softmax of something."""
+    return of(logits, temperature).softmax(-1)
+
+
+def exp_over_sum(of: Callable, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """exp over the sum of exps, whatever the size of the logits."""
+    e = of(logits, temperature).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def root_of_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """p^(1/T), normalised: the same number, unless p underflows."""
+    powers = logits.softmax(-1) ** (1 / temperature)
+    return powers / powers.sum(-1, keepdim=True)
+
+
+def temperature_over_axis(axis: int, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Normalised over another axis than the vocabulary."""
+    return (logits / temperature).softmax(axis)
+
+
+def normalised_over_everything(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """All probabilities of all positions add up to 1."""
+    return (logits / temperature).flatten().softmax(0).reshape(logits.shape)
+
+
+def logarithm_returned(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Log-probabilities."""
+    return (logits / temperature).log_softmax(-1)
+
+
+def temperature_after(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Probabilities over T, which no longer add up to 1."""
+    return logits.softmax(-1) / temperature
+
+
+def softmax_twice(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """A softmax of probabilities over T."""
+    return (logits.softmax(-1) / temperature).softmax(-1)
+
+
+TEMPERATURE_MISCONCEPTIONS = tuple(
+    Misconception(name, hint, SECTIONS["1.1"], wrong)
+    for name, hint, wrongs in (
+        (
+            "multiplied_by_temperature",
+            "Your distribution gets sharper as T grows. Heat should level it: at a very large T all"
+            " tokens are equally likely. What must happen to the gaps between logits for that?",
+            (partial(stable, multiplied), partial(exp_over_sum, multiplied)),
+        ),
+        (
+            "temperature_ignored",
+            "The result does not change with the temperature. Where in your function does T act?",
+            (partial(stable, untouched), partial(exp_over_sum, untouched)),
+        ),
+        (
+            "wrong_axis",
+            "Your probabilities add up to 1 along an axis that is not the vocabulary, so positions"
+            " compete with each other. With inputs of shape [..., V], which axis has the classes?",
+            (
+                partial(temperature_over_axis, 0),
+                partial(temperature_over_axis, 1),
+                normalised_over_everything,
+            ),
+        ),
+        (
+            "overflow",
+            "Right for ordinary logits, but exp(89) is already more than float32 can hold, and"
+            " inf/inf is NaN. A softmax does not change when the same number is taken from all its"
+            " logits. Which number makes every exponent harmless?",
+            (partial(exp_over_sum, divided),),
+        ),
+        (
+            "temperature_of_probabilities",
+            "Right for ordinary logits, but a probability that has become 0 in float32 stays 0"
+            " however hot it gets. Let the temperature act while the scores are still scores.",
+            (root_of_probabilities,),
+        ),
+        (
+            "logarithm_returned",
+            "These numbers are negative: they are log-probabilities. The task asks for the"
+            " probabilities themselves.",
+            (logarithm_returned,),
+        ),
+        (
+            "temperature_after_softmax",
+            "The temperature came too late: you divided probabilities, and they no longer add up"
+            " to 1. It belongs where the scores are still scores.",
+            (temperature_after,),
+        ),
+        (
+            "softmax_twice",
+            "A softmax was applied to probabilities. They lie between 0 and 1, so a second softmax"
+            " makes almost everything equally likely. How many softmaxes does the formula have?",
+            (softmax_twice,),
+        ),
+    )
+    for wrong in wrongs
+)
+
+# --- Four students, ranked ----------------------------------------------------------------------
+
+TEACHER = (0.8, 0.1, 0.1)
+STUDENTS = {
+    "a": (0.80, 0.18, 0.02),
+    "b": (0.75, 0.10, 0.15),
+    "c": (0.65, 0.26, 0.09),
+    "d": (0.90, 0.06, 0.04),
+}
+
+
+def order(loss: Callable[[np.ndarray, np.ndarray], float]) -> list[str]:
+    """The students from the smallest loss to the largest."""
+    return sorted(STUDENTS, key=lambda name: loss(np.array(TEACHER), np.array(STUDENTS[name])))
+
+
+def kl_of_probabilities(p: np.ndarray, q: np.ndarray) -> float:
+    """KL(p‖q) of distributions without zeros."""
+    return float((p * np.log(p / q)).sum())
+
+
+RANKING = order(kl_of_probabilities)
+NAMED_RANKINGS = {
+    "ranked_backwards": (
+        RANKING[::-1],
+        "This is an order by KL(p‖q), but from the largest to the smallest. The smaller the"
+        " divergence, the closer the student has come; which end does the question start at?",
+    ),
+    "ranked_by_reverse_kl": (
+        order(lambda p, q: kl_of_probabilities(q, p)),
+        "This is the order by KL(q‖p). The question is how well each student covers what the"
+        " teacher finds likely, so the teacher's probabilities are the weights.",
+    ),
+    "ranked_by_total_variation": (
+        order(lambda p, q: float(np.abs(p - q).sum())),
+        "This is the order by the sum of |p − q|, where 0.1 → 0.02 and 0.8 → 0.72 are the same"
+        " mistake. KL looks at ratios: one of these is a factor of five.",
+    ),
+    "ranked_by_top_token": (
+        order(lambda p, q: abs(p[0] - q[0])),
+        "This is the order by the first token alone. A student can be perfect there and still give"
+        " almost nothing to a token that comes one time in ten. What does that cost?",
+    ),
+    "ranked_by_confidence": (
+        order(lambda p, q: -q[0]),
+        "This is the order by how sure each student is of the likeliest token. Surer than the"
+        " teacher is also a mismatch.",
+    ),
+}
+
+
+def ranking_mistakes() -> tuple[Mistake, ...]:
+    """One for every wrong order; those that a known idea explains have its hint."""
+    named = {tuple(ranking): (name, hint) for name, (ranking, hint) in NAMED_RANKINGS.items()}
+    other = (
+        "out_of_order",
+        "At least one pair stands the wrong way round. Compute KL(p‖q) for each student. Your"
+        " forward_kl does it: the logarithms of a distribution may serve as its logits.",
+    )
+    return tuple(
+        Mistake(name, list(ranking), hint, SECTIONS["1.2"])
+        for ranking in permutations(sorted(STUDENTS))
+        if list(ranking) != RANKING
+        for name, hint in [named.get(ranking, other)]
+    )
+
+
+# --- One peak for two ---------------------------------------------------------------------------
+# Forward KL has one minimum over these students, reverse KL has one near each peak of the teacher.
+# The starts are nearer the heavier peak, so that descent and a search of everything agree.
+
+START_WIDTH = 3.0
+Student = tuple[float, float, int]  # centre, width, size of the vocabulary
+
+
+def fit_one_peak(teacher_logits: Tensor, direction: str, start: float) -> list[float]:
+    """Expected position and entropy of the one-peak student with the least divergence."""
+    return summary(best_fit(numbers(teacher_logits), direction))
+
+
+def numbers(logits: Tensor) -> tuple[float, ...]:
+    """Logits as `best_fit` takes them."""
+    return tuple(logits.tolist())
+
+
+@cache
+def best_fit(
+    teacher_logits: tuple[float, ...], direction: str, width: float | None = None
+) -> Student:
+    """The student with the least divergence: the best of a grid, then descent in float64."""
+    size = len(teacher_logits)
+    log_p = torch.tensor(teacher_logits, dtype=torch.float64).log_softmax(-1)
+
+    def losses(centers: Tensor, widths: Tensor) -> Tensor:
+        log_q = peak(centers, widths, size).log_softmax(-1)
+        front, behind = (log_p, log_q) if direction == "forward" else (log_q, log_p)
+        return (front.exp() * (front - behind)).sum(-1)
+
+    centers = torch.linspace(0, size - 1, 2 * size, dtype=torch.float64)
+    widths = torch.logspace(-0.3, 1, 20, dtype=torch.float64) if width is None else [width]
+    grid = torch.cartesian_prod(centers, torch.as_tensor(widths, dtype=torch.float64))
+    center, best_width = grid[losses(*grid.T).argmin()].tolist()
+    here = torch.tensor([center, math.log(best_width)], dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [here], max_iter=100, tolerance_grad=1e-10, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        spread = here[1:].exp() if width is None else torch.tensor([width], dtype=torch.float64)
+        loss = losses(here[:1], spread).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    center, log_width = here.tolist()
+    return center, math.exp(log_width) if width is None else width, size
+
+
+def peak(center: Tensor, width: Tensor, size: int) -> Tensor:
+    """Logits of students with one peak each: [N, size]."""
+    token = torch.arange(size, dtype=torch.float64)
+    return -0.5 * ((token - center[:, None]) / width[:, None]) ** 2
+
+
+def summary(student: Student) -> list[float]:
+    """Expected position and entropy in nats."""
+    center, width, size = student
+    log_q = peak(torch.tensor([center]), torch.tensor([width]), size).log_softmax(-1)[0]
+    return [float((torch.arange(size) * log_q.exp()).sum()), entropy(log_q)]
+
+
+def entropy(logits: Tensor) -> float:
+    """Entropy in nats."""
+    log_p = logits.double().log_softmax(-1)
+    return float(-(log_p.exp() * log_p).sum())
+
+
+def two_peaks(
+    size: int, places: tuple[float, float], share: float, widths: tuple[float, float] = (1.0, 1.0)
+) -> Tensor:
+    """Logits of a teacher with two peaks; the first has weight `share`."""
+    token = torch.arange(size, dtype=torch.float64)
+    peaks = [
+        math.log(weight / width) - 0.5 * ((token - place) / width) ** 2
+        for place, width, weight in zip(places, widths, (share, 1 - share), strict=True)
+    ]
+    return torch.logaddexp(*peaks).float()
+
+
+def fit_cases() -> tuple[Case, ...]:
+    """Public and hidden cases, as (teacher_logits, direction, start)."""
+    teacher = two_peaks(20, (6.0, 13.0), 0.6)
+    uneven = two_peaks(24, (8.0, 15.5), 0.35, (1.5, 1.2))
+    edge = two_peaks(18, (2.0, 7.0), 0.6, (1.2, 0.9))
+    one = two_peaks(16, (7.3, 7.3), 0.5, (1.4, 1.4))
+    return (
+        Case("two peaks, forward", (teacher, "forward", 7.5), public=True),
+        Case("two peaks, reverse", (teacher, "reverse", 7.5), public=True),
+        Case("a peak at the edge, forward", (edge, "forward", 3.0), public=True),
+        Case("uneven, forward", (uneven, "forward", 14.5)),
+        Case("uneven, reverse", (uneven, "reverse", 14.5)),
+        Case("one peak, forward", (one, "forward", 5.0)),
+        Case("one peak, reverse", (one, "reverse", 5.0)),
+    )
+
+
+def random_fit_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Cases of a submission's own."""
+    places = (float(rng.uniform(5.0, 6.5)), float(rng.uniform(12.5, 14.0)))
+    teacher = two_peaks(20, places, float(rng.uniform(0.6, 0.7)))
+    for direction in ("forward", "reverse"):
+        yield Case(f"random, {direction}", (teacher, direction, places[0] + 1.5))
+
+
+def fit_tolerance(case: Case) -> float:
+    """What is left when a fit has stopped at a loss within 1e-4 nats of the least one.
+
+    Near its minimum a divergence grows as (Δcentre / width)² / 2, so a peak of width 7, the widest
+    here, may be off by 7·√(2e-4) ≈ 0.1 tokens. Its entropy is then right to 0.02 nats.
+    """
+    return 0.1
+
+
+def turned(direction: str) -> str:
+    """The other direction."""
+    return "reverse" if direction == "forward" else "forward"
+
+
+def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
+    """A student's function that fits in some way, and summarises rightly."""
+    return lambda teacher_logits, direction, start: summary(how(teacher_logits, direction, start))
+
+
+def summarised(how: Callable[[Tensor, Student], list[float]]) -> Callable:
+    """A student's function that fits rightly, and summarises in some way."""
+    return lambda teacher_logits, direction, start: how(
+        teacher_logits, best_fit(numbers(teacher_logits), direction)
+    )
+
+
+FIT_MISCONCEPTIONS = tuple(
+    Misconception(name, hint, SECTIONS[section], wrong)
+    for name, hint, section, wrong in (
+        (
+            "direction_swapped",
+            "Your student spreads when it should settle, and settles when it should spread: the"
+            " two losses are the wrong way round.",
+            "1.3",
+            fitted(lambda t, d, s: best_fit(numbers(t), turned(d))),
+        ),
+        (
+            "always_forward",
+            "Your student spreads over both peaks whichever direction is asked for. Does the"
+            " direction reach your loss?",
+            "1.3",
+            fitted(lambda t, d, s: best_fit(numbers(t), "forward")),
+        ),
+        (
+            "always_reverse",
+            "Your student settles on one peak whichever direction is asked for. Does the direction"
+            " reach your loss?",
+            "1.3",
+            fitted(lambda t, d, s: best_fit(numbers(t), "reverse")),
+        ),
+        (
+            "not_trained",
+            "Your student is still where it started. Three things must happen in every step:"
+            " gradients are cleared, computed, and used.",
+            "1.3",
+            fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),
+        ),
+        (
+            "width_not_trained",
+            "The place is trained and the width is not: it is still what it was at the start. Is"
+            " the width a parameter that the optimiser knows?",
+            "1.3",
+            fitted(lambda t, d, s: best_fit(numbers(t), d, START_WIDTH)),
+        ),
+        (
+            "entropy_of_the_teacher",
+            "The place is right, and the entropy is the teacher's. Asked for is how uncertain the"
+            " student became.",
+            "1.2",
+            summarised(lambda t, student: [summary(student)[0], entropy(t)]),
+        ),
+        (
+            "entropy_in_bits",
+            "The place is right, and the entropy is 1.44 times too large, which is 1/ln 2: these"
+            " are bits. The task asks for nats.",
+            "1.2",
+            summarised(lambda t, student: [summary(student)[0], summary(student)[1] / math.log(2)]),
+        ),
+        (
+            "entropy_negative",
+            "The place is right, and the entropy has the wrong sign. Logarithms of probabilities"
+            " are negative; an entropy is not.",
+            "1.2",
+            summarised(lambda t, student: [summary(student)[0], -summary(student)[1]]),
+        ),
+        (
+            "likeliest_for_expected",
+            "You return the likeliest token. Asked for is the expected position: every token"
+            " counts, as often as the student says it.",
+            "1.2",
+            summarised(
+                lambda t, student: [
+                    float(
+                        peak(*map(torch.tensor, ([student[0]], [student[1]])), student[2]).argmax()
+                    ),
+                    summary(student)[1],
+                ]
+            ),
+        ),
+        (
+            "center_for_expected",
+            "You return the centre of the peak. The vocabulary ends on both sides and cuts a peak"
+            " off there, so the expected position is another number.",
+            "1.2",
+            summarised(lambda t, student: [student[0], summary(student)[1]]),
+        ),
+    )
+)
+
 # --- The tasks ----------------------------------------------------------------------------------
 
 CHECKS = (
+    FunctionCheck(
+        name="softmax_with_temperature",
+        parts={"values": 2, EXTREME: 1},
+        expected="softmax(logits / T) over the last axis, of the same shape, T = 1 when none is"
+        " given, also when logits are extreme.",
+        section=SECTIONS["1.1"],
+        reference=softmax_with_temperature,
+        fixed=temperature_cases(),
+        random=random_temperature_cases,
+        misconceptions=TEMPERATURE_MISCONCEPTIONS,
+        tolerance=temperature_tolerance,
+    ),
     FunctionCheck(
         name="forward_kl",
         parts={"values": 3, EXTREME: 1},
@@ -307,6 +771,14 @@ CHECKS = (
         fixed=fixed_cases(),
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=False),
+    ),
+    AnswerCheck(
+        name="ranking",
+        parts={"answer": 2},
+        expected="The four students, from the smallest KL(p‖q) to the largest.",
+        section=SECTIONS["1.2"],
+        answer=RANKING,
+        mistakes=ranking_mistakes(),
     ),
     choice(
         name="reverse_kl_choice",
@@ -337,5 +809,17 @@ CHECKS = (
                 SECTIONS["1.3"],
             ),
         ),
+    ),
+    FunctionCheck(
+        name="fit_one_peak",
+        parts={"values": 4},
+        expected="(expected position, entropy in nats) of the one-peak student with the least"
+        " KL(p‖q) when the direction is forward, the least KL(q‖p) when it is reverse.",
+        section=SECTIONS["1.3"],
+        reference=fit_one_peak,
+        fixed=fit_cases(),
+        random=random_fit_cases,
+        misconceptions=FIT_MISCONCEPTIONS,
+        tolerance=fit_tolerance,
     ),
 )

@@ -11,7 +11,7 @@ import pytest
 from nbgrader.preprocessors import CheckCellMetadata, DeduplicateIds
 
 from autograder.preprocessors import RestoreCells, is_judged
-from autograder.spec import load_checks
+from autograder.spec import AnswerCheck, load_checks
 from exercises import course
 from exercises.bank import ANSWER, entries, grade_id, solution, source, submission
 
@@ -34,11 +34,11 @@ def test_marks_are_as_they_should_be(played: tuple[Path, list[course.Mark]]) -> 
     assert {mark.entry.name: mark.problems for mark in marks} == {name: [] for name in PLAYED}
     totals = {mark.entry.name: mark.total for mark in marks}
     assert totals == {
-        "solution": 10,
+        "solution": 19,  # three more for what a person grades
         "stub": 0,
-        "wheat-loops": 10,
-        "chaff-direction_swapped": 2,
-        "chaff-chose_a": 8,
+        "wheat-loops": 19,
+        "chaff-direction_swapped": 11,
+        "chaff-chose_a": 17,
     }
 
 
@@ -77,17 +77,18 @@ def test_the_release_holds_no_answer(played: tuple[Path, list[course.Mark]]) -> 
     notebook = nbformat.read(released / f"{ASSIGNMENT}.ipynb", as_version=4)
     assert all(not cell.outputs for cell in notebook.cells if cell.cell_type == "code")
     stubs = [cell.source for cell in notebook.cells if grade_id(cell).endswith(ANSWER)]
-    assert len(stubs) == 3
+    assert len(stubs) == 6
     assert all("raise NotImplementedError(" in stub for stub in stubs)
+    assert "valley between the peaks" not in text  # the model answer to the written question
 
     public = json.loads((released / f"{ASSIGNMENT}.public.json").read_text(encoding="utf-8"))
     for name, check in load_checks(root / "checks" / f"{ASSIGNMENT}.py").items():
         hidden = [case.name for case in check.cases() if not case.public]
         shipped = public[name]["rubric"]["expectations"]
-        if name == "reverse_kl_choice":
+        if isinstance(check, AnswerCheck):
             assert [expectation["outcome"] for expectation in shipped] == [None]
             assert public[name]["rubric"]["wrong_ways"] == []
-            assert all(option.hint not in text for option in check.options if option.hint)
+            assert all(mistake.hint not in text for mistake in check.mistakes)
         else:
             assert len(shipped) == len(check.cases()) - len(hidden)
             assert all(name not in text for name in hidden)
@@ -148,7 +149,7 @@ def test_copied_and_deleted_cells_are_put_right(
         notebook, resources = step.preprocess(notebook, resources)
     assert "nbgrader" not in notebook.cells[0].metadata
     graded = {grade_id(cell): cell.source for cell in notebook.cells if is_judged(cell)}
-    assert graded.keys() == {"forward_kl", "reverse_kl", "reverse_kl_choice"}
+    assert graded.keys() == set(load_checks(root / "checks" / f"{ASSIGNMENT}.py"))
     assert graded["forward_kl"] == 'check("forward_kl", forward_kl)'
     assert graded["reverse_kl"].endswith('check("reverse_kl", reverse_kl)')
 
@@ -188,6 +189,13 @@ def test_a_command_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit, match="nbgrader generate_assignment failed"):
         course.nbgrader(tmp_path, "generate_assignment", "no_such_assignment")
     assert "no_such_assignment" in capsys.readouterr().out
+
+
+def test_the_demonstration_meets_all_kinds() -> None:
+    chosen = [entry.name for entry in course.sample(entries(ASSIGNMENT))]
+    assert len(set(chosen)) == len(chosen) == 12
+    assert {"solution", "stub"} <= set(chosen)
+    assert {name.partition("-")[0] for name in chosen} >= {"wheat", "chaff", "compound"}
 
 
 def test_submissions_change_answer_cells_alone() -> None:

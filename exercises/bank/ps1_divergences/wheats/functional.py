@@ -1,5 +1,11 @@
 # torch.nn.functional does the work, with targets as log-probabilities.
+import torch
 import torch.nn.functional as F
+
+
+# %% task: softmax_with_temperature
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature, dim=-1)
 
 
 # %% task: forward_kl
@@ -18,3 +24,29 @@ def reverse_kl(student_logits, teacher_logits):
 
 # %% task: reverse_kl_choice
 reverse_kl_answer = "c"
+
+
+# %% task: ranking
+p = torch.tensor([0.8, 0.1, 0.1])
+q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+losses = F.kl_div(q.log(), p.expand_as(q), reduction="none").sum(-1)
+ranking = ["abcd"[index] for index in losses.argsort()]
+
+
+# %% task: fit_one_peak
+def fit_one_peak(teacher_logits, direction, start):
+    parameters = torch.tensor([start, 3.0], requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+    loss = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+
+    def closure():
+        optimizer.zero_grad()
+        value = loss(one_peak(*parameters, teacher_logits.numel()), teacher_logits)
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    student = torch.distributions.Categorical(
+        logits=one_peak(*parameters, teacher_logits.numel()).detach()
+    )
+    return student.probs @ torch.arange(teacher_logits.numel()).float(), student.entropy()
