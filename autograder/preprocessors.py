@@ -19,6 +19,7 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import ValidationError, validate
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output
+from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor, OverwriteCells
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer, Unicode
@@ -70,22 +71,50 @@ class ReleasePublicCases(NbGraderPreprocessor):
 
 
 class RestoreCells(OverwriteCells):
-    """nbgrader's OverwriteCells, which puts back what a student changed, and survives copied cells.
+    """nbgrader's OverwriteCells, which puts back all that a student changed.
 
-    nbgrader takes the id of a copied cell away and then fails on the cell without one, which costs
-    its owner the whole submission. Here the copy becomes an ordinary cell. Graded cells that were
-    deleted come back.
+    nbgrader believes what a submission says of its cells: one that says that it is not graded is
+    not, and a copied one loses its id, on which it then fails. Here every cell's marks come from
+    the gradebook, a copied cell becomes an ordinary one, as does a cell with marks that are none,
+    and graded cells that were deleted come back.
     """
 
     add_missing_cells = True
 
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        cell, resources = super().preprocess_cell(cell, resources, cell_index)
-        if "grade_id" not in cell.metadata.get("nbgrader", {}):
-            cell.metadata.pop("nbgrader", None)
-        return cell, resources
+        known = self._marks(resources["nbgrader"])
+        for cell in reversed(nb.cells):  # of copies the last counts, as in nbgrader
+            given = cell.metadata.pop("nbgrader", None)
+            name = given.get("grade_id") if isinstance(given, dict) else None
+            if isinstance(name, str) and name in known:
+                cell.metadata.nbgrader = NotebookNode(known.pop(name))
+        return super().preprocess(nb, resources)
+
+    def _marks(self, names: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The metadata of every cell that the gradebook knows."""
+        with Gradebook(names["db_url"]) as gradebook:
+            notebook = gradebook.find_notebook(names["notebook"], names["assignment"])
+            points = {cell.name: float(cell.max_score) for cell in notebook.grade_cells}
+            tasks = {cell.name: float(cell.max_score) for cell in notebook.task_cells}
+            solutions = {cell.name for cell in notebook.solution_cells}
+            known = {}
+            for cell in notebook.source_cells:
+                name = cell.name
+                known[name] = {
+                    "grade_id": name,
+                    "grade": name in points,
+                    "solution": name in solutions,
+                    "task": name in tasks,
+                    "locked": bool(cell.locked),
+                    "cell_type": cell.cell_type,
+                    "checksum": cell.checksum,
+                    "schema_version": 3,
+                }
+                if name in points or name in tasks:
+                    known[name]["points"] = points.get(name, tasks.get(name))
+            return known
 
 
 class Judge(Execute):

@@ -22,14 +22,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import zmq
 import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
-from traitlets import Bool, Integer, List, Unicode
+from traitlets import Bool, Integer, List, Unicode, default
 from traitlets.config import Config, LoggingConfigurable
 
 from autograder.warm import KERNEL, KERNELS, SCRATCH
@@ -40,7 +42,17 @@ CODE = "/run/code"  # inside: what of our packages a notebook may import
 OURS = ("__init__", "check", "evidence", "verdict", "warm")  # of this package; the rest judges
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
 DETAILS = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
-ALWAYS = ("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "autograder.check")
+KERNEL_MODULES = (  # what ipykernel imports by the time it is ready, so that forks have it
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
+    "matplotlib_inline.backend_inline",
+    "sqlite3",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+    "autograder.check",
+)
 NOBODY = 65534  # the user that notebooks run as when the grader is root
 MiB = 2**20
 
@@ -65,7 +77,7 @@ class SandboxLimits:
 
     memory: int = 2048 * MiB
     cpu_seconds: int = 300
-    processes: int = 128
+    processes: int = 64
     open_files: int = 512
     scratch: int = 64 * MiB
     files: int = 4096
@@ -93,7 +105,7 @@ class Sandbox(LoggingConfigurable):
         config=True
     )
     cpu_seconds = Integer(300, help="Seconds of processor time a process.").tag(config=True)
-    processes = Integer(128, help="Processes and threads a notebook.").tag(config=True)
+    processes = Integer(64, help="Processes and threads a notebook.").tag(config=True)
     open_files = Integer(512, help="Open files a process.").tag(config=True)
     scratch_mb = Integer(64, help="MiB of files a notebook.").tag(config=True)
     files = Integer(4096, help="Number of files a notebook.").tag(config=True)
@@ -220,7 +232,7 @@ class WarmPool:
             options = {
                 "listener": listener.fileno(),
                 "limits": asdict(self.limits),
-                "preload": self.preload and [*ALWAYS, *self.preload],
+                "preload": self.preload and [*KERNEL_MODULES, *self.preload],
                 "user": 1 if os.getuid() == 0 else None,
             }
             descriptors = [listener.fileno()]
@@ -546,6 +558,32 @@ def open_pool(
     return Path(folder) if terms == wanted else None
 
 
+class SandboxClient(AsyncKernelClient):
+    """Knows that the kernel is ready by its first messages, and waits for nothing else."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Returns when the kernel answers and its outputs arrive.
+
+        Raises:
+            RuntimeError: When that takes longer than `timeout` seconds, or the kernel dies.
+        """
+        deadline = time.monotonic() + (timeout or 60)
+        while time.monotonic() < deadline and await self.is_alive():
+            self.kernel_info()
+            try:
+                reply = await self.get_shell_msg(timeout=1)
+                while True:
+                    message = await self.get_iopub_msg(timeout=0.05)
+                    if (
+                        message["parent_header"].get("msg_id") == reply["parent_header"]["msg_id"]
+                        and message["content"].get("execution_state") == "idle"
+                    ):
+                        return
+            except Empty:
+                continue
+        raise RuntimeError("The kernel does not answer.")
+
+
 class SandboxKernelManager(AsyncKernelManager):
     """Starts kernels in the sandbox, and bounds what they can send.
 
@@ -562,6 +600,10 @@ class SandboxKernelManager(AsyncKernelManager):
             self.transport = "ipc"
             self.provisioner = SandboxProvisioner(parent=self, withheld=self.withheld)
         return await super()._async_pre_start_kernel(**kwargs)
+
+    @default("client_factory")
+    def _sandbox_client(self) -> type:
+        return SandboxClient
 
     def client(self, **kwargs: Any) -> Any:
         """A client that drops connections over which too much comes at once."""

@@ -128,6 +128,7 @@ def main() -> None:
         except OSError:
             continue
     listener = socket.socket(fileno=options["listener"])
+    sys.modules["debugpy"] = None  # nobody debugs here, and ipykernel would load it every time
     for name in options["preload"]:
         importlib.import_module(name)
     gc.collect()
@@ -171,47 +172,47 @@ def guard(connection: socket.socket, options: dict) -> None:
     mount("none", KERNEL, None, flags)
     os.write(say_go, b"\0")
     connection.send(b'{"ready": true}')
-    ended = watch(connection, pid, processes, options["limits"]["memory"])
+    ended = watch(connection, pid, processes, options["limits"])
     connection.send(json.dumps(ended).encode())
 
 
-def watch(connection: socket.socket, pid: int, processes: int, memory: int) -> dict:
+def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> dict:
     """Waits for a kernel's end, and brings it about when the grader or its memory says so."""
     alive, cause = os.pidfd_open(pid), None
-    look, open_ends = time.monotonic(), [alive, connection]
+    look, urgent = time.monotonic(), [alive, connection]
     while True:
-        events, _, _ = select.select(open_ends, [], [], WATCH_SECONDS)
+        events, _, _ = select.select(urgent, [], [], WATCH_SECONDS)
         if connection in events:
-            word = connection.recv(64)
-            if word == b"interrupt":
+            if connection.recv(64) == b"interrupt":
                 os.kill(pid, signal.SIGINT)
             else:  # "kill", or the grader is gone
                 cause = cause or "killed"
-                open_ends = [alive]
+                urgent = [alive]
                 os.kill(pid, signal.SIGKILL)
         if alive in events:
             break
         if time.monotonic() - look > WATCH_SECONDS:
-            look = time.monotonic()
-            if memory_of(pid, processes, memory) > memory:
+            if too_large(pid, processes, limits["memory"], urgent):
                 cause = cause or "memory"
                 os.kill(pid, signal.SIGKILL)
+            look = time.monotonic()
     _, status, used = os.wait4(pid, 0)
     code = os.waitstatus_to_exitcode(status)
+    seconds = used.ru_utime + used.ru_stime
     if cause is None and code == -signal.SIGKILL:
-        cause = "memory"  # nobody but the system's out-of-memory killer kills process 1
-    if cause is None and code == -signal.SIGXCPU:
-        cause = "time"
-    return {"exit": code, "cause": cause, "cpu_seconds": used.ru_utime + used.ru_stime}
+        # Process 1 is killed by the system alone: for its processor time, or for lack of memory.
+        cause = "time" if seconds >= limits["cpu_seconds"] else "memory"
+    return {"exit": code, "cause": cause, "cpu_seconds": seconds}
 
 
-def memory_of(pid: int, processes: int, enough: int) -> int:
-    """Bytes in use by a process and its descendants; shared pages are divided if it matters.
+def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
+    """Whether a process and its descendants use more memory than they may.
 
     Args:
         pid: The process.
         processes: Descriptor of a /proc that shows it.
-        enough: Below this a quick overestimate will do.
+        memory: Bytes that they may use; pages that several share are divided among them.
+        urgent: Where something may arrive that matters more; then this is not finished.
     """
 
     def read(path: str) -> str:
@@ -221,11 +222,10 @@ def memory_of(pid: int, processes: int, enough: int) -> int:
         except OSError:  # it ended meanwhile
             return ""
 
-    family, waiting, total = [], [pid], 0
+    sizes, waiting = {}, [pid]
     while waiting:
         member = waiting.pop()
-        family.append(member)
-        total += resource.getpagesize() * int((read(f"{member}/statm").split() or "00")[1])
+        sizes[member] = int((read(f"{member}/statm").split() or "00")[1])
         try:
             tasks = os.open(f"{member}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=processes)
         except OSError:
@@ -234,10 +234,18 @@ def memory_of(pid: int, processes: int, enough: int) -> int:
         os.close(tasks)
         for task in names:
             waiting += map(int, read(f"{member}/task/{task}/children").split())
-    if total > enough:
-        shares = (re.search(r"^Pss:\s+(\d+) kB", read(f"{p}/smaps_rollup"), re.M) for p in family)
-        total = sum(1024 * int(share[1]) for share in shares if share)
-    return total
+    if sum(sizes.values()) * resource.getpagesize() <= memory:
+        return False
+    # Shared pages were counted for each. Dividing them takes the system a while, so one by one.
+    left = memory
+    for member in sorted(sizes, key=sizes.get, reverse=True):
+        if any(select.select(urgent, [], [], 0)):
+            return False
+        share = re.search(r"^Pss:\s+(\d+) kB", read(f"{member}/smaps_rollup"), re.MULTILINE)
+        left -= 1024 * int(share[1]) if share else 0
+        if left < 0:
+            return True
+    return False
 
 
 def make_world(name: str, options: dict) -> None:
@@ -277,6 +285,7 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
     """Gives up every right, starts ipykernel, and hands over once the guard has shut the folder."""
     try:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setsid()  # many processes of one session get no more processor time than one
         nowhere = os.open("/dev/null", os.O_RDWR)
         for descriptor in range(3):
             os.dup2(nowhere, descriptor)
