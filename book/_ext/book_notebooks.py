@@ -20,6 +20,7 @@ OPTION = re.compile(r"^:(?P<name>[\w-]+):[ ]*(?P<value>.*)$")
 ROLE = re.compile(r"\{(?P<role>[\w:]+)\}`(?P<text>[^`]+)`")
 LABELLED = re.compile(r"^\$\$[ ]*\((?P<label>[\w-]+)\)[ ]*$", re.MULTILINE)
 TARGET = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)
+GLUED = re.compile(r"\{glue:text\}`(?P<key>\w+):(?P<format>[^`]+)`")
 MARK = re.compile(r"^(?:\([x ]\)|\[[x ]\])[ ]+")
 
 
@@ -125,17 +126,28 @@ def python(value: str) -> str:
         return repr(value)
 
 
+def number(role: re.Match, glued: dict) -> str:
+    """A number that the page computed and its text shows, as the page formats it."""
+    value = glued[role["key"]]["data"]["text/plain"]
+    return format(float(value), role["format"])
+
+
 def plain_notebook(source: Path):
     """The executed notebook without a word of MyST."""
     notebook = nbformat.read(source, as_version=4)
+    numbers = source.with_name(f"{source.stem}.glue.json")
+    glued = json.loads(numbers.read_text(encoding="utf8")) if numbers.exists() else {}
     cells = []
     for cell in notebook.cells:
+        cell.source = GLUED.sub(lambda role: number(role, glued), cell.source)
         cells += as_cells(cell.source) if cell.cell_type == "markdown" else [cell]
     for i, cell in enumerate(cells):
         cell["id"] = f"cell-{i}"
     notebook.cells = cells
     notebook.nbformat_minor = 5
-    notebook.metadata = {key: notebook.metadata[key] for key in ("kernelspec", "language_info")}
+    # A page whose outputs came from the cache has no language_info.
+    kept = ("kernelspec", "language_info")
+    notebook.metadata = {key: notebook.metadata[key] for key in kept if key in notebook.metadata}
     return notebook
 
 

@@ -1,0 +1,89 @@
+"""The reference is complete, and every word of the glossary leads back to its page."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+import kdlab
+from autograder.cli import app
+from kdlab import plots, widgets
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "book/reference"
+
+
+@pytest.fixture(scope="module")
+def entries(book) -> list[str]:
+    """The names of all entries of the library's pages."""
+    found = []
+    for path in sorted((book / "book/reference").glob("library*.html")):
+        soup = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        found += [entry["id"] for entry in soup.select("dt.sig[id]")]
+    return found
+
+
+@pytest.mark.parametrize("name", kdlab.__all__)
+def test_every_public_name_has_one_entry(entries, name):
+    assert entries.count(f"kdlab.{name}") == 1
+
+
+@pytest.mark.parametrize("module", [plots, widgets], ids=["plots", "widgets"])
+def test_figures_and_widgets_have_entries(entries, module):
+    for name in module.__all__:
+        if name != "WIDGETS":
+            assert entries.count(f"{module.__name__}.{name}") == 1, name
+
+
+def test_fields_are_described(book):
+    """The comments beside TrainConfig's fields are in its entry."""
+    html = (book / "book/reference/library-training.html").read_text(encoding="utf8")
+    entry = BeautifulSoup(html, "html.parser").find(id="kdlab.TrainConfig").parent.text
+    assert "optimiser steps" in entry
+    for field in kdlab.TrainConfig.__dataclass_fields__:
+        assert re.search(rf"^{field}\b.* – \S", entry, re.MULTILINE), field
+
+
+def test_every_glossary_entry_leads_to_the_page_that_explains_it(book):
+    page = book / "book/reference/glossary.html"
+    soup = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser")
+    terms = soup.select("dl.glossary > dt")
+    assert len(terms) > 30
+    assert [term.text for term in terms] == sorted((term.text for term in terms), key=str.lower)
+    for term in terms:
+        links = term.find_next_sibling("dd").select("a[href]")
+        assert links, term.text
+        for link in links:
+            target = (page.parent / link["href"].split("#")[0]).resolve()
+            text = BeautifulSoup(target.read_text(encoding="utf8"), "html.parser").text.lower()
+            word = re.sub(r"[¶#]", "", term.text).strip().lower()
+            assert re.sub(r"\W", " ", word.split()[0]) in re.sub(r"\W", " ", text), term.text
+
+
+def test_the_points_table_is_the_notebooks(book):
+    html = (book / "book/reference/instructors.html").read_text(encoding="utf8")
+    table = BeautifulSoup(html, "html.parser").find("table")
+    shown = sum(
+        float(row.find_all("td")[3].text)
+        for row in table.select("tbody tr")
+        if not row.find("strong")
+    )
+    marks = [
+        cell["metadata"].get("nbgrader", {})
+        for path in (ROOT / "exercises/source").glob("*/*.ipynb")
+        for cell in json.loads(path.read_text(encoding="utf8"))["cells"]
+    ]
+    assert shown == sum(mark["points"] for mark in marks if mark.get("grade"))
+
+
+def test_commands_for_instructors_exist():
+    """What the page tells an instructor to type names commands and files that are there."""
+    text = (REFERENCE / "instructors.md").read_text(encoding="utf8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf8")
+    for target in re.findall(r"make (\w+)", text):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    commands = {command.callback.__name__ for command in app.registered_commands}
+    assert {"grade", "doctor", "audit"} <= set(re.findall(r"python -m autograder (\w+)", text))
+    assert set(re.findall(r"python -m autograder (\w+)", text)) <= commands
