@@ -429,12 +429,15 @@ def _disk() -> Iterator[None]:
     """Turns what would befall every submission into the end of the batch."""
     try:
         yield
-    except OSError as error:
-        if is_full(error):
-            raise Stopped(f"The disk is full: {error}") from error
+    except Exception as error:
+        link: BaseException | None = error
+        while link is not None:  # nbgrader hides some errors behind its own
+            if is_full(link):
+                raise Stopped(f"The disk is full: {link}") from error
+            if isinstance(link, OperationalError):
+                raise Stopped(f"The gradebook cannot be written: {link.orig}") from error
+            link = link.__cause__ or link.__context__
         raise
-    except OperationalError as error:
-        raise Stopped(f"The gradebook cannot be written: {error.orig}") from error
 
 
 def worker_config(course: Course) -> Config:
