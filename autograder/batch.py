@@ -331,15 +331,15 @@ class Batch:
 
     def _new_record(self, student: str, examined: Examined, old: Record | None) -> Record:
         same = old is not None and old.digest == examined.digest and old.seed is not None
-        fixed = self.config.Judge.get("seed")
-        drawn = old.seed if same else secrets.randbits(53)
+        configured = self.config.Judge.get("seed")
+        drawn = secrets.randbits(53) if configured is None else configured
         return Record(
             self.assignment,
             student,
             State.JUDGED,
             examined.digest,
             repairs=examined.repairs,
-            seed=drawn if fixed is None else fixed,
+            seed=old.seed if same else drawn,  # the same submission, the same cases
             checks=self.checks,
             versions=versions(),
             limits=limits(self.config),
