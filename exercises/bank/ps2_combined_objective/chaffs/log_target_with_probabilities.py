@@ -1,0 +1,13 @@
+# log_target, and probabilities.
+# expect kd_loss: log_target_with_probabilities
+import torch.nn.functional as F
+
+
+# %% task: kd_loss
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    (log_p.exp() * (log_p - log_q)).sum(-1)
+    losses = F.kl_div(log_q, log_p.exp(), log_target=True, reduction="none").sum(-1)[counts]
+    return temperature**2 * losses.sum() / counts.sum().clamp(min=1)
