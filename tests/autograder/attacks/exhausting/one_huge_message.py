@@ -1,0 +1,9 @@
+# One display of half a gigabyte.
+# safe on stock: no
+# %% task: forward_kl
+from IPython.display import display
+
+
+def forward_kl(student_logits, teacher_logits):
+    display({"text/html": "A" * 500_000_000}, raw=True)
+    return 0

@@ -1,0 +1,61 @@
+"""The corpus, graded for real: two at a time, in kernels from a warm pool."""
+
+import os
+import shutil
+
+import pytest
+
+from autograder.sandbox import INSTALL
+from benchmarks.attacks import CONTROLS, Mark, entries, grade_with_ours, harmed, won
+
+CLASSES = {"forging", "reading", "leaving", "exhausting", "tampering", "shortcuts", CONTROLS}
+CORPUS = entries()
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("bwrap") is None and not os.environ.get("CI"),
+        reason=f"needs bubblewrap: {INSTALL}",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def marks() -> dict[str, Mark]:
+    return grade_with_ours(CORPUS, jobs=2)
+
+
+def test_the_corpus_has_every_class() -> None:
+    assert {entry.kind for entry in CORPUS} == CLASSES
+    assert sum(entry.is_attack for entry in CORPUS) >= 40
+    assert sum(not entry.is_attack for entry in CORPUS) >= 20
+
+
+def test_no_attack_wins(marks: dict[str, Mark]) -> None:
+    assert {e.student: marks[e.student] for e in CORPUS if won(e, marks[e.student])} == {}
+
+
+def test_no_control_is_harmed(marks: dict[str, Mark]) -> None:
+    assert {e.student: marks[e.student] for e in CORPUS if harmed(e, marks[e.student])} == {}
+
+
+def test_honest_parts_of_attacks_keep_their_points(marks: dict[str, Mark]) -> None:
+    partly = [entry for entry in CORPUS if entry.is_attack and entry.deserves]
+    assert len(partly) >= 5
+    for entry in partly:
+        assert marks[entry.student].points == sum(entry.deserves.values()), entry.student
+
+
+def test_ends_are_told_apart(marks: dict[str, Mark]) -> None:
+    expected = {
+        "leaving-os_exit": "died",
+        "leaving-crash": "died",
+        "leaving-sys_exit": "raised",
+        "exhausting-memory_of_torch": "out of memory",
+        "exhausting-stubborn_loop": "timed out",
+        "exhausting-deaf_loop": "timed out",
+        "forging-evidence_malformed": "refused",
+        "forging-evidence_of_another_task": "refused",
+    }
+    for student, status in expected.items():
+        assert f": {status}" in marks[student].status, (student, marks[student])
