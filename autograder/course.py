@@ -5,13 +5,16 @@ from __future__ import annotations
 import glob
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import nbgrader.api
+import sqlalchemy
 from jupyter_core.application import JupyterApp
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
@@ -80,9 +83,9 @@ class Course:
         return Path(self.coursedir.format_path(name, student, assignment))
 
     @contextmanager
-    def gradebook(self) -> Iterable[Gradebook]:
+    def gradebook(self) -> Iterator[Gradebook]:
         """Opens the gradebook."""
-        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+        with _one_engine(), Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             yield gradebook
 
     def students(self, assignment: str) -> list[str]:
@@ -161,7 +164,8 @@ class Course:
         Returns:
             The notebooks by name, ready to be executed.
         """
-        return _Sanitise(self, submitted, assignment, student).run()
+        with _one_engine():
+            return _Sanitise(self, submitted, assignment, student).run()
 
     def record(
         self,
@@ -180,7 +184,26 @@ class Course:
             student: The student.
             executed: The notebooks after the steps of `executing`, by name.
         """
-        _Record(self, submitted, assignment, student, executed).start()
+        with _one_engine():
+            _Record(self, submitted, assignment, student, executed).start()
+
+
+_engine = cache(sqlalchemy.create_engine)
+
+
+@contextmanager
+def _one_engine() -> Iterator[None]:
+    """Lets nbgrader's steps share a database engine.
+
+    Each step makes one of its own, for which SQLAlchemy compiles every statement again; that took
+    longer than all that the statements do. nbgrader closes an engine's connections after each use.
+    """
+    own = nbgrader.api.create_engine
+    nbgrader.api.create_engine = _engine
+    try:
+        yield
+    finally:
+        nbgrader.api.create_engine = own
 
 
 def _classes(steps: list[type | str]) -> list[type]:
