@@ -3,15 +3,17 @@
 Three things that Jupyter Book leaves to luck:
 
 - outputs are cached by the page's code alone; here the cache is thrown away, and every page read
-  again, when a library file or a version named in the configuration changes;
+  again, when a version named in the configuration or the library's code changes; its comments and
+  docstrings may change without;
 - a page that should have been executed and was not fails the build, warnings as errors or not;
 - each page says at its end when, for how long and with which versions it was executed.
 
 Configuration:
-    book_execution_sources: folders, relative to the book's root, whose ``.py`` files count.
+    book_execution_sources: patterns of ``.py`` files that count, relative to the book's root.
     book_execution_versions: distributions whose versions count, and are named on each page.
 """
 
+import ast
 import hashlib
 import html
 import platform
@@ -25,6 +27,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 FENCE = re.compile(r"\s*(`{3,}|~{3,}|:{3,})(.*)")
 
 
@@ -38,16 +41,29 @@ def fingerprint(app: Sphinx) -> str:
     """A hash of everything but the page itself that its outputs depend on."""
     digest = hashlib.sha256(repr(sorted(versions(app).items())).encode())
     root = Path(app.srcdir)
-    for folder in app.config.book_execution_sources:
-        files = sorted((root / folder).rglob("*.py"))
+    for pattern in app.config.book_execution_sources:
+        files = sorted(root.glob(pattern))
         if not files:
             raise ExtensionError(
-                f"book_execution_sources: no .py files in {folder!r}. Name a folder under {root}."
+                f"book_execution_sources: no file matches {pattern!r} under {root}. "
+                "Name the library's files, as in 'library/*.py'."
             )
         for path in files:
             digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
+            digest.update(code_of(path.read_text(encoding="utf8")))
     return digest.hexdigest()
+
+
+def code_of(source: str) -> bytes:
+    """What a Python source does: its syntax tree, docstrings left out."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source.encode()
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.dump(tree).encode()
 
 
 def drop_stale_cache(app: Sphinx) -> None:

@@ -44,7 +44,7 @@ def small_book(tmp_path, build):
         execute: {{execute_notebooks: cache}}
         sphinx:
           local_extensions: {{book_questions: {EXT}, book_execution: {EXT}}}
-          config: {{book_execution_sources: [library], book_execution_versions: [sphinx]}}
+          config: {{book_execution_sources: ["library/*.py"], book_execution_versions: [sphinx]}}
         """)
     )
 
@@ -69,6 +69,10 @@ def test_changing_the_library_changes_the_page(small_book):
     result, page = small_book(HEADER + PAGE.replace("A page", "The same page"))
     assert "Using cached notebook" in result.stdout  # text changed: outputs are kept
     assert "The same page" in page
+
+    (small_book.root / "library/answer.py").write_text('"""The answer."""\nANSWER = 41  # it is\n')
+    result, page = small_book(HEADER + PAGE.replace("A page", "The same page"))
+    assert "Executing notebook" not in result.stdout  # the library says more and does the same
 
     (small_book.root / "library/answer.py").write_text("ANSWER = 42\n")
     result, page = small_book(HEADER + PAGE.replace("A page", "The same page"))

@@ -1,0 +1,187 @@
+"""What a reader gets: light pages, icons, search, notebooks that run, paper."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from fontTools.ttLib import TTFont
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_first_load_of_every_page_is_light(chromium, server, page_names, settle):
+    heavy = {}
+    for name in page_names:
+        context = chromium.new_context()  # nothing cached
+        tab = context.new_page()
+        sizes = {}
+        tab.on(
+            "response",
+            lambda answer, sizes=sizes: sizes.update(
+                {answer.url: int(answer.header_value("content-length") or 0)}
+            ),
+        )
+        tab.goto(server + name)
+        settle(tab)
+        context.close()
+        assert any("pydata-sphinx-theme.css" in url for url in sizes)
+        total = sum(
+            size for url, size in sizes.items() if "/mathjax/output/chtml/fonts/" not in url
+        )
+        if total > 1.5e6:
+            heavy[name] = total
+    assert not heavy
+
+
+def test_folder_holds_nothing_that_no_page_needs(book):
+    files = [path for path in (book / "_static").rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in {".map", ".ttf"}]
+    assert sum(path.stat().st_size for path in files) < 4e6
+
+
+def test_icons_are_drawn(page, book, settle):
+    page.goto((book / "book/combined/the-formula.html").as_uri())
+    settle(page)
+    glyphs = page.evaluate(
+        """[...document.querySelectorAll("i[class*='fa-']")].map(icon =>
+            [icon.className, getComputedStyle(icon, "::before").content])"""
+    )
+    known = set(
+        TTFont(book / "_static/vendor/fontawesome/webfonts/fa-solid-900.woff").getBestCmap()
+    )
+    assert len(glyphs) > 8
+    for name, content in glyphs:
+        assert ord(content.strip('"')) in known, name
+
+
+@pytest.mark.parametrize("origin", ["file", "server"])
+def test_search_from_a_page_finds_reverse_kl(page, book, server, settle, origin):
+    base = book.as_uri() + "/" if origin == "file" else server
+    page.goto(base + "book/combined/the-formula.html")
+    settle(page)
+    page.locator(".search-button__button:visible").click()
+    page.locator("#pst-search-dialog input").fill("reverse KL")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=reverse*")
+    page.locator("ul.search li a").first.wait_for()
+    found = page.locator("ul.search li a").all_inner_texts()
+    assert any("Which way round" in title for title in found), found
+    assert not page.problems
+
+
+def test_next_leads_through_every_page_and_previous_back(book, page_names):
+    def follow(name: str, direction: str) -> str | None:
+        text = (book / name).read_text(encoding="utf8")
+        link = re.search(rf'<a class="{direction}-\w+"\s+href="([^"#]+)"', text)
+        if not link:
+            return None
+        return (book / name).parent.joinpath(link[1]).resolve().relative_to(book).as_posix()
+
+    way = ["book/index.html"]
+    while (name := follow(way[-1], "right")) is not None:
+        assert name not in way
+        assert follow(name, "left") == way[-1]
+        way.append(name)
+    assert sorted(way) == page_names
+
+
+def test_theme_can_be_switched_and_is_remembered(page, book, settle):
+    page.goto((book / "book/index.html").as_uri())
+    settle(page)
+    button = page.locator(".theme-switch-button:visible").first
+    seen = {}
+    for _ in range(3):
+        button.click()
+        theme = page.evaluate("document.documentElement.dataset.theme")
+        seen[theme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert seen.keys() == {"light", "dark"}
+    assert seen["light"] != seen["dark"]
+    while page.evaluate("document.documentElement.dataset.mode") != "dark":
+        button.click()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_pages_print(page, book, page_names, settle):
+    for name in page_names:
+        page.goto((book / name).as_uri())
+        settle(page)
+        page.emulate_media(media="print")
+        for chrome in (".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"):
+            assert page.locator(f"{chrome}:visible").count() == 0, f"{name}: {chrome}"
+        assert page.locator("article h1:visible, article p:visible").count() > 0
+        page.emulate_media(media="screen")
+    assert page.pdf().startswith(b"%PDF")
+
+
+# --- notebooks ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def notebooks(book) -> dict[str, nbformat.NotebookNode]:
+    """Each page's notebook, by the page's path without its ending."""
+    found = sorted((book / "_sources").rglob("*.ipynb"))
+    root = book / "_sources"
+    return {
+        path.relative_to(root).with_suffix("").as_posix(): nbformat.read(path, as_version=4)
+        for path in found
+    }
+
+
+def test_every_page_with_code_offers_its_notebook(page, book, notebooks, settle):
+    pages = [
+        source.relative_to(ROOT).with_suffix("").as_posix()
+        for source in (ROOT / "book").rglob("*.md")
+        if re.search(r"^```\{code-cell\}", source.read_text(encoding="utf8"), re.MULTILINE)
+    ]
+    pages = [name for name in pages if (book / f"{name}.html").exists()]
+    assert pages
+    assert sorted(notebooks) == sorted(pages)
+    for name in pages:
+        page.goto((book / f"{name}.html").as_uri())
+        links = page.locator('a[href$=".ipynb"]')
+        hrefs = {links.nth(i).evaluate("a => a.href") for i in range(links.count())}
+        assert (book / f"_sources/{name}.ipynb").as_uri() in hrefs
+        assert "Run it yourself" in page.locator(".book-run").inner_text()
+
+
+def test_notebooks_hold_the_pages_code_and_no_directives(notebooks):
+    for name, notebook in notebooks.items():
+        nbformat.validate(notebook)
+        source = (ROOT / f"{name}.md").read_text(encoding="utf8")
+        cells = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```$", source, re.M | re.S)
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        own = [cell for cell in code if "kdlab.widgets import WIDGETS" not in cell]
+        assert len(own) == len(cells), name
+        for ours, theirs in zip(cells, own, strict=True):
+            assert ours.strip().endswith(theirs.strip()), name
+        widgets = re.findall(r"^```\{widget\} ([\w-]+)", source, re.MULTILINE)
+        mounted = [re.search(r"WIDGETS\['([\w-]+)'\]", cell) for cell in code if cell not in own]
+        assert [found[1] for found in mounted] == widgets
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        assert not re.search(r"\{[\w:-]+\}`|^(:::|```)\{|^\(\w[\w-]*\)=$", text, re.MULTILINE), name
+
+
+def test_notebook_shows_a_question_without_giving_it_away(notebooks):
+    text = "\n".join(cell.source for cell in notebooks["book/combined/the-formula"].cells)
+    asked = text[text.index("**Question** (ordering)") :]
+    shown, folded = asked.split("<details>")[:2]
+    steps = [line.removeprefix("- ") for line in shown.splitlines() if line.startswith("- ")]
+    assert steps == sorted(steps)
+    assert all(step in folded for step in steps)
+
+
+@pytest.mark.slow
+def test_a_downloaded_notebook_runs(notebooks, tmp_path):
+    notebook = nbformat.from_dict(notebooks["book/combined/the-formula"])
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    shown = [cell for cell in notebook.cells if "WIDGETS[" in cell.source]
+    assert shown
+    for cell in shown:
+        kinds = {kind for output in cell.outputs for kind in output.get("data", {})}
+        assert "application/vnd.jupyter.widget-view+json" in kinds
