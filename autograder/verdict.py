@@ -211,6 +211,9 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
     if isinstance(wanted, np.ndarray | int | float) and not isinstance(wanted, bool):
         if isinstance(value, bool) or not isinstance(value, np.ndarray | int | float):
             return False
+        if isinstance(value, int | float) and isinstance(wanted, int | float):
+            both_nan = value != value and wanted != wanted
+            return value == wanted or abs(value - wanted) <= tolerance or both_nan
         value, wanted = np.asarray(value), np.asarray(wanted)
         if value.shape != wanted.shape:
             return False

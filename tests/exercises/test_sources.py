@@ -70,6 +70,13 @@ def test_the_table_promises_the_points_that_there_are(notebook: nbformat.Noteboo
     assert [(int(minutes), float(points)) for minutes, points in titles] == promised
 
 
+def test_sections_are_pages_of_the_book() -> None:
+    book = json.loads((EXERCISES / "checks" / "sections.json").read_text(encoding="utf-8"))
+    for number, (title, page) in book["sections"].items():
+        text = (EXERCISES.parent / page).with_suffix(".md").read_text(encoding="utf-8")
+        assert f"\n# {number} {title}\n" in text, f"{page} is not titled {number} {title}"
+
+
 def test_links_go_to_sections_of_the_book(notebook: nbformat.NotebookNode) -> None:
     book = json.loads((EXERCISES / "checks" / "sections.json").read_text(encoding="utf-8"))
     known = {
