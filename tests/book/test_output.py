@@ -20,7 +20,7 @@ def test_first_load_of_every_page_is_light(chromium, server, page_names, settle)
         tab.on(
             "response",
             lambda answer, sizes=sizes: sizes.update(
-                {answer.url: int(answer.header_value("content-length") or 0)}
+                {answer.url: int(answer.headers.get("content-length", 0))}
             ),
         )
         tab.goto(server + name)
