@@ -239,6 +239,7 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("one label ignored in the middle", False, middle),
         ("double precision", False, (double[0].double(), double[1].double(), double[2])),
         ("one text does not count at all", False, batch(rng, 3, 3, 4, (3, 0, 1))),
+        ("one position counts", False, batch(rng, 2, 3, 5, (2, 3))),
     ]
 
 
@@ -270,7 +271,7 @@ def random_lm_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (student, labels))
 
 
-KNOBS = ((0.5, 2.0), (0.8, 1.5), (3.0, 1.0), (0.0, 2.0), (0.7, 4.0), (0.25, 0.5))
+KNOBS = ((0.5, 2.0), (0.8, 1.5), (3.0, 1.0), (0.0, 2.0), (0.7, 4.0), (0.25, 0.5), (0.4, 3.0))
 
 
 def cases(*, knob: bool) -> tuple[Case, ...]:
@@ -285,6 +286,7 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
         )
         for (name, public, tensors), (lam, temperature) in zip(batches(), KNOBS, strict=True)
     ]
+    found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
     if not knob:
         found += [
             Case("nothing counts", (*nothing_counts(4), 2.0), {}, NOTHING, True),

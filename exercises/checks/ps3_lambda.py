@@ -63,7 +63,7 @@ class Cosine(Linear):
 
 def steps(count: int, *arguments: float) -> tuple[Call, ...]:
     """λ, and λ after each of some steps."""
-    told = [(argument,) for argument in arguments] or [()] * count
+    told = [(argument,) for argument in arguments] + [()] * count
     calls = [Call("value")]
     for each in told:
         calls += [Call("step", each, kept=False), Call("value")]
@@ -306,6 +306,7 @@ def plateau_cases() -> tuple[Case, ...]:
         going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625)),
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
         going_on(STALLS, 7, options(2.0, 0.5, 1, 0.0625)),
+        going_on(STALLS, 0, options(2.0, 0.5, 1, 0.0625)),
     )
 
 

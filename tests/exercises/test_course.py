@@ -177,6 +177,18 @@ def test_lab_opens_on_the_release_and_keeps_what_was_written(
     notebook = desk / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     assert "NotImplementedError" in notebook.read_text(encoding="utf-8")
     assert not list(desk.rglob("checks"))
+    released = {path.name for path in desk.iterdir() if path.is_dir()}
+    assert released == {path.name for path in (course.EXERCISES / "source").iterdir()}
+    for name in released:
+        text = "".join(path.read_text("utf-8") for path in (desk / name).iterdir())
+        assert "SOLUTION" not in text
+        for answer in solution(source(name)).values():
+            for line in answer.splitlines():
+                if len(line) > 40 and not line.lstrip().startswith(("#", "def", "class", '"""')):
+                    assert json.dumps(line.strip(), ensure_ascii=False)[1:-1] not in text
+        for check in load_checks(course.EXERCISES / "checks" / f"{name}.py").values():
+            hidden = [case.name for case in check.cases() if not case.public]
+            assert all(f'"{case}"' not in text for case in hidden if case != "your answer")
     assert Path.cwd() == desk
     assert commands[0][1:3] == ["-m", "jupyterlab"]
 
