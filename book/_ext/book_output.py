@@ -41,7 +41,8 @@ MENDED = {
     ' role="doc-biblioentry"': "",
 }
 # Sphinx writes a signature of several lines as a list of definitions with nothing defined.
-LONG_SIGNATURE = re.compile(r"(?<=\(</span>)<dl>\s*((?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL)
+LONG_SIGNATURE = re.compile(r"(\(</span>\s*)<dl>\s*((?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL)
+EMPTY_HEADER = re.compile(r"<th\b[^>]*>\s*(?:<p>\s*</p>)?\s*</th>")
 SCRIPT = r'\s*<script\b[^>]*\bsrc="[^"]*{}[^"]*"[^>]*></script>'
 ICON_SCRIPT = re.compile(SCRIPT.format(r"_static/scripts/fontawesome\.js"))
 SEARCH_SCRIPTS = re.compile(SCRIPT.format(r"(?:searchtools|language_data|searchindex)\.js"))
@@ -95,6 +96,7 @@ def mend(page: Path) -> None:
     before = page.read_text(encoding="utf8")
     after = ICON_SCRIPT.sub("", before)
     after = LONG_SIGNATURE.sub(as_lines, after)
+    after = EMPTY_HEADER.sub("<td></td>", after)
     for wrong, right in MENDED.items():
         after = after.replace(wrong, right)
     if page.name != "search.html":
@@ -104,8 +106,8 @@ def mend(page: Path) -> None:
 
 
 def as_lines(signature: re.Match) -> str:
-    lines = signature[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
-    return f'<span class="sig-lines">{lines}</span>'
+    lines = signature[2].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f'{signature[1]}<span class="sig-lines">{lines}</span>'
 
 
 def cut_icons(static: Path, names: set[str]) -> None:

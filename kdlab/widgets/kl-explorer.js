@@ -39,6 +39,7 @@ function slider(name, className, changed) {
   output.setAttribute("aria-hidden", "true"); // the slider itself says its value
   Object.assign(input, { type: "range", min: 0, max: 1, step: 0.01 });
   input.setAttribute("role", "slider");
+  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
   input.addEventListener("input", () => changed(Number(input.value)));
   row.append(make("span", "", name), input, output);
   const show = (value) => {

@@ -74,6 +74,7 @@ function slider(name, className, { min, max, step }, say, changed) {
   output.setAttribute("aria-hidden", "true"); // the slider itself says its value
   Object.assign(input, { type: "range", min, max, step });
   input.setAttribute("role", "slider");
+  input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
   input.addEventListener("input", () => changed(Number(input.value)));
   row.append(make("span", "", name), input, output);
   const show = (value) => {
