@@ -1,6 +1,12 @@
 """`python -m autograder`."""
 
-from autograder.cli import app
+import sys
+
+# jsonschema compiles a grammar of addresses when it can, for a check that no notebook's schema asks
+# for; that takes longer than loading torch.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+from autograder.cli import app  # noqa: E402
 
 if __name__ == "__main__":
     app(prog_name="python -m autograder")

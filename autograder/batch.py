@@ -32,6 +32,7 @@ from threading import Lock
 from typing import Any
 
 import nbformat
+import torch
 from nbgrader.utils import setenv
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
@@ -158,13 +159,14 @@ def sandboxed(config: Config) -> bool:
 
 
 def process_pool(jobs: int) -> Executor:
-    """Worker processes on this machine, forked from one that has loaded all they need."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["autograder.batch"])
-    return Pool(jobs, mp_context=context, initializer=_die_with_parent)
+    """Worker processes on this machine, forked from this one, which has loaded all they need."""
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if forks else None)
+    return Pool(jobs, mp_context=context, initializer=_become_worker)
 
 
-def _die_with_parent() -> None:
+def _become_worker() -> None:
+    torch.set_num_threads(1)  # one processor a worker; and OpenMP's threads do not survive a fork
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers itself
     if hasattr(ctypes.CDLL(None), "prctl"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

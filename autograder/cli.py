@@ -244,9 +244,16 @@ def _progress(title: str, total: int, quiet: bool) -> Iterator[Callable[[], Any]
         TextColumn("· left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, disable=quiet) as progress:
+    # Without a thread that redraws: the workers are forked from this process.
+    with Progress(*columns, console=errors, disable=quiet, auto_refresh=False) as progress:
         task = progress.add_task(title, total=total)
-        yield lambda: progress.advance(task)
+
+        def advance() -> None:
+            progress.advance(task)
+            progress.refresh()
+
+        progress.refresh()
+        yield advance
 
 
 def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
