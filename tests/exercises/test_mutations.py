@@ -51,8 +51,8 @@ def _equivalent() -> dict[tuple[str, str], str]:
         ("fit_one_peak", change): STEPS
         for change in (
             "optimizer.zero_grad() → pass",
-            "log_q = one_peak(center, log_width.exp(), len(teacher_logits)).log_softmax(-1).detach()"
-            " → pass",
+            "log_q = one_peak(center, log_width.exp(), len(teacher_logits))"
+            ".log_softmax(-1).detach() → pass",
             "for _ in range(400): → for _ in range(401):",
             "optimizer = torch.optim.Adam([center, log_width], lr=0.1)"
             " → optimizer = torch.optim.Adam([center, log_width], lr=1.1)",
