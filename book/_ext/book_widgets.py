@@ -50,7 +50,7 @@ class Widget(SphinxDirective):
         if name not in widgets.WIDGETS:
             raise self.error(f"unknown widget {name!r}; known: {', '.join(widgets.WIDGETS)}")
         folder = Path(widgets.__file__).parent
-        for path in (*folder.iterdir(), HOST):
+        for path in (*folder.glob("*.*"), HOST):
             self.env.note_dependency(str(path))
         try:
             shown = widgets.WIDGETS[name](**{k: value_of(v) for k, v in self.options.items()})
