@@ -169,7 +169,7 @@ class Judge(Execute):
         self._gone: str | None = None  # why the kernel can run no more cells
         self._verdicts: dict[int, tuple[Verdict, list[str]]] = {}
         self._room = self.output_mb * MiB
-        self._deadline = time.monotonic() + self.startup_timeout + self.notebook_timeout
+        self._deadline: float | None = None
         nb, resources = super().preprocess(nb, resources)
         for index, cell in enumerate(nb.cells):
             if is_judged(cell):
@@ -212,6 +212,8 @@ class Judge(Execute):
         if cell.cell_type != "code":
             return None
         cell.outputs = []
+        if self._deadline is None:  # the kernel is there; its start costs nobody time
+            self._deadline = time.monotonic() + self.notebook_timeout
         if not self._gone and time.monotonic() > self._deadline:
             self._gone = "Earlier cells used up the notebook's time, so this one could not run."
         if self._gone:
@@ -244,6 +246,8 @@ class Judge(Execute):
         return None
 
     def _get_timeout(self, cell: NotebookNode | None) -> int | None:
+        if self._deadline is None:
+            return super()._get_timeout(cell)
         left = max(1, round(self._deadline - time.monotonic()))
         return min(super()._get_timeout(cell) or left, left)
 
@@ -266,7 +270,11 @@ class Judge(Execute):
             self._room -= weight(msg["content"])
             if self._room < 0:
                 return None
-        return super().process_message(msg, cell, cell_index)
+        try:
+            return super().process_message(msg, cell, cell_index)
+        except (ValidationError, LookupError, TypeError, AttributeError, ValueError) as error:
+            self.log.warning("Dropped a message that is none: %r", error)
+            return None
 
     def handle_comm_msg(self, *args: Any) -> None:
         """Widgets have no front end here."""

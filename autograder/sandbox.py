@@ -42,7 +42,7 @@ CODE = "/run/code"  # inside: what of our packages a notebook may import
 OURS = ("__init__", "check", "evidence", "verdict", "warm")  # of this package; the rest judges
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
 DETAILS = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
-KERNEL_MODULES = (  # what ipykernel imports by the time it is ready, so that forks have it
+KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's time is spent on it
     "ipykernel.kernelapp",
     "ipykernel.debugger",
     "IPython.core.completerlib",
@@ -232,7 +232,7 @@ class WarmPool:
             options = {
                 "listener": listener.fileno(),
                 "limits": asdict(self.limits),
-                "preload": self.preload and [*KERNEL_MODULES, *self.preload],
+                "preload": [*KERNEL_MODULES, *self.preload],
                 "user": 1 if os.getuid() == 0 else None,
             }
             descriptors = [listener.fileno()]

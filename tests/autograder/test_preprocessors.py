@@ -4,6 +4,8 @@ The notebooks run in real kernels, the points are read with nbgrader's own rule 
 """
 
 import json
+import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +16,7 @@ from nbgrader.utils import determine_grade
 
 from autograder.check import PUBLIC_SUFFIX
 from autograder.preprocessors import VERDICT_MIME, Judge, ReleasePublicCases
+from autograder.sandbox import INSTALL
 from autograder.verdict import Status
 
 CHECKS = """
@@ -63,6 +66,8 @@ def graded(name: str, points: float = 4) -> NotebookNode:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Grades a notebook made of answers by task, in their order."""
+    if shutil.which("bwrap") is None and not os.environ.get("CI"):
+        pytest.skip(f"needs bubblewrap: {INSTALL}")
     monkeypatch.chdir(tmp_path)
 
     def run(answers: dict[str, str], **options: object) -> dict[str, SimpleNamespace]:
@@ -253,6 +258,51 @@ def test_forgeries_earn_nothing(run) -> None:
     assert results["forged"].verdict["status"] == Status.WRONG
     assert results["silent"].verdict["status"] == Status.NOT_RUN
     assert "full marks" not in results["rewritten"].html
+
+
+MALFORMED = {
+    # Halves of surrogate pairs, which no file can hold; lists and dicts where text belongs.
+    "odd": """
+import json
+get_ipython().kernel.session.pack = lambda content: json.dumps(content, default=str).encode()
+send, socket = get_ipython().kernel.session.send, get_ipython().kernel.iopub_socket
+for content in (
+    {"data": {"text/plain": "\\ud800", "text/html": {"a": [1]}}, "metadata": {}},
+    {"data": {"application/vnd.autograder.evidence": {"outcomes": []}}, "metadata": {}},
+):
+    send(socket, "display_data", content, parent=get_ipython().kernel.get_parent())
+def odd(x):
+    send(socket, "display_data", {"data": {"text/plain": "\\ud800"}, "metadata": {}},
+         parent=get_ipython().kernel.get_parent())
+    return 2 * x
+""",
+    "wild": """
+def wild(x):
+    send(socket, "display_data", {"no": "data"}, parent=get_ipython().kernel.get_parent())
+    return 2 * x
+""",
+    "afterwards": HONEST["afterwards"],
+}
+
+
+def test_messages_that_are_none_are_dropped(run) -> None:
+    results = run(MALFORMED)
+    assert {name: result.points for name, result in results.items()} == dict.fromkeys(results, 4)
+
+
+@pytest.mark.slow
+def test_a_notebook_has_a_time_in_all(run) -> None:
+    answers = {
+        "slow": "import time\ntime.sleep(2)\ndef slow(x):\n    return 2 * x",
+        "late": "time.sleep(100)\ndef late(x):\n    return 2 * x",
+        "never": "def never(x):\n    return 2 * x",
+    }
+    results = run(answers, notebook_timeout=25)
+    assert [results[name].verdict["status"] for name in answers] == [
+        Status.CORRECT,
+        Status.NOT_RUN,
+        Status.NOT_RUN,
+    ]
 
 
 def test_seeds_are_drawn_and_recorded(run) -> None:

@@ -1,11 +1,15 @@
 # Displays whose contents break a program that expects the usual form.
 # %% cell
+import json
+
 from autograder import check as module
 
 
 def answer(name, value):
     kernel = get_ipython().kernel
     parent = kernel.get_parent()
+    # IPython's own packing refuses halves of surrogate pairs.
+    kernel.session.pack = lambda content: json.dumps(content, default=str).encode()
     for content in (
         {"data": {"text/plain": ["\ud800", 7, None]}, "metadata": {}},
         {"data": {"application/vnd.autograder.evidence": ["x"]}, "metadata": {}},
