@@ -109,3 +109,10 @@ def test_best_lambda_is_the_teachers_worth_over_the_labels():
         shares = torch.nn.functional.one_hot(draws, 6).double().mean(1)
         measured = ((((shares + best * p) / (1 + best)) - r) ** 2).sum(-1).mean()
         torch.testing.assert_close(measured, error(best), rtol=0.1, atol=0)
+
+
+def test_no_choice_is_lost_in_a_prompt(pages):
+    """A term on two lines ends the list of choices: the ones before it would become the prompt."""
+    for page in pages:
+        soup = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser")
+        assert not soup.select(".question-prompt dl"), page.name
