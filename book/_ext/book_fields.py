@@ -13,7 +13,7 @@ import re
 
 from sphinx.application import Sphinx
 
-FIELD = re.compile(r"^    (?P<name>[a-z]\w*): [^#]+?  # (?P<says>.+)$", re.MULTILINE)
+FIELD = re.compile(r"^    (?P<name>[a-z]\w*): [^#\n]+?  # (?P<says>.+)$", re.MULTILINE)
 
 
 def describe_fields(app: Sphinx, what: str, name: str, obj, options, lines: list[str]) -> None:
