@@ -55,7 +55,7 @@ def test_ends_are_told_apart(marks: dict[str, Mark]) -> None:
         "exhausting-stubborn_loop": "timed out",
         "exhausting-deaf_loop": "timed out",
         "forging-evidence_malformed": "refused",
-        "forging-evidence_of_another_task": "refused",
+        "forging-evidence_replayed": "refused",
     }
     for student, status in expected.items():
         assert f": {status}" in marks[student].status, (student, marks[student])
