@@ -37,7 +37,7 @@ def test_a_falling_lambda_beats_a_high_one_and_both_beat_teacher_and_labels(lamb
 
 def test_the_opening_says_what_the_table_says(lambda_in_motion):
     high, falling = (value for _, value in final_perplexities(lambda_in_motion)[1:3])
-    said = re.search(r"among (\d+\.\d)\s+bytes, the other\s+among (\d+\.\d)\.\s", lambda_in_motion)
+    said = re.search(r"(\d+\.\d)\s+bytes, the other\s+among\s+(\d+\.\d)\.\s", lambda_in_motion)
     assert [float(number) for number in said.groups()] == [high, falling]
 
 
