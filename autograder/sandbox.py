@@ -41,6 +41,7 @@ INSTALL = "sudo apt-get install bubblewrap   # or: sudo dnf install bubblewrap"
 CODE = "/run/code"  # inside: what of our packages a notebook may import
 OURS = ("__init__", "check", "evidence", "verdict", "warm")  # of this package; the rest judges
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
+PYTHON = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
 DETAILS = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
 KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's time is spent on it
     "ipykernel.kernelapp",
@@ -232,6 +233,9 @@ class WarmPool:
             options = {
                 "listener": listener.fileno(),
                 "limits": asdict(self.limits),
+                "python_in_scratch": sorted(
+                    folder for folder in set(PYTHON) if Path(folder).is_relative_to(SCRATCH)
+                ),
                 "preload": [*KERNEL_MODULES, *self.preload],
                 "user": 1 if os.getuid() == 0 else None,
             }
@@ -353,8 +357,8 @@ def bubblewrap_command(
         command += ["--cap-add", "CAP_SETGID"]
     else:
         command += ["--unshare-user"]
-    folders = [sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix]
-    folders = sorted({*SYSTEM, *folders} - {"/usr"})
+    command += ["--tmpfs", SCRATCH]  # first, because Python may be in it
+    folders = sorted({*SYSTEM, *PYTHON} - {"/usr"})
     # Parents that bubblewrap makes by itself may be for root alone.
     for parent in sorted({str(p) for folder in (*folders, KERNEL) for p in Path(folder).parents}):
         if parent not in ("/", *folders) and not os.path.islink(parent):
@@ -374,7 +378,7 @@ def bubblewrap_command(
                 command += ["--ro-bind", "/dev/null", str(place)]
     command += ["--ro-bind", str(code), CODE, "--bind", str(kernels), KERNELS]
     command += ["--perms", "0755", "--dir", KERNEL]
-    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", SCRATCH]
+    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--remount-ro", "/", "--chdir", "/"]
     environment = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),

@@ -273,11 +273,16 @@ def make_world(name: str, options: dict) -> None:
     mount("none", "/", None, MS_REC | MS_PRIVATE)
     mount(f"{KERNELS}/{name}", KERNEL, None, MS_BIND)
     safe = MS_NOSUID | MS_NODEV
-    for hidden in (KERNELS, "/proc"):
-        mount("tmpfs", hidden, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
+    python = {folder: os.open(folder, os.O_PATH) for folder in options["python_in_scratch"]}
     for folder in (SCRATCH, "/dev/shm"):
         bounds = f"size={limits['scratch']},nr_inodes={limits['files']},mode=0700"
         mount("tmpfs", folder, "tmpfs", safe, bounds)
+    for folder, descriptor in python.items():  # it was covered; show it again
+        os.makedirs(folder)
+        mount(f"/proc/self/fd/{descriptor}", folder, None, MS_BIND)
+        os.close(descriptor)
+    for hidden in (KERNELS, "/proc"):
+        mount("tmpfs", hidden, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
 
 
