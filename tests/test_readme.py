@@ -83,7 +83,9 @@ def test_make_book_and_make_serve():
 @pytest.mark.slow
 def test_make_lab_opens_the_exercises():
     server = start("make", "lab", "LAB_OPTIONS=--no-browser --port=8899 --IdentityProvider.token=")
-    assert is_served(server, "http://127.0.0.1:8899/api/contents/ps1_divergences/ps1_divergences.ipynb")
+    assert is_served(
+        server, "http://127.0.0.1:8899/api/contents/ps1_divergences/ps1_divergences.ipynb"
+    )
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from autograder.spec import (
 )
 
 SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
+WITHHELD = ("kdlab",)  # it holds the answers
 
 # --- Two divergences -----------------------------------------------------------------------------
 # A KL has a distribution in front, which weighs the classes, and one behind. Forward KL has the
@@ -308,7 +309,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("T = 1 when no temperature is given", (t([0.3, -0.2, 1.0]),), public=True),
         Case("logits of ±500, T = 2", (large, 2.0), part=EXTREME, public=True),
         Case("a gap of 200, T = 100", (t([[200.0, 0.0]]), 100.0), part=EXTREME, public=True),
-        Case("T = 1", (logits(rng, (3, 4)), 1.0)),
+        Case("neither hot nor cold", (logits(rng, (3, 4)), 1.0)),
         Case("one token", (t([[5.0]]), 3.0)),
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
         Case("very hot", (logits(rng, (2, 6)), 100.0)),

@@ -24,6 +24,7 @@ from autograder.spec import (
 )
 
 SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
+WITHHELD = ("kdlab",)  # it holds the answers
 NOTHING = "a batch in which nothing counts"
 IGNORED = -100
 

@@ -23,6 +23,7 @@ from autograder.spec import (
 )
 
 SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
+WITHHELD = ("kdlab",)  # it holds the answers
 RESUMED = "a run that goes on"
 
 # --- Planned schedules --------------------------------------------------------------------------
