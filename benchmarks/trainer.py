@@ -182,9 +182,7 @@ def trl_gkd(name: str, pair: Pair) -> list[float]:
             model=student,
             teacher_model=teacher,
             args=arguments,
-            data_collator=lambda items: {
-                key: default_collate([item[key] for item in tensors(items)]) for key in items[0]
-            },
+            data_collator=lambda items: default_collate(tensors(items)),
             train_dataset=Dataset.from_list(data),
             processing_class=tokenizer,
             callbacks=[Watch()],
