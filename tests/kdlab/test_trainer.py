@@ -138,9 +138,12 @@ def test_accumulation_changes_nothing_even_where_labels_are_uneven(accumulation)
             )
         ),
     )
+    before = weights(whole).clone()
     losses = whole.fit(data).column("loss")
     assert parts.fit(data).column("loss") == pytest.approx(losses, rel=1e-5)
-    torch.testing.assert_close(weights(parts), weights(whole), rtol=1e-3, atol=1e-5)
+    # Adam makes whole steps of gradients that are only rounding, so single weights may differ.
+    moved, apart = weights(whole) - before, weights(parts) - weights(whole)
+    assert apart.norm() < 1e-3 * moved.norm()
 
 
 def test_the_teacher_stays_frozen_and_in_evaluation_mode():

@@ -35,18 +35,22 @@ ranking = ["abcd"[index] for index in losses.argsort()]
 
 # %% task: fit_one_peak
 def fit_one_peak(teacher_logits, direction, start):
-    parameters = torch.tensor([start, 3.0], requires_grad=True)
-    optimizer = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+    center = torch.tensor(start, requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()  # a step can't make the width negative
+    optimizer = torch.optim.LBFGS(
+        [center, log_width], lr=0.5, max_iter=200, line_search_fn="strong_wolfe"
+    )
     loss = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    size = teacher_logits.numel()
 
     def closure():
         optimizer.zero_grad()
-        value = loss(one_peak(*parameters, teacher_logits.numel()), teacher_logits)
+        value = loss(one_peak(center, log_width.exp(), size), teacher_logits)
         value.backward()
         return value
 
     optimizer.step(closure)
     student = torch.distributions.Categorical(
-        logits=one_peak(*parameters, teacher_logits.numel()).detach()
+        logits=one_peak(center, log_width.exp(), size).detach()
     )
-    return student.probs @ torch.arange(teacher_logits.numel()).float(), student.entropy()
+    return student.probs @ torch.arange(size).float(), student.entropy()
