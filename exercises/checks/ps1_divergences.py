@@ -521,8 +521,8 @@ def ranking_mistakes() -> tuple[Mistake, ...]:
 
 # --- One peak for two ---------------------------------------------------------------------------
 # Forward KL has one minimum over these students, reverse KL has one near each peak of the teacher.
-# The starts are near the heavier peak, and the random teachers' peaks are at least 7.5 tokens apart:
-# nearer ones make a third minimum between them. So descent and a search of everything agree.
+# The starts are near the heavier peak, and the peaks of the random teachers are at least 7.5
+# tokens apart: nearer ones make a third minimum between them. So descent and a search agree.
 
 START_WIDTH = 3.0
 Student = tuple[float, float, int]  # centre, width, size of the vocabulary
