@@ -372,7 +372,12 @@ def in_container(root: Path, student: str) -> str:
             timeout=STOCK_SECONDS,
             capture_output=True,
             check=False,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            # nbgrader calls alembic by name.
+            env=os.environ
+            | {
+                "OMP_NUM_THREADS": "1",
+                "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            },
         )
     except subprocess.TimeoutExpired:
         return "hung"

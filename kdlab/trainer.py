@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from kdlab.divergences import kernel_of
 from kdlab.evaluate import evaluate
 from kdlab.fused import LinearCombinedObjective
 from kdlab.models import logits_of, model_inputs, split_head
@@ -55,10 +56,10 @@ class TrainConfig:
     batch_size: int = 16  # sequences in a step, over all micro-batches and processes
     accumulation: int = 1  # micro-batches that a step is made of
     learning_rate: float = 2e-3  # the peak
-    warmup_steps: int = 20
+    warmup_steps: int = 20  # the learning rate rises in a straight line over these
     weight_decay: float = 0.1  # on matrices, not on norms and biases
-    betas: tuple[float, float] = (0.9, 0.95)
-    max_grad_norm: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.95)  # of AdamW's running means
+    max_grad_norm: float = 1.0  # longer gradients are scaled to this norm
     eval_every: int | None = None  # steps between evaluations; always once more at the end
     checkpoint_every: int | None = None  # steps between checkpoints in out/checkpoint
     seed: int = 0  # of the order of the data, and of dropout
@@ -513,17 +514,18 @@ def _accelerator(config: TrainConfig) -> Accelerator:
 def _linear_twin(objective: CombinedObjective) -> LinearCombinedObjective | None:
     """The same objective from hidden states; None if its divergence has no kernel."""
     try:
-        return LinearCombinedObjective(
-            objective.divergence,
-            lam=objective.lam,
-            temperature=objective.temperature,
-            form=objective.form,
-            scale_by_temperature=objective.scale_by_temperature,
-            ignore_index=objective.ignore_index,
-            match_vocab=objective.match_vocab,
-        )
+        kernel_of(objective.divergence)
     except ValueError:
         return None
+    return LinearCombinedObjective(
+        objective.divergence,
+        lam=objective.lam,
+        temperature=objective.temperature,
+        form=objective.form,
+        scale_by_temperature=objective.scale_by_temperature,
+        ignore_index=objective.ignore_index,
+        match_vocab=objective.match_vocab,
+    )
 
 
 def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:

@@ -89,7 +89,7 @@ def test_make_lab_opens_the_exercises():
 
 
 @pytest.mark.slow
-def test_make_course_grades_the_sample_submissions():
+def test_make_course_grades_the_sample_submissions(bubblewrap):
     printed = run("make", "course")
     assert "solution" in printed
 

@@ -47,6 +47,8 @@ MARKER = {
     "multiple": re.compile(r"\[(?P<mark>[x ])\]\s+"),
 }
 NUMBER = re.compile(r"(?P<mark>[=!])\s*(?P<value>\S+)\s*±\s*(?P<tolerance>\S+)$")
+# What looks like a choice in a prompt: MyST takes only the last line before the colon for a term.
+STRAY = re.compile(r"^(\([x ]\)|\[[x ]\]|[=!] \S+ ±)\s", re.MULTILINE)
 VOID = {"input"}
 
 
@@ -98,6 +100,12 @@ class Question(SphinxDirective):
         if len(content) < 2 or not isinstance(content[-1], nodes.definition_list):
             raise self.error(f"question {name!r}: write a prompt, then a definition list")
         *prompt, choices = content
+        for part in prompt:
+            if isinstance(part, nodes.definition_list) or STRAY.search(part.astext()):
+                raise self.error(
+                    f"question {name!r}: {part.astext()!r} is in the prompt: "
+                    "write a choice on one line, and one list of choices"
+                )
         pairs = []
         for item in choices:
             terms = [part for part in item if isinstance(part, nodes.term)]

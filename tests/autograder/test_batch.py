@@ -45,7 +45,10 @@ def grade(root: Path, make_executor: Callable, jobs: int = 2, **options: object)
 
 @pytest.fixture(scope="module")
 def graded(
-    released_course: Path, hand_in: Callable, tmp_path_factory: pytest.TempPathFactory
+    released_course: Path,
+    hand_in: Callable,
+    tmp_path_factory: pytest.TempPathFactory,
+    bubblewrap: None,
 ) -> Path:
     """A course graded in earnest: worker processes, sandboxed kernels, four submissions."""
     root = tmp_path_factory.mktemp("graded") / "course"

@@ -4,8 +4,6 @@ The notebooks run in real kernels, the points are read with nbgrader's own rule 
 """
 
 import json
-import os
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +14,6 @@ from nbgrader.utils import determine_grade
 
 from autograder.check import PUBLIC_SUFFIX
 from autograder.preprocessors import VERDICT_MIME, Judge, ReleasePublicCases
-from autograder.sandbox import INSTALL
 from autograder.verdict import Status
 
 CHECKS = """
@@ -64,10 +61,8 @@ def graded(name: str, points: float = 4) -> NotebookNode:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bubblewrap: None):
     """Grades a notebook made of answers by task, in their order."""
-    if shutil.which("bwrap") is None and not os.environ.get("CI"):
-        pytest.skip(f"needs bubblewrap: {INSTALL}")
     monkeypatch.chdir(tmp_path)
 
     def run(answers: dict[str, str], **options: object) -> dict[str, SimpleNamespace]:

@@ -35,10 +35,7 @@ LIMITS.Sandbox.open_files = 64
 LIMITS.Sandbox.packages = ["kdlab"]
 WITHHELD = ["kdlab.divergences", "kdlab.widgets"]
 
-needs_bubblewrap = pytest.mark.skipif(
-    shutil.which("bwrap") is None and not os.environ.get("CI"),
-    reason=f"needs bubblewrap: {sandbox.INSTALL}",
-)
+needs_bubblewrap = pytest.mark.usefixtures("bubblewrap")
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ WRONG = {
     "no tolerance": ("numeric", "= 0.5\n: Yes.\n\nelse\n: No.", "is none of"),
     "no else": ("numeric", "= 0.5 ± 0.1\n: Yes.", "one 'else'"),
     "no arrow": ("matching", "A 1\n: Yes.\n\nB => 2\n: Yes.", "left => right"),
+    "two lines": ("single", "(x) Right,\nin two lines\n: Yes.\n\n( ) Wrong\n: No.", "on one line"),
+    "two lists": ("single", "(x) Right\n: Yes.\n\nAnd:\n\n( ) Wrong\n: No.", "on one line"),
     "no list": ("single", "Only words.", "definition list"),
     "unknown kind": ("essay", "(x) Right\n: Yes.", "choose from single, multiple"),
 }

@@ -20,7 +20,9 @@ PLAYED = ("solution", "stub", "wheat-loops", "chaff-direction_swapped", "chaff-c
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[course.Mark]]:
+def played(
+    tmp_path_factory: pytest.TempPathFactory, bubblewrap: None
+) -> tuple[Path, list[course.Mark]]:
     """A round with a few submissions; the others are graded in this process by test_checks."""
     root = tmp_path_factory.mktemp("round") / "course"
     chosen = [entry for entry in entries(ASSIGNMENT) if entry.name in PLAYED]

@@ -1,27 +1,17 @@
 """The corpus, graded for real: two at a time, in kernels from a warm pool."""
 
-import os
-import shutil
-
 import pytest
 
-from autograder.sandbox import INSTALL
 from benchmarks.attacks import CONTROLS, Mark, entries, grade_with_ours, harmed, won
 
 CLASSES = {"forging", "reading", "leaving", "exhausting", "tampering", "shortcuts", CONTROLS}
 CORPUS = entries()
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("bwrap") is None and not os.environ.get("CI"),
-        reason=f"needs bubblewrap: {INSTALL}",
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bubblewrap")]
 
 
 @pytest.fixture(scope="module")
-def marks() -> dict[str, Mark]:
+def marks(bubblewrap: None) -> dict[str, Mark]:
     return grade_with_ours(CORPUS, jobs=2)
 
 
