@@ -16,6 +16,7 @@ from kdlab.divergences import (
 )
 from kdlab.evaluate import Calibration, Evaluation, evaluate, perplexity
 from kdlab.fused import LinearCombinedObjective
+from kdlab.generation import generate
 from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
 from kdlab.objective import CombinedObjective, ObjectiveOutput
 from kdlab.runs import (
@@ -73,6 +74,7 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "forward_kl",
+    "generate",
     "jensen_shannon",
     "load_corpus",
     "load_student",

@@ -75,6 +75,9 @@ def distill(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in --out.")] = False,
     mixed_precision: Annotated[Precision, typer.Option(help="bf16 on hardware for it.")] = "no",
+    on_policy: Annotated[
+        float, typer.Option(help="Share of steps on text that the student writes, KD loss alone.")
+    ] = 0.0,
     cpu: CpuOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -98,6 +101,7 @@ def distill(
             seed=seed,
             eval_every=eval_every,
             mixed_precision=mixed_precision.value,
+            on_policy=on_policy,
         )
         summary = run(
             out,

@@ -46,7 +46,11 @@ def training_curves(history: History, *, title: str = "Both losses fall together
     figure, (losses, lam) = plt.subplots(
         2, 1, figsize=(7, 4.5), sharex=True, height_ratios=[3, 1], layout="constrained"
     )
-    losses.plot(step, history.column("lm_loss"), color=LM, label="LM loss (labels)")
+    # Steps on the student's own text have no LM loss; the line goes on beyond them.
+    labelled = [(record["step"], record["lm_loss"]) for record in history.train]
+    labelled = [point for point in labelled if point[1] is not None]
+    if labelled:
+        losses.plot(*zip(*labelled, strict=True), color=LM, label="LM loss (labels)")
     losses.plot(step, kd_loss, color=KD, linestyle="--", label="KD loss (teacher)")
     losses.set(ylabel="nats per token", ylim=(0, None), title=title)
     losses.legend(frameon=False)

@@ -76,6 +76,7 @@ class Recipe:
     seed: int = 0  # of the student's first weights and of the order of its data
     eval_every: int | None = None  # steps between evaluations on the validation split
     mixed_precision: str = "no"  # or bf16
+    on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
 
     def __post_init__(self):
         if self.arm not in ARMS:
@@ -180,6 +181,7 @@ def distill(
             checkpoint_every=checkpoint_every,
             device=device,
             mixed_precision=recipe.mixed_precision,
+            on_policy=recipe.on_policy,
             progress=progress,
         ),
         out=out,

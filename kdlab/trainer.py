@@ -8,8 +8,10 @@ from any checkpoint, or on any number of processes, as if nothing had happened.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import random
 import shutil
 import signal
 import threading
@@ -32,6 +34,7 @@ from tqdm.auto import tqdm
 from kdlab.divergences import kernel_of
 from kdlab.evaluate import evaluate
 from kdlab.fused import LinearCombinedObjective
+from kdlab.generation import generate
 from kdlab.models import logits_of, model_inputs, split_head
 from kdlab.objective import CombinedObjective, ObjectiveOutput
 from kdlab.schedules import ConstantLambda, LambdaSchedule
@@ -45,7 +48,8 @@ class TrainConfig:
     """How to train. The learning rate warms up, then falls by a cosine to a tenth of its peak.
 
     Raises:
-        ValueError: a number of steps or sequences is below 1, or the batch cannot be shared out.
+        ValueError: a number of steps, sequences or tokens is below 1, a share is none, or the batch
+            cannot be shared out.
 
     >>> config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1e-3)
     >>> [round(config.learning_rate_at(step), 6) for step in (0, 9, 100)]
@@ -67,6 +71,8 @@ class TrainConfig:
     mixed_precision: str = "no"  # or "bf16"
     compile: bool = False  # torch.compile the student
     linear_objective: bool = True  # from hidden states, where both models show them
+    on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
+    prompt_tokens: int = 16  # of each sequence, before the student goes on
     progress: bool = False  # show a bar
 
     def __post_init__(self):
@@ -74,6 +80,10 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if not 0 <= self.on_policy <= 1:
+            raise ValueError(f"on_policy must be a share from 0 to 1, got {self.on_policy}")
+        if self.prompt_tokens < 1:
+            raise ValueError(f"prompt_tokens must be at least 1, got {self.prompt_tokens}")
         if self.batch_size % self.accumulation:
             raise ValueError(
                 f"batch_size {self.batch_size} must be a multiple of accumulation "
@@ -188,7 +198,19 @@ class DistillationTrainer:
                 f"{type(self.schedule).__name__} reacts to the student's gap to its teacher: it "
                 "needs a live teacher, eval data and config.eval_every"
             )
+        if config.on_policy and not isinstance(self.teacher, LiveTeacher):
+            raise ValueError(
+                f"on_policy={config.on_policy} asks the teacher about the student's own text: it "
+                "needs a live teacher"
+            )
+        if config.on_policy and self.schedule.watches == "losses":
+            raise ValueError(
+                f"{type(self.schedule).__name__} compares both losses, but text that the student "
+                "wrote has no LM loss; use another schedule, or on_policy=0"
+            )
         self.accelerator = accelerator = _accelerator(config)
+        if config.on_policy and accelerator.distributed_type == DistributedType.FSDP:
+            raise ValueError("on_policy does not work under FSDP: the student is in pieces there")
         set_seed(config.seed)
         if isinstance(self.teacher, nn.Module):
             self.teacher = accelerator.prepare_model(self.teacher, evaluation_mode=True)
@@ -242,6 +264,12 @@ class DistillationTrainer:
         """One optimiser step on the micro-batches of this process."""
         accelerator, objective = self.accelerator, self.objective
         objective.lam = self.schedule.value
+        scale, on_policy = 1.0, self._chance("step").random() < self.config.on_policy
+        if on_policy:
+            batches = [self._student_text(batch, part) for part, batch in enumerate(batches)]
+            # The KD loss alone, times λ: labels that the student made up teach it nothing.
+            scale, objective = objective.lam, copy.copy(objective)
+            objective.form, objective.lam = "convex", 1.0
         learning_rate = self.config.learning_rate_at(self.step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
@@ -259,9 +287,9 @@ class DistillationTrainer:
             with nullcontext() if last else accelerator.no_sync(student):
                 batch = send_to_device(batch, accelerator.device, non_blocking=True)
                 with accelerator.autocast():
-                    output = self._objective(student, batch, num_items)
+                    output = self._objective(student, batch, objective, num_items)
                 # Data parallelism averages gradients over the processes; these are to be added.
-                accelerator.backward(output.loss * accelerator.num_processes)
+                accelerator.backward(output.loss * (scale * accelerator.num_processes))
             losses += torch.stack([term.detach() for term in _terms(output)])
         grad_norm = accelerator.clip_grad_norm_(student.parameters(), self.config.max_grad_norm)
         loss, lm_loss, kd_loss = accelerator.reduce(losses, "sum").tolist()
@@ -272,26 +300,54 @@ class DistillationTrainer:
         self.step += 1
         return {
             "step": self.step,
-            "loss": loss,
-            "lm_loss": lm_loss,
+            "loss": scale * loss,
+            "lm_loss": None if on_policy else lm_loss,
             "kd_loss": None if self.teacher is None else kd_loss,
-            "lam": objective.lam,
+            "lam": self.objective.lam,
             "learning_rate": learning_rate,
             "grad_norm": float(grad_norm),
             "num_items": int(num_items),
         }
 
+    def _chance(self, *what: object) -> random.Random:
+        """Draws that depend on the seed and on where the run is, not on what came before."""
+        return random.Random(f"{self.config.seed}/{self.step}/{'/'.join(map(str, what))}")
+
+    def _student_text(self, batch: dict[str, Tensor], part: int) -> dict[str, Tensor]:
+        """The beginnings of a batch's texts, and how the student goes on; prompts do not count."""
+        device, prompt = self.accelerator.device, self.config.prompt_tokens
+        input_ids = batch["input_ids"].to(device)
+        if prompt >= input_ids.shape[1]:
+            raise ValueError(
+                f"prompt_tokens {prompt} leave the student nothing to write in sequences of "
+                f"{input_ids.shape[1]} tokens"
+            )
+        draw = self._chance("text", part, self.accelerator.process_index).getrandbits(62)
+        text = generate(
+            self.student,
+            input_ids[:, :prompt],
+            input_ids.shape[1] - prompt,
+            generator=torch.Generator(device).manual_seed(draw),
+        )
+        labels = text.clone()
+        labels[:, :prompt] = self.objective.ignore_index
+        return {"input_ids": text, "labels": labels}
+
     def _objective(
-        self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor
+        self,
+        student: nn.Module,
+        batch: dict[str, Tensor],
+        objective: CombinedObjective,
+        num_items: Tensor,
     ) -> ObjectiveOutput:
         """The only place where anything is shifted: position t meets the token at t + 1."""
         inputs, labels, teacher = model_inputs(batch), batch["labels"][:, 1:], self.teacher
         if self._heads is None:
             student_logits = logits_of(student, **inputs)[:, :-1]
             targets = None if teacher is None else teacher.targets(batch)
-            return self.objective(student_logits, targets, labels, num_items=num_items)
+            return objective(student_logits, targets, labels, num_items=num_items)
         heads = self._heads
-        heads.objective.lam = self.objective.lam
+        heads.objective.lam, heads.objective.form = objective.lam, objective.form
         student_hidden = student(**inputs)[:, :-1]
         if isinstance(teacher, LiveTeacher):
             with torch.no_grad():
@@ -535,10 +591,8 @@ def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:
 
 def _describe(record: dict[str, Any]) -> str:
     kd = "" if record["kd_loss"] is None else f"KD {record['kd_loss']:.3f} λ {record['lam']:.2f} "
-    return (
-        f"loss {record['loss']:.3f} LM {record['lm_loss']:.3f} {kd}"
-        f"{record['tokens_per_second']:,.0f} tokens/s"
-    )
+    lm = "own text " if record["lm_loss"] is None else f"LM {record['lm_loss']:.3f} "
+    return f"loss {record['loss']:.3f} {lm}{kd}{record['tokens_per_second']:,.0f} tokens/s"
 
 
 @contextmanager

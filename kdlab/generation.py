@@ -1,0 +1,73 @@
+"""Text that a model writes itself: for sequence-level and on-policy distillation."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from kdlab.models import logits_of
+
+__all__ = ["generate"]
+
+
+@torch.no_grad()
+def generate(
+    model: nn.Module,
+    input_ids: Tensor,
+    new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Continue token sequences with tokens drawn from a model.
+
+    The whole sequence is read again for every token: simple, the same for every model, and quick
+    for those of this course. Rows have equal lengths and no padding, as in packed text, and go on
+    past an end-of-text token.
+
+    Args:
+        model: any causal language model. It writes in evaluation mode; its mode is restored.
+        input_ids: ``[B, T]`` token ids, T at least 1.
+        new_tokens: how many to add to each row.
+        temperature: of the softmax that is drawn from; 0 takes the likeliest token.
+        top_k: draw from the k likeliest tokens only; None from all.
+        generator: of the draws, on the device of ``input_ids``; None is torch's own.
+
+    Returns:
+        ``[B, T + new_tokens]``, the given tokens first.
+
+    Raises:
+        ValueError: a shape or a number is outside what is listed here, or the model cannot read
+            sequences that long.
+
+    >>> copier = nn.Embedding(5, 5, _weight=torch.eye(5))
+    >>> generate(copier, torch.tensor([[1, 3]]), 2, temperature=0.0)
+    tensor([[1, 3, 3, 3]])
+    """
+    if input_ids.dim() != 2 or input_ids.shape[1] == 0:
+        raise ValueError(f"input_ids must be [B, T] with T ≥ 1, got {tuple(input_ids.shape)}")
+    if new_tokens < 0:
+        raise ValueError(f"new_tokens must be at least 0, got {new_tokens}")
+    if not 0 <= temperature < float("inf"):
+        raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got {top_k}")
+    was_training = model.training
+    model.eval()
+    try:
+        for _ in range(new_tokens):
+            logits = logits_of(model, input_ids)[:, -1].float()  # (B, V)
+            if top_k is not None and top_k < logits.shape[-1]:
+                least = logits.topk(top_k).values[:, -1:]
+                logits = logits.masked_fill(logits < least, float("-inf"))
+            if temperature == 0:
+                token = logits.argmax(-1, keepdim=True)
+            else:
+                p = (logits / temperature).softmax(-1)
+                token = torch.multinomial(p, 1, generator=generator)
+            input_ids = torch.cat([input_ids, token], dim=1)
+    finally:
+        model.train(was_training)
+    return input_ids

@@ -1,0 +1,111 @@
+"""Text that a model writes: its distribution, its modes, its limits."""
+
+import pytest
+import torch
+import torch.nn as nn
+
+from kdlab import TinyGPT, generate, logits_of
+
+
+def table(logits):
+    """A model whose next token depends on the last one alone."""
+    return nn.Embedding.from_pretrained(torch.as_tensor(logits, dtype=torch.float32))
+
+
+def test_tokens_come_as_often_as_the_model_says():
+    model = table([[0.0, 1.0, 2.0]] * 3)
+    draws = generate(
+        model,
+        torch.zeros(20_000, 1, dtype=torch.long),
+        1,
+        generator=torch.Generator().manual_seed(0),
+    )[:, 1]
+    shares = torch.bincount(draws, minlength=3) / len(draws)
+    expected = torch.tensor([0.0, 1.0, 2.0]).softmax(-1)
+    assert (shares - expected).abs().max() < 4 * (0.25 / len(draws)) ** 0.5
+
+
+def test_temperature_acts_on_the_logits():
+    model = table([[0.0, 1.0]] * 2)
+    draws = generate(
+        model,
+        torch.zeros(20_000, 1, dtype=torch.long),
+        1,
+        temperature=0.5,
+        generator=torch.Generator().manual_seed(0),
+    )[:, 1]
+    assert draws.float().mean().item() == pytest.approx(
+        torch.tensor(2.0).sigmoid().item(), abs=0.015
+    )
+
+
+def test_top_k_leaves_the_others_out():
+    model = table([[0.0, 0.1, 0.2, 0.3]] * 4)
+    draws = generate(model, torch.zeros(500, 1, dtype=torch.long), 3, top_k=2)[:, 1:]
+    assert set(draws.flatten().tolist()) == {2, 3}
+
+
+def test_greedy_is_the_likeliest_continuation_of_the_whole_sequence():
+    torch.manual_seed(0)
+    model = TinyGPT("tiny-student", vocab_size=50)
+    start = torch.randint(50, (3, 4))
+    text = generate(model, start, 6, temperature=0.0)
+    assert torch.equal(text[:, :4], start)
+    with torch.no_grad():
+        assert torch.equal(logits_of(model, text)[:, 3:-1].argmax(-1), text[:, 4:])
+
+
+def test_the_same_generator_writes_the_same_and_leaves_torchs_own_alone():
+    model = TinyGPT("tiny-student", vocab_size=50)
+    start, state = torch.zeros(2, 1, dtype=torch.long), torch.get_rng_state()
+    first, second = (
+        generate(model, start, 9, generator=torch.Generator().manual_seed(7)) for _ in range(2)
+    )
+    assert torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_it_writes_without_dropout_and_restores_the_mode():
+    model = TinyGPT("tiny-student", vocab_size=50, dropout=0.9).train()
+    start = torch.zeros(1, 1, dtype=torch.long)
+    texts = [generate(model, start, 8, temperature=0.0) for _ in range(2)]
+    assert torch.equal(*texts)
+    assert model.training
+
+
+def test_a_hugging_face_model_writes_as_its_own_method_does():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.LlamaConfig(
+        vocab_size=40,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    model = transformers.LlamaForCausalLM(config)
+    start = torch.randint(1, 40, (2, 5))
+    theirs = model.eval().generate(
+        start, attention_mask=torch.ones_like(start), max_new_tokens=7, do_sample=False
+    )
+    assert torch.equal(generate(model, start, 7, temperature=0.0), theirs)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "message"),
+    [
+        ((3,), {}, r"\[B, T\]"),
+        ((2, 0), {}, "T ≥ 1"),
+        ((1, 1), {"new_tokens": -1}, "new_tokens must be at least 0, got -1"),
+        ((1, 1), {"temperature": -0.5}, "temperature .* got -0.5"),
+        ((1, 1), {"temperature": float("nan")}, "temperature .* got nan"),
+        ((1, 1), {"top_k": 0}, "top_k must be at least 1, got 0"),
+        ((1, 1), {"new_tokens": 12}, "block_size 8"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(shape, options, message):
+    model = TinyGPT("tiny-student", vocab_size=10, block_size=8)
+    with pytest.raises(ValueError, match=message):
+        generate(model, torch.zeros(shape, dtype=torch.long), **({"new_tokens": 2} | options))
