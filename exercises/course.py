@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Annotated
 
 import nbformat
@@ -23,6 +24,7 @@ from nbgrader.api import Gradebook
 from nbgrader.auth import Authenticator
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeSubmit
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -180,22 +182,24 @@ def find_problems(mark: Mark, checks: dict[str, Check], feedback: str) -> list[s
 
 
 def show(marks: list[Mark], checks: dict[str, Check]) -> None:
-    """Prints the marks."""
-    table = Table(title="Marks")
+    """Prints the marks, in a table that fits into 80 columns, and what its columns are."""
+    table = Table(title="Marks", box=SIMPLE_HEAD)
     table.add_column("submission", no_wrap=True)
-    for name, check in checks.items():
-        table.add_column(f"{name}\nof {check.points:g}", justify="right", overflow="fold")
+    for letter, check in zip(ascii_uppercase, checks.values(), strict=False):
+        table.add_column(f"{letter}\n/{check.points:g}", justify="right", no_wrap=True)
     total = sum(check.points for check in checks.values())
-    table.add_column(f"total\nof {total:g}", justify="right")
-    table.add_column("right\nhint")
+    table.add_column(f"all\n/{total:g}", justify="right", no_wrap=True)
+    table.add_column("right\nhint", no_wrap=True)
     for mark in marks:
         table.add_row(
             mark.entry.name,
             *(f"{mark.points[name]:g}" for name in checks),
             f"{mark.total:g}",
-            ("yes" if mark.entry.expected else "") if not mark.problems else "[red]see below",
+            ("yes" if mark.entry.expected else "") if not mark.problems else "[red]no",
         )
     console.print(table)
+    for letter, name in zip(ascii_uppercase, checks, strict=False):
+        console.print(f"{letter}  {name}")
     for mark in marks:
         for problem in mark.problems:
             console.print(f"{mark.entry.name}: {problem}", style="red")
