@@ -248,6 +248,7 @@ def test_ctrl_c_ends_after_the_step_and_the_run_can_go_on(tmp_path):
             return super().__getitem__(index)
 
     assert threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
     data = Interrupting(blocks())
     data.reads = 0
     with pytest.raises(KeyboardInterrupt, match=r"stopped after step 3 of 6; .*resume=True"):
@@ -256,7 +257,7 @@ def test_ctrl_c_ends_after_the_step_and_the_run_can_go_on(tmp_path):
     assert without_times(resumed.fit(blocks(), resume=True)) == without_times(
         trainer().fit(blocks())
     )
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_batch(tmp_path):
