@@ -44,6 +44,7 @@ STEPS = "another way to the same minimum, and the result is right"
 FLAT = "the positions that count are a table, whose last axis is axis 1 and torch's default"
 EXACT = "at count = steps the formula gives the end too"
 FIRST = "the first gap is a gain, which starts the count anew"
+EITHER = "the two summands change places"
 
 
 def _equivalent() -> dict[tuple[str, str], str]:
@@ -78,6 +79,10 @@ def _equivalent() -> dict[tuple[str, str], str]:
     for name in ("linear_lambda", "cosine_lambda"):
         found[name, "if self.count >= self.steps: → if self.count > self.steps:"] = EXACT
     found["plateau_lambda", "self.waited = 0 → self.waited = 1"] = FIRST
+    of_teacher, of_student = "log_p + math.log(beta)", "log_q + math.log(1 - beta)"
+    mixture = "log_m = torch.logaddexp({}, {})"
+    change = f"{mixture.format(of_teacher, of_student)} → {mixture.format(of_student, of_teacher)}"
+    found["jsd", change] = EITHER
     return found
 
 
