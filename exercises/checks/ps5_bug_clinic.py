@@ -164,6 +164,14 @@ def kd_masked(
     return kl_losses(student_logits, teacher_logits)[mask].sum() / divisor(mask)
 
 
+def kd_of_texts(
+    student_logits: Tensor, teacher_logits: Tensor, input_ids: Tensor, labels: Tensor
+) -> Tensor:
+    """Mean over texts of each text's own mean."""
+    counts, losses = labels != IGNORED, kl_losses(student_logits, teacher_logits)
+    return ((losses * counts).sum(-1) / counts.sum(-1)).mean()
+
+
 KD_MASKED_WAYS = (
     (
         "inputs_searched_for_the_mark",
@@ -219,6 +227,13 @@ KD_MASKED_WAYS = (
         partial(kd_masked, divisor=len),
     ),
     (
+        "mean_of_means",
+        "You average within each text first, so a token of a short answer weighs more than one of a"
+        " long answer. All tokens that count should weigh the same.",
+        "2.2",
+        kd_of_texts,
+    ),
+    (
         "mask_inverted",
         "Your mask is upside down: exactly the positions that should not count do.",
         "2.2",
@@ -256,6 +271,20 @@ def lm_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tenso
     return [losses_of(student_logits, teacher_logits, labels)[0], kd]
 
 
+def mask_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> list:
+    """Logits and labels are shifted, the mask is that of the first L − 1 labels."""
+    before, after = labels[:, :-1] != IGNORED, labels[:, 1:]
+    targets = after.where(before, torch.full_like(after, IGNORED))
+    return losses_of(student_logits[:, :-1], teacher_logits[:, :-1], targets, before)
+
+
+def kd_unmasked(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> list:
+    """LM is right, KD is a mean over all pairs."""
+    targets = labels[:, 1:]
+    everywhere = torch.ones_like(targets, dtype=torch.bool)
+    return losses_of(student_logits[:, :-1], teacher_logits[:, :-1], targets, everywhere)
+
+
 SHIFT_WAYS = (
     (
         "not_shifted",
@@ -291,6 +320,18 @@ SHIFT_WAYS = (
         "lm_left_behind",
         "KD is right. LM is not: it is still compared with the token that was just read.",
         lm_left_behind,
+    ),
+    (
+        "mask_left_behind",
+        "Logits and labels are in step now, but the mask is not: it says whether the token at i"
+        " counts, where the token at i + 1 is predicted. What is the mask made of, and when?",
+        mask_left_behind,
+    ),
+    (
+        "kd_unmasked",
+        "LM is right. KD counts every pair, prompt and padding too; the teacher says something"
+        " there as well, and nobody asked.",
+        kd_unmasked,
     ),
     (
         "teacher_shifted_against_the_student",

@@ -2,6 +2,7 @@
 # expect triage: wrong_abc
 # expect kd_mean: log_target_missing
 # expect kd_masked: mask_inverted
+# expect next_token_losses: mask_left_behind
 # expect jsd: weights_swapped
 # expect accumulated_loss: means_added
 import math
@@ -26,6 +27,15 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     log_q = F.log_softmax(student_logits[counts], dim=-1)
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task: next_token_losses
+def next_token_losses(student_logits, teacher_logits, labels):
+    counts = labels[:, :-1] != -100
+    student, teacher = student_logits[:, :-1][counts], teacher_logits[:, :-1][counts]
+    lm = F.cross_entropy(student, labels[:, 1:][counts])
+    log_q, log_p = F.log_softmax(student, dim=-1), F.log_softmax(teacher, dim=-1)
+    return lm, F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
 # %% task: jsd
