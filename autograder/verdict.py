@@ -431,8 +431,17 @@ def shown(outcome: Outcome) -> str:
         values = np.array2string(outcome.value, precision=4, separator=", ", threshold=8)
         text = f"{' '.join(values.split())} of shape {list(outcome.value.shape)}"
     else:
-        text = repr(outcome.value)
+        text = repr(plain(outcome.value))
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def plain(value: Any) -> Any:
+    """A value with the single numbers in it as Python's own, to four digits."""
+    if isinstance(value, np.ndarray | np.generic) and not value.shape:
+        value = value.item()
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain, value))
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def rubric_to_data(rubric: Rubric) -> dict[str, Any]:

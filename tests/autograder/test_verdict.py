@@ -19,6 +19,7 @@ from autograder.verdict import (
     rubric_from_data,
     rubric_to_data,
     same,
+    shown,
     unjudged,
 )
 
@@ -219,3 +220,16 @@ def test_pages_escape_what_they_show() -> None:
 def test_public_notes_show_what_was_expected_and_what_came() -> None:
     (note,) = public_notes(RUBRIC, returned(5.0, 6.0, float("inf")))
     assert note == "two: expected 4.0, got 5.0."
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float32(1 / 3), "0.3333"),
+        ([np.array(2.7371), 1.0, (True, "b")], "[2.737, 1.0, (True, 'b')]"),
+        (np.array([0.25, 0.5]), "[0.25, 0.5 ] of shape [2]"),
+        (None, "None"),
+    ],
+)
+def test_outcomes_are_shown_as_a_reader_writes_them(value, text: str) -> None:
+    assert shown(Outcome("returned", value)) == text
