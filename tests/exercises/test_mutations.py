@@ -145,14 +145,20 @@ def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
                 yield lambda t, line=line: t.body.__setitem__(line, ast.Pass())
 
 
-def noticed(check: FunctionCheck, cases: list, rubric, namespace: dict, text: str) -> bool:
-    """Whether some case tells a mutant from the right way."""
-    namespace = dict(namespace)
+def noticed(
+    check: FunctionCheck, cases: list, rubric, given: str, asked_for: str, text: str
+) -> bool:
+    """Whether some case tells a mutant from the right way.
+
+    What is given runs anew each time: it may call what the mutant defines.
+    """
+    namespace: dict = {}
+    exec(compile(given, "<given>", "exec"), namespace)
     try:
         exec(compile(text, "<mutant>", "exec"), namespace)
     except Exception:
         return True
-    value = namespace[namespace["__asked__"]]
+    value = namespace[asked_for]
     for asked, expectation in zip(question(check, cases), rubric.expectations, strict=True):
         (outcome,) = observe(value, [asked])
         outcome = decode_outcome(encode_outcome(outcome))
@@ -165,22 +171,19 @@ def survivors(assignment: str, name: str) -> tuple[int, list[str]]:
     """How many mutants of a task there are that could be noticed, and those that were not."""
     check = load_checks(EXERCISES / "checks" / f"{assignment}.py")[name]
     notebook = source(assignment)
-    namespace: dict = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and grade_id(cell) in ("setup", f"{name}_given"):
-            exec(cell.source, namespace)
-        if grade_id(cell) == name:
-            namespace["__asked__"] = cell.source.rsplit(",", 1)[1].strip(" )")
+    cells = {grade_id(cell): cell.source for cell in notebook.cells}
+    given = "\n".join(cells.get(part, "") for part in ("setup", f"{name}_given"))
+    asked_for = cells[name].rsplit(",", 1)[1].strip(" )")
     text = solution(notebook)[name]
     cases = check.cases(generator(0, check))
     rubric = check.rubric(cases)
-    assert not noticed(check, cases, rubric, namespace, text), "the solution itself is wrong"
+    assert not noticed(check, cases, rubric, given, asked_for, text), "the solution itself is wrong"
     tried, missed = 0, []
     for what, mutant in mutants(text):
         if (name, what) in EQUIVALENT:
             continue
         tried += 1
-        if not noticed(check, cases, rubric, namespace, mutant):
+        if not noticed(check, cases, rubric, given, asked_for, mutant):
             missed.append(what)
     return tried, missed
 

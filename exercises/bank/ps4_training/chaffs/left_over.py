@@ -1,0 +1,19 @@
+# What is left over is dropped.
+# expect train: last_group_dropped
+import torch
+
+
+# %% task: train
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for step, start in enumerate(range(0, len(batches) - accumulate + 1, accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(step))
+            (total / count).backward()
+        optimizer.step()

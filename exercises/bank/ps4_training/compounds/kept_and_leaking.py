@@ -1,0 +1,45 @@
+# Nothing is cleared, and the teacher is in the graph.
+# wrong training_step
+# wrong train
+# wrong evaluate
+import math
+
+import torch
+import torch.nn.functional as F
+
+
+# %% task: training_step
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    total, count = summed_loss(student(tokens), teacher(tokens), labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task: train
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for step, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        for tokens, labels in group:
+            total, _ = summed_loss(student(tokens), teacher(tokens), labels, schedule(step + 1))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task: evaluate
+def evaluate(model, data):
+    model.eval()
+    total, count = 0.0, 0
+    for tokens, labels in data["train"]:
+        with torch.no_grad():
+            logits = model(tokens)
+        total += F.cross_entropy(logits.mT, labels, reduction="sum").item()
+        count += (labels != -100).sum().item()
+    return math.exp(total / count)
