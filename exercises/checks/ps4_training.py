@@ -297,7 +297,7 @@ LEAK = (
     "The student is right, but backward() went on into the teacher: each of its parameters has a"
     " gradient now. That costs the teacher's memory once more, and an optimiser that has both"
     " models would move it. What keeps autograd from recording a forward pass?",
-    "2.2",
+    "3.2",
 )
 KEPT = (
     "gradients_kept",
@@ -930,8 +930,8 @@ CHECKS = (
         name="training_step",
         parts={"the student": 3, LOSS: 1, TEACHER: 1},
         expected="One update of the student along the gradient of LM + λ·KD, a mean over the"
-        " positions that count, with the student in training mode and the teacher in evaluation"
-        " mode and out of reach of the gradient. Returned is the loss before the update.",
+        " positions that count, with each model in the mode that it needs and the teacher out of"
+        " the gradient's reach. Returned is the loss before the update.",
         section=SECTIONS["3.2"],
         reference=training_step,
         fixed=step_cases(),
@@ -954,8 +954,8 @@ CHECKS = (
     FunctionCheck(
         name="evaluate",
         parts={"perplexity": 3, MODE: 1},
-        expected="exp of the mean −log q(y) over all held-out positions that count, in evaluation"
-        " mode; the model is left in the mode in which it came.",
+        expected="exp of the mean −log q(y) over all positions that count, of text that the model"
+        " has not seen and of the model as it will be used; its mode is left as it was.",
         section=SECTIONS["3.2"],
         reference=evaluate,
         fixed=evaluation_cases(),
