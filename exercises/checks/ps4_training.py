@@ -652,10 +652,16 @@ TRAIN_MISCONCEPTIONS = tuple(
 Data = dict[str, list[Batch]]
 
 
-def nats(weights: Weights, batches: list[Batch], mode: bool) -> list[tuple[Tensor, int, int]]:
-    """Of each batch: summed −log q(y), how many positions count, and how many there are."""
+def nats(
+    weights: Weights, batches: list[Batch], mode: bool, masked: bool = True
+) -> list[tuple[Tensor, int, int]]:
+    """Of each batch: summed −log q(y), how many positions count, and how many there are.
+
+    Without a mask an ignored label stands for token 0.
+    """
     found = []
     for tokens, labels in batches:
+        labels = labels if masked else labels.clamp_min(0)
         q = logits(*doubled(weights), tokens, mode)
         counts = labels != IGNORED
         log_q = q[counts].log_softmax(-1).gather(-1, labels[counts][:, None])
@@ -701,13 +707,14 @@ def evaluate(
     *,
     split: str = "held_out",
     mode: bool | None = False,
+    masked: bool = True,
     reduce: Callable[[list], Tensor] = of_all,
     leaves: Callable[[bool], bool] = lambda training: training,
 ) -> Tensor | bool:
     """The perplexity on held-out text, or whether the model is in training mode after it."""
     if watch == "mode":
         return leaves(training)
-    return reduce(nats(weights, data[split], training if mode is None else mode))
+    return reduce(nats(weights, data[split], training if mode is None else mode, masked))
 
 
 MODE = "the model's mode after it"
@@ -810,6 +817,13 @@ EVALUATION_MISCONCEPTIONS = tuple(
             " nothing to the sum.",
             "2.2",
             {"reduce": of_all_positions},
+        ),
+        (
+            "padding_measured",
+            "Positions that do not count are in your mean, as if a token had been expected there."
+            " Padding says nothing about a model. Select before you add up.",
+            "2.2",
+            {"masked": False},
         ),
         (
             "loss_for_perplexity",
