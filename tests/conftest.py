@@ -5,30 +5,37 @@ Files stay together, and so does what builds the book: its tests share one build
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
-TESTS = Path(__file__).parent
-LONG = ("book", "test_readme.py", "autograder/attacks/test_attacks.py")  # begin with these
+# Begun with, so that no process is left alone with them at the end.
+LONG = ("tests/book", "tests/test_readme", "tests/autograder/attacks")
 
 
-def group(item: pytest.Item) -> str:
-    """Which tests of one process this one goes with."""
-    if item.path.is_relative_to(TESTS / "book") or "make_book" in item.name:
-        return "book"
-    file = str(item.path.relative_to(TESTS))
-    return f"{file}::{item.name}" if file == "test_readme.py" else file
+def group(nodeid: str) -> str:
+    """Which tests of one process a test goes with: those of its file, or of the built book."""
+    if nodeid.startswith("tests/book/") or "test_make_book" in nodeid:
+        return "tests/book"
+    file, _, _ = nodeid.partition("::")
+    return nodeid if file == "tests/test_readme.py" else file
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
-    items.sort(key=lambda item: not group(item).startswith(LONG))  # the others keep their order
+    items.sort(key=lambda item: not group(item.nodeid).startswith(LONG))  # the rest stays in order
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")
