@@ -45,7 +45,7 @@ def pages(book) -> list[Path]:
     return sorted(path for path in book.rglob("*.html") if "_static" not in path.parts)
 
 
-@pytest.fixture(scope="module")  # the event loop of Playwright would be in the way of other tests'
+@pytest.fixture(scope="module")  # the event loop of Playwright would be in the way of other tests
 def chromium():
     """A headless Chromium. Without one, tests are skipped; in CI they fail."""
     names = ("chromium", "chromium-browser", "google-chrome")
