@@ -45,6 +45,7 @@ from autograder.record import Record, Records, State
 from autograder.sandbox import POOL, Sandbox, WarmPool, bubblewrap, withheld_modules
 
 PR_SET_PDEATHSIG = 1
+AHEAD = 8  # submissions that are ready for each worker, so that none waits while a pool opens
 
 
 class Stopped(Exception):
@@ -235,7 +236,7 @@ class Batch:
         running: dict[Future, tuple[Job, Record]] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < 2 * self.jobs:
+                while waiting and len(running) < AHEAD * self.jobs:
                     task = self._prepare(waiting.popleft())
                     if task:
                         running[executor.submit(execute, task[0])] = task
@@ -263,7 +264,7 @@ class Batch:
         finally:
             for future in running:
                 future.cancel()
-            executor.shutdown(wait=False)
+            executor.shutdown(wait=not running)
 
     def _again(self, job: Job, error: BaseException) -> Executed | BaseException:
         """Runs what failed once more with a pool of its own: the shared one may be the reason."""

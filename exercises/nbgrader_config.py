@@ -33,7 +33,7 @@ c.GenerateAssignment.preprocessors = [
 ]
 
 # nbgrader's own lists with RestoreCells in the place of DeduplicateIds and OverwriteCells, and
-# Judge in that of Execute.
+# Judge in that of Execute; cells' metadata are checked once, before anything runs.
 c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.OverwriteKernelspec",
@@ -46,7 +46,6 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
     "autograder.inert.MakeInert",  # whoever opens the graded notebook runs nothing of a student's
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.GenerateFeedback.preprocessors = [
     "autograder.feedback.ForStudents",
