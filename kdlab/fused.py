@@ -28,7 +28,8 @@ __all__ = ["LinearCombinedObjective"]
 Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 """A linear layer; or its weight ``[V, d]``; or its weight and its bias ``[V]``."""
 
-_LOGIT_BYTES = 2**27  # for the logits of a chunk, both models together, unless chunk_size is given
+# For the logits of a chunk, both models together, unless chunk_size is given. A GPU is idle for less.
+_LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
 _BLOCK = 2**19  # logits per elementwise block on a CPU: a few such blocks stay in its cache
 _CAST_ROWS = 8192  # rows of a head that are cast to another precision at once
 
@@ -43,7 +44,7 @@ class LinearCombinedObjective(CombinedObjective):
             by ``functools.partial``. Other functions have no closed-form gradient: they need
             :class:`CombinedObjective`.
         chunk_size: positions whose logits exist at once; by default as many as fit in 128 MiB for
-            both models. Smaller chunks need less memory, larger ones make faster matrix products.
+            both models (1 GiB on a GPU). Smaller chunks need less memory, larger ones make faster matrix products.
         **options: ``lam``, ``temperature``, ``form``, ``scale_by_temperature``, ``ignore_index``
             and ``match_vocab``, as in :class:`CombinedObjective`.
 
@@ -191,7 +192,7 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
     """Sums of the LM and KD terms over all positions, and the gradients of their weighted sum."""
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
-    size = _chunk_size(number, vocabulary, dtype, work.chunk_size)
+    size = _chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
     logits = hidden.new_empty(size, vocabulary, dtype=dtype)
     teacher_logits = torch.empty_like(logits) if isinstance(teacher, tuple) else None
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
@@ -222,12 +223,13 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
                 work,
                 any(wanted),
             )
-        if to_hidden is not None:
-            _to_hidden(student_chunk, weight, to_hidden[chunk])
-        if to_weight is not None:
-            _to_weight(student_chunk, hidden[chunk], weight, to_weight)
         if to_bias is not None:
             to_bias += student_chunk.sum(0)
+        gradient = student_chunk.to(_operand_dtype(weight, student_chunk))
+        if to_hidden is not None:
+            _to_hidden(gradient, weight, to_hidden[chunk])
+        if to_weight is not None:
+            _to_weight(gradient, hidden[chunk], to_weight)
     return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
 
 
@@ -299,23 +301,21 @@ def _project(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -
 
 def _to_hidden(gradient: Tensor, weight: Tensor, out: Tensor) -> None:
     """out += gradient · weight."""
-    dtype = _operand_dtype(weight, out)
-    for rows, part in _rows_as(weight, dtype):
-        _multiply(gradient[:, rows].to(dtype), part, out, add=True)
+    for rows, part in _rows_as(weight, gradient.dtype):
+        _multiply(gradient[:, rows], part, out, add=True)
 
 
-def _to_weight(gradient: Tensor, hidden: Tensor, weight: Tensor, out: Tensor) -> None:
+def _to_weight(gradient: Tensor, hidden: Tensor, out: Tensor) -> None:
     """out += gradientᵀ · hidden."""
-    dtype = _operand_dtype(weight, out)
-    _multiply(gradient.T.to(dtype), hidden.to(dtype), out, add=True)
+    _multiply(gradient.T, hidden.to(gradient.dtype), out, add=True)
 
 
 def _multiply(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> None:
-    if a.dtype == out.dtype:
-        torch.addmm(out, a, b, out=out) if add else torch.mm(a, b, out=out)
+    options = {} if a.dtype == out.dtype else {"out_dtype": out.dtype}
+    if add:
+        torch.addmm(out, a, b, out=out, **options)
     else:
-        product = torch.mm(a, b, out_dtype=out.dtype)
-        out.add_(product) if add else out.copy_(product)
+        torch.mm(a, b, out=out, **options)
 
 
 def _operand_dtype(weight: Tensor, out: Tensor) -> torch.dtype:
@@ -368,8 +368,11 @@ def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor |
     return weight, bias
 
 
-def _chunk_size(number: int, vocabulary: int, dtype: torch.dtype, asked: int | None) -> int:
+def _chunk_size(
+    number: int, vocabulary: int, dtype: torch.dtype, device: str, asked: int | None
+) -> int:
     """Positions per chunk: as asked or as memory allows, and the last chunk no mere remainder."""
-    size = asked or max(16, _LOGIT_BYTES // (2 * dtype.itemsize * vocabulary))
+    memory = _LOGIT_BYTES.get(device, _LOGIT_BYTES["cuda"])
+    size = asked or max(16, memory // (2 * dtype.itemsize * vocabulary))
     chunks = max(1, math.ceil(number / size))
     return max(1, math.ceil(number / chunks))
