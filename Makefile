@@ -12,7 +12,7 @@ PIP         := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),-c $(CON
 BOOK        := _build/html/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lab course lint constraints clean
+.PHONY: help book test serve lab course experiments bench lint constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,10 @@ $(BIN)/python:
 
 $(VENV)/.course: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
 	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.course
+	$(PIP) -r requirements.txt -e '.[bench]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.course
@@ -49,6 +53,13 @@ lab: $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
 
 course: $(VENV)/.course ## the instructor's whole round, on the sample submissions
 	$(BIN)/python -m exercises.course demo
+
+experiments: $(VENV)/.bench ## the runs that the labs show; EXPERIMENT=laptop for one
+	$(BIN)/python -m benchmarks.experiments $(EXPERIMENT)
+
+bench: $(VENV)/.bench ## the benchmarks, ours beside the peers
+	$(BIN)/python benchmarks/objective.py
+	$(BIN)/python benchmarks/trainer.py
 
 constraints: ## write constraints.txt from a fresh install of the newest versions in range
 	rm -rf $(VENV).constraints && $(PYTHON) -m venv $(VENV).constraints

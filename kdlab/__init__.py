@@ -17,7 +17,14 @@ from kdlab.divergences import (
 from kdlab.evaluate import Calibration, Evaluation, evaluate, perplexity
 from kdlab.fused import LinearCombinedObjective
 from kdlab.generation import generate
-from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
+from kdlab.models import (
+    PRESETS,
+    TinyGPT,
+    TinyGPTConfig,
+    count_parameters,
+    every_nth_layer,
+    logits_of,
+)
 from kdlab.objective import CombinedObjective, ObjectiveOutput
 from kdlab.runs import (
     Recipe,
@@ -38,6 +45,7 @@ from kdlab.schedules import (
     WarmupStableDecayLambda,
     make_schedule,
 )
+from kdlab.sweeps import Interval, Sweep, SweepResults
 from kdlab.teachers import LiveTeacher, TopK, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer, History, TrainConfig
 
@@ -53,6 +61,7 @@ __all__ = [
     "Evaluation",
     "ExponentialLambda",
     "History",
+    "Interval",
     "LambdaSchedule",
     "LinearCombinedObjective",
     "LinearLambda",
@@ -62,6 +71,8 @@ __all__ = [
     "PlateauLambda",
     "RatioLambda",
     "Recipe",
+    "Sweep",
+    "SweepResults",
     "TinyGPT",
     "TinyGPTConfig",
     "TopK",
@@ -73,6 +84,7 @@ __all__ = [
     "distill",
     "evaluate",
     "evaluate_run",
+    "every_nth_layer",
     "forward_kl",
     "generate",
     "jensen_shannon",

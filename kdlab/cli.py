@@ -22,7 +22,6 @@ app = typer.Typer(
 )
 
 Arm = StrEnum("Arm", ["lm", "kd", "combined"])
-Student = StrEnum("Student", {name: name for name in PRESETS})
 Schedule = StrEnum("Schedule", {name: name for name in SCHEDULES})
 Divergence = StrEnum("Divergence", {name: name for name in DIVERGENCES})
 Precision = StrEnum("Precision", ["no", "bf16"])
@@ -42,6 +41,12 @@ TeacherOption = Annotated[
 ]
 TeacherStepsOption = Annotated[int, typer.Option(min=1, help="How long a preset is trained.")]
 TemperatureOption = Annotated[float, typer.Option(help="T of the KD term.")]
+TrainFractionOption = Annotated[
+    float, typer.Option(help="Of the training text, for the student; spread evenly over it.")
+]
+VocabSizeOption = Annotated[
+    int | None, typer.Option(min=257, help="Tokens, if not all that the preset or teacher has.")
+]
 CpuOption = Annotated[bool, typer.Option("--cpu", help="Keep off a GPU that is there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
@@ -50,12 +55,25 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing
 def distill(
     out: Annotated[Path, typer.Option(help="Folder for all that the run writes.")],
     corpus: CorpusOption = "pydocs",
+    train_fraction: TrainFractionOption = 1.0,
+    vocab_size: VocabSizeOption = None,
     teacher: TeacherOption = "tiny-teacher",
     teacher_steps: TeacherStepsOption = 800,
     teacher_file: Annotated[
         Path | None, typer.Option(help="Train from this file of kdlab cache-teacher.")
     ] = None,
-    student: Annotated[Student, typer.Option(help="The model that learns.")] = "tiny-student",
+    teacher_tail: Annotated[
+        bool, typer.Option(help="Keep the mass of the tokens that the file left out.")
+    ] = True,
+    teacher_texts: Annotated[
+        int | None, typer.Option(min=1, help="Train on so many blocks that the teacher wrote.")
+    ] = None,
+    student: Annotated[
+        str,
+        typer.Option(
+            help=f"{', '.join(PRESETS)}, or layers: and n, to begin as each nth of the teacher's."
+        ),
+    ] = "tiny-student",
     arm: Annotated[
         Arm, typer.Option(help="Learn from labels, from the teacher, or both.")
     ] = "combined",
@@ -66,9 +84,14 @@ def distill(
         float, typer.Option(help="λ in LM + λ·KD: its start, its peak, or ratio's share.")
     ] = 1.0,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 200,
+    batch_size: Annotated[int, typer.Option(min=1, help="Blocks of text in a step.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="Its peak, after the warm-up.")] = 2e-3,
     seed: Annotated[int, typer.Option(help="Of first weights and order of data.")] = 0,
     eval_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between evaluations.")
+    ] = None,
+    eval_blocks: Annotated[
+        int | None, typer.Option(min=1, help="Blocks to evaluate on, if not all that are held out.")
     ] = None,
     checkpoint_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints.")
@@ -78,6 +101,9 @@ def distill(
     on_policy: Annotated[
         float, typer.Option(help="Share of steps on text that the student writes, KD loss alone.")
     ] = 0.0,
+    prompt_tokens: Annotated[
+        int, typer.Option(min=1, help="Of each block, before student or teacher goes on.")
+    ] = 16,
     cpu: CpuOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,20 +114,28 @@ def distill(
 
         recipe = Recipe(
             corpus=corpus,
+            train_fraction=train_fraction,
+            vocab_size=vocab_size,
             teacher=teacher,
             teacher_steps=teacher_steps,
             teacher_file=None if teacher_file is None else str(teacher_file),
-            student=student.value,
+            teacher_tail=teacher_tail,
+            teacher_texts=teacher_texts,
+            student=student,
             arm=arm.value,
             divergence=divergence.value,
             temperature=temperature,
             schedule=schedule.value,
             lam=lam,
             steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
             seed=seed,
             eval_every=eval_every,
+            eval_blocks=eval_blocks,
             mixed_precision=mixed_precision.value,
             on_policy=on_policy,
+            prompt_tokens=prompt_tokens,
         )
         summary = run(
             out,
@@ -158,6 +192,8 @@ def evaluate(
 def cache_teacher(
     out: Annotated[Path, typer.Option(help="The file; kdlab distill --teacher-file reads it.")],
     corpus: CorpusOption = "pydocs",
+    train_fraction: TrainFractionOption = 1.0,
+    vocab_size: VocabSizeOption = None,
     teacher: TeacherOption = "tiny-teacher",
     teacher_steps: TeacherStepsOption = 800,
     k: Annotated[int, typer.Option(min=1, help="Tokens to keep at each position.")] = 64,
@@ -174,7 +210,12 @@ def cache_teacher(
         from kdlab.runs import cache_teacher as run
 
         recipe = Recipe(
-            corpus=corpus, teacher=teacher, teacher_steps=teacher_steps, temperature=temperature
+            corpus=corpus,
+            train_fraction=train_fraction,
+            vocab_size=vocab_size,
+            teacher=teacher,
+            teacher_steps=teacher_steps,
+            temperature=temperature,
         )
         stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
     size = out.stat().st_size

@@ -7,6 +7,7 @@ its standard library, about 2 MB of English. Nothing is downloaded.
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import json
 import os
@@ -211,6 +212,18 @@ class PackedDataset(Dataset):
             raise ValueError(f"{len(stream)} tokens do not fill a block of {block_size}")
         self.tokenizer_sha256 = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
         self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
+
+    def spread(self, number: int) -> PackedDataset:
+        """As many of the blocks as asked, spread evenly over all of them.
+
+        Raises:
+            ValueError: the number is below 1, or above that of the blocks.
+        """
+        if not 1 <= number <= len(self):
+            raise ValueError(f"there are {len(self)} blocks, not {number}")
+        part = copy.copy(self)
+        part.blocks = self.blocks[torch.arange(number) * len(self) // number]
+        return part
 
     def __len__(self) -> int:
         return len(self.blocks)

@@ -10,7 +10,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch.utils.data import Dataset, default_collate
 
-from kdlab.divergences import forward_kl
+from kdlab.divergences import forward_kl, reverse_kl
 from kdlab.models import logits_of, model_inputs
 
 __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
@@ -57,6 +57,7 @@ class Evaluation:
     calibration: Calibration
     teacher_lm_loss: float | None = None  # nats per position
     kl_to_teacher: float | None = None  # KL(p‖q), nats per position, at temperature 1
+    reverse_kl_to_teacher: float | None = None  # KL(q‖p), the same
     agreement_top1: float | None = None  # share of positions with the same likeliest token
 
     @property
@@ -68,6 +69,18 @@ class Evaluation:
     def teacher_perplexity(self) -> float | None:
         """The teacher's perplexity on the same positions."""
         return None if self.teacher_lm_loss is None else math.exp(self.teacher_lm_loss)
+
+    def as_record(self) -> dict[str, float | None]:
+        """The measurements by name, as ``metrics.jsonl`` has them."""
+        return {
+            "lm_loss": self.lm_loss,
+            "perplexity": self.perplexity,
+            "teacher_perplexity": self.teacher_perplexity,
+            "kl_to_teacher": self.kl_to_teacher,
+            "reverse_kl_to_teacher": self.reverse_kl_to_teacher,
+            "agreement_top1": self.agreement_top1,
+            "calibration_error": self.calibration.expected_error,
+        }
 
 
 @torch.no_grad()
@@ -107,8 +120,8 @@ def evaluate(
     modes = [model.training for model in models]
     for model in models:
         model.eval()
-    # lm, teacher lm, KL, agreement, positions: summed in float64 on the device, read once.
-    sums = torch.zeros(5, dtype=torch.float64, device=device)
+    # lm, teacher lm, both KLs, agreement, positions: summed in float64 on the device, read once.
+    sums = torch.zeros(6, dtype=torch.float64, device=device)
     bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)  # count, confidence, right
     for start in range(0, len(data), batch_size):
         items = [data[i] for i in range(start, min(start + batch_size, len(data)))]
@@ -126,12 +139,13 @@ def evaluate(
             p = logits_of(teacher, **model_inputs(batch))[:, :-1][counts].float()
             sums[1] += F.cross_entropy(p, labels, reduction="sum")
             sums[2] += forward_kl(q, p).sum()
-            sums[3] += (likeliest == p.argmax(-1)).sum()
-        sums[4] += labels.numel()
+            sums[3] += reverse_kl(q, p).sum()
+            sums[4] += (likeliest == p.argmax(-1)).sum()
+        sums[5] += labels.numel()
     for model, mode in zip(models, modes, strict=True):
         model.train(mode)
 
-    lm, teacher_lm, kl, agreement, positions = sums.tolist()
+    lm, *beside_teacher, positions = sums.tolist()
     if positions == 0:
         raise ValueError(f"no position has a label other than {ignore_index}: nothing to measure")
     count, confidence, right = bins
@@ -140,10 +154,8 @@ def evaluate(
         tuple((right / count.clamp_min(1)).tolist()),
         tuple(int(n) for n in count),
     )
-    means = (teacher_lm / positions, kl / positions, agreement / positions)
-    return Evaluation(
-        lm / positions, int(positions), calibration, *(means if teacher is not None else ())
-    )
+    means = [] if teacher is None else [total / positions for total in beside_teacher]
+    return Evaluation(lm / positions, int(positions), calibration, *means)
 
 
 def perplexity(model: nn.Module, data: Dataset, *, batch_size: int = 32) -> float:

@@ -28,7 +28,7 @@ __all__ = ["LinearCombinedObjective"]
 Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 """A linear layer; or its weight ``[V, d]``; or its weight and its bias ``[V]``."""
 
-# For the logits of a chunk, both models together, unless chunk_size is given. A GPU is idle for less.
+# For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
 _BLOCK = 2**19  # logits per elementwise block on a CPU: a few such blocks stay in its cache
 _CAST_ROWS = 8192  # rows of a head that are cast to another precision at once
@@ -44,7 +44,8 @@ class LinearCombinedObjective(CombinedObjective):
             by ``functools.partial``. Other functions have no closed-form gradient: they need
             :class:`CombinedObjective`.
         chunk_size: positions whose logits exist at once; by default as many as fit in 128 MiB for
-            both models (1 GiB on a GPU). Smaller chunks need less memory, larger ones make faster matrix products.
+            both models (1 GiB on a GPU). Smaller chunks need less memory, larger ones make faster
+            matrix products.
         **options: ``lam``, ``temperature``, ``form``, ``scale_by_temperature``, ``ignore_index``
             and ``match_vocab``, as in :class:`CombinedObjective`.
 

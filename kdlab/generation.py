@@ -8,7 +8,7 @@ from torch import Tensor
 
 from kdlab.models import logits_of
 
-__all__ = ["generate"]
+__all__ = ["continued", "generate"]
 
 
 @torch.no_grad()
@@ -71,3 +71,41 @@ def generate(
     finally:
         model.train(was_training)
     return input_ids
+
+
+def continued(
+    model: nn.Module,
+    prompts: Tensor,
+    length: int,
+    *,
+    ignore_index: int = -100,
+    generator: torch.Generator | None = None,
+) -> dict[str, Tensor]:
+    """Beginnings, and how a model goes on, as a batch to learn from; the beginnings do not count.
+
+    Args:
+        model: any causal language model.
+        prompts: ``[B, T]`` token ids.
+        length: tokens of each sequence, the prompt included; more than T.
+        ignore_index: the label of the prompt's tokens.
+        generator: of the draws, on the device of ``prompts``.
+
+    Returns:
+        ``{"input_ids": [B, length], "labels": [B, length]}``, labels not shifted.
+
+    Raises:
+        ValueError: the prompts leave nothing to write.
+
+    >>> copier = nn.Embedding(5, 5, _weight=1e4 * torch.eye(5))
+    >>> continued(copier, torch.tensor([[1, 3]]), 4)["labels"]
+    tensor([[-100, -100,    3,    3]])
+    """
+    prompt_tokens = prompts.shape[1]
+    if prompt_tokens >= length:
+        raise ValueError(
+            f"prompt_tokens {prompt_tokens} leave nothing to write in sequences of {length} tokens"
+        )
+    text = generate(model, prompts, length - prompt_tokens, generator=generator)
+    labels = text.clone()
+    labels[:, :prompt_tokens] = ignore_index
+    return {"input_ids": text, "labels": labels}

@@ -6,15 +6,24 @@ small enough to train on a laptop and to hold in the head. It is not about infer
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["PRESETS", "TinyGPT", "TinyGPTConfig", "count_parameters", "logits_of"]
+__all__ = [
+    "PRESETS",
+    "TinyGPT",
+    "TinyGPTConfig",
+    "count_parameters",
+    "every_nth_layer",
+    "logits_of",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,9 @@ class TinyGPTConfig:
         if self.d_model % self.n_head:
             raise ValueError(f"d_model {self.d_model} must be a multiple of n_head {self.n_head}")
 
+
+LAYER = re.compile(r"((?:model\.layers|blocks)\.)(\d+)(\..+)")
+"""Where the number of a layer is in a parameter's name."""
 
 PRESETS: dict[str, TinyGPTConfig] = {
     "tiny-teacher": TinyGPTConfig(n_layer=4, n_head=4, d_model=128),
@@ -225,6 +237,52 @@ def split_head(model: nn.Module, input_ids: Tensor) -> tuple[Body, nn.Linear] | 
     if whole.shape != parts.shape or not torch.allclose(whole, parts, rtol=1e-3, atol=1e-2):
         return None
     return body, head
+
+
+def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
+    """A smaller model of the same kind: each nth layer of a model, the last of each n.
+
+    Embeddings, the final norm and the head are copied whole. A student that begins so has much of
+    its teacher from the first step on.
+
+    Args:
+        model: a :class:`TinyGPT`, or a Hugging Face causal language model whose layers are in
+            ``model.layers``, as those of the Llama and Qwen families are.
+        n: at least 1; at most the number of layers.
+
+    Returns:
+        A new model; nothing is shared with the old one.
+
+    Raises:
+        ValueError: n is out of range, or the model shows no layers.
+
+    Source: a student from alternate layers of its teacher, Sanh et al. 2019 (arXiv 1910.01108).
+
+    >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
+    2
+    """
+    state = model.state_dict()
+    found = [LAYER.match(name) for name in state]
+    total = max((int(match[2]) + 1 for match in found if match), default=0)
+    if not 1 <= n <= total:
+        raise ValueError(f"{type(model).__name__} shows {total} layers; each {n}th are none")
+    kept = {i: new for new, i in enumerate(range(n - 1, total, n))}
+    config = copy.deepcopy(model.config)
+    if isinstance(config, TinyGPTConfig):
+        config = replace(config, n_layer=len(kept))
+    else:
+        config.num_hidden_layers = len(kept)
+        if getattr(config, "layer_types", None):
+            config.layer_types = [config.layer_types[i] for i in kept]
+    smaller = {}
+    for (name, tensor), match in zip(state.items(), found, strict=True):
+        if match is None:
+            smaller[name] = tensor
+        elif int(match[2]) in kept:
+            smaller[f"{match[1]}{kept[int(match[2])]}{match[3]}"] = tensor
+    student = type(model)(config)
+    student.load_state_dict(smaller)
+    return student
 
 
 def model_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +20,10 @@ import tokenizers
 import torch
 import torch.nn as nn
 from accelerate.utils import set_seed
-from safetensors.torch import load_model, save_model
-from tokenizers import Tokenizer
+from safetensors.torch import load_file, load_model, save_file, save_model
+from tokenizers import Tokenizer, pre_tokenizers
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from kdlab.data import (
     END_OF_TEXT,
@@ -31,7 +35,8 @@ from kdlab.data import (
     write_atomically,
 )
 from kdlab.evaluate import Evaluation, evaluate
-from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters
+from kdlab.generation import continued
+from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, every_nth_layer
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import LambdaSchedule, make_schedule
 from kdlab.teachers import TopKTeacher, write_topk_store
@@ -48,6 +53,7 @@ __all__ = [
 
 ARMS = ("lm", "kd", "combined")
 TEACHER_STEPS = 800
+BLOCK_SIZE = TinyGPTConfig.block_size  # tokens that a student reads at once
 
 
 @dataclass(frozen=True)
@@ -63,24 +69,43 @@ class Recipe:
     """
 
     corpus: str = "pydocs"  # as in load_corpus
+    train_fraction: float = 1.0  # of the training documents, for the student
+    vocab_size: int | None = None  # tokens; None: the preset's, or all that the teacher has
     teacher: str = "tiny-teacher"  # a name in PRESETS, or hf: and a Hugging Face causal LM
     teacher_steps: int = TEACHER_STEPS  # optimiser steps that a preset teacher is trained for
     teacher_file: str | None = None  # train from this top-k store instead of the live model
-    student: str = "tiny-student"  # a name in PRESETS
+    teacher_tail: bool = True  # what the store left out is one more token; if not, as if it were 0
+    teacher_texts: int | None = None  # train on so many blocks that the teacher wrote
+    student: str = "tiny-student"  # a name in PRESETS, or layers: and n, each nth of the teacher's
     arm: str = "combined"  # lm: labels; kd: teacher; combined: LM + λ·KD
     divergence: str = "forward_kl"  # a name in DIVERGENCES
     temperature: float = 1.0  # of the KD term
     schedule: str = "constant"  # a name that make_schedule knows, for the combined arm
     lam: float = 1.0  # λ: its start, its peak, or the share that ratio keeps
     steps: int = 200  # optimiser steps of the student
+    batch_size: int = 16  # blocks in a step
+    learning_rate: float = 2e-3  # its peak
     seed: int = 0  # of the student's first weights and of the order of its data
     eval_every: int | None = None  # steps between evaluations on the validation split
+    eval_blocks: int | None = None  # of that split, spread evenly over it; None: all
     mixed_precision: str = "no"  # or bf16
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
+    prompt_tokens: int = 16  # of each block, before the student or the teacher goes on
 
     def __post_init__(self):
         if self.arm not in ARMS:
             raise ValueError(f"unknown arm {self.arm!r}; known: {', '.join(ARMS)}")
+        if not 0 < self.train_fraction <= 1:
+            raise ValueError(
+                f"train_fraction must be above 0 and at most 1, got {self.train_fraction}"
+            )
+        if self.student not in PRESETS and not re.fullmatch(r"layers:[1-9]\d*", self.student):
+            raise ValueError(
+                f"unknown student {self.student!r}; known: {', '.join(PRESETS)}, or layers: and a "
+                "number"
+            )
+        if self.teacher_texts is not None and self.teacher_file is not None:
+            raise ValueError("a teacher's file knows the corpus, not what the teacher wrote")
         if self.schedule == "plateau" and self.eval_every is None:
             raise ValueError("the plateau schedule reacts to evaluations: give eval_every")
         self.objective()
@@ -163,12 +188,18 @@ def distill(
     write_atomically(out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
 
     set_seed(recipe.seed)
-    student = TinyGPT(recipe.student, vocab_size=bench.vocab_size)
+    if recipe.student in PRESETS:
+        student = TinyGPT(recipe.student, vocab_size=bench.vocab_size)
+    else:
+        student = every_nth_layer(bench.teacher, int(recipe.student.removeprefix("layers:")))
     teacher = bench.teacher
     if recipe.arm == "lm":
         teacher = None
     elif recipe.teacher_file is not None:
-        teacher = TopKTeacher(recipe.teacher_file, bench.train)
+        teacher = TopKTeacher(recipe.teacher_file, bench.train, tail=recipe.teacher_tail)
+    train = bench.train
+    if recipe.teacher_texts is not None:
+        train = bench.teacher_text(recipe, device=device)
     trainer = DistillationTrainer(
         student,
         teacher,
@@ -176,22 +207,28 @@ def distill(
         recipe.lambda_schedule(),
         TrainConfig(
             steps=recipe.steps,
+            batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
             seed=recipe.seed,
             eval_every=recipe.eval_every,
             checkpoint_every=checkpoint_every,
             device=device,
             mixed_precision=recipe.mixed_precision,
             on_policy=recipe.on_policy,
+            prompt_tokens=recipe.prompt_tokens,
             progress=progress,
         ),
         out=out,
     )
     started = time.perf_counter()
     validation = bench.validation if recipe.eval_every else None
-    history = trainer.fit(bench.train, validation, resume=resume)
+    history = trainer.fit(train, validation, resume=resume)
     seconds = time.perf_counter() - started
 
-    result = evaluate(student, bench.validation, bench.teacher.to(trainer.accelerator.device))
+    measured = history.eval[-1] if history.eval else {"kl_to_teacher": None}
+    if measured["kl_to_teacher"] is None:  # the trainer had no live teacher to compare with
+        teacher = bench.teacher.to(trainer.accelerator.device)
+        measured = evaluate(student, bench.validation, teacher).as_record()
     summary = {
         "arm": recipe.arm,
         "schedule": recipe.schedule if recipe.arm == "combined" else None,
@@ -199,7 +236,12 @@ def distill(
         "steps": recipe.steps,
         "student_params": count_parameters(student),
         "teacher_params": count_parameters(bench.teacher),
-        **_measurements(result),
+        "eval_perplexity": measured["perplexity"],
+        "teacher_perplexity": measured["teacher_perplexity"],
+        "eval_kl_to_teacher": measured["kl_to_teacher"],
+        "eval_reverse_kl_to_teacher": measured["reverse_kl_to_teacher"],
+        "agreement_top1": measured["agreement_top1"],
+        "calibration_error": measured["calibration_error"],
         "tokens_per_second": sum(history.column("num_items")) / seconds,
         "seconds": seconds,
         "device": str(trainer.accelerator.device),
@@ -290,35 +332,64 @@ class Bench:
 
     teacher: nn.Module
     train: PackedDataset
-    validation: PackedDataset
+    validation: Dataset
     vocab_size: int
 
     @classmethod
     def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Bench:
         """The teacher and the data of a recipe; a preset teacher is trained if it is not cached."""
         corpus = load_corpus(recipe.corpus)
-        if recipe.student not in PRESETS:
-            raise ValueError(f"unknown student {recipe.student!r}; known: {', '.join(PRESETS)}")
-        shape = PRESETS[recipe.student]
         if recipe.teacher.startswith("hf:"):
-            teacher, tokenizer, end = _hugging_face(recipe.teacher.removeprefix("hf:"))
+            name = recipe.teacher.removeprefix("hf:")
+            teacher, tokenizer, end = _hugging_face(name, recipe.vocab_size)
         else:
             teacher = trained_teacher(
-                corpus, recipe.teacher, steps=recipe.teacher_steps, device=device, progress=progress
+                corpus,
+                recipe.teacher,
+                vocab_size=recipe.vocab_size,
+                steps=recipe.teacher_steps,
+                device=device,
+                progress=progress,
             )
-            tokenizer, end = train_tokenizer(corpus, shape.vocab_size), END_OF_TEXT
+            tokenizer, end = train_tokenizer(corpus, teacher.config.vocab_size), END_OF_TEXT
         train, validation = (
-            PackedDataset(split, tokenizer, shape.block_size, end_of_text=end)
+            PackedDataset(split, tokenizer, BLOCK_SIZE, end_of_text=end)
             for split in (corpus.train, corpus.validation)
         )
-        size = getattr(teacher.config, "vocab_size", tokenizer.get_vocab_size())
-        return cls(teacher, train, validation, size)
+        if recipe.train_fraction < 1:
+            train = train.spread(max(1, round(recipe.train_fraction * len(train))))
+        if recipe.eval_blocks is not None:
+            validation = validation.spread(recipe.eval_blocks)
+        return cls(teacher, train, validation, teacher.config.vocab_size)
+
+    def teacher_text(self, recipe: Recipe, *, device: str = "auto") -> list[dict[str, Tensor]]:
+        """Blocks that begin as those of the corpus do, and that the teacher finished; cached."""
+        prompts = self.train.spread(recipe.teacher_texts).blocks[:, : recipe.prompt_tokens]
+        digest = hashlib.sha256(prompts.numpy().tobytes())
+        for tensor in self.teacher.state_dict().values():
+            digest.update(tensor.numpy().tobytes())
+        path = cache_dir() / "teacher-texts" / f"{digest.hexdigest()[:16]}.safetensors"
+        if not path.exists():
+            where = torch.device("cpu") if device == "cpu" else accelerate.PartialState().device
+            draws = torch.Generator(where).manual_seed(0)
+            parts = [
+                continued(self.teacher.to(where), part.to(where), BLOCK_SIZE, generator=draws)
+                for part in prompts.split(64)
+            ]
+            text = {key: torch.cat([part[key].cpu() for part in parts]) for key in parts[0]}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            save_file(text, partial)
+            partial.replace(path)
+        text = load_file(path)
+        return [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]
 
 
 def trained_teacher(
     corpus: Corpus,
     preset: str = "tiny-teacher",
     *,
+    vocab_size: int | None = None,
     steps: int = TEACHER_STEPS,
     device: str = "auto",
     progress: bool = False,
@@ -328,6 +399,7 @@ def trained_teacher(
     Args:
         corpus: the text; its training split is learned.
         preset: a name in :data:`kdlab.PRESETS`.
+        vocab_size: if not that of the preset.
         steps: optimiser steps.
         device: ``"auto"`` or ``"cpu"``, for the training.
         progress: show a bar while it trains.
@@ -343,7 +415,7 @@ def trained_teacher(
     1071872
     """
     set_seed(0)
-    model = TinyGPT(preset)
+    model = TinyGPT(preset, **({} if vocab_size is None else {"vocab_size": vocab_size}))
     config = TrainConfig(steps=steps, device=device, progress=progress)
     recipe = {
         "corpus": corpus.sha256,
@@ -365,16 +437,19 @@ def trained_teacher(
     return load_student(folder)
 
 
-def save_student(model: TinyGPT, folder: str | Path) -> None:
+def save_student(model: nn.Module, folder: str | Path) -> None:
     """Write a model's shape and weights to a folder."""
     folder = Path(folder)
+    if not isinstance(model, TinyGPT):
+        model.save_pretrained(folder)
+        return
     write_atomically(folder / "config.json", json.dumps(asdict(model.config)) + "\n")
     partial = folder / ".model.safetensors.partial"
     save_model(model, str(partial))
     partial.replace(folder / "model.safetensors")
 
 
-def load_student(folder: str | Path) -> TinyGPT:
+def load_student(folder: str | Path) -> nn.Module:
     """The model in a folder that :func:`distill` wrote.
 
     Raises:
@@ -388,6 +463,10 @@ def load_student(folder: str | Path) -> TinyGPT:
     """
     folder = Path(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if "model_type" in config:  # of transformers
+        from transformers import AutoModelForCausalLM
+
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     model = TinyGPT(TinyGPTConfig(**config))
     load_model(model, str(folder / "model.safetensors"))
     return model.eval()
@@ -412,21 +491,43 @@ def versions() -> dict[str, str]:
     }
 
 
-def _measurements(result: Evaluation) -> dict[str, float]:
-    return {
-        "eval_perplexity": result.perplexity,
-        "teacher_perplexity": result.teacher_perplexity,
-        "eval_kl_to_teacher": result.kl_to_teacher,
-        "agreement_top1": result.agreement_top1,
-    }
-
-
-def _hugging_face(name: str) -> tuple[nn.Module, Tokenizer, str]:
+def _hugging_face(name: str, vocab_size: int | None) -> tuple[nn.Module, Tokenizer, str]:
     """A causal language model with its tokenizer and its end-of-text token."""
     try:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install kdlab[hf]") from None
-    tokenizer = AutoTokenizer.from_pretrained(name)
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
-    return model.eval(), tokenizer.backend_tokenizer, tokenizer.eos_token
+    options = {}
+    if name.endswith(".gguf"):
+        name, options["gguf_file"] = os.path.split(name)
+    tokenizer = AutoTokenizer.from_pretrained(name, **options)
+    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **options)
+    backend = tokenizer.backend_tokenizer
+    if vocab_size is not None:
+        backend = shortened(backend, vocab_size)
+        model.resize_token_embeddings(vocab_size)  # the rest of its distribution is renormalised
+    return model.eval(), backend, tokenizer.eos_token
+
+
+def shortened(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
+    """A byte-level BPE tokenizer with the first tokens of another's vocabulary, ids unchanged.
+
+    Merges were learned one after the other: those that make the first tokens need no later one. Any
+    text can still be written, in more tokens than before.
+
+    Raises:
+        ValueError: the tokenizer is no BPE, or a byte or a special token would be lost.
+    """
+    state = json.loads(tokenizer.to_str())
+    model = state["model"]
+    if model["type"] != "BPE":
+        raise ValueError(f"vocab_size needs a BPE tokenizer; this one is {model['type']}")
+    kept = {token: i for token, i in model["vocab"].items() if i < vocab_size}
+    needed = set(pre_tokenizers.ByteLevel.alphabet()) & set(model["vocab"])
+    lost = needed - set(kept) or {x["content"] for x in state["added_tokens"]} - set(kept)
+    if lost:
+        raise ValueError(f"vocab_size {vocab_size} leaves out {len(lost)} bytes or special tokens")
+    model["vocab"] = kept
+    merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+    model["merges"] = [merge for merge in merges if {*merge, "".join(merge)} <= set(kept)]
+    return Tokenizer.from_str(json.dumps(state))

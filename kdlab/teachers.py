@@ -134,6 +134,8 @@ class TopKTeacher:
         data: the data that will be trained on; each item has its ``index``, as those of
             :class:`kdlab.PackedDataset` do.
         model: if given, the model that the store must be of.
+        tail: keep the mass of all other tokens as one more. If not, it is divided among the k in
+            proportion, as if the teacher ruled the others out: a bias, here to be measured.
 
     Raises:
         ValueError: the file is no store, or it is of other data, another tokenizer or model.
@@ -148,8 +150,15 @@ class TopKTeacher:
     torch.Size([1, 7, 3])
     """
 
-    def __init__(self, path: str | Path, data: Dataset, model: nn.Module | None = None):
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | Path,
+        data: Dataset,
+        model: nn.Module | None = None,
+        *,
+        tail: bool = True,
+    ):
+        self.path, self.tail = Path(path), tail
         self.header = _read_header(self.path)
         for field, found in _fingerprints(data).items():
             _check_same(self.path, field, self.header[field], found)
@@ -195,6 +204,8 @@ class TopKTeacher:
         ids = torch.from_numpy(_unpack_ids(rows, self.header))
         log_probs = torch.from_numpy(rows["log_probs"].astype(np.float32))
         log_tail = torch.from_numpy(rows["log_tail"].astype(np.float32))
+        if not self.tail:
+            log_tail = torch.full_like(log_tail, -torch.inf)
         # Half precision moved each probability a little; make them a distribution again.
         buckets = torch.cat([log_probs, log_tail.unsqueeze(-1)], -1).log_softmax(-1)
         return TopK(ids, buckets[..., :-1], buckets[..., -1])

@@ -34,7 +34,7 @@ from tqdm.auto import tqdm
 from kdlab.divergences import kernel_of
 from kdlab.evaluate import evaluate
 from kdlab.fused import LinearCombinedObjective
-from kdlab.generation import generate
+from kdlab.generation import continued
 from kdlab.models import logits_of, model_inputs, split_head
 from kdlab.objective import CombinedObjective, ObjectiveOutput
 from kdlab.schedules import ConstantLambda, LambdaSchedule
@@ -315,23 +315,15 @@ class DistillationTrainer:
 
     def _student_text(self, batch: dict[str, Tensor], part: int) -> dict[str, Tensor]:
         """The beginnings of a batch's texts, and how the student goes on; prompts do not count."""
-        device, prompt = self.accelerator.device, self.config.prompt_tokens
-        input_ids = batch["input_ids"].to(device)
-        if prompt >= input_ids.shape[1]:
-            raise ValueError(
-                f"prompt_tokens {prompt} leave the student nothing to write in sequences of "
-                f"{input_ids.shape[1]} tokens"
-            )
+        device, input_ids = self.accelerator.device, batch["input_ids"]
         draw = self._chance("text", part, self.accelerator.process_index).getrandbits(62)
-        text = generate(
+        return continued(
             self.student,
-            input_ids[:, :prompt],
-            input_ids.shape[1] - prompt,
+            input_ids[:, : self.config.prompt_tokens].to(device),
+            input_ids.shape[1],
+            ignore_index=self.objective.ignore_index,
             generator=torch.Generator(device).manual_seed(draw),
         )
-        labels = text.clone()
-        labels[:, :prompt] = self.objective.ignore_index
-        return {"input_ids": text, "labels": labels}
 
     def _objective(
         self,
@@ -382,18 +374,7 @@ class DistillationTrainer:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""
         teacher = self.teacher if isinstance(self.teacher, LiveTeacher) else None
         result = evaluate(self.student, data, teacher, ignore_index=self.objective.ignore_index)
-        self._record(
-            "eval",
-            {
-                "step": self.step,
-                "lm_loss": result.lm_loss,
-                "perplexity": result.perplexity,
-                "teacher_perplexity": result.teacher_perplexity,
-                "kl_to_teacher": result.kl_to_teacher,
-                "agreement_top1": result.agreement_top1,
-                "calibration_error": result.calibration.expected_error,
-            },
-        )
+        self._record("eval", {"step": self.step, **result.as_record()})
         if result.teacher_lm_loss is None:
             return None
         return result.lm_loss - result.teacher_lm_loss

@@ -1,0 +1,328 @@
+"""Many runs that differ in one thing at a time, and what can be said of them.
+
+One run shows what happened once. A :class:`Sweep` repeats each of its arms with several seeds; arm
+and arm share the seeds, so that they begin with the same weights and read the same batches, and
+their *paired* differences are free of what the seed alone brings.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from tqdm.auto import tqdm
+
+from kdlab.data import write_atomically
+from kdlab.runs import Bench, Recipe, distill, versions
+from kdlab.trainer import History
+
+__all__ = ["Interval", "Sweep", "SweepResults"]
+
+# Half of a 95% interval, in standard errors: Student's t for 1, 2, ... degrees of freedom.
+STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+CURVE = ("step", "lm_loss", "kl_to_teacher")
+FINAL = (
+    "perplexity",
+    "kl_to_teacher",
+    "reverse_kl_to_teacher",
+    "agreement_top1",
+    "calibration_error",
+)
+
+
+class Interval(NamedTuple):
+    """A mean and its 95% confidence interval, by Student's t.
+
+    >>> str(Interval.of([1.0, 2.0, 3.0]))
+    '2.000 ± 2.484'
+    >>> Interval.of([0.1, 0.2, 0.3]).includes_zero
+    True
+    """
+
+    mean: float
+    half_width: float  # of the interval; 0 where there is but one value
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """From independent repetitions, at most ten."""
+        n = len(values)
+        if not 1 <= n <= len(STUDENT_T) + 1:
+            raise ValueError(f"an interval is of 1 to {len(STUDENT_T) + 1} values, got {n}")
+        if n == 1:
+            return cls(values[0], 0.0)
+        error = statistics.stdev(values) / math.sqrt(n)
+        return cls(statistics.fmean(values), STUDENT_T[n - 2] * error)
+
+    @property
+    def includes_zero(self) -> bool:
+        """Whether 0 is inside: then a difference may be chance."""
+        return abs(self.mean) <= self.half_width
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ± {self.half_width:.3f}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Arms, each run with the same seeds.
+
+    Args:
+        name: of the sweep, and of its file of results.
+        arms: what is run, by the name that tables and figures give it. The seed is replaced.
+        seeds: how often each is run.
+        prepare: called with the sweep before the first run, for what all of them need.
+        measure: called with a run's folder and its recipe; what it returns joins the results.
+        then: arms that depend on the results of the first ones.
+        run: what runs an arm: called with its specification, a seed and a folder, it returns
+            ``{"final": {...}, "curve": {...}}``. By default an arm is a recipe, and is distilled.
+
+    >>> Sweep("of λ", {"λ = 1": Recipe(), "λ = 4": Recipe(lam=4.0)}, seeds=3).size
+    6
+    """
+
+    name: str
+    arms: Mapping[str, Any]
+    seeds: int = 3
+    prepare: Callable[[Sweep], None] | None = None
+    measure: Callable[[Path, Recipe], dict[str, float]] | None = None
+    then: Callable[[SweepResults], Mapping[str, Any]] | None = None
+    run: Callable[[Any, int, Path], dict] | None = None
+
+    @property
+    def size(self) -> int:
+        """Runs, those of ``then`` not counted."""
+        return len(self.arms) * self.seeds
+
+    def reduced(self, arms: Sequence[str], seeds: int = 1, **changes: Any) -> Sweep:
+        """Some of the arms, with fewer seeds and smaller recipes."""
+        chosen = {name: replace(self.arms[name], **changes) for name in arms}
+        return replace(self, arms=chosen, seeds=seeds, then=None)
+
+    def results(
+        self,
+        folder: str | Path,
+        *,
+        jobs: int = 1,
+        threads: int | None = None,
+        progress: bool = False,
+        command: str = "",
+    ) -> SweepResults:
+        """Run what is not done yet, and gather all of it.
+
+        Args:
+            folder: for the runs, a folder each; a run that is finished there is not run again, and
+                one that was interrupted goes on from its checkpoint.
+            jobs: runs at a time, each in a process of its own; 1 runs them in this process.
+            threads: of each run; by default the machine's cores, shared out.
+            progress: show a bar with an estimate of the end.
+            command: with which the results can be made again; they say it.
+        """
+        folder = Path(folder)
+        if self.prepare is not None:
+            self.prepare(self)
+        for recipe in {_what_is_shared(spec): spec for spec in self.arms.values()}.values():
+            if isinstance(recipe, Recipe):
+                bench = Bench.of(recipe, progress=progress)  # trains the teacher if need be
+                if recipe.teacher_texts is not None:
+                    bench.teacher_text(recipe)
+        threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+        arms = dict(self.arms)
+        records = self._run(arms, folder, jobs, threads, progress)
+        results = self._gather(arms, records, threads, jobs, command)
+        if self.then is not None:
+            later = dict(self.then(results))
+            records += self._run(later, folder, jobs, threads, progress)
+            results = self._gather(arms | later, records, threads, jobs, command)
+        return results
+
+    def _run(self, arms, folder, jobs, threads, progress) -> list[dict]:
+        tasks = [(name, spec, seed) for seed in range(self.seeds) for name, spec in arms.items()]
+        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}") for task in tasks]
+        bar = tqdm(total=len(todo), unit="run", desc=self.name, disable=not progress)
+        with bar:
+            if jobs == 1:
+                before = torch.get_num_threads()
+                torch.set_num_threads(threads)
+                try:
+                    records = []
+                    for task in todo:
+                        records.append(_one(*task))
+                        bar.update()
+                finally:
+                    torch.set_num_threads(before)
+                return records
+            with ProcessPoolExecutor(
+                jobs, get_context("spawn"), torch.set_num_threads, (threads,)
+            ) as pool:
+                futures = [pool.submit(_one, *task) for task in todo]
+                for _ in as_completed(futures):
+                    bar.update()
+                return [future.result() for future in futures]
+
+    def _gather(self, arms, records, threads, jobs, command) -> SweepResults:
+        return SweepResults(
+            name=self.name,
+            command=command,
+            machine={
+                "processor": _processor(),
+                "cores": os.cpu_count(),
+                "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+                "runs_at_a_time": jobs,
+                "threads_per_run": threads,
+            },
+            versions=versions(),
+            arms={name: _as_plain(spec) for name, spec in arms.items()},
+            runs=records,
+        )
+
+
+@dataclass(frozen=True)
+class SweepResults:
+    """What a sweep found: each run's numbers and curve, and with what they were made.
+
+    >>> runs = [{"arm": a, "seed": s, "final": {"perplexity": 8.0 + s + d}, "curve": {}}
+    ...         for a, d in {"labels": 2.0, "both": 0.0}.items() for s in range(3)]
+    >>> results = SweepResults("owls", runs=runs)
+    >>> print(results.mean("labels", "perplexity"))
+    11.000 ± 2.484
+    >>> print(results.difference("both", "labels", "perplexity"))  # the seeds' part is gone
+    -2.000 ± 0.000
+    """
+
+    name: str
+    command: str = ""  # with which it was made
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    arms: dict[str, Any] = field(default_factory=dict)  # the specification of each
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: str | Path) -> SweepResults:
+        """The results that :meth:`write` wrote."""
+        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+
+    def write(self, path: str | Path) -> None:
+        """To a JSON file, a line a run; numbers with five digits."""
+        runs = ",\n  ".join(json.dumps(_rounded(run), ensure_ascii=False) for run in self.runs)
+        head = {key: value for key, value in asdict(self).items() if key != "runs"}
+        text = json.dumps(head, ensure_ascii=False, indent=1)
+        write_atomically(Path(path), f'{text[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n')
+
+    def of(self, arm: str) -> list[dict[str, Any]]:
+        """The runs of an arm, in the order of their seeds.
+
+        Raises:
+            KeyError: there is no such arm.
+        """
+        found = [run for run in self.runs if run["arm"] == arm]
+        if not found:
+            raise KeyError(f"{self.name} has no arm {arm!r}, only {sorted(self.arms)}")
+        return sorted(found, key=lambda run: run["seed"])
+
+    def values(self, arm: str, measure: str) -> list[float]:
+        """A measurement at the end of each run, in the order of the seeds."""
+        return [run["final"][measure] for run in self.of(arm)]
+
+    def mean(self, arm: str, measure: str) -> Interval:
+        """Its mean over the seeds, with a 95% interval."""
+        return Interval.of(self.values(arm, measure))
+
+    def difference(self, arm: str, other: str, measure: str) -> Interval:
+        """The mean of arm less other, seed by seed, with a 95% interval."""
+        pairs = zip(self.values(arm, measure), self.values(other, measure), strict=True)
+        return Interval.of([a - b for a, b in pairs])
+
+    def curve(self, arm: str, column: str) -> tuple[list[int], list[Interval]]:
+        """The steps of the evaluations, and a column's mean over the seeds at each."""
+        curves = [run["curve"] for run in self.of(arm)]
+        columns = zip(*(curve[column] for curve in curves), strict=True)
+        return curves[0]["step"], [Interval.of(values) for values in columns]
+
+
+def slug(name: str) -> str:
+    """A name as a folder can have it: letters and digits of any alphabet, and dots."""
+    return re.sub(r"[^\w.]+", "-", name).strip("-")
+
+
+def _one(sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path) -> dict[str, Any]:
+    """A run; or, if it is done already with this specification, what was found."""
+    path, identity = folder / "record.json", json.loads(json.dumps(_as_plain(spec)))
+    if path.exists():
+        done = json.loads(path.read_text(encoding="utf-8"))
+        if done.pop("spec") == identity:
+            return done
+        shutil.rmtree(folder)
+    started = time.perf_counter()
+    found = (sweep.run or _distilled)(spec, seed, folder)
+    if sweep.measure is not None:
+        found["final"] |= sweep.measure(folder, spec)
+    record = {"arm": arm, "seed": seed, **found, "seconds": time.perf_counter() - started}
+    write_atomically(path, json.dumps({**record, "spec": identity}))
+    return record
+
+
+def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
+    recipe = replace(recipe, seed=seed)
+    if (folder / "recipe.json").exists() and not (folder / "checkpoint").exists():
+        shutil.rmtree(folder)
+    summary = distill(folder, recipe, checkpoint_every=100, resume=True)
+    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+    history = History.read(folder / "metrics.jsonl")
+    final = {name: summary.get(f"eval_{name}", summary.get(name)) for name in FINAL}
+    final["lm_loss"] = math.log(summary["eval_perplexity"])
+    final["teacher_lm_loss"] = math.log(summary["teacher_perplexity"])
+    final["tokens_per_second"] = statistics.median(history.column("tokens_per_second"))
+    lams = {record["step"]: record["lam"] for record in history.train}
+    curve = {name: history.column(name, of="eval") for name in CURVE}
+    curve["lam"] = [lams[step] for step in curve["step"]]
+    return {"final": final, "curve": curve}
+
+
+def _what_is_shared(spec: Any) -> Any:
+    if not isinstance(spec, Recipe):
+        return None
+    return spec.corpus, spec.teacher, spec.teacher_steps, spec.vocab_size, spec.teacher_texts
+
+
+def _as_plain(spec: Any) -> Any:
+    """A recipe by the fields that are not as by default; anything else by what it is called."""
+    if isinstance(spec, Recipe):
+        default = Recipe()
+        fields = asdict(spec).items()
+        return {k: v for k, v in fields if v != getattr(default, k) and k != "seed"}
+    if is_dataclass(spec):
+        return asdict(spec)
+    return getattr(spec, "__name__", spec)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    return value
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
