@@ -1,0 +1,61 @@
+"""Lab 4.3: a teacher in a file: how many tokens a position, and what becomes of the others.
+
+The student learns from the teacher alone, so that a bias of the file has nothing to hide behind.
+"""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from kdlab import Recipe, Sweep, cache_teacher
+from kdlab.data import write_atomically
+
+BASE = Recipe(arm="kd", eval_every=50, eval_blocks=96)
+KS = (1, 4, 16, 64, 256)
+
+
+def file_of(k: int) -> str:
+    """The store with k tokens a position."""
+    return f"runs/experiments/teacher_file/k{k}.topk"
+
+
+def k_of(file: str) -> int:
+    """How many tokens a position has in a store, by its name."""
+    return int(Path(file).stem.removeprefix("k"))
+
+
+def write_files(sweep: Sweep) -> None:
+    """Ask the teacher once for each k; note what a position takes, and how long asking took."""
+    files = {recipe.teacher_file: recipe for recipe in sweep.arms.values() if recipe.teacher_file}
+    for file, recipe in files.items():
+        notes = Path(file).with_suffix(".json")
+        if not notes.exists():
+            started = time.perf_counter()
+            store = cache_teacher(file, replace(recipe, teacher_file=None), k=k_of(file))
+            seconds = time.perf_counter() - started
+            found = {"bytes_per_token": store.bytes_per_position, "seconds_to_write": seconds}
+            write_atomically(notes, json.dumps(found))
+
+
+def of_the_file(folder: Path, recipe: Recipe) -> dict[str, float]:
+    """What was noted when a run's file was written; nothing where the teacher was asked live."""
+    if recipe.teacher_file is None:
+        return {}
+    return json.loads(Path(recipe.teacher_file).with_suffix(".json").read_text())
+
+
+SWEEP = Sweep(
+    "teacher_file",
+    {"asked live": BASE}
+    | {
+        f"k = {k}, {'with' if tail else 'without'} the tail": replace(
+            BASE, teacher_file=file_of(k), teacher_tail=tail
+        )
+        for k in KS
+        for tail in (True, False)
+    },
+    seeds=3,
+    prepare=write_files,
+    measure=of_the_file,
+)
