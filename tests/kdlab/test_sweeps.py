@@ -1,0 +1,127 @@
+"""Arms over seeds: what is run, what is not run again, and what is said of it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from kdlab import Interval, Recipe, Sweep, SweepResults
+
+
+def scored(spec, seed, folder):
+    """A run that trains nothing: its result is its specification and its seed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "asked").open("a") as file:
+        file.write("x")
+    return {"final": {"score": spec["level"] + seed}, "curve": {"step": [1, 2], "score": [seed, 1]}}
+
+
+SWEEP = Sweep("scores", {"low": {"level": 1.0}, "high": {"level": 3.0}}, seeds=3, run=scored)
+
+
+def test_every_arm_is_run_with_every_seed(tmp_path):
+    results = SWEEP.results(tmp_path)
+    assert results.values("low", "score") == [1.0, 2.0, 3.0]
+    assert results.values("high", "score") == [3.0, 4.0, 5.0]
+    assert SWEEP.size == len(results.runs) == 6
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    first = SWEEP.results(tmp_path)
+    again = SWEEP.results(tmp_path)
+    assert again.runs == first.runs
+    assert {path.read_text() for path in tmp_path.glob("*/asked")} == {"x"}
+
+
+def test_another_specification_is_run_anew(tmp_path):
+    SWEEP.results(tmp_path)
+    changed = replace(SWEEP, arms={"low": {"level": 1.5}, "high": {"level": 3.0}})
+    assert changed.results(tmp_path).values("low", "score") == [1.5, 2.5, 3.5]
+
+
+def test_later_arms_depend_on_the_results_of_the_first(tmp_path):
+    def twice(results):
+        return {"twice": {"level": 2 * results.mean("high", "score").mean}}
+
+    results = replace(SWEEP, then=twice).results(tmp_path)
+    assert results.values("twice", "score") == [8.0, 9.0, 10.0]
+
+
+def test_results_survive_their_file(tmp_path):
+    results = SWEEP.results(tmp_path / "runs", command="make scores")
+    results.write(tmp_path / "scores.json")
+    read = SweepResults.read(tmp_path / "scores.json")
+    assert read.command == "make scores"
+    assert read.arms == results.arms
+    assert read.difference("high", "low", "score") == Interval(2.0, 0.0)
+    assert read.curve("low", "score") == results.curve("low", "score")
+    with pytest.raises(KeyError, match=r"no arm 'middle', only \['high', 'low'\]"):
+        read.of("middle")
+
+
+def test_an_interval_is_student_s():
+    # scipy.stats.t.interval(0.95, 4, mean, sem) of 1, 2, 3, 4, 10
+    mean, half_width = Interval.of([1.0, 2.0, 3.0, 4.0, 10.0])
+    assert mean == 4.0
+    assert half_width == pytest.approx(4.3894, rel=1e-3)
+    assert Interval.of([5.0]) == Interval(5.0, 0.0)
+    with pytest.raises(ValueError, match="1 to 10 values, got 0"):
+        Interval.of([])
+
+
+@pytest.fixture
+def text(tmp_path, monkeypatch):
+    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "counting.txt"
+    path.write_text(
+        "\n\n".join(" ".join(f"{i} and {j}," for j in range(i, i + 60)) for i in range(200))
+    )
+    return str(path)
+
+
+def test_recipes_are_distilled(text, tmp_path):
+    base = Recipe(corpus=text, vocab_size=300, teacher_steps=4, steps=4, eval_every=2)
+    arms = {"labels": replace(base, arm="lm"), "both": base}
+    results = Sweep("small", arms, seeds=2).results(tmp_path / "runs")
+    assert results.arms["both"] == {
+        "corpus": text,
+        "vocab_size": 300,
+        "teacher_steps": 4,
+        "steps": 4,
+        "eval_every": 2,
+    }
+    steps, lm = results.curve("both", "lm_loss")
+    assert steps == [2, 4]
+    last = results.of("both")[1]
+    assert last["curve"]["lm_loss"][-1] == pytest.approx(last["final"]["lm_loss"])
+    assert lm[-1].mean == pytest.approx(results.mean("both", "lm_loss").mean)
+    assert results.mean("both", "teacher_lm_loss").half_width == 0.0
+    assert results.mean("labels", "kl_to_teacher").mean > 0
+    assert not list((tmp_path / "runs").glob("*/checkpoint"))
+
+
+def test_processes_give_what_one_process_gives(text, tmp_path):
+    base = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
+    sweep = Sweep("small", {"labels": replace(base, arm="lm"), "both": base}, seeds=1)
+    together = sweep.results(tmp_path / "one", threads=1)
+    apart = sweep.results(tmp_path / "two", jobs=2, threads=1)
+    for arm in sweep.arms:
+        assert together.values(arm, "lm_loss") == apart.values(arm, "lm_loss")
+
+
+def test_a_run_that_was_cut_off_is_begun_anew(text, tmp_path):
+    recipe = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
+    sweep = Sweep("small", {"both": recipe}, seeds=1)
+    whole = sweep.results(tmp_path / "whole")
+    (tmp_path / "cut" / "both-0").mkdir(parents=True)
+    (tmp_path / "cut" / "both-0" / "recipe.json").write_text(json.dumps({"steps": 999}))
+    assert sweep.results(tmp_path / "cut").values("both", "lm_loss") == whole.values(
+        "both", "lm_loss"
+    )
+
+
+def test_a_reduced_sweep_keeps_what_is_asked_for():
+    sweep = Sweep("small", {"a": Recipe(lam=2.0), "b": Recipe(lam=3.0)}, seeds=5)
+    small = sweep.reduced(["b"], seeds=2, steps=7)
+    assert dict(small.arms) == {"b": Recipe(lam=3.0, steps=7)}
+    assert small.size == 2
