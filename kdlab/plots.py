@@ -12,13 +12,27 @@ from matplotlib.figure import Figure
 
 from kdlab.evaluate import Calibration
 from kdlab.schedules import LambdaSchedule
+from kdlab.sweeps import SweepResults
 from kdlab.trainer import History
 
-__all__ = ["evaluation_curves", "reliability_diagram", "schedules", "training_curves"]
+__all__ = [
+    "evaluation_curves",
+    "mean_curves",
+    "measurements",
+    "reliability_diagram",
+    "schedules",
+    "training_curves",
+]
 
 # Okabe and Ito's colours, which people who see few colours can tell apart; line styles differ too.
 LM, KD, LAMBDA = "#0072B2", "#D55E00", "#009E73"
 COLOURS = (LM, KD, LAMBDA, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MEASURES = {
+    "lm_loss": "LM loss, nats per token",
+    "kl_to_teacher": "KL to the teacher, nats per token",
+    "reverse_kl_to_teacher": "KL from the teacher, nats per token",
+    "lam": "λ",
+}
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -98,6 +112,86 @@ def evaluation_curves(
         axes.axhline(*teachers, color="#777777", linewidth=1, label="teacher")
     axes.set(xlabel="optimiser step", ylabel=column.replace("_", " "), title=title)
     axes.legend(frameon=False)
+    return _open(axes)
+
+
+def mean_curves(
+    results: SweepResults, arms: Mapping[str, str], column: str = "lm_loss", *, title: str = ""
+) -> Figure:
+    """A measurement over the steps of some arms: the mean over the seeds, and its 95% interval.
+
+    Args:
+        results: of a sweep whose runs were evaluated on a schedule.
+        arms: names of arms, each with the name that the legend gives it.
+        column: a column of the curves: ``lm_loss``, ``kl_to_teacher`` or ``lam``.
+        title: the figure's message.
+
+    Returns:
+        A figure of one panel.
+
+    Raises:
+        KeyError: there is no such arm.
+
+    >>> run = {"arm": "both", "seed": 0, "final": {}, "curve": {"step": [1, 2], "lam": [4.0, 2.0]}}
+    >>> results = SweepResults("owls", runs=[run])
+    >>> mean_curves(results, {"both": "λ falls"}, "lam").axes[0].get_ylabel()
+    'λ'
+    """
+    _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for i, (arm, name) in enumerate(arms.items()):
+        steps, intervals = results.curve(arm, column)
+        low, high = zip(
+            *((x.mean - x.half_width, x.mean + x.half_width) for x in intervals), strict=True
+        )
+        axes.plot(steps, [x.mean for x in intervals], label=name, **_line(i))
+        axes.fill_between(steps, low, high, color=_line(i)["color"], alpha=0.15, linewidth=0)
+    axes.set(xlabel="optimiser step", ylabel=MEASURES.get(column, column), title=title)
+    axes.legend(frameon=False)
+    return _open(axes)
+
+
+def measurements(
+    results: SweepResults,
+    arms: Mapping[str, str],
+    measure: str = "lm_loss",
+    *,
+    beside: str | None = None,
+    title: str = "",
+) -> Figure:
+    """A measurement at the end of some arms: means over the seeds, with their 95% intervals.
+
+    Args:
+        results: of a sweep.
+        arms: names of arms, each with the name that its row gets, from the top down.
+        measure: a name in the runs' ``final``.
+        beside: an arm; the figure shows paired differences from it, and 0 is a line.
+        title: the figure's message.
+
+    Returns:
+        A figure of one panel, a row for each arm.
+
+    Raises:
+        KeyError: there is no such arm.
+
+    >>> runs = [{"arm": a, "seed": 0, "final": {"lm_loss": x}, "curve": {}}
+    ...         for a, x in {"labels": 5.0, "both": 4.5}.items()]
+    >>> results = SweepResults("owls", runs=runs)
+    >>> measurements(results, {"both": "λ = 1"}, beside="labels").axes[0].get_xlabel()
+    'LM loss, nats per token, less that of labels'
+    """
+    _, axes = plt.subplots(figsize=(7, 0.8 + 0.34 * len(arms)), layout="constrained")
+    for row, arm in enumerate(arms):
+        if beside is None:
+            found = results.mean(arm, measure)
+        else:
+            found = results.difference(arm, beside, measure)
+        axes.errorbar(found.mean, row, xerr=found.half_width, fmt="o", color=LM, capsize=3)
+    label = MEASURES.get(measure, measure.replace("_", " "))
+    if beside is not None:
+        axes.axvline(0.0, color="#777777", linewidth=1)
+        label += f", less that of {beside}"
+    axes.set(xlabel=label, title=title, ylim=(len(arms) - 0.5, -0.5))
+    axes.set_yticks(range(len(arms)), list(arms.values()))
     return _open(axes)
 
 

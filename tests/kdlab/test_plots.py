@@ -4,7 +4,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 
-from kdlab import History, LinearLambda, PlateauLambda, RatioLambda, plots
+from kdlab import History, LinearLambda, PlateauLambda, RatioLambda, SweepResults, plots
 from kdlab.evaluate import Calibration
 
 mpl.use("agg")
@@ -82,3 +82,34 @@ def test_a_reliability_diagram_leaves_empty_bins_out():
     assert lines(accuracy)["the model"] == [0.4, 0.9]
     assert [bar.get_height() for bar in count.patches] == [0, 10, 30]
     assert accuracy.get_title() == "Expected calibration error 0.025"
+
+
+@pytest.fixture
+def sweep():
+    runs = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "final": {"lm_loss": level + seed},
+            "curve": {"step": [5, 10], "lm_loss": [9.0, level + seed]},
+        }
+        for arm, level in {"labels": 5.0, "both": 4.0}.items()
+        for seed in range(3)
+    ]
+    return SweepResults("owls", runs=runs)
+
+
+def test_mean_curves_show_the_mean_over_the_seeds(sweep):
+    (axes,) = plots.mean_curves(sweep, {"labels": "labels", "both": "λ = 1"}, title="Both").axes
+    assert lines(axes) == {"labels": [9.0, 6.0], "λ = 1": [9.0, 5.0]}
+    assert len(axes.collections) == 2  # the intervals
+
+
+def test_measurements_show_means_or_paired_differences(sweep):
+    arms = {"both": "λ = 1", "labels": "labels"}
+    (axes,) = plots.measurements(sweep, arms, title="Ends").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["λ = 1", "labels"]
+    assert [bar.lines[0].get_xdata()[0] for bar in axes.containers] == [5.0, 6.0]
+    (axes,) = plots.measurements(sweep, {"both": "λ = 1"}, beside="labels").axes
+    assert [bar.lines[0].get_xdata()[0] for bar in axes.containers] == [-1.0]
+    assert axes.get_xlabel().endswith("less that of labels")
