@@ -12,8 +12,8 @@ from kdlab import Recipe, Sweep, evaluate, load_student
 from kdlab.generation import continued
 from kdlab.runs import BLOCK_SIZE, Bench
 
-BASE = Recipe(arm="kd", eval_every=50, eval_blocks=96, prompt_tokens=32)
-SAMPLES = 800  # blocks that the teacher writes
+BASE = Recipe(arm="kd", eval_every=100, eval_blocks=64, prompt_tokens=32)
+SAMPLES = 400  # blocks that the teacher writes
 
 
 def of_own_text(folder: Path, recipe: Recipe) -> dict[str, float]:
@@ -39,7 +39,6 @@ SWEEP = Sweep(
         "corpus, forward KL": BASE,
         "corpus, reverse KL": replace(BASE, divergence="reverse_kl"),
         "teacher's samples as labels": replace(BASE, arm="lm", teacher_texts=SAMPLES),
-        "teacher's samples, forward KL": replace(BASE, teacher_texts=SAMPLES),
         "half own words, forward KL": replace(BASE, on_policy=0.5),
         "half own words, reverse KL": replace(BASE, on_policy=0.5, divergence="reverse_kl"),
         "half own words, reverse KL, and labels": replace(

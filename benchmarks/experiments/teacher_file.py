@@ -11,7 +11,7 @@ from pathlib import Path
 from kdlab import Recipe, Sweep, cache_teacher
 from kdlab.data import write_atomically
 
-BASE = Recipe(arm="kd", eval_every=50, eval_blocks=96)
+BASE = Recipe(arm="kd", eval_every=50, eval_blocks=64)
 KS = (1, 4, 16, 64, 256)
 
 

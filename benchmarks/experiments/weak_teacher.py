@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from kdlab import Recipe, Sweep
 
-BASE = Recipe(teacher="tiny-student", student="tiny-teacher", eval_every=20, eval_blocks=96)
+BASE = Recipe(
+    teacher="tiny-student", student="tiny-teacher", steps=160, eval_every=20, eval_blocks=48
+)
 TEACHERS = {"weak": 300, "weaker": 100}  # by their steps of training
 ARMS = {
     "λ = 0.25": {"lam": 0.25},
@@ -18,7 +20,7 @@ ARMS = {
     "exponential": {"lam": 4.0, "schedule": "exponential"},
     "plateau": {"lam": 4.0, "schedule": "plateau"},
 }
-LEFT_OUT = {"weaker: λ = 0.25", "weaker: exponential"}  # time
+LEFT_OUT = {"weaker: λ = 0.25", "weaker: exponential", "weaker: plateau"}  # time
 
 SWEEP = Sweep(
     "weak_teacher",
