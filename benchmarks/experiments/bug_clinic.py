@@ -1,6 +1,6 @@
 """Lab 4.6: ten losses that train and are wrong, and what each says to the test that tells it.
 
-Page 4.6 shows the same functions, and a test holds the two together. A loss takes the logits of both
+Page 4.6 shows the same functions; a test holds the two together. A loss takes the logits of both
 models, [B, L, V], the tokens and their labels, [B, L], and returns LM and KD. Nothing is shifted:
 labels[i] belongs to the token i, which logits[i - 1] predict; -100 marks what does not count.
 """
@@ -341,6 +341,6 @@ RIGHT = {name: Patient(name, name) for name in ("right", "right_jsd", "right_hea
 SWEEP = Sweep(
     "bug_clinic",
     {**RIGHT, "labels_alone": Patient("right", lam=0.0), **BUGS},
-    seeds=3,
+    seeds=5,
     run=run,
 )
