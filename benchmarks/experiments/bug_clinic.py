@@ -220,9 +220,9 @@ def hotter(loss, batch):
 
 
 def rows(documents, tokenizer):
-    """Lines of 8 to 47 bytes, one a row, ended and padded by the same token: ids and labels."""
-    lines = {line.strip() for document in documents for line in document.splitlines()}
-    lines = sorted(line for line in lines if 8 <= len(line.encode()) < LENGTH)
+    """Lines of 8 to 47 bytes, ended and padded by the same token: ids and labels."""
+    lines = {line.strip() for text in documents for line in text.splitlines()}
+    lines = sorted(x for x in lines if 8 <= len(x.encode()) < LENGTH)
     end = tokenizer.token_to_id("<|endoftext|>")
     ids = torch.full((len(lines), LENGTH), end)
     labels = torch.full((len(lines), LENGTH), -100)

@@ -94,7 +94,9 @@ def test_what_the_page_says_of_the_students(recorded):
     assert less("t_squared_lost", "labels_alone").includes_zero
     assert less("padding_counted", "labels_alone").includes_zero
     assert less("vocabulary_mean", "labels_alone").includes_zero
-    assert less("divided_by_texts", "labels_alone").mean < 0
+    for name in ("divided_by_texts", "logarithm_missing"):
+        assert less(name, "labels_alone").mean < 0
+    assert less("beta_swapped", "right_jsd").mean > less("logarithm_missing", "right").mean
     ends = {name: recorded.mean(name, "reported_last").mean for name in recorded.arms}
     assert min(ends, key=ends.get) == "logarithm_missing"
     assert ends["logarithm_missing"] < 0
