@@ -3,13 +3,13 @@
 Three things that Jupyter Book leaves to luck:
 
 - outputs are cached by the page's code alone; here the cache is thrown away, and every page read
-  again, when a version named in the configuration or the library's code changes; its comments and
-  docstrings may change without;
+  again, when a version named in the configuration, the library's code or a file of results changes;
+  comments and docstrings may change without;
 - a page that should have been executed and was not fails the build, warnings as errors or not;
 - each page says at its end when, for how long and with which versions it was executed.
 
 Configuration:
-    book_execution_sources: patterns of ``.py`` files that count, relative to the book's root.
+    book_execution_sources: patterns of files, code or not, relative to the book's root.
     book_execution_versions: distributions whose versions count, and are named on each page.
 """
 
