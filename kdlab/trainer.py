@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import math
 import random
 import shutil
@@ -543,6 +544,8 @@ class _Progress:
 
 
 def _accelerator(config: TrainConfig) -> Accelerator:
+    # At each checkpoint Accelerate warns that weights which are tied are saved once.
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
     # Accelerate keeps the precision of the first Accelerator of a process for all that follow.
     AcceleratorState._reset_state()
     return Accelerator(cpu=config.device == "cpu", mixed_precision=config.mixed_precision)
