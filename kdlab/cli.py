@@ -71,7 +71,8 @@ def distill(
     student: Annotated[
         str,
         typer.Option(
-            help=f"{', '.join(PRESETS)}, or layers: and n, to begin as each nth of the teacher's."
+            help=f"{', '.join(PRESETS)}; layers:n, to begin as each nth layer of the teacher's; or "
+            "shape:n, as large as that, with new weights."
         ),
     ] = "tiny-student",
     arm: Annotated[

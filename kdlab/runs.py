@@ -76,7 +76,7 @@ class Recipe:
     teacher_file: str | None = None  # train from this top-k store instead of the live model
     teacher_tail: bool = True  # what the store left out is one more token; if not, as if it were 0
     teacher_texts: int | None = None  # train on so many blocks that the teacher wrote
-    student: str = "tiny-student"  # a name in PRESETS, or layers: and n, each nth of the teacher's
+    student: str = "tiny-student"  # a name in PRESETS, layers:n or shape:n: see Bench.student
     arm: str = "combined"  # lm: labels; kd: teacher; combined: LM + λ·KD
     divergence: str = "forward_kl"  # a name in DIVERGENCES
     temperature: float = 1.0  # of the KD term
@@ -99,10 +99,12 @@ class Recipe:
             raise ValueError(
                 f"train_fraction must be above 0 and at most 1, got {self.train_fraction}"
             )
-        if self.student not in PRESETS and not re.fullmatch(r"layers:[1-9]\d*", self.student):
+        if self.student not in PRESETS and not re.fullmatch(
+            r"(layers|shape):[1-9]\d*", self.student
+        ):
             raise ValueError(
-                f"unknown student {self.student!r}; known: {', '.join(PRESETS)}, or layers: and a "
-                "number"
+                f"unknown student {self.student!r}; known: {', '.join(PRESETS)}, or layers: or "
+                "shape: and a number"
             )
         if self.teacher_texts is not None and self.teacher_file is not None:
             raise ValueError("a teacher's file knows the corpus, not what the teacher wrote")
@@ -188,10 +190,7 @@ def distill(
     write_atomically(out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
 
     set_seed(recipe.seed)
-    if recipe.student in PRESETS:
-        student = TinyGPT(recipe.student, vocab_size=bench.vocab_size)
-    else:
-        student = every_nth_layer(bench.teacher, int(recipe.student.removeprefix("layers:")))
+    student = bench.student(recipe.student)
     teacher = bench.teacher
     if recipe.arm == "lm":
         teacher = None
@@ -362,6 +361,18 @@ class Bench:
             validation = validation.spread(recipe.eval_blocks)
         return cls(teacher, train, validation, teacher.config.vocab_size)
 
+    def student(self, name: str) -> nn.Module:
+        """A student before its first step, of one seed of torch's.
+
+        A name in PRESETS is of that shape, with the teacher's vocabulary; ``layers:n`` is each nth
+        layer of the teacher; ``shape:n`` is as large as that, and has new weights.
+        """
+        if name in PRESETS:
+            return TinyGPT(name, vocab_size=self.vocab_size)
+        kind, _, n = name.partition(":")
+        smaller = every_nth_layer(self.teacher, int(n))
+        return smaller if kind == "layers" else type(smaller)(smaller.config)
+
     def teacher_text(self, recipe: Recipe, *, device: str = "auto") -> list[dict[str, Tensor]]:
         """Blocks that begin as those of the corpus do, and that the teacher finished; cached."""
         prompts = self.train.spread(recipe.teacher_texts).blocks[:, : recipe.prompt_tokens]
@@ -497,16 +508,28 @@ def _hugging_face(name: str, vocab_size: int | None) -> tuple[nn.Module, Tokeniz
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install kdlab[hf]") from None
-    options = {}
+    options, unpack = {}, {}
     if name.endswith(".gguf"):
         name, options["gguf_file"] = os.path.split(name)
-    tokenizer = AutoTokenizer.from_pretrained(name, **options)
-    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32, **options)
+        unpack = _unpacked()
+    tokenizer = AutoTokenizer.from_pretrained(name or ".", **options)
+    model = AutoModelForCausalLM.from_pretrained(
+        name or ".", dtype=torch.float32, **options, **unpack
+    )
     backend = tokenizer.backend_tokenizer
     if vocab_size is not None:
         backend = shortened(backend, vocab_size)
         model.resize_token_embeddings(vocab_size)  # the rest of its distribution is renormalised
     return model.eval(), backend, tokenizer.eos_token
+
+
+def _unpacked() -> dict:
+    """Options that give a GGUF's model plain weights, which can be trained, copied and saved."""
+    import transformers
+
+    if hasattr(transformers, "GgufConfig"):
+        return {"quantization_config": transformers.GgufConfig(dequantize=True)}
+    return {}  # before there was a choice, they were plain
 
 
 def shortened(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
