@@ -3,6 +3,7 @@
     python -m benchmarks.experiments                 all of them, about an hour on two cores
     python -m benchmarks.experiments laptop          one
     python -m benchmarks.experiments --jobs 8        more at a time, one thread each
+    python -m benchmarks.experiments pretrained_gpu  on a GPU, one run at a time; not one of all
 
 Runs are kept in runs/experiments; what is finished there is not run again, and an interrupted run
 goes on. The files that the pages read are written to book/labs/results.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("laptop", "weak_teacher", "teacher_file", "own_words", "pretrained", "bug_clinic")
+ON_A_GPU = "pretrained_gpu"
 
 
 def main() -> None:
@@ -27,14 +29,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at a time")
     options = parser.parse_args()
     for name in options.names:
-        if name not in NAMES:
-            parser.error(f"there is no experiment {name!r}; known: {', '.join(NAMES)}")
+        if name not in (*NAMES, ON_A_GPU):
+            parser.error(f"there is no experiment {name!r}; known: {', '.join(NAMES)}, {ON_A_GPU}")
     os.chdir(ROOT)  # recipes name their files from here
     for name in options.names or NAMES:
         sweep = importlib.import_module(f"benchmarks.experiments.{name}").SWEEP
         results = sweep.results(
             Path("runs", "experiments", name),
-            jobs=options.jobs,
+            jobs=1 if name == ON_A_GPU else options.jobs,
             progress=True,
             command=f"make experiments EXPERIMENT={name}",
         )

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from benchmarks.experiments.pretrained import MODEL, unpack
 from kdlab import Recipe, Sweep
 
 BASE = Recipe(
-    teacher="hf:runs/experiments/pretrained/SmolLM2-135M-Instruct",
+    teacher=f"hf:{MODEL.as_posix()}",
     student="layers:2",
     mixed_precision="bf16",
     steps=400,
@@ -15,6 +16,13 @@ BASE = Recipe(
     eval_blocks=128,
 )
 
+
+def prepare(sweep: Sweep) -> None:
+    """The teacher, unpacked."""
+    if not (MODEL / "config.json").exists():
+        unpack()
+
+
 SWEEP = Sweep(
     "pretrained_gpu",
     {
@@ -23,5 +31,6 @@ SWEEP = Sweep(
         "λ = 1": BASE,
         "linear": replace(BASE, lam=4.0, schedule="linear"),
     },
-    seeds=3,
+    seeds=2,
+    prepare=prepare,
 )

@@ -74,3 +74,15 @@ def test_two_seeds_and_no_path_of_a_machine(results):
     assert all(len(results.of(arm)) == 2 for arm in results.arms)
     assert "/root" not in RESULTS.read_text(encoding="utf-8")
     assert results.command == "make experiments EXPERIMENT=pretrained"
+
+
+def test_on_a_gpu_both_together_are_ahead_of_either_alone():
+    gpu = SweepResults.read(RESULTS.with_name("pretrained_gpu.json"))
+    for both in ("λ = 1", "linear"):
+        for alone in ("labels", "teacher"):
+            assert above(gpu, alone, both, "lm_loss")
+    assert above(gpu, "λ = 1", "linear", "lm_loss")
+    assert above(gpu, "labels", "teacher", "lm_loss")
+    for other in ("labels", "λ = 1", "linear"):
+        assert above(gpu, other, "teacher", "kl_to_teacher")
+        assert min(gpu.values(other, "lm_loss")) > 1 + gpu.values(other, "teacher_lm_loss")[0]
