@@ -12,7 +12,7 @@ from kdlab import Recipe, Sweep, evaluate, load_student
 from kdlab.generation import continued
 from kdlab.runs import BLOCK_SIZE, Bench
 
-BASE = Recipe(arm="kd", eval_every=100, eval_blocks=64, prompt_tokens=32)
+BASE = Recipe(vocab_size=512, arm="kd", eval_every=100, eval_blocks=64, prompt_tokens=32)
 SAMPLES = 400  # blocks that the teacher writes
 
 

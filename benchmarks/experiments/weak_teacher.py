@@ -9,7 +9,12 @@ from dataclasses import replace
 from kdlab import Recipe, Sweep
 
 BASE = Recipe(
-    teacher="tiny-student", student="tiny-teacher", steps=160, eval_every=20, eval_blocks=48
+    vocab_size=512,
+    teacher="tiny-student",
+    student="tiny-teacher",
+    steps=160,
+    eval_every=20,
+    eval_blocks=64,
 )
 TEACHERS = {"weak": 300, "weaker": 100}  # by their steps of training
 ARMS = {
@@ -20,7 +25,7 @@ ARMS = {
     "exponential": {"lam": 4.0, "schedule": "exponential"},
     "plateau": {"lam": 4.0, "schedule": "plateau"},
 }
-LEFT_OUT = {"weaker: λ = 0.25", "weaker: exponential", "weaker: plateau"}  # time
+LEFT_OUT = {"weaker: λ = 0.25", "weaker: exponential", "weaker: plateau"}
 
 SWEEP = Sweep(
     "weak_teacher",
