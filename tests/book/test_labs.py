@@ -1,0 +1,91 @@
+"""What the pages of part 4 say in words is what their recorded runs show."""
+
+from pathlib import Path
+
+import pytest
+
+from kdlab import Interval, SweepResults
+
+RESULTS = Path(__file__).parents[2] / "book/labs/results"
+TEXTS = ("all text", "a tenth")
+
+
+@pytest.fixture(scope="module")
+def laptop() -> SweepResults:
+    return SweepResults.read(RESULTS / "laptop.json")
+
+
+def names(results: SweepResults, text: str) -> list[str]:
+    """The arms with a teacher."""
+    arms = [arm.removeprefix(f"{text}: ") for arm in results.arms if arm.startswith(text)]
+    return [name for name in arms if not name.startswith("labels")]
+
+
+def below(results: SweepResults, arm: str, other: str, measure: str = "lm_loss") -> bool:
+    """Beyond chance."""
+    less = results.difference(arm, other, measure)
+    return less.mean < 0 and not less.includes_zero
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_at_equal_steps_every_teacher_helps_and_more_of_it_helps_more(laptop, text):
+    assert len(names(laptop, text)) == 10
+    for name in names(laptop, text):
+        assert below(laptop, f"{text}: {name}", f"{text}: labels")
+    assert below(laptop, f"{text}: λ = 4", f"{text}: λ = 1")
+    assert below(laptop, f"{text}: λ = 1", f"{text}: λ = 0.25")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_letting_lambda_fall_did_not_help(laptop, text):
+    falling = ("linear", "cosine", "warm-up, stable, decay")
+    for name in falling:
+        assert below(laptop, f"{text}: λ = 4", f"{text}: {name}")
+        assert below(laptop, f"{text}: {name}", f"{text}: exponential")
+        assert below(laptop, f"{text}: {name}", f"{text}: λ = 1")
+
+
+def test_the_order_by_loss_is_that_by_kl_to_the_teacher(laptop):
+    arms = [f"all text: {name}" for name in [*names(laptop, "all text"), "labels"]]
+    orders = [
+        sorted(arms, key=lambda arm: laptop.mean(arm, measure).mean)
+        for measure in ("lm_loss", "kl_to_teacher")
+    ]
+    assert orders[0] == orders[1]
+    best = min(laptop.mean(arm, "lm_loss").mean for arm in arms)
+    assert 0.9 < best - laptop.mean(arms[0], "teacher_lm_loss").mean < 1
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_teacher_alone_cannot_be_told_from_a_high_lambda(laptop, text):
+    assert laptop.difference(f"{text}: teacher", f"{text}: λ = 4", "lm_loss").includes_zero
+    same = laptop.difference(f"{text}: plateau", f"{text}: λ = 4", "lm_loss")
+    assert same == Interval(0.0, 0.0)
+
+
+def test_at_equal_time_the_labels_win(laptop):
+    for text in TEXTS:
+        control = f"{text}: labels, as long"
+        assert below(laptop, control, f"{text}: λ = 1")
+        assert 380 <= laptop.arms[control]["steps"] <= 420
+    assert below(laptop, "all text: labels, as long", "all text: λ = 4")
+    assert laptop.difference("a tenth: labels, as long", "a tenth: λ = 4", "lm_loss").includes_zero
+    assert below(laptop, "all text: labels, as long", "all text: λ = 1", "kl_to_teacher")
+
+
+def test_a_tenth_of_the_text_is_enough_for_so_few_steps(laptop):
+    for name in [*names(laptop, "all text"), "labels"]:
+        pairs = zip(*(laptop.values(f"{text}: {name}", "lm_loss") for text in TEXTS), strict=True)
+        less = Interval.of([tenth - whole for whole, tenth in pairs])
+        assert less.mean < 0 or less.includes_zero
+
+
+def test_shared_seeds_make_the_differences_narrower(laptop):
+    labels = "all text: labels"
+    for name in ("λ = 1", "linear"):
+        arm = f"all text: {name}"
+        assert (
+            laptop.difference(arm, "all text: λ = 4", "lm_loss").half_width
+            < laptop.mean(arm, "lm_loss").half_width
+        )
+    assert laptop.mean(labels, "lm_loss").half_width > 0
