@@ -71,6 +71,11 @@ def test_at_equal_time_the_labels_win(laptop):
     assert below(laptop, "all text: labels, as long", "all text: λ = 4")
     assert laptop.difference("a tenth: labels, as long", "a tenth: λ = 4", "lm_loss").includes_zero
     assert below(laptop, "all text: labels, as long", "all text: λ = 1", "kl_to_teacher")
+    alone, both = (
+        laptop.values(f"all text: {name}", "tokens_per_second") for name in ("labels", "λ = 1")
+    )
+    due = [a / b for a, b in zip(alone, both, strict=True)]
+    assert min(due[3:]) > 2.1 > laptop.arms["all text: labels, as long"]["steps"] / 200
 
 
 def test_a_tenth_of_the_text_is_enough_for_so_few_steps(laptop):
