@@ -19,7 +19,8 @@ SAMPLES = 400  # blocks that the teacher writes
 def of_own_text(folder: Path, recipe: Recipe) -> dict[str, float]:
     """How the teacher judges what a run's student writes after beginnings it has not seen."""
     student, bench = load_student(folder), Bench.of(recipe)
-    prompts = torch.stack([bench.validation[i]["input_ids"] for i in range(64)])
+    blocks = range(min(64, len(bench.validation)))
+    prompts = torch.stack([bench.validation[i]["input_ids"] for i in blocks])
     draws = torch.Generator().manual_seed(0)
     text = continued(student, prompts[:, : recipe.prompt_tokens], BLOCK_SIZE, generator=draws)
     items = [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]

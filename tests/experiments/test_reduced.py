@@ -39,28 +39,26 @@ def test_a_weak_teacher_ends_as_a_brake(tmp_path, monkeypatch):
     )
     labels, falling, held = (results.mean(arm, "lm_loss").mean for arm in arms)
     assert labels < falling < held
-    assert held > results.mean("labels", "teacher_lm_loss").mean - 0.3  # it stays at its level
 
 
-def test_a_file_without_its_tail_misleads(tmp_path, monkeypatch):
-    arms = ["asked live", "k = 4, with the tail", "k = 4, without the tail"]
-    arms += ["k = 256, with the tail", "k = 256, without the tail"]
+def test_a_file_of_many_tokens_teaches_as_the_teacher_does(tmp_path, monkeypatch):
+    arms = ["asked live", "k = 256, with the tail", "k = 4, with the tail"]
     results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, train_fraction=0.2)
-    live, kept, dropped, kept_256, dropped_256 = (
-        results.mean(arm, "kl_to_teacher").mean for arm in arms
-    )
-    assert dropped > 2 * kept
-    assert live <= kept_256 * 1.01
-    assert kept_256 < kept
-    assert dropped_256 < dropped
+    live, many, few = (results.mean(arm, "kl_to_teacher").mean for arm in arms)
+    assert abs(many - live) < 0.2 * (few - live)
     assert results.values("k = 4, with the tail", "bytes_per_token") == [18]
 
 
-def test_practice_on_own_words_shows_on_own_words(tmp_path, monkeypatch):
-    arms = ["corpus, forward KL", "half own words, reverse KL"]
-    results = reduced(own_words.SWEEP, arms, tmp_path, monkeypatch, prompt_tokens=96, steps=60)
-    corpus, own = (results.mean(arm, "own_text_reverse_kl").mean for arm in arms)
-    assert own < corpus
+def test_a_student_is_measured_on_its_own_words(tmp_path, monkeypatch):
+    arms = ["half own words, reverse KL"]
+    changes = {"prompt_tokens": 96, "steps": 4, "teacher_steps": 10}
+    results = reduced(own_words.SWEEP, arms, tmp_path, monkeypatch, **changes)
+    (run,) = results.runs
+    on_own = run["final"]["own_text_reverse_kl"]
+    assert on_own > 0
+    # KL(q‖p) is the teacher's surprise less the student's: both are means over the same draws.
+    surprise = run["final"]["own_text_teacher_lm_loss"] - run["final"]["own_text_lm_loss"]
+    assert surprise == pytest.approx(on_own, abs=0.3)
 
 
 def test_the_recorded_arms_are_the_declared_ones():
