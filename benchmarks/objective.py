@@ -52,7 +52,14 @@ class Work(NamedTuple):
 
 
 REFERENCE = Work()
-ON_GPU = Work(8192, 128256, 7, 2, 2048, 4096, "cuda", "bfloat16")
+ON_GPU = Work(
+    positions=8192,
+    vocabulary=128256,
+    student_dim=2048,
+    teacher_dim=4096,
+    device="cuda",
+    dtype="bfloat16",
+)
 
 
 # --- in the measured process ----------------------------------------------------------------------

@@ -14,6 +14,7 @@ import os
 import platform
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -240,9 +241,16 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kdlab"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file that others see whole or not at all, however this process ends."""
+@contextmanager
+def whole_or_not_at_all(path: Path) -> Iterator[Path]:
+    """A file to write to; it gets its name when all is written, however this process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
+    yield partial
     partial.replace(path)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file that others see whole or not at all."""
+    with whole_or_not_at_all(path) as partial:
+        partial.write_text(text, encoding="utf-8")

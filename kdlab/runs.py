@@ -32,6 +32,7 @@ from kdlab.data import (
     cache_dir,
     load_corpus,
     train_tokenizer,
+    whole_or_not_at_all,
     write_atomically,
 )
 from kdlab.evaluate import Evaluation, evaluate
@@ -39,7 +40,7 @@ from kdlab.generation import continued
 from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, every_nth_layer
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import LambdaSchedule, make_schedule
-from kdlab.teachers import TopKTeacher, write_topk_store
+from kdlab.teachers import TopKTeacher, model_sha256, write_topk_store
 from kdlab.trainer import DistillationTrainer, TrainConfig
 
 __all__ = [
@@ -376,9 +377,7 @@ class Bench:
     def teacher_text(self, recipe: Recipe, *, device: str = "auto") -> list[dict[str, Tensor]]:
         """Blocks that begin as those of the corpus do, and that the teacher finished; cached."""
         prompts = self.train.spread(recipe.teacher_texts).blocks[:, : recipe.prompt_tokens]
-        digest = hashlib.sha256(prompts.numpy().tobytes())
-        for tensor in self.teacher.state_dict().values():
-            digest.update(tensor.numpy().tobytes())
+        digest = hashlib.sha256(prompts.numpy().tobytes() + model_sha256(self.teacher).encode())
         path = cache_dir() / "teacher-texts" / f"{digest.hexdigest()[:16]}.safetensors"
         if not path.exists():
             where = torch.device("cpu") if device == "cpu" else accelerate.PartialState().device
@@ -388,10 +387,8 @@ class Bench:
                 for part in prompts.split(64)
             ]
             text = {key: torch.cat([part[key].cpu() for part in parts]) for key in parts[0]}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
-            save_file(text, partial)
-            partial.replace(path)
+            with whole_or_not_at_all(path) as partial:
+                save_file(text, partial)
         text = load_file(path)
         return [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]
 
@@ -455,9 +452,8 @@ def save_student(model: nn.Module, folder: str | Path) -> None:
         model.save_pretrained(folder)
         return
     write_atomically(folder / "config.json", json.dumps(asdict(model.config)) + "\n")
-    partial = folder / ".model.safetensors.partial"
-    save_model(model, str(partial))
-    partial.replace(folder / "model.safetensors")
+    with whole_or_not_at_all(folder / "model.safetensors") as partial:
+        save_model(model, str(partial))
 
 
 def load_student(folder: str | Path) -> nn.Module:
@@ -511,7 +507,7 @@ def _hugging_face(name: str, vocab_size: int | None) -> tuple[nn.Module, Tokeniz
     options, unpack = {}, {}
     if name.endswith(".gguf"):
         name, options["gguf_file"] = os.path.split(name)
-        unpack = _unpacked()
+        unpack = unpacked()
     tokenizer = AutoTokenizer.from_pretrained(name or ".", **options)
     model = AutoModelForCausalLM.from_pretrained(
         name or ".", dtype=torch.float32, **options, **unpack
@@ -523,7 +519,7 @@ def _hugging_face(name: str, vocab_size: int | None) -> tuple[nn.Module, Tokeniz
     return model.eval(), backend, tokenizer.eos_token
 
 
-def _unpacked() -> dict:
+def unpacked() -> dict:
     """Options that give a GGUF's model plain weights, which can be trained, copied and saved."""
     import transformers
 

@@ -34,13 +34,13 @@ __all__ = ["Interval", "Sweep", "SweepResults"]
 # Half of a 95% interval, in standard errors: Student's t for 1, 2, ... degrees of freedom.
 STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 CURVE = ("step", "lm_loss", "kl_to_teacher")
-FINAL = (
-    "perplexity",
-    "kl_to_teacher",
-    "reverse_kl_to_teacher",
-    "agreement_top1",
-    "calibration_error",
-)
+FINAL = {  # and what a run's summary calls it
+    "perplexity": "eval_perplexity",
+    "kl_to_teacher": "eval_kl_to_teacher",
+    "reverse_kl_to_teacher": "eval_reverse_kl_to_teacher",
+    "agreement_top1": "agreement_top1",
+    "calibration_error": "calibration_error",
+}
 
 
 class Interval(NamedTuple):
@@ -281,7 +281,7 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
     summary = distill(folder, recipe, checkpoint_every=100, resume=True)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     history = History.read(folder / "metrics.jsonl")
-    final = {name: summary.get(f"eval_{name}", summary.get(name)) for name in FINAL}
+    final = {name: summary[key] for name, key in FINAL.items()}
     final["lm_loss"] = math.log(summary["eval_perplexity"])
     final["teacher_lm_loss"] = math.log(summary["teacher_perplexity"])
     final["tokens_per_second"] = statistics.median(history.column("tokens_per_second"))

@@ -163,7 +163,7 @@ class TopKTeacher:
         for field, found in _fingerprints(data).items():
             _check_same(self.path, field, self.header[field], found)
         if model is not None:
-            _check_same(self.path, "model", self.header["model"], _model_sha256(model))
+            _check_same(self.path, "model", self.header["model"], model_sha256(model))
         self.record = _record_type(self.header)
         self.positions = np.memmap(
             self.path,
@@ -268,7 +268,7 @@ def write_topk_store(
         "items": len(data),
         "positions": len(first) - 1,
         "temperature": float(temperature),
-        "model": _model_sha256(teacher),
+        "model": model_sha256(teacher),
         **_fingerprints(data),
     }
     record = _record_type(header)
@@ -397,7 +397,8 @@ def _fingerprints(data: Dataset | Sequence) -> dict[str, str | None]:
     return {"tokenizer": tokenizer, "corpus": digest.hexdigest()}
 
 
-def _model_sha256(model: nn.Module) -> str:
+def model_sha256(model: nn.Module) -> str:
+    """A fingerprint of a model's weights, wherever they are."""
     if isinstance(model, LiveTeacher):
         model = model.model
     digest = hashlib.sha256()

@@ -1,6 +1,6 @@
 """The recorded experiments of the labs: every run again that is not there, and their files.
 
-    python -m benchmarks.experiments                 all of them, about an hour on two cores
+    python -m benchmarks.experiments                 all of them; a bar says how long
     python -m benchmarks.experiments laptop          one
     python -m benchmarks.experiments --jobs 8        more at a time, one thread each
     python -m benchmarks.experiments pretrained_gpu  on a GPU, one run at a time; not one of all

