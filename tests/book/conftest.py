@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,13 @@ def page(chromium):
     """A tab that notes errors and requests."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     tab = context.new_page()
-    tab.problems, tab.requests = [], []
+    tab.problems, tab.requests, tab.under_way = [], [], set()
     tab.on("pageerror", lambda error: tab.problems.append(str(error)))
     tab.on("requestfailed", lambda request: tab.problems.append(request.url))
     tab.on("request", lambda request: tab.requests.append(request.url))
+    tab.on("request", lambda request: tab.under_way.add(request))
+    for end in ("requestfinished", "requestfailed"):
+        tab.on(end, lambda request: tab.under_way.discard(request))
     tab.on(
         "console",
         lambda message: tab.problems.append(message.text) if message.type == "error" else None,
@@ -97,12 +101,18 @@ def server(book):
 
 @pytest.fixture(scope="session")
 def settle():
-    """Waits until MathJax, if the tab's page has it, has set everything."""
+    """Waits until MathJax, if the tab's page has it, has set everything, and all is fetched.
+
+    The next page would cut off what is still under way, and that looks like a failed request.
+    """
 
     def wait(tab):
         tab.wait_for_load_state("load")
         mathjax = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0"
         tab.evaluate(mathjax)
+        late = time.monotonic() + 10
+        while getattr(tab, "under_way", None) and time.monotonic() < late:
+            tab.wait_for_timeout(20)
 
     return wait
 
