@@ -116,7 +116,12 @@ def evaluation_curves(
 
 
 def mean_curves(
-    results: SweepResults, arms: Mapping[str, str], column: str = "lm_loss", *, title: str = ""
+    results: SweepResults,
+    arms: Mapping[str, str],
+    column: str = "lm_loss",
+    *,
+    beside: str | None = None,
+    title: str = "",
 ) -> Figure:
     """A measurement over the steps of some arms: the mean over the seeds, and its 95% interval.
 
@@ -124,6 +129,7 @@ def mean_curves(
         results: of a sweep whose runs were evaluated on a schedule.
         arms: names of arms, each with the name that the legend gives it.
         column: a column of the curves: ``lm_loss``, ``kl_to_teacher`` or ``lam``.
+        beside: an arm; the figure shows paired differences from it, and 0 is a line.
         title: the figure's message.
 
     Returns:
@@ -139,13 +145,17 @@ def mean_curves(
     """
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for i, (arm, name) in enumerate(arms.items()):
-        steps, intervals = results.curve(arm, column)
+        steps, intervals = results.curve(arm, column, beside=beside)
         low, high = zip(
             *((x.mean - x.half_width, x.mean + x.half_width) for x in intervals), strict=True
         )
         axes.plot(steps, [x.mean for x in intervals], label=name, **_line(i))
         axes.fill_between(steps, low, high, color=_line(i)["color"], alpha=0.15, linewidth=0)
-    axes.set(xlabel="optimiser step", ylabel=MEASURES.get(column, column), title=title)
+    label = MEASURES.get(column, column)
+    if beside is not None:
+        axes.axhline(0.0, color="#777777", linewidth=1)
+        label += f", less that of {beside}"
+    axes.set(xlabel="optimiser step", ylabel=label, title=title)
     axes.legend(frameon=False)
     return _open(axes)
 

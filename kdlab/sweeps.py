@@ -245,11 +245,29 @@ class SweepResults:
         pairs = zip(self.values(arm, measure), self.values(other, measure), strict=True)
         return Interval.of([a - b for a, b in pairs])
 
-    def curve(self, arm: str, column: str) -> tuple[list[int], list[Interval]]:
-        """The steps of the evaluations, and a column's mean over the seeds at each."""
+    def curve(
+        self, arm: str, column: str, *, beside: str | None = None
+    ) -> tuple[list[int], list[Interval]]:
+        """The steps of the evaluations, and a column's mean over the seeds at each.
+
+        Where another arm is named beside it, the mean of what the arm has less that one, seed by
+        seed.
+
+        Raises:
+            ValueError: the two were not measured at the same steps, or with as many seeds.
+        """
         curves = [run["curve"] for run in self.of(arm)]
-        columns = zip(*(curve[column] for curve in curves), strict=True)
-        return curves[0]["step"], [Interval.of(values) for values in columns]
+        steps = curves[0]["step"]
+        values = [curve[column] for curve in curves]
+        if beside is not None:
+            others = [run["curve"] for run in self.of(beside)]
+            if [curve["step"] for curve in others] != [curve["step"] for curve in curves]:
+                raise ValueError(f"{arm!r} and {beside!r} were not measured at the same steps")
+            values = [
+                [a - b for a, b in zip(mine, other[column], strict=True)]
+                for mine, other in zip(values, others, strict=True)
+            ]
+        return steps, [Interval.of(at) for at in zip(*values, strict=True)]
 
 
 def slug(name: str) -> str:

@@ -1,6 +1,7 @@
 """Lab 4.3: a teacher in a file: how many tokens a position, and what becomes of the others.
 
-The student learns from the teacher alone, so that a bias of the file has nothing to hide behind.
+Students learn from the teacher alone, so that a bias of the file has nothing to hide behind. Some
+begin anew; some begin as copies of the teacher and have nothing to learn from it.
 """
 
 import json
@@ -13,6 +14,7 @@ from kdlab.data import write_atomically
 
 BASE = Recipe(arm="kd", eval_every=50, eval_blocks=64)
 KS = (1, 4, 16, 64, 256)
+STUDENTS = {"": {}, "a copy, ": {"student": "layers:1", "steps": 100}}
 
 
 def file_of(k: int) -> str:
@@ -49,9 +51,10 @@ SWEEP = Sweep(
     "teacher_file",
     {"asked live": BASE}
     | {
-        f"k = {k}, {'with' if tail else 'without'} the tail": replace(
-            BASE, teacher_file=file_of(k), teacher_tail=tail
+        f"{student}k = {k}, {'with' if tail else 'without'} the tail": replace(
+            BASE, teacher_file=file_of(k), teacher_tail=tail, **changes
         )
+        for student, changes in STUDENTS.items()
         for k in KS
         for tail in (True, False)
     },

@@ -13,14 +13,13 @@ BASE = Recipe(
     vocab_size=512,
     teacher="tiny-student",
     student="tiny-teacher",
-    steps=160,
-    eval_every=20,
+    eval_every=10,
     eval_blocks=64,
 )
 STEPS = {"weak": 300, "weaker": 100}  # of each teacher's training
 HEARD = {
-    "weak": ("λ = 0.25", "λ = 1", "λ = 4", "linear", "exponential", "plateau"),
-    "weaker": ("λ = 1", "λ = 4", "linear"),
+    "weak": ("λ = 0.25", "λ = 1", "λ = 4", "linear", "exponential", "plateau", "ratio"),
+    "weaker": ("λ = 1", "λ = 4", "linear", "plateau"),
 }
 
 SWEEP = Sweep(

@@ -49,6 +49,16 @@ def test_a_file_of_many_tokens_teaches_as_the_teacher_does(tmp_path, monkeypatch
     assert results.values("k = 4, with the tail", "bytes_per_token") == [18]
 
 
+def test_a_file_without_the_tail_drives_even_a_copy_away(tmp_path, monkeypatch):
+    arms = [f"a copy, k = 4, {tail} the tail" for tail in ("with", "without")]
+    changes = {"steps": 12, "teacher_steps": 60, "train_fraction": 0.1}
+    results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, **changes)
+    kept, dropped = (results.mean(arm, "kl_to_teacher").mean for arm in arms)
+    assert dropped > 5 * kept
+    sure = [results.mean(arm, "calibration_error").mean for arm in arms]
+    assert sure[0] < sure[1]
+
+
 def test_a_student_is_measured_on_its_own_words(tmp_path, monkeypatch):
     arms = ["half own words, reverse KL"]
     changes = {"prompt_tokens": 96, "steps": 4, "teacher_steps": 10}

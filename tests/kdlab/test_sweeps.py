@@ -13,7 +13,8 @@ def scored(spec, seed, folder):
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "asked").open("a") as file:
         file.write("x")
-    return {"final": {"score": spec["level"] + seed}, "curve": {"step": [1, 2], "score": [seed, 1]}}
+    curve = {"step": [1, 2], "score": [seed, spec["level"]]}
+    return {"final": {"score": spec["level"] + seed}, "curve": curve}
 
 
 SWEEP = Sweep("scores", {"low": {"level": 1.0}, "high": {"level": 3.0}}, seeds=3, run=scored)
@@ -55,6 +56,11 @@ def test_results_survive_their_file(tmp_path):
     assert read.arms == results.arms
     assert read.difference("high", "low", "score") == Interval(2.0, 0.0)
     assert read.curve("low", "score") == results.curve("low", "score")
+    steps, paired = read.curve("high", "score", beside="low")
+    assert paired[-1] == Interval(2.0, 0.0)
+    read.runs[0]["curve"]["step"] = [step + 1 for step in steps]
+    with pytest.raises(ValueError, match="'high' and 'low' were not measured at the same steps"):
+        read.curve("high", "score", beside="low")
     with pytest.raises(KeyError, match=r"no arm 'middle', only \['high', 'low'\]"):
         read.of("middle")
 
