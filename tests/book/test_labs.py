@@ -15,6 +15,11 @@ def laptop() -> SweepResults:
     return SweepResults.read(RESULTS / "laptop.json")
 
 
+@pytest.fixture(scope="module")
+def weak() -> SweepResults:
+    return SweepResults.read(RESULTS / "weak_teacher.json")
+
+
 def names(results: SweepResults, text: str) -> list[str]:
     """The arms with a teacher."""
     arms = [arm.removeprefix(f"{text}: ") for arm in results.arms if arm.startswith(text)]
@@ -93,3 +98,62 @@ def test_pairing_pays_beside_a_constant_lambda_and_little_beside_the_labels(lapt
     widths = {arm: laptop.mean(arm, "lm_loss").half_width for arm in laptop.arms}
     text = {arm: width for arm, width in widths.items() if arm.startswith("all text")}
     assert sorted(text, key=text.get)[-2:] == ["all text: labels", "all text: teacher"]
+
+
+def passes(results: SweepResults, level: float) -> int:
+    """The first evaluation at which labels alone are below a level."""
+    steps, labels = results.curve("labels", "lm_loss")
+    return next(step for step, x in zip(steps, labels, strict=True) if x.mean < level)
+
+
+def ahead_until(results: SweepResults, arm: str) -> int:
+    """The last evaluation at which an arm is ahead of the labels."""
+    steps, less = results.curve(arm, "lm_loss", beside="labels")
+    return max(step for step, x in zip(steps, less, strict=True) if x.mean < 0)
+
+
+def test_help_turns_to_harm_about_where_the_labels_pass_the_teacher(weak):
+    level = {t: weak.mean(f"{t}: λ = 1", "teacher_lm_loss").mean for t in ("weak", "weaker")}
+    assert passes(weak, level["weak"]) == 130 == ahead_until(weak, "weak: λ = 4")
+    assert ahead_until(weak, "weak: λ = 4") < ahead_until(weak, "weak: λ = 1") < 200
+    assert passes(weak, level["weaker"]) == 40
+    for arm in weak.arms:
+        if arm.startswith("weaker"):
+            assert ahead_until(weak, arm) < 30
+
+
+def test_no_weak_teacher_is_ahead_at_the_end_and_which_are_behind(weak):
+    behind = {arm for arm in weak.arms if arm != "labels" and below(weak, "labels", arm)}
+    level = {"weak: λ = 0.25", "weak: linear", "weak: exponential"}
+    assert behind == set(weak.arms) - level - {"labels"}
+    for arm in level:
+        assert weak.difference(arm, "labels", "lm_loss").includes_zero
+
+
+def test_with_the_weaker_teacher_falling_is_worse_than_a_constant_1(weak):
+    assert below(weak, "weaker: λ = 1", "weaker: linear")
+    assert below(weak, "weaker: linear", "weaker: λ = 4")
+    for arm in ("weaker: λ = 1", "weaker: linear", "weaker: λ = 4"):
+        assert weak.mean(arm, "teacher_lm_loss").mean > weak.mean(arm, "lm_loss").mean  # outgrown
+    curve = weak.of("weaker: linear")[0]["curve"]
+    assert curve["lam"][curve["step"].index(150)] == pytest.approx(1.0, abs=0.03)
+    _, less = weak.curve("weak: λ = 4", "lm_loss", beside="labels")
+    assert weak.difference("weaker: λ = 1", "labels", "lm_loss").mean > -min(x.mean for x in less)
+
+
+def test_the_rules_that_react_react_late_or_the_wrong_way(weak):
+    for run in weak.of("weak: ratio"):
+        assert run["curve"]["lam"] == sorted(run["curve"]["lam"])
+        assert run["curve"]["lam"][-1] == 100.0
+    assert abs(weak.mean("weak: ratio", "lm_loss").mean - 4.015) < 0.005  # the teacher's level
+    nearest = min(weak.arms, key=lambda arm: weak.mean(arm, "kl_to_teacher").mean)
+    assert nearest == "weak: ratio"
+    assert all(min(run["curve"]["lam"]) == 4.0 for run in weak.of("weaker: plateau"))
+    fell = [run["curve"]["lam"].index(2.0) for run in weak.of("weak: plateau")[:2]]
+    assert min(weak.of("weak: plateau")[0]["curve"]["step"][i] for i in fell) == 180
+
+
+def test_stopped_at_half_time_the_highest_lambda_looks_best(weak):
+    steps, _ = weak.curve("labels", "lm_loss")
+    at = {arm: weak.curve(arm, "lm_loss")[1][steps.index(100)].mean for arm in weak.arms}
+    assert min(at.values()) == at["weak: λ = 4"]
