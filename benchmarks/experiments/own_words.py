@@ -1,6 +1,7 @@
 """Lab 4.4: whose text is learned from: the corpus, the teacher's samples, or the student's own.
 
-A student is measured twice: on held-out text, and on text that it writes itself.
+A student is measured twice: on held-out text, and on text that it writes itself. Each begins with
+every second layer of its teacher, so that it has words of its own; two begin anew.
 """
 
 from dataclasses import replace
@@ -12,7 +13,16 @@ from kdlab import Recipe, Sweep, evaluate, load_student
 from kdlab.generation import continued
 from kdlab.runs import BLOCK_SIZE, Bench
 
-BASE = Recipe(vocab_size=512, arm="kd", eval_every=100, eval_blocks=64, prompt_tokens=32)
+BASE = Recipe(
+    vocab_size=512,
+    student="layers:2",
+    arm="kd",
+    steps=120,
+    eval_every=20,
+    eval_blocks=64,
+    prompt_tokens=32,
+)
+NEW = replace(BASE, student="tiny-student")
 SAMPLES = 400  # blocks that the teacher writes
 
 
@@ -45,6 +55,8 @@ SWEEP = Sweep(
         "half own words, reverse KL, and labels": replace(
             BASE, arm="combined", on_policy=0.5, divergence="reverse_kl"
         ),
+        "new weights, corpus, forward KL": NEW,
+        "new weights, corpus, reverse KL": replace(NEW, divergence="reverse_kl"),
     },
     seeds=3,
     measure=of_own_text,

@@ -20,6 +20,16 @@ def weak() -> SweepResults:
     return SweepResults.read(RESULTS / "weak_teacher.json")
 
 
+@pytest.fixture(scope="module")
+def files() -> SweepResults:
+    return SweepResults.read(RESULTS / "teacher_file.json")
+
+
+@pytest.fixture(scope="module")
+def own() -> SweepResults:
+    return SweepResults.read(RESULTS / "own_words.json")
+
+
 def names(results: SweepResults, text: str) -> list[str]:
     """The arms with a teacher."""
     arms = [arm.removeprefix(f"{text}: ") for arm in results.arms if arm.startswith(text)]
@@ -157,3 +167,47 @@ def test_stopped_at_half_time_the_highest_lambda_looks_best(weak):
     steps, _ = weak.curve("labels", "lm_loss")
     at = {arm: weak.curve(arm, "lm_loss")[1][steps.index(100)].mean for arm in weak.arms}
     assert min(at.values()) == at["weak: λ = 4"]
+
+
+KS = (1, 4, 16, 64, 256)
+
+
+def test_with_the_tail_a_copy_stays_a_copy_and_without_it_is_driven_away(files):
+    kl, error = (
+        {
+            (k, tail): files.mean(f"a copy, k = {k}, {tail} the tail", measure).mean
+            for k in KS
+            for tail in ("with", "without")
+        }
+        for measure in ("kl_to_teacher", "calibration_error")
+    )
+    for k in KS:
+        arms = (f"a copy, k = {k}, {tail} the tail" for tail in ("with", "without"))
+        assert below(files, *arms, "kl_to_teacher")
+    away = [kl[k, "without"] for k in KS]
+    assert away == sorted(away, reverse=True)
+    for k in KS[:3]:
+        assert error[k, "without"] > 3 * error[k, "with"]
+
+
+def test_for_a_new_student_k_counts_and_the_tail_shows_in_its_calibration(files):
+    for tail in ("with", "without"):
+        found = [files.mean(f"k = {k}, {tail} the tail", "kl_to_teacher").mean for k in KS]
+        assert found == sorted(found, reverse=True)
+        assert found[-1] < 0.37 * found[0]
+    all_of_it = files.difference("k = 256, with the tail", "asked live", "kl_to_teacher")
+    assert all_of_it.includes_zero
+    for k in KS:
+        arms = (f"k = {k}, without the tail", f"k = {k}, with the tail")
+        assert files.difference(*arms, "kl_to_teacher").includes_zero == (k > 1)
+        assert below(files, *reversed(arms), "calibration_error") == (k <= 64)
+
+
+def test_the_file_with_the_first_choice_alone_agrees_most_and_is_worst(files):
+    new = [arm for arm in files.arms if not arm.startswith("a copy")]
+    agreement, perplexity = (
+        {arm: files.mean(arm, measure).mean for arm in new}
+        for measure in ("agreement_top1", "perplexity")
+    )
+    assert max(agreement.values()) == agreement["k = 1, without the tail"]
+    assert max(perplexity.values()) == perplexity["k = 1, without the tail"]

@@ -71,6 +71,16 @@ def test_a_student_is_measured_on_its_own_words(tmp_path, monkeypatch):
     assert surprise == pytest.approx(on_own, abs=0.3)
 
 
+def test_reverse_kl_teaches_a_beginner_little(tmp_path, monkeypatch):
+    arms = [f"new weights, corpus, {way} KL" for way in ("forward", "reverse")]
+    changes = {"prompt_tokens": 96, "steps": 50}
+    results = reduced(own_words.SWEEP, arms, tmp_path, monkeypatch, **changes)
+    forward, reverse = (results.mean(arm, "lm_loss").mean for arm in arms)
+    assert forward < reverse
+    forward, reverse = (results.mean(arm, "own_text_reverse_kl").mean for arm in arms)
+    assert forward < reverse
+
+
 def test_the_recorded_arms_are_the_declared_ones():
     modules = (laptop, own_words, teacher_file, weak_teacher)
     recorded = [m.SWEEP for m in modules if (RESULTS / f"{m.SWEEP.name}.json").exists()]
