@@ -211,3 +211,34 @@ def test_the_file_with_the_first_choice_alone_agrees_most_and_is_worst(files):
     )
     assert max(agreement.values()) == agreement["k = 1, without the tail"]
     assert max(perplexity.values()) == perplexity["k = 1, without the tail"]
+
+
+def test_to_hear_a_distribution_counts_and_on_whose_text_does_not_show(own):
+    hear = [a for a in own.arms if "KL" in a and not a.startswith("new")]
+    assert len(hear) == 5
+    for arm in hear:
+        for measure in ("kl_to_teacher", "reverse_kl_to_teacher", "own_text_reverse_kl"):
+            assert own.mean(arm, measure).mean < own.mean("labels", measure).mean
+        assert below(own, arm, "labels", "own_text_reverse_kl")
+    for way in ("forward KL", "reverse KL"):
+        arms = f"half own words, {way}", f"corpus, {way}"
+        assert own.difference(*arms, "own_text_reverse_kl").includes_zero
+        seconds = [sum(run["seconds"] for run in own.of(arm)) for arm in arms]
+        assert seconds[0] > 2 * seconds[1]
+    assert below(own, "corpus, reverse KL", "half own words, reverse KL")
+
+
+def test_which_way_round_shows(own):
+    reverse, forward = "corpus, reverse KL", "corpus, forward KL"
+    assert below(own, forward, reverse)
+    assert below(own, forward, reverse, "kl_to_teacher")
+    assert below(own, reverse, forward, "own_text_teacher_lm_loss")
+    assert below(own, f"new weights, {forward}", f"new weights, {reverse}")
+    assert own.mean(f"new weights, {reverse}", "lm_loss").mean > 5
+
+
+def test_the_teachers_samples_are_the_poorest_text(own):
+    begun = [arm for arm in own.arms if not arm.startswith("new")]
+    for measure in ("lm_loss", "own_text_reverse_kl"):
+        assert max(begun, key=lambda arm: own.mean(arm, measure).mean).startswith("teacher's")
+        assert below(own, "labels", "teacher's samples as labels", measure)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.experiments import laptop, own_words, teacher_file, weak_teacher
 from kdlab import Recipe, Sweep, SweepResults
+from kdlab.runs import Bench
 
 RESULTS = Path(__file__).parents[2] / "book/labs/results"
 SMALL = {"vocab_size": 512, "eval_every": None, "eval_blocks": 48}
@@ -77,8 +79,19 @@ def test_reverse_kl_teaches_a_beginner_little(tmp_path, monkeypatch):
     results = reduced(own_words.SWEEP, arms, tmp_path, monkeypatch, **changes)
     forward, reverse = (results.mean(arm, "lm_loss").mean for arm in arms)
     assert forward < reverse
+    assert reverse == pytest.approx(geometric_mean_lm_loss(results.arms[arms[1]]), abs=0.05)
     forward, reverse = (results.mean(arm, "own_text_reverse_kl").mean for arm in arms)
     assert forward < reverse
+
+
+def geometric_mean_lm_loss(recipe: dict) -> float:
+    """Of the best student by reverse KL among those that answer every context alike."""
+    bench = Bench.of(Recipe(**recipe))
+    blocks = bench.validation.spread(SMALL["eval_blocks"]).blocks
+    with torch.no_grad():
+        log_p = bench.teacher(blocks[:, :-1]).log_softmax(-1)
+    log_q = log_p.mean((0, 1)).log_softmax(-1)
+    return -log_q[blocks[:, 1:]].mean().item()
 
 
 def test_the_recorded_arms_are_the_declared_ones():
