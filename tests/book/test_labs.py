@@ -188,6 +188,8 @@ def test_with_the_tail_a_copy_stays_a_copy_and_without_it_is_driven_away(files):
     assert away == sorted(away, reverse=True)
     for k in KS[:3]:
         assert error[k, "without"] > 3 * error[k, "with"]
+    assert kl[1, "without"] > files.mean("k = 1, without the tail", "kl_to_teacher").mean
+    assert kl[256, "without"] > 20 * kl[256, "with"]
 
 
 def test_for_a_new_student_k_counts_and_the_tail_shows_in_its_calibration(files):
@@ -201,6 +203,21 @@ def test_for_a_new_student_k_counts_and_the_tail_shows_in_its_calibration(files)
         arms = (f"k = {k}, without the tail", f"k = {k}, with the tail")
         assert files.difference(*arms, "kl_to_teacher").includes_zero == (k > 1)
         assert below(files, *reversed(arms), "calibration_error") == (k <= 64)
+
+
+def test_a_file_pays_from_the_second_or_third_reading(files):
+    live = files.mean("asked live", "tokens_per_second").mean
+    text, run = 584_576, 200 * 16 * 128
+    assert run == 409_600
+    for k in KS:
+        arm = f"k = {k}, with the tail"
+        rate = files.mean(arm, "tokens_per_second").mean
+        assert 1.4 < rate / live < 2
+        (seconds,) = set(files.values(arm, "seconds_to_write"))
+        pays_after = seconds / (1 / live - 1 / rate)
+        assert run < pays_after
+        if k <= 64:
+            assert 1 < pays_after / text < 3
 
 
 def test_the_file_with_the_first_choice_alone_agrees_most_and_is_worst(files):
