@@ -9,7 +9,7 @@ from dataclasses import replace
 from kdlab import Recipe, Sweep, SweepResults
 
 TEXTS = {"all text": 1.0, "a tenth": 0.1}
-BASE = Recipe(vocab_size=512, eval_every=40, eval_blocks=64)
+BASE = Recipe(vocab_size=512, steps=120, eval_every=20, eval_blocks=64)
 ARMS = {
     "labels": {"arm": "lm"},
     "teacher": {"arm": "kd"},

@@ -66,9 +66,11 @@ def test_the_order_by_loss_is_that_by_kl_to_the_teacher(laptop):
         sorted(arms, key=lambda arm: laptop.mean(arm, measure).mean)
         for measure in ("lm_loss", "kl_to_teacher")
     ]
-    assert orders[0] == orders[1]
+    level = {"all text: linear", "all text: warm-up, stable, decay"}  # are level, and change places
+    assert set(orders[0][3:5]) == set(orders[1][3:5]) == level
+    assert orders[0][:3] + orders[0][5:] == orders[1][:3] + orders[1][5:]
     best = min(laptop.mean(arm, "lm_loss").mean for arm in arms)
-    assert 0.9 < best - laptop.mean(arms[0], "teacher_lm_loss").mean < 1
+    assert best - laptop.mean(arms[0], "teacher_lm_loss").mean == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -82,15 +84,14 @@ def test_at_equal_time_the_labels_win(laptop):
     for text in TEXTS:
         control = f"{text}: labels, as long"
         assert below(laptop, control, f"{text}: λ = 1")
-        assert 380 <= laptop.arms[control]["steps"] <= 420
-    assert below(laptop, "all text: labels, as long", "all text: λ = 4")
-    assert laptop.difference("a tenth: labels, as long", "a tenth: λ = 4", "lm_loss").includes_zero
+        assert below(laptop, control, f"{text}: λ = 4")
+        assert 300 < laptop.arms[control]["steps"] < 330
     assert below(laptop, "all text: labels, as long", "all text: λ = 1", "kl_to_teacher")
     alone, both = (
         laptop.values(f"all text: {name}", "tokens_per_second") for name in ("labels", "λ = 1")
     )
     due = [a / b for a, b in zip(alone, both, strict=True)]
-    assert min(due[3:]) > 2.1 > laptop.arms["all text: labels, as long"]["steps"] / 200
+    assert max(due) - min(due) < 0.2
 
 
 def test_a_tenth_of_the_text_is_enough_for_so_few_steps(laptop):
@@ -107,7 +108,8 @@ def test_pairing_pays_beside_a_constant_lambda_and_little_beside_the_labels(lapt
         assert paired < 0.25 * laptop.mean(arm, "lm_loss").half_width
     widths = {arm: laptop.mean(arm, "lm_loss").half_width for arm in laptop.arms}
     text = {arm: width for arm, width in widths.items() if arm.startswith("all text")}
-    assert sorted(text, key=text.get)[-2:] == ["all text: labels", "all text: teacher"]
+    assert max(text, key=text.get) == "all text: labels"
+    assert text["all text: labels"] > 2.5 * text["all text: λ = 4"]
 
 
 def passes(results: SweepResults, level: float) -> int:
