@@ -9,13 +9,28 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
 import torch
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_pin_installs_on_the_oldest_python():
+    refused = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        name = line.partition("==")[0]
+        try:
+            needs = distribution(name).metadata["Requires-Python"]
+        except PackageNotFoundError:
+            continue  # of an extra that is not installed here
+        if needs and "3.11.0" not in SpecifierSet(needs):
+            refused[name] = needs
+    assert not refused
 
 
 def commands(language):
