@@ -127,7 +127,7 @@ def ahead_until(results: SweepResults, arm: str) -> int:
 def test_help_turns_to_harm_about_where_the_labels_pass_the_teacher(weak):
     level = {t: weak.mean(f"{t}: λ = 1", "teacher_lm_loss").mean for t in ("weak", "weaker")}
     assert passes(weak, level["weak"]) == 130 == ahead_until(weak, "weak: λ = 4")
-    assert ahead_until(weak, "weak: λ = 4") < ahead_until(weak, "weak: λ = 1") < 200
+    assert ahead_until(weak, "weak: λ = 1") == 160
     assert passes(weak, level["weaker"]) == 40
     for arm in weak.arms:
         if arm.startswith("weaker"):
@@ -165,10 +165,12 @@ def test_the_rules_that_react_react_late_or_the_wrong_way(weak):
     assert min(weak.of("weak: plateau")[0]["curve"]["step"][i] for i in fell) == 180
 
 
-def test_stopped_at_half_time_the_highest_lambda_looks_best(weak):
+def test_at_half_time_the_highest_lambda_is_ahead_and_at_the_end_behind(weak):
     steps, _ = weak.curve("labels", "lm_loss")
-    at = {arm: weak.curve(arm, "lm_loss")[1][steps.index(100)].mean for arm in weak.arms}
-    assert min(at.values()) == at["weak: λ = 4"]
+    _, less = weak.curve("weak: λ = 4", "lm_loss", beside="labels")
+    at = less[steps.index(100)]
+    assert at.mean < 0 and not at.includes_zero
+    assert less[-1].mean > 0 and not less[-1].includes_zero
 
 
 KS = (1, 4, 16, 64, 256)
@@ -192,6 +194,8 @@ def test_with_the_tail_a_copy_stays_a_copy_and_without_it_is_driven_away(files):
         assert error[k, "without"] > 3 * error[k, "with"]
     assert kl[1, "without"] > files.mean("k = 1, without the tail", "kl_to_teacher").mean
     assert kl[256, "without"] > 20 * kl[256, "with"]
+    assert kl[1, "with"] == pytest.approx(kl[256, "without"], rel=0.1)
+    assert files.mean("a copy, k = 1, without the tail", "agreement_top1").mean > 0.8
 
 
 def test_for_a_new_student_k_counts_and_the_tail_shows_in_its_calibration(files):
@@ -207,7 +211,7 @@ def test_for_a_new_student_k_counts_and_the_tail_shows_in_its_calibration(files)
         assert below(files, *reversed(arms), "calibration_error") == (k <= 64)
 
 
-def test_a_file_pays_from_the_second_or_third_reading(files):
+def test_in_which_reading_a_file_pays(files):
     live = files.mean("asked live", "tokens_per_second").mean
     text, run = 584_576, 200 * 16 * 128
     assert run == 409_600
@@ -217,9 +221,9 @@ def test_a_file_pays_from_the_second_or_third_reading(files):
         assert 1.4 < rate / live < 2
         (seconds,) = set(files.values(arm, "seconds_to_write"))
         pays_after = seconds / (1 / live - 1 / rate)
-        assert run < pays_after
-        if k <= 64:
-            assert 1 < pays_after / text < 3
+        assert 2 * run < pays_after
+        reading = {1: 2, 4: 2, 16: 2, 64: 3, 256: 4}[k]
+        assert reading - 1 < pays_after / text < reading
 
 
 def test_the_file_with_the_first_choice_alone_agrees_most_and_is_worst(files):
@@ -239,6 +243,7 @@ def test_to_hear_a_distribution_counts_and_on_whose_text_does_not_show(own):
         for measure in ("kl_to_teacher", "reverse_kl_to_teacher", "own_text_reverse_kl"):
             assert own.mean(arm, measure).mean < own.mean("labels", measure).mean
         assert below(own, arm, "labels", "own_text_reverse_kl")
+        assert below(own, arm, "labels") == (arm == "corpus, forward KL")
     for way in ("forward KL", "reverse KL"):
         arms = f"half own words, {way}", f"corpus, {way}"
         assert own.difference(*arms, "own_text_reverse_kl").includes_zero
@@ -252,6 +257,8 @@ def test_which_way_round_shows(own):
     assert below(own, forward, reverse)
     assert below(own, forward, reverse, "kl_to_teacher")
     assert below(own, reverse, forward, "own_text_teacher_lm_loss")
+    assert below(own, forward, reverse, "reverse_kl_to_teacher")
+    assert min(own.arms, key=lambda arm: own.mean(arm, "own_text_lm_loss").mean) == reverse
     assert below(own, f"new weights, {forward}", f"new weights, {reverse}")
     assert own.mean(f"new weights, {reverse}", "lm_loss").mean > 5
 
