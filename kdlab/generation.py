@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import torch
 import torch.nn as nn
 from torch import Tensor
 
-from kdlab.models import logits_of
+from kdlab.models import KeyValues, TinyGPT, logits_of
 
 __all__ = ["continued", "generate"]
 
@@ -23,9 +26,9 @@ def generate(
 ) -> Tensor:
     """Continue token sequences with tokens drawn from a model.
 
-    The whole sequence is read again for every token: simple, the same for every model, and quick
-    for those of this course. Rows have equal lengths and no padding, as in packed text, and go on
-    past an end-of-text token.
+    A :class:`kdlab.TinyGPT` or a Hugging Face model reads each token once and keeps its keys and
+    values; any other model reads the whole text again for every token. Rows have equal lengths and
+    no padding, as in packed text, and go on past an end-of-text token.
 
     Args:
         model: any causal language model. It writes in evaluation mode; its mode is restored.
@@ -54,11 +57,12 @@ def generate(
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
-    was_training = model.training
+    was_training, past = model.training, None
     model.eval()
     try:
         for _ in range(new_tokens):
-            logits = logits_of(model, input_ids)[:, -1].float()  # (B, V)
+            logits, past = _after(input_ids, model, past)
+            logits = logits.float()
             if top_k is not None and top_k < logits.shape[-1]:
                 least = logits.topk(top_k).values[:, -1:]
                 logits = logits.masked_fill(logits < least, float("-inf"))
@@ -71,6 +75,21 @@ def generate(
     finally:
         model.train(was_training)
     return input_ids
+
+
+def _after(input_ids: Tensor, model: nn.Module, past: Any) -> tuple[Tensor, Any]:
+    """The logits ``[B, V]`` of what comes next, and what the model keeps of the text, if anything.
+
+    The past is None, or what the last call returned, which had the text without its last token.
+    """
+    new = input_ids if past is None else input_ids[:, -1:]
+    if isinstance(model, TinyGPT):
+        past = past or KeyValues()
+        return model(new, past)[:, -1], past
+    if "past_key_values" in inspect.signature(model.forward).parameters:
+        output = model(new, past_key_values=past, use_cache=True)
+        return output.logits[:, -1], output.past_key_values
+    return logits_of(model, input_ids)[:, -1], None
 
 
 def continued(

@@ -1,7 +1,7 @@
 """A small GPT to distil, and how to read any causal language model.
 
 It is a decoder-only transformer with pre-norm blocks, learned positions and tied embeddings,
-small enough to train on a laptop and to hold in the head. It is not about inference speed.
+small enough to train on a laptop and to hold in the head.
 """
 
 from __future__ import annotations
@@ -95,11 +95,12 @@ class TinyGPT(nn.Module):
                 nn.init.normal_(out.weight, std=0.02 / (2 * config.n_layer) ** 0.5)
         self.lm_head.weight = self.token_embedding.weight  # tied
 
-    def hidden(self, input_ids: Tensor) -> Tensor:
+    def hidden(self, input_ids: Tensor, past: KeyValues | None = None) -> Tensor:
         """The last hidden states, before the head.
 
         Args:
-            input_ids: ``[B, T]`` token ids, T at most ``block_size``.
+            input_ids: ``[B, T]`` token ids; with those of the past at most ``block_size``.
+            past: what was read before these tokens; they are added to it.
 
         Returns:
             ``[B, T, d_model]``.
@@ -107,22 +108,52 @@ class TinyGPT(nn.Module):
         Raises:
             ValueError: the sequences are longer than ``block_size``.
         """
-        length = input_ids.shape[-1]
-        if length > self.config.block_size:
+        start = 0 if past is None else past.length
+        end = start + input_ids.shape[-1]
+        if end > self.config.block_size:
             raise ValueError(
-                f"sequences of {length} tokens do not fit a model with block_size "
+                f"sequences of {end} tokens do not fit a model with block_size "
                 f"{self.config.block_size}"
             )
-        positions = torch.arange(length, device=input_ids.device)
+        positions = torch.arange(start, end, device=input_ids.device)
         x = self.token_embedding(input_ids) + self.position_embedding(positions)  # (B, T, d)
         x = self.dropout(x)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, past)
         return self.norm(x)
 
-    def forward(self, input_ids: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, past: KeyValues | None = None) -> Tensor:
         """Next-token logits ``[B, T, V]`` for token ids ``[B, T]``; [:, t] predicts token t + 1."""
-        return self.lm_head(self.hidden(input_ids))
+        return self.lm_head(self.hidden(input_ids, past))
+
+
+class KeyValues:
+    """What the attention layers of a :class:`TinyGPT` keep of a text that they have read.
+
+    A model that is given the past reads only what is new of a text that grows.
+
+    >>> model, past = TinyGPT("tiny-student", vocab_size=100), KeyValues()
+    >>> text = torch.arange(8)[None]
+    >>> _ = model(text[:, :5], past)
+    >>> torch.allclose(model(text[:, 5:], past), model(text)[:, 5:], atol=1e-5)
+    True
+    """
+
+    def __init__(self):
+        self.kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}  # each [B, nh, T, d/nh], by layer
+
+    @property
+    def length(self) -> int:
+        """Tokens read so far."""
+        return next((keys.shape[2] for keys, _ in self.kept.values()), 0)
+
+    def extended(self, layer: nn.Module, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """A layer's keys and values of all tokens, these included."""
+        if layer in self.kept:
+            keys = torch.cat([self.kept[layer][0], keys], dim=2)
+            values = torch.cat([self.kept[layer][1], values], dim=2)
+        self.kept[layer] = keys, values
+        return keys, values
 
 
 class Block(nn.Module):
@@ -139,8 +170,8 @@ class Block(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x)))
+    def forward(self, x: Tensor, past: KeyValues | None = None) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), past))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
@@ -153,11 +184,16 @@ class CausalSelfAttention(nn.Module):
         self.qkv = nn.Linear(config.d_model, 3 * config.d_model)
         self.out = nn.Linear(config.d_model, config.d_model)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, past: KeyValues | None = None) -> Tensor:
         batch, length, d = x.shape
         heads = self.qkv(x).view(batch, length, 3, self.n_head, d // self.n_head)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, nh, T, d/nh)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        sees = None
+        if past is not None:
+            k, v = past.extended(self, k, v)
+            sees = torch.ones(length, k.shape[2], dtype=torch.bool, device=x.device)
+            sees = sees.tril(k.shape[2] - length)  # what came before, all of the past included
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=sees, is_causal=past is None)
         return self.out(y.transpose(1, 2).reshape(batch, length, d))
 
 

@@ -73,7 +73,7 @@ def test_it_writes_without_dropout_and_restores_the_mode():
     assert model.training
 
 
-def test_a_hugging_face_model_writes_as_its_own_method_does():
+def hugging_face_model():
     transformers = pytest.importorskip("transformers")
     config = transformers.LlamaConfig(
         vocab_size=40,
@@ -85,7 +85,28 @@ def test_a_hugging_face_model_writes_as_its_own_method_does():
         pad_token_id=0,
     )
     torch.manual_seed(0)
-    model = transformers.LlamaForCausalLM(config)
+    return transformers.LlamaForCausalLM(config)
+
+
+@pytest.mark.parametrize(
+    ("model", "read"),
+    [
+        (lambda: TinyGPT("tiny-student", vocab_size=40), [5, 1, 1, 1]),
+        (hugging_face_model, [5, 1, 1, 1]),
+        (lambda: table(torch.eye(40)), [5, 6, 7, 8]),
+    ],
+    ids=["TinyGPT", "Hugging Face", "any other"],
+)
+def test_a_model_that_keeps_its_past_reads_a_token_once(model, read):
+    model, lengths = model(), []
+    embedding = next(part for part in model.modules() if isinstance(part, nn.Embedding))
+    embedding.register_forward_hook(lambda part, inputs, output: lengths.append(inputs[0].shape[1]))
+    generate(model, torch.ones(2, 5, dtype=torch.long), 4)
+    assert lengths == read
+
+
+def test_a_hugging_face_model_writes_as_its_own_method_does():
+    model = hugging_face_model()
     start = torch.randint(1, 40, (2, 5))
     theirs = model.eval().generate(
         start, attention_mask=torch.ones_like(start), max_new_tokens=7, do_sample=False

@@ -7,6 +7,7 @@ import torch
 import torch.nn as nn
 
 from kdlab import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
+from kdlab.models import KeyValues
 
 
 def small(**changes):
@@ -60,6 +61,22 @@ def test_a_position_does_not_see_what_comes_after_it():
     changed[:, 10:] = (ids[:, 10:] + 1) % 50
     assert torch.equal(model(ids)[:, :10], model(changed)[:, :10])
     assert not torch.equal(model(ids)[:, 10:], model(changed)[:, 10:])
+
+
+@pytest.mark.parametrize("parts", [(12,), (1,) * 12, (5, 1, 4, 2)])
+def test_a_text_read_in_parts_is_the_text_read_at_once(parts):
+    model, past = small().double(), KeyValues()
+    text = torch.randint(0, 50, (3, 12))
+    read = torch.cat([model(part, past) for part in text.split(parts, dim=1)], dim=1)
+    torch.testing.assert_close(read, model(text), rtol=0, atol=1e-12)
+    assert past.length == 12
+
+
+def test_a_past_counts_against_the_block_size():
+    model, past = small(), KeyValues()
+    model(torch.zeros(1, 10, dtype=torch.long), past)
+    with pytest.raises(ValueError, match="17 tokens do not fit"):
+        model(torch.zeros(1, 7, dtype=torch.long), past)
 
 
 def test_an_untrained_model_knows_nothing():
