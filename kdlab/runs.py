@@ -114,6 +114,18 @@ class Recipe:
         self.objective()
         self.lambda_schedule()
 
+    def setting(self) -> Recipe:
+        """What the text and the teacher depend on; all else is as by default."""
+        names = (
+            "corpus",
+            "train_fraction",
+            "vocab_size",
+            "teacher",
+            "teacher_steps",
+            "eval_blocks",
+        )
+        return Recipe(**{name: getattr(self, name) for name in names})
+
     def objective(self) -> CombinedObjective:
         """What the arm minimises."""
         if self.arm == "lm":
@@ -149,6 +161,7 @@ def distill(
     *,
     checkpoint_every: int | None = None,
     resume: bool = False,
+    bench: Bench | None = None,
     device: str = "auto",
     progress: bool = False,
 ) -> dict:
@@ -159,6 +172,7 @@ def distill(
         recipe: what to do.
         checkpoint_every: optimiser steps between checkpoints; None keeps none but that of Ctrl-C.
         resume: go on from the checkpoint in ``out``, if there is one.
+        bench: the recipe's text and teacher, if they are at hand from another run.
         device: ``"auto"`` or ``"cpu"``.
         progress: show a bar.
 
@@ -187,7 +201,7 @@ def distill(
                     f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
                     "begun, or give the new run a folder of its own"
                 )
-    bench = Bench.of(recipe, device=device, progress=progress)
+    bench = bench or Bench.of(recipe, device=device, progress=progress)
     write_atomically(out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
 
     set_seed(recipe.seed)
@@ -338,6 +352,7 @@ class Bench:
     @classmethod
     def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Bench:
         """The teacher and the data of a recipe; a preset teacher is trained if it is not cached."""
+        recipe = recipe.setting()
         corpus = load_corpus(recipe.corpus)
         if recipe.teacher.startswith("hf:"):
             name = recipe.teacher.removeprefix("hf:")

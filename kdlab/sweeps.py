@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,11 +134,11 @@ class Sweep:
         folder = Path(folder)
         if self.prepare is not None:
             self.prepare(self)
-        for recipe in {_what_is_shared(spec): spec for spec in self.arms.values()}.values():
-            if isinstance(recipe, Recipe):
-                bench = Bench.of(recipe, progress=progress)  # trains the teacher if need be
-                if recipe.teacher_texts is not None:
-                    bench.teacher_text(recipe)
+        recipes = [spec for spec in self.arms.values() if isinstance(spec, Recipe)]
+        for recipe in {(r.setting(), r.teacher_texts): r for r in recipes}.values():
+            bench = Bench.of(recipe, progress=progress)  # trains the teacher if need be
+            if recipe.teacher_texts is not None:
+                bench.teacher_text(recipe)
         threads = threads or max(1, (os.cpu_count() or 1) // jobs)
         arms = dict(self.arms)
         records = self._run(arms, folder, jobs, threads, progress)
@@ -163,6 +164,7 @@ class Sweep:
                         bar.update()
                 finally:
                     torch.set_num_threads(before)
+                    _bench.cache_clear()
                 return records
             with ProcessPoolExecutor(
                 jobs, get_context("spawn"), torch.set_num_threads, (threads,)
@@ -270,6 +272,16 @@ class SweepResults:
         return steps, [Interval.of(at) for at in zip(*values, strict=True)]
 
 
+def kept_bench(recipe: Recipe) -> Bench:
+    """Its text and teacher, which a process keeps for the next run that has the same."""
+    return _bench(recipe.setting())
+
+
+@lru_cache(maxsize=2)
+def _bench(setting: Recipe) -> Bench:
+    return Bench.of(setting)
+
+
 def slug(name: str) -> str:
     """A name as a folder can have it: letters and digits of any alphabet, and dots."""
     return re.sub(r"[^\w.]+", "-", name).strip("-")
@@ -296,7 +308,8 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
     recipe = replace(recipe, seed=seed)
     if (folder / "recipe.json").exists() and not (folder / "checkpoint").exists():
         shutil.rmtree(folder)
-    summary = distill(folder, recipe, checkpoint_every=100, resume=True)
+    bench = kept_bench(recipe)
+    summary = distill(folder, recipe, checkpoint_every=100, resume=True, bench=bench)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     history = History.read(folder / "metrics.jsonl")
     final = {name: summary[key] for name, key in FINAL.items()}
@@ -307,12 +320,6 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
     curve = {name: history.column(name, of="eval") for name in CURVE}
     curve["lam"] = [lams[step] for step in curve["step"]]
     return {"final": final, "curve": curve}
-
-
-def _what_is_shared(spec: Any) -> Any:
-    if not isinstance(spec, Recipe):
-        return None
-    return spec.corpus, spec.teacher, spec.teacher_steps, spec.vocab_size, spec.teacher_texts
 
 
 def _as_plain(spec: Any) -> Any:

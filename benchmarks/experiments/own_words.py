@@ -11,7 +11,8 @@ import torch
 
 from kdlab import Recipe, Sweep, evaluate, load_student
 from kdlab.generation import continued
-from kdlab.runs import BLOCK_SIZE, Bench
+from kdlab.runs import BLOCK_SIZE
+from kdlab.sweeps import kept_bench
 
 BASE = Recipe(
     vocab_size=512,
@@ -28,7 +29,7 @@ SAMPLES = 400  # blocks that the teacher writes
 
 def of_own_text(folder: Path, recipe: Recipe) -> dict[str, float]:
     """How the teacher judges what a run's student writes after beginnings it has not seen."""
-    student, bench = load_student(folder), Bench.of(recipe)
+    student, bench = load_student(folder), kept_bench(recipe)
     blocks = range(min(64, len(bench.validation)))
     prompts = torch.stack([bench.validation[i]["input_ids"] for i in blocks])
     draws = torch.Generator().manual_seed(0)
