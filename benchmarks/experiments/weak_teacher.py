@@ -13,10 +13,11 @@ BASE = Recipe(
     vocab_size=512,
     teacher="tiny-student",
     student="tiny-teacher",
+    steps=150,
     eval_every=10,
     eval_blocks=64,
 )
-STEPS = {"weak": 300, "weaker": 100}  # of each teacher's training
+STEPS = {"weak": 225, "weaker": 100}  # of each teacher's training
 HEARD = {
     "weak": ("λ = 0.25", "λ = 1", "λ = 4", "linear", "exponential", "plateau", "ratio"),
     "weaker": ("λ = 1", "λ = 4", "linear", "plateau"),
