@@ -12,7 +12,7 @@ from pathlib import Path
 from kdlab import Recipe, Sweep, cache_teacher
 from kdlab.data import write_atomically
 
-BASE = Recipe(arm="kd", steps=150, eval_every=50, eval_blocks=64)
+BASE = Recipe(arm="kd", steps=150, eval_every=30, eval_blocks=64)
 KS = (1, 4, 16, 64, 256)
 STUDENTS = {"": {}, "a copy, ": {"student": "layers:1", "steps": 60}}
 
