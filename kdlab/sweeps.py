@@ -223,6 +223,19 @@ class SweepResults:
         text = json.dumps(head, ensure_ascii=False, indent=1)
         write_atomically(Path(path), f'{text[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n')
 
+    def __str__(self) -> str:
+        """How many runs, and how and with what they were made: three lines."""
+        machine = self.machine
+        minutes = sum(run["seconds"] for run in self.runs) / 60
+        return "\n".join(
+            [
+                f"{len(self.runs)} runs, made with: {self.command}",
+                ", ".join(f"{name} {number}" for name, number in self.versions.items()),
+                f"{machine['gpu'] or machine['processor']}, {machine['cores']} cores: "
+                f"{minutes:.0f} minutes of runs, {machine['runs_at_a_time']} at a time",
+            ]
+        )
+
     def of(self, arm: str) -> list[dict[str, Any]]:
         """The runs of an arm, in the order of their seeds.
 

@@ -65,6 +65,19 @@ def test_results_survive_their_file(tmp_path):
         read.of("middle")
 
 
+def test_results_say_how_they_were_made():
+    machine = {"processor": "a small one", "cores": 2, "gpu": None, "runs_at_a_time": 2}
+    versions = {"python": "3.11.7", "torch": "2.13.0"}
+    results = SweepResults("owls", "make owls", machine, versions, runs=[{"seconds": 90.0}] * 4)
+    assert str(results).splitlines() == [
+        "4 runs, made with: make owls",
+        "python 3.11.7, torch 2.13.0",
+        "a small one, 2 cores: 6 minutes of runs, 2 at a time",
+    ]
+    on_a_gpu = replace(results, machine=machine | {"gpu": "a large one"})
+    assert "a large one, 2 cores" in str(on_a_gpu)
+
+
 def test_an_interval_is_student_s():
     # scipy.stats.t.interval(0.95, 4, mean, sem) of 1, 2, 3, 4, 10
     mean, half_width = Interval.of([1.0, 2.0, 3.0, 4.0, 10.0])
