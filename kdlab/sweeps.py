@@ -14,12 +14,13 @@ import platform
 import re
 import shutil
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,9 +167,7 @@ class Sweep:
                     torch.set_num_threads(before)
                     _bench.cache_clear()
                 return records
-            with ProcessPoolExecutor(
-                jobs, get_context("spawn"), torch.set_num_threads, (threads,)
-            ) as pool:
+            with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (threads,)) as pool:
                 futures = [pool.submit(_one, *task) for task in todo]
                 for _ in as_completed(futures):
                     bar.update()
@@ -298,6 +297,17 @@ def _bench(setting: Recipe) -> Bench:
 def slug(name: str) -> str:
     """A name as a folder can have it: letters and digits of any alphabet, and dots."""
     return re.sub(r"[^\w.]+", "-", name).strip("-")
+
+
+def _begin(threads: int) -> None:
+    """In a new worker, which is not to outlive the process that began it, killed or not."""
+
+    def end_with_parent():
+        connection.wait([parent_process().sentinel])
+        os._exit(1)
+
+    torch.set_num_threads(threads)
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _one(sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """Arms over seeds: what is run, what is not run again, and what is said of it."""
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from kdlab import Interval, Recipe, Sweep, SweepResults
@@ -137,6 +141,46 @@ def test_a_run_that_was_cut_off_is_begun_anew(text, tmp_path):
     assert sweep.results(tmp_path / "cut").values("both", "lm_loss") == whole.values(
         "both", "lm_loss"
     )
+
+
+SLEEPERS = """
+import os, pathlib, time
+from kdlab import Sweep
+
+def sleep(spec, seed, folder):
+    folder.mkdir(parents=True)
+    (folder / "pid").write_text(str(os.getpid()))
+    time.sleep(180)
+
+if __name__ == "__main__":
+    Sweep("sleepers", {"a": {}, "b": {}}, seeds=1, run=sleep).results("runs", jobs=2)
+"""
+
+
+def test_workers_do_not_outlive_a_sweep_that_is_killed(tmp_path):
+    (tmp_path / "sleepers.py").write_text(SLEEPERS)
+    sweep = subprocess.Popen([sys.executable, "sleepers.py"], cwd=tmp_path)
+    notes = [tmp_path / "runs" / f"{arm}-0" / "pid" for arm in "ab"]
+    wait_until(lambda: all(note.exists() and note.read_text() for note in notes))
+    sweep.kill()
+    sweep.wait()
+    workers = [int(note.read_text()) for note in notes]
+    wait_until(lambda: not any(map(alive, workers)))
+
+
+def wait_until(true):
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there; one that has ended and that nobody waits for is not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_reduced_sweep_keeps_what_is_asked_for():
