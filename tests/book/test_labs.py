@@ -124,51 +124,83 @@ def ahead_until(results: SweepResults, arm: str) -> int:
     return max(step for step, x in zip(steps, less, strict=True) if x.mean < 0)
 
 
-def test_help_turns_to_harm_about_where_the_labels_pass_the_teacher(weak):
+def test_help_turns_to_harm_before_the_labels_pass_the_teacher(weak):
     level = {t: weak.mean(f"{t}: λ = 1", "teacher_lm_loss").mean for t in ("weak", "weaker")}
-    assert passes(weak, level["weak"]) == 130 == ahead_until(weak, "weak: λ = 4")
-    assert ahead_until(weak, "weak: λ = 1") == 160
-    assert passes(weak, level["weaker"]) == 40
+    assert {t: passes(weak, level[t]) for t in level} == {"weak": 100, "weaker": 40}
     for arm in weak.arms:
-        if arm.startswith("weaker"):
-            assert ahead_until(weak, arm) < 30
+        if arm != "labels":
+            steps, less = weak.curve(arm, "lm_loss", beside="labels")
+            assert steps[min(range(len(steps)), key=lambda i: less[i].mean)] in (20, 30)
+            assert ahead_until(weak, arm) < passes(weak, level[arm.partition(":")[0]])
+    assert ahead_until(weak, "weaker: λ = 4") < 30
+    assert ahead_until(weak, "weak: λ = 1") == 60
+    assert ahead_until(weak, "weak: λ = 4") == 70 < 150 / 2
+
+
+def test_the_labels_reach_the_teachers_level_first_and_the_highest_lambda_last(weak):
+    level = weak.mean("weak: λ = 1", "teacher_lm_loss").mean
+    first = {
+        arm: next(s for s, x in zip(*weak.curve(arm, "lm_loss"), strict=True) if x.mean < level)
+        for arm in ("labels", "weak: λ = 1", "weak: linear", "weak: λ = 4")
+    }
+    assert min(first, key=first.get) == "labels"
+    assert max(first, key=first.get) == "weak: λ = 4"
+    assert sorted(first.values())[-2] < first["weak: λ = 4"] <= 130
 
 
 def test_no_weak_teacher_is_ahead_at_the_end_and_which_are_behind(weak):
     behind = {arm for arm in weak.arms if arm != "labels" and below(weak, "labels", arm)}
-    level = {"weak: λ = 0.25", "weak: linear", "weak: exponential"}
-    assert behind == set(weak.arms) - level - {"labels"}
-    for arm in level:
-        assert weak.difference(arm, "labels", "lm_loss").includes_zero
+    assert behind == set(weak.arms) - {"weak: λ = 0.25", "labels"}
+    assert weak.difference("weak: λ = 0.25", "labels", "lm_loss").includes_zero
 
 
-def test_with_the_weaker_teacher_falling_is_worse_than_a_constant_1(weak):
+def test_the_larger_lambda_is_the_more_help_and_harm(weak):
+    found = [
+        weak.curve(f"weak: λ = {lam}", "lm_loss", beside="labels")[1] for lam in ("0.25", "1", "4")
+    ]
+    help_ = [-min(x.mean for x in less) for less in found]
+    harm = [less[-1].mean for less in found]
+    assert help_ == sorted(help_)
+    assert harm == sorted(harm)
+
+
+def test_falling_is_worse_than_a_constant_1(weak):
+    assert below(weak, "weak: λ = 1", "weak: linear")
+    assert weak.difference("weak: linear", "weak: λ = 1", "lm_loss").mean < 0.02
     assert below(weak, "weaker: λ = 1", "weaker: linear")
     assert below(weak, "weaker: linear", "weaker: λ = 4")
     for arm in ("weaker: λ = 1", "weaker: linear", "weaker: λ = 4"):
         assert weak.mean(arm, "teacher_lm_loss").mean > weak.mean(arm, "lm_loss").mean  # outgrown
-    curve = weak.of("weaker: linear")[0]["curve"]
-    assert curve["lam"][curve["step"].index(150)] == pytest.approx(1.0, abs=0.03)
+    lam = dict(
+        zip(*(weak.of("weaker: linear")[0]["curve"][c] for c in ("step", "lam")), strict=True)
+    )
+    assert lam[110] > 1 > lam[120]  # three quarters of 150 steps are 112.5
+    lam = dict(
+        zip(*(weak.of("weak: exponential")[0]["curve"][c] for c in ("step", "lam")), strict=True)
+    )
+    assert lam[90] > 0.25 > lam[100]
     _, less = weak.curve("weak: λ = 4", "lm_loss", beside="labels")
     assert weak.difference("weaker: λ = 1", "labels", "lm_loss").mean > -min(x.mean for x in less)
 
 
-def test_the_rules_that_react_react_late_or_the_wrong_way(weak):
+def test_the_rules_that_react_do_so_never_or_the_wrong_way(weak):
     for run in weak.of("weak: ratio"):
         assert run["curve"]["lam"] == sorted(run["curve"]["lam"])
         assert run["curve"]["lam"][-1] == 100.0
-    assert abs(weak.mean("weak: ratio", "lm_loss").mean - 4.015) < 0.005  # the teacher's level
     nearest = min(weak.arms, key=lambda arm: weak.mean(arm, "kl_to_teacher").mean)
     assert nearest == "weak: ratio"
-    assert all(min(run["curve"]["lam"]) == 4.0 for run in weak.of("weaker: plateau"))
-    fell = [run["curve"]["lam"].index(2.0) for run in weak.of("weak: plateau")[:2]]
-    assert min(weak.of("weak: plateau")[0]["curve"]["step"][i] for i in fell) == 180
+    behind = {a for a in weak.arms if weak.mean(a, "lm_loss") > weak.mean(a, "teacher_lm_loss")}
+    assert behind == {"weak: ratio"}
+    for teacher in ("weak", "weaker"):
+        plateau, held = (
+            [run["curve"] for run in weak.of(f"{teacher}: {name}")] for name in ("plateau", "λ = 4")
+        )
+        assert plateau == held
 
 
-def test_at_half_time_the_highest_lambda_is_ahead_and_at_the_end_behind(weak):
-    steps, _ = weak.curve("labels", "lm_loss")
-    _, less = weak.curve("weak: λ = 4", "lm_loss", beside="labels")
-    at = less[steps.index(100)]
+def test_at_step_40_the_highest_lambda_is_ahead_and_at_the_end_behind(weak):
+    steps, less = weak.curve("weak: λ = 4", "lm_loss", beside="labels")
+    at = less[steps.index(40)]
     assert at.mean < 0
     assert not at.includes_zero
     assert less[-1].mean > 0
