@@ -5,12 +5,14 @@ begin anew; some begin as copies of the teacher and have nothing to learn from i
 """
 
 import json
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from kdlab import Recipe, Sweep, cache_teacher
 from kdlab.data import write_atomically
+from kdlab.runs import Bench
 
 BASE = Recipe(arm="kd", steps=150, eval_every=30, eval_blocks=64)
 KS = (1, 4, 16, 64, 256)
@@ -29,12 +31,16 @@ def k_of(file: str) -> int:
 
 def write_files(sweep: Sweep) -> None:
     """Ask the teacher once for each k; note what a position takes, and how long asking took."""
+    progress = sys.stderr.isatty()
     files = {recipe.teacher_file: recipe for recipe in sweep.arms.values() if recipe.teacher_file}
+    for setting in {recipe.setting() for recipe in files.values()}:
+        Bench.of(setting, progress=progress)  # trains the teacher, which is not a file's time
     for file, recipe in files.items():
         notes = Path(file).with_suffix(".json")
         if not notes.exists():
             started = time.perf_counter()
-            store = cache_teacher(file, replace(recipe, teacher_file=None), k=k_of(file))
+            asked = replace(recipe, teacher_file=None)
+            store = cache_teacher(file, asked, k=k_of(file), progress=progress)
             seconds = time.perf_counter() - started
             found = {"bytes_per_token": store.bytes_per_position, "seconds_to_write": seconds}
             write_atomically(notes, json.dumps(found))
