@@ -109,7 +109,7 @@ def distill(
     as_json: JsonOption = False,
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
-    with _errors_in_a_sentence():
+    with _errors_in_a_sentence(resumes=True):
         from kdlab.runs import Recipe  # importing torch takes seconds; --help should not
         from kdlab.runs import distill as run
 
@@ -263,7 +263,7 @@ def _device(cpu: bool) -> str:
 
 
 @contextmanager
-def _errors_in_a_sentence() -> Iterator[None]:
+def _errors_in_a_sentence(*, resumes: bool = False) -> Iterator[None]:
     """What a user can mend is one sentence and exit code 1; Ctrl-C is 130."""
     try:
         yield
@@ -271,7 +271,6 @@ def _errors_in_a_sentence() -> Iterator[None]:
         typer.echo(f"kdlab: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt as stopped:
-        typer.echo(
-            f"kdlab: {stopped or 'stopped'}. The same command with --resume goes on.", err=True
-        )
+        going_on = " The same command with --resume goes on." if resumes else ""
+        typer.echo(f"kdlab: {stopped or 'stopped'}.{going_on}", err=True)
         raise typer.Exit(130) from None

@@ -42,8 +42,8 @@ def generate(
         ``[B, T + new_tokens]``, the given tokens first.
 
     Raises:
-        ValueError: a shape or a number is outside what is listed here, or the model cannot read
-            sequences that long.
+        ValueError: a shape or a number is outside what is listed here, the model has an encoder, or
+            it is a TinyGPT that cannot read sequences that long.
 
     >>> copier = nn.Embedding(5, 5, _weight=torch.eye(5))
     >>> generate(copier, torch.tensor([[1, 3]]), 2, temperature=0.0)
@@ -57,6 +57,8 @@ def generate(
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
+    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+        raise ValueError(f"{type(model).__name__} has an encoder: it does not go on with a text")
     was_training, past = model.training, None
     model.eval()
     try:
@@ -64,8 +66,9 @@ def generate(
             logits, past = _after(input_ids, model, past)
             logits = logits.float()
             if top_k is not None and top_k < logits.shape[-1]:
-                least = logits.topk(top_k).values[:, -1:]
-                logits = logits.masked_fill(logits < least, float("-inf"))
+                top = logits.topk(top_k)
+                nothing = torch.full_like(logits, float("-inf"))
+                logits = nothing.scatter(-1, top.indices, top.values)
             if temperature == 0:
                 token = logits.argmax(-1, keepdim=True)
             else:
@@ -88,7 +91,7 @@ def _after(input_ids: Tensor, model: nn.Module, past: Any) -> tuple[Tensor, Any]
         return model(new, past)[:, -1], past
     if "past_key_values" in inspect.signature(model.forward).parameters:
         output = model(new, past_key_values=past, use_cache=True)
-        return output.logits[:, -1], output.past_key_values
+        return output.logits[:, -1], getattr(output, "past_key_values", None)
     return logits_of(model, input_ids)[:, -1], None
 
 

@@ -11,9 +11,9 @@ import json
 import os
 import platform
 import re
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import accelerate
 import tokenizers
@@ -41,7 +41,7 @@ from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, ever
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import LambdaSchedule, make_schedule
 from kdlab.teachers import TopKTeacher, model_sha256, write_topk_store
-from kdlab.trainer import DistillationTrainer, TrainConfig
+from kdlab.trainer import DistillationTrainer, TrainConfig, resolve_device
 
 __all__ = [
     "Recipe",
@@ -70,7 +70,7 @@ class Recipe:
     """
 
     corpus: str = "pydocs"  # as in load_corpus
-    train_fraction: float = 1.0  # of the training documents, for the student
+    train_fraction: float = 1.0  # of the training blocks, for the student
     vocab_size: int | None = None  # tokens; None: the preset's, or all that the teacher has
     teacher: str = "tiny-teacher"  # a name in PRESETS, or hf: and a Hugging Face causal LM
     teacher_steps: int = TEACHER_STEPS  # optimiser steps that a preset teacher is trained for
@@ -107,12 +107,28 @@ class Recipe:
                 f"unknown student {self.student!r}; known: {', '.join(PRESETS)}, or layers: or "
                 "shape: and a number"
             )
+        if self.teacher not in PRESETS and not self.teacher.startswith("hf:"):
+            raise ValueError(
+                f"unknown teacher {self.teacher!r}; known: {', '.join(PRESETS)}, or hf: and a "
+                "Hugging Face model"
+            )
         if self.teacher_texts is not None and self.teacher_file is not None:
             raise ValueError("a teacher's file knows the corpus, not what the teacher wrote")
+        if self.on_policy and (self.arm == "lm" or self.teacher_file is not None):
+            raise ValueError(
+                "on_policy asks a live teacher about the student's text; there is none in the lm "
+                "arm, and none in a file"
+            )
+        if (self.on_policy or self.teacher_texts) and self.prompt_tokens >= BLOCK_SIZE:
+            raise ValueError(
+                f"prompt_tokens {self.prompt_tokens} leave nothing to write in sequences of "
+                f"{BLOCK_SIZE} tokens"
+            )
         if self.schedule == "plateau" and self.eval_every is None:
             raise ValueError("the plateau schedule reacts to evaluations: give eval_every")
         self.objective()
         self.lambda_schedule()
+        self.train_config()
 
     def setting(self) -> Recipe:
         """What the text and the teacher depend on; all else is as by default."""
@@ -134,6 +150,11 @@ class Recipe:
         if self.arm == "kd":
             return CombinedObjective(self.divergence, lam=1.0, form="convex", **options)
         return CombinedObjective(self.divergence, lam=self.lam, **options)
+
+    def train_config(self, **options: Any) -> TrainConfig:
+        """How the student is trained; the options are those that do not change what it learns."""
+        shared = {f.name for f in fields(TrainConfig)} & {f.name for f in fields(Recipe)}
+        return TrainConfig(**{name: getattr(self, name) for name in shared}, **options)
 
     def lambda_schedule(self) -> LambdaSchedule:
         """λ over the steps. Planned schedules end at 0 (the exponential at λ/100)."""
@@ -180,8 +201,8 @@ def distill(
         The summary, as it was written to ``summary.json``.
 
     Raises:
-        ValueError: the run in ``out`` that is to be resumed has another recipe, the corpus or the
-            teacher is unknown, or the teacher's file is of another corpus.
+        ValueError: the run in ``out`` that is to be resumed has another recipe, the bench is of
+            another recipe, the corpus is unknown, or the teacher's file is of another corpus.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -202,6 +223,8 @@ def distill(
                     "begun, or give the new run a folder of its own"
                 )
     bench = bench or Bench.of(recipe, device=device, progress=progress)
+    if bench.setting != recipe.setting():
+        raise ValueError(f"the bench is of {bench.setting}, the recipe needs {recipe.setting()}")
     write_atomically(out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
 
     set_seed(recipe.seed)
@@ -219,25 +242,13 @@ def distill(
         teacher,
         recipe.objective(),
         recipe.lambda_schedule(),
-        TrainConfig(
-            steps=recipe.steps,
-            batch_size=recipe.batch_size,
-            learning_rate=recipe.learning_rate,
-            seed=recipe.seed,
-            eval_every=recipe.eval_every,
-            checkpoint_every=checkpoint_every,
-            device=device,
-            mixed_precision=recipe.mixed_precision,
-            on_policy=recipe.on_policy,
-            prompt_tokens=recipe.prompt_tokens,
-            progress=progress,
-        ),
+        recipe.train_config(checkpoint_every=checkpoint_every, device=device, progress=progress),
         out=out,
     )
-    started = time.perf_counter()
     validation = bench.validation if recipe.eval_every else None
     history = trainer.fit(train, validation, resume=resume)
-    seconds = time.perf_counter() - started
+    tokens, rates = history.column("num_items"), history.column("tokens_per_second")
+    seconds = sum(n / rate for n, rate in zip(tokens, rates, strict=True))
 
     measured = history.eval[-1] if history.eval else {"kl_to_teacher": None}
     if measured["kl_to_teacher"] is None:  # the trainer had no live teacher to compare with
@@ -256,8 +267,8 @@ def distill(
         "eval_reverse_kl_to_teacher": measured["reverse_kl_to_teacher"],
         "agreement_top1": measured["agreement_top1"],
         "calibration_error": measured["calibration_error"],
-        "tokens_per_second": sum(history.column("num_items")) / seconds,
-        "seconds": seconds,
+        "tokens_per_second": sum(tokens) / seconds,
+        "seconds": seconds,  # of training, before an interruption and after it
         "device": str(trainer.accelerator.device),
         "versions": versions(),
     }
@@ -290,9 +301,8 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     """
     student = load_student(run)
     bench = Bench.of(read_recipe(run), device=device)
-    if device == "auto":
-        device = accelerate.PartialState().device
-    return evaluate(student.to(device), bench.validation, bench.teacher.to(device))
+    where = resolve_device(device)
+    return evaluate(student.to(where), bench.validation, bench.teacher.to(where))
 
 
 def cache_teacher(
@@ -327,10 +337,8 @@ def cache_teacher(
     34
     """
     bench = Bench.of(recipe, device=device, progress=progress)
-    if device == "auto":
-        device = accelerate.PartialState().device
     write_topk_store(
-        bench.teacher.to(device),
+        bench.teacher.to(resolve_device(device)),
         bench.train,
         out,
         k,
@@ -342,8 +350,12 @@ def cache_teacher(
 
 @dataclass(frozen=True)
 class Bench:
-    """What a recipe names, made or loaded: a teacher, and text in its tokens."""
+    """What a recipe names, made or loaded: a teacher, and text in its tokens.
 
+    The teacher is where its last user left it, on the CPU or on a GPU.
+    """
+
+    setting: Recipe
     teacher: nn.Module
     train: PackedDataset
     validation: Dataset
@@ -352,7 +364,7 @@ class Bench:
     @classmethod
     def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Bench:
         """The teacher and the data of a recipe; a preset teacher is trained if it is not cached."""
-        recipe = recipe.setting()
+        recipe = setting = recipe.setting()
         corpus = load_corpus(recipe.corpus)
         if recipe.teacher.startswith("hf:"):
             name = recipe.teacher.removeprefix("hf:")
@@ -375,7 +387,7 @@ class Bench:
             train = train.spread(max(1, round(recipe.train_fraction * len(train))))
         if recipe.eval_blocks is not None:
             validation = validation.spread(recipe.eval_blocks)
-        return cls(teacher, train, validation, teacher.config.vocab_size)
+        return cls(setting, teacher, train, validation, teacher.config.vocab_size)
 
     def student(self, name: str) -> nn.Module:
         """A student before its first step, of one seed of torch's.
@@ -395,7 +407,7 @@ class Bench:
         digest = hashlib.sha256(prompts.numpy().tobytes() + model_sha256(self.teacher).encode())
         path = cache_dir() / "teacher-texts" / f"{digest.hexdigest()[:16]}.safetensors"
         if not path.exists():
-            where = torch.device("cpu") if device == "cpu" else accelerate.PartialState().device
+            where = resolve_device(device)
             draws = torch.Generator(where).manual_seed(0)
             parts = [
                 continued(self.teacher.to(where), part.to(where), BLOCK_SIZE, generator=draws)

@@ -16,7 +16,7 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import lru_cache
@@ -28,7 +28,7 @@ import torch
 from tqdm.auto import tqdm
 
 from kdlab.data import write_atomically
-from kdlab.runs import Bench, Recipe, distill, versions
+from kdlab.runs import Bench, Recipe, distill, read_recipe, versions
 from kdlab.trainer import History
 
 __all__ = ["Interval", "Sweep", "SweepResults"]
@@ -86,7 +86,8 @@ class Sweep:
         arms: what is run, by the name that tables and figures give it. The seed is replaced.
         seeds: how often each is run.
         prepare: called with the sweep before the first run, for what all of them need.
-        measure: called with a run's folder and its recipe; what it returns joins the results.
+        measure: called with a run's folder and its recipe, the seed included; what it returns joins
+            the results.
         then: arms that depend on the results of the first ones.
         run: what runs an arm: called with its specification, a seed and a folder, it returns
             ``{"final": {...}, "curve": {...}}``. By default an arm is a recipe, and is distilled.
@@ -131,28 +132,30 @@ class Sweep:
             threads: of each run; by default the machine's cores, shared out.
             progress: show a bar with an estimate of the end.
             command: with which the results can be made again; they say it.
+
+        Raises:
+            ValueError: the names of two arms differ in neither letters nor digits.
         """
         folder = Path(folder)
         if self.prepare is not None:
             self.prepare(self)
-        recipes = [spec for spec in self.arms.values() if isinstance(spec, Recipe)]
-        for recipe in {(r.setting(), r.teacher_texts): r for r in recipes}.values():
-            bench = Bench.of(recipe, progress=progress)  # trains the teacher if need be
-            if recipe.teacher_texts is not None:
-                bench.teacher_text(recipe)
         threads = threads or max(1, (os.cpu_count() or 1) // jobs)
         arms = dict(self.arms)
+        _check_names(arms)
         records = self._run(arms, folder, jobs, threads, progress)
-        results = self._gather(arms, records, threads, jobs, command)
+        results = self._gather(arms, records, command)
         if self.then is not None:
             later = dict(self.then(results))
+            _check_names([*arms, *later])
             records += self._run(later, folder, jobs, threads, progress)
-            results = self._gather(arms | later, records, threads, jobs, command)
+            results = self._gather(arms | later, records, command)
         return results
 
     def _run(self, arms, folder, jobs, threads, progress) -> list[dict]:
+        _make_what_is_shared(arms.values(), progress)
+        made = {**_machine(), "runs_at_a_time": jobs, "threads_per_run": threads}
         tasks = [(name, spec, seed) for seed in range(self.seeds) for name, spec in arms.items()]
-        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}") for task in tasks]
+        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", made) for task in tasks]
         bar = tqdm(total=len(todo), unit="run", desc=self.name, disable=not progress)
         with bar:
             if jobs == 1:
@@ -169,24 +172,23 @@ class Sweep:
                 return records
             with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (threads,)) as pool:
                 futures = [pool.submit(_one, *task) for task in todo]
-                for _ in as_completed(futures):
-                    bar.update()
+                try:
+                    for future in as_completed(futures):
+                        future.result()
+                        bar.update()
+                except BaseException:  # one failed, or Ctrl-C: what is not begun is not begun
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
                 return [future.result() for future in futures]
 
-    def _gather(self, arms, records, threads, jobs, command) -> SweepResults:
+    def _gather(self, arms, records, command) -> SweepResults:
+        made = ("machine", "versions")
         return SweepResults(
             name=self.name,
             command=command,
-            machine={
-                "processor": _processor(),
-                "cores": os.cpu_count(),
-                "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-                "runs_at_a_time": jobs,
-                "threads_per_run": threads,
-            },
-            versions=versions(),
+            **{name: _in_common([record[name] for record in records]) for name in made},
             arms={name: _as_plain(spec) for name, spec in arms.items()},
-            runs=records,
+            runs=[{k: v for k, v in record.items() if k not in made} for record in records],
         )
 
 
@@ -223,17 +225,18 @@ class SweepResults:
         write_atomically(Path(path), f'{text[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n')
 
     def __str__(self) -> str:
-        """How many runs, and how and with what they were made: three lines."""
-        machine = self.machine
-        minutes = sum(run["seconds"] for run in self.runs) / 60
-        return "\n".join(
-            [
-                f"{len(self.runs)} runs, made with: {self.command}",
-                ", ".join(f"{name} {number}" for name, number in self.versions.items()),
+        """How many runs, and how and with what they were made, as far as that is known."""
+        made_with = f", made with: {self.command}" if self.command else ""
+        lines = [f"{len(self.runs)} runs{made_with}"]
+        if self.versions:
+            lines.append(", ".join(f"{name} {number}" for name, number in self.versions.items()))
+        if machine := self.machine:
+            minutes = sum(run["seconds"] for run in self.runs) / 60
+            lines.append(
                 f"{machine['gpu'] or machine['processor']}, {machine['cores']} cores: "
-                f"{minutes:.0f} minutes of runs, {machine['runs_at_a_time']} at a time",
-            ]
-        )
+                f"{minutes:.0f} minutes of runs, {machine['runs_at_a_time']} at a time"
+            )
+        return "\n".join(lines)
 
     def of(self, arm: str) -> list[dict[str, Any]]:
         """The runs of an arm, in the order of their seeds.
@@ -310,27 +313,54 @@ def _begin(threads: int) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _one(sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path) -> dict[str, Any]:
+def _check_names(arms: Iterable[str]) -> None:
+    """Each arm has a folder to itself, also where a file system takes upper case for lower."""
+    folders = {}
+    for arm in arms:
+        folder = slug(arm).casefold()
+        if folder in folders:
+            raise ValueError(f"arms must differ in letters or digits: {folders[folder]!r}, {arm!r}")
+        folders[folder] = arm
+
+
+def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> None:
+    """The teachers that recipes name, trained if need be, and the text that they write."""
+    recipes = [spec for spec in specs if isinstance(spec, Recipe)]
+    for recipe in {(r.setting(), r.teacher_texts): r for r in recipes}.values():
+        bench = Bench.of(recipe, progress=progress)
+        if recipe.teacher_texts is not None:
+            bench.teacher_text(recipe)
+
+
+def _one(
+    sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path, machine: dict[str, Any]
+) -> dict[str, Any]:
     """A run; or, if it is done already with this specification, what was found."""
     path, identity = folder / "record.json", json.loads(json.dumps(_as_plain(spec)))
     if path.exists():
         done = json.loads(path.read_text(encoding="utf-8"))
-        if done.pop("spec") == identity:
-            return done
+        if done.pop("spec") == identity and "machine" in done:
+            return done | {"arm": arm}
         shutil.rmtree(folder)
+    if isinstance(spec, Recipe):
+        spec = replace(spec, seed=seed)
+        kept_bench(spec)  # what is kept is not the time of one run
     started = time.perf_counter()
     found = (sweep.run or _distilled)(spec, seed, folder)
+    seconds = time.perf_counter() - started
     if sweep.measure is not None:
         found["final"] |= sweep.measure(folder, spec)
-    record = {"arm": arm, "seed": seed, **found, "seconds": time.perf_counter() - started}
+    record = {"arm": arm, "seed": seed, **found, "seconds": seconds}
+    record |= {"machine": machine, "versions": versions()}
     write_atomically(path, json.dumps({**record, "spec": identity}))
     return record
 
 
 def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
-    recipe = replace(recipe, seed=seed)
-    if (folder / "recipe.json").exists() and not (folder / "checkpoint").exists():
-        shutil.rmtree(folder)
+    if (folder / "recipe.json").exists():  # of a run that was cut off
+        goes_on = (folder / "checkpoint").exists() and read_recipe(folder) == recipe
+        if not goes_on:
+            shutil.rmtree(folder)
     bench = kept_bench(recipe)
     summary = distill(folder, recipe, checkpoint_every=100, resume=True, bench=bench)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
@@ -343,6 +373,12 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
     curve = {name: history.column(name, of="eval") for name in CURVE}
     curve["lam"] = [lams[step] for step in curve["step"]]
     return {"final": final, "curve": curve}
+
+
+def _in_common(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of dictionaries with the same keys, one; where they differ, what each says."""
+    values = {key: list(dict.fromkeys(each[key] for each in found)) for key in found[0]}
+    return {k: v[0] if len(v) == 1 else " and ".join(map(str, v)) for k, v in values.items()}
 
 
 def _as_plain(spec: Any) -> Any:
@@ -364,6 +400,14 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(part) for part in value]
     return value
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
 
 
 def _processor() -> str:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn as nn
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType, send_to_device, set_seed
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -225,6 +225,8 @@ class DistillationTrainer:
         accelerator.register_for_checkpointing(_Progress(self))
         if resume:
             self._load_checkpoint()
+        elif self.out is not None:
+            self._remove_checkpoints()
         self._open_metrics()
 
         bar = tqdm(
@@ -490,6 +492,13 @@ class DistillationTrainer:
                 self.accelerator.load_state(str(folder))
                 return
 
+    def _remove_checkpoints(self) -> None:
+        """Those of an earlier run in this folder: from now on they are of another one."""
+        if self.accelerator.is_main_process:
+            for folder in (self._checkpoint, self.out / "checkpoint.previous"):
+                shutil.rmtree(folder, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+
     def _save_bad_batch(self, batches, loss: float, lm_loss: float, kd_loss: float) -> str:
         message = (
             f"the loss of step {self.step + 1} is {loss} (LM {lm_loss}, KD {kd_loss}, "
@@ -540,12 +549,28 @@ class _Progress:
         """What must be the same for a run to go on."""
         shown = {"device", "progress", "compile", "eval_every", "checkpoint_every"}
         run = {k: v for k, v in asdict(self.trainer.config).items() if k not in shown}
-        return run | {"schedule": type(self.trainer.schedule).__name__}
+        objective = self.trainer.objective
+        return run | {
+            "schedule": type(self.trainer.schedule).__name__,
+            "divergence": getattr(objective.divergence, "__name__", repr(objective.divergence)),
+            "temperature": objective.temperature,
+            "form": objective.form,
+        }
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device that ``"auto"`` or ``"cpu"`` is in this process."""
+    # Accelerate keeps the device that it was first asked for. Where several processes train
+    # together, it is theirs to keep.
+    if not torch.distributed.is_initialized():
+        PartialState._reset_state()
+    return PartialState(cpu=device == "cpu").device
 
 
 def _accelerator(config: TrainConfig) -> Accelerator:
     # At each checkpoint Accelerate warns that weights which are tied are saved once.
     logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
+    resolve_device(config.device)
     # Accelerate keeps the precision of the first Accelerator of a process for all that follow.
     AcceleratorState._reset_state()
     return Accelerator(cpu=config.device == "cpu", mixed_precision=config.mixed_precision)

@@ -29,10 +29,12 @@ SAMPLES = 400  # blocks that the teacher writes
 
 def of_own_text(folder: Path, recipe: Recipe) -> dict[str, float]:
     """How the teacher judges what a run's student writes after beginnings it has not seen."""
-    student, bench = load_student(folder), kept_bench(recipe)
+    bench = kept_bench(recipe)
+    device = next(bench.teacher.parameters()).device
+    student = load_student(folder).to(device)
     blocks = range(min(64, len(bench.validation)))
-    prompts = torch.stack([bench.validation[i]["input_ids"] for i in blocks])
-    draws = torch.Generator().manual_seed(0)
+    prompts = torch.stack([bench.validation[i]["input_ids"] for i in blocks]).to(device)
+    draws = torch.Generator(device).manual_seed(0)
     text = continued(student, prompts[:, : recipe.prompt_tokens], BLOCK_SIZE, generator=draws)
     items = [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]
     result = evaluate(student, items, bench.teacher)

@@ -29,7 +29,7 @@ from kdlab import (
     write_topk_store,
 )
 from kdlab.data import write_atomically
-from kdlab.runs import Bench, read_recipe, shortened, unpacked
+from kdlab.runs import Bench, shortened, unpacked
 
 FOLDER = Path("runs", "experiments", "pretrained")
 MODEL = FOLDER / "SmolLM2-135M-Instruct"
@@ -101,7 +101,7 @@ def measure(folder: Path, recipe: Recipe) -> dict:
         loss = torch.tensor(summary[f"{whose}_perplexity"]).log().item()
         found[f"{name}nats_per_byte"] = loss * facts["tokens_per_byte"]
     found["student_params"] = summary["student_params"]
-    if read_recipe(folder).seed == 0:
+    if recipe.seed == 0:
         found["writes"] = text_of(load_student(folder), tokenizer(recipe.vocab_size))
         del facts["made_from"]
         found["teacher"] = facts

@@ -10,6 +10,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from kdlab import Recipe, Sweep, cache_teacher
 from kdlab.data import write_atomically
 from kdlab.runs import Bench
@@ -35,6 +37,8 @@ def write_files(sweep: Sweep) -> None:
     files = {recipe.teacher_file: recipe for recipe in sweep.arms.values() if recipe.teacher_file}
     for setting in {recipe.setting() for recipe in files.values()}:
         Bench.of(setting, progress=progress)  # trains the teacher, which is not a file's time
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as a run has
     for file, recipe in files.items():
         notes = Path(file).with_suffix(".json")
         if not notes.exists():
@@ -44,6 +48,7 @@ def write_files(sweep: Sweep) -> None:
             seconds = time.perf_counter() - started
             found = {"bytes_per_token": store.bytes_per_position, "seconds_to_write": seconds}
             write_atomically(notes, json.dumps(found))
+    torch.set_num_threads(threads)
 
 
 def of_the_file(folder: Path, recipe: Recipe) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """Text that a model writes: its distribution, its modes, its limits."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn as nn
@@ -43,6 +45,11 @@ def test_top_k_leaves_the_others_out():
     model = table([[0.0, 0.1, 0.2, 0.3]] * 4)
     draws = generate(model, torch.zeros(500, 1, dtype=torch.long), 3, top_k=2)[:, 1:]
     assert set(draws.flatten().tolist()) == {2, 3}
+
+
+def test_of_equal_logits_top_k_takes_k():
+    draws = generate(table(torch.zeros(9, 9)), torch.zeros(500, 1, dtype=torch.long), 1, top_k=1)
+    assert len(set(draws[:, 1].tolist())) == 1
 
 
 def test_greedy_is_the_likeliest_continuation_of_the_whole_sequence():
@@ -103,6 +110,29 @@ def test_a_model_that_keeps_its_past_reads_a_token_once(model, read):
     embedding.register_forward_hook(lambda part, inputs, output: lengths.append(inputs[0].shape[1]))
     generate(model, torch.ones(2, 5, dtype=torch.long), 4)
     assert lengths == read
+
+
+class Forgetful(nn.Module):
+    """Takes a past, as some models do, and returns none; says the number of what it has read."""
+
+    def forward(self, input_ids, past_key_values=None, use_cache=False):
+        length = torch.full_like(input_ids[:, :1], input_ids.shape[1])
+        return SimpleNamespace(logits=nn.functional.one_hot(length, 9).float())
+
+
+def test_a_model_that_returns_no_past_reads_the_whole_text_again():
+    text = generate(Forgetful(), torch.zeros(1, 2, dtype=torch.long), 3, temperature=0.0)
+    assert text.tolist() == [[0, 0, 2, 3, 4]]
+
+
+def test_a_model_with_an_encoder_is_refused():
+    transformers = pytest.importorskip("transformers")
+    sizes = {"vocab_size": 20, "d_model": 8, "max_position_embeddings": 16}
+    sizes |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    config = transformers.BartConfig(encoder_layers=1, decoder_layers=1, **sizes)
+    model = transformers.BartForConditionalGeneration(config)
+    with pytest.raises(ValueError, match="BartForConditionalGeneration has an encoder"):
+        generate(model, torch.zeros(1, 2, dtype=torch.long), 2)
 
 
 def test_a_hugging_face_model_writes_as_its_own_method_does():

@@ -40,7 +40,10 @@ def run(**changes):
 def test_the_gpu_is_found_and_gives_the_cpu_s_losses():
     trainer, losses = run()
     assert trainer.accelerator.device.type == "cuda"
-    assert losses == pytest.approx(run(device="cpu")[1], rel=1e-3)
+    on_cpu, expected = run(device="cpu")
+    assert on_cpu.accelerator.device.type == "cpu"
+    assert losses == pytest.approx(expected, rel=1e-3)
+    assert run()[0].accelerator.device.type == "cuda"
 
 
 @pytest.mark.parametrize("changes", [{"mixed_precision": "bf16"}, {"compile": True}])

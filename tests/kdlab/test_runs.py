@@ -1,6 +1,7 @@
 """One distillation from text to summary, by function and by command."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -17,6 +18,7 @@ from kdlab import (
     trained_teacher,
 )
 from kdlab.cli import app
+from kdlab.runs import Bench
 from kdlab.schedules import SCHEDULES
 
 SUMMARY_KEYS = [
@@ -117,6 +119,67 @@ def test_a_run_can_be_resumed(text, tmp_path):
     assert run(*options, "--resume").exit_code == 0
     after = (tmp_path / "summary.json").read_text()
     assert json.loads(after)["eval_perplexity"] == json.loads(before)["eval_perplexity"]
+
+
+def test_the_speed_of_a_resumed_run_is_that_of_all_its_steps(text, tmp_path, monkeypatch):
+    recipe = Recipe(corpus=text, teacher_steps=12, steps=4)
+    step = kdlab.runs.DistillationTrainer._train_step
+
+    def fall(self, *arguments):
+        if self.step == 3:
+            raise RuntimeError("the lights went out")
+        return step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kdlab.runs.DistillationTrainer, "_train_step", fall)
+        with pytest.raises(RuntimeError, match="lights"):
+            distill(tmp_path, recipe, checkpoint_every=3, device="cpu")
+    summary = distill(tmp_path, recipe, resume=True, device="cpu")
+    rates = History.read(tmp_path / "metrics.jsonl").column("tokens_per_second")
+    assert len(rates) == 4
+    assert min(rates) <= summary["tokens_per_second"] <= max(rates)
+    assert summary["seconds"] * summary["tokens_per_second"] == pytest.approx(4 * 16 * 127)
+
+
+def test_a_bench_serves_every_recipe_of_its_setting_and_no_other(text, tmp_path):
+    recipe = Recipe(corpus=text, teacher_steps=12, steps=2)
+    bench = Bench.of(recipe, device="cpu")
+    own = shortly(tmp_path / "own", corpus=text, steps=2, lam=2.0)
+    other = replace(recipe, lam=2.0)
+    shared = distill(tmp_path / "shared", other, bench=bench, device="cpu")
+    assert shared["eval_perplexity"] == own["eval_perplexity"]
+    with pytest.raises(ValueError, match=r"the bench is of .*train_fraction=1\.0"):
+        distill(tmp_path / "no", replace(recipe, train_fraction=0.5), bench=bench)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"on_policy": 2.0}, "on_policy must be a share from 0 to 1, got 2.0"),
+        ({"on_policy": 0.5, "arm": "lm"}, "on_policy asks a live teacher"),
+        ({"on_policy": 0.5, "teacher_file": "k4.topk"}, "on_policy asks a live teacher"),
+        ({"on_policy": 0.5, "prompt_tokens": 128}, "prompt_tokens 128 leave nothing to write"),
+        ({"teacher": "gpt5"}, "unknown teacher 'gpt5'; known: tiny-teacher"),
+    ],
+)
+def test_what_no_run_can_do_is_refused_before_anything_is_made(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**fields)
+
+
+@pytest.mark.parametrize(("command", "resumes"), [("distill", True), ("cache-teacher", False)])
+def test_ctrl_c_names_what_goes_on_only_where_something_does(
+    tmp_path, monkeypatch, command, resumes
+):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kdlab.runs.Bench, "of", stop)
+    result = kdlab_(command, "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert ("--resume" in result.output) == resumes
 
 
 def test_json_alone_is_printed_when_asked_for(text, tmp_path):

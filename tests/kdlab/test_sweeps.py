@@ -9,7 +9,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from kdlab import Interval, Recipe, Sweep, SweepResults
+from kdlab import History, Interval, Recipe, Sweep, SweepResults, distill
 
 
 def scored(spec, seed, folder):
@@ -42,6 +42,49 @@ def test_another_specification_is_run_anew(tmp_path):
     SWEEP.results(tmp_path)
     changed = replace(SWEEP, arms={"low": {"level": 1.5}, "high": {"level": 3.0}})
     assert changed.results(tmp_path).values("low", "score") == [1.5, 2.5, 3.5]
+
+
+def test_an_arm_that_is_renamed_keeps_its_runs(tmp_path):
+    first = SWEEP.results(tmp_path)
+    renamed = replace(SWEEP, arms={"low!": {"level": 1.0}, "high": {"level": 3.0}})
+    assert renamed.results(tmp_path).values("low!", "score") == first.values("low", "score")
+    assert {path.read_text() for path in tmp_path.glob("*/asked")} == {"x"}
+
+
+@pytest.mark.parametrize("names", [("x = 1", "x = -1"), ("a", "A")])
+def test_arms_that_would_share_a_folder_are_refused(tmp_path, names):
+    with pytest.raises(ValueError, match="arms must differ in letters or digits"):
+        replace(SWEEP, arms={name: {"level": 1.0} for name in names}).results(tmp_path)
+    with pytest.raises(ValueError, match="arms must differ in letters or digits: 'low', 'low'"):
+        replace(SWEEP, then=lambda results: {"low": {"level": 9.0}}).results(tmp_path)
+
+
+def test_results_say_on_what_their_runs_were_made_not_what_gathers_them(tmp_path, monkeypatch):
+    made = SWEEP.results(tmp_path)
+    monkeypatch.setattr("kdlab.sweeps.versions", lambda: {"torch": "9.9"})
+    gathered = SWEEP.results(tmp_path, threads=7)
+    assert gathered.versions == made.versions
+    assert gathered.machine == made.machine
+    monkeypatch.setattr("kdlab.sweeps.versions", lambda: made.versions | {"torch": "9.9"})
+    more = replace(SWEEP, seeds=4).results(tmp_path)
+    assert more.versions["torch"] == f"{made.versions['torch']} and 9.9"
+
+
+def failing(spec, seed, folder):
+    """The first run fails; the others leave a note that they ran."""
+    if spec == 0:
+        raise ArithmeticError("the first run failed")
+    time.sleep(0.5)
+    folder.mkdir(parents=True)
+    (folder / "ran").touch()
+    return {"final": {}, "curve": {}}
+
+
+def test_a_run_that_fails_stops_those_that_have_not_begun(tmp_path):
+    sweep = Sweep("failing", {f"arm {i}": i for i in range(40)}, seeds=1, run=failing)
+    with pytest.raises(ArithmeticError, match="the first run failed"):
+        sweep.results(tmp_path, jobs=2)
+    assert len(list(tmp_path.glob("*/ran"))) < 20
 
 
 def test_later_arms_depend_on_the_results_of_the_first(tmp_path):
@@ -80,6 +123,7 @@ def test_results_say_how_they_were_made():
     ]
     on_a_gpu = replace(results, machine=machine | {"gpu": "a large one"})
     assert "a large one, 2 cores" in str(on_a_gpu)
+    assert str(SweepResults("owls", runs=[{}] * 4)) == "4 runs"
 
 
 def test_an_interval_is_student_s():
@@ -130,6 +174,24 @@ def test_processes_give_what_one_process_gives(text, tmp_path):
     apart = sweep.results(tmp_path / "two", jobs=2, threads=1)
     for arm in sweep.arms:
         assert together.values(arm, "lm_loss") == apart.values(arm, "lm_loss")
+
+
+def test_a_measurement_is_told_the_recipe_with_its_seed(text, tmp_path):
+    seen = []
+    recipe = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
+    measure = lambda folder, recipe: seen.append(recipe) or {}  # noqa: E731
+    Sweep("small", {"both": recipe}, seeds=2, measure=measure).results(tmp_path)
+    assert seen == [replace(recipe, seed=seed) for seed in (0, 1)]
+
+
+def test_a_run_cut_off_with_another_recipe_is_begun_anew(text, tmp_path):
+    recipe = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
+    folder = tmp_path / "both-0"
+    distill(folder, replace(recipe, lam=3.0), checkpoint_every=1, device="cpu")
+    assert (folder / "checkpoint").exists()
+    results = Sweep("small", {"both": recipe}, seeds=1).results(tmp_path)
+    assert History.read(folder / "metrics.jsonl").column("lam") == [1.0, 1.0]
+    assert len(results.runs) == 1
 
 
 def test_a_run_that_was_cut_off_is_begun_anew(text, tmp_path):

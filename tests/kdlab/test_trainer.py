@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from accelerate.state import PartialState
 
 from kdlab import (
     CombinedObjective,
@@ -24,6 +25,7 @@ from kdlab import (
     TrainConfig,
     evaluate,
 )
+from kdlab.trainer import resolve_device
 
 CONFIG = TrainConfig(steps=6, batch_size=4, warmup_steps=2, device="cpu")
 
@@ -232,6 +234,35 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     other = TrainConfig(steps=4, batch_size=4, checkpoint_every=2, learning_rate=1e-4, device="cpu")
     with pytest.raises(ValueError, match=r"learning_rate 0\.002, but this one has 0\.0001"):
         trainer(other, out=tmp_path).fit(blocks(), resume=True)
+    reverse = CombinedObjective("reverse_kl", lam=0.5, temperature=2.0)
+    other = DistillationTrainer(model(1), model(2), reverse, config=config, out=tmp_path)
+    with pytest.raises(ValueError, match="divergence forward_kl, but this one has reverse_kl"):
+        other.fit(blocks(), resume=True)
+
+
+def test_a_run_that_begins_anew_leaves_no_checkpoint_of_the_last_one(tmp_path):
+    config = replace(CONFIG, checkpoint_every=2)
+    trainer(config, out=tmp_path).fit(blocks())
+    assert (tmp_path / "checkpoint").exists()
+    fallen = trainer(config, teacher=False, lam=0.0, out=tmp_path)
+    fallen._train_step = lambda *arguments: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        fallen.fit(blocks())
+    again = trainer(config, teacher=False, lam=0.0, out=tmp_path).fit(blocks(), resume=True)
+    expected = trainer(config, teacher=False, lam=0.0).fit(blocks())
+    assert without_times(again) == without_times(expected)
+
+
+def test_the_cpu_is_used_where_it_is_asked_for_whatever_was_used_before():
+    first = trainer()
+    first.fit(blocks())
+    PartialState._shared_state["device"] = torch.device("meta")  # as if it had been elsewhere
+    assert PartialState().device.type == "meta"
+    assert resolve_device("cpu").type == "cpu"
+    PartialState._shared_state["device"] = torch.device("meta")
+    second = trainer()
+    second.fit(blocks())
+    assert second.accelerator.device.type == "cpu"
 
 
 def test_resuming_without_a_folder_is_refused():
