@@ -131,10 +131,11 @@ def test_help_turns_to_harm_before_the_labels_pass_the_teacher(weak):
         if arm != "labels":
             steps, less = weak.curve(arm, "lm_loss", beside="labels")
             assert steps[min(range(len(steps)), key=lambda i: less[i].mean)] in (20, 30)
-            assert ahead_until(weak, arm) < passes(weak, level[arm.partition(":")[0]])
+            if arm != "weak: λ = 0.25":
+                assert ahead_until(weak, arm) < passes(weak, level[arm.partition(":")[0]]) - 10
     assert ahead_until(weak, "weaker: λ = 4") < 30
     assert ahead_until(weak, "weak: λ = 1") == 60
-    assert ahead_until(weak, "weak: λ = 4") == 70 < 150 / 2
+    assert ahead_until(weak, "weak: λ = 4") == 70  # and level with the labels before step 80
 
 
 def test_the_labels_reach_the_teachers_level_first_and_the_highest_lambda_last(weak):
@@ -145,7 +146,8 @@ def test_the_labels_reach_the_teachers_level_first_and_the_highest_lambda_last(w
     }
     assert min(first, key=first.get) == "labels"
     assert max(first, key=first.get) == "weak: λ = 4"
-    assert sorted(first.values())[-2] < first["weak: λ = 4"] <= 130
+    assert 100 < sorted(first.values())[1] <= sorted(first.values())[-2] < first["weak: λ = 4"]
+    assert first["weak: λ = 4"] == 120
 
 
 def test_no_weak_teacher_is_ahead_at_the_end_and_which_are_behind(weak):
@@ -179,6 +181,10 @@ def test_falling_is_worse_than_a_constant_1(weak):
         zip(*(weak.of("weak: exponential")[0]["curve"][c] for c in ("step", "lam")), strict=True)
     )
     assert lam[90] > 0.25 > lam[100]
+    assert lam[120] < 0.12
+    less = weak.difference("weak: exponential", "weak: linear", "lm_loss")
+    assert less.mean > 0
+    assert less.includes_zero
     _, less = weak.curve("weak: λ = 4", "lm_loss", beside="labels")
     assert weak.difference("weaker: λ = 1", "labels", "lm_loss").mean > -min(x.mean for x in less)
 
@@ -230,8 +236,12 @@ def test_with_the_tail_a_copy_stays_a_copy_and_without_it_is_driven_away(files):
     assert kl[1, "without"] == pytest.approx(new, abs=0.1)
     assert kl[256, "without"] > 10 * kl[256, "with"]
     assert kl[1, "with"] == pytest.approx(kl[256, "without"], rel=0.2)
-    agreement = files.mean("a copy, k = 1, without the tail", "agreement_top1").mean
-    assert 0.77 < agreement < 0.8
+    arms = "a copy, k = 1, without the tail", "a copy, k = 1, with the tail"
+    assert 0.77 < files.mean(arms[0], "agreement_top1").mean < 0.8
+    assert files.difference(*arms, "agreement_top1").includes_zero
+    for k in (4, 16, 64):
+        arms = (f"a copy, k = {k}, {tail} the tail" for tail in ("without", "with"))
+        assert below(files, *arms, "agreement_top1")
 
 
 def test_for_a_new_student_k_counts_and_the_tail_shows_in_its_calibration(files):
@@ -247,6 +257,8 @@ def test_for_a_new_student_k_counts_and_the_tail_shows_in_its_calibration(files)
         assert less.includes_zero == (k not in (1, 64))
         assert k not in (1, 64) or less.mean == pytest.approx(0.1 if k == 1 else -0.1, abs=0.01)
         assert below(files, *reversed(arms), "calibration_error") == (k <= 64)
+        assert below(files, *arms, "reverse_kl_to_teacher") == (k <= 64)
+        assert below(files, "asked live", arms[1], "calibration_error") == (k < 16)
 
 
 def test_in_which_reading_a_file_pays(files):
@@ -258,7 +270,7 @@ def test_in_which_reading_a_file_pays(files):
         assert 1.4 < rate / live < 2
         (seconds,) = set(files.values(arm, "seconds_to_write"))
         pays_after = seconds / (1 / live - 1 / rate)
-        assert 2 * run < pays_after
+        assert 3 * run < pays_after
         reading = {1: 2, 4: 2, 16: 2, 64: 3, 256: 4}[k]
         assert reading - 1 < pays_after / text < reading
 
@@ -285,8 +297,10 @@ def test_to_hear_a_distribution_counts_and_on_whose_text_does_not_show(own):
         arms = f"half own words, {way}", f"corpus, {way}"
         assert own.difference(*arms, "own_text_reverse_kl").includes_zero
         seconds = [sum(run["seconds"] for run in own.of(arm)) for arm in arms]
-        assert 1.2 < seconds[0] / seconds[1] < 1.4  # about a third more
+        assert 1.25 < seconds[0] / seconds[1] < 1.33
     assert below(own, "corpus, reverse KL", "half own words, reverse KL")
+    arms = "corpus, reverse KL", "corpus, forward KL"
+    assert own.difference(*arms, "own_text_lm_loss").includes_zero
 
 
 def test_which_way_round_shows(own):
