@@ -19,6 +19,7 @@ from kdlab.fused import LinearCombinedObjective
 from kdlab.generation import generate
 from kdlab.models import (
     PRESETS,
+    KeyValues,
     TinyGPT,
     TinyGPTConfig,
     count_parameters,
@@ -27,6 +28,7 @@ from kdlab.models import (
 )
 from kdlab.objective import CombinedObjective, ObjectiveOutput
 from kdlab.runs import (
+    Bench,
     Recipe,
     cache_teacher,
     distill,
@@ -52,6 +54,7 @@ from kdlab.trainer import DistillationTrainer, History, TrainConfig
 __all__ = [
     "DIVERGENCES",
     "PRESETS",
+    "Bench",
     "Calibration",
     "CombinedObjective",
     "ConstantLambda",
@@ -62,6 +65,7 @@ __all__ = [
     "ExponentialLambda",
     "History",
     "Interval",
+    "KeyValues",
     "LambdaSchedule",
     "LinearCombinedObjective",
     "LinearLambda",

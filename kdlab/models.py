@@ -18,6 +18,7 @@ from torch import Tensor
 
 __all__ = [
     "PRESETS",
+    "KeyValues",
     "TinyGPT",
     "TinyGPTConfig",
     "count_parameters",

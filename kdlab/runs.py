@@ -44,6 +44,7 @@ from kdlab.teachers import TopKTeacher, model_sha256, write_topk_store
 from kdlab.trainer import DistillationTrainer, TrainConfig, resolve_device
 
 __all__ = [
+    "Bench",
     "Recipe",
     "cache_teacher",
     "distill",
@@ -352,18 +353,35 @@ def cache_teacher(
 class Bench:
     """What a recipe names, made or loaded: a teacher, and text in its tokens.
 
-    The teacher is where its last user left it, on the CPU or on a GPU.
+    Runs of one setting can share it: ``distill(..., bench=bench)``.
+
+    >>> import tempfile
+    >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
+    >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
+    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> bench = Bench.of(Recipe(corpus=str(text), teacher_steps=2), device="cpu")
+    >>> bench.train[0]["input_ids"].shape, bench.student("layers:2").config.n_layer
+    (torch.Size([128]), 2)
     """
 
-    setting: Recipe
-    teacher: nn.Module
+    setting: Recipe  # its part that all of this depends on
+    teacher: nn.Module  # where its last user left it, on the CPU or on a GPU
     train: PackedDataset
     validation: Dataset
-    vocab_size: int
+    vocab_size: int  # of the teacher, and of every student
 
     @classmethod
     def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Bench:
-        """The teacher and the data of a recipe; a preset teacher is trained if it is not cached."""
+        """The teacher and the data of a recipe; a preset teacher is trained if it is not cached.
+
+        Args:
+            recipe: its setting is used.
+            device: ``"auto"`` or ``"cpu"``, for the training of the teacher.
+            progress: show a bar while it trains.
+
+        Raises:
+            ValueError: the corpus is unknown, or the teacher cannot have that vocabulary.
+        """
         recipe = setting = recipe.setting()
         corpus = load_corpus(recipe.corpus)
         if recipe.teacher.startswith("hf:"):

@@ -17,6 +17,7 @@ import torch.nn as nn
 from tokenizers import Tokenizer
 
 from kdlab import (
+    Bench,
     Recipe,
     Sweep,
     TopKTeacher,
@@ -29,7 +30,7 @@ from kdlab import (
     write_topk_store,
 )
 from kdlab.data import write_atomically
-from kdlab.runs import Bench, shortened, unpacked
+from kdlab.runs import shortened, unpacked
 
 FOLDER = Path("runs", "experiments", "pretrained")
 MODEL = FOLDER / "SmolLM2-135M-Instruct"

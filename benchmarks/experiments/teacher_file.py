@@ -12,9 +12,8 @@ from pathlib import Path
 
 import torch
 
-from kdlab import Recipe, Sweep, cache_teacher
+from kdlab import Bench, Recipe, Sweep, cache_teacher
 from kdlab.data import write_atomically
-from kdlab.runs import Bench
 
 BASE = Recipe(arm="kd", steps=150, eval_every=30, eval_blocks=64)
 KS = (1, 4, 16, 64, 256)

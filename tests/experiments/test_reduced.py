@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from benchmarks.experiments import laptop, own_words, teacher_file, weak_teacher
-from kdlab import Recipe, Sweep, SweepResults
-from kdlab.runs import Bench
+from kdlab import Bench, Recipe, Sweep, SweepResults
 
 RESULTS = Path(__file__).parents[2] / "book/labs/results"
 SMALL = {"vocab_size": 512, "eval_every": None, "eval_blocks": 48}

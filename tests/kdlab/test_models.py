@@ -6,8 +6,7 @@ import pytest
 import torch
 import torch.nn as nn
 
-from kdlab import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, logits_of
-from kdlab.models import KeyValues
+from kdlab import PRESETS, KeyValues, TinyGPT, TinyGPTConfig, count_parameters, logits_of
 
 
 def small(**changes):

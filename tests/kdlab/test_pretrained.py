@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 import kdlab.runs
 from kdlab import (
+    Bench,
     CombinedObjective,
     DistillationTrainer,
     Recipe,
@@ -23,7 +24,7 @@ from kdlab import (
     logits_of,
     train_tokenizer,
 )
-from kdlab.runs import Bench, shortened
+from kdlab.runs import shortened
 
 transformers = pytest.importorskip("transformers")
 

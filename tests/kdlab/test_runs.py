@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import kdlab.runs
 from kdlab import (
+    Bench,
     History,
     Recipe,
     distill,
@@ -18,7 +19,6 @@ from kdlab import (
     trained_teacher,
 )
 from kdlab.cli import app
-from kdlab.runs import Bench
 from kdlab.schedules import SCHEDULES
 
 SUMMARY_KEYS = [
