@@ -296,10 +296,9 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
         function, options = function.func, function.keywords | options
     options.pop("temperature", None)  # an objective always passes its own
     if function not in _KERNELS:
-        name = getattr(function, "__name__", repr(function))
         raise ValueError(
-            f"{name} has no closed-form gradient here; use CombinedObjective, which takes any "
-            f"differentiable function, or one of: {', '.join(DIVERGENCES)}"
+            f"{divergence_name(function)} has no closed-form gradient here; use CombinedObjective, "
+            f"which takes any differentiable function, or one of: {', '.join(DIVERGENCES)}"
         )
     return _KERNELS[function](**options)
 
@@ -352,6 +351,14 @@ def resolve_divergence(divergence: str | Divergence) -> Divergence:
             f"unknown divergence {divergence!r}; known: {', '.join(DIVERGENCES)}, "
             "or a function (student_logits, teacher_logits, *, temperature) -> [...]"
         ) from None
+
+
+def divergence_name(divergence: Divergence) -> str:
+    """What a function is called, with the options bound by partial; the same in every process."""
+    if isinstance(divergence, partial):
+        options = ", ".join(f"{key}={value!r}" for key, value in divergence.keywords.items())
+        return f"{divergence_name(divergence.func)}({options})"
+    return getattr(divergence, "__name__", type(divergence).__name__)
 
 
 # --- from logits ----------------------------------------------------------------------------------

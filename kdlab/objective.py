@@ -17,7 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.divergences import Divergence, check_logits, check_temperature, resolve_divergence
+from kdlab.divergences import (
+    Divergence,
+    check_logits,
+    check_temperature,
+    divergence_name,
+    resolve_divergence,
+)
 from kdlab.teachers import TopK
 
 __all__ = ["CombinedObjective", "ObjectiveOutput"]
@@ -190,10 +196,9 @@ class CombinedObjective:
         return student_logits[..., :size], teacher_logits[..., :size]
 
     def __repr__(self) -> str:
-        name = getattr(self.divergence, "__name__", repr(self.divergence))
         return (
-            f"{type(self).__name__}({name!r}, lam={self.lam}, temperature={self.temperature}, "
-            f"form={self.form!r})"
+            f"{type(self).__name__}({divergence_name(self.divergence)!r}, lam={self.lam}, "
+            f"temperature={self.temperature}, form={self.form!r})"
         )
 
 

@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from kdlab.divergences import kernel_of
+from kdlab.divergences import divergence_name, kernel_of
 from kdlab.evaluate import evaluate
 from kdlab.fused import LinearCombinedObjective
 from kdlab.generation import continued
@@ -552,7 +552,7 @@ class _Progress:
         objective = self.trainer.objective
         return run | {
             "schedule": type(self.trainer.schedule).__name__,
-            "divergence": getattr(objective.divergence, "__name__", repr(objective.divergence)),
+            "divergence": divergence_name(objective.divergence),
             "temperature": objective.temperature,
             "form": objective.form,
         }

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from kdlab import (
     TinyGPT,
     TrainConfig,
     evaluate,
+    jensen_shannon,
 )
 from kdlab.trainer import resolve_device
 
@@ -238,6 +240,20 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     other = DistillationTrainer(model(1), model(2), reverse, config=config, out=tmp_path)
     with pytest.raises(ValueError, match="divergence forward_kl, but this one has reverse_kl"):
         other.fit(blocks(), resume=True)
+
+
+def test_a_checkpoint_knows_the_options_of_a_divergence_and_not_where_it_is_in_memory(tmp_path):
+    config = TrainConfig(steps=4, batch_size=4, checkpoint_every=2, device="cpu")
+
+    def mixing(beta):
+        objective = CombinedObjective(partial(jensen_shannon, beta=beta), lam=0.5)
+        return DistillationTrainer(model(1), model(2), objective, config=config, out=tmp_path)
+
+    mixing(0.1).fit(blocks())
+    first, other = r"jensen_shannon\(beta=0\.1\)", r"jensen_shannon\(beta=0\.9\)"
+    with pytest.raises(ValueError, match=f"divergence {first}, but this one has {other};"):
+        mixing(0.9).fit(blocks(), resume=True)
+    assert len(mixing(0.1).fit(blocks(), resume=True).train) == 4
 
 
 def test_a_run_that_begins_anew_leaves_no_checkpoint_of_the_last_one(tmp_path):
