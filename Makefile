@@ -27,7 +27,7 @@ $(BIN)/python:
 
 # What else makes a .venv (an editor, uv) may have left pip out.
 $(VENV)/.course: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
-	@$(INSTALLER) --version >/dev/null 2>&1 || { echo "There is no pip in $(VENV). Remove it and try again: rm -r $(VENV). Or, with uv: make INSTALLER='uv pip'" >&2; exit 1; }
+	@$(INSTALLER) --help >/dev/null 2>&1 || { echo "There is no pip in $(VENV). Remove it and try again: rm -r $(VENV). Or, with uv: make INSTALLER='uv pip'" >&2; exit 1; }
 	$(INSTALL) -r requirements.txt
 	@touch $@
 

@@ -51,7 +51,7 @@ def test_programs_of_the_environment_are_found_in_a_folder_of_any_name(folder):
     assert done.returncode == 0, done.stdout
     assert f"build . with {folder}/.venv/bin/jupyter-book" in done.stdout
     installed = (folder / "installed").read_text().splitlines()
-    assert installed == ["--version", "install --quiet -c constraints.txt -r requirements.txt"]
+    assert installed == ["--help", "install --quiet -c constraints.txt -r requirements.txt"]
     make(folder, "book", "INSTALLER=./installer")
     assert (folder / "installed").read_text().splitlines() == installed  # nothing is done twice
 
