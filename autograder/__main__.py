@@ -12,7 +12,7 @@ if sys.platform == "win32":
         "command there."
     )
 try:
-    from autograder.cli import app
+    from autograder.grading.cli import app
 except ModuleNotFoundError as error:
     if (error.name or "autograder").partition(".")[0] in ("autograder", "kdlab"):
         raise

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.evidence import Outcome, Refused
-from autograder.verdict import (
+from autograder.judging.evidence import Refused
+from autograder.judging.verdict import (
     Expectation,
     Rubric,
     Section,
@@ -22,6 +22,7 @@ from autograder.verdict import (
     shown,
     unjudged,
 )
+from autograder.kernel.evidence import Outcome
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 OTHER = Section("1.3", "Which way round?", "http://book/1.3.html")

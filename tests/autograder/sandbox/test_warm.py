@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.warm import CLONE, CLONE_CALLS, DENIED, MACHINES, filter_program, guard
+from autograder.sandbox.warm import CLONE, CLONE_CALLS, DENIED, MACHINES, filter_program, guard
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 NOT_PERMITTED, NOT_KNOWN = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
@@ -79,8 +79,8 @@ def test_guards_take_names_of_folders_and_nothing_else(name: str) -> None:
             failures.append(str(error))
 
     with ours, theirs, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autograder.warm.call", lambda *args: 0)
-        patch.setattr("autograder.warm.signal.signal", lambda *args: None)
+        patch.setattr("autograder.sandbox.warm.call", lambda *args: 0)
+        patch.setattr("autograder.sandbox.warm.signal.signal", lambda *args: None)
         thread = threading.Thread(target=run)
         thread.start()
         ours.send(name.encode()) if name else ours.shutdown(socket.SHUT_WR)

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from autograder.evidence import Outcome, Refused, decode_outcome, encode_outcome
+from autograder.judging.evidence import Refused, decode_outcome
+from autograder.kernel.evidence import Outcome, encode_outcome
 
 MAX_SHOWN = 200  # characters of a value shown to a student
 MAX_LISTED = 6  # answers that are all named when one is malformed

@@ -13,13 +13,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import determine_grade
 
 from autograder.check import PUBLIC_SUFFIX
-from autograder.preprocessors import VERDICT_MIME, Judge, ReleasePublicCases
-from autograder.verdict import Status
+from autograder.grading.preprocessors import VERDICT_MIME, Judge, ReleasePublicCases
+from autograder.judging.verdict import Status
 
 CHECKS = """
 import torch
 from autograder.spec import Case, FunctionCheck, Misconception
-from autograder.verdict import Section
+from autograder.judging.verdict import Section
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 
@@ -150,7 +150,7 @@ def test_honest_work_gets_its_points_and_every_end_its_name(run) -> None:
 FORGED = """
 import base64, json
 from IPython.display import display
-from autograder import check as module
+from autograder.kernel import asking as module
 
 def forged(x):
     return x
@@ -206,20 +206,20 @@ get_ipython().displayhook(4.0)
     # The answer of an earlier cell, published again by a later one.
     "replayed": """
 from IPython.display import display
-import autograder.evidence
-true_write = autograder.evidence.write_evidence
-import autograder.check
+import autograder.kernel.evidence
+true_write = autograder.kernel.evidence.write_evidence
+import autograder.kernel.asking
 written = []
 def remember(*args):
     written.append(true_write(*args))
     return written[0]
-autograder.check.write_evidence = remember
+autograder.kernel.asking.write_evidence = remember
 written.append(true_write("replayed", "0" * 32, []))
 def replayed(x):
     return x
 """,
     "doubled": """
-autograder.check.write_evidence = true_write
+autograder.kernel.asking.write_evidence = true_write
 def doubled(x):
     from IPython.display import display
     display({"application/vnd.autograder.evidence": "{}", "text/plain": ""}, raw=True)

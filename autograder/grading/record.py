@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.preprocessors import VERDICT_MIME
+from autograder.grading.preprocessors import VERDICT_MIME
 
 FOLDER = "records"
 VERSION = 1

@@ -1,6 +1,6 @@
 """Marks in the form that Canvas's gradebook imports: `nbgrader export` with `CanvasExportPlugin`.
 
-    nbgrader export --exporter=autograder.export.CanvasExportPlugin --to=canvas.csv
+    nbgrader export --exporter=autograder.grading.export.CanvasExportPlugin --to=canvas.csv
 
 Canvas knows students by "SIS User ID", else by "SIS Login ID", else by name. Its guide: "How do I
 import grades in the Gradebook?", https://community.canvaslms.com/t5/Instructor-Guide/ta-p/807.

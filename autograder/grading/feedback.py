@@ -14,9 +14,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from autograder.inert import inert_markdown, is_released
-from autograder.preprocessors import VERDICT_MIME, is_judged
-from autograder.verdict import Section, Status, Verdict
+from autograder.grading.inert import inert_markdown, is_released
+from autograder.grading.preprocessors import VERDICT_MIME, is_judged
+from autograder.judging.verdict import Section, Status, Verdict
 
 
 class ForStudents(NbGraderPreprocessor):

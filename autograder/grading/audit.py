@@ -12,13 +12,13 @@ from typing import Any
 
 from nbgrader.api import MissingEntry
 
-from autograder.batch import Batch, Executed, worker_config
-from autograder.course import Course
-from autograder.doctor import Unfit
-from autograder.evidence import Refused, loads, read_evidence
-from autograder.record import Record, Records, State
+from autograder.grading.batch import Batch, Executed, worker_config
+from autograder.grading.course import Course
+from autograder.grading.doctor import Unfit
+from autograder.grading.record import Record, Records, State
+from autograder.judging.evidence import Refused, loads, read_evidence
+from autograder.judging.verdict import Rubric, Status, Verdict, judge, unjudged
 from autograder.spec import Check, generator, load_checks
-from autograder.verdict import Rubric, Status, Verdict, judge, unjudged
 
 
 @dataclass

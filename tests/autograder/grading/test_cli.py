@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from autograder import cli, sandbox
-from autograder.cli import app
+from autograder.grading import cli
+from autograder.grading.cli import app
+from autograder.sandbox import options
 
 ASSIGNMENT = "set"
 
@@ -119,10 +120,10 @@ def test_an_assignment_that_was_never_generated_is_named(invoke: Callable, cours
 def test_without_bubblewrap_nothing_is_graded(
     invoke: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograder import batch
+    from autograder.grading import batch
 
-    monkeypatch.setattr(batch, "sandboxed", lambda config: bool(sandbox.bubblewrap()))
-    monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
+    monkeypatch.setattr(batch, "sandboxed", lambda config: bool(options.bubblewrap()))
+    monkeypatch.setattr(options.shutil, "which", lambda name: None)
     result = invoke("grade", ASSIGNMENT)
     assert result.exit_code == 2
     assert "apt-get install bubblewrap" in result.output

@@ -12,18 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from autograder import evidence
-from autograder.evidence import (
-    Outcome,
+from autograder.judging import evidence
+from autograder.judging.evidence import (
     Refused,
-    Unsupported,
     decode,
     decode_outcome,
-    encode,
-    encode_outcome,
     loads,
     read_evidence,
-    torch_tensor,
+)
+from autograder.kernel import evidence as written
+from autograder.kernel.evidence import (
+    NUMPY_DTYPES,
+    Outcome,
+    Unsupported,
+    encode,
+    encode_outcome,
     write_evidence,
 )
 
@@ -67,7 +70,7 @@ def test_plain_values_come_back(value: object) -> None:
 
 @given(
     hnp.arrays(
-        st.sampled_from([name for name in evidence.NUMPY_DTYPES if name != "bfloat16"]),
+        st.sampled_from([name for name in NUMPY_DTYPES if name != "bfloat16"]),
         hnp.array_shapes(min_dims=0, min_side=0, max_side=4),
     )
 )
@@ -75,7 +78,7 @@ def test_arrays_come_back_as_arrays_and_as_tensors(array: np.ndarray) -> None:
     data = json.loads(json.dumps(encode(array)))
     np.testing.assert_array_equal(decode(data), array)
     assert decode(data).dtype == array.dtype
-    tensor = decode(data, torch_tensor)
+    tensor = written.decode(data)
     np.testing.assert_array_equal(tensor.numpy(), array)
 
 
@@ -83,7 +86,7 @@ def test_bfloat16_is_exact() -> None:
     tensor = torch.tensor([1.0, -0.1, 3e38, float("nan"), float("-inf")], dtype=torch.bfloat16)
     data = encode(tensor)
     np.testing.assert_array_equal(decode(data), tensor.float().numpy())
-    torch.testing.assert_close(decode(data, torch_tensor), tensor, equal_nan=True)
+    torch.testing.assert_close(written.decode(data), tensor, equal_nan=True)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
-"""Evidence: what a student's code returned, as plain data.
+"""Evidence, as it is read: the decoder believes nothing that a student's process wrote.
 
-Evidence crosses from the process that ran a stranger's code to the one that awards points. So it
-is JSON text that holds numbers, strings and raw array bytes, and never something that could run
-when it is read. The decoder believes nothing: every type, size, depth and number is checked first.
+Every type, size, depth and number is checked first. `autograder.kernel.evidence` says what evidence
+is, and writes it.
 """
 
 from __future__ import annotations
@@ -10,108 +9,21 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-MIME = "application/vnd.autograder.evidence"
-VERSION = 1
+from autograder.kernel.evidence import MAX_MESSAGE, NUMPY_DTYPES, VERSION, Outcome
 
 MAX_CHARACTERS = 8 * 2**20  # of one check's evidence
 MAX_ITEMS = 10_000  # values of any kind in one check's evidence
 MAX_DEPTH = 8  # of nested lists and dicts
 MAX_DIMENSIONS = 8
 MAX_STRING = 20_000  # characters of one string
-MAX_MESSAGE = 500  # characters of an exception's message
-
-# Little-endian on every machine. numpy has no bfloat16; its bits are the upper half of a float32.
-NUMPY_DTYPES = {
-    "bool": "|b1",
-    "uint8": "|u1",
-    "int8": "|i1",
-    "int16": "<i2",
-    "int32": "<i4",
-    "int64": "<i8",
-    "float16": "<f2",
-    "bfloat16": "<u2",
-    "float32": "<f4",
-    "float64": "<f8",
-}
-
-
-class Unsupported(TypeError):
-    """A value that evidence cannot carry."""
 
 
 class Refused(ValueError):
     """Data that is not evidence, or not the evidence that was asked for."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one case came to.
-
-    Args:
-        kind: "returned", "raised" or "unsupported".
-        value: What was returned: None, bool, int, float, str, list, dict or `np.ndarray`.
-        type: Name of the exception's class, or of the class that evidence cannot carry.
-        message: The exception's message, shortened.
-    """
-
-    kind: str
-    value: Any = None
-    type: str = ""
-    message: str = ""
-
-
-def encode(value: Any) -> Any:
-    """Turns a value into JSON data.
-
-    Args:
-        value: None, bool, int, float, str, a torch tensor, a numpy array or scalar, or lists,
-            tuples and string-keyed dicts of these.
-
-    Returns:
-        Data that `json.dumps` takes; arrays as {"array": [dtype, shape, base64 of the bytes]}.
-
-    Raises:
-        Unsupported: For any other type.
-    """
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
-            raise Unsupported("an integer that 64 bits cannot hold")
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {"float": repr(float(value))}
-    if isinstance(value, torch.Tensor):
-        name = str(value.dtype).removeprefix("torch.")
-        if name not in NUMPY_DTYPES:
-            raise Unsupported(f"a tensor of dtype {name}")
-        tensor = value.detach().to_dense() if value.layout != torch.strided else value.detach()
-        tensor = tensor.cpu().contiguous()
-        if name == "bfloat16":
-            tensor = tensor.view(torch.int16)
-        return _array(name, value.shape, tensor.numpy())
-    if isinstance(value, np.ndarray | np.generic):
-        if value.dtype.name not in NUMPY_DTYPES:
-            raise Unsupported(f"an array of dtype {value.dtype.name}")
-        return _array(value.dtype.name, value.shape, np.asarray(value))
-    if isinstance(value, list | tuple):
-        return {"list": [encode(item) for item in value]}
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: encode(item) for key, item in value.items()}}
-    raise Unsupported(type(value).__name__)
-
-
-def _array(name: str, shape: Any, values: np.ndarray) -> dict:
-    little = values.dtype.newbyteorder("<")
-    raw = np.ascontiguousarray(values, dtype=little).tobytes()
-    return {"array": [name, list(shape), base64.b64encode(raw).decode("ascii")]}
 
 
 def numpy_array(name: str, shape: tuple[int, ...], raw: bytes) -> np.ndarray:
@@ -122,22 +34,11 @@ def numpy_array(name: str, shape: tuple[int, ...], raw: bytes) -> np.ndarray:
     return values
 
 
-def torch_tensor(name: str, shape: tuple[int, ...], raw: bytes) -> torch.Tensor:
-    """Makes the torch tensor of decoded bytes."""
-    dtype = getattr(torch, name)
-    if not raw:
-        return torch.empty(shape, dtype=dtype)
-    return torch.frombuffer(bytearray(raw), dtype=dtype).reshape(shape)
-
-
-def decode(
-    data: Any, array: Callable[[str, tuple[int, ...], bytes], Any] = numpy_array, *, depth: int = 0
-) -> Any:
+def decode(data: Any, depth: int = 0) -> Any:
     """Turns the data that `encode` made back into a value, trusting none of it.
 
     Args:
         data: What `loads` returned, or a part of it.
-        array: Makes an array of a dtype's name, a shape and bytes.
         depth: How deep `data` lies already.
 
     Raises:
@@ -163,11 +64,11 @@ def decode(
     if tag == "float" and isinstance(body, str) and body in ("nan", "inf", "-inf"):
         return float(body)
     if tag == "list" and isinstance(body, list):
-        return [decode(item, array, depth=depth + 1) for item in body]
+        return [decode(item, depth + 1) for item in body]
     if tag == "dict" and isinstance(body, dict):
-        return {key: decode(item, array, depth=depth + 1) for key, item in body.items()}
+        return {key: decode(item, depth + 1) for key, item in body.items()}
     if tag == "array":
-        return array(*_checked_array(body))
+        return numpy_array(*_checked_array(body))
     raise Refused(f"an unknown container {tag[:20]!r}")
 
 
@@ -251,20 +152,6 @@ def _count(data: Any) -> None:
             raise Refused(f"more than {MAX_ITEMS} values")
 
 
-def encode_outcome(outcome: Outcome) -> dict:
-    """Turns an outcome into JSON data; a value that evidence cannot carry becomes "unsupported"."""
-    if outcome.kind == "returned":
-        try:
-            return {"returned": encode(outcome.value)}
-        except Unsupported as error:
-            return {"unsupported": str(error)[:MAX_MESSAGE]}
-        except RecursionError:
-            return {"unsupported": "a value that contains itself"}
-    if outcome.kind == "raised":
-        return {"raised": [outcome.type[:MAX_MESSAGE], outcome.message[:MAX_MESSAGE]]}
-    return {"unsupported": outcome.type[:MAX_MESSAGE]}
-
-
 def decode_outcome(data: Any) -> Outcome:
     """Reads one outcome.
 
@@ -284,19 +171,6 @@ def decode_outcome(data: Any) -> Outcome:
     if not all(isinstance(text, str) and len(text) <= MAX_MESSAGE for text in texts):
         raise Refused("an outcome whose texts are not short strings")
     return Outcome(kind, None, *texts)
-
-
-def write_evidence(check: str, nonce: str, outcomes: list[Outcome]) -> str:
-    """Writes the evidence of one check as JSON text."""
-    return json.dumps(
-        {
-            "version": VERSION,
-            "check": check,
-            "nonce": nonce,
-            "outcomes": [encode_outcome(outcome) for outcome in outcomes],
-        },
-        allow_nan=False,
-    )
 
 
 def read_evidence(text: Any, *, check: str, nonce: str, count: int) -> list[Outcome]:

@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import compute_checksum, parse_utc
 
-from autograder.course import Blueprint, MarkedCell
+from autograder.grading.course import Blueprint, MarkedCell
 
 MAX_FILES = 500
 MAX_DEPTH = 8  # of nested folders

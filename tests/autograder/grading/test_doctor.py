@@ -13,9 +13,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
-from autograder import doctor
-from autograder.course import Course
-from autograder.doctor import Examined, Unfit, examine
+from autograder.grading import doctor
+from autograder.grading.course import Course
+from autograder.grading.doctor import Examined, Unfit, examine
 
 ASSIGNMENT = "set"
 NAME = f"{ASSIGNMENT}.ipynb"

@@ -10,7 +10,7 @@ import pytest
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
-from autograder.export import CanvasExportPlugin
+from autograder.grading.export import CanvasExportPlugin
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_nbgraders_own_command_writes_it(
     subprocess.run(
         [
             *(sys.executable, "-m", "nbgrader", "export"),
-            "--exporter=autograder.export.CanvasExportPlugin",
+            "--exporter=autograder.grading.export.CanvasExportPlugin",
             "--to=canvas.csv",
             f"--db=sqlite:///{database}",
         ],

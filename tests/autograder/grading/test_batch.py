@@ -19,11 +19,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from autograder import batch
-from autograder.audit import audit, verify
-from autograder.batch import Batch, Executed, Stopped, process_pool
-from autograder.course import Course
-from autograder.record import Record, Records, State
+from autograder.grading import batch
+from autograder.grading.audit import audit, verify
+from autograder.grading.batch import Batch, Executed, Stopped, process_pool
+from autograder.grading.course import Course
+from autograder.grading.record import Record, Records, State
 
 ASSIGNMENT = "set"
 POINTS = {"ada": 4, "bob": 0, "eve": 0, "joe": 3}

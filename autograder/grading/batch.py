@@ -1,8 +1,8 @@
 """A class at a time: submissions run side by side, the gradebook has one writer.
 
 Workers execute and judge; they see neither the gradebook nor each other. This process examines what
-was handed in, keeps a record of every step (`autograder.record`) and alone writes grades. Workers
-come from any executor of `concurrent.futures`.
+was handed in, keeps a record of every step (`autograder.grading.record`) and alone writes grades.
+Workers come from any executor of `concurrent.futures`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import platform
 import secrets
 import shutil
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -32,17 +33,17 @@ from threading import Lock
 from typing import Any
 
 import nbformat
-import torch
 from nbgrader.utils import setenv
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.log import get_logger
 
-from autograder.course import Course
-from autograder.doctor import Examined, Unfit, examine
-from autograder.preprocessors import Judge
-from autograder.record import Record, Records, State
-from autograder.sandbox import POOL, Sandbox, WarmPool, bubblewrap, withheld_modules
+from autograder.grading.course import Course
+from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.preprocessors import Judge
+from autograder.grading.record import Record, Records, State
+from autograder.sandbox.options import Sandbox, bubblewrap, withheld_modules
+from autograder.sandbox.pool import POOL, WarmPool
 
 PR_SET_PDEATHSIG = 1
 AHEAD = 8  # submissions that are ready for each worker, so that none waits while a pool opens
@@ -167,7 +168,10 @@ def process_pool(jobs: int) -> Executor:
 
 
 def _become_worker() -> None:
-    torch.set_num_threads(1)  # one processor a worker; and OpenMP's threads do not survive a fork
+    # One processor a worker; and OpenMP's threads do not survive a fork.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if torch := sys.modules.get("torch"):  # the checks' module has imported it
+        torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers itself
     if hasattr(ctypes.CDLL(None), "prctl"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -14,17 +14,11 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from autograder import sandbox
-from autograder.sandbox import (
-    POOL,
-    SandboxKernelManager,
-    SandboxMissing,
-    WarmPool,
-    bubblewrap,
-    copy_work,
-    stage,
-    withheld_modules,
-)
+from autograder.sandbox import options
+from autograder.sandbox.kernels import SandboxKernelManager, copy_work
+from autograder.sandbox.options import SandboxMissing, bubblewrap, withheld_modules
+from autograder.sandbox.pool import POOL, WarmPool, open_pool
+from autograder.sandbox.walls import stage
 
 LIMITS = Config()
 LIMITS.Sandbox.memory_mb = 600
@@ -212,7 +206,7 @@ def test_withheld_modules_are_nowhere(kernel: Kernel) -> None:
     code = """
     import glob, importlib, sys
     for name in ("kdlab.divergences", "kdlab.widgets", "kdlab.objective", "autograder.spec",
-                 "autograder.sandbox", "autograder.preprocessors"):
+                 "autograder.sandbox.pool", "autograder.grading", "autograder.judging"):
         try:
             importlib.import_module(name)
             print("imported", name)
@@ -378,7 +372,7 @@ def named(mark: str) -> list[str]:
 def test_a_normal_user_may_grade_too(tmp_path: Path) -> None:
     code = f"""
 import asyncio, os
-from autograder.sandbox import *
+from autograder.sandbox.kernels import *
 async def main():
     with WarmPool(preload=()):
         manager = SandboxKernelManager()
@@ -397,7 +391,7 @@ def test_nothing_outlives_a_grader_that_is_killed(tmp_path: Path) -> None:
     """A process opens a pool, starts a kernel and is killed with a signal that it cannot catch."""
     code = f"""
 import asyncio, os, sys, time
-from autograder.sandbox import *
+from autograder.sandbox.kernels import *
 async def main():
     with WarmPool(preload=()) as pool:
         manager = SandboxKernelManager()
@@ -424,7 +418,7 @@ def without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
     real = shutil.which
     monkeypatch.delenv(POOL, raising=False)
     monkeypatch.setattr(
-        sandbox.shutil, "which", lambda name, *a: None if name == "bwrap" else real(name, *a)
+        options.shutil, "which", lambda name, *a: None if name == "bwrap" else real(name, *a)
     )
 
 
@@ -470,6 +464,6 @@ def test_a_pool_on_other_terms_is_not_used(tmp_path: Path, monkeypatch: pytest.M
     pool.directory = tmp_path
     pool._describe()
     monkeypatch.setenv(POOL, str(tmp_path))
-    assert sandbox.open_pool(pool.limits, ["kdlab.fused"], []) == tmp_path
-    assert sandbox.open_pool(pool.limits, [], []) is None
+    assert open_pool(pool.limits, ["kdlab.fused"], []) == tmp_path
+    assert open_pool(pool.limits, [], []) is None
     assert json.loads((tmp_path / "terms.json").read_text())["withheld"] == ["kdlab.fused"]

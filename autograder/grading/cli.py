@@ -27,11 +27,11 @@ from rich.progress import (
 from rich.table import Table
 from sqlalchemy.exc import SAWarning
 
-from autograder import audit as auditing
-from autograder.batch import Batch, Stopped, cpu_jobs, process_pool
-from autograder.course import Course
-from autograder.doctor import Examined, Unfit, examine
-from autograder.record import Record, State
+from autograder.grading import audit as auditing
+from autograder.grading.batch import Batch, Stopped, cpu_jobs, process_pool
+from autograder.grading.course import Course
+from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.record import Record, State
 
 app = typer.Typer(
     add_completion=False, help="Grade a class's submissions. Run it in the course's folder."

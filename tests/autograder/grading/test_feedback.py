@@ -15,11 +15,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader import handlers
 
-from autograder.course import Course
-from autograder.feedback import ForStudents
-from autograder.inert import MakeInert, inert_markdown
-from autograder.preprocessors import VERDICT_MIME
-from autograder.verdict import Section, Status, Verdict
+from autograder.grading.course import Course
+from autograder.grading.feedback import ForStudents
+from autograder.grading.inert import MakeInert, inert_markdown
+from autograder.grading.preprocessors import VERDICT_MIME
+from autograder.judging.verdict import Section, Status, Verdict
 
 ASSIGNMENT = "set"
 RUN = "window.parent.ran = window.ran = (window.ran || 0) + 1"

@@ -8,6 +8,7 @@ OverwriteCells in `Autograde.sanitize_preprocessors`, and `Judge` for Execute in
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -25,10 +26,12 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer, Unicode
 
 from autograder.check import PUBLIC_SUFFIX
-from autograder.evidence import MAX_CHARACTERS, MIME, Outcome, Refused, read_evidence
-from autograder.sandbox import MiB, SandboxKernelManager, withheld_modules
+from autograder.judging.evidence import MAX_CHARACTERS, Refused, read_evidence
+from autograder.judging.verdict import Rubric, Status, Verdict, judge, raised_status, unjudged
+from autograder.kernel.evidence import MIME, Outcome
+from autograder.sandbox.kernels import SandboxKernelManager
+from autograder.sandbox.options import MiB, withheld_modules
 from autograder.spec import Check, generator, load_checks, public_data, question
-from autograder.verdict import Rubric, Status, Verdict, judge, raised_status, unjudged
 
 VERDICT_MIME = "application/vnd.autograder.verdict+json"
 
@@ -248,7 +251,7 @@ class Judge(Execute):
     def _get_timeout(self, cell: NotebookNode | None) -> int | None:
         if self._deadline is None:
             return super()._get_timeout(cell)
-        left = max(1, round(self._deadline - time.monotonic()))
+        left = max(1, math.ceil(self._deadline - time.monotonic()))
         return min(super()._get_timeout(cell) or left, left)
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
@@ -384,4 +387,4 @@ def prelude(check: Check, cases: list, nonce: str) -> str:
     and nothing that is trusted.
     """
     text = json.dumps({"check": check.name, "nonce": nonce, "cases": question(check, cases)})
-    return f"from autograder.check import ask, check\nask({text!r})\n"
+    return f"from autograder.kernel.asking import ask, check\nask({text!r})\n"
