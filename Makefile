@@ -11,10 +11,11 @@ BIN         := $(VENV)/bin
 # nbgrader and pre-commit call programs by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALL     := $(INSTALLER) install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+PORT        ?= 8000
 BOOK        := _build/html/index.html
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lab course experiments bench lint constraints clean
+.PHONY: help book test quick serve lab course experiments bench lint constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,10 +47,13 @@ book: $(VENV)/.course ## execute every page and render the book to _build/html
 
 serve: ## serve the rendered book on localhost
 	@test -f $(BOOK) || $(MAKE) book
-	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+	$(BIN)/python -u -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 test: $(VENV)/.test ## run the whole suite
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+
+quick: $(VENV)/.test ## the part of the suite for each change, in a minute and a half
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --quick $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/ruff check .

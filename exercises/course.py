@@ -1,7 +1,8 @@
 """The course at work: `python -m exercises.course demo` for instructors, `lab` for students.
 
-`demo` plays a whole round in `_build/course` with nbgrader's own commands, on the bank's
-submissions, and checks the marks. `lab` opens JupyterLab on released assignments in `_build/lab`.
+`demo` plays a whole round in `_build/course` with the commands that an instructor types, on the
+bank's submissions, and checks the marks. `lab` opens JupyterLab on released assignments in
+`_build/lab`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from typing import Annotated
 import nbformat
 import typer
 from nbgrader.api import Gradebook
+from nbgrader.apps import NbGraderAPI
 from nbgrader.auth import Authenticator
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeSubmit
+from nbgrader.utils import setenv
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from autograder.course import Course
 from autograder.spec import Check, load_checks
 from exercises.bank import EXERCISES, Entry, entries, submission
 
@@ -61,8 +65,8 @@ class Mark:
     problems: list[str] = field(default_factory=list)
 
 
-def nbgrader(root: Path, command: str, *arguments: str) -> None:
-    """Runs one of nbgrader's commands in a course's folder; its log goes to logs/.
+def run(root: Path, module: str, command: str, *arguments: str) -> None:
+    """Runs a command of nbgrader or of autograder in a course's folder; its log goes to logs/.
 
     Raises:
         SystemExit: When the command fails; its last lines are shown.
@@ -73,9 +77,9 @@ def nbgrader(root: Path, command: str, *arguments: str) -> None:
     }
     log = root / "logs" / f"{command}.log"
     log.parent.mkdir(exist_ok=True)
-    with console.status(f"nbgrader {command}"), log.open("w", encoding="utf-8") as stream:
+    with console.status(f"{module} {command}"), log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(
-            [sys.executable, "-m", "nbgrader", command, *arguments],
+            [sys.executable, "-m", module, command, *arguments],
             cwd=root,
             env=environment,
             stdout=stream,
@@ -85,8 +89,8 @@ def nbgrader(root: Path, command: str, *arguments: str) -> None:
     if done.returncode:
         tail = log.read_text(encoding="utf-8").splitlines()[-20:]
         console.print("\n".join(tail), markup=False, highlight=False, soft_wrap=True)
-        raise SystemExit(f"nbgrader {command} failed. The whole log: {log}")
-    console.print(f"nbgrader {command}", style="green")
+        raise SystemExit(f"{module} {command} failed. The whole log: {log}")
+    console.print(f"{module} {command}", style="green")
 
 
 def new_course(root: Path) -> None:
@@ -100,6 +104,30 @@ def new_course(root: Path) -> None:
             ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"),
         )
     shutil.copy(EXERCISES / "nbgrader_config.py", root)
+
+
+def release_all(root: Path) -> list[str]:
+    """Generates and releases every assignment of a course, and returns their names.
+
+    Raises:
+        SystemExit: When one cannot be released; nbgrader's last lines are shown.
+    """
+    environment = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "KDLAB_EXCHANGE": str(root / "exchange"),
+    }
+    names = sorted(folder.name for folder in (root / "source").iterdir())
+    with setenv(**environment):
+        config = Course(root).config
+        api = NbGraderAPI(CourseDirectory(config=config, root=str(root)), config=config)
+        for name in names:
+            with console.status(f"Releasing {name}"):
+                for step in (api.generate_assignment, api.release_assignment):
+                    done = step(name)
+                    if not done["success"]:
+                        console.print(done["log"][-4000:], markup=False, highlight=False)
+                        raise SystemExit(f"nbgrader could not release {name}.")
+    return names
 
 
 def hand_in(root: Path, assignment: str, entry: Entry) -> None:
@@ -126,22 +154,26 @@ def hand_in(root: Path, assignment: str, entry: Entry) -> None:
 
 
 def play_round(root: Path, assignment: str, submissions: list[Entry]) -> list[Mark]:
-    """Plays a whole round with nbgrader's commands.
+    """Plays a whole round: nbgrader's commands, and ours for the grading.
 
     Returns:
         One mark a submission, with what is wrong about it.
     """
     new_course(root)
-    nbgrader(root, "generate_assignment", assignment)
-    nbgrader(root, "release_assignment", assignment)
+    run(root, "nbgrader", "generate_assignment", assignment)
+    run(root, "nbgrader", "release_assignment", assignment)
     for entry in submissions:
         hand_in(root, assignment, entry)
     # The owner of these files is whoever runs this, not the students that we play.
-    nbgrader(root, "collect", assignment, "--ExchangeCollect.check_owner=False")
-    nbgrader(root, "autograde", assignment)
-    nbgrader(root, "generate_feedback", assignment)
-    nbgrader(root, "export", "--to", "grades.csv")
+    run(root, "nbgrader", "collect", assignment, "--ExchangeCollect.check_owner=False")
+    run(root, "autograder", "grade", assignment)
+    run(root, "nbgrader", "generate_feedback", assignment)
+    run(root, "nbgrader", "export", "--to", "grades.csv")
+    return marks_of(root, assignment, submissions)
 
+
+def marks_of(root: Path, assignment: str, submissions: list[Entry]) -> list[Mark]:
+    """What a round's gradebook, export and feedback say of each submission."""
     checks = load_checks(root / "checks" / f"{assignment}.py")
     with (root / "grades.csv").open(encoding="utf-8", newline="") as stream:
         totals = {row["student_id"]: float(row["score"]) for row in csv.DictReader(stream)}
@@ -242,12 +274,8 @@ def lab(options: JupyterOptions = None) -> None:
     root, desk = BUILD / "lab", BUILD / "lab" / "desk"
     if not desk.is_dir():
         new_course(root)
-        for folder in sorted((root / "source").iterdir()):
-            nbgrader(root, "generate_assignment", folder.name)
-            nbgrader(root, "release_assignment", folder.name)
-            shutil.copytree(
-                root / "exchange" / COURSE / "outbound" / folder.name, desk / folder.name
-            )
+        for name in release_all(root):
+            shutil.copytree(root / "exchange" / COURSE / "outbound" / name, desk / name)
         shutil.copy(root / "nbgrader_config.py", desk)
     console.print(f"Your work is kept in {desk}; remove {root} to begin anew.", soft_wrap=True)
     settings = root / "jupyter" / "labconfig" / "page_config.json"

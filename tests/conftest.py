@@ -1,13 +1,19 @@
-"""Spreads the suite over processes: ``make test`` runs one a core, each with one thread.
+"""How the suite is run: spread over processes by `make test`, or in part by `make quick`.
 
-Files stay together, and so does what builds the book: its tests share one build in `_build`.
+Each process has one thread. Tests of a file stay together, and so do those that share something
+costly: the built book's pages by part, a round of the course. What takes longest is begun first.
 """
 
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
 
 # A busy machine is no failure.
 settings.register_profile("any speed", parent=settings.default, deadline=None)
@@ -16,20 +22,59 @@ settings.load_profile("any speed")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
-# Begun with, so that no process is left alone with them at the end.
-LONG = ("tests/book", "tests/test_readme", "tests/autograder/attacks")
+# One corpus, one tokenizer and one teacher of a kind for all that need them.
+os.environ.setdefault("KDLAB_CACHE", str(ROOT / ".cache" / "kdlab"))
+
+FIRST = (
+    "tests/test_readme.py::test_make_book",  # builds the book; its other tests come last
+    "tests/test_readme.py::test_the_distillation",
+    "tests/exercises/test_course.py",
+    "tests/autograder/attacks",
+    "tests/experiments",
+)
+NEEDS = {"book": "the rendered book", "chromium": "a browser", "bubblewrap": "sandboxed kernels"}
 
 
 def group(nodeid: str) -> str:
-    """Which tests of one process a test goes with: those of its file, or of the built book."""
-    if nodeid.startswith("tests/book/") or "test_make_book" in nodeid:
-        return "tests/book"
-    file, _, _ = nodeid.partition("::")
-    return nodeid if file == "tests/test_readme.py" else file
+    """Which tests of one process a test goes with."""
+    file, _, test = nodeid.partition("::")
+    if file == "tests/test_readme.py":
+        return nodeid
+    if file == "tests/book/test_pages.py" and "[" in test:
+        name = test.partition("[")[2]
+        return f"{file} {name.partition('/')[2].partition('/')[0]}"
+    return file
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not group(item.nodeid).startswith(LONG))  # the rest stays in order
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="Leave out what takes long.")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        for place, start in enumerate(FIRST):
+            if item.nodeid.startswith(start):
+                return place
+        return len(FIRST) + ("book" in item.fixturenames)
+
+    items.sort(key=turn)  # the rest stays in order
+    if config.getoption("--quick"):
+        left_out = [
+            item
+            for item in items
+            if item.get_closest_marker("slow") or NEEDS.keys() & set(item.fixturenames)
+        ]
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.config.getoption("--quick"):
+        needs = ", ".join(NEEDS.values())
+        terminalreporter.write_line(
+            f"Left out: tests that need {needs}, and those marked slow. make test runs them."
+        )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,3 +93,36 @@ def bubblewrap() -> None:
     """For tests that start a sandboxed kernel: skipped on a machine that can't, failed in CI."""
     if shutil.which("bwrap") is None and os.environ.get("CI") != "true":
         pytest.skip("needs bubblewrap; install it with: apt-get install bubblewrap")
+
+
+@pytest.fixture(scope="session")
+def make_book(testrun_uid: str) -> str:
+    """What `make book` prints, every page read anew; outputs come from the cache if not stale.
+
+    The first process of a run that asks for it builds the book; the others wait.
+    """
+    build = ROOT / "_build"
+    build.mkdir(exist_ok=True)
+    printed, by = build / "test.log", build / "test.run"
+    with FileLock(build / "test.lock"):
+        if not by.exists() or by.read_text() != testrun_uid:
+            for folder in ("html", ".doctrees"):
+                shutil.rmtree(build / folder, ignore_errors=True)
+            result = subprocess.run(
+                ["make", "book"],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            printed.write_text(result.stdout, encoding="utf-8")
+            by.write_text(testrun_uid)
+    text = printed.read_text(encoding="utf-8")
+    assert "The book is ready." in text, text[-6000:]
+    return text
+
+
+@pytest.fixture(scope="session")
+def book(make_book: str) -> Path:
+    """The folder of the rendered book."""
+    return ROOT / "_build" / "html"

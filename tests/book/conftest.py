@@ -1,4 +1,4 @@
-"""One build of the book, warnings as errors, and one browser for all tests of this folder."""
+"""Builds of small books, and a browser for the book that the whole suite shares."""
 
 import functools
 import http.server
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 300_000  # ms that a browser may take for a step; a machine may be very busy
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +34,6 @@ def build():
 
 
 @pytest.fixture(scope="session")
-def book(build) -> Path:
-    """The rendered book, every page read anew; outputs come from the cache if not stale."""
-    result = build(ROOT, "--all")
-    assert result.returncode == 0, result.stdout[-6000:]
-    return ROOT / "_build" / "html"
-
-
-@pytest.fixture(scope="session")
 def pages(book) -> list[Path]:
     """Every rendered page, the search page and the index included."""
     return sorted(path for path in book.rglob("*.html") if "_static" not in path.parts)
@@ -56,29 +49,43 @@ def chromium():
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = p.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], timeout=PATIENCE
+        )
         yield browser
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def new_page(chromium):
+    """Opens a tab in a context of its own; the tab notes errors and requests."""
+
+    def new_page(**options):
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        context.set_default_timeout(PATIENCE)
+        tab = context.new_page()
+        tab.problems, tab.requests, tab.under_way = [], [], set()
+        tab.on("pageerror", lambda error: tab.problems.append(str(error)))
+        tab.on("requestfailed", lambda request: tab.problems.append(request.url))
+        tab.on("request", lambda request: tab.requests.append(request.url))
+        tab.on("request", lambda request: tab.under_way.add(request))
+        for end in ("requestfinished", "requestfailed"):
+            tab.on(end, lambda request: tab.under_way.discard(request))
+        tab.on(
+            "console",
+            lambda message: tab.problems.append(message.text) if message.type == "error" else None,
+        )
+        return tab
+
+    return new_page
+
+
 @pytest.fixture
-def page(chromium):
-    """A tab that notes errors and requests."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    tab = context.new_page()
-    tab.problems, tab.requests, tab.under_way = [], [], set()
-    tab.on("pageerror", lambda error: tab.problems.append(str(error)))
-    tab.on("requestfailed", lambda request: tab.problems.append(request.url))
-    tab.on("request", lambda request: tab.requests.append(request.url))
-    tab.on("request", lambda request: tab.under_way.add(request))
-    for end in ("requestfinished", "requestfailed"):
-        tab.on(end, lambda request: tab.under_way.discard(request))
-    tab.on(
-        "console",
-        lambda message: tab.problems.append(message.text) if message.type == "error" else None,
-    )
+def page(new_page):
+    """A tab of a test's own."""
+    tab = new_page()
     yield tab
-    context.close()
+    tab.context.close()
 
 
 @pytest.fixture(scope="session")
@@ -110,8 +117,9 @@ def settle():
         tab.wait_for_load_state("load")
         mathjax = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0"
         tab.evaluate(mathjax)
-        late = time.monotonic() + 10
-        while getattr(tab, "under_way", None) and time.monotonic() < late:
+        late = time.monotonic() + PATIENCE / 1000
+        while tab.under_way:
+            assert time.monotonic() < late, [request.url for request in tab.under_way]
             tab.wait_for_timeout(20)
 
     return wait

@@ -1,59 +1,19 @@
-"""What a reader gets: light pages, icons, search, notebooks that run, paper."""
+"""What a reader gets: search, the way through the pages, both themes, notebooks that run."""
 
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
-from fontTools.ttLib import TTFont
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_first_load_of_every_page_is_light(chromium, server, page_names, settle):
-    heavy = {}
-    for name in page_names:
-        context = chromium.new_context()  # nothing cached
-        tab = context.new_page()
-        sizes = {}
-        tab.on(
-            "response",
-            lambda answer, sizes=sizes: sizes.update(
-                {answer.url: int(answer.headers.get("content-length", 0))}
-            ),
-        )
-        tab.goto(server + name)
-        settle(tab)
-        context.close()
-        assert any("pydata-sphinx-theme.css" in url for url in sizes)
-        total = sum(
-            size for url, size in sizes.items() if "/mathjax/output/chtml/fonts/" not in url
-        )
-        if total > 1.5e6:
-            heavy[name] = total
-    assert not heavy
 
 
 def test_folder_holds_nothing_that_no_page_needs(book):
     files = [path for path in (book / "_static").rglob("*") if path.is_file()]
     assert not [path for path in files if path.suffix in {".map", ".ttf"}]
     assert sum(path.stat().st_size for path in files) < 4e6
-
-
-def test_icons_are_drawn(page, book, settle):
-    page.goto((book / "book/combined/the-formula.html").as_uri())
-    settle(page)
-    glyphs = page.evaluate(
-        """[...document.querySelectorAll("i[class*='fa-']")].map(icon =>
-            [icon.className, getComputedStyle(icon, "::before").content])"""
-    )
-    known = set(
-        TTFont(book / "_static/vendor/fontawesome/webfonts/fa-solid-900.woff").getBestCmap()
-    )
-    assert len(glyphs) > 8
-    for name, content in glyphs:
-        assert ord(content.strip('"')) in known, name
 
 
 @pytest.mark.parametrize("origin", ["file", "server"])
@@ -65,7 +25,7 @@ def test_search_from_a_page_finds_reverse_kl(page, book, server, settle, origin)
     page.locator("#pst-search-dialog input").fill("reverse KL")
     page.keyboard.press("Enter")
     page.wait_for_url("**/search.html?q=reverse*")
-    page.locator("ul.search li a").first.wait_for()
+    page.get_by_text("Search finished").wait_for()  # it adds to the list until then
     found = page.locator("ul.search li a").all_inner_texts()
     assert any("Which way round" in title for title in found), found
     assert not page.problems
@@ -104,18 +64,6 @@ def test_theme_can_be_switched_and_is_remembered(page, book, settle):
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
-def test_pages_print(page, book, page_names, settle):
-    for name in page_names:
-        page.goto((book / name).as_uri())
-        settle(page)
-        page.emulate_media(media="print")
-        for chrome in (".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"):
-            assert page.locator(f"{chrome}:visible").count() == 0, f"{name}: {chrome}"
-        assert page.locator("article h1:visible, article p:visible").count() > 0
-        page.emulate_media(media="screen")
-    assert page.pdf().startswith(b"%PDF")
-
-
 # --- notebooks ------------------------------------------------------------------------------------
 
 
@@ -130,7 +78,7 @@ def notebooks(book) -> dict[str, nbformat.NotebookNode]:
     }
 
 
-def test_every_page_with_code_offers_its_notebook(page, book, notebooks, settle):
+def test_every_page_with_code_has_its_notebook(book, notebooks):
     pages = [
         source.relative_to(ROOT).with_suffix("").as_posix()
         for source in (ROOT / "book").rglob("*.md")
@@ -139,12 +87,7 @@ def test_every_page_with_code_offers_its_notebook(page, book, notebooks, settle)
     pages = [name for name in pages if (book / f"{name}.html").exists()]
     assert pages
     assert sorted(notebooks) == sorted(pages)
-    for name in pages:
-        page.goto((book / f"{name}.html").as_uri())
-        links = page.locator('a[href$=".ipynb"]')
-        hrefs = {links.nth(i).evaluate("a => a.href") for i in range(links.count())}
-        assert (book / f"_sources/{name}.ipynb").as_uri() in hrefs
-        assert "Run it yourself" in page.locator(".book-run").inner_text()
+
 
 
 def test_notebooks_hold_the_pages_code_and_no_directives(notebooks):

@@ -3,13 +3,23 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
+from playwright.sync_api import expect
 
 from kdlab import CombinedObjective, forward_kl, jensen_shannon, reverse_kl
 from kdlab.schedules import SCHEDULES
 from kdlab.widgets import HERE, WIDGETS, LambdaMixer, ModeSeeking, SchedulePlayer, log_bell
+
+ROOT = Path(__file__).parents[2]
+MOUNTED: dict[str, list[str]] = {name: [] for name in WIDGETS}
+"""The pages that each widget is on."""
+for source in sorted((ROOT / "book").glob("*/*.md")):
+    for kind in re.findall(r"^```\{widget\} ([\w-]+)", source.read_text(encoding="utf8"), re.M):
+        MOUNTED[kind].append(source.relative_to(ROOT).with_suffix(".html").as_posix())
+PAGES = sorted({name for names in MOUNTED.values() for name in names})
 
 CALL = """async ([source, name, args]) => {
     const module = await import("data:text/javascript," + encodeURIComponent(source));
@@ -122,6 +132,11 @@ def test_schedules(call, name, start, end):
 # --- in the rendered pages ------------------------------------------------------------------------
 
 
+TEN_FRAMES = """() => new Promise(done => {
+    let left = 10;
+    const frame = () => left-- ? requestAnimationFrame(frame) : done();
+    frame();
+})"""
 READ = """(el, names) => ({
     state: Object.fromEntries(names.map(name => [name, el.model.get(name)])),
     tables: [...el.querySelectorAll("table")].map(table => {
@@ -178,28 +193,24 @@ def assert_agrees(widget, label: str) -> None:
                 assert said == close, f"{label}: {row}, {column}"
 
 
-@pytest.fixture(scope="module")
-def mounted(book, page_names) -> dict[str, list[str]]:
-    """The pages that each widget is on."""
-    where: dict[str, list[str]] = {name: [] for name in WIDGETS}
-    for name in page_names:
-        text = (book / name).read_text(encoding="utf8")
-        for kind in re.findall(r'class="book-widget" data-widget="([\w-]+)"', text):
-            where[kind].append(name)
-    return where
+def test_every_widget_is_somewhere():
+    assert all(MOUNTED.values()), MOUNTED
 
 
-def widgets_of(page, book, mounted, settle):
-    """Every widget of the book in turn, on its opened page."""
-    for name in sorted({name for names in mounted.values() for name in names}):
-        page.goto((book / name).as_uri())
-        settle(page)
-        for i, widget in enumerate(page.locator(".book-widget").all()):
-            yield f"{name} {i} {widget.get_attribute('data-widget')}", widget
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request, new_page, book, settle):
+    """A page with widgets, opened once for the tests that follow."""
+    tab = new_page()
+    tab.goto((book / request.param).as_uri())
+    settle(tab)
+    yield tab
+    tab.context.close()
 
 
-def test_every_widget_is_somewhere(mounted):
-    assert all(mounted.values()), mounted
+def widgets_of(tab):
+    """Every widget of a page, with a label."""
+    for i, widget in enumerate(tab.locator(".book-widget").all()):
+        yield f"{i} {widget.get_attribute('data-widget')}", widget
 
 
 def sliders(widget):
@@ -207,18 +218,31 @@ def sliders(widget):
 
 
 def reveal(widget) -> None:
-    """Predict and reveal, where the widget asks for it."""
+    """Predict and reveal, where the widget asks for it and has not been told."""
     button = widget.get_by_role("button", name="Reveal")
-    if button.count():
+    if button.count() and not widget.evaluate("el => el.model.get('revealed')"):
         button.click()
         assert "Pick a student first" in widget.inner_text()
         widget.get_by_role("radio").last.check()
         button.click()
 
 
-def test_every_widget_dragged_shows_kdlabs_numbers(page, book, mounted, settle):
-    for label, widget in widgets_of(page, book, mounted, settle):
+def test_prediction_comes_before_the_numbers(opened):
+    for label, widget in widgets_of(opened):
         assert_agrees(widget, label)
+        if not widget.get_by_role("button", name="Reveal").count():
+            continue
+        assert widget.locator("td", has_text="?").count() >= 12, label
+        assert not sliders(widget)
+        reveal(widget)
+        scores = wrapper(widget).scores()
+        scores.pop("teacher p")
+        best = min(scores, key=lambda name: scores[name]["KL(p‖q)"])
+        assert best in widget.locator("p", has_text="KL(p‖q) =").inner_text()
+
+
+def test_every_widget_dragged_shows_kdlabs_numbers(opened):
+    for label, widget in widgets_of(opened):
         reveal(widget)
         for slider in sliders(widget):
             before = slider.input_value()
@@ -227,27 +251,27 @@ def test_every_widget_dragged_shows_kdlabs_numbers(page, book, mounted, settle):
             y = box["y"] + box["height"] / 2
             low, high, step = (float(slider.get_attribute(x)) for x in ("min", "max", "step"))
             part = (float(before) - low) / (high - low)
-            page.mouse.move(box["x"] + 8 + part * (box["width"] - 16), y)
-            page.mouse.down()
+            opened.mouse.move(box["x"] + 8 + part * (box["width"] - 16), y)
+            opened.mouse.down()
             for at in (0.35, 0.62):
-                page.mouse.move(box["x"] + at * box["width"], y, steps=3)
+                opened.mouse.move(box["x"] + at * box["width"], y, steps=3)
                 assert_agrees(widget, f"{label}, dragged to {at}")
-            page.mouse.up()
+            opened.mouse.up()
             assert slider.input_value() != before, label
             assert float(slider.input_value()) == pytest.approx(
                 low + 0.62 * (high - low), abs=0.03 * (high - low) + step
             )
-    assert not page.problems
+    assert not opened.problems
 
 
-def test_every_widget_stepped_by_keys_shows_kdlabs_numbers(page, book, mounted, settle):
-    for label, widget in widgets_of(page, book, mounted, settle):
+def test_every_widget_stepped_by_keys_shows_kdlabs_numbers(opened):
+    for label, widget in widgets_of(opened):
         reveal(widget)
         for slider in sliders(widget):
             slider.focus()
             for key in ("Home", "PageUp", "ArrowRight", "ArrowLeft", "End"):
                 before = slider.get_attribute("aria-valuetext")
-                page.keyboard.press(key)
+                opened.keyboard.press(key)
                 assert_agrees(widget, f"{label}, {key}")
                 if key == "End":
                     high = float(slider.get_attribute("max"))
@@ -256,11 +280,11 @@ def test_every_widget_stepped_by_keys_shows_kdlabs_numbers(page, book, mounted, 
                     assert slider.get_attribute("aria-valuetext") != before, label
             outline = slider.evaluate("el => getComputedStyle(el).outlineWidth")
             assert outline == "3px", f"{label}: focus is not visible"
-    assert not page.problems
+    assert not opened.problems
 
 
-def test_every_choice_of_a_widget_shows_kdlabs_numbers(page, book, mounted, settle):
-    for label, widget in widgets_of(page, book, mounted, settle):
+def test_every_choice_of_a_widget_shows_kdlabs_numbers(opened):
+    for label, widget in widgets_of(opened):
         reveal(widget)
         for radio in widget.get_by_role("radio").all():
             radio.check()
@@ -277,41 +301,21 @@ def test_every_choice_of_a_widget_shows_kdlabs_numbers(page, book, mounted, sett
             assert_agrees(widget, f"{label}, swapped")
 
 
-def test_changes_are_announced(page, book, mounted, settle):
-    for label, widget in widgets_of(page, book, mounted, settle):
+def test_changes_are_announced(opened):
+    for label, widget in widgets_of(opened):
         reveal(widget)
         live = widget.get_by_role("status")
-        page.wait_for_timeout(500)
         before = live.inner_text()
-        sliders(widget)[-1].focus()
-        page.keyboard.press("End")
-        page.keyboard.press("PageDown")
-        page.wait_for_timeout(500)
-        assert live.inner_text() != before, label
+        for key in ("End", "PageDown", "PageDown"):
+            sliders(widget)[-1].press(key)
+        expect(live, label).not_to_have_text(before, timeout=300_000)
         for slider in sliders(widget):
             assert slider.get_attribute("aria-valuetext"), label
 
 
-def test_prediction_comes_before_the_numbers(page, book, mounted, settle):
-    told = 0
-    for label, widget in widgets_of(page, book, mounted, settle):
-        if not widget.get_by_role("button", name="Reveal").count():
-            continue
-        assert widget.locator("td", has_text="?").count() >= 12, label
-        assert not sliders(widget)
-        reveal(widget)
-        scores = wrapper(widget).scores()
-        scores.pop("teacher p")
-        best = min(scores, key=lambda name: scores[name]["KL(p‖q)"])
-        assert best in widget.locator("p", has_text="KL(p‖q) =").inner_text()
-        told += 1
-    assert told
-
-
-def test_descent_finds_one_peak_in_reverse_and_both_in_forward(chromium, book, mounted, settle):
-    context = chromium.new_context(reduced_motion="reduce")  # then it ends at once
-    tab = context.new_page()
-    tab.goto((book / mounted["mode-seeking"][0]).as_uri())
+def test_descent_finds_one_peak_in_reverse_and_both_in_forward(new_page, book, settle):
+    tab = new_page(reduced_motion="reduce")  # then it ends at once
+    tab.goto((book / MOUNTED["mode-seeking"][0]).as_uri())
     settle(tab)
     widget = tab.locator('[data-widget="mode-seeking"]').first
     share, teacher = sliders(widget)[0], wrapper(widget).teacher
@@ -332,47 +336,31 @@ def test_descent_finds_one_peak_in_reverse_and_both_in_forward(chromium, book, m
         else:
             assert min(abs(found.mu - mu) for _, mu, _ in teacher) < 0.1
             assert found.sigma < 1.5 * max(sigma for *_, sigma in teacher)
-    context.close()
+    tab.context.close()
 
 
-def test_descent_and_player_move_and_can_be_paused(page, book, mounted, settle):
-    for kind, button, trait in (
-        ("mode-seeking", "Descend", "steps"),
-        ("schedule-player", "Play", "position"),
-    ):
-        page.goto((book / mounted[kind][0]).as_uri())
-        settle(page)
-        widget = page.locator(f'[data-widget="{kind}"]').first
-        now = f"el => el.model.get('{trait}')"
-        first = widget.evaluate(now)
-        widget.get_by_role("button", name=button).click()
-        page.wait_for_timeout(300)
-        widget.get_by_role("button", name="Pause").click()
-        paused = widget.evaluate(now)
-        assert paused > first
-        page.wait_for_timeout(200)
-        assert widget.evaluate(now) == paused
-        assert_agrees(widget, f"{kind}, paused")
+@pytest.mark.parametrize(
+    ("kind", "button", "trait"),
+    [("mode-seeking", "Descend", "steps"), ("schedule-player", "Play", "position")],
+)
+def test_descent_and_player_move_and_can_be_paused(page, book, settle, kind, button, trait):
+    page.goto((book / MOUNTED[kind][0]).as_uri())
+    settle(page)
+    widget = page.locator(f'[data-widget="{kind}"]').first
+    now = f"el => el.model.get('{trait}')"
+    first = widget.evaluate(now)
+    widget.get_by_role("button", name=button).click()
+    wait = "([el, trait, first]) => el.model.get(trait) > first"
+    page.wait_for_function(wait, arg=[widget.element_handle(), trait, first])
+    widget.get_by_role("button", name="Pause").click()
+    paused = widget.evaluate(now)
+    page.evaluate(TEN_FRAMES)
+    assert widget.evaluate(now) == paused
+    assert_agrees(widget, f"{kind}, paused")
 
 
-def test_touch_moves_a_slider(chromium, book, mounted, settle):
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    tab = context.new_page()
-    for label, widget in widgets_of(tab, book, mounted, settle):
-        reveal(widget)
-        slider = sliders(widget)[0]
-        slider.scroll_into_view_if_needed()
-        box = slider.bounding_box()
-        before = slider.input_value()
-        tab.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
-        assert slider.input_value() != before, label
-        assert_agrees(widget, label)
-    context.close()
-
-
-def test_nothing_jumps_when_widgets_appear(chromium, book, mounted):
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    tab = context.new_page()
+def test_touch_moves_a_slider_and_nothing_jumped_when_widgets_appeared(new_page, book, settle):
+    tab = new_page(viewport={"width": 390, "height": 844}, has_touch=True)
     tab.add_init_script(
         """window.moved = [];
         new PerformanceObserver(list => list.getEntries().forEach(entry =>
@@ -382,23 +370,30 @@ def test_nothing_jumps_when_widgets_appear(chromium, book, mounted):
                                     source.currentRect.height]);
             }))).observe({type: "layout-shift", buffered: true});"""
     )
-    for name in sorted({name for names in mounted.values() for name in names}):
+    for name in PAGES:
         tab.goto((book / name).as_uri(), wait_until="domcontentloaded")
         heights = "[...document.querySelectorAll('.book-widget')].map(el => el.offsetHeight)"
         first = tab.evaluate(heights)
-        tab.wait_for_load_state("load")
-        tab.wait_for_timeout(300)
+        settle(tab)
+        tab.evaluate(TEN_FRAMES)
         assert first == tab.evaluate(heights)
         assert min(first) > 100
-        grown = [entry for entry in tab.evaluate("moved") if entry[1] != entry[2]]
-        assert not grown, name
-    context.close()
+        assert not [entry for entry in tab.evaluate("moved") if entry[1] != entry[2]], name
+        for label, widget in widgets_of(tab):
+            reveal(widget)
+            slider = sliders(widget)[0]
+            slider.scroll_into_view_if_needed()
+            box = slider.bounding_box()
+            before = slider.input_value()
+            tab.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+            assert slider.input_value() != before, f"{name} {label}"
+            assert_agrees(widget, f"{name} {label}")
+    tab.context.close()
 
 
-def test_without_scripts_the_numbers_are_there(chromium, book, mounted):
-    context = chromium.new_context(java_script_enabled=False)
-    tab = context.new_page()
-    for kind, names in mounted.items():
+def test_without_scripts_the_numbers_are_there(new_page, book):
+    tab = new_page(java_script_enabled=False)
+    for kind, names in MOUNTED.items():
         tab.goto((book / names[0]).as_uri())
         html = (book / names[0]).read_text(encoding="utf8")
         state = re.search(rf'mount\(document.currentScript, "{kind}", (\{{.*\}})\);', html)[1]
@@ -407,4 +402,4 @@ def test_without_scripts_the_numbers_are_there(chromium, book, mounted):
         text = tab.locator("noscript .kdlab-widget").all_inner_texts()
         value = next(iter(table.values()))
         assert any(all(f"{x:.3f}" in part for x in value.values()) for part in text), kind
-    context.close()
+    tab.context.close()

@@ -1,0 +1,191 @@
+"""Every page as a reader meets it: opened once, and asked here all that is asked of every page.
+
+The tests of a page come in this order, in one tab; each leaves the page as a reader could.
+"""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from fontTools.ttLib import TTFont
+
+from tests.book.questions import answer, check
+
+ROOT = Path(__file__).parents[2]
+
+
+def names_of_pages() -> list[str]:
+    """The written pages, as `_toc.yml` names them."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+    found, waiting = [toc["root"]], list(toc["parts"])
+    while waiting:
+        entry = waiting.pop(0)
+        found += [entry["file"]] if "file" in entry else []
+        waiting = [*entry.get("chapters", []), *entry.get("sections", []), *waiting]
+    return found
+
+
+PAGES = [f"{name}.html" for name in names_of_pages()]
+PHONE = {"width": 390, "height": 844}
+COLOURS = ["color-contrast", "link-in-text-block"]  # what the dark theme can break
+
+
+@pytest.fixture(scope="module", params=[*PAGES, "search.html", "genindex.html"])
+def tab(request, new_page, book, settle):
+    """A page, opened from its folder."""
+    tab = new_page(color_scheme="light")
+    tab.name = request.param
+    tab.goto((book / tab.name).as_uri())
+    settle(tab)
+    yield tab
+    tab.context.close()
+
+
+def test_opens_without_errors_or_requests_outside(tab, book):
+    assert tab.locator("h1:visible").count() > 0
+    assert not tab.problems
+    base = book.as_uri() + "/"
+    assert not [url for url in tab.requests if not url.startswith((base, "data:", "blob:"))]
+
+
+def test_mathematics_is_set(tab):
+    wanted = tab.locator(".math").count()
+    assert tab.locator(".math mjx-container").count() >= wanted
+    assert tab.locator("mjx-merror").count() == 0
+    assert r"\mathrm" not in tab.locator("article").inner_text()
+
+
+def test_icons_are_drawn(tab, font):
+    glyphs = tab.evaluate(
+        """[...document.querySelectorAll("i[class*='fa-']")].map(icon =>
+            [icon.className, getComputedStyle(icon, "::before").content])"""
+    )
+    assert len(glyphs) > 3
+    assert not [name for name, content in glyphs if ord(content.strip('"')) not in font]
+
+
+@pytest.fixture(scope="module")
+def font(book) -> set[int]:
+    """The characters that the icons' font can draw."""
+    path = book / "_static/vendor/fontawesome/webfonts/fa-solid-900.woff"
+    return set(TTFont(path).getBestCmap())
+
+
+def test_its_notebook_is_offered_if_it_has_code(tab, book):
+    source = ROOT / Path(tab.name).with_suffix(".md")
+    if not source.exists() or "\n```{code-cell}" not in source.read_text(encoding="utf8"):
+        return
+    hrefs = tab.locator('a[href$=".ipynb"]').evaluate_all("all => all.map(a => a.href)")
+    assert (book / "_sources" / Path(tab.name).with_suffix(".ipynb")).as_uri() in hrefs
+    assert "Run it yourself" in tab.locator(".book-run").inner_text()
+
+
+def test_every_question_answered_wrongly_then_rightly(tab):
+    forms = tab.locator("form.question").all()
+    for form in forms:
+        label = form.get_attribute("data-name")
+        assert "Answer first" in check(form) or form.get_attribute("data-kind") == "ordering"
+        answer(form, right=False)
+        wrong = check(form)
+        assert wrong.startswith("✗ Not yet."), label
+        assert len(wrong) > 60, f"{label}: no feedback"
+        answer(form, right=True)
+        right = check(form)
+        assert right.startswith("✓ Right."), label
+        assert len(right) > 40, f"{label}: no feedback"
+    if forms:
+        tally = tab.locator(".bd-article .question-tally").last.inner_text()
+        assert tally.startswith(f"{len(forms)} of {len(forms)} solved")
+    assert not tab.problems
+
+
+def test_each_choice_and_each_expected_number_has_its_own_feedback(tab):
+    for form in tab.locator('form.question[data-kind="single"]').all():
+        said = []
+        for box in form.locator("input").all():
+            box.check()
+            check(form)
+            said.append(form.locator(".question-remark").first.inner_text())
+        assert len(set(said)) == len(said)
+        assert min(map(len, said)) > 40
+    for form in tab.locator('form.question[data-kind="numeric"]').all():
+        said = []
+        for number in form.locator(".question-feedback[data-value]").all():
+            form.locator("input").fill(number.get_attribute("data-value"))
+            said.append(check(form))
+        assert len(set(said)) == len(said)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(tab, axe, theme):
+    """In the dark, only the rules that colours can break are asked again."""
+    show_all_feedback(tab)
+    tab.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+    tab.evaluate(axe)
+    rules = {"runOnly": COLOURS} if theme == "dark" else {}
+    # What axe looks at beyond violations need not be sent back.
+    result = tab.evaluate("options => axe.run(options)", rules | {"resultTypes": ["violations"]})
+    found = [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    module = pytest.importorskip("axe_playwright_python")
+    return Path(module.__file__).with_name("axe.min.js").read_text(encoding="utf8")
+
+
+def show_all_feedback(tab) -> None:
+    """Show the feedback of every question, and the numbers behind every prediction."""
+    tab.evaluate(
+        """() => {
+            document.querySelectorAll("form.question").forEach(form => {
+                form.querySelectorAll("input[type=radio], input[type=checkbox]")
+                    .forEach(box => box.checked = true);
+                form.querySelectorAll("input[type=text]").forEach(field => field.value = "1");
+                form.querySelectorAll("select").forEach(select => select.selectedIndex = 1);
+                form.requestSubmit();
+            });
+            document.querySelectorAll(".book-widget").forEach(el => {
+                const radio = el.querySelector("input[type=radio]");
+                const reveal = [...el.querySelectorAll("button")]
+                    .find(button => button.textContent === "Reveal");
+                if (reveal) { radio.click(); reveal.click(); }
+            });
+        }"""
+    )
+
+
+def test_prints(tab):
+    tab.emulate_media(media="print")
+    for chrome in (".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"):
+        assert tab.locator(f"{chrome}:visible").count() == 0, chrome
+    assert tab.locator("article h1:visible, article p:visible").count() > 0
+    tab.emulate_media(media="screen")
+
+
+def test_does_not_scroll_sideways_on_a_phone(tab):
+    tab.set_viewport_size(PHONE)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_first_load_is_light_and_works_from_a_sub_path(new_page, server, settle, name):
+    tab = new_page()  # nothing cached
+    sizes = {}
+    tab.on(
+        "response",
+        lambda answer: sizes.update({answer.url: int(answer.headers.get("content-length", 0))}),
+    )
+    tab.goto(server + name)
+    settle(tab)
+    tab.context.close()
+    assert not tab.problems
+    assert not [url for url in tab.requests if not url.startswith((server, "data:", "blob:"))]
+    assert any("pydata-sphinx-theme.css" in url for url in sizes)
+    fonts = "/mathjax/output/chtml/fonts/"
+    assert sum(size for url, size in sizes.items() if fonts not in url) < 1.5e6
