@@ -161,9 +161,11 @@ def sandboxed(config: Config) -> bool:
 
 
 def process_pool(jobs: int) -> Executor:
-    """Worker processes on this machine, forked from this one, which has loaded all they need."""
-    forks = "fork" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if forks else None)
+    """Worker processes on this machine, forked from this one, which has loaded all they need.
+
+    Elsewhere than on Linux they start anew: Apple's libraries may crash in a forked process.
+    """
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     return Pool(jobs, mp_context=context, initializer=_become_worker)
 
 
@@ -482,4 +484,6 @@ def limits(config: Config) -> dict[str, Any]:
 
 def cpu_jobs() -> int:
     """How many workers this machine has processors for."""
-    return max(1, len(os.sched_getaffinity(0)))
+    if hasattr(os, "sched_getaffinity"):  # those that this process may use
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +92,14 @@ def bubblewrap() -> str:
     """
     path = shutil.which("bwrap")
     if path is None:
+        remedy = (
+            f"and there is no `bwrap` here. Install it:\n    {INSTALL}\nOn a system that has none, "
+            if sys.platform == "linux"
+            else "which is for Linux alone. Grade there, in a virtual machine for example. Or "
+        )
         raise SandboxMissing(
-            "Students' code runs in bubblewrap, and there is no `bwrap` here. Install it:\n"
-            f"    {INSTALL}\n"
-            "On a system that has none, c.Sandbox.allow_unsandboxed = True in nbgrader_config.py "
+            f"Students' code runs in bubblewrap, {remedy}"
+            "c.Sandbox.allow_unsandboxed = True in nbgrader_config.py "
             "grades without; then a submission can read whatever you can."
         )
     return path

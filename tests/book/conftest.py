@@ -49,9 +49,7 @@ def chromium():
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(
-            executable_path=path, args=["--no-sandbox"], timeout=PATIENCE
-        )
+        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE)
         yield browser
         browser.close()
 

@@ -89,7 +89,6 @@ def test_every_page_with_code_has_its_notebook(book, notebooks):
     assert sorted(notebooks) == sorted(pages)
 
 
-
 def test_notebooks_hold_the_pages_code_and_no_directives(notebooks):
     for name, notebook in notebooks.items():
         nbformat.validate(notebook)

@@ -24,9 +24,7 @@ PLAYED = tuple(entry.name for entry in course.sample(entries(ASSIGNMENT)))
 @pytest.fixture(scope="module")
 def played(bubblewrap: None) -> tuple[Path, list[course.Mark]]:
     """The round of `make course`; the rest of the bank is graded by test_checks, in its process."""
-    done = subprocess.run(
-        ["make", "course"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["make", "course"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "solution" in done.stdout
     root = course.BUILD / "course"
