@@ -38,7 +38,7 @@ def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedP
 
 def program(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 
@@ -73,3 +73,19 @@ def test_an_environment_without_pip_says_what_to_do(folder):
     assert done.returncode == 2
     assert "There is no pip in .venv. Remove it and try again: rm -r .venv" in done.stdout
     assert "INSTALLER='uv pip'" in done.stdout
+
+
+def test_a_cache_that_cannot_be_written_to_is_noticed_first(folder):
+    (folder / "file").write_text("no folder", encoding="utf-8")
+    for places in (
+        {"KDLAB_CACHE": str(folder / "file")},
+        {"KDLAB_CACHE": "", "XDG_CACHE_HOME": str(folder / "file")},
+        {"KDLAB_CACHE": "", "XDG_CACHE_HOME": "", "HOME": str(folder / "file")},
+    ):
+        done = make(folder, "book", **places)
+        assert done.returncode == 2
+        assert f"You cannot write to {folder}/file" in done.stdout
+        assert "Set KDLAB_CACHE to a folder of your own: KDLAB_CACHE=/tmp/kdlab make book" in (
+            done.stdout
+        )
+        assert not (folder / ".venv").exists()
