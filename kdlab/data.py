@@ -240,10 +240,10 @@ def cache_dir() -> Path:
     Raises:
         OSError: there is neither of them, nor a home folder.
     """
-    if "KDLAB_CACHE" in os.environ:
-        return Path(os.environ["KDLAB_CACHE"])
-    if "XDG_CACHE_HOME" in os.environ:
-        return Path(os.environ["XDG_CACHE_HOME"]) / "kdlab"
+    if folder := os.environ.get("KDLAB_CACHE"):
+        return Path(folder)
+    if folder := os.environ.get("XDG_CACHE_HOME"):
+        return Path(folder) / "kdlab"
     try:
         return Path.home() / ".cache" / "kdlab"
     except RuntimeError:
