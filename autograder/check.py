@@ -1,28 +1,20 @@
-"""What runs beside the student's code: `check("forward_kl", forward_kl)`.
+"""What a notebook imports: `check("forward_kl", forward_kl)`.
 
-`check` asks, publishes what came back as evidence, and awards nothing. On the student's machine
-the questions and the expected results of the public cases come from the file `*.public.json` beside
-the notebook, and the evidence is judged on the spot. When a submission is graded, the questions
-come from the grader (`ask`), and it judges the evidence elsewhere.
+On the student's machine the questions and the expected results of the public cases come from the
+file `*.public.json` beside the notebook, and what comes back is judged on the spot. When a
+submission is graded, the grader asks (`autograder.kernel.asking`) and judges elsewhere; the sandbox
+does not have this file.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograder.evidence import (
-    MIME,
-    Outcome,
-    decode,
-    loads,
-    read_evidence,
-    torch_tensor,
-    write_evidence,
-)
-from autograder.verdict import (
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import (
     Rubric,
     Status,
     judge,
@@ -30,10 +22,10 @@ from autograder.verdict import (
     rubric_from_data,
     verdict_html,
 )
+from autograder.kernel import asking
+from autograder.kernel.evidence import Outcome, write_evidence
 
 PUBLIC_SUFFIX = ".public.json"
-
-_asked: dict[str, Any] | None = None
 
 
 class CheckFailed(Exception):
@@ -41,16 +33,6 @@ class CheckFailed(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
-
-
-def ask(text: str) -> None:
-    """Takes the grader's question for the next `check` of its name.
-
-    Args:
-        text: JSON with "check", "nonce" and "cases".
-    """
-    global _asked
-    _asked = loads(text)
 
 
 def check(name: str, value: Any) -> None:
@@ -64,85 +46,16 @@ def check(name: str, value: Any) -> None:
         FileNotFoundError: When the assignment's public cases are not beside the notebook.
         CheckFailed: While nbgrader validates, when a public case is wrong.
     """
-    global _asked
-    if _asked is not None and _asked["check"] == name:
-        question, _asked = _asked, None
-        outcomes = observe(value, question["cases"])
-        _publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
+    if asking.answers(name, value):
         return
-
     public = find_public(name)
-    text = write_evidence(name, "", observe(value, public["cases"]))
+    text = write_evidence(name, "", asking.observe(value, public["cases"]))
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
     ok, plain, html = describe(rubric, outcomes)
     if os.environ.get("NBGRADER_VALIDATING") and not ok:
         raise CheckFailed(plain)
-    _publish(text, plain, html)
-
-
-def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
-    """Asks every case and notes what came back.
-
-    Args:
-        value: The student's function, or the answer itself for cases without arguments.
-        cases: Data as `autograder.spec.question` makes it.
-    """
-    return [_observe(value, case) for case in cases]
-
-
-def _observe(value: Any, case: dict[str, Any]) -> Outcome:
-    if not case:
-        return Outcome("returned", value)
-    if not callable(value):
-        return Outcome("unsupported", type=f"{type(value).__name__}, not a function")
-    arguments = decode(case["args"], torch_tensor)
-    keywords = decode(case["kwargs"], torch_tensor)
-    calls = [{**call, "args": decode(call["args"], torch_tensor)} for call in case["calls"]]
-    return perform(value, arguments, keywords, calls)
-
-
-def perform(
-    function: Callable[..., Any],
-    args: list[Any],
-    kwargs: dict[str, Any],
-    calls: list[dict[str, Any]],
-) -> Outcome:
-    """Calls a function; if calls follow, goes on with the object that it made.
-
-    Args:
-        function: The student's function or class.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-        calls: Steps as `autograder.spec.call_to_data` makes them, their arguments decoded.
-
-    Returns:
-        What was returned or raised; with calls, the list of the results that are kept.
-    """
-    try:
-        made = function(*args, **kwargs)
-        if not calls:
-            return Outcome("returned", made)
-        results: list[Any] = []
-        for call in calls:
-            given = call["args"] if call["given"] is None else [results[call["given"]]]
-            if call["name"] is None:
-                made = result = function(*given, **kwargs)
-            else:
-                result = getattr(made, call["name"])
-                result = result(*given) if callable(result) else result
-            results.append(result)
-        kept = [result for result, call in zip(results, calls, strict=True) if call["kept"]]
-        return Outcome("returned", kept)
-    except (Exception, SystemExit) as error:  # a KeyboardInterrupt is the grader's time limit
-        return Outcome("raised", type=type(error).__name__, message=_message(error))
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return ""
+    asking.publish(text, plain, html)
 
 
 def find_public(name: str) -> dict[str, Any]:
@@ -153,7 +66,7 @@ def find_public(name: str) -> dict[str, Any]:
     """
     here = Path.cwd()
     for path in sorted(here.glob(f"*{PUBLIC_SUFFIX}")):
-        tasks = loads(path.read_text(encoding="utf-8"))
+        tasks = json.loads(path.read_text(encoding="utf-8"))
         if name in tasks:
             return tasks[name]
     raise FileNotFoundError(
@@ -198,18 +111,3 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
         section=None if ok else section,
     )
     return ok, "\n".join(plain), html
-
-
-def _publish(text: str, plain: str, html: str | None = None) -> None:
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        get_ipython = None
-    if get_ipython is None or get_ipython() is None:
-        print(plain)
-        return
-    bundle = {MIME: text, "text/plain": plain}
-    if html:
-        bundle["text/html"] = html
-    display(bundle, raw=True)

@@ -13,17 +13,18 @@ import importlib.util
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-import torch
 
-from autograder.check import perform
-from autograder.evidence import Outcome, decode_outcome, encode, encode_outcome
-from autograder.verdict import Expectation, Rubric, Section, WrongWay, rubric_to_data
+from autograder.judging.evidence import decode, decode_outcome
+from autograder.judging.verdict import Expectation, Rubric, Section, WrongWay, rubric_to_data
+from autograder.kernel.asking import perform
+from autograder.kernel.evidence import Outcome, encode, encode_outcome
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,10 @@ class Mistake:
     section: Section
 
 
+EPSILON = {name: float(np.finfo(name).eps) for name in ("float16", "float32", "float64")}
+EPSILON["bfloat16"] = 2.0**-7
+
+
 def tolerance(case: Case) -> float:
     """The largest absolute error that the arithmetic of a case explains.
 
@@ -123,13 +128,16 @@ def tolerance(case: Case) -> float:
     n is the length of the inputs' last axis and s their largest finite magnitude, at least 1. Four
     times that allows for the few rounded operations behind each term.
     """
-    epsilon, scale, terms = float(np.finfo(np.float32).eps), 1.0, 1
+    epsilon, scale, terms = EPSILON["float32"], 1.0, 1
     for value in (*case.args, *case.kwargs.values()):
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel():
-            epsilon = max(epsilon, torch.finfo(value.dtype).eps)
-            finite = value[value.isfinite()].abs()
-            scale = max(scale, float(finite.max())) if finite.numel() else scale
-            terms = max(terms, value.shape[-1] if value.ndim else 1)
+        data = encode(value) if hasattr(value, "dtype") else None
+        if data is None or data["array"][0] not in EPSILON:
+            continue
+        epsilon = max(epsilon, EPSILON[data["array"][0]])
+        array = decode(data)
+        finite = np.abs(array[np.isfinite(array)])
+        scale = max(scale, float(finite.max())) if finite.size else scale
+        terms = max(terms, array.shape[-1] if array.ndim else 1)
     return 4 * terms * scale * epsilon
 
 
@@ -319,14 +327,9 @@ def choice(
 
 def run(function: Callable[..., Any], case: Case) -> Outcome:
     """What a function of ours comes to on a case, passed through the encoding as evidence is."""
-    arguments = [_copy(value) for value in case.args]
-    keywords = {name: _copy(value) for name, value in case.kwargs.items()}
+    arguments, keywords = deepcopy(list(case.args)), deepcopy(dict(case.kwargs))
     calls = [call_to_data(call, lambda value: value) for call in case.calls]
     return decode_outcome(encode_outcome(perform(function, arguments, keywords, calls)))
-
-
-def _copy(value: Any) -> Any:
-    return value.clone() if isinstance(value, torch.Tensor) else value
 
 
 def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from autograder.course import Course
+from autograder.grading.course import Course
 from autograder.spec import Check, load_checks
 from exercises.bank import EXERCISES, Entry, entries, submission
 

@@ -1,107 +1,15 @@
 """kdlab: the combined training objective for knowledge distillation.
 
 A student language model learns from a teacher's distribution and from the labels at once, by
-minimising LM loss + λ·KD loss. ``__all__`` is the public API.
+minimising LM loss + λ·KD loss. ``__all__`` is the public API. Its names and their modules stand in
+``__init__.pyi``, and a module is imported when it is first asked for: PyTorch takes seconds.
 """
 
-from kdlab.data import Corpus, PackedDataset, load_corpus, train_tokenizer
-from kdlab.divergences import (
-    DIVERGENCES,
-    forward_kl,
-    jensen_shannon,
-    reverse_kl,
-    skew_forward_kl,
-    skew_reverse_kl,
-    total_variation,
-)
-from kdlab.evaluate import Calibration, Evaluation, evaluate, perplexity
-from kdlab.fused import LinearCombinedObjective
-from kdlab.generation import generate
-from kdlab.models import (
-    PRESETS,
-    KeyValues,
-    TinyGPT,
-    TinyGPTConfig,
-    count_parameters,
-    every_nth_layer,
-    logits_of,
-)
-from kdlab.objective import CombinedObjective, ObjectiveOutput
-from kdlab.runs import (
-    Bench,
-    Recipe,
-    cache_teacher,
-    distill,
-    evaluate_run,
-    load_student,
-    trained_teacher,
-)
-from kdlab.schedules import (
-    ConstantLambda,
-    CosineLambda,
-    ExponentialLambda,
-    LambdaSchedule,
-    LinearLambda,
-    PlateauLambda,
-    RatioLambda,
-    WarmupStableDecayLambda,
-    make_schedule,
-)
-from kdlab.sweeps import Interval, Sweep, SweepResults
-from kdlab.teachers import LiveTeacher, TopK, TopKTeacher, write_topk_store
-from kdlab.trainer import DistillationTrainer, History, TrainConfig
+import pkgutil
 
-__all__ = [
-    "DIVERGENCES",
-    "PRESETS",
-    "Bench",
-    "Calibration",
-    "CombinedObjective",
-    "ConstantLambda",
-    "Corpus",
-    "CosineLambda",
-    "DistillationTrainer",
-    "Evaluation",
-    "ExponentialLambda",
-    "History",
-    "Interval",
-    "KeyValues",
-    "LambdaSchedule",
-    "LinearCombinedObjective",
-    "LinearLambda",
-    "LiveTeacher",
-    "ObjectiveOutput",
-    "PackedDataset",
-    "PlateauLambda",
-    "RatioLambda",
-    "Recipe",
-    "Sweep",
-    "SweepResults",
-    "TinyGPT",
-    "TinyGPTConfig",
-    "TopK",
-    "TopKTeacher",
-    "TrainConfig",
-    "WarmupStableDecayLambda",
-    "cache_teacher",
-    "count_parameters",
-    "distill",
-    "evaluate",
-    "evaluate_run",
-    "every_nth_layer",
-    "forward_kl",
-    "generate",
-    "jensen_shannon",
-    "load_corpus",
-    "load_student",
-    "logits_of",
-    "make_schedule",
-    "perplexity",
-    "reverse_kl",
-    "skew_forward_kl",
-    "skew_reverse_kl",
-    "total_variation",
-    "train_tokenizer",
-    "trained_teacher",
-    "write_topk_store",
-]
+import lazy_loader
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = sorted(set(_names) - {module.name for module in pkgutil.iter_modules(__path__)})

@@ -11,8 +11,6 @@ from typing import Annotated
 
 import typer
 
-from kdlab.divergences import DIVERGENCES
-from kdlab.models import PRESETS
 from kdlab.schedules import SCHEDULES
 
 app = typer.Typer(
@@ -20,6 +18,17 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+# Spelled out, because the modules that have them import torch, which takes seconds.
+DIVERGENCES = (
+    "forward_kl",
+    "reverse_kl",
+    "total_variation",
+    "jensen_shannon",
+    "skew_forward_kl",
+    "skew_reverse_kl",
+)
+PRESETS = ("tiny-teacher", "tiny-student")
 
 Arm = StrEnum("Arm", ["lm", "kd", "combined"])
 Schedule = StrEnum("Schedule", {name: name for name in SCHEDULES})
@@ -110,7 +119,7 @@ def distill(
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
     with _errors_in_a_sentence(resumes=True):
-        from kdlab.runs import Recipe  # importing torch takes seconds; --help should not
+        from kdlab.runs import Recipe
         from kdlab.runs import distill as run
 
         recipe = Recipe(

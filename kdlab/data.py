@@ -235,17 +235,42 @@ class PackedDataset(Dataset):
 
 
 def cache_dir() -> Path:
-    """Where corpora, tokenizers and teachers are kept: ``$KDLAB_CACHE``, or ``~/.cache/kdlab``."""
-    if "KDLAB_CACHE" in os.environ:
-        return Path(os.environ["KDLAB_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kdlab"
+    """Where corpora, tokenizers and teachers are kept: ``$KDLAB_CACHE``, or ``~/.cache/kdlab``.
+
+    Raises:
+        OSError: there is neither of them, nor a home folder.
+    """
+    if folder := os.environ.get("KDLAB_CACHE"):
+        return Path(folder)
+    if folder := os.environ.get("XDG_CACHE_HOME"):
+        return Path(folder) / "kdlab"
+    try:
+        return Path.home() / ".cache" / "kdlab"
+    except RuntimeError:
+        raise OSError(
+            "you have no home folder to keep corpora and teachers in; set KDLAB_CACHE to a folder "
+            "of your own"
+        ) from None
 
 
 @contextmanager
 def whole_or_not_at_all(path: Path) -> Iterator[Path]:
-    """A file to write to; it gets its name when all is written, however this process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A file to write to; it gets its name when all is written, however this process ends.
+
+    Raises:
+        OSError: it cannot be written; of the cache, the error says how to have it elsewhere.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+    except OSError as error:
+        if not path.is_relative_to(cache_dir()):
+            raise
+        raise type(error)(
+            f"cannot write to {path.parent}: {error.strerror}; set KDLAB_CACHE to a folder of your "
+            "own"
+        ) from error
     yield partial
     partial.replace(path)
 

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from kdlab.evaluate import Calibration
+from kdlab.evaluation import Calibration
 from kdlab.schedules import LambdaSchedule
 from kdlab.sweeps import SweepResults
 from kdlab.trainer import History

@@ -35,7 +35,7 @@ from kdlab.data import (
     whole_or_not_at_all,
     write_atomically,
 )
-from kdlab.evaluate import Evaluation, evaluate
+from kdlab.evaluation import Evaluation, evaluate
 from kdlab.generation import continued
 from kdlab.models import PRESETS, TinyGPT, TinyGPTConfig, count_parameters, every_nth_layer
 from kdlab.objective import CombinedObjective

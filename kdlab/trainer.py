@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from kdlab.divergences import divergence_name, kernel_of
-from kdlab.evaluate import evaluate
+from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective
 from kdlab.generation import continued
 from kdlab.models import logits_of, model_inputs, split_head

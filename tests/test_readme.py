@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -95,15 +96,39 @@ def status_of(process, address):
         process.wait()
 
 
+WITHOUT_MAKE = [words for words in commands("sh") if words[0] != "make" and "distill" not in words]
+
+
+def test_the_commands_without_make_are_those_of_make(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)  # nothing is installed there
+    told = {"PYTHON": "python3", "INSTALLER": ".venv/bin/python -m pip"}
+    printed = subprocess.run(
+        ["make", "-n", "book", "test", *(f"{key}={value}" for key, value in told.items())],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+    ).stdout
+    made = [line.replace("--quiet ", "") for line in printed.splitlines()]
+    assert len(WITHOUT_MAKE) == 4
+    for words in WITHOUT_MAKE:
+        assert any(line.startswith(shlex.join(words)) for line in made), words
+
+
 def test_every_command_of_the_readme_is_tested_here():
-    assert {words[:2] for words in commands("sh")} == {
-        ("make", "book"),
-        ("make", "test"),  # this suite
-        ("make", "serve"),
-        ("make", "lab"),
-        ("make", "course"),  # tests/exercises/test_course.py
-        (".venv/bin/kdlab", "distill"),
-    }
+    assert (
+        {words[:2] for words in commands("sh")}
+        == {
+            ("make", "book"),
+            ("make", "test"),  # this suite
+            ("make", "serve"),
+            ("make", "lab"),
+            ("make", "course"),  # tests/exercises/test_course.py
+            (".venv/bin/kdlab", "distill"),
+            *(words[:2] for words in WITHOUT_MAKE),
+        }
+    )
 
 
 @pytest.mark.slow

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograder import check as check_module
-from autograder.check import CheckFailed, ask, check, describe, observe
-from autograder.evidence import Outcome, decode_outcome, encode_outcome
+from autograder.check import CheckFailed, check, describe
+from autograder.judging.evidence import decode_outcome
+from autograder.judging.verdict import Section, Status, judge, rubric_from_data, rubric_to_data
+from autograder.kernel import asking
+from autograder.kernel.asking import ask, observe
+from autograder.kernel.evidence import Outcome, encode_outcome
 from autograder.spec import (
     AnswerCheck,
     Call,
@@ -22,7 +25,6 @@ from autograder.spec import (
     public_data,
     question,
 )
-from autograder.verdict import Section, Status, judge, rubric_from_data, rubric_to_data
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 DOUBLE = FunctionCheck(
@@ -127,7 +129,7 @@ def test_the_graders_question_is_answered_once_and_not_judged(
     ask(json.dumps(asked))
     check("double", lambda x: x**2)
     assert capsys.readouterr().out == "Handed to the grader.\n"
-    assert check_module._asked is None
+    assert asking._asked is None
 
 
 def test_every_case_gets_inputs_of_its_own() -> None:

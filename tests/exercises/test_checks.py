@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.check import find_public, observe
-from autograder.evidence import encode, read_evidence, write_evidence
+from autograder.check import find_public
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import Rubric, Status, Verdict, judge
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import encode, write_evidence
 from autograder.spec import Case, Check, FunctionCheck, generator, load_checks, question, run
-from autograder.verdict import Rubric, Status, Verdict, judge
 from exercises.bank import ANSWER, EXERCISES, Entry, entries, grade_id, solution, source
 
 ASSIGNMENTS = sorted(path.stem for path in (EXERCISES / "checks").glob("*.py"))

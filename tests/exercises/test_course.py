@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import CheckCellMetadata, DeduplicateIds
 
-from autograder.preprocessors import RestoreCells, is_judged
+from autograder.grading.preprocessors import RestoreCells, is_judged
 from autograder.spec import AnswerCheck, load_checks
 from exercises import course
 from exercises.bank import ANSWER, entries, grade_id, solution, source, submission

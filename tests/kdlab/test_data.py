@@ -1,12 +1,14 @@
 """Corpora are split by document, tokenizers lose nothing, blocks hold the stream in order."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from kdlab import Corpus, PackedDataset, load_corpus, train_tokenizer
-from kdlab.data import END_OF_TEXT
+from kdlab.data import END_OF_TEXT, cache_dir, write_atomically
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +113,32 @@ def test_blocks_hold_the_documents_in_order_with_ends_between(pydocs):
 def test_too_little_text_is_refused(pydocs):
     with pytest.raises(ValueError, match="tokens do not fill a block of 128"):
         PackedDataset(["short"], train_tokenizer(pydocs))
+
+
+def test_a_cache_that_cannot_be_written_to_is_a_sentence_with_the_remedy(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    places = [tmp_path / "file", tmp_path / "file/within"]
+    if os.name == "posix":
+        places.append(Path("/proc/kdlab" if Path("/proc").exists() else "/dev/null"))
+    for place in places:
+        monkeypatch.setenv("KDLAB_CACHE", str(place))
+        with pytest.raises(OSError, match=r"cannot write to .*set KDLAB_CACHE to a folder"):
+            load_corpus("pydocs")
+
+
+def test_a_file_elsewhere_keeps_its_own_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="file") as raised:
+        write_atomically(tmp_path / "file/within/it", "text")
+    assert "KDLAB_CACHE" not in str(raised.value)
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.delenv("KDLAB_CACHE", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "kdlab"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with pytest.raises(OSError, match="set KDLAB_CACHE to a folder"):
+        cache_dir()

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from kdlab import History, LinearLambda, PlateauLambda, RatioLambda, SweepResults, plots
-from kdlab.evaluate import Calibration
+from kdlab.evaluation import Calibration
 
 mpl.use("agg")
 

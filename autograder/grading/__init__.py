@@ -1,0 +1,9 @@
+"""A class at a time: its submissions, its gradebook, its commands, and nbgrader's plug-ins."""
+
+import sys
+
+if sys.platform == "win32":
+    raise ImportError(
+        "Assignments are released and graded on Linux. Windows has it in WSL 2: install that with "
+        "wsl --install and run the same command there."
+    )

@@ -1,0 +1,141 @@
+"""What runs beside the student's code: here the grader's questions are asked; nothing is judged.
+
+The grader hands over a question with `ask`; the graded cell's `check` answers it by calling the
+student's function, and publishes what came back as evidence. Nothing here awards anything, and
+whatever a student changes here is believed as little as the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from autograder.kernel.evidence import MIME, Outcome, decode, write_evidence
+
+_asked: dict[str, Any] | None = None
+
+
+def ask(text: str) -> None:
+    """Takes the grader's question for the next `check` of its name.
+
+    Args:
+        text: JSON with "check", "nonce" and "cases".
+    """
+    global _asked
+    _asked = json.loads(text)
+
+
+def check(name: str, value: Any) -> None:
+    """Answers the grader's question, if it has asked; in the sandbox there is nobody else to ask.
+
+    Args:
+        name: The task's name.
+        value: The student's function, or answer.
+    """
+    answers(name, value)
+
+
+def answers(name: str, value: Any) -> bool:
+    """Publishes the answer to the grader's question, if it has asked for this task.
+
+    Args:
+        name: The task's name.
+        value: The student's function, or answer.
+
+    Returns:
+        Whether it has.
+    """
+    global _asked
+    if _asked is None or _asked["check"] != name:
+        return False
+    question, _asked = _asked, None
+    outcomes = observe(value, question["cases"])
+    publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
+    return True
+
+
+def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
+    """Asks every case and notes what came back.
+
+    Args:
+        value: The student's function, or the answer itself for cases without arguments.
+        cases: Data as `autograder.spec.question` makes it.
+    """
+    return [_observe(value, case) for case in cases]
+
+
+def _observe(value: Any, case: dict[str, Any]) -> Outcome:
+    if not case:
+        return Outcome("returned", value)
+    if not callable(value):
+        return Outcome("unsupported", type=f"{type(value).__name__}, not a function")
+    arguments = decode(case["args"])
+    keywords = decode(case["kwargs"])
+    calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
+    return perform(value, arguments, keywords, calls)
+
+
+def perform(
+    function: Callable[..., Any],
+    args: list[Any],
+    kwargs: dict[str, Any],
+    calls: list[dict[str, Any]],
+) -> Outcome:
+    """Calls a function; if calls follow, goes on with the object that it made.
+
+    Args:
+        function: The student's function or class.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        calls: Steps as `autograder.spec.call_to_data` makes them, their arguments decoded.
+
+    Returns:
+        What was returned or raised; with calls, the list of the results that are kept.
+    """
+    try:
+        made = function(*args, **kwargs)
+        if not calls:
+            return Outcome("returned", made)
+        results: list[Any] = []
+        for call in calls:
+            given = call["args"] if call["given"] is None else [results[call["given"]]]
+            if call["name"] is None:
+                made = result = function(*given, **kwargs)
+            else:
+                result = getattr(made, call["name"])
+                result = result(*given) if callable(result) else result
+            results.append(result)
+        kept = [result for result, call in zip(results, calls, strict=True) if call["kept"]]
+        return Outcome("returned", kept)
+    except (Exception, SystemExit) as error:  # a KeyboardInterrupt is the grader's time limit
+        return Outcome("raised", type=type(error).__name__, message=_message(error))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def publish(text: str, plain: str, html: str | None = None) -> None:
+    """Displays evidence, and what to say to whoever looks at the notebook.
+
+    Args:
+        text: The evidence.
+        plain: The words as plain text.
+        html: The words as HTML.
+    """
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        get_ipython = None
+    if get_ipython is None or get_ipython() is None:
+        print(plain)
+        return
+    bundle = {MIME: text, "text/plain": plain}
+    if html:
+        bundle["text/html"] = html
+    display(bundle, raw=True)

@@ -1,0 +1,91 @@
+"""make on machines that lack something says so in a sentence, and a folder may have any name."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+@pytest.fixture(params=["a room", "l'été", "plain"])
+def folder(request, tmp_path) -> Path:
+    """A folder as a clone has it, as far as setting up reads it."""
+    folder = tmp_path / request.param / "kdlab"
+    folder.mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def make(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", *words],
+        cwd=folder,
+        env={**inherited, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def program(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_programs_of_the_environment_are_found_in_a_folder_of_any_name(folder):
+    program(folder / ".venv/bin/python", f'exec "{sys.executable}" "$@"')
+    program(folder / ".venv/bin/jupyter-book", 'echo "$1 $2 with $(command -v jupyter-book)"')
+    program(folder / "installer", 'echo "$@" >> installed')
+    done = make(folder, "book", "INSTALLER=./installer")
+    assert done.returncode == 0, done.stdout
+    assert f"build . with {folder}/.venv/bin/jupyter-book" in done.stdout
+    installed = (folder / "installed").read_text().splitlines()
+    assert installed == ["--help", "install --quiet -c constraints.txt -r requirements.txt"]
+    make(folder, "book", "INSTALLER=./installer")
+    assert (folder / "installed").read_text().splitlines() == installed  # nothing is done twice
+
+
+def test_a_python_without_venv_says_what_to_install(folder, tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "ensurepip.py").write_text("raise ModuleNotFoundError('No module named ensurepip')")
+    done = make(folder, "book", f"PYTHON={sys.executable}", PYTHONPATH=str(hidden))
+    assert done.returncode == 2
+    assert "install: sudo apt-get install python3-venv" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (folder / ".venv").exists()  # nothing half made, which a second try would take
+
+
+def test_an_environment_without_pip_says_what_to_do(folder):
+    program(folder / ".venv/bin/python", 'echo "No module named pip" >&2; exit 1')
+    done = make(folder, "book")
+    assert done.returncode == 2
+    assert "There is no pip in .venv. Remove it and try again: rm -r .venv" in done.stdout
+    assert "INSTALLER='uv pip'" in done.stdout
+
+
+def test_a_cache_that_cannot_be_written_to_is_noticed_first(folder):
+    (folder / "file").write_text("no folder", encoding="utf-8")
+    for places in (
+        {"KDLAB_CACHE": str(folder / "file")},
+        {"KDLAB_CACHE": "", "XDG_CACHE_HOME": str(folder / "file")},
+        {"KDLAB_CACHE": "", "XDG_CACHE_HOME": "", "HOME": str(folder / "file")},
+    ):
+        done = make(folder, "book", **places)
+        assert done.returncode == 2
+        assert f"You cannot write to {folder}/file" in done.stdout
+        assert "Set KDLAB_CACHE to a folder of your own: KDLAB_CACHE=/tmp/kdlab make book" in (
+            done.stdout
+        )
+        assert not (folder / ".venv").exists()
