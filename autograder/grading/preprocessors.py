@@ -386,5 +386,5 @@ def prelude(check: Check, cases: list, nonce: str) -> str:
     They hold inputs, never answers; what they set in the kernel is a convenience for honest code
     and nothing that is trusted.
     """
-    text = json.dumps({"check": check.name, "nonce": nonce, "cases": question(check, cases)})
+    text = json.dumps({"check": check.name, "nonce": nonce, **question(check, cases)})
     return f"from autograder.kernel.asking import ask, check\nask({text!r})\n"
