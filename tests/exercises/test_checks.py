@@ -9,8 +9,17 @@ import pytest
 import torch
 
 from autograder.check import find_public, observe
-from autograder.evidence import encode, read_evidence, write_evidence
-from autograder.spec import Case, Check, FunctionCheck, generator, load_checks, question, run
+from autograder.evidence import Outcome, encode, read_evidence, write_evidence
+from autograder.spec import (
+    AnswerCheck,
+    Case,
+    Check,
+    FunctionCheck,
+    generator,
+    load_checks,
+    question,
+    run,
+)
 from autograder.verdict import Rubric, Status, Verdict, judge
 from exercises.bank import ANSWER, EXERCISES, Entry, entries, grade_id, solution, source
 
@@ -23,6 +32,7 @@ ALL_CHECKS = [
     for check in checks.values()
 ]
 FUNCTION_CHECKS = [param for param in ALL_CHECKS if isinstance(param.values[0], FunctionCheck)]
+ANSWER_CHECKS = [param for param in ALL_CHECKS if isinstance(param.values[0], AnswerCheck)]
 
 
 def grade(assignment: str, entry: Entry, seed: int) -> dict[str, Verdict]:
@@ -98,6 +108,8 @@ def test_bank_has_every_kind(assignment: str) -> None:
         recognised = {entry.expected[name] for entry in kinds["chaff"] if name in entry.expected}
         declared = {way.name for way in check.rubric(check.cases()).wrong_ways}
         assert recognised <= declared
+        if isinstance(check, AnswerCheck):
+            continue  # each of its mistakes is judged by a test of its own
         # Shared by several functions, a misconception needs one chaff among them.
         elsewhere = {wrong for entry in kinds["chaff"] for wrong in entry.expected.values()}
         assert declared <= recognised | elsewhere, declared - recognised - elsewhere
@@ -114,6 +126,16 @@ def test_every_misconception_loses_and_gets_its_own_hint(check: FunctionCheck, s
         assert verdict.misconception == wrong.name
         assert verdict.hint == wrong.hint
         assert verdict.section == wrong.section
+
+
+@pytest.mark.parametrize("check", ANSWER_CHECKS)
+def test_every_mistake_gets_its_own_hint_and_no_points(check: AnswerCheck) -> None:
+    rubric = check.rubric(check.cases())
+    for mistake in check.mistakes:
+        verdict = judge(rubric, [Outcome("returned", mistake.answer)])
+        assert verdict.points == 0
+        assert (verdict.misconception, verdict.hint) == (mistake.name, mistake.hint)
+    assert judge(rubric, [Outcome("returned", check.answer)]).points == check.points
 
 
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
