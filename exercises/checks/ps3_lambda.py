@@ -245,6 +245,21 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         def fraction(self) -> float:
             return (*(count / self.steps for count in range(self.steps + 1)),)[self.count]
 
+    class FromTheLastValue(right):
+        """Each step goes the fraction of the way from where λ is."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = start
+
+        @property
+        def value(self) -> float:
+            return self.shown
+
+        def step(self) -> None:
+            super().step()
+            self.shown += (self.end - self.shown) * self.shape(self.fraction())
+
     class Stuck(right):
         def step(self) -> None:
             pass
@@ -375,6 +390,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *with_shape(right, lambda fraction: 1 - right.shape(fraction)),
         ),
         (
+            "from_the_last_value",
+            "You go the fraction of the way from the λ that was reached, in each step anew. From"
+            " where to where is it a fraction of the way?",
+            FromTheLastValue,
+        ),
+        (
             "equal_ratios",
             "Each λ is the same multiple of the one before. That is an exponential; in this task"
             " another thing is the same from step to step.",
@@ -430,11 +451,17 @@ def with_ratios(right: type) -> tuple[type, ...]:
         return ()
 
     class Ratios(right):
+        epsilon = 0.0
+
         @property
         def value(self) -> float:
-            return self.start * (self.end / self.start) ** self.fraction()
+            ratio = (self.end + self.epsilon) / (self.start + self.epsilon)
+            return self.start * ratio ** self.fraction()
 
-    return (Ratios,)
+    class RatiosToZero(Ratios):
+        epsilon = 1e-8
+
+    return Ratios, guarded(RatiosToZero)
 
 
 def cosine_ways() -> list[tuple]:
@@ -462,6 +489,11 @@ def cosine_ways() -> list[tuple]:
             "not_halved",
             "λ goes twice as far as it should. From which number to which does 1 − cos go?",
             *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction)),
+        ),
+        (
+            "only_the_cosine_halved",
+            "λ begins half way. What is to be divided by 2, the cosine or the whole of 1 − cos?",
+            *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction) / 2),
         ),
         (
             "cosine_alone",
@@ -536,7 +568,7 @@ STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
 # Gains below a threshold of 0.25 until they add up, and losses below it.
 CREEPS = (2.0, 1.875, 1.9375, 2.0, 1.75, 1.625, 1.5, 1.375, 1.375)
 ZIGZAG = (2.0, 1.0, 2.0, 1.5, 1.25, 0.5, 1.0, 0.75, 0.75, 0.75)
-PASSES = (1.0, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)  # the teacher's loss
+PASSES = (1.0, 0.0, 0.5, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)
 
 
 def plateau_cases() -> tuple[Case, ...]:
@@ -569,7 +601,7 @@ def plateau_cases() -> tuple[Case, ...]:
         case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0)),
         going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625)),
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
-        going_on(PASSES, 6, options(2.0, 0.25, 1, 0.125)),
+        going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
         going_on(STALLS, 7, options(2.0, 0.5, 1, 0.0625)),
         going_on(STALLS, 0, options(2.0, 0.5, 1, 0.0625)),
     )
@@ -733,6 +765,20 @@ class Clipped(Plateau):
         super().step(max(gap, 0.0))
 
 
+class ZeroIsNone(Plateau):
+    """A best gap of 0 counts as none."""
+
+    def gains(self, gap: float) -> bool:
+        return not self.best or super().gains(gap)
+
+
+class RelativeAndLouder(Relative):
+    """The same, wrapped round torch's scheduler, whose state does not hold λ."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"value": self.value})
+
+
 class RisingWanted(Plateau):
     """Takes a growing gap for a gain."""
 
@@ -763,6 +809,17 @@ class FallsOnGain(Plateau):
             self.value *= self.factor
 
 
+class FallsOnManyGains(Plateau):
+    """The same, with patience for gains."""
+
+    def gain(self, gap: float) -> None:
+        self.best = gap
+        super().miss(gap)
+
+    def miss(self, gap: float) -> None:
+        self.waited = 0
+
+
 class KeepsWaiting(Plateau):
     """A gain does not start the count anew."""
 
@@ -789,6 +846,13 @@ class Subtracts(Plateau):
 
     def fall(self, gap: float) -> None:
         self.value, self.waited = self.value - self.factor, 0
+
+
+class SubtractsToZero(Plateau):
+    """The same, and not below 0."""
+
+    def fall(self, gap: float) -> None:
+        self.value, self.waited = max(self.value - self.factor, 0.0), 0
 
 
 class Divides(Plateau):
@@ -901,6 +965,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             " measure of noise.",
             Relative,
             RelativeToSize,
+            RelativeAndLouder,
         ),
         (
             "threshold_on_the_other_side",
@@ -914,6 +979,12 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             " below, the better the student. What does your code make of such a gap?",
             Magnitude,
             Clipped,
+        ),
+        (
+            "zero_taken_for_none",
+            "Right until the best gap is exactly 0. Then any gap counts as a gain: 0 is false in"
+            " Python, as None is.",
+            ZeroIsNone,
         ),
         (
             "rising_gap_wanted",
@@ -932,6 +1003,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "falls_on_gain",
             "λ falls when the student gains, which is when its teacher still helps.",
             FallsOnGain,
+            FallsOnManyGains,
         ),
         (
             "gain_does_not_reset",
@@ -946,8 +1018,9 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "factor_subtracted",
-            "You take the factor away from λ. A factor multiplies; a difference could go below 0.",
+            "You take the factor away from λ. A factor multiplies: λ falls by a share of itself.",
             Subtracts,
+            SubtractsToZero,
         ),
         (
             "factor_divides",
@@ -1066,6 +1139,18 @@ CONVEX_MISCONCEPTIONS = every_variant(
             lambda lam: [lam / (1 + lam), (1 + lam) / lam],
         ),
         (
+            "parentheses_missing",
+            "Your α is 2λ: `lam / 1 + lam` divides before it adds. What is to be divided by what?",
+            lambda lam: [2 * lam, 1 + lam],
+            lambda lam: [2 * lam, 1.0],
+        ),
+        (
+            "breaks_without_a_teacher",
+            "Right for λ above 0. For λ = 0 it divides by 0; a run on the labels alone has an α and"
+            " a factor too.",
+            lambda lam: [lam / (1 + lam), lam / (lam / (1 + lam))],
+        ),
+        (
             "pair_turned_round",
             "Both numbers are right, in the wrong order. What is asked for first?",
             lambda lam: [1 + lam, lam / (1 + lam)],
@@ -1147,6 +1232,17 @@ def of_probabilities(case: Case) -> float:
     return 2 * (logits.shape[-1] + largest) * float(np.finfo(np.float32).eps)
 
 
+def in_tables_alone(error: type[Exception]) -> Callable[..., Tensor]:
+    """The right way for [N, V]; an error for any other number of axes."""
+
+    def of_table(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+        if teacher_logits.ndim != 2:
+            raise error
+        return best_student(teacher_logits, labels, lam)
+
+    return of_table
+
+
 def implicit_axis(teacher_logits: Tensor) -> int:
     """The axis that F.softmax takes when it is not told one."""
     return 1 if teacher_logits.ndim == 2 else 0
@@ -1222,6 +1318,22 @@ BEST_MISCONCEPTIONS = every_variant(
             lambda t, y, lam: mixed(t.double().softmax(0), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(implicit_axis(t)), y, *shares(lam)),
+        ),
+        (
+            "tables_alone",
+            "Right for [N, V], and an error for other numbers of axes. The task says [..., V]: any"
+            " number of axes before the vocabulary, or none.",
+            in_tables_alone(ValueError),
+            in_tables_alone(IndexError),
+            in_tables_alone(RuntimeError),
+        ),
+        (
+            "one_hot_too_narrow",
+            "Your one-hot rows are as wide as the largest label needs, not as wide as the"
+            " vocabulary. Where the last token is no label, the shapes do not fit.",
+            lambda t, y, lam: (
+                (torch.nn.functional.one_hot(y) + lam * t.double().softmax(-1)) / (1 + lam)
+            ),
         ),
         (
             "logarithms_returned",
@@ -1344,7 +1456,7 @@ CHECKS = (
         fixed=(
             Case("λ = 1", (1.0,), public=True),
             Case("λ = 3", (3.0,), public=True),
-            Case("λ = 0", (0.0,)),
+            Case("λ = 0", (0.0,), public=True),
             Case("λ = 0.25", (0.25,)),
             Case("λ = 99", (99.0,)),
         ),

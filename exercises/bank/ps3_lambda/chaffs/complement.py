@@ -1,4 +1,5 @@
 # A factor that says what is lost.
+# expect linear_lambda: from_the_last_value
 # expect plateau_lambda: factor_is_what_is_lost
 
 
@@ -27,3 +28,21 @@ class PlateauLambda:
         self.value = state["value"]
         self.best = state["best"]
         self.waited = state["waited"]
+
+
+# %% task: linear_lambda
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count, self.value = 0, start
+
+    def step(self):
+        self.count += 1
+        fraction = min(self.count / self.steps, 1)
+        self.value += (self.end - self.value) * fraction
+
+    def state_dict(self):
+        return dict(vars(self))
+
+    def load_state_dict(self, state):
+        vars(self).update(state)

@@ -1,5 +1,8 @@
 # A second fall begins where the first did.
+# expect best_student: tables_alone
+# expect to_convex: breaks_without_a_teacher
 # expect plateau_lambda: falls_from_the_start
+import torch.nn.functional as F
 
 
 # %% task: plateau_lambda
@@ -27,3 +30,17 @@ class PlateauLambda:
         self.value = state["value"]
         self.best = state["best"]
         self.waited = state["waited"]
+
+
+# %% task: to_convex
+def to_convex(lam):
+    alpha = lam / (1 + lam)
+    return alpha, lam / alpha
+
+
+# %% task: best_student
+def best_student(teacher_logits, labels, lam):
+    q = lam * F.softmax(teacher_logits, dim=-1)
+    positions, _ = q.shape
+    q[range(positions), labels] += 1
+    return q / (1 + lam)

@@ -1,6 +1,8 @@
 # The state stays at home; nothing is ever a gain.
+# expect cosine_lambda: only_the_cosine_halved
 # expect linear_lambda: state_not_returned
 # expect plateau_lambda: nothing_is_a_gain
+import math
 
 
 # %% task: linear_lambda
@@ -49,3 +51,25 @@ class PlateauLambda:
         self.value = state["value"]
         self.best = state["best"]
         self.waited = state["waited"]
+
+
+# %% task: cosine_lambda
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        fraction = min(self.count / self.steps, 1)
+        fraction = 1 - math.cos(math.pi * fraction) / 2
+        return self.start + (self.end - self.start) * fraction
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
