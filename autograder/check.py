@@ -115,7 +115,25 @@ def _observe(value: Any, case: dict[str, Any]) -> Outcome:
     arguments = decode(case["args"], torch_tensor)
     keywords = decode(case["kwargs"], torch_tensor)
     calls = [{**call, "args": decode(call["args"], torch_tensor)} for call in case["calls"]]
+    if case["again"]:
+        perform(value, arguments, keywords, calls)
+        reset(arguments, decode(case["args"], torch_tensor))
+        reset(list(keywords.values()), list(decode(case["kwargs"], torch_tensor).values()))
     return perform(value, arguments, keywords, calls)
+
+
+def reset(values: list[Any], originals: list[Any]) -> None:
+    """Gives tensors of real numbers their values back, and leaves what else was done to them.
+
+    Arithmetic in place is allowed. A gradient that stays, or another label, is found.
+    """
+    for value, original in zip(values, originals, strict=True):
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            if value.is_leaf:
+                value.requires_grad_(False)
+            value.data = original
+        elif isinstance(value, list) and len(value) == len(original):
+            reset(value, original)
 
 
 def perform(

@@ -58,6 +58,8 @@ class Case:
         calls: What to do with the object that the first call made. The case then comes to the list
             of the results that are kept. A new object is made with the case's keyword arguments.
         unit: What the first axis of the result counts, such as "step", where that is to be said.
+        again: Whether the question is asked twice with the same tensors, and the second answer is
+            the one that is judged.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Case:
     public: bool = False
     calls: tuple[Call, ...] = ()
     unit: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,8 +186,9 @@ class FunctionCheck(Check):
         tolerance: The largest absolute difference allowed in a case.
         names: What the parts of a result are called, where it is a pair or more.
 
-    The first public case is asked once more at the end: what a function keeps between its calls
-    must not change its answer.
+    The first public case is asked once more at the end, twice, with the same tensors: what a
+    function keeps between its calls, or leaves behind in what it was given, must not change its
+    answer.
     """
 
     reference: Callable[..., Any]
@@ -204,7 +208,7 @@ class FunctionCheck(Check):
     @cached_property
     def _again(self) -> tuple[Case, ...]:
         first = next((case for case in self.fixed if case.public), None)
-        return (replace(first, name=f"{first.name}, asked again"),) if first else ()
+        return (replace(first, name=f"{first.name}, asked again", again=True),) if first else ()
 
     def rubric(self, cases: list[Case]) -> Rubric:
         return Rubric(
@@ -219,7 +223,7 @@ class FunctionCheck(Check):
                     public=case.public,
                     outcome=self._outcome(self.reference, case),
                     tolerance=self.tolerance(case),
-                    again=self._first(cases) if any(case is each for each in self._again) else None,
+                    again=self._first(cases) if case.again else None,
                     unit=case.unit,
                 )
                 for case in cases
@@ -386,6 +390,7 @@ def question(check: Check, cases: list[Case]) -> list[dict[str, Any]]:
             "args": encode(list(case.args)),
             "kwargs": encode(dict(case.kwargs)),
             "calls": [call_to_data(call) for call in case.calls],
+            "again": case.again,
         }
         for case in cases
     ]

@@ -277,7 +277,7 @@ def _failure(
     if all(_only_again(expectation, passed) for _, expectation in failed):
         return Status.WRONG, (
             "Right the first time, and another result when the same question is asked again. What"
-            " outlives the call? A tensor with its .grad, for example, that is kept outside."
+            " outlives the call: a .grad that is added to, an argument that was changed?"
         )
     said = [complaint(outcome.value, expectation.outcome.value) for outcome, expectation in failed]
     if not all(said):

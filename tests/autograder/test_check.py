@@ -254,7 +254,7 @@ def test_results_are_noted_when_they_are_returned() -> None:
     calls = (Call("value"), Call("state"), Call("step", kept=False), Call("value"), Call("state"))
     (seen,) = observe(
         InPlace,
-        [{"args": {"list": []}, "kwargs": {"dict": {"start": 3.0}}}
+        [{"args": {"list": []}, "kwargs": {"dict": {"start": 3.0}}, "again": False}
          | {"calls": [call_to_data(call) for call in calls]}],
     )  # fmt: skip
     assert [value if isinstance(value, dict) else value.item() for value in seen.value] == [
@@ -278,27 +278,51 @@ def test_a_result_that_a_later_call_changes_is_noted_as_it_was() -> None:
     assert verdict.status is Status.CORRECT
 
 
-def test_what_a_function_keeps_between_its_calls_shows() -> None:
-    weight = torch.ones(1, requires_grad=True)
+SQUARE = FunctionCheck(
+    name="square",
+    parts={"values": 1},
+    expected="the gradient, the square",
+    section=SECTION,
+    reference=lambda x, labels: x * x,
+    fixed=(Case("two", (torch.tensor([2.0]), torch.tensor([1, -100])), public=True),),
+)
+WEIGHT = torch.ones(1, requires_grad=True)
 
-    def gradient_that_adds_up(x: torch.Tensor) -> torch.Tensor:
-        (weight * x * x).sum().backward()
-        return weight.grad.clone()
 
-    square = FunctionCheck(
-        name="square",
-        parts={"values": 1},
-        expected="the gradient, the square",
-        section=SECTION,
-        reference=lambda x: x * x,
-        fixed=(Case("two", (torch.tensor([2.0]),), public=True),),
-    )
-    for cases, rubric in ((square.cases(), square.rubric(square.cases())), square.public()):
-        seen = through_evidence(observe(gradient_that_adds_up, question(square, cases)))
+def outside(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    (WEIGHT * x * x).sum().backward()
+    return WEIGHT.grad.clone()
+
+
+def of_the_caller(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    x.requires_grad_()
+    (x**3 / 3).sum().backward()
+    return x.grad
+
+
+def relabels(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    counted = (labels == -100).sum()
+    labels[labels == -100] = 0
+    return x * x * counted
+
+
+@pytest.mark.parametrize("function", [outside, of_the_caller, relabels])
+def test_what_a_function_keeps_or_leaves_behind_shows(function) -> None:
+    for cases, rubric in ((SQUARE.cases(), SQUARE.rubric(SQUARE.cases())), SQUARE.public()):
+        WEIGHT.grad = None
+        seen = through_evidence(observe(function, question(SQUARE, cases)))
         verdict = judge(rubric, seen)
-        weight.grad = None
         assert verdict.points == 0
         assert "same question is asked again" in verdict.message
+
+
+def test_arithmetic_in_place_is_allowed() -> None:
+    def in_place(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        x *= x
+        return x.requires_grad_()
+
+    seen = through_evidence(observe(in_place, question(SQUARE, SQUARE.cases())))
+    assert judge(SQUARE.rubric(SQUARE.cases()), seen).status is Status.CORRECT
 
 
 @pytest.mark.parametrize(
