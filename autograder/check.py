@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from autograder.evidence import (
     MIME,
     Outcome,
@@ -81,6 +84,19 @@ def check(name: str, value: Any) -> None:
     _publish(text, plain, html)
 
 
+def kept(value: Any) -> Any:
+    """A result as it is now, whatever is done to its tensors later."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(map(kept, value))
+    if type(value) is dict:
+        return {key: kept(item) for key, item in value.items()}
+    return value
+
+
 def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
     """Asks every case and notes what came back.
 
@@ -99,7 +115,25 @@ def _observe(value: Any, case: dict[str, Any]) -> Outcome:
     arguments = decode(case["args"], torch_tensor)
     keywords = decode(case["kwargs"], torch_tensor)
     calls = [{**call, "args": decode(call["args"], torch_tensor)} for call in case["calls"]]
+    if case["again"]:
+        perform(value, arguments, keywords, calls)
+        reset(arguments, decode(case["args"], torch_tensor))
+        reset(list(keywords.values()), list(decode(case["kwargs"], torch_tensor).values()))
     return perform(value, arguments, keywords, calls)
+
+
+def reset(values: list[Any], originals: list[Any]) -> None:
+    """Gives tensors of real numbers their values back, and leaves what else was done to them.
+
+    Arithmetic in place is allowed. A gradient that stays, or another label, is found.
+    """
+    for value, original in zip(values, originals, strict=True):
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            if value.is_leaf:
+                value.requires_grad_(False)
+            value.data = original
+        elif isinstance(value, list) and len(value) == len(original):
+            reset(value, original)
 
 
 def perform(
@@ -122,8 +156,9 @@ def perform(
     try:
         made = function(*args, **kwargs)
         if not calls:
-            return Outcome("returned", made)
+            return Outcome("returned", kept(made))
         results: list[Any] = []
+        shown: list[Any] = []
         for call in calls:
             given = call["args"] if call["given"] is None else [results[call["given"]]]
             if call["name"] is None:
@@ -132,8 +167,9 @@ def perform(
                 result = getattr(made, call["name"])
                 result = result(*given) if callable(result) else result
             results.append(result)
-        kept = [result for result, call in zip(results, calls, strict=True) if call["kept"]]
-        return Outcome("returned", kept)
+            if call["kept"]:
+                shown.append(kept(result))
+        return Outcome("returned", shown)
     except (Exception, SystemExit) as error:  # a KeyboardInterrupt is the grader's time limit
         return Outcome("raised", type=type(error).__name__, message=_message(error))
 
@@ -184,7 +220,7 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
     plain = [title, message]
     if verdict.hint:
         plain.append(f"Hint: {verdict.hint}")
-    plain += notes
+    plain += [note.to_text() for note in notes]
     if not ok:
         plain.append(f"Expected: {verdict.expected}")
         plain.append(f"Read: {section.number} {section.title} ({section.url})")

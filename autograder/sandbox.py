@@ -39,7 +39,16 @@ from autograder.warm import KERNEL, KERNELS, SCRATCH
 POOL = "AUTOGRADER_WARM_POOL"  # environment variable: the folder of the open pool
 INSTALL = "sudo apt-get install bubblewrap   # or: sudo dnf install bubblewrap"
 CODE = "/run/code"  # inside: what of our packages a notebook may import
-OURS = ("__init__", "check", "evidence", "verdict", "warm")  # of this package; the rest judges
+OURS = (  # of this package; the rest judges
+    "__init__",
+    "agreement",
+    "check",
+    "comparison",
+    "evidence",
+    "explanation",
+    "verdict",
+    "warm",
+)
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
 PYTHON = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
 DETAILS = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")

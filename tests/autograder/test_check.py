@@ -1,8 +1,11 @@
 """`check` on the student's machine, and what it does when the grader has asked."""
 
 import json
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +20,7 @@ from autograder.spec import (
     Misconception,
     Mistake,
     Option,
+    call_to_data,
     choice,
     load_checks,
     public_data,
@@ -57,13 +61,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_right_function_is_told_so(desk: Path, capsys: pytest.CaptureFixture) -> None:
     check("double", lambda x: x + x)
-    assert "public case is right" in capsys.readouterr().out
+    assert "all 2 public cases are right" in capsys.readouterr().out
 
 
 def test_a_wrong_function_gets_its_hint(desk: Path, capsys: pytest.CaptureFixture) -> None:
     check("double", lambda x: x**2)
     out = capsys.readouterr().out
-    for words in ("wrong", "0 of 1", "expected [2.] of shape [1]", "Not the square.", SECTION.url):
+    for words in ("wrong", "0 of 2", "expected 2, got 1", "Not the square.", SECTION.url):
         assert words in out
 
 
@@ -111,7 +115,7 @@ def test_a_missing_file_is_named_with_the_remedy(
 
 def test_what_ships_has_neither_answers_nor_hidden_cases() -> None:
     data = public_data([DOUBLE, CHOICE])
-    assert len(data["double"]["cases"]) == 1
+    assert len(data["double"]["cases"]) == 2  # one, asked twice
     text = json.dumps(data)
     assert "hidden seven" not in text
     assert "Never a." not in text
@@ -136,8 +140,8 @@ def test_every_case_gets_inputs_of_its_own() -> None:
 
     cases = question(DOUBLE, DOUBLE.cases())
     for _ in range(2):
-        one, seven = observe(in_place, cases)
-        assert (one.value.item(), seven.value.item()) == (2, 14)
+        one, seven, again = observe(in_place, cases)
+        assert (one.value.item(), seven.value.item(), again.value.item()) == (2, 14, 2)
 
 
 def test_exits_and_hostile_exceptions_are_noted() -> None:
@@ -167,10 +171,10 @@ def test_an_interrupt_is_not_swallowed() -> None:
 
 def test_describe_counts_the_public_cases() -> None:
     rubric = DOUBLE.public()[1]
-    ok, plain, html = describe(rubric, [Outcome("returned", 0.0)])
+    ok, plain, html = describe(rubric, [Outcome("returned", 0.0)] * 2)
     assert not ok
-    assert "0 of 1 public cases are right" in plain
-    assert "0 of 1 public cases are right" in html
+    assert "0 of 2 public cases are right" in plain
+    assert "0 of 2 public cases are right" in html
 
 
 class Counter:
@@ -230,11 +234,133 @@ def test_an_object_is_judged_by_a_sequence_of_calls() -> None:
     )
     cases = counter.cases()
     asked = json.loads(json.dumps(question(counter, cases)))
-    (seen,) = observe(Counter, asked)
-    assert seen.value == [4, 4]
+    assert [seen.value for seen in observe(Counter, asked)] == [[4, 4], [4, 4]]
     assert judge(counter.rubric(cases), observe(ByMethod, asked)).status is Status.CORRECT
     assert judge(counter.rubric(cases), observe(Forgetful, asked)).misconception == "forgetful"
     assert observe(lambda start: None, asked)[0].type == "AttributeError"
+
+
+def test_results_are_noted_when_they_are_returned() -> None:
+    """λ in a tensor that the next step changes in place, a dict that goes on living."""
+
+    class InPlace:
+        def __init__(self, *, start: float) -> None:
+            self.value, self.state = torch.tensor(start), {"steps": [0]}
+
+        def step(self) -> None:
+            self.value -= 1
+            self.state["steps"][0] += 1
+
+    calls = (Call("value"), Call("state"), Call("step", kept=False), Call("value"), Call("state"))
+    (seen,) = observe(
+        InPlace,
+        [{"args": {"list": []}, "kwargs": {"dict": {"start": 3.0}}, "again": False}
+         | {"calls": [call_to_data(call) for call in calls]}],
+    )  # fmt: skip
+    assert [value if isinstance(value, dict) else value.item() for value in seen.value] == [
+        3.0,
+        {"steps": [0]},
+        2.0,
+        {"steps": [1]},
+    ]
+
+
+def test_a_result_that_a_later_call_changes_is_noted_as_it_was() -> None:
+    buffer = torch.zeros(1)
+
+    def into_a_buffer(x: torch.Tensor) -> torch.Tensor:
+        return buffer.copy_(2 * x)
+
+    cases = DOUBLE.cases()
+    verdict = judge(
+        DOUBLE.rubric(cases), through_evidence(observe(into_a_buffer, question(DOUBLE, cases)))
+    )
+    assert verdict.status is Status.CORRECT
+
+
+SQUARE = FunctionCheck(
+    name="square",
+    parts={"values": 1},
+    expected="the gradient, the square",
+    section=SECTION,
+    reference=lambda x, labels: x * x,
+    fixed=(Case("two", (torch.tensor([2.0]), torch.tensor([1, -100])), public=True),),
+)
+WEIGHT = torch.ones(1, requires_grad=True)
+
+
+def outside(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    (WEIGHT * x * x).sum().backward()
+    return WEIGHT.grad.clone()
+
+
+def of_the_caller(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    x.requires_grad_()
+    (x**3 / 3).sum().backward()
+    return x.grad
+
+
+def relabels(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    counted = (labels == -100).sum()
+    labels[labels == -100] = 0
+    return x * x * counted
+
+
+@pytest.mark.parametrize("function", [outside, of_the_caller, relabels])
+def test_what_a_function_keeps_or_leaves_behind_shows(function) -> None:
+    for cases, rubric in ((SQUARE.cases(), SQUARE.rubric(SQUARE.cases())), SQUARE.public()):
+        WEIGHT.grad = None
+        seen = through_evidence(observe(function, question(SQUARE, cases)))
+        verdict = judge(rubric, seen)
+        assert verdict.points == 0
+        assert "same question is asked again" in verdict.message
+
+
+def test_arithmetic_in_place_is_allowed() -> None:
+    def in_place(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        x *= x
+        return x.requires_grad_()
+
+    seen = through_evidence(observe(in_place, question(SQUARE, SQUARE.cases())))
+    assert judge(SQUARE.rubric(SQUARE.cases()), seen).status is Status.CORRECT
+
+
+@pytest.mark.parametrize(
+    "value", [Fraction(1, 3), Decimal("0.3333333"), np.float32(1 / 3), np.array(1 / 3)], ids=repr
+)
+def test_numbers_of_all_kinds_are_numbers(value) -> None:
+    verdict = judge(NUMBER.rubric(NUMBER.cases()), through_evidence(observe(value, [{}])))
+    assert verdict.status is Status.CORRECT
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        ("0.33", "text"),
+        ([0.33], "a list"),
+        (torch.tensor([0.33]), "a tensor with 1 axis"),
+        ({1, 3}, "a set"),
+        (1j, "a complex"),
+        (lambda: 0.33, "a function"),
+        (True, "True or False"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_number_is_named(value, came: str) -> None:
+    verdict = judge(NUMBER.rubric(NUMBER.cases()), through_evidence(observe(value, [{}])))
+    assert verdict.message == f"The answer must be a number, and this is {came}."
+
+
+def test_a_ranking_in_another_form_is_named_or_taken() -> None:
+    for value in (np.array(["a", "b"]), ("a", "b"), ["A ", "b"]):
+        verdict = judge(RANKING.rubric(RANKING.cases()), through_evidence(observe(value, [{}])))
+        assert verdict.status is Status.CORRECT
+    verdict = judge(RANKING.rubric(RANKING.cases()), through_evidence(observe("ab", [{}])))
+    assert verdict.message.endswith("That is a pair, and this is text.")
+
+
+def through_evidence(outcomes: list[Outcome]) -> list[Outcome]:
+    return [decode_outcome(encode_outcome(outcome)) for outcome in outcomes]
 
 
 RANKING = AnswerCheck(

@@ -166,7 +166,7 @@ def test_hard_coded_public_cases_earn_nothing(check: FunctionCheck) -> None:
     outcomes = [known.get(str(asked), fallback) for asked in question(check, cases)]
     verdict = judge(rubric, outcomes)
     assert verdict.points == 0
-    assert verdict.message == "Right on the public cases, wrong on others."
+    assert verdict.message.startswith("Right on the public cases, wrong on others.")
     for value in (0.0, 1.0, torch.zeros(3), None):
         assert (
             judge(rubric, [run(lambda *_, _v=value, **__: _v, case) for case in cases]).points == 0
