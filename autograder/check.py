@@ -165,7 +165,8 @@ def perform(
                 made = result = function(*given, **kwargs)
             else:
                 result = getattr(made, call["name"])
-                result = result(*given) if callable(result) else result
+                if callable(result) or not call["kept"]:  # what is kept may be an attribute
+                    result = result(*given)
             results.append(result)
             if call["kept"]:
                 shown.append(kept(result))

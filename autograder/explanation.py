@@ -92,8 +92,8 @@ def _weight(wrong: Outcome, came: Outcome) -> int:
 
 
 def _gist(message: str) -> str:
-    """An exception's message without the numbers in it."""
-    return re.sub(r"\d+", "#", message)
+    """An exception's message without the numbers in it, or without the key that is missing."""
+    return re.sub(r"\d+|^'[^']*'$", "#", message)
 
 
 def _telling(value: Any) -> bool:

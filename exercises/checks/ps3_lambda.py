@@ -202,8 +202,8 @@ def with_shared_state(right: type, remembered: tuple[str, ...], *, alive: bool) 
     return Shared
 
 
-def without_state(right: type) -> type:
-    """A schedule whose state_dict() returns nothing."""
+def without_state(right: type) -> tuple[type, type]:
+    """Schedules whose state_dict() returns nothing; they take the state apart or look into it."""
 
     class Stateless(right):
         def state_dict(self) -> None:
@@ -212,7 +212,11 @@ def without_state(right: type) -> type:
         def load_state_dict(self, state: None) -> None:
             vars(self).update(state)
 
-    return Stateless
+    class StatelessAndAsked(Stateless):
+        def load_state_dict(self, state: None) -> None:
+            self.count = state["count"]
+
+    return Stateless, StatelessAndAsked
 
 
 def with_emptied_state(right: type, remembered: tuple[str, ...]) -> type:
@@ -239,11 +243,11 @@ def with_live_state(right: type) -> type:
 def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
     """The ways in which a planned schedule goes wrong."""
 
-    class Endless(right):
-        """A table of all values, and no value after it."""
-
-        def fraction(self) -> float:
-            return (*(count / self.steps for count in range(self.steps + 1)),)[self.count]
+    def ending(table: Callable[[list[float]], Any]) -> type:
+        """A table of all fractions, and none after its end."""
+        return with_fraction(
+            right, lambda count, steps: float(table([n / steps for n in range(steps + 1)])[count])
+        )
 
     class FromTheLastValue(right):
         """Each step goes the fraction of the way from where λ is."""
@@ -375,7 +379,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "no_value_past_the_end",
             "Right up to the end, but after it your schedule has no value and raises an error."
             " Training often runs a little longer than planned; what should λ be then?",
-            Endless,
+            *(ending(table) for table in (list, tuple, np.array, torch.tensor)),
         ),
         (
             "cut_on_the_wrong_side",
@@ -431,7 +435,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             CountsAnew,
             CountsAnewByIncrements,
         ),
-        (*STATE_NOT_RETURNED, without_state(right)),
+        (*STATE_NOT_RETURNED, *without_state(right)),
         (
             *STATE_IS_ALIVE,
             with_live_state(right),
@@ -529,8 +533,12 @@ class Plateau:
     first = math.inf  # the best gap before there is one
 
     def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
-        self.start, self.value, self.factor, self.patience = start, start, factor, patience
+        self.start, self.lam, self.factor, self.patience = start, start, factor, patience
         self.threshold, self.best, self.waited = threshold, self.first, 0
+
+    @property
+    def value(self) -> float:
+        return self.lam
 
     def gains(self, gap: float) -> bool:
         return gap < self.best - self.threshold
@@ -553,7 +561,7 @@ class Plateau:
             self.fall(gap)
 
     def fall(self, gap: float) -> None:
-        self.value, self.waited = self.value * self.factor, 0
+        self.lam, self.waited = self.lam * self.factor, 0
 
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -674,7 +682,7 @@ class Cascade(Plateau):
     """After the first fall, a fall at every evaluation without a gain."""
 
     def fall(self, gap: float) -> None:
-        self.value *= self.factor
+        self.lam *= self.factor
 
 
 class FreshStart(Plateau):
@@ -776,7 +784,7 @@ class RelativeAndLouder(Relative):
     """The same, wrapped round torch's scheduler, whose state does not hold λ."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state | {"value": self.value})
+        vars(self).update(state | {"lam": self.lam})
 
 
 class RisingWanted(Plateau):
@@ -806,7 +814,7 @@ class FallsOnGain(Plateau):
     def step(self, gap: float) -> None:
         if self.gains(gap):
             self.best = gap
-            self.value *= self.factor
+            self.lam *= self.factor
 
 
 class FallsOnManyGains(Plateau):
@@ -845,41 +853,41 @@ class Subtracts(Plateau):
     """λ − factor for λ · factor."""
 
     def fall(self, gap: float) -> None:
-        self.value, self.waited = self.value - self.factor, 0
+        self.lam, self.waited = self.lam - self.factor, 0
 
 
 class SubtractsToZero(Plateau):
     """The same, and not below 0."""
 
     def fall(self, gap: float) -> None:
-        self.value, self.waited = max(self.value - self.factor, 0.0), 0
+        self.lam, self.waited = max(self.lam - self.factor, 0.0), 0
 
 
 class Divides(Plateau):
     """λ / factor for λ · factor."""
 
     def fall(self, gap: float) -> None:
-        self.value, self.waited = self.value / self.factor, 0
+        self.lam, self.waited = self.lam / self.factor, 0
 
 
 class Complements(Plateau):
     """λ · (1 − factor) for λ · factor."""
 
     def fall(self, gap: float) -> None:
-        self.value, self.waited = self.value * (1 - self.factor), 0
+        self.lam, self.waited = self.lam * (1 - self.factor), 0
 
 
 class FallsOnce(Plateau):
     """A fall begins at the start value."""
 
     def fall(self, gap: float) -> None:
-        self.value, self.waited = self.start * self.factor, 0
+        self.lam, self.waited = self.start * self.factor, 0
 
 
 class Silent(Plateau):
     """`value` is None."""
 
-    value = property(lambda self: None, lambda self, value: None)
+    value = None
 
 
 def remembering(*names: str) -> type:
@@ -892,7 +900,7 @@ def remembering(*names: str) -> type:
     return Remembers
 
 
-WATCHED = ("value", "best", "waited")
+WATCHED = ("lam", "best", "waited")
 PLATEAU_MISCONCEPTIONS = every_variant(
     (
         (
@@ -1052,20 +1060,20 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "watched_not_restored",
             "λ comes back, but after loading a state the first gap counts as a gain, whatever it"
             " is. What else does step() remember from one call to the next?",
-            remembering("value"),
-            remembering("value", "waited"),
+            remembering("lam"),
+            remembering("lam", "waited"),
         ),
         (
             "count_not_restored",
             "λ and the best gap come back, but not for how long there was no gain.",
-            remembering("value", "best"),
+            remembering("lam", "best"),
         ),
         (
             "lambda_not_restored",
             "What your schedule watched comes back, but λ itself begins at its start again.",
             remembering("best", "waited"),
         ),
-        (*STATE_NOT_RETURNED, without_state(Plateau)),
+        (*STATE_NOT_RETURNED, *without_state(Plateau)),
         (
             *STATE_IS_ALIVE,
             with_live_state(Plateau),
@@ -1232,15 +1240,25 @@ def of_probabilities(case: Case) -> float:
     return 2 * (logits.shape[-1] + largest) * float(np.finfo(np.float32).eps)
 
 
-def in_tables_alone(error: type[Exception]) -> Callable[..., Tensor]:
-    """The right way for [N, V]; an error for any other number of axes."""
+def unpacked(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The right way, for [N, V] alone."""
+    _positions, _size = teacher_logits.shape
+    return best_student(teacher_logits, labels, lam)
 
-    def of_table(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
-        if teacher_logits.ndim != 2:
-            raise error
-        return best_student(teacher_logits, labels, lam)
 
-    return of_table
+def indexed(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The same, where the label's place is found by two indices."""
+    q = lam * teacher_logits.double().softmax(-1)
+    q[torch.arange(len(q)), labels] += 1
+    return q / (1 + lam)
+
+
+def looped(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The same, row by row."""
+    q = lam * teacher_logits.double().softmax(-1)
+    for row, label in zip(q, labels, strict=False):
+        row[label] += 1
+    return q / (1 + lam)
 
 
 def implicit_axis(teacher_logits: Tensor) -> int:
@@ -1321,11 +1339,11 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "tables_alone",
-            "Right for [N, V], and an error for other numbers of axes. The task says [..., V]: any"
+            "Right for [N, V], and not for other numbers of axes. The task says [..., V]: any"
             " number of axes before the vocabulary, or none.",
-            in_tables_alone(ValueError),
-            in_tables_alone(IndexError),
-            in_tables_alone(RuntimeError),
+            unpacked,
+            indexed,
+            looped,
         ),
         (
             "one_hot_too_narrow",
@@ -1462,6 +1480,7 @@ CHECKS = (
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
         misconceptions=CONVEX_MISCONCEPTIONS,
+        names=("alpha", "factor"),
         tolerance=lambda case: 4 * (1 + case.args[0]) * float(np.finfo(np.float32).eps),
     ),
     FunctionCheck(
