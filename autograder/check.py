@@ -9,7 +9,8 @@ come from the grader (`ask`), and it judges the evidence elsewhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from autograder.verdict import (
 PUBLIC_SUFFIX = ".public.json"
 
 _asked: dict[str, Any] | None = None
+_failing: set[str] = set()  # tasks whose public check failed when it was last run here
 
 
 class CheckFailed(Exception):
@@ -50,7 +52,7 @@ def ask(text: str) -> None:
     """Takes the grader's question for the next `check` of its name.
 
     Args:
-        text: JSON with "check", "nonce" and "cases".
+        text: JSON with "check", "nonce", "cases" and "right".
     """
     global _asked
     _asked = loads(text)
@@ -71,6 +73,8 @@ def check(name: str, value: Any) -> None:
     if _asked is not None and _asked["check"] == name:
         question, _asked = _asked, None
         outcomes = observe(value, question["cases"])
+        if question["right"]:
+            outcomes += observe_with(question["right"], value, question["cases"])
         _publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
         return
 
@@ -78,7 +82,8 @@ def check(name: str, value: Any) -> None:
     text = write_evidence(name, "", observe(value, public["cases"]))
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
-    ok, plain, html = describe(rubric, outcomes)
+    ok, plain, html = describe(rubric, outcomes, [n for n in rubric.uses if n in _failing])
+    (_failing.discard if ok else _failing.add)(name)
     if os.environ.get("NBGRADER_VALIDATING") and not ok:
         raise CheckFailed(plain)
     _publish(text, plain, html)
@@ -105,6 +110,34 @@ def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
         cases: Data as `autograder.spec.question` makes it.
     """
     return [_observe(value, case) for case in cases]
+
+
+def observe_with(
+    right: dict[str, list[str]], value: Any, cases: list[dict[str, Any]]
+) -> list[Outcome]:
+    """Asks every case while right functions stand in the place of the student's own.
+
+    Args:
+        right: By the name to replace, the name and the source of a function.
+        value: The student's function.
+        cases: Data as `autograder.spec.question` makes it.
+    """
+    space = getattr(value, "__globals__", None)
+    if space is None:
+        space = getattr(sys.modules.get(getattr(value, "__module__", "")), "__dict__", {})
+    functions = {}
+    for name, (defined, source) in right.items():
+        own: dict[str, Any] = {"torch": torch, "F": torch.nn.functional}
+        exec(source, own)
+        functions[name] = own[defined]
+    before = {name: space[name] for name in functions if name in space}
+    space.update(functions)
+    try:
+        return observe(value, cases)
+    finally:
+        for name in functions:
+            space.pop(name, None)
+        space.update(before)
 
 
 def _observe(value: Any, case: dict[str, Any]) -> Outcome:
@@ -198,8 +231,15 @@ def find_public(name: str) -> dict[str, Any]:
     )
 
 
-def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
+def describe(
+    rubric: Rubric, outcomes: list[Outcome], failing: Sequence[str] = ()
+) -> tuple[bool, str, str]:
     """Says how the public cases went.
+
+    Args:
+        rubric: The rubric of the public cases.
+        outcomes: What they came to.
+        failing: The earlier tasks that the answer may call and whose own checks fail.
 
     Returns:
         Whether all is well so far, and the words as plain text and as HTML.
@@ -216,6 +256,12 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
         notes = []
     elif notes:
         message += f" {total - len(notes)} of {total} public cases are right."
+    if failing and not ok and verdict.status is not Status.NOT_RUN:
+        names = " and ".join(f"`{name}`" for name in failing)
+        message += (
+            f" The check of {names} fails too. If your answer calls that, mend it first; grading"
+            " tries this answer with a right version of it as well."
+        )
     section = verdict.section
     plain = [title, message]
     if verdict.hint:

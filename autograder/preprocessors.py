@@ -27,8 +27,16 @@ from traitlets import Integer, Unicode
 from autograder.check import PUBLIC_SUFFIX
 from autograder.evidence import MAX_CHARACTERS, MIME, Outcome, Refused, read_evidence
 from autograder.sandbox import MiB, SandboxKernelManager, withheld_modules
-from autograder.spec import Check, generator, load_checks, public_data, question
-from autograder.verdict import Rubric, Status, Verdict, judge, raised_status, unjudged
+from autograder.spec import (
+    Check,
+    generator,
+    load_checks,
+    public_data,
+    question,
+    right_versions,
+    to_replace,
+)
+from autograder.verdict import Rubric, Status, Verdict, judge_either, raised_status, unjudged
 
 VERDICT_MIME = "application/vnd.autograder.verdict+json"
 
@@ -167,7 +175,7 @@ class Judge(Execute):
         self._withheld = withheld_modules(path)
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
-        self._verdicts: dict[int, tuple[Verdict, list[str]]] = {}
+        self._verdicts: dict[int, tuple[Verdict, list[str], list[str]]] = {}
         self._room = self.output_mb * MiB
         self._deadline: float | None = None
         nb, resources = super().preprocess(nb, resources)
@@ -193,12 +201,15 @@ class Judge(Execute):
         rubric = check.rubric(cases)
         nonce = secrets.token_hex(16)
         source = cell.source
-        cell.source = prelude(check, cases, nonce) + source
+        judged = {verdict.check: verdict for verdict, _, _ in self._verdicts.values()}
+        replaced = to_replace(check, judged)
+        cell.source = prelude(check, cases, nonce, replaced) + source
         try:
             status = self._execute(cell, resources, index)
         finally:
             cell.source = source
-        self._verdicts[index] = self._judge(cell, rubric, nonce, status)
+        verdict, evidence = self._judge(cell, rubric, nonce, status, replaced)
+        self._verdicts[index] = verdict, evidence, replaced
         return cell, resources
 
     def _execute(
@@ -280,7 +291,12 @@ class Judge(Execute):
         """Widgets have no front end here."""
 
     def _judge(
-        self, cell: NotebookNode, rubric: Rubric, nonce: str, status: tuple[Status, str] | None
+        self,
+        cell: NotebookNode,
+        rubric: Rubric,
+        nonce: str,
+        status: tuple[Status, str] | None,
+        replaced: list[str],
     ) -> tuple[Verdict, list[str]]:
         if status is not None:
             return unjudged(rubric, *status), []
@@ -289,14 +305,13 @@ class Judge(Execute):
             return self._without_evidence(rubric), []
         if len(texts) > 1:
             return unjudged(rubric, Status.REFUSED, "The cell published evidence twice."), texts
+        count = len(rubric.expectations) * (2 if replaced else 1)
         try:
-            outcomes = read_evidence(
-                texts[0], check=rubric.check, nonce=nonce, count=len(rubric.expectations)
-            )
+            outcomes = read_evidence(texts[0], check=rubric.check, nonce=nonce, count=count)
         except Refused as error:
             self.log.warning("%s: refused %s", rubric.check, error)
             return unjudged(rubric, Status.REFUSED, "What came back was not evidence."), texts
-        return judge(rubric, outcomes), texts
+        return judge_either(rubric, outcomes, replaced), texts
 
     def _without_evidence(self, rubric: Rubric) -> Verdict:
         if self._reply.get("status") != "error":
@@ -311,7 +326,9 @@ class Judge(Execute):
         raised = Outcome("raised", type=ename, message=str(self._reply.get("evalue")))
         return unjudged(rubric, *raised_status(raised))
 
-    def _result(self, cell: NotebookNode, verdict: Verdict, evidence: list[str]) -> NotebookNode:
+    def _result(
+        self, cell: NotebookNode, verdict: Verdict, evidence: list[str], replaced: list[str]
+    ) -> NotebookNode:
         points = min(verdict.points, float(cell.metadata.nbgrader.points))
         return new_output(
             "execute_result",
@@ -322,6 +339,7 @@ class Judge(Execute):
                     "verdict": verdict.to_data(),
                     "seed": self._seed,
                     "evidence": evidence,
+                    "replaced": replaced,
                 },
             },
             execution_count=None,
@@ -377,11 +395,12 @@ def clean(cell: NotebookNode) -> None:
         cell.execution_count = None
 
 
-def prelude(check: Check, cases: list, nonce: str) -> str:
+def prelude(check: Check, cases: list, nonce: str, replaced: list[str]) -> str:
     """The lines sent ahead of a graded cell: the question, and `check` itself.
 
-    They hold inputs, never answers; what they set in the kernel is a convenience for honest code
-    and nothing that is trusted.
+    They hold inputs, and answers of none but the tasks in `replaced`, which are judged already.
+    What they set in the kernel is a convenience for honest code and nothing that is trusted.
     """
-    text = json.dumps({"check": check.name, "nonce": nonce, "cases": question(check, cases)})
+    data = {"check": check.name, "nonce": nonce, "cases": question(check, cases)}
+    text = json.dumps(data | {"right": right_versions(check, replaced)})
     return f"from autograder.check import ask, check\nask({text!r})\n"

@@ -28,6 +28,10 @@ def random(rng):
     yield Case("random", (torch.tensor(rng.normal(size=3), dtype=torch.float32),))
 
 
+def right_plain(x):
+    return torch.add(x, x)
+
+
 CHECKS = tuple(
     FunctionCheck(
         name=name,
@@ -42,6 +46,7 @@ CHECKS = tuple(
         ),
         random=random,
         misconceptions=(Misconception("square", "Not the square.", SECTION, lambda x: x**2),),
+        uses={"plain": right_plain} if name == "follows" else {},
     )
     for name in NAMES
 )
@@ -298,6 +303,20 @@ def test_a_notebook_has_a_time_in_all(run) -> None:
         Status.NOT_RUN,
         Status.NOT_RUN,
     ]
+
+
+def test_a_later_task_is_judged_with_right_functions_too(run) -> None:
+    follows = "def follows(x):\n    return plain(x)"
+    wrong = run({"plain": "def plain(x):\n    return 3 * x", "follows": follows})
+    assert [wrong[name].points for name in ("plain", "follows")] == [0, 4]
+    assert wrong["follows"].replaced == ["plain"]
+    assert "right versions of `plain`" in wrong["follows"].html
+    right = run({"plain": HONEST["plain"], "follows": follows})
+    assert right["follows"].replaced == []
+    # What comes first is not answered by what comes after it.
+    early = run({"follows": follows, "plain": "plain = None"})
+    assert [early[name].points for name in ("follows", "plain")] == [0, 0]
+    assert early["follows"].replaced == []
 
 
 def test_seeds_are_drawn_and_recorded(run) -> None:
