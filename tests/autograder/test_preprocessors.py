@@ -119,6 +119,9 @@ def noisy(x):
     "hungry": "def hungry(x):\n    raise MemoryError",
     "leaving": "import sys\ndef leaving(x):\n    sys.exit(0)",
     "exited": "def exited(x):\n    return 2 * x\nimport sys\nsys.exit(0)",
+    "quitting": "def quitting(x):\n    return 2 * x\nexit()",
+    "unclosed": "def unclosed(x):\n    return (2 * x",
+    "renamed": "def Renamed(x):\n    return 2 * x",
     "endless": "import time\ndef endless(x):\n    time.sleep(1000)",
     "afterwards": "def afterwards(x):\n    return x + x",
     "fatal": "import os\ndef fatal(x):\n    os._exit(0)",
@@ -141,11 +144,19 @@ def test_honest_work_gets_its_points_and_every_end_its_name(run) -> None:
         "hungry": (0, Status.OUT_OF_MEMORY),
         "leaving": (0, Status.RAISED),
         "exited": (4, Status.CORRECT),
+        "quitting": (4, Status.CORRECT),
+        "unclosed": (0, Status.NOT_RUN),
+        "renamed": (0, Status.NOT_RUN),
         "endless": (0, Status.TIMED_OUT),
         "afterwards": (4, Status.CORRECT),
         "fatal": (0, Status.DIED),
         "orphan": (0, Status.NOT_RUN),
     }
+    said = {name: result.verdict["message"] for name, result in results.items()}
+    assert "it has a SyntaxError in line 2." in said["unclosed"]
+    assert "defines `Renamed`, and the check asks for `renamed`" in said["renamed"]
+    assert "has not been written yet" in said["undefined"]
+    assert said["orphan"].startswith("Python ended in the cell `fatal`")
     assert results["square"].verdict["hint"] == "Not the square."
     assert "Not the square." in results["square"].html
     assert all(result.seed == 7 for result in results.values())
