@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from nbformat import NotebookNode
 
+from autograder.check import CHECK_LINE
+
 ANSWER = "_answer"  # a task's answer cell is named after the task
-ASKED = re.compile(r'^check\("(\w+)", (\w+)\)$')
 DEFINED = re.compile(
     r"^(?:async +def|def|class) +(\w+)|^(\w+)(?: *:[^=\n]*)? *=(?!=)", re.MULTILINE
 )
@@ -48,7 +49,7 @@ def why_missing(cells: Sequence[NotebookNode], index: int, errors: Mapping[int, 
         index: The graded cell.
         errors: By cell, what the kernel said of those that failed.
     """
-    asks = ASKED.match(cells[index].source.strip())
+    asks = CHECK_LINE.match(cells[index].source.strip())
     if asks is None:
         return "A name that this cell needs was never defined. Did an earlier cell fail?"
     task, name = asks.groups()
@@ -65,7 +66,7 @@ def why_missing(cells: Sequence[NotebookNode], index: int, errors: Mapping[int, 
     asked_elsewhere = {
         found[2]
         for cell in cells
-        if cell.cell_type == "code" and (found := ASKED.match(cell.source.strip()))
+        if cell.cell_type == "code" and (found := CHECK_LINE.match(cell.source.strip()))
     }
     others = {
         other

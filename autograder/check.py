@@ -9,8 +9,10 @@ come from the grader (`ask`), and it judges the evidence elsewhere.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from autograder.verdict import (
 )
 
 PUBLIC_SUFFIX = ".public.json"
+CHECK_LINE = re.compile(r'^check\("(\w+)", (\w+)\)$')  # the only line of a graded cell
 
 _asked: dict[str, Any] | None = None
 _failing: set[str] = set()  # tasks whose public check failed when it was last run here
@@ -283,15 +286,48 @@ def describe(
 
 
 def _publish(text: str, plain: str, html: str | None = None) -> None:
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        get_ipython = None
-    if get_ipython is None or get_ipython() is None:
+    if _shell() is None:
         print(plain)
         return
+    from IPython.display import display
+
     bundle = {MIME: text, "text/plain": plain}
     if html:
         bundle["text/html"] = html
     display(bundle, raw=True)
+
+
+def _shell() -> Any:
+    """The running IPython, if there is one."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
+
+
+def _say_what_is_missing(
+    shell: Any, kind: type, error: NameError, trace: Any, tb_offset: int | None = None
+) -> None:
+    """Takes the place of a NameError's traceback where `check` asks for what is not there."""
+    line = CHECK_LINE.match(shell.user_ns.get("In", [""])[-1].strip())
+    if line is None or line[2] != error.name:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        return
+    name = line[2]
+    own = {
+        each.lower(): each
+        for each in sorted(shell.user_ns.keys() - shell.user_ns_hidden.keys())
+        if not each.startswith("_") and each != "check"
+    }
+    near = get_close_matches(name.lower(), own, 1, 0.75)
+    words = f"`{name}` is not defined yet. Write your answer in the cell above, and run that cell."
+    if near:
+        words = (
+            f"`{name}` is not defined. Your notebook has `{own[near[0]]}`; is that what you mean?"
+        )
+    shell._showtraceback(kind, error, [words])
+
+
+if (_running := _shell()) is not None:
+    _running.set_custom_exc((NameError,), _say_what_is_missing)

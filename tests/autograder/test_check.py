@@ -1,6 +1,8 @@
 """`check` on the student's machine, and what it does when the grader has asked."""
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -507,3 +509,30 @@ def test_declarations_that_cannot_work_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="same name"):
         load_checks(twice)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (['check("which", ranking)'], "`ranking` is not defined yet. Write your answer"),
+        (
+            ["def Ranking():\n    pass", 'check("which", ranking)'],
+            "`ranking` is not defined. Your notebook has `Ranking`",
+        ),
+        (["ranking + 1"], "NameError"),
+        (['check("which", [ranking])'], "NameError"),
+    ],
+)
+def test_in_a_notebook_a_missing_name_is_a_sentence(desk: Path, cells: list, said: str) -> None:
+    """In an IPython of its own, because it changes how exceptions are shown."""
+    script = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance(colors='NoColor')\n"
+        f"for cell in {['from autograder.check import check', *cells]!r}:\n"
+        "    shell.run_cell(cell, store_history=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=desk, capture_output=True, text=True, check=True
+    )
+    assert said in done.stdout
+    assert ("Traceback" in done.stdout) == (said == "NameError")
