@@ -13,6 +13,7 @@ import numpy as np
 
 from autograder.evidence import Outcome
 
+RETURNED = "It returned"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
@@ -109,7 +110,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = "It returned") -> str:
+def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETURNED) -> str:
     """Says how a value's form differs from the one that was wanted.
 
     Args:
@@ -124,10 +125,11 @@ def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = "It r
     """
     value = fitted(value, wanted)
     if value is None and wanted is not None:
-        return (
-            f"{what} None where {form(wanted, sizes)} was asked for. Is a return statement missing?"
-        )
+        question = " Is a return statement missing?" if what == RETURNED else ""
+        return f"{what} None where {form(wanted, sizes)} was asked for.{question}"
     if isinstance(wanted, list) and isinstance(value, list):
+        if value and all(a is None and b is not None for a, b in zip(value, wanted, strict=False)):
+            return f"{what} None each time. Is a return statement missing?"
         if len(value) != len(wanted):
             came = "more" if len(value) > len(wanted) else "fewer"
             return f"{what} {came} values than the {len(wanted)} that were asked for."

@@ -9,7 +9,10 @@ come from the grader (`ask`), and it judges the evidence elsewhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +38,10 @@ from autograder.verdict import (
 )
 
 PUBLIC_SUFFIX = ".public.json"
+CHECK_LINE = re.compile(r'^check\("(\w+)", (\w+)\)$')  # the only line of a graded cell
 
 _asked: dict[str, Any] | None = None
+_failing: set[str] = set()  # tasks whose public check failed when it was last run here
 
 
 class CheckFailed(Exception):
@@ -50,7 +55,7 @@ def ask(text: str) -> None:
     """Takes the grader's question for the next `check` of its name.
 
     Args:
-        text: JSON with "check", "nonce" and "cases".
+        text: JSON with "check", "nonce", "cases" and "right".
     """
     global _asked
     _asked = loads(text)
@@ -71,6 +76,8 @@ def check(name: str, value: Any) -> None:
     if _asked is not None and _asked["check"] == name:
         question, _asked = _asked, None
         outcomes = observe(value, question["cases"])
+        if question["right"]:
+            outcomes += observe_with(question["right"], value, question["cases"])
         _publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
         return
 
@@ -78,7 +85,8 @@ def check(name: str, value: Any) -> None:
     text = write_evidence(name, "", observe(value, public["cases"]))
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
-    ok, plain, html = describe(rubric, outcomes)
+    ok, plain, html = describe(rubric, outcomes, [n for n in rubric.uses if n in _failing])
+    (_failing.discard if ok else _failing.add)(name)
     if os.environ.get("NBGRADER_VALIDATING") and not ok:
         raise CheckFailed(plain)
     _publish(text, plain, html)
@@ -105,6 +113,34 @@ def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
         cases: Data as `autograder.spec.question` makes it.
     """
     return [_observe(value, case) for case in cases]
+
+
+def observe_with(
+    right: dict[str, list[str]], value: Any, cases: list[dict[str, Any]]
+) -> list[Outcome]:
+    """Asks every case while right functions stand in the place of the student's own.
+
+    Args:
+        right: By the name to replace, the name and the source of a function.
+        value: The student's function.
+        cases: Data as `autograder.spec.question` makes it.
+    """
+    space = getattr(value, "__globals__", None)
+    if space is None:
+        space = getattr(sys.modules.get(getattr(value, "__module__", "")), "__dict__", {})
+    functions = {}
+    for name, (defined, source) in right.items():
+        own: dict[str, Any] = {"torch": torch, "F": torch.nn.functional}
+        exec(source, own)
+        functions[name] = own[defined]
+    before = {name: space[name] for name in functions if name in space}
+    space.update(functions)
+    try:
+        return observe(value, cases)
+    finally:
+        for name in functions:
+            space.pop(name, None)
+        space.update(before)
 
 
 def _observe(value: Any, case: dict[str, Any]) -> Outcome:
@@ -199,8 +235,15 @@ def find_public(name: str) -> dict[str, Any]:
     )
 
 
-def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
+def describe(
+    rubric: Rubric, outcomes: list[Outcome], failing: Sequence[str] = ()
+) -> tuple[bool, str, str]:
     """Says how the public cases went.
+
+    Args:
+        rubric: The rubric of the public cases.
+        outcomes: What they came to.
+        failing: The earlier tasks that the answer may call and whose own checks fail.
 
     Returns:
         Whether all is well so far, and the words as plain text and as HTML.
@@ -217,6 +260,12 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
         notes = []
     elif notes:
         message += f" {total - len(notes)} of {total} public cases are right."
+    if failing and not ok and verdict.status is not Status.NOT_RUN:
+        names = " and ".join(f"`{name}`" for name in failing)
+        message += (
+            f" The check of {names} fails too. If your answer calls that, mend it first; grading"
+            " tries this answer with a right version of it as well."
+        )
     section = verdict.section
     plain = [title, message]
     if verdict.hint:
@@ -238,15 +287,48 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
 
 
 def _publish(text: str, plain: str, html: str | None = None) -> None:
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        get_ipython = None
-    if get_ipython is None or get_ipython() is None:
+    if _shell() is None:
         print(plain)
         return
+    from IPython.display import display
+
     bundle = {MIME: text, "text/plain": plain}
     if html:
         bundle["text/html"] = html
     display(bundle, raw=True)
+
+
+def _shell() -> Any:
+    """The running IPython, if there is one."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
+
+
+def _say_what_is_missing(
+    shell: Any, kind: type, error: NameError, trace: Any, tb_offset: int | None = None
+) -> None:
+    """Takes the place of a NameError's traceback where `check` asks for what is not there."""
+    line = CHECK_LINE.match(shell.user_ns.get("In", [""])[-1].strip())
+    if line is None or line[2] != error.name:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        return
+    name = line[2]
+    own = {
+        each.lower(): each
+        for each in sorted(shell.user_ns.keys() - shell.user_ns_hidden.keys())
+        if not each.startswith("_") and each != "check"
+    }
+    near = get_close_matches(name.lower(), own, 1, 0.75)
+    words = f"`{name}` is not defined yet. Write your answer in the cell above, and run that cell."
+    if near:
+        words = (
+            f"`{name}` is not defined. Your notebook has `{own[near[0]]}`; is that what you mean?"
+        )
+    shell._showtraceback(kind, error, [words])
+
+
+if (_running := _shell()) is not None:
+    _running.set_custom_exc((NameError,), _say_what_is_missing)

@@ -24,11 +24,27 @@ from nbgrader.preprocessors import Execute, NbGraderPreprocessor, OverwriteCells
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Integer, Unicode
 
+from autograder.accidents import Error, where, why_missing
 from autograder.check import PUBLIC_SUFFIX
-from autograder.evidence import MAX_CHARACTERS, MIME, Outcome, Refused, read_evidence
+from autograder.evidence import (
+    MAX_CHARACTERS,
+    MAX_MESSAGE,
+    MIME,
+    Outcome,
+    Refused,
+    read_evidence,
+)
 from autograder.sandbox import MiB, SandboxKernelManager, withheld_modules
-from autograder.spec import Check, generator, load_checks, public_data, question
-from autograder.verdict import Rubric, Status, Verdict, judge, raised_status, unjudged
+from autograder.spec import (
+    Check,
+    generator,
+    load_checks,
+    public_data,
+    question,
+    right_versions,
+    to_replace,
+)
+from autograder.verdict import Rubric, Status, Verdict, judge_either, raised_status, unjudged
 
 VERDICT_MIME = "application/vnd.autograder.verdict+json"
 
@@ -167,7 +183,8 @@ class Judge(Execute):
         self._withheld = withheld_modules(path)
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
-        self._verdicts: dict[int, tuple[Verdict, list[str]]] = {}
+        self._errors: dict[int, Error] = {}  # what the kernel said of cells that failed
+        self._verdicts: dict[int, tuple[Verdict, list[str], list[str]]] = {}
         self._room = self.output_mb * MiB
         self._deadline: float | None = None
         nb, resources = super().preprocess(nb, resources)
@@ -193,12 +210,15 @@ class Judge(Execute):
         rubric = check.rubric(cases)
         nonce = secrets.token_hex(16)
         source = cell.source
-        cell.source = prelude(check, cases, nonce) + source
+        judged = {verdict.check: verdict for verdict, _, _ in self._verdicts.values()}
+        replaced = to_replace(check, judged)
+        cell.source = prelude(check, cases, nonce, replaced) + source
         try:
             status = self._execute(cell, resources, index)
         finally:
             cell.source = source
-        self._verdicts[index] = self._judge(cell, rubric, nonce, status)
+        verdict, evidence = self._judge(cell, rubric, nonce, status, replaced, index)
+        self._verdicts[index] = verdict, evidence, replaced
         return cell, resources
 
     def _execute(
@@ -224,7 +244,7 @@ class Judge(Execute):
         try:
             super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
-            self._gone = "An earlier cell ended Python, so this one could not run."
+            self._gone = f"Python ended in {where(cell, index)} so that this one could not run."
             cause = getattr(self.km.provisioner, "cause", None)
             if cause == "memory":
                 return Status.OUT_OF_MEMORY, "It asked for more memory than it may have."
@@ -241,6 +261,9 @@ class Judge(Execute):
             self.log.warning("Ended a notebook that sent what is no message: %r", error)
             self._gone = "An earlier cell's output could not be read, so this one could not run."
             return Status.REFUSED, "The cell's output could not be read."
+        if self._reply.get("status") == "error":
+            told = (str(self._reply.get(key))[:MAX_MESSAGE] for key in ("ename", "evalue"))
+            self._errors[index] = Error(*told)
         if self._late:
             return Status.TIMED_OUT, "The cell ran for too long."
         return None
@@ -280,38 +303,42 @@ class Judge(Execute):
         """Widgets have no front end here."""
 
     def _judge(
-        self, cell: NotebookNode, rubric: Rubric, nonce: str, status: tuple[Status, str] | None
+        self,
+        cell: NotebookNode,
+        rubric: Rubric,
+        nonce: str,
+        status: tuple[Status, str] | None,
+        replaced: list[str],
+        index: int,
     ) -> tuple[Verdict, list[str]]:
         if status is not None:
             return unjudged(rubric, *status), []
         texts = list(evidence_texts(cell))
         if not texts:
-            return self._without_evidence(rubric), []
+            return self._without_evidence(rubric, index), []
         if len(texts) > 1:
             return unjudged(rubric, Status.REFUSED, "The cell published evidence twice."), texts
+        count = len(rubric.expectations) * (2 if replaced else 1)
         try:
-            outcomes = read_evidence(
-                texts[0], check=rubric.check, nonce=nonce, count=len(rubric.expectations)
-            )
+            outcomes = read_evidence(texts[0], check=rubric.check, nonce=nonce, count=count)
         except Refused as error:
             self.log.warning("%s: refused %s", rubric.check, error)
             return unjudged(rubric, Status.REFUSED, "What came back was not evidence."), texts
-        return judge(rubric, outcomes), texts
+        return judge_either(rubric, outcomes, replaced), texts
 
-    def _without_evidence(self, rubric: Rubric) -> Verdict:
-        if self._reply.get("status") != "error":
+    def _without_evidence(self, rubric: Rubric, index: int) -> Verdict:
+        error = self._errors.get(index)
+        if error is None:
             return unjudged(rubric, Status.NOT_RUN, "The cell ran and returned nothing to judge.")
-        ename = str(self._reply.get("ename"))
-        if ename == "NameError":
-            return unjudged(
-                rubric,
-                Status.NOT_RUN,
-                "A name that this cell needs was never defined. Did an earlier cell fail?",
-            )
-        raised = Outcome("raised", type=ename, message=str(self._reply.get("evalue")))
+        if error.name == "NameError":
+            message = why_missing(self.nb.cells, index, self._errors)
+            return unjudged(rubric, Status.NOT_RUN, message)
+        raised = Outcome("raised", type=error.name, message=error.message)
         return unjudged(rubric, *raised_status(raised))
 
-    def _result(self, cell: NotebookNode, verdict: Verdict, evidence: list[str]) -> NotebookNode:
+    def _result(
+        self, cell: NotebookNode, verdict: Verdict, evidence: list[str], replaced: list[str]
+    ) -> NotebookNode:
         points = min(verdict.points, float(cell.metadata.nbgrader.points))
         return new_output(
             "execute_result",
@@ -322,6 +349,7 @@ class Judge(Execute):
                     "verdict": verdict.to_data(),
                     "seed": self._seed,
                     "evidence": evidence,
+                    "replaced": replaced,
                 },
             },
             execution_count=None,
@@ -377,11 +405,12 @@ def clean(cell: NotebookNode) -> None:
         cell.execution_count = None
 
 
-def prelude(check: Check, cases: list, nonce: str) -> str:
+def prelude(check: Check, cases: list, nonce: str, replaced: list[str]) -> str:
     """The lines sent ahead of a graded cell: the question, and `check` itself.
 
-    They hold inputs, never answers; what they set in the kernel is a convenience for honest code
-    and nothing that is trusted.
+    They hold inputs, and answers of none but the tasks in `replaced`, which are judged already.
+    What they set in the kernel is a convenience for honest code and nothing that is trusted.
     """
-    text = json.dumps({"check": check.name, "nonce": nonce, "cases": question(check, cases)})
+    data = {"check": check.name, "nonce": nonce, "cases": question(check, cases)}
+    text = json.dumps(data | {"right": right_versions(check, replaced)})
     return f"from autograder.check import ask, check\nask({text!r})\n"

@@ -10,6 +10,7 @@ judges the answers.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +25,14 @@ import torch
 
 from autograder.check import perform
 from autograder.evidence import Outcome, decode_outcome, encode, encode_outcome
-from autograder.verdict import Expectation, Rubric, Section, WrongWay, rubric_to_data
+from autograder.verdict import (
+    Expectation,
+    Rubric,
+    Section,
+    Verdict,
+    WrongWay,
+    rubric_to_data,
+)
 
 
 @dataclass(frozen=True)
@@ -185,6 +193,9 @@ class FunctionCheck(Check):
         misconceptions: The wrong ways to recognise.
         tolerance: The largest absolute difference allowed in a case.
         names: What the parts of a result are called, where it is a pair or more.
+        uses: By name, right versions of functions of earlier tasks that the answer may call. Where
+            a student's own one lost points, the answer is judged with these too. Their source is
+            run by itself, with `torch` and `F` and nothing else of this file.
 
     The first public case is asked once more at the end, twice, with the same tensors: what a
     function keeps between its calls, or leaves behind in what it was given, must not change its
@@ -197,6 +208,7 @@ class FunctionCheck(Check):
     misconceptions: tuple[Misconception, ...] = ()
     tolerance: Callable[[Case], float] = tolerance
     names: tuple[str, ...] = ()
+    uses: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     _known: dict[tuple[int, Callable], Outcome] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -238,6 +250,7 @@ class FunctionCheck(Check):
                 for wrong in self.misconceptions
             ),
             names=self.names,
+            uses=tuple(self.uses),
         )
 
     def public(self) -> tuple[list[Case], Rubric]:
@@ -393,6 +406,30 @@ def question(check: Check, cases: list[Case]) -> list[dict[str, Any]]:
             "again": case.again,
         }
         for case in cases
+    ]
+
+
+def right_versions(check: Check, names: Iterable[str]) -> dict[str, list[str]]:
+    """What takes the place of a student's functions: by task, a function's name and source."""
+    functions = {name: check.uses[name] for name in names}
+    return {
+        name: [function.__name__, inspect.getsource(function)]
+        for name, function in functions.items()
+    }
+
+
+def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The earlier tasks that an answer may call and whose functions lost points.
+
+    Args:
+        check: The check of the answer.
+        verdicts: Of the tasks that are judged already. What is still to be judged is never
+            replaced, because what replaces it is its answer.
+    """
+    return [
+        name
+        for name in getattr(check, "uses", ())
+        if name in verdicts and verdicts[name].points < verdicts[name].max_points
     ]
 
 

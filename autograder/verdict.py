@@ -8,6 +8,7 @@ checks; the student's notebook reads one, of the public cases alone, from a file
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from html import escape
@@ -249,6 +250,32 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
         hint = way.hint if whole else f"At least two things are off. One of them: {way.hint}"
         verdict = replace(verdict, misconception=way.name, hint=hint, section=way.section)
     return verdict
+
+
+def judge_either(rubric: Rubric, outcomes: list[Outcome], replaced: Sequence[str]) -> Verdict:
+    """Judges an answer with the student's own earlier functions or with right ones.
+
+    Args:
+        rubric: The rubric.
+        outcomes: Of all cases; with `replaced` these come twice, with right functions from the
+            middle on.
+        replaced: The earlier tasks whose functions lost points and were replaced.
+
+    Returns:
+        The better verdict, which says what it was judged with.
+    """
+    if not replaced:
+        return judge(rubric, outcomes)
+    count = len(rubric.expectations)
+    own, right = judge(rubric, outcomes[:count]), judge(rubric, outcomes[count:])
+    names = " and ".join(f"`{name}`" for name in replaced)
+    if right.points > own.points:
+        words = f"Judged with right versions of {names}, because yours lost points of their own."
+        return replace(right, message=f"{words} {right.message}")
+    if own.points < own.max_points:
+        words = f"With right versions of {names} in place of yours it earns no more."
+        return replace(own, message=f"{own.message} {words}")
+    return own
 
 
 def _failure(

@@ -44,6 +44,7 @@ def test_forms_that_say_the_same(value, wanted, agree: bool) -> None:
         ([1.0], [1.0, 2.0], "It returned fewer values than the 2 that were asked for."),
         (0.5, [1.0, 2.0], "a number where a pair was asked for."),
         ([1.0, None], [1.0, 2.0], "The second value that came is None where a number was asked"),
+        ([None, None], [1.0, 2.0], "It returned None each time. Is a return statement missing?"),
         ({"a": 1}, {"a": 1, "b": 2}, "a dict without the key 'b'."),
         ({"a": "1"}, {"a": 1}, "The value of 'a' is text where a number was asked for."),
     ],
@@ -52,6 +53,10 @@ def test_forms_that_say_the_same(value, wanted, agree: bool) -> None:
 def test_another_form_is_named(value, wanted, said: str) -> None:
     assert said in complaint(value, wanted, sizes=True)
     assert not same(value, wanted, 1e9)
+
+
+def test_of_a_pair_with_one_none_no_return_is_missing() -> None:
+    assert "return statement" not in complaint([np.ones(2), None], [np.ones(2), np.zeros(2)])
 
 
 def test_sizes_that_a_process_chose_are_not_repeated() -> None:

@@ -1,6 +1,8 @@
 """`check` on the student's machine, and what it does when the grader has asked."""
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from autograder import check as check_module
-from autograder.check import CheckFailed, ask, check, describe, observe
+from autograder.check import CheckFailed, ask, check, describe, observe, observe_with
 from autograder.evidence import Outcome, decode_outcome, encode_outcome
 from autograder.spec import (
     AnswerCheck,
@@ -25,8 +27,17 @@ from autograder.spec import (
     load_checks,
     public_data,
     question,
+    right_versions,
+    to_replace,
 )
-from autograder.verdict import Section, Status, judge, rubric_from_data, rubric_to_data
+from autograder.verdict import (
+    Section,
+    Status,
+    judge,
+    judge_either,
+    rubric_from_data,
+    rubric_to_data,
+)
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 DOUBLE = FunctionCheck(
@@ -128,6 +139,7 @@ def test_the_graders_question_is_answered_once_and_not_judged(
     desk: Path, capsys: pytest.CaptureFixture
 ) -> None:
     asked = {"check": "double", "nonce": "n", "cases": question(DOUBLE, DOUBLE.cases())}
+    asked["right"] = {}
     ask(json.dumps(asked))
     check("double", lambda x: x**2)
     assert capsys.readouterr().out == "Handed to the grader.\n"
@@ -278,6 +290,78 @@ def test_a_result_that_a_later_call_changes_is_noted_as_it_was() -> None:
     assert verdict.status is Status.CORRECT
 
 
+def right_double(x):
+    return torch.mul(x, 2)
+
+
+FOUR = FunctionCheck(
+    name="four",
+    parts={"values": 2},
+    expected="four times what comes in",
+    section=SECTION,
+    reference=lambda x: 4 * x,
+    fixed=DOUBLE.fixed,
+    uses={"double": right_double},
+)
+TWICE = "def four(x):\n    return double(double(x))"
+WRITTEN_OUT = "def four(x):\n    return x + 3 * x"
+OF_A_MISTAKE = "def four(x):\n    return double(x) + 1"
+
+
+@pytest.mark.parametrize(
+    ("double", "four", "points", "words"),
+    [
+        ("def double(x): return 2 * x", TWICE, 2, "Every case is right."),
+        ("def double(x): return 3 * x", TWICE, 2, "Judged with right versions of `double`"),
+        ("def double(x): raise NotImplementedError", TWICE, 2, "Judged with right versions"),
+        ("", TWICE, 2, "Judged with right versions"),
+        ("def double(x): return 3 * x", WRITTEN_OUT, 2, "Every case is right."),
+        ("def double(x): return 3 * x", OF_A_MISTAKE, 0, "earns no more"),
+        ("def double(x): return x + x", OF_A_MISTAKE, 0, "Results differ"),
+        # Built around a wrong function of one's own, it is as good as it was.
+        ("def double(x): return 4 * x", "four = lambda x: double(x)", 2, "Every case is right."),
+    ],
+)
+def test_a_mistake_costs_its_own_points_and_no_others(double, four, points, words) -> None:
+    space: dict = {}
+    exec(f"{double}\n{four}", space)
+    before = space.get("double")
+    own = through_evidence(
+        observe(space["double"], question(DOUBLE, DOUBLE.cases()))
+        if double
+        else [Outcome("raised", type="NameError")] * 3
+    )
+    judged = {"double": judge(DOUBLE.rubric(DOUBLE.cases()), own)}
+    replaced = to_replace(FOUR, judged)
+    cases = question(FOUR, FOUR.cases())
+    outcomes = observe(space["four"], cases)
+    if replaced:
+        outcomes += observe_with(right_versions(FOUR, replaced), space["four"], cases)
+    verdict = judge_either(FOUR.rubric(FOUR.cases()), through_evidence(outcomes), replaced)
+    assert verdict.points == points
+    assert words in verdict.message
+    assert space.get("double") is before
+
+
+def test_what_is_not_judged_yet_is_never_replaced() -> None:
+    assert to_replace(FOUR, {}) == []
+    assert to_replace(DOUBLE, {}) == []
+
+
+def test_the_public_check_names_the_earlier_task_that_fails(
+    desk: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (desk / "more.public.json").write_text(json.dumps(public_data([FOUR])), encoding="utf-8")
+    check("double", lambda x: 3 * x)
+    capsys.readouterr()
+    check("four", lambda x: 9 * x)
+    assert "The check of `double` fails too" in capsys.readouterr().out
+    check("double", lambda x: 2 * x)
+    capsys.readouterr()
+    check("four", lambda x: 9 * x)
+    assert "`double`" not in capsys.readouterr().out
+
+
 SQUARE = FunctionCheck(
     name="square",
     parts={"values": 1},
@@ -425,3 +509,30 @@ def test_declarations_that_cannot_work_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="same name"):
         load_checks(twice)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (['check("which", ranking)'], "`ranking` is not defined yet. Write your answer"),
+        (
+            ["def Ranking():\n    pass", 'check("which", ranking)'],
+            "`ranking` is not defined. Your notebook has `Ranking`",
+        ),
+        (["ranking + 1"], "NameError"),
+        (['check("which", [ranking])'], "NameError"),
+    ],
+)
+def test_in_a_notebook_a_missing_name_is_a_sentence(desk: Path, cells: list, said: str) -> None:
+    """In an IPython of its own, because it changes how exceptions are shown."""
+    script = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance(colors='NoColor')\n"
+        f"for cell in {['from autograder.check import check', *cells]!r}:\n"
+        "    shell.run_cell(cell, store_history=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=desk, capture_output=True, text=True, check=True
+    )
+    assert said in done.stdout
+    assert ("Traceback" in done.stdout) == (said == "NameError")
