@@ -1,0 +1,11 @@
+"""The grading engine; it knows no exercise and holds no answer.
+
+Who may believe whom is shown by the folders, and `tests/autograder/test_boundary.py` holds it:
+
+    kernel/    loaded beside a stranger's code; imports nothing else of ours
+    judging/   decides; needs numpy alone, and takes whatever a kernel sent for an attacker's work
+    sandbox/   the room that kernels run in
+    grading/   a class, its gradebook and the commands; what plugs into nbgrader
+    check.py   what a notebook imports on a student's machine
+    spec.py    what an exercise's checks import
+"""

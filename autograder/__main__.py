@@ -6,7 +6,7 @@ import sys
 # for; that takes longer than loading torch.
 sys.modules.setdefault("rfc3987_syntax", None)
 
-from autograder.cli import app  # noqa: E402
+from autograder.grading.cli import app  # noqa: E402
 
 if __name__ == "__main__":
     app(prog_name="python -m autograder")

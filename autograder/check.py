@@ -1,34 +1,23 @@
-"""What runs beside the student's code: `check("forward_kl", forward_kl)`.
+"""What a notebook imports: `check("forward_kl", forward_kl)`.
 
-`check` asks, publishes what came back as evidence, and awards nothing. On the student's machine
-the questions and the expected results of the public cases come from the file `*.public.json` beside
-the notebook, and the evidence is judged on the spot. When a submission is graded, the questions
-come from the grader (`ask`), and it judges the evidence elsewhere.
+On the student's machine the questions and the expected results of the public cases come from the
+file `*.public.json` beside the notebook, and what comes back is judged on the spot. When a
+submission is graded, the grader asks (`autograder.kernel.asking`) and judges elsewhere; the sandbox
+does not have this file.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from autograder.evidence import (
-    MIME,
-    Outcome,
-    decode,
-    loads,
-    read_evidence,
-    torch_tensor,
-    write_evidence,
-)
-from autograder.verdict import (
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import (
     Rubric,
     Status,
     judge,
@@ -36,11 +25,12 @@ from autograder.verdict import (
     rubric_from_data,
     verdict_html,
 )
+from autograder.kernel import asking
+from autograder.kernel.evidence import Outcome, write_evidence
 
 PUBLIC_SUFFIX = ".public.json"
 CHECK_LINE = re.compile(r'^check\("(\w+)", (\w+)\)$')  # the only line of a graded cell
 
-_asked: dict[str, Any] | None = None
 _failing: set[str] = set()  # tasks whose public check failed when it was last run here
 
 
@@ -49,16 +39,6 @@ class CheckFailed(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
-
-
-def ask(text: str) -> None:
-    """Takes the grader's question for the next `check` of its name.
-
-    Args:
-        text: JSON with "check", "nonce", "cases" and "right".
-    """
-    global _asked
-    _asked = loads(text)
 
 
 def check(name: str, value: Any) -> None:
@@ -72,150 +52,17 @@ def check(name: str, value: Any) -> None:
         FileNotFoundError: When the assignment's public cases are not beside the notebook.
         CheckFailed: While nbgrader validates, when a public case is wrong.
     """
-    global _asked
-    if _asked is not None and _asked["check"] == name:
-        question, _asked = _asked, None
-        outcomes = observe(value, question["cases"])
-        if question["right"]:
-            outcomes += observe_with(question["right"], value, question["cases"])
-        _publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
+    if asking.answers(name, value):
         return
-
     public = find_public(name)
-    text = write_evidence(name, "", observe(value, public["cases"]))
+    text = write_evidence(name, "", asking.observe(value, public))
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
     ok, plain, html = describe(rubric, outcomes, [n for n in rubric.uses if n in _failing])
     (_failing.discard if ok else _failing.add)(name)
     if os.environ.get("NBGRADER_VALIDATING") and not ok:
         raise CheckFailed(plain)
-    _publish(text, plain, html)
-
-
-def kept(value: Any) -> Any:
-    """A result as it is now, whatever is done to its tensors later."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().clone()
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if type(value) in (list, tuple):
-        return type(value)(map(kept, value))
-    if type(value) is dict:
-        return {key: kept(item) for key, item in value.items()}
-    return value
-
-
-def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
-    """Asks every case and notes what came back.
-
-    Args:
-        value: The student's function, or the answer itself for cases without arguments.
-        cases: Data as `autograder.spec.question` makes it.
-    """
-    return [_observe(value, case) for case in cases]
-
-
-def observe_with(
-    right: dict[str, list[str]], value: Any, cases: list[dict[str, Any]]
-) -> list[Outcome]:
-    """Asks every case while right functions stand in the place of the student's own.
-
-    Args:
-        right: By the name to replace, the name and the source of a function.
-        value: The student's function.
-        cases: Data as `autograder.spec.question` makes it.
-    """
-    space = getattr(value, "__globals__", None)
-    if space is None:
-        space = getattr(sys.modules.get(getattr(value, "__module__", "")), "__dict__", {})
-    functions = {}
-    for name, (defined, source) in right.items():
-        own: dict[str, Any] = {"torch": torch, "F": torch.nn.functional}
-        exec(source, own)
-        functions[name] = own[defined]
-    before = {name: space[name] for name in functions if name in space}
-    space.update(functions)
-    try:
-        return observe(value, cases)
-    finally:
-        for name in functions:
-            space.pop(name, None)
-        space.update(before)
-
-
-def _observe(value: Any, case: dict[str, Any]) -> Outcome:
-    if not case:
-        return Outcome("returned", value)
-    if not callable(value):
-        return Outcome("unsupported", type=f"{type(value).__name__}, not a function")
-    arguments = decode(case["args"], torch_tensor)
-    keywords = decode(case["kwargs"], torch_tensor)
-    calls = [{**call, "args": decode(call["args"], torch_tensor)} for call in case["calls"]]
-    if case["again"]:
-        perform(value, arguments, keywords, calls)
-        reset(arguments, decode(case["args"], torch_tensor))
-        reset(list(keywords.values()), list(decode(case["kwargs"], torch_tensor).values()))
-    return perform(value, arguments, keywords, calls)
-
-
-def reset(values: list[Any], originals: list[Any]) -> None:
-    """Gives tensors of real numbers their values back, and leaves what else was done to them.
-
-    Arithmetic in place is allowed. A gradient that stays, or another label, is found.
-    """
-    for value, original in zip(values, originals, strict=True):
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
-            if value.is_leaf:
-                value.requires_grad_(False)
-            value.data = original
-        elif isinstance(value, list) and len(value) == len(original):
-            reset(value, original)
-
-
-def perform(
-    function: Callable[..., Any],
-    args: list[Any],
-    kwargs: dict[str, Any],
-    calls: list[dict[str, Any]],
-) -> Outcome:
-    """Calls a function; if calls follow, goes on with the object that it made.
-
-    Args:
-        function: The student's function or class.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-        calls: Steps as `autograder.spec.call_to_data` makes them, their arguments decoded.
-
-    Returns:
-        What was returned or raised; with calls, the list of the results that are kept.
-    """
-    try:
-        made = function(*args, **kwargs)
-        if not calls:
-            return Outcome("returned", kept(made))
-        results: list[Any] = []
-        shown: list[Any] = []
-        for call in calls:
-            given = call["args"] if call["given"] is None else [results[call["given"]]]
-            if call["name"] is None:
-                made = result = function(*given, **kwargs)
-            else:
-                result = getattr(made, call["name"])
-                if callable(result) or not call["kept"]:  # what is kept may be an attribute
-                    result = result(*given)
-            results.append(result)
-            if call["kept"]:
-                shown.append(kept(result))
-        return Outcome("returned", shown)
-    except (Exception, SystemExit) as error:  # a KeyboardInterrupt is the grader's time limit
-        return Outcome("raised", type=type(error).__name__, message=_message(error))
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return ""
+    asking.publish(text, plain, html)
 
 
 def find_public(name: str) -> dict[str, Any]:
@@ -226,7 +73,7 @@ def find_public(name: str) -> dict[str, Any]:
     """
     here = Path.cwd()
     for path in sorted(here.glob(f"*{PUBLIC_SUFFIX}")):
-        tasks = loads(path.read_text(encoding="utf-8"))
+        tasks = json.loads(path.read_text(encoding="utf-8"))
         if name in tasks:
             return tasks[name]
     raise FileNotFoundError(
@@ -284,18 +131,6 @@ def describe(
         section=None if ok else section,
     )
     return ok, "\n".join(plain), html
-
-
-def _publish(text: str, plain: str, html: str | None = None) -> None:
-    if _shell() is None:
-        print(plain)
-        return
-    from IPython.display import display
-
-    bundle = {MIME: text, "text/plain": plain}
-    if html:
-        bundle["text/html"] = html
-    display(bundle, raw=True)
 
 
 def _shell() -> Any:

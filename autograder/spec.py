@@ -14,6 +14,7 @@ import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,9 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-import torch
 
-from autograder.check import perform
-from autograder.evidence import Outcome, decode_outcome, encode, encode_outcome
-from autograder.verdict import (
+from autograder.judging.evidence import decode, decode_outcome
+from autograder.judging.verdict import (
     Expectation,
     Rubric,
     Section,
@@ -33,6 +32,8 @@ from autograder.verdict import (
     WrongWay,
     rubric_to_data,
 )
+from autograder.kernel.asking import perform
+from autograder.kernel.evidence import Outcome, encode, encode_outcome
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,29 @@ class Misconception:
 
 
 @dataclass(frozen=True)
+class Observer:
+    """What calls the student's function and looks at what it did.
+
+    It is shipped with the question and executed at the time of asking, in a namespace of its own;
+    no cell of the notebook can reach or replace it. Let it return numbers that only right code
+    brings about, never one whose right value is plain from the question.
+
+    Args:
+        source: Source of a Python module; it stands alone and holds no answer.
+        function: A function in it. It is called with the student's function, then with the case's
+            arguments, and what it returns is judged.
+    """
+
+    source: str
+    function: str
+
+    @classmethod
+    def read(cls, path: Path, function: str) -> Observer:
+        """The observer in a file."""
+        return cls(path.read_text(encoding="utf-8"), function)
+
+
+@dataclass(frozen=True)
 class Option:
     """One choice of a multiple-choice question.
 
@@ -129,6 +153,10 @@ class Mistake:
     section: Section
 
 
+EPSILON = {name: float(np.finfo(name).eps) for name in ("float16", "float32", "float64")}
+EPSILON["bfloat16"] = 2.0**-7
+
+
 def tolerance(case: Case) -> float:
     """The largest absolute error that the arithmetic of a case explains.
 
@@ -137,13 +165,16 @@ def tolerance(case: Case) -> float:
     n is the length of the inputs' last axis and s their largest finite magnitude, at least 1. Four
     times that allows for the few rounded operations behind each term.
     """
-    epsilon, scale, terms = float(np.finfo(np.float32).eps), 1.0, 1
+    epsilon, scale, terms = EPSILON["float32"], 1.0, 1
     for value in (*case.args, *case.kwargs.values()):
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.numel():
-            epsilon = max(epsilon, torch.finfo(value.dtype).eps)
-            finite = value[value.isfinite()].abs()
-            scale = max(scale, float(finite.max())) if finite.numel() else scale
-            terms = max(terms, value.shape[-1] if value.ndim else 1)
+        data = encode(value) if hasattr(value, "dtype") else None
+        if data is None or data["array"][0] not in EPSILON:
+            continue
+        epsilon = max(epsilon, EPSILON[data["array"][0]])
+        array = decode(data)
+        finite = np.abs(array[np.isfinite(array)])
+        scale = max(scale, float(finite.max())) if finite.size else scale
+        terms = max(terms, array.shape[-1] if array.ndim else 1)
     return 4 * terms * scale * epsilon
 
 
@@ -184,10 +215,10 @@ class Check(ABC):
 
 @dataclass(frozen=True)
 class FunctionCheck(Check):
-    """A function that the student writes, judged by what it returns.
+    """A function that the student writes, judged by what it returns or by what an observer sees.
 
     Args:
-        reference: The right way. Arguments come as in the case; compute in float64.
+        reference: The right way: what comes back for a case's arguments; compute in float64.
         fixed: Public and hidden cases.
         random: Makes cases of a generator, anew for every submission.
         misconceptions: The wrong ways to recognise.
@@ -196,6 +227,7 @@ class FunctionCheck(Check):
         uses: By name, right versions of functions of earlier tasks that the answer may call. Where
             a student's own one lost points, the answer is judged with these too. Their source is
             run by itself, with `torch` and `F` and nothing else of this file.
+        observer: What is called in place of the student's function, to look at what that does.
 
     The first public case is asked once more at the end, twice, with the same tensors: what a
     function keeps between its calls, or leaves behind in what it was given, must not change its
@@ -209,9 +241,14 @@ class FunctionCheck(Check):
     tolerance: Callable[[Case], float] = tolerance
     names: tuple[str, ...] = ()
     uses: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    observer: Observer | None = None
     _known: dict[tuple[int, Callable], Outcome] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def __post_init__(self) -> None:
+        if self.observer and any(case.calls for case in self.fixed):
+            raise ValueError(f"{self.name}: a case has calls or the check an observer, not both.")
 
     def cases(self, rng: np.random.Generator | None = None) -> list[Case]:
         random = self.random(rng) if self.random and rng is not None else ()
@@ -371,14 +408,9 @@ def choice(
 
 def run(function: Callable[..., Any], case: Case) -> Outcome:
     """What a function of ours comes to on a case, passed through the encoding as evidence is."""
-    arguments = [_copy(value) for value in case.args]
-    keywords = {name: _copy(value) for name, value in case.kwargs.items()}
+    arguments, keywords = deepcopy(list(case.args)), deepcopy(dict(case.kwargs))
     calls = [call_to_data(call, lambda value: value) for call in case.calls]
     return decode_outcome(encode_outcome(perform(function, arguments, keywords, calls)))
-
-
-def _copy(value: Any) -> Any:
-    return value.clone() if isinstance(value, torch.Tensor) else value
 
 
 def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str, Any]:
@@ -391,22 +423,28 @@ def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str
     }
 
 
-def question(check: Check, cases: list[Case]) -> list[dict[str, Any]]:
+def question(check: Check, cases: list[Case]) -> dict[str, Any]:
     """The cases as data, for the process that runs the student's code; no names, no answers.
 
     A case of an answer has no arguments: what is handed to `check` is itself the answer.
+
+    Returns:
+        "cases", and "observer": its source and function, or None.
     """
     if isinstance(check, AnswerCheck):
-        return [{} for _ in cases]
-    return [
-        {
-            "args": encode(list(case.args)),
-            "kwargs": encode(dict(case.kwargs)),
-            "calls": [call_to_data(call) for call in case.calls],
-            "again": case.again,
-        }
-        for case in cases
-    ]
+        return {"observer": None, "cases": [{} for _ in cases]}
+    return {
+        "observer": check.observer and [check.observer.source, check.observer.function],
+        "cases": [
+            {
+                "args": encode(list(case.args)),
+                "kwargs": encode(dict(case.kwargs)),
+                "calls": [call_to_data(call) for call in case.calls],
+                "again": case.again,
+            }
+            for case in cases
+        ],
+    }
 
 
 def right_versions(check: Check, names: Iterable[str]) -> dict[str, list[str]]:
@@ -443,7 +481,7 @@ def public_data(checks: Iterable[Check]) -> dict[str, Any]:
     data = {}
     for check in checks:
         cases, rubric = check.public()
-        data[check.name] = {"cases": question(check, cases), "rubric": rubric_to_data(rubric)}
+        data[check.name] = {**question(check, cases), "rubric": rubric_to_data(rubric)}
     return data
 
 

@@ -56,7 +56,7 @@ import numpy as np
 import torch
 
 from autograder.spec import Case, FunctionCheck
-from autograder.verdict import Section
+from autograder.judging.verdict import Section
 
 WITHHELD = ("kdlab.divergences", "kdlab.objective", "kdlab.fused")
 '''

@@ -29,7 +29,7 @@ c.GenerateAssignment.preprocessors = [
     "nbgrader.preprocessors.ClearMarkScheme",
     "nbgrader.preprocessors.ComputeChecksums",
     "nbgrader.preprocessors.CheckCellMetadata",
-    "autograder.preprocessors.ReleasePublicCases",
+    "autograder.grading.preprocessors.ReleasePublicCases",
 ]
 
 # nbgrader's own lists with RestoreCells in the place of DeduplicateIds and OverwriteCells, and
@@ -37,18 +37,19 @@ c.GenerateAssignment.preprocessors = [
 c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.OverwriteKernelspec",
-    "autograder.preprocessors.RestoreCells",
+    "autograder.grading.preprocessors.RestoreCells",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [
-    "autograder.preprocessors.Judge",
+    "autograder.grading.preprocessors.Judge",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
-    "autograder.inert.MakeInert",  # whoever opens the graded notebook runs nothing of a student's
+    # Whoever opens the graded notebook runs nothing of a student's.
+    "autograder.grading.inert.MakeInert",
 ]
 c.GenerateFeedback.preprocessors = [
-    "autograder.feedback.ForStudents",
+    "autograder.grading.feedback.ForStudents",
     "nbgrader.preprocessors.GetGrades",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
@@ -56,7 +57,7 @@ c.GenerateFeedback.preprocessors = [
 c.Judge.timeout = 60  # seconds a cell
 c.Judge.notebook_timeout = 300  # seconds
 
-# Notebooks run in bubblewrap (autograder.sandbox has all options). The modules that would give an
-# assignment's answers away are named by WITHHELD in its checks.
+# Notebooks run in bubblewrap; autograder/sandbox/options.py has all options. The modules that would
+# give an assignment's answers away are named by WITHHELD in its checks.
 c.Sandbox.packages = ["kdlab"]
 c.Sandbox.memory_mb = 2048

@@ -13,14 +13,15 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.converters import GenerateAssignment
 
-from autograder import batch
-from autograder.check import observe
-from autograder.course import Course
-from autograder.evidence import read_evidence, write_evidence
-from autograder.preprocessors import VERDICT_MIME, is_judged
-from autograder.record import Record
+from autograder.grading import batch
+from autograder.grading.course import Course
+from autograder.grading.preprocessors import VERDICT_MIME, is_judged
+from autograder.grading.record import Record
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import judge
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import write_evidence
 from autograder.spec import generator, load_checks, question
-from autograder.verdict import judge
 
 EXERCISES = Path(__file__).parents[2] / "exercises"
 ASSIGNMENT = "set"
@@ -28,7 +29,7 @@ ASSIGNMENT = "set"
 CHECKS = """
 import torch
 from autograder.spec import Case, FunctionCheck, Misconception
-from autograder.verdict import Section
+from autograder.judging.verdict import Section
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 

@@ -11,9 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from autograder import check as check_module
-from autograder.check import CheckFailed, ask, check, describe, observe, observe_with
-from autograder.evidence import Outcome, decode_outcome, encode_outcome
+from autograder.check import CheckFailed, check, describe
+from autograder.judging.evidence import decode_outcome
+from autograder.judging.verdict import (
+    Section,
+    Status,
+    judge,
+    judge_either,
+    rubric_from_data,
+    rubric_to_data,
+)
+from autograder.kernel import asking
+from autograder.kernel.asking import ask, observe, observe_with
+from autograder.kernel.evidence import Outcome, encode_outcome
 from autograder.spec import (
     AnswerCheck,
     Call,
@@ -29,14 +39,6 @@ from autograder.spec import (
     question,
     right_versions,
     to_replace,
-)
-from autograder.verdict import (
-    Section,
-    Status,
-    judge,
-    judge_either,
-    rubric_from_data,
-    rubric_to_data,
 )
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
@@ -138,12 +140,11 @@ def test_what_ships_has_neither_answers_nor_hidden_cases() -> None:
 def test_the_graders_question_is_answered_once_and_not_judged(
     desk: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    asked = {"check": "double", "nonce": "n", "cases": question(DOUBLE, DOUBLE.cases())}
-    asked["right"] = {}
+    asked = {"check": "double", "nonce": "n", **question(DOUBLE, DOUBLE.cases()), "right": {}}
     ask(json.dumps(asked))
     check("double", lambda x: x**2)
     assert capsys.readouterr().out == "Handed to the grader.\n"
-    assert check_module._asked is None
+    assert asking._asked is None
 
 
 def test_every_case_gets_inputs_of_its_own() -> None:
@@ -167,7 +168,7 @@ def test_exits_and_hostile_exceptions_are_noted() -> None:
     def fail(x: torch.Tensor) -> None:
         raise Hostile
 
-    cases = question(DOUBLE, DOUBLE.cases())[:1]
+    cases = question(DOUBLE, DOUBLE.cases()[:1])
     assert observe(leave, cases) == [Outcome("raised", type="SystemExit", message="0")]
     assert observe(fail, cases) == [Outcome("raised", type="Hostile", message="")]
     assert observe(3, cases)[0].kind == "unsupported"
@@ -266,9 +267,18 @@ def test_results_are_noted_when_they_are_returned() -> None:
     calls = (Call("value"), Call("state"), Call("step", kept=False), Call("value"), Call("state"))
     (seen,) = observe(
         InPlace,
-        [{"args": {"list": []}, "kwargs": {"dict": {"start": 3.0}}, "again": False}
-         | {"calls": [call_to_data(call) for call in calls]}],
-    )  # fmt: skip
+        {
+            "observer": None,
+            "cases": [
+                {
+                    "args": {"list": []},
+                    "kwargs": {"dict": {"start": 3.0}},
+                    "again": False,
+                    "calls": [call_to_data(call) for call in calls],
+                }
+            ],
+        },
+    )
     assert [value if isinstance(value, dict) else value.item() for value in seen.value] == [
         3.0,
         {"steps": [0]},
@@ -413,7 +423,10 @@ def test_arithmetic_in_place_is_allowed() -> None:
     "value", [Fraction(1, 3), Decimal("0.3333333"), np.float32(1 / 3), np.array(1 / 3)], ids=repr
 )
 def test_numbers_of_all_kinds_are_numbers(value) -> None:
-    verdict = judge(NUMBER.rubric(NUMBER.cases()), through_evidence(observe(value, [{}])))
+    verdict = judge(
+        NUMBER.rubric(NUMBER.cases()),
+        through_evidence(observe(value, question(NUMBER, NUMBER.cases()))),
+    )
     assert verdict.status is Status.CORRECT
 
 
@@ -431,15 +444,24 @@ def test_numbers_of_all_kinds_are_numbers(value) -> None:
     ids=repr,
 )
 def test_what_is_no_number_is_named(value, came: str) -> None:
-    verdict = judge(NUMBER.rubric(NUMBER.cases()), through_evidence(observe(value, [{}])))
+    verdict = judge(
+        NUMBER.rubric(NUMBER.cases()),
+        through_evidence(observe(value, question(NUMBER, NUMBER.cases()))),
+    )
     assert verdict.message == f"The answer must be a number, and this is {came}."
 
 
 def test_a_ranking_in_another_form_is_named_or_taken() -> None:
     for value in (np.array(["a", "b"]), ("a", "b"), ["A ", "b"]):
-        verdict = judge(RANKING.rubric(RANKING.cases()), through_evidence(observe(value, [{}])))
+        verdict = judge(
+            RANKING.rubric(RANKING.cases()),
+            through_evidence(observe(value, question(RANKING, RANKING.cases()))),
+        )
         assert verdict.status is Status.CORRECT
-    verdict = judge(RANKING.rubric(RANKING.cases()), through_evidence(observe("ab", [{}])))
+    verdict = judge(
+        RANKING.rubric(RANKING.cases()),
+        through_evidence(observe("ab", question(RANKING, RANKING.cases()))),
+    )
     assert verdict.message.endswith("That is a pair, and this is text.")
 
 

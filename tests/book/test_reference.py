@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import kdlab
-from autograder.cli import app
+from autograder.grading.cli import app
 from kdlab import plots, widgets
 
 ROOT = Path(__file__).parents[2]

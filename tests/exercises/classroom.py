@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from autograder.agreement import complaint
-from autograder.check import observe
-from autograder.evidence import Outcome, read_evidence, write_evidence
+from autograder.judging.agreement import complaint
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import Rubric, Status, Verdict, judge
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import Outcome, write_evidence
 from autograder.spec import Case, Check, generator, load_checks, question
-from autograder.verdict import Rubric, Status, Verdict, judge
 from exercises.bank import ANSWER, EXERCISES, grade_id, solution, source
 
 FOLDER = Path(__file__).parent / "class"

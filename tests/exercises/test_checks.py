@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from autograder.check import find_public, observe
-from autograder.evidence import Outcome, encode, read_evidence, write_evidence
+from autograder.check import find_public
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import Rubric, Status, Verdict, judge
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import Outcome, encode, write_evidence
 from autograder.spec import (
     AnswerCheck,
     Case,
@@ -20,7 +23,6 @@ from autograder.spec import (
     question,
     run,
 )
-from autograder.verdict import Rubric, Status, Verdict, judge
 from exercises.bank import ANSWER, EXERCISES, Entry, entries, grade_id, solution, source
 
 ASSIGNMENTS = sorted(path.stem for path in (EXERCISES / "checks").glob("*.py"))
@@ -158,12 +160,13 @@ def test_hints_differ_and_so_do_their_names(check: Check) -> None:
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
 def test_hard_coded_public_cases_earn_nothing(check: FunctionCheck) -> None:
     known = {}
-    for case, asked in zip(check.public()[0], question(check, check.public()[0]), strict=True):
+    public = check.public()[0]
+    for case, asked in zip(public, question(check, public)["cases"], strict=True):
         known[str(asked)] = run(check.reference, case)
     cases = check.cases(generator(7, check))
     rubric = check.rubric(cases)
     fallback = next(iter(known.values()))
-    outcomes = [known.get(str(asked), fallback) for asked in question(check, cases)]
+    outcomes = [known.get(str(asked), fallback) for asked in question(check, cases)["cases"]]
     verdict = judge(rubric, outcomes)
     assert verdict.points == 0
     assert verdict.message.startswith("Right on the public cases, wrong on others.")
@@ -176,7 +179,7 @@ def test_hard_coded_public_cases_earn_nothing(check: FunctionCheck) -> None:
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
 def test_random_cases_differ_by_seed_and_only_by_seed(check: FunctionCheck) -> None:
     def inputs(seed: int) -> list:
-        return question(check, check.cases(generator(seed, check)))
+        return question(check, check.cases(generator(seed, check)))["cases"]
 
     assert inputs(1) == inputs(1)
     assert inputs(1) != inputs(2)

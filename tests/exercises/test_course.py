@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import CheckCellMetadata, DeduplicateIds
 
-from autograder.preprocessors import RestoreCells, is_judged
+from autograder.grading.preprocessors import RestoreCells, is_judged
 from autograder.spec import AnswerCheck, load_checks
 from exercises import course
 from exercises.bank import ANSWER, entries, grade_id, solution, source, submission
@@ -115,7 +115,7 @@ def test_feedback_shows_the_verdict_and_nothing_hidden(
             for case in check.cases():
                 assert case.public or case.name not in "".join(verdicts)
         # The student's own exceptions may show; the grader's files may not.
-        assert not re.search(r"autograder/(preprocessors|spec)|checks/ps1", page)
+        assert not re.search(r"autograder/(grading|judging|spec)|checks/ps1", page)
         assert "outcomes" not in page  # the evidence, which holds answers to hidden cases
         if name != "solution":
             assert "torch.sum(log_p.exp() * (log_p - log_q), dim=-1)" not in page

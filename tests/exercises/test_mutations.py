@@ -10,10 +10,11 @@ from copy import deepcopy
 
 import pytest
 
-from autograder.check import observe
-from autograder.evidence import decode_outcome, encode_outcome
+from autograder.judging.evidence import decode_outcome
+from autograder.judging.verdict import agrees
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import encode_outcome
 from autograder.spec import FunctionCheck, generator, load_checks, question
-from autograder.verdict import agrees
 from exercises.bank import EXERCISES, grade_id, solution, source
 
 LEAST = 0.98
@@ -159,8 +160,9 @@ def noticed(
     except Exception:
         return True
     value = namespace[asked_for]
-    for asked, expectation in zip(question(check, cases), rubric.expectations, strict=True):
-        (outcome,) = observe(value, [asked])
+    asked = question(check, cases)
+    for case, expectation in zip(asked["cases"], rubric.expectations, strict=True):
+        (outcome,) = observe(value, asked | {"cases": [case]})
         outcome = decode_outcome(encode_outcome(outcome))
         if not agrees(outcome, expectation.outcome, expectation.tolerance):
             return True

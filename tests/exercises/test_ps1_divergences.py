@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from autograder.judging.verdict import judge
 from autograder.spec import FunctionCheck, generator, load_checks, run
-from autograder.verdict import judge
 from exercises.bank import EXERCISES
 from kdlab import divergences
 

@@ -2,7 +2,7 @@
 # %% cell
 from IPython.display import display, update_display
 
-from autograder import check as module
+from autograder.kernel import asking as module
 
 module.check = lambda name, value: display({"text/plain": "x"}, raw=True, display_id=name)
 

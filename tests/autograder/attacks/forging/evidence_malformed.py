@@ -2,7 +2,7 @@
 # %% task: forward_kl
 from IPython.display import display
 
-from autograder import check as module
+from autograder.kernel import asking as module
 
 forward_kl = None
 KIND = "application/vnd.autograder.evidence"

@@ -5,7 +5,7 @@ import json
 
 from IPython.display import display
 
-from autograder import check as module
+from autograder.kernel import asking as module
 
 
 def answer(name, value):

@@ -1,6 +1,6 @@
 # Messages sent past IPython: replies, idle states, results.
 # %% cell
-from autograder import check as module
+from autograder.kernel import asking as module
 
 
 def answer(name, value):

@@ -2,7 +2,7 @@
 # %% cell
 import json
 
-from autograder import check as module
+from autograder.kernel import asking as module
 
 
 def answer(name, value):

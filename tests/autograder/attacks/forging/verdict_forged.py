@@ -2,7 +2,7 @@
 # %% cell
 from IPython.display import display
 
-from autograder import check as module
+from autograder.kernel import asking as module
 
 KIND = "application/vnd.autograder.verdict+json"
 

@@ -1,0 +1,485 @@
+"""A class at a time: submissions run side by side, the gradebook has one writer.
+
+Workers execute and judge; they see neither the gradebook nor each other. This process examines what
+was handed in, keeps a record of every step (`autograder.grading.record`) and alone writes grades.
+Workers come from any executor of `concurrent.futures`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import errno
+import hashlib
+import logging
+import multiprocessing
+import os
+import platform
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import ProcessPoolExecutor as Pool
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import nbformat
+from nbgrader.utils import setenv
+from sqlalchemy.exc import OperationalError
+from traitlets.config import Config
+from traitlets.log import get_logger
+
+from autograder.grading.course import Course
+from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.preprocessors import Judge
+from autograder.grading.record import Record, Records, State
+from autograder.sandbox.options import Sandbox, bubblewrap, withheld_modules
+from autograder.sandbox.pool import POOL, WarmPool
+
+PR_SET_PDEATHSIG = 1
+AHEAD = 8  # submissions that are ready for each worker, so that none waits while a pool opens
+
+
+class Stopped(Exception):
+    """The batch cannot go on; the message says why. What was graded is kept."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to execute a submission, and nothing else.
+
+    Args:
+        assignment: The assignment.
+        student: Who handed it in.
+        notebooks: The sanitised notebooks' text, by name.
+        files: What else was handed in, by name.
+        steps: The preprocessors to run, in their order.
+        config: The course's configuration.
+        seed: Of the random cases.
+        withheld: Modules that the notebooks must not import.
+        pool: The folder of a warm pool; where there is none of that name, a worker opens its own.
+    """
+
+    assignment: str
+    student: str
+    notebooks: dict[str, str]
+    files: dict[str, bytes]
+    steps: list[type]
+    config: Config
+    seed: int
+    withheld: tuple[str, ...] = ()
+    pool: str | None = None
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What came of a job.
+
+    Args:
+        notebooks: The executed and judged notebooks' text, by name.
+        seconds: How long it took.
+    """
+
+    notebooks: dict[str, str]
+    seconds: float
+
+
+def execute(job: Job) -> Executed:
+    """Executes and judges a submission in a folder of its own; runs in a worker."""
+    began = time.monotonic()
+    get_logger().setLevel(logging.ERROR)
+    _warm(job)
+    done = {}
+    with TemporaryDirectory(prefix="autograder-") as folder, setenv(NBGRADER_EXECUTION="autograde"):
+        for name, raw in job.files.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(raw)
+        for name, text in job.notebooks.items():
+            notebook = nbformat.reads(text, as_version=4)
+            resources: dict[str, Any] = {
+                "unique_key": name,
+                "metadata": {"path": folder, "name": name},
+                "nbgrader": {
+                    "assignment": job.assignment,
+                    "student": job.student,
+                    "notebook": name,
+                },
+            }
+            for step in job.steps:
+                # One submission, one seed: the record is all that is needed to repeat it.
+                options = {"seed": job.seed} if issubclass(step, Judge) else {}
+                worker = step(config=Config(job.config), **options)
+                worker.enabled = True
+                notebook, resources = worker(notebook, resources)
+            done[name] = nbformat.writes(notebook)
+    return Executed(done, time.monotonic() - began)
+
+
+_own: tuple[str, WarmPool] | None = None  # this worker's pool, and the assignment it is for
+_opening = Lock()
+
+
+def _warm(job: Job) -> None:
+    """Sees to it that kernels come from a warm pool, the batch's or one of this worker's own."""
+    global _own
+    if job.pool and Path(job.pool).is_dir():
+        os.environ[POOL] = job.pool
+        return
+    if not any(issubclass(step, Judge) for step in job.steps) or not sandboxed(job.config):
+        os.environ.pop(POOL, None)
+        return
+    with _opening:
+        if _own is not None and _own[0] != job.assignment:
+            _own[1].close()
+            _own = None
+        if _own is None:
+            _own = (job.assignment, WarmPool.from_config(job.config, job.withheld))
+            _own[1].start()
+            atexit.register(_own[1].close)
+        os.environ[POOL] = str(_own[1].directory)
+
+
+def sandboxed(config: Config) -> bool:
+    """Whether notebooks run in bubblewrap.
+
+    Raises:
+        SandboxMissing: When they must and it is not installed.
+    """
+    if Sandbox(config=Config(config)).allow_unsandboxed and shutil.which("bwrap") is None:
+        return False
+    return bool(bubblewrap())
+
+
+def process_pool(jobs: int) -> Executor:
+    """Worker processes on this machine, forked from this one, which has loaded all they need."""
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if forks else None)
+    return Pool(jobs, mp_context=context, initializer=_become_worker)
+
+
+def _become_worker() -> None:
+    # One processor a worker; and OpenMP's threads do not survive a fork.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if torch := sys.modules.get("torch"):  # the checks' module has imported it
+        torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers itself
+    if hasattr(ctypes.CDLL(None), "prctl"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass
+class Batch:
+    """One call's work on one assignment.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        make_executor: Makes the workers; called again when they are lost.
+        jobs: How many of them there are.
+        force: Grade again what is graded already.
+        report: Is told of every submission that is done: its record, and whether it was graded now.
+    """
+
+    course: Course
+    assignment: str
+    make_executor: Callable[[], Executor]
+    jobs: int = 1
+    force: bool = False
+    report: Callable[[Record, bool], None] = lambda record, now: None
+    withheld: tuple[str, ...] = field(init=False, default=())
+    pool: str | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.records = Records(self.course.root, self.assignment)
+        self.blueprints = self.course.blueprints(self.assignment)
+        self.steps = self.course.executing()
+        self.config = worker_config(self.course)
+        self.checks = checks_digest(self.course)
+
+    def run(self, students: Iterable[str]) -> None:
+        """Grades the submissions of these students.
+
+        Raises:
+            Stopped: When the disk is full or the gradebook cannot be written.
+            RuntimeError: When another process grades the same assignment.
+        """
+        with self.records.alone(), self._at_work():
+            for student, result, record in self._executed(students):
+                self._finish(student, result, record)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Opens a folder for copies and, where submissions are judged, the pool of kernels."""
+        with ExitStack() as stack:
+            folder = TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
+            self.scratch = Path(stack.enter_context(folder))
+            if any(issubclass(step, Judge) for step in self.steps):
+                checks = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
+                self.withheld = tuple(withheld_modules(checks))
+                if sandboxed(self.config):
+                    pool = stack.enter_context(WarmPool.from_config(self.config, self.withheld))
+                    self.pool = str(pool.directory)
+            yield
+
+    def _executed(
+        self, students: Iterable[str]
+    ) -> Iterator[tuple[str, Executed | BaseException, Record]]:
+        """Runs what needs to run, and yields it as it comes."""
+        waiting = deque(students)
+        executor = self.make_executor()
+        running: dict[Future, tuple[Job, Record]] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < AHEAD * self.jobs:
+                    task = self._prepare(waiting.popleft())
+                    if task:
+                        running[executor.submit(execute, task[0])] = task
+                    # What is finished goes first: it is safe once it is recorded.
+                    if any(future.done() for future in running):
+                        break
+                done = wait(running, return_when=FIRST_COMPLETED).done if running else ()
+                for future in done:
+                    job, record = running.pop(future)
+                    error = future.exception()
+                    if error is None:
+                        yield job.student, future.result(), record
+                        continue
+                    if not isinstance(error, BrokenExecutor):
+                        yield job.student, self._again(job, error), record
+                        continue
+                    # A worker died and took the others along. Each was perhaps its end: alone.
+                    suspects = [(job, record), *running.values()]
+                    running.clear()
+                    executor.shutdown()
+                    for job, record in suspects:
+                        yield job.student, self._alone(job), record
+                    executor = self.make_executor()
+                    break
+        finally:
+            for future in running:
+                future.cancel()
+            executor.shutdown(wait=not running)
+
+    def _again(self, job: Job, error: BaseException) -> Executed | BaseException:
+        """Runs what failed once more with a pool of its own: the shared one may be the reason."""
+        if is_full(error):
+            return error
+        return self._alone(replace(job, pool=None))
+
+    def _alone(self, job: Job) -> Executed | BaseException:
+        executor = self.make_executor()
+        try:
+            return executor.submit(execute, job).result()
+        except BrokenExecutor:
+            return Unfit("The process that graded it died.")
+        except Exception as error:
+            return error
+        finally:
+            executor.shutdown()
+
+    def _prepare(self, student: str) -> tuple[Job, Record] | None:
+        """Examines a submission; what needs no execution is finished on the spot."""
+        old = self.records.read(student)
+        examined = Examined("")
+        try:
+            with _disk():
+                examined = self._examine(student)
+            if old and old.digest == examined.digest and not self.force and self._settled(old):
+                return None
+            record = self._new_record(student, examined, old)
+            with _disk():
+                return self._job(record), record
+        except Unfit as error:
+            self._quarantine(student, examined, str(error))
+        except Stopped:
+            raise
+        except Exception as error:  # nothing that one student hands in may end the batch
+            self._quarantine(student, examined, f"{type(error).__name__}: {error}")
+        return None
+
+    def _examine(self, student: str) -> Examined:
+        copy = self.scratch / student / self.assignment
+        shutil.rmtree(copy, ignore_errors=True)
+        return examine(
+            self.course.folder("submitted", student, self.assignment),
+            copy,
+            self.blueprints,
+            tuple(self.course.coursedir.ignore),
+        )
+
+    def _settled(self, old: Record) -> bool:
+        """Whether the verdicts are known; if the gradebook lacks them, it gets them."""
+        if old.state is State.QUARANTINED:
+            self.report(old, False)
+            return True
+        if old.state is State.RECORDED and self._is_recorded(old):
+            self.report(old, False)
+            return True
+        self._record(old)
+        return True
+
+    def _is_recorded(self, record: Record) -> bool:
+        folder = self.course.folder("autograded", record.student, self.assignment)
+        if not all((folder / f"{name}.ipynb").is_file() for name in record.notebooks):
+            return False
+        with self.course.gradebook() as gradebook:
+            found = gradebook.student_submissions(record.student)
+            return any(submission.assignment.name == self.assignment for submission in found)
+
+    def _new_record(self, student: str, examined: Examined, old: Record | None) -> Record:
+        same = old is not None and old.digest == examined.digest and old.seed is not None
+        configured = self.config.Judge.get("seed")
+        drawn = secrets.randbits(53) if configured is None else configured
+        return Record(
+            self.assignment,
+            student,
+            State.JUDGED,
+            examined.digest,
+            repairs=examined.repairs,
+            seed=old.seed if same else drawn,  # the same submission, the same cases
+            checks=self.checks,
+            versions=versions(),
+            limits=limits(self.config),
+        )
+
+    def _job(self, record: Record) -> Job:
+        notebooks = self.course.sanitise(self.scratch, self.assignment, record.student)
+        copy = self.scratch / record.student / self.assignment
+        files = {
+            str(path.relative_to(copy)): path.read_bytes()
+            for path in sorted(copy.rglob("*"))
+            if path.is_file() and path.suffix != ".ipynb"
+        }
+        return Job(
+            self.assignment,
+            record.student,
+            {name: nbformat.writes(notebooks[name]) for name in notebooks.keys() & self.blueprints},
+            files,
+            self.steps,
+            self.config,
+            record.seed,
+            self.withheld,
+            self.pool,
+        )
+
+    def _finish(self, student: str, result: Executed | BaseException, record: Record) -> None:
+        if isinstance(result, BaseException):
+            if is_full(result):
+                raise Stopped(f"A worker's disk is full: {result}")
+            reason = str(result) if isinstance(result, Unfit) else f"{result!r:.500}"
+            self._quarantine(student, Examined(record.digest, record.repairs), reason)
+            return
+        self._fill(record, result)
+        with _disk():
+            self.records.write(record)
+        self._record(record)
+
+    def _fill(self, record: Record, result: Executed) -> None:
+        record.seconds = result.seconds
+        record.notebooks = {
+            name: nbformat.reads(text, as_version=4) for name, text in result.notebooks.items()
+        }
+
+    def _record(self, record: Record) -> None:
+        try:
+            with _disk():
+                self.course.record(self.scratch, self.assignment, record.student, record.executed())
+        except Stopped:
+            raise
+        except Exception as error:
+            examined = Examined(record.digest, record.repairs)
+            self._quarantine(record.student, examined, f"{type(error).__name__}: {error}")
+            return
+        record.state = State.RECORDED
+        with _disk():
+            self.records.write(record)
+        self._tidy(record.student)
+        self.report(record, True)
+
+    def _quarantine(self, student: str, examined: Examined, reason: str) -> None:
+        record = Record(
+            self.assignment,
+            student,
+            State.QUARANTINED,
+            examined.digest,
+            repairs=examined.repairs,
+            reason=reason,
+            checks=self.checks,
+            versions=versions(),
+        )
+        with _disk():
+            self.records.write(record)
+        self._tidy(student)
+        self.report(record, True)
+
+    def _tidy(self, student: str) -> None:
+        shutil.rmtree(self.scratch / student, ignore_errors=True)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room left on a disk."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Turns what would befall every submission into the end of the batch."""
+    try:
+        yield
+    except Exception as error:
+        link: BaseException | None = error
+        while link is not None:  # nbgrader hides some errors behind its own
+            if is_full(link):
+                raise Stopped(f"The disk is full: {link}") from error
+            if isinstance(link, OperationalError):
+                raise Stopped(f"The gradebook cannot be written: {link.orig}") from error
+            link = link.__cause__ or link.__context__
+        raise
+
+
+def worker_config(course: Course) -> Config:
+    """The course's configuration with paths that hold in any folder."""
+    config = Config(course.config)
+    checks = config.Judge.get("checks_directory", Judge.checks_directory.default_value)
+    config.Judge.checks_directory = str(course.root / checks)
+    return config
+
+
+def checks_digest(course: Course) -> str:
+    """SHA-256 of all files in the folder of checks."""
+    whole = hashlib.sha256()
+    folder = Path(worker_config(course).Judge.checks_directory)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            whole.update(f"{path.relative_to(folder)}\0".encode())
+            whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The versions of what takes part in a verdict."""
+    names = ("torch", "numpy", "nbgrader", "nbclient", "ipykernel")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}
+
+
+def limits(config: Config) -> dict[str, Any]:
+    """The options that executing submissions are bound by."""
+    judge = Judge(config=Config(config))
+    kept = ("timeout", "notebook_timeout", "output_mb")
+    sandbox = Sandbox(config=Config(config))
+    return {name: getattr(judge, name) for name in kept} | asdict(sandbox.limits())
+
+
+def cpu_jobs() -> int:
+    """How many workers this machine has processors for."""
+    return max(1, len(os.sched_getaffinity(0)))

@@ -1,0 +1,331 @@
+"""`python -m autograder grade | doctor | verify | audit`, run in a course's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from sqlalchemy.exc import SAWarning
+
+from autograder.grading import audit as auditing
+from autograder.grading.batch import Batch, Stopped, cpu_jobs, process_pool
+from autograder.grading.course import Course
+from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.record import Record, State
+
+app = typer.Typer(
+    add_completion=False, help="Grade a class's submissions. Run it in the course's folder."
+)
+console = Console()
+errors = Console(stderr=True)
+
+AssignmentArgument = Annotated[str, typer.Argument(help="The assignment's name.")]
+Students = Annotated[
+    str | None, typer.Option(help="Whose submissions, separated by commas; everyone's without.")
+]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="Submissions at a time; as many as processors without.")
+]
+Where = Annotated[
+    str, typer.Option(help='"local", or "dask:" and the address of a Dask scheduler.')
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@app.command()
+def grade(
+    assignment: AssignmentArgument,
+    students: Students = None,
+    jobs: Jobs = None,
+    executor: Where = "local",
+    force: Annotated[bool, typer.Option(help="Grade again what is graded.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Grade what was handed in and is not graded yet.
+
+    Whatever interrupts it, call it again: it goes on where it stopped. Submissions that cannot be
+    graded are set aside with a reason, and the rest is graded; then the exit status is 3.
+    """
+    course, chosen = _open(assignment, students)
+    done: list[tuple[Record, bool]] = []
+    with (
+        _failures(),
+        _workers(executor, jobs) as (make_executor, count),
+        _progress(f"Grading {assignment}", len(chosen), as_json) as advance,
+    ):
+
+        def report(record: Record, now: bool) -> None:
+            done.append((record, now))
+            advance()
+
+        Batch(course, assignment, make_executor, count, force, report).run(chosen)
+    done.sort(key=lambda item: item[0].student)
+    if as_json:
+        print(json.dumps([_data(record) | {"now": now} for record, now in done], indent=1))
+    else:
+        _show_grades(assignment, done)
+    if any(record.state is State.QUARANTINED for record, _ in done):
+        raise typer.Exit(3)
+
+
+@app.command()
+def doctor(
+    assignment: AssignmentArgument, students: Students = None, as_json: Json = False
+) -> None:
+    """Say what is wrong with submissions, and what grading will put right by itself.
+
+    Nothing is run and nothing is written; `grade` repairs the copy that it grades. The exit status
+    is 3 when a submission cannot be graded.
+    """
+    course, chosen = _open(assignment, students)
+    found = []
+    with _failures(), TemporaryDirectory(prefix="autograder-") as scratch:
+        blueprints = course.blueprints(assignment)
+        for student in chosen:
+            problem, examined = "", Examined("")
+            try:
+                examined = examine(
+                    course.folder("submitted", student, assignment),
+                    Path(scratch) / student,
+                    blueprints,
+                    tuple(course.coursedir.ignore),
+                )
+            except Unfit as error:
+                problem = str(error)
+            found.append({"student": student, "problem": problem, "repairs": examined.repairs})
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        table = Table("submission", "verdict", "details")
+        for item in found:
+            words = "cannot be graded" if item["problem"] else "repaired"
+            details = [item["problem"]] if item["problem"] else item["repairs"]
+            if details:
+                table.add_row(item["student"], words, "\n".join(details))
+        if table.row_count:
+            console.print(table, markup=False)
+        sound = len(found) - table.row_count
+        console.print(f"{sound} of {len(found)} submissions have nothing wrong with them.")
+    if any(item["problem"] for item in found):
+        raise typer.Exit(3)
+
+
+@app.command()
+def audit(assignment: AssignmentArgument, students: Students = None, as_json: Json = False) -> None:
+    """Print who got what from which evidence, and judge that evidence again; nothing is run.
+
+    The exit status is 1 when a verdict or the gradebook is not what the record says.
+    """
+    course, chosen = _open(assignment, students, handed_in=False)
+    with _failures():
+        findings = auditing.audit(course, assignment, chosen)
+    if as_json:
+        print(
+            json.dumps(
+                [_data(f.record, evidence=True) | {"problems": f.problems} for f in findings],
+                indent=1,
+            )
+        )
+    else:
+        for finding in findings:
+            _show_record(finding.record)
+        _show_problems(findings, "judged again")
+    if any(finding.problems for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    assignment: AssignmentArgument,
+    students: Students = None,
+    jobs: Jobs = None,
+    executor: Where = "local",
+    as_json: Json = False,
+) -> None:
+    """Run graded submissions again with the recorded seeds, and compare; nothing is written.
+
+    The exit status is 1 when a verdict differs.
+    """
+    course, chosen = _open(assignment, students, handed_in=False)
+    with _failures(), _workers(executor, jobs) as (make_executor, count):
+        total = len(auditing.chosen(course, assignment, chosen))
+        with _progress(f"Verifying {assignment}", total, as_json) as advance:
+            findings = auditing.verify(
+                course, assignment, make_executor, count, chosen, lambda *_: advance()
+            )
+    if as_json:
+        found = [{"student": f.record.student, "problems": f.problems} for f in findings]
+        print(json.dumps(found, indent=1))
+    else:
+        _show_problems(findings, "run again")
+    if any(finding.problems for finding in findings):
+        raise typer.Exit(1)
+
+
+def _open(
+    assignment: str, students: str | None, handed_in: bool = True
+) -> tuple[Course, list[str] | None]:
+    """The course in this folder, and the chosen students; None for all that have a record."""
+    warnings.filterwarnings("ignore", category=SAWarning)  # of nbgrader's own statements
+    if not re.fullmatch(r"[\w.\- ]+", assignment) or assignment.startswith("."):
+        raise typer.BadParameter(f"{assignment!r} is no name of an assignment.")
+    # nbgrader calls alembic by name.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    course = Course(Path.cwd())
+    there = course.students(assignment)
+    if students is None:
+        if handed_in and not there:
+            folder = course.folder("submitted", "*", assignment)
+            raise typer.BadParameter(f"Nothing was handed in: no folder {folder}.")
+        return course, there if handed_in else None
+    chosen = [name.strip() for name in students.split(",") if name.strip()]
+    if unknown := sorted(set(chosen) - set(there)):
+        raise typer.BadParameter(f"No submission of {assignment} by {', '.join(unknown)}.")
+    return course, sorted(set(chosen))
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Says in a sentence what ends a command, and ends it."""
+    try:
+        yield
+    except (Stopped, RuntimeError, LookupError) as error:
+        errors.print(f"{error}", style="red", markup=False, highlight=False)
+        if isinstance(error, Stopped):
+            errors.print("Grades so far are kept. Make room, and give the same command again.")
+        raise typer.Exit(2) from error
+
+
+@contextlib.contextmanager
+def _workers(where: str, jobs: int | None) -> Iterator[tuple[Callable[[], Executor], int]]:
+    if where == "local":
+        count = jobs or cpu_jobs()
+        yield lambda: process_pool(count), count
+        return
+    kind, _, address = where.partition(":")
+    if kind != "dask" or not address:
+        raise typer.BadParameter(f"{where!r} is neither 'local' nor 'dask:' and an address.")
+    try:
+        from distributed import Client
+    except ImportError:
+        raise typer.BadParameter("Dask is not installed: pip install 'dask[distributed]'") from None
+    with Client(address, timeout=10) as client:
+        count = jobs or max(1, sum(client.nthreads().values()))
+        yield lambda: client.get_executor(pure=False, retries=0), count
+
+
+@contextlib.contextmanager
+def _progress(title: str, total: int, quiet: bool) -> Iterator[Callable[[], Any]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("· left"),
+        TimeRemainingColumn(),
+    )
+    # Without a thread that redraws: the workers are forked from this process.
+    with Progress(*columns, console=errors, disable=quiet, auto_refresh=False) as progress:
+        task = progress.add_task(title, total=total)
+
+        def advance() -> None:
+            progress.advance(task)
+            progress.refresh()
+
+        progress.refresh()
+        yield advance
+
+
+def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
+    data = {
+        name: getattr(record, name)
+        for name in ("assignment", "student", "state", "reason", "repairs", "digest", "seed")
+    }
+    data |= {"points": record.points, "seconds": round(record.seconds, 3)}
+    data["verdicts"] = [
+        {"notebook": notebook, **result["verdict"]}
+        | ({"evidence": result["evidence"]} if evidence else {})
+        for notebook, _, result in record.verdicts()
+    ]
+    if evidence:
+        data |= {name: getattr(record, name) for name in ("checks", "versions", "limits")}
+    return data
+
+
+def _show_grades(assignment: str, done: Iterable[tuple[Record, bool]]) -> None:
+    table = Table("submission", "points", "verdicts", "repairs", title=assignment)
+    for record, _ in done:
+        if record.state is State.QUARANTINED:
+            table.add_row(record.student, "—", f"Set aside: {record.reason}", "")
+            continue
+        verdicts = [result["verdict"] for _, _, result in record.verdicts()]
+        table.add_row(
+            record.student,
+            f"{record.points:g}",
+            ", ".join(f"{v['check']} {v['status']}" for v in verdicts),
+            "\n".join(record.repairs),
+        )
+    console.print(table, markup=False)
+    states = [(record.state, now) for record, now in done]
+    words = [
+        f"{states.count((State.RECORDED, True))} graded",
+        f"{states.count((State.RECORDED, False))} were graded already",
+        f"{sum(state is State.QUARANTINED for state, _ in states)} set aside",
+    ]
+    console.print(", ".join(words) + ".")
+
+
+def _show_record(record: Record) -> None:
+    console.rule(record.student, align="left")
+    if record.state is State.QUARANTINED:
+        console.print(f"Set aside: {record.reason}", markup=False)
+        return
+    versions = ", ".join(f"{name} {number}" for name, number in record.versions.items())
+    limits = ", ".join(f"{name} {value}" for name, value in record.limits.items())
+    console.print(
+        f"handed in  sha256:{record.digest}\nchecks     sha256:{record.checks}\n"
+        f"seed       {record.seed}\nversions   {versions}\nlimits     {limits}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = Table("task", "points", "status", "misconception", "evidence")
+    for _, name, result in record.verdicts():
+        verdict = result["verdict"]
+        table.add_row(
+            name,
+            f"{verdict['points']:g} of {verdict['max_points']:g}",
+            verdict["status"],
+            verdict["misconception"] or "",
+            auditing.fingerprint(result["evidence"]),
+        )
+    console.print(table, markup=False)
+
+
+def _show_problems(findings: list[auditing.Finding], done: str) -> None:
+    for finding in findings:
+        for problem in finding.problems:
+            line = f"{finding.record.student}: {problem}"
+            console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    same = sum(not finding.problems for finding in findings)
+    console.print(f"{same} of {len(findings)} submissions {done}: the same.")

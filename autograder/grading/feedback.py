@@ -1,0 +1,56 @@
+"""What students get back: their own notebook, and at each task the grader's verdict.
+
+`ForStudents` stands first in `GenerateFeedback.preprocessors`. While a submission is graded, code
+in it gets the hidden cases' inputs, and may keep and print them. So what it displayed then is not
+passed on, in any form; students have their own notebook for that.
+"""
+
+from __future__ import annotations
+
+import builtins
+
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from autograder.grading.inert import inert_markdown, is_released
+from autograder.grading.preprocessors import VERDICT_MIME, is_judged
+from autograder.judging.verdict import Section, Status, Verdict
+
+
+class ForStudents(NbGraderPreprocessor):
+    """Keeps verdicts, and of all other outputs only whether the cell raised an exception."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if cell.cell_type != "code":
+            if not is_released(cell):
+                cell.source = inert_markdown(cell.source)
+            return cell, resources
+        if is_judged(cell):
+            cell.outputs = [
+                _shown(output) for output in cell.outputs if VERDICT_MIME in output.get("data", {})
+            ]
+        else:
+            raised = [output for output in cell.outputs if output.output_type == "error"]
+            cell.outputs = [_raised(output) for output in raised[:1]]
+        return cell, resources
+
+
+def _shown(output: NotebookNode) -> NotebookNode:
+    """The verdict written out anew, so that the page holds what this file puts there."""
+    data = output.data[VERDICT_MIME]["verdict"]
+    section = Section(**data["section"])
+    verdict = Verdict(**(data | {"section": section, "status": Status(data["status"])}))
+    return new_output(
+        "display_data", {"text/html": verdict.to_html(), "text/plain": verdict.to_text()}
+    )
+
+
+def _raised(output: NotebookNode) -> NotebookNode:
+    known = getattr(builtins, str(output.ename), None)
+    is_exception = isinstance(known, type) and issubclass(known, BaseException)
+    name = known.__name__ if is_exception else "an exception"
+    return new_output("stream", name="stderr", text=f"When it was graded, this cell raised {name}.")

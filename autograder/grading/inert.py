@@ -1,0 +1,113 @@
+"""Autograded notebooks that nothing runs in: whoever opens one may trust what it does.
+
+formgrader and the feedback show autograded notebooks in an instructor's browser, on the server that
+has the gradebook. What students wrote, and what their code displayed, is reduced here to text,
+markdown without HTML, and pictures made of pixels.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode, from_dict
+from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import compute_checksum
+
+from autograder.grading.preprocessors import is_judged
+
+PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how they begin
+
+# A space takes the meaning of each of these and leaves it readable: of a tag, of an entity, of a
+# link or an image with its address, and of TeX that makes links.
+MARKUP = (
+    (re.compile(r"<(?=[A-Za-z/!?])"), "< "),
+    (re.compile(r"&(?=[#A-Za-z])"), "& "),
+    (re.compile(r"\](?=[(\[:])"), "] "),
+    (re.compile(r"\\(?=(href|cssId|class|style|require|html)\b)"), r"\\ "),
+)
+
+
+class MakeInert(NbGraderPreprocessor):
+    """Leaves nothing of the student's in a notebook that a browser could run or fetch.
+
+    Comes after SaveAutoGrades in `Autograde.autograde_preprocessors`, because nbgrader compares
+    answers with what was released. Released text, which is known by its checksum, stays as it is,
+    and so do the results of judged cells, which are the grader's own.
+    """
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        kernelspec = nb.metadata.get("kernelspec", {})
+        nb.metadata = from_dict(
+            {
+                "kernelspec": kernelspec,
+                "language_info": {"name": str(kernelspec.get("language", "python"))},
+            }
+        )
+        return super().preprocess(nb, resources)
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        marks = cell.metadata.get("nbgrader")
+        cell.metadata = from_dict({} if marks is None else {"nbgrader": marks})
+        if cell.cell_type == "code":
+            if not is_judged(cell):
+                cell.outputs = [inert_output(output) for output in cell.outputs]
+            return cell, resources
+        cell.pop("attachments", None)
+        if not is_released(cell):
+            cell.source = inert_markdown(cell.source)
+        return cell, resources
+
+
+def is_released(cell: NotebookNode) -> bool:
+    """Whether a cell is as the instructor wrote it; RestoreCells vouches for the checksum."""
+    checksum = cell.metadata.get("nbgrader", {}).get("checksum")
+    return checksum is not None and checksum == compute_checksum(cell)
+
+
+def inert_markdown(source: str) -> str:
+    """Markdown that makes no HTML of its own, no link with an address of its own and no image."""
+    for pattern, instead in MARKUP:
+        source = pattern.sub(instead, source)
+    return source
+
+
+def inert_output(output: NotebookNode) -> NotebookNode:
+    """An output as text and pixels; renderers escape the text."""
+    if output.output_type not in ("display_data", "execute_result"):
+        return output  # streams and tracebacks are text
+    data: dict[str, Any] = {
+        kind: picture
+        for kind, start in PICTURES.items()
+        if (picture := _picture(output.data.get(kind), start))
+    }
+    text = output.data.get("text/plain", "")
+    if isinstance(text, list):
+        text = "".join(text)
+    if not text and not data:
+        kinds = ", ".join(sorted(output.data)) or "nothing"
+        text = f"[an output that is not shown here: {kinds}]"
+    data["text/plain"] = text
+    output.data, output.metadata = from_dict(data), from_dict({})
+    return output
+
+
+def _picture(text: Any, start: bytes) -> str | None:
+    """A picture's base64 text, if it is one: renderers put it between quotation marks."""
+    if isinstance(text, list) and all(isinstance(line, str) for line in text):
+        text = "".join(text)
+    if not isinstance(text, str):
+        return None
+    text = "".join(text.split())
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return text if raw.startswith(start) else None

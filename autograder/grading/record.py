@@ -1,0 +1,153 @@
+"""One record a submission: the journal of a batch while it runs, the audit trail afterwards.
+
+A record is a JSON file, replaced whole or not at all. It is written before the gradebook, so that
+whatever is cut off can be repeated from it without running the submission again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.grading.preprocessors import VERDICT_MIME
+
+FOLDER = "records"
+VERSION = 1
+
+
+class State(StrEnum):
+    """How far a submission is."""
+
+    JUDGED = "judged"  # its verdicts are known, the gradebook may not have them
+    RECORDED = "recorded"  # the gradebook has them
+    QUARANTINED = "quarantined"  # it cannot be graded
+
+
+@dataclass
+class Record:
+    """All that is known about the grading of one submission.
+
+    Args:
+        assignment: The assignment.
+        student: Who handed it in.
+        state: How far it is.
+        digest: SHA-256 of what was handed in; empty when it could not be read.
+        repairs: What was put right before it ran.
+        reason: Why it is quarantined.
+        seed: Of its random cases.
+        checks: SHA-256 of the assignment's checks.
+        versions: Of what took part, by name.
+        limits: The options it ran under.
+        seconds: How long it ran.
+        notebooks: Its notebooks as they were judged, by name; they hold evidence and verdicts.
+    """
+
+    assignment: str
+    student: str
+    state: State
+    digest: str
+    repairs: list[str] = field(default_factory=list)
+    reason: str = ""
+    seed: int | None = None
+    checks: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    notebooks: dict[str, Any] = field(default_factory=dict)
+
+    def verdicts(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Each judged cell's notebook, name and result: "verdict", "seed" and "evidence"."""
+        for name, notebook in self.notebooks.items():
+            for cell in notebook["cells"]:
+                for output in cell.get("outputs", []):
+                    if VERDICT_MIME in output.get("data", {}):
+                        grade_id = cell["metadata"]["nbgrader"]["grade_id"]
+                        yield name, grade_id, output["data"][VERDICT_MIME]
+
+    @property
+    def points(self) -> float:
+        """Points of all judged cells."""
+        return sum(result["verdict"]["points"] for _, _, result in self.verdicts())
+
+    def executed(self) -> dict[str, NotebookNode]:
+        """The judged notebooks."""
+        return {name: nbformat.from_dict(data) for name, data in self.notebooks.items()}
+
+
+class Records:
+    """The records of one assignment.
+
+    Args:
+        root: The course's folder.
+        assignment: The assignment.
+    """
+
+    def __init__(self, root: Path, assignment: str) -> None:
+        self.folder = root / FOLDER / assignment
+
+    def path(self, student: str) -> Path:
+        """Where a student's record is."""
+        return self.folder / f"{student}.json"
+
+    def read(self, student: str) -> Record | None:
+        """A student's record, if there is one of this version."""
+        path = self.path(student)
+        if not path.is_file():
+            return None
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data.pop("version") != VERSION:
+            return None
+        return Record(**(data | {"state": State(data["state"])}))
+
+    def all(self) -> list[Record]:
+        """All records, by student."""
+        found = (self.read(path.stem) for path in sorted(self.folder.glob("*.json")))
+        return [record for record in found if record is not None]
+
+    def write(self, record: Record) -> None:
+        """Writes a record so that a crash leaves the old one or the new one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(record.student)
+        fresh = self.folder / f".{record.student}.new"
+        text = json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False, indent=1)
+        try:
+            with fresh.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            fresh.replace(path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Makes sure that one process at a time grades this assignment.
+
+        Raises:
+            RuntimeError: When another one does.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RuntimeError(
+                    f"{self.folder.name} is being graded by another process; wait for its end."
+                ) from None
+            yield

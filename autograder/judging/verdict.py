@@ -1,0 +1,488 @@
+"""From evidence to a verdict.
+
+A `Rubric` is data: what every case should come to, and what it comes to under each known
+misconception. `judge` compares outcomes with it. The grader makes rubrics from an exercise's
+checks; the student's notebook reads one, of the public cases alone, from a file that ships with it.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from html import escape
+from typing import Any
+
+from autograder.judging.agreement import agrees, complaint, form, is_number, same
+from autograder.judging.comparison import Comparison, compare
+from autograder.judging.evidence import Refused, decode_outcome
+from autograder.judging.explanation import explain
+from autograder.kernel.evidence import Outcome, encode_outcome
+
+MAX_LISTED = 6  # answers that are all named when one is malformed
+
+
+class Status(StrEnum):
+    """How a check ended."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    RAISED = "raised"
+    TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
+    DIED = "died"
+    NOT_RUN = "not run"
+    REFUSED = "refused"
+    RECORDED = "recorded"  # on a student's machine only: well formed, judged when it is handed in
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the book.
+
+    Args:
+        number: As the book counts it, such as "1.3".
+        title: Its title.
+        url: Where the rendered page is.
+    """
+
+    number: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one case should come to.
+
+    Args:
+        case: The case's name; shown to students for public cases only.
+        part: The part of the check that it belongs to.
+        public: Whether students may see it.
+        outcome: What the reference comes to; None where the answer is withheld.
+        tolerance: The largest absolute difference that arithmetic explains.
+        again: Which earlier case it repeats, if one.
+        unit: What the first axis of the result counts, such as "step".
+    """
+
+    case: str
+    part: str
+    public: bool
+    outcome: Outcome | None
+    tolerance: float = 0.0
+    again: int | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class WrongWay:
+    """What every case comes to under one misconception.
+
+    Args:
+        name: The misconception's name.
+        hint: What went wrong and why, for the student.
+        section: Where the book explains it.
+        outcomes: One outcome a case.
+    """
+
+    name: str
+    hint: str
+    section: Section
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """All that judging one check needs.
+
+    Args:
+        check: The check's name.
+        parts: Points of each part. Without its first part a check earns nothing.
+        expected: What was asked for, in words.
+        section: Where the book teaches it.
+        expectations: One a case.
+        wrong_ways: The known misconceptions.
+        allowed: The answers that are well formed, where only some are.
+        numeric: Whether the answer is a number.
+        names: What the parts of a result are called, where it has several.
+        uses: Earlier tasks whose functions the answer may call.
+    """
+
+    check: str
+    parts: dict[str, float]
+    expected: str
+    section: Section
+    expectations: tuple[Expectation, ...]
+    wrong_ways: tuple[WrongWay, ...] = ()
+    allowed: tuple[Any, ...] = ()
+    numeric: bool = False
+    names: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+
+    @property
+    def max_points(self) -> float:
+        """The points of all parts."""
+        return float(sum(self.parts.values()))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one check.
+
+    Args:
+        check: The check's name.
+        points: Points earned.
+        max_points: Points that could be earned.
+        status: How the check ended.
+        message: What happened, in a sentence.
+        expected: What was asked for, in words.
+        section: The section of the book to read.
+        parts: Points earned by part.
+        misconception: The name of the misconception that explains the outcomes, if one does.
+        hint: Its hint.
+    """
+
+    check: str
+    points: float
+    max_points: float
+    status: Status
+    message: str
+    expected: str
+    section: Section
+    parts: dict[str, float]
+    misconception: str | None = None
+    hint: str | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """The verdict as JSON data."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """The verdict for a terminal."""
+        lines = [f"{self.check}: {self.status} · {self.points:g} of {self.max_points:g} points"]
+        lines.append(self.message)
+        if self.hint:
+            lines.append(f"Hint: {self.hint}")
+        if self.status is not Status.CORRECT:
+            lines.append(f"Expected: {self.expected}")
+            lines.append(f"Read: {self.section.number} {self.section.title} ({self.section.url})")
+        return "\n".join(lines)
+
+    def to_html(self) -> str:
+        """The verdict for a browser; all text in it is escaped."""
+        return verdict_html(
+            f"{self.check}: {self.status} · {self.points:g} of {self.max_points:g} points",
+            good=self.status is Status.CORRECT,
+            message=self.message,
+            hint=self.hint,
+            expected=None if self.status is Status.CORRECT else self.expected,
+            section=self.section,
+        )
+
+
+def verdict_html(
+    title: str,
+    *,
+    good: bool,
+    message: str,
+    hint: str | None = None,
+    notes: list[Comparison] | None = None,
+    expected: str | None = None,
+    section: Section | None = None,
+) -> str:
+    """Lays out a verdict; everything that comes in is escaped."""
+    colour = "#1a7f37" if good else "#9a6700"
+    body = [f"<p><strong>{escape(title)}</strong></p>"]
+    body.append(f"<p>{escape(message)}</p>")
+    if hint:
+        body.append(f"<p><strong>Hint.</strong> {escape(hint)}</p>")
+    body += [note.to_html() for note in notes or ()]
+    if expected:
+        body.append(f"<p><strong>Expected.</strong> {escape(expected)}</p>")
+    if section:
+        link = f'<a href="{escape(section.url)}">{escape(f"{section.number} {section.title}")}</a>'
+        body.append(f"<p><strong>In the book.</strong> {link}</p>")
+    return (
+        f'<div class="autograder-verdict" style="border-left:4px solid {colour};padding-left:1em">'
+        f"{''.join(body)}</div>"
+    )
+
+
+def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
+    """Judges the outcomes of one check.
+
+    Nothing in the verdict shows an input, a returned value or a text of the student's process, so
+    what a hidden case was cannot be read from it.
+    """
+    passed = [
+        expectation.outcome is not None
+        and agrees(outcome, expectation.outcome, expectation.tolerance)
+        for expectation, outcome in zip(rubric.expectations, outcomes, strict=True)
+    ]
+    earned: dict[str, float] = {}
+    for part, points in rubric.parts.items():
+        cases = [
+            ok
+            for ok, expectation in zip(passed, rubric.expectations, strict=True)
+            if expectation.part == part
+        ]
+        core = earned.get(next(iter(rubric.parts)), points)
+        earned[part] = float(points) if cases and all(cases) and core else 0.0
+    verdict = Verdict(
+        check=rubric.check,
+        points=sum(earned.values()),
+        max_points=rubric.max_points,
+        status=Status.CORRECT,
+        message="Every case is right.",
+        expected=rubric.expected,
+        section=rubric.section,
+        parts=earned,
+    )
+    if all(passed):
+        return verdict
+
+    status, message = _failure(rubric, outcomes, passed, earned)
+    verdict = replace(verdict, status=status, message=message)
+    if status is Status.NOT_RUN:
+        return verdict
+    if found := explain(rubric, outcomes, passed):
+        way, whole = found
+        hint = way.hint if whole else f"At least two things are off. One of them: {way.hint}"
+        verdict = replace(verdict, misconception=way.name, hint=hint, section=way.section)
+    return verdict
+
+
+def judge_either(rubric: Rubric, outcomes: list[Outcome], replaced: Sequence[str]) -> Verdict:
+    """Judges an answer with the student's own earlier functions or with right ones.
+
+    Args:
+        rubric: The rubric.
+        outcomes: Of all cases; with `replaced` these come twice, with right functions from the
+            middle on.
+        replaced: The earlier tasks whose functions lost points and were replaced.
+
+    Returns:
+        The better verdict, which says what it was judged with.
+    """
+    if not replaced:
+        return judge(rubric, outcomes)
+    count = len(rubric.expectations)
+    own, right = judge(rubric, outcomes[:count]), judge(rubric, outcomes[count:])
+    names = " and ".join(f"`{name}`" for name in replaced)
+    if right.points > own.points:
+        words = f"Judged with right versions of {names}, because yours lost points of their own."
+        return replace(right, message=f"{words} {right.message}")
+    if own.points < own.max_points:
+        words = f"With right versions of {names} in place of yours it earns no more."
+        return replace(own, message=f"{own.message} {words}")
+    return own
+
+
+def _failure(
+    rubric: Rubric, outcomes: list[Outcome], passed: list[bool], earned: dict[str, float]
+) -> tuple[Status, str]:
+    failed = [
+        (outcome, expectation)
+        for outcome, expectation, ok in zip(outcomes, rubric.expectations, passed, strict=True)
+        if not ok
+    ]
+    raised = [outcome for outcome, _ in failed if outcome.kind == "raised"]
+    if any(outcome.type == "NotImplementedError" for outcome in raised):
+        return Status.NOT_RUN, "This task has not been written yet."
+    if (rubric.allowed or rubric.numeric) and (message := _malformed(rubric, outcomes[0])):
+        return message
+    if all(expectation.outcome is None for expectation in rubric.expectations):
+        return Status.RECORDED, "Your answer is well formed. It is judged when you hand it in."
+    if raised:
+        worst = [outcome for outcome in raised if is_out_of_memory(outcome)] or raised
+        return raised_status(worst[0])
+    unsupported = [outcome for outcome, _ in failed if outcome.kind == "unsupported"]
+    if unsupported:
+        return Status.WRONG, f"It returned {kind_name(unsupported[0])}, which cannot be judged."
+    if len(rubric.expectations) == 1:
+        return Status.WRONG, "This answer is not right."
+    if all(_only_again(expectation, passed) for _, expectation in failed):
+        return Status.WRONG, (
+            "Right the first time, and another result when the same question is asked again. What"
+            " outlives the call: a .grad that is added to, an argument that was changed?"
+        )
+    said = [complaint(outcome.value, expectation.outcome.value) for outcome, expectation in failed]
+    if not all(said):
+        said = []  # not everywhere
+    if any(earned.values()):
+        missing = ", ".join(part for part, points in earned.items() if not points)
+        return Status.WRONG, f"Right, but not yet for: {missing}."
+    if all(
+        ok
+        for ok, expectation in zip(passed, rubric.expectations, strict=True)
+        if expectation.public
+    ):
+        return Status.WRONG, " ".join(["Right on the public cases, wrong on others.", *said[:1]])
+    return Status.WRONG, said[0] if said else "Results differ from what was expected."
+
+
+def _only_again(expectation: Expectation, passed: list[bool]) -> bool:
+    return expectation.again is not None and passed[expectation.again]
+
+
+def _malformed(rubric: Rubric, outcome: Outcome) -> tuple[Status, str] | None:
+    """The words for an answer that has not the form that was asked for, if it has not."""
+    if outcome.kind == "returned" and outcome.value is None:
+        return Status.NOT_RUN, "No answer was given."
+    came = form(outcome.value) if outcome.kind == "returned" else kind_name(outcome)
+    if rubric.numeric:
+        if outcome.kind == "returned" and is_number(outcome.value):
+            return None
+        return Status.WRONG, f"The answer must be a number, and this is {came}."
+    if outcome.kind == "returned" and any(same(outcome.value, a, 0) for a in rubric.allowed):
+        return None
+    example = rubric.allowed[0]
+    if len(rubric.allowed) <= MAX_LISTED:
+        asked = f"be one of {', '.join(map(repr, rubric.allowed))}"
+    else:
+        asked = f"look like {example!r}, which is an example"
+    what = form(example)
+    if came == what:
+        return Status.WRONG, f"The answer must {asked}."
+    return Status.WRONG, f"The answer must {asked}. That is {what}, and this is {came}."
+
+
+def raised_status(outcome: Outcome) -> tuple[Status, str]:
+    """The status and the words for an exception."""
+    if is_out_of_memory(outcome):
+        return Status.OUT_OF_MEMORY, "It asked for more memory than it may have."
+    words = f"It raised {exception_name(outcome)} where a result was expected."
+    if outcome.type in ("TypeError", "AttributeError") and "NoneType" in outcome.message:
+        words += (
+            " It worked with a None: is a return statement missing in a function that it calls?"
+        )
+    return Status.RAISED, words
+
+
+def exception_name(outcome: Outcome) -> str:
+    """The exception's class if Python defines it; a name that a student made is not."""
+    known = getattr(builtins, outcome.type, None)
+    if isinstance(known, type) and issubclass(known, BaseException):
+        return outcome.type
+    return "an exception"
+
+
+def kind_name(outcome: Outcome) -> str:
+    """What came that evidence cannot carry, if Python has a word for it."""
+    known = getattr(builtins, outcome.type, None)
+    if isinstance(known, type) or outcome.type in ("function", "generator", "method", "module"):
+        return f"{'an' if outcome.type[0] in 'aeiou' else 'a'} {outcome.type}"
+    if outcome.type.endswith(", not a function"):
+        return "no function, or something"
+    return "something"
+
+
+def is_out_of_memory(outcome: Outcome) -> bool:
+    """Whether an exception says that memory ran out, in Python's words or in torch's."""
+    return outcome.type in ("MemoryError", "OutOfMemoryError") or (
+        outcome.type == "RuntimeError" and "can't allocate memory" in outcome.message
+    )
+
+
+def unjudged(rubric: Rubric, status: Status, message: str) -> Verdict:
+    """The verdict of a check that yielded no evidence: no points, and why."""
+    return Verdict(
+        check=rubric.check,
+        points=0.0,
+        max_points=rubric.max_points,
+        status=status,
+        message=message,
+        expected=rubric.expected,
+        section=rubric.section,
+        parts=dict.fromkeys(rubric.parts, 0.0),
+    )
+
+
+def public_notes(rubric: Rubric, outcomes: list[Outcome]) -> list[Comparison]:
+    """What each wrong public case expected and what came, for the student's own screen."""
+    return [
+        compare(
+            expectation.case, outcome, wanted, expectation.tolerance, expectation.unit, rubric.names
+        )
+        for expectation, outcome in zip(rubric.expectations, outcomes, strict=True)
+        if (wanted := expectation.outcome) is not None
+        and not agrees(outcome, wanted, expectation.tolerance)
+    ]
+
+
+def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
+    """A rubric as JSON data."""
+    return {
+        "check": rubric.check,
+        "parts": rubric.parts,
+        "expected": rubric.expected,
+        "section": asdict(rubric.section),
+        "expectations": [
+            {
+                "case": expectation.case,
+                "part": expectation.part,
+                "public": expectation.public,
+                "outcome": expectation.outcome and encode_outcome(expectation.outcome),
+                "tolerance": expectation.tolerance,
+                "again": expectation.again,
+                "unit": expectation.unit,
+            }
+            for expectation in rubric.expectations
+        ],
+        "wrong_ways": [
+            {
+                "name": way.name,
+                "hint": way.hint,
+                "section": asdict(way.section),
+                "outcomes": [encode_outcome(outcome) for outcome in way.outcomes],
+            }
+            for way in rubric.wrong_ways
+        ],
+        "allowed": list(rubric.allowed),
+        "numeric": rubric.numeric,
+        "names": list(rubric.names),
+        "uses": list(rubric.uses),
+    }
+
+
+def rubric_from_data(data: dict[str, Any]) -> Rubric:
+    """A rubric from JSON data.
+
+    Raises:
+        Refused: When the data is not a rubric.
+    """
+    try:
+        return Rubric(
+            check=data["check"],
+            parts=dict(data["parts"]),
+            expected=data["expected"],
+            section=Section(**data["section"]),
+            expectations=tuple(
+                Expectation(
+                    case=item["case"],
+                    part=item["part"],
+                    public=item["public"],
+                    outcome=item["outcome"] and decode_outcome(item["outcome"]),
+                    tolerance=item["tolerance"],
+                    again=item["again"],
+                    unit=item["unit"],
+                )
+                for item in data["expectations"]
+            ),
+            wrong_ways=tuple(
+                WrongWay(
+                    name=item["name"],
+                    hint=item["hint"],
+                    section=Section(**item["section"]),
+                    outcomes=tuple(decode_outcome(outcome) for outcome in item["outcomes"]),
+                )
+                for item in data["wrong_ways"]
+            ),
+            allowed=tuple(data["allowed"]),
+            numeric=data["numeric"],
+            names=tuple(data["names"]),
+            uses=tuple(data["uses"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Refused(f"data that is not a rubric: {error!r}") from None

@@ -1,0 +1,230 @@
+"""What runs beside the student's code: here the grader's questions are asked; nothing is judged.
+
+The grader hands over a question with `ask`; the graded cell's `check` answers it by calling the
+student's function, and publishes what came back as evidence. Nothing here awards anything, and
+whatever a student changes here is believed as little as the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from autograder.kernel.evidence import MIME, Outcome, decode, write_evidence
+
+_asked: dict[str, Any] | None = None
+
+
+def ask(text: str) -> None:
+    """Takes the grader's question for the next `check` of its name.
+
+    Args:
+        text: JSON with "check", "nonce", "observer", "cases" and "right".
+    """
+    global _asked
+    _asked = json.loads(text)
+
+
+def check(name: str, value: Any) -> None:
+    """Answers the grader's question, if it has asked; in the sandbox there is nobody else to ask.
+
+    Args:
+        name: The task's name.
+        value: The student's function, or answer.
+    """
+    answers(name, value)
+
+
+def answers(name: str, value: Any) -> bool:
+    """Publishes the answer to the grader's question, if it has asked for this task.
+
+    Args:
+        name: The task's name.
+        value: The student's function, or answer.
+
+    Returns:
+        Whether it has.
+    """
+    global _asked
+    if _asked is None or _asked["check"] != name:
+        return False
+    question, _asked = _asked, None
+    outcomes = observe(value, question)
+    if question["right"]:
+        outcomes += observe_with(question["right"], value, question)
+    publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
+    return True
+
+
+def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
+    """Asks every case and notes what came back.
+
+    Args:
+        value: The student's function, or the answer itself for cases without arguments.
+        question: Data as `autograder.spec.question` makes it.
+    """
+    if not all(question["cases"]):
+        return [Outcome("returned", value) for _ in question["cases"]]
+    if not callable(value):
+        kind = f"{type(value).__name__}, not a function"
+        return [Outcome("unsupported", type=kind) for _ in question["cases"]]
+    function = observing(value, question["observer"])
+    return [_observe(function, case) for case in question["cases"]]
+
+
+def observing(function: Callable[..., Any], observer: list[str] | None) -> Callable[..., Any]:
+    """The function that is asked: the student's own, or an observer that calls it.
+
+    Args:
+        function: The student's function.
+        observer: The observer's source, executed here in a namespace of its own, and the name of
+            its function.
+    """
+    if observer is None:
+        return function
+    source, name = observer
+    namespace: dict[str, Any] = {"__name__": "observer"}
+    exec(compile(source, "<observer>", "exec"), namespace)
+    return partial(namespace[name], function)
+
+
+def observe_with(
+    right: dict[str, list[str]], value: Any, question: dict[str, Any]
+) -> list[Outcome]:
+    """Asks every case while right functions stand in the place of the student's own.
+
+    Args:
+        right: By the name to replace, the name and the source of a function.
+        value: The student's function.
+        question: Data as `autograder.spec.question` makes it.
+    """
+    import torch
+
+    space = getattr(value, "__globals__", None)
+    if space is None:
+        space = getattr(sys.modules.get(getattr(value, "__module__", "")), "__dict__", {})
+    functions = {}
+    for name, (defined, source) in right.items():
+        own: dict[str, Any] = {"torch": torch, "F": torch.nn.functional}
+        exec(source, own)
+        functions[name] = own[defined]
+    before = {name: space[name] for name in functions if name in space}
+    space.update(functions)
+    try:
+        return observe(value, question)
+    finally:
+        for name in functions:
+            space.pop(name, None)
+        space.update(before)
+
+
+def _observe(function: Callable[..., Any], case: dict[str, Any]) -> Outcome:
+    arguments, keywords = decode(case["args"]), decode(case["kwargs"])
+    calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
+    if case["again"]:
+        perform(function, arguments, keywords, calls)
+        reset(arguments, decode(case["args"]))
+        reset(list(keywords.values()), list(decode(case["kwargs"]).values()))
+    return perform(function, arguments, keywords, calls)
+
+
+def reset(values: list[Any], originals: list[Any]) -> None:
+    """Gives tensors of real numbers their values back, and leaves what else was done to them.
+
+    Arithmetic in place is allowed. A gradient that stays, or another label, is found.
+    """
+    torch = sys.modules.get("torch")
+    for value, original in zip(values, originals, strict=True):
+        if torch is not None and isinstance(value, torch.Tensor) and value.is_floating_point():
+            if value.is_leaf:
+                value.requires_grad_(False)
+            value.data = original
+        elif isinstance(value, list) and len(value) == len(original):
+            reset(value, original)
+
+
+def kept(value: Any) -> Any:
+    """A result as it is now, whatever is done to its tensors later."""
+    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
+    if torch is not None and isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if type(value) in (list, tuple):
+        return type(value)(map(kept, value))
+    if type(value) is dict:
+        return {key: kept(item) for key, item in value.items()}
+    return value
+
+
+def perform(
+    function: Callable[..., Any],
+    args: list[Any],
+    kwargs: dict[str, Any],
+    calls: list[dict[str, Any]],
+) -> Outcome:
+    """Calls a function; if calls follow, goes on with the object that it made.
+
+    Args:
+        function: The student's function or class.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        calls: Steps as `autograder.spec.call_to_data` makes them, their arguments decoded.
+
+    Returns:
+        What was returned or raised; with calls, the list of the results that are kept.
+    """
+    try:
+        made = function(*args, **kwargs)
+        if not calls:
+            return Outcome("returned", kept(made))
+        results: list[Any] = []
+        shown: list[Any] = []
+        for call in calls:
+            given = call["args"] if call["given"] is None else [results[call["given"]]]
+            if call["name"] is None:
+                made = result = function(*given, **kwargs)
+            else:
+                result = getattr(made, call["name"])
+                if callable(result) or not call["kept"]:  # what is kept may be an attribute
+                    result = result(*given)
+            results.append(result)
+            if call["kept"]:
+                shown.append(kept(result))
+        return Outcome("returned", shown)
+    except (Exception, SystemExit) as error:  # a KeyboardInterrupt is the grader's time limit
+        return Outcome("raised", type=type(error).__name__, message=_message(error))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def publish(text: str, plain: str, html: str | None = None) -> None:
+    """Displays evidence, and what to say to whoever looks at the notebook.
+
+    Args:
+        text: The evidence.
+        plain: The words as plain text.
+        html: The words as HTML.
+    """
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        get_ipython = None
+    if get_ipython is None or get_ipython() is None:
+        print(plain)
+        return
+    bundle = {MIME: text, "text/plain": plain}
+    if html:
+        bundle["text/html"] = html
+    display(bundle, raw=True)

@@ -1,0 +1,172 @@
+"""Evidence, as it is written: what a student's code returned, as plain data.
+
+Evidence crosses from the process that ran a stranger's code to the one that awards points. So it
+is JSON text that holds numbers, strings and raw array bytes, and never something that could run
+when it is read. `autograder.judging.evidence` reads it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+MIME = "application/vnd.autograder.evidence"
+VERSION = 1
+
+MAX_MESSAGE = 500  # characters of an exception's message
+
+# Little-endian on every machine. numpy has no bfloat16; its bits are the upper half of a float32.
+NUMPY_DTYPES = {
+    "bool": "|b1",
+    "uint8": "|u1",
+    "int8": "|i1",
+    "int16": "<i2",
+    "int32": "<i4",
+    "int64": "<i8",
+    "float16": "<f2",
+    "bfloat16": "<u2",
+    "float32": "<f4",
+    "float64": "<f8",
+}
+
+
+class Unsupported(TypeError):
+    """A value that evidence cannot carry."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one case came to.
+
+    Args:
+        kind: "returned", "raised" or "unsupported".
+        value: What was returned: None, bool, int, float, str, list, dict or `np.ndarray`.
+        type: Name of the exception's class, or of the class that evidence cannot carry.
+        message: The exception's message, shortened.
+    """
+
+    kind: str
+    value: Any = None
+    type: str = ""
+    message: str = ""
+
+
+def encode(value: Any) -> Any:
+    """Turns a value into JSON data.
+
+    Args:
+        value: None, bool, int, float, Fraction, Decimal, str, a torch tensor, a numpy array or
+            scalar, or lists, tuples, ranges and string-keyed dicts of these.
+
+    Returns:
+        Data that `json.dumps` takes; arrays as {"array": [dtype, shape, base64 of the bytes]}.
+
+    Raises:
+        Unsupported: For any other type.
+    """
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise Unsupported("an integer that 64 bits cannot hold")
+        return int(value)
+    if isinstance(value, Fraction | Decimal):
+        value = float(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"float": repr(float(value))}
+    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
+    if torch is not None and isinstance(value, torch.Tensor):
+        name = str(value.dtype).removeprefix("torch.")
+        if name not in NUMPY_DTYPES:
+            raise Unsupported(f"a tensor of dtype {name}")
+        tensor = value.detach().to_dense() if value.layout != torch.strided else value.detach()
+        tensor = tensor.cpu().contiguous()
+        if name == "bfloat16":
+            tensor = tensor.view(torch.int16)
+        return _array(name, value.shape, tensor.numpy())
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind in "UO" and value.ndim:
+            return encode(value.tolist())
+        if value.dtype.name not in NUMPY_DTYPES:
+            raise Unsupported(f"an array of dtype {value.dtype.name}")
+        return _array(value.dtype.name, value.shape, np.asarray(value))
+    if isinstance(value, list | tuple | range):
+        return {"list": [encode(item) for item in value]}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {"dict": {key: encode(item) for key, item in value.items()}}
+    raise Unsupported(type(value).__name__)
+
+
+def _array(name: str, shape: Any, values: np.ndarray) -> dict:
+    little = values.dtype.newbyteorder("<")
+    raw = np.ascontiguousarray(values, dtype=little).tobytes()
+    return {"array": [name, list(shape), base64.b64encode(raw).decode("ascii")]}
+
+
+def decode(data: Any) -> Any:
+    """Turns the data of a question back into values, arrays into torch tensors.
+
+    A question is ours, so nothing about it is checked; evidence is read in
+    `autograder.judging.evidence`.
+
+    Args:
+        data: What `encode` made.
+    """
+    if not isinstance(data, dict):
+        return data
+    ((tag, body),) = data.items()
+    if tag == "array":
+        return torch_tensor(*body)
+    if tag == "list":
+        return [decode(item) for item in body]
+    if tag == "dict":
+        return {key: decode(item) for key, item in body.items()}
+    return float(body)
+
+
+def torch_tensor(name: str, shape: list[int], text: str) -> Any:
+    """Makes the torch tensor of a dtype's name, a shape and the bytes as base64."""
+    import torch
+
+    raw = bytearray(base64.b64decode(text))
+    dtype = getattr(torch, name)
+    return (
+        torch.frombuffer(raw, dtype=dtype).reshape(shape)
+        if raw
+        else torch.empty(shape, dtype=dtype)
+    )
+
+
+def encode_outcome(outcome: Outcome) -> dict:
+    """Turns an outcome into JSON data; a value that evidence cannot carry becomes "unsupported"."""
+    if outcome.kind == "returned":
+        try:
+            return {"returned": encode(outcome.value)}
+        except Unsupported as error:
+            return {"unsupported": str(error)[:MAX_MESSAGE]}
+        except RecursionError:
+            return {"unsupported": "a value that contains itself"}
+    if outcome.kind == "raised":
+        return {"raised": [outcome.type[:MAX_MESSAGE], outcome.message[:MAX_MESSAGE]]}
+    return {"unsupported": outcome.type[:MAX_MESSAGE]}
+
+
+def write_evidence(check: str, nonce: str, outcomes: list[Outcome]) -> str:
+    """Writes the evidence of one check as JSON text."""
+    return json.dumps(
+        {
+            "version": VERSION,
+            "check": check,
+            "nonce": nonce,
+            "outcomes": [encode_outcome(outcome) for outcome in outcomes],
+        },
+        allow_nan=False,
+    )

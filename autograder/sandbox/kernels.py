@@ -1,0 +1,234 @@
+"""Kernels in bubblewrap: no network, no files but Python's, bounded in everything, dead at the end.
+
+`SandboxKernelManager` starts every kernel through `SandboxProvisioner`, which takes it from a
+`WarmPool`: the one that this process or the one that started it has open, or else one of its own
+that holds nothing but this kernel. Options are traits of `Sandbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import socket
+import time
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import zmq
+import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.connect import write_connection_file
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import KernelProvisionerBase
+from traitlets import Integer, List, Unicode, default
+
+from autograder.sandbox.options import MiB, Sandbox, SandboxLimits, bubblewrap
+from autograder.sandbox.pool import WarmPool, open_pool
+from autograder.sandbox.walls import NOBODY
+from autograder.sandbox.warm import KERNEL
+
+
+def copy_work(source: str | None, target: Path, most: int) -> None:
+    """Copies the files beside a notebook; links and other special files stay behind.
+
+    Raises:
+        ValueError: When they are larger than a notebook's scratch space.
+    """
+    target.mkdir()
+    if source is None:
+        return
+    total = 0
+    for folder, _, files in os.walk(source):
+        place = target / os.path.relpath(folder, source)
+        place.mkdir(exist_ok=True)
+        for name in files:
+            path = Path(folder, name)
+            if path.is_symlink() or not path.is_file():
+                continue
+            total += path.stat().st_size
+            if total > most:
+                raise ValueError(f"The files in {source} have more than {most // MiB} MiB.")
+            shutil.copyfile(path, place / name)
+
+
+class SandboxProvisioner(KernelProvisionerBase):
+    """Takes a kernel from a warm pool, or starts a sandbox for it alone."""
+
+    withheld = List(Unicode(), help="Modules that the notebook must not import.")
+    startup_timeout = Integer(120, help="Seconds to wait for a kernel.").tag(config=True)
+
+    _connection: socket.socket | None = None
+    _own: WarmPool | None = None
+    _folder: Path | None = None
+    _ended: dict[str, Any] | None = None
+
+    @property
+    def cause(self) -> str | None:
+        """Why the kernel is gone: "memory", "time" or None where nobody knows."""
+        return (self._ended or {}).get("cause")
+
+    @property
+    def has_process(self) -> bool:
+        return self._connection is not None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        return {"cmd": [], "cwd": kwargs.get("cwd")}
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
+        sandbox = Sandbox(parent=self)
+        limits = sandbox.limits()
+        pool = open_pool(limits, self.withheld, sandbox.packages)
+        if pool is None:
+            self._own = WarmPool(
+                limits, withheld=self.withheld, packages=sandbox.packages, preload=()
+            )
+            self._own.start()
+            pool = self._own.directory
+        try:
+            return self._start(pool, limits, kwargs.get("cwd"))
+        except BaseException:
+            await self.cleanup()
+            raise
+
+    def _start(self, pool: Path, limits: SandboxLimits, cwd: str | None) -> dict[str, Any]:
+        manager, name = self.parent, secrets.token_hex(8)
+        self._folder = folder = pool / "kernels" / name
+        folder.mkdir(mode=0o700)
+        copy_work(cwd, folder / "work", limits.scratch)
+        for number, port in enumerate(PORTS, start=1):
+            setattr(manager, port, number)
+        manager.ip = str(folder / "k")
+        write_connection_file(
+            str(folder / "connection.json"),
+            ip=f"{KERNEL}/k",
+            key=manager.session.key,
+            transport="ipc",
+            **{port: number for number, port in enumerate(PORTS, start=1)},
+        )
+        if os.getuid() == 0:
+            for place, folders, files in os.walk(folder):
+                for path in (place, *(os.path.join(place, each) for each in folders + files)):
+                    os.chown(path, NOBODY, NOBODY)
+        self._ended = None
+        self._connection = connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.settimeout(self.startup_timeout)
+        try:
+            connection.connect(str(pool / "listener"))
+            connection.send(name.encode())
+            answer = json.loads(connection.recv(8192) or b'{"error": "the sandbox ended"}')
+        except OSError as error:
+            answer = {"error": str(error)}
+        if "ready" not in answer:
+            log = (pool / "log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"No sandboxed kernel: {answer['error']}. {log}".strip())
+        connection.setblocking(False)
+        return manager.get_connection_info()
+
+    async def poll(self) -> int | None:
+        if self._connection is None:
+            return 0 if self._ended is None else self._ended["exit"]
+        try:
+            text = self._connection.recv(8192)
+        except BlockingIOError:
+            return None
+        except OSError:
+            text = b""
+        self._ended = json.loads(text) if text else {"exit": -9, "cause": None}
+        self._connection.close()
+        self._connection = None
+        return self._ended["exit"]
+
+    async def wait(self) -> int | None:
+        while (status := await self.poll()) is None:
+            await asyncio.sleep(0.005)
+        return status
+
+    async def send_signal(self, signum: int) -> None:
+        words = {2: b"interrupt", 9: b"kill", 15: b"kill"}
+        if self._connection is not None and signum in words:
+            try:
+                self._connection.send(words[signum])
+            except OSError:  # it is dead already
+                await self.poll()
+
+    async def kill(self, restart: bool = False) -> None:
+        await self.send_signal(9)
+        await self.wait()
+
+    async def terminate(self, restart: bool = False) -> None:
+        await self.kill()
+
+    async def cleanup(self, restart: bool = False) -> None:
+        if self._connection is not None:
+            self._connection.close()  # which kills what is left
+            self._connection = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+
+PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
+
+
+class SandboxClient(AsyncKernelClient):
+    """Knows that the kernel is ready by its first messages, and waits for nothing else."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Returns when the kernel answers and its outputs arrive.
+
+        Raises:
+            RuntimeError: When that takes longer than `timeout` seconds, or the kernel dies.
+        """
+        deadline = time.monotonic() + (timeout or 60)
+        while time.monotonic() < deadline and await self.is_alive():
+            self.kernel_info()
+            try:
+                reply = await self.get_shell_msg(timeout=1)
+                while True:
+                    message = await self.get_iopub_msg(timeout=0.05)
+                    if (
+                        message["parent_header"].get("msg_id") == reply["parent_header"]["msg_id"]
+                        and message["content"].get("execution_state") == "idle"
+                    ):
+                        return
+            except Empty:
+                continue
+        raise RuntimeError("The kernel does not answer.")
+
+
+class SandboxKernelManager(AsyncKernelManager):
+    """Starts kernels in the sandbox, and bounds what they can send.
+
+    Args:
+        withheld: Modules that the notebook must not import.
+    """
+
+    withheld = List(Unicode())
+
+    async def _async_pre_start_kernel(self, **kwargs: Any) -> tuple[list[str], dict[str, Any]]:
+        sandbox = Sandbox(parent=self)
+        if not (sandbox.allow_unsandboxed and shutil.which("bwrap") is None):
+            bubblewrap()
+            self.transport = "ipc"
+            self.provisioner = SandboxProvisioner(parent=self, withheld=self.withheld)
+        return await super()._async_pre_start_kernel(**kwargs)
+
+    @default("client_factory")
+    def _sandbox_client(self) -> type:
+        return SandboxClient
+
+    def client(self, **kwargs: Any) -> Any:
+        """A client that drops connections over which too much comes at once."""
+        context = zmq.asyncio.Context()
+        context.setsockopt(zmq.MAXMSGSIZE, Sandbox(parent=self).message_mb * MiB)
+        context.setsockopt(zmq.RCVHWM, 16)  # messages that wait, on the grader's side
+        client = super().client(context=context, **kwargs)
+        client._created_context = True  # so that it ends the context with itself
+        return client

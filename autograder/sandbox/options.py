@@ -1,0 +1,114 @@
+"""What a notebook may use: the options and limits of its sandbox."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from traitlets import Bool, Integer, List, Unicode
+from traitlets.config import LoggingConfigurable
+
+INSTALL = "sudo apt-get install bubblewrap   # or: sudo dnf install bubblewrap"
+MiB = 2**20
+
+
+class SandboxMissing(RuntimeError):
+    """bubblewrap is not there, so no student's code is run."""
+
+
+@dataclass(frozen=True)
+class SandboxLimits:
+    """What one notebook may use.
+
+    Args:
+        memory: Bytes, of all its processes.
+        cpu_seconds: Seconds of processor time, of each process.
+        processes: Processes and threads at a time.
+        open_files: Open files of each process.
+        scratch: Bytes of files.
+        files: Number of files.
+        message: Bytes of one message to the grader.
+    """
+
+    memory: int = 2048 * MiB
+    cpu_seconds: int = 300
+    processes: int = 64
+    open_files: int = 512
+    scratch: int = 64 * MiB
+    files: int = 4096
+    message: int = 16 * MiB
+
+
+class Sandbox(LoggingConfigurable):
+    """The options of the sandbox."""
+
+    allow_unsandboxed = Bool(
+        False,
+        help="Run students' code with all the rights of whoever grades, where there is no"
+        " bubblewrap. It can then read the checks and other submissions.",
+    ).tag(config=True)
+    packages = List(
+        Unicode(),
+        help="Packages outside Python's own folders that notebooks may import, by name.",
+    ).tag(config=True)
+    preload = List(
+        Unicode(),
+        ["numpy", "torch", "matplotlib.pyplot"],
+        help="Modules that warm kernels have imported already.",
+    ).tag(config=True)
+    memory_mb = Integer(2048, help="MiB of memory a notebook, its processes together.").tag(
+        config=True
+    )
+    cpu_seconds = Integer(300, help="Seconds of processor time a process.").tag(config=True)
+    processes = Integer(64, help="Processes and threads a notebook.").tag(config=True)
+    open_files = Integer(512, help="Open files a process.").tag(config=True)
+    scratch_mb = Integer(64, help="MiB of files a notebook.").tag(config=True)
+    files = Integer(4096, help="Number of files a notebook.").tag(config=True)
+    message_mb = Integer(16, help="MiB of one message of a kernel, such as a display.").tag(
+        config=True
+    )
+
+    def limits(self) -> SandboxLimits:
+        """The limits that the options set."""
+        return SandboxLimits(
+            memory=self.memory_mb * MiB,
+            cpu_seconds=self.cpu_seconds,
+            processes=self.processes,
+            open_files=self.open_files,
+            scratch=self.scratch_mb * MiB,
+            files=self.files,
+            message=self.message_mb * MiB,
+        )
+
+
+def bubblewrap() -> str:
+    """The path of bubblewrap.
+
+    Raises:
+        SandboxMissing: When it is not installed.
+    """
+    path = shutil.which("bwrap")
+    if path is None:
+        raise SandboxMissing(
+            "Students' code runs in bubblewrap, and there is no `bwrap` here. Install it:\n"
+            f"    {INSTALL}\n"
+            "On a system that has none, c.Sandbox.allow_unsandboxed = True in nbgrader_config.py "
+            "grades without; then a submission can read whatever you can."
+        )
+    return path
+
+
+def withheld_modules(path: Path) -> list[str]:
+    """The modules that an assignment's checks withhold from notebooks.
+
+    Args:
+        path: The checks; the file is read, not run. WITHHELD in it is a tuple of names.
+    """
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == "WITHHELD" for target in node.targets
+        ):
+            return list(ast.literal_eval(node.value))
+    return []

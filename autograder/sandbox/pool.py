@@ -1,0 +1,172 @@
+"""The warm pool: a sandboxed process with modules loaded, from which kernels are forked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from traitlets.config import Config
+
+from autograder.sandbox.options import Sandbox, SandboxLimits, bubblewrap
+from autograder.sandbox.walls import PYTHON, bubblewrap_command, stage, user_namespace
+from autograder.sandbox.warm import SCRATCH
+
+POOL = "AUTOGRADER_WARM_POOL"  # environment variable: the folder of the open pool
+KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's time is spent on it
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
+    "matplotlib_inline.backend_inline",
+    "sqlite3",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+    "autograder.kernel.asking",
+)
+
+
+class WarmPool:
+    """Kernels forked from one sandboxed process; a context manager.
+
+    While it is open, this process and those that it starts take their kernels from it.
+
+    Args:
+        limits: What each notebook may use.
+        withheld: Modules that notebooks must not import, by name.
+        packages: Packages outside Python's own folders that notebooks may import.
+        preload: Modules to import before the first kernel.
+    """
+
+    def __init__(
+        self,
+        limits: SandboxLimits | None = None,
+        *,
+        withheld: Sequence[str] = (),
+        packages: Sequence[str] = (),
+        preload: Sequence[str] = ("numpy", "torch", "matplotlib.pyplot"),
+    ) -> None:
+        self.limits = limits or SandboxLimits()
+        self.withheld, self.packages = sorted(withheld), sorted(packages)
+        self.preload = list(preload)
+        self.directory: Path | None = None
+        self._process: subprocess.Popen | None = None
+        self._before: str | None = None
+
+    @classmethod
+    def from_config(cls, config: Config, withheld: Sequence[str] = ()) -> WarmPool:
+        """A pool with the options of nbgrader_config.py."""
+        sandbox = Sandbox(config=config)
+        return cls(
+            sandbox.limits(),
+            withheld=withheld,
+            packages=sandbox.packages,
+            preload=sandbox.preload,
+        )
+
+    def __enter__(self) -> WarmPool:
+        self.start()
+        self._before = os.environ.get(POOL)
+        os.environ[POOL] = str(self.directory)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._before is None:
+            os.environ.pop(POOL, None)
+        else:
+            os.environ[POOL] = self._before
+        self.close()
+
+    def start(self) -> None:
+        """Starts the process; it takes requests at once and answers when it has its modules.
+
+        The thread that calls this must outlive the pool: when it ends, the pool's kernels die.
+
+        Raises:
+            SandboxMissing: When bubblewrap is not installed.
+        """
+        program = bubblewrap()
+        # A socket's path may have 107 characters, so not below a long TMPDIR.
+        self.directory = Path(tempfile.mkdtemp(prefix="autograder-", dir="/tmp"))
+        try:
+            kernels, code = self.directory / "kernels", self.directory / "code"
+            kernels.mkdir()
+            masked = stage(code, self.packages, self.withheld)
+            for path in (kernels, code, *code.rglob("*")):  # whatever the umask is
+                path.chmod(0o755)
+            self._describe()
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            listener.bind(str(self.directory / "listener"))
+            listener.listen(64)
+            options = {
+                "listener": listener.fileno(),
+                "limits": asdict(self.limits),
+                "python_in_scratch": sorted(
+                    folder for folder in set(PYTHON) if Path(folder).is_relative_to(SCRATCH)
+                ),
+                "preload": [*KERNEL_MODULES, *self.preload],
+                "user": 1 if os.getuid() == 0 else None,
+            }
+            descriptors = [listener.fileno()]
+            if os.getuid() == 0:
+                descriptors.append(user_namespace())
+            command = bubblewrap_command(program, kernels, code, masked, descriptors[1:])
+            command += [sys.executable, "-m", "autograder.sandbox.warm", json.dumps(options)]
+            with open(self.directory / "log", "wb") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=descriptors,
+                    start_new_session=True,
+                )
+            listener.close()
+            for descriptor in descriptors[1:]:
+                os.close(descriptor)
+        except BaseException:
+            self.close()
+            raise
+
+    def _describe(self) -> None:
+        terms = {
+            "limits": asdict(self.limits),
+            "withheld": self.withheld,
+            "packages": self.packages,
+        }
+        (self.directory / "terms.json").write_text(json.dumps(terms), encoding="utf-8")
+
+    def close(self) -> None:
+        """Kills all kernels of the pool and removes its folder."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            self.directory = None
+
+
+def open_pool(
+    limits: SandboxLimits, withheld: Sequence[str], packages: Sequence[str]
+) -> Path | None:
+    """The folder of the open pool, if there is one on the same terms."""
+    if not (folder := os.environ.get(POOL)):
+        return None
+    try:
+        terms = json.loads(Path(folder, "terms.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    wanted = {
+        "limits": asdict(limits),
+        "withheld": sorted(withheld),
+        "packages": sorted(packages),
+    }
+    return Path(folder) if terms == wanted else None

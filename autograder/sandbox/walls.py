@@ -1,0 +1,144 @@
+"""The walls: the command line of bubblewrap, and the copies of our code that lie inside."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from autograder.sandbox.warm import KERNEL, KERNELS, SCRATCH
+
+CODE = "/run/code"  # inside: what of our packages a notebook may import
+SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
+PYTHON = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
+DETAILS = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+NOBODY = 65534  # the user that notebooks run as when the grader is root
+
+
+def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> list[Path]:
+    """Copies what notebooks may import of our packages and the instructor's, without the withheld.
+
+    A package that a withheld module was taken from loses what its `__init__` imports too, because
+    that may be what was withheld; its other modules are imported by their own names.
+
+    Args:
+        target: The folder to make.
+        packages: Names of packages to copy.
+        withheld: Names of modules and packages to leave out.
+
+    Returns:
+        The folders and files of packages that must not be seen where they are.
+    """
+    own = Path(__file__).parents[1]
+    ours = target / own.name
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(own / "kernel", ours / "kernel", ignore=ignore)
+    (ours / "sandbox").mkdir()
+    for folder in (ours, ours / "sandbox"):
+        (folder / "__init__.py").touch()
+    shutil.copy(own / "sandbox" / "warm.py", ours / "sandbox")
+    (ours / "check.py").write_text("from autograder.kernel.asking import check\n")
+    places = [own]
+    for name in sorted({*packages, *(module.partition(".")[0] for module in withheld)}):
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ValueError(f"There is no package {name!r} to offer or to withhold.")
+        place = Path(spec.origin)
+        if spec.submodule_search_locations:
+            place = place.parent
+            shutil.copytree(place, target / place.name, ignore=ignore)
+        else:
+            shutil.copy(place, target)
+        places.append(place)
+    for module in withheld:
+        path = target.joinpath(*module.split("."))
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.with_suffix(".py").is_file():
+            path.with_suffix(".py").unlink()
+        else:
+            raise ValueError(f"There is no module {module!r} to withhold.")
+        for parent in path.relative_to(target).parents[:-1]:
+            (target / parent / "__init__.py").write_text("")
+    return places
+
+
+def user_namespace() -> int:
+    """Makes a user namespace in which 0 is root and 1 is nobody, for a grader that is root.
+
+    The system counts no processes of root's, so that notebooks need another user; and what is root
+    outside should not be the one that runs strangers' code.
+
+    Returns:
+        A descriptor of the namespace.
+    """
+    with subprocess.Popen(["unshare", "--user", "cat"], stdin=subprocess.PIPE) as holder:
+        place = Path(f"/proc/{holder.pid}")
+        outside = os.readlink("/proc/self/ns/user")
+        while os.readlink(place / "ns/user") == outside:
+            if holder.poll() is not None:
+                raise RuntimeError(
+                    "`unshare --user` failed: user namespaces are switched off here."
+                )
+            time.sleep(0.001)
+        for kind in ("uid_map", "gid_map"):
+            (place / kind).write_text(f"0 0 1\n1 {NOBODY} 1\n")
+        return os.open(place / "ns/user", os.O_RDONLY)
+
+
+def bubblewrap_command(
+    program: str, kernels: Path, code: Path, masked: Sequence[Path], namespace: Sequence[int]
+) -> list[str]:
+    """The command line up to the program: what there is inside, and nothing else."""
+    command = [program, "--die-with-parent", "--unshare-ipc", "--unshare-pid", "--unshare-net"]
+    command += ["--unshare-uts", "--unshare-cgroup-try", "--clearenv"]
+    if namespace:
+        command += ["--userns", str(*namespace), "--cap-add", "CAP_SETUID"]
+        command += ["--cap-add", "CAP_SETGID"]
+    else:
+        command += ["--unshare-user"]
+    command += ["--tmpfs", SCRATCH]  # first, because Python may be in it
+    folders = sorted({*SYSTEM, *PYTHON} - {"/usr"})
+    # Parents that bubblewrap makes by itself may be for root alone.
+    for parent in sorted({str(p) for folder in (*folders, KERNEL) for p in Path(folder).parents}):
+        if parent not in ("/", *folders) and not os.path.islink(parent):
+            command += ["--perms", "0755", "--dir", parent]
+    for folder in folders:
+        if os.path.islink(folder):
+            command += ["--symlink", os.readlink(folder), folder]
+        elif os.path.isdir(folder):
+            command += ["--ro-bind", folder, folder]
+    for path in DETAILS:
+        command += ["--ro-bind-try", path, path]
+    for place in masked:
+        if any(place.is_relative_to(folder) for folder in folders):
+            if place.is_dir():
+                command += ["--tmpfs", str(place), "--remount-ro", str(place)]
+            else:
+                command += ["--ro-bind", "/dev/null", str(place)]
+    command += ["--ro-bind", str(code), CODE, "--bind", str(kernels), KERNELS]
+    command += ["--perms", "0755", "--dir", KERNEL]
+    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    command += ["--remount-ro", "/", "--chdir", "/"]
+    environment = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
+        "PYTHONPATH": CODE,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": SCRATCH,
+        "MPLCONFIGDIR": f"{SCRATCH}/.matplotlib",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "LANG": "C.UTF-8",
+        "USER": "student",
+        "LOGNAME": "student",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+    for name, value in environment.items():
+        command += ["--setenv", name, value]
+    return [*command, "--"]

@@ -1,0 +1,331 @@
+"""Damaged submissions: repaired where that is certain, set aside where it is not."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbgrader.preprocessors import CheckCellMetadata
+
+from autograder.grading import doctor
+from autograder.grading.course import Course
+from autograder.grading.doctor import Examined, Unfit, examine
+
+ASSIGNMENT = "set"
+NAME = f"{ASSIGNMENT}.ipynb"
+IGNORE = (".ipynb_checkpoints", "*.pyc", "__pycache__")
+
+
+@pytest.fixture
+def ada(empty_course: Path, hand_in: Callable) -> Path:
+    """A sound submission's folder."""
+    return hand_in(empty_course, "ada", "def double(x):\n    return 2 * x", "It adds.").parent
+
+
+@pytest.fixture
+def look(ada: Path, empty_course: Path, tmp_path: Path) -> Callable:
+    """Examines it, and passes what comes of it through nbgrader's sanitising steps."""
+    course = Course(empty_course)
+
+    def look() -> tuple[Examined, NotebookNode]:
+        scratch = tmp_path / "scratch"
+        shutil.rmtree(scratch, ignore_errors=True)
+        copy = scratch / "ada" / ASSIGNMENT
+        examined = examine(ada, copy, course.blueprints(ASSIGNMENT), IGNORE)
+        assert not [path for path in copy.rglob("*") if path.is_symlink()]
+        notebook = course.sanitise(scratch, ASSIGNMENT, "ada")[ASSIGNMENT]
+        CheckCellMetadata().preprocess(notebook, {})
+        return examined, notebook
+
+    return look
+
+
+def read(folder: Path) -> NotebookNode:
+    return nbformat.read(folder / NAME, as_version=4)
+
+
+def write(folder: Path, notebook: object) -> None:
+    text = notebook if isinstance(notebook, str) else json.dumps(notebook)
+    (folder / NAME).write_text(text, encoding="utf-8")
+
+
+def ids(notebook: NotebookNode) -> list[str | None]:
+    return [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+
+
+def cell(notebook: NotebookNode, grade_id: str) -> NotebookNode:
+    return notebook.cells[ids(notebook).index(grade_id)]
+
+
+def test_a_sound_submission_stays_as_it_is(ada: Path, look: Callable) -> None:
+    examined, notebook = look()
+    assert examined.repairs == []
+    given = read(ada)
+    for before, after in zip(given.cells, notebook.cells, strict=True):
+        assert (before.cell_type, before.source, before.id) == (
+            after.cell_type,
+            after.source,
+            after.id,
+        )
+        assert before.metadata.nbgrader == after.metadata.nbgrader
+    digest = examined.digest
+    (ada / "timestamp.txt").write_text("2026-02-01 10:00:00 UTC")
+    assert look()[0].digest != digest
+
+
+def swap_kernel(notebook: NotebookNode) -> None:
+    notebook.metadata.kernelspec = {"name": "bash", "display_name": "Bash", "language": "bash"}
+    notebook.metadata.language_info = {"name": "bash", "pygments_lexer": '"><script>'}
+
+
+def copy_graded(notebook: NotebookNode) -> None:
+    copied = deepcopy(cell(notebook, "double"))
+    copied.source = "4.0"
+    notebook.cells.insert(0, copied)
+
+
+def copy_answer(notebook: NotebookNode) -> None:
+    """The copy below has what the student wrote, or the one above; either is found."""
+    stub = deepcopy(cell(notebook, "why"))
+    stub.source = "YOUR ANSWER HERE"
+    notebook.cells.append(stub)
+
+
+def delete_graded(notebook: NotebookNode) -> None:
+    notebook.cells.remove(cell(notebook, "double"))
+
+
+def delete_setup(notebook: NotebookNode) -> None:
+    notebook.cells.remove(cell(notebook, "setup"))
+
+
+def delete_question(notebook: NotebookNode) -> None:
+    notebook.cells.remove(cell(notebook, "why"))
+
+
+def retype_answer(notebook: NotebookNode) -> None:
+    """Answer and graded cell are gone; the answer stands in a cell of the student's own."""
+    answer = cell(notebook, "double_answer").source
+    delete_graded(notebook)
+    index = ids(notebook).index("double_answer")
+    notebook.cells[index] = new_code_cell(answer)
+
+
+def change_marks(notebook: NotebookNode) -> None:
+    for grade_id, marks in {
+        "double": {"points": 100, "grade": False, "schema_version": 1},
+        "why": {"points": "many", "schema_version": 99},
+        "setup": {"locked": False, "solution": True},
+    }.items():
+        cell(notebook, grade_id).metadata.nbgrader.update(marks)
+
+
+def change_types(notebook: NotebookNode) -> None:
+    notebook.cells[ids(notebook).index("double")].cell_type = "raw"
+    why = cell(notebook, "why")
+    why.cell_type, why.outputs, why.execution_count = "code", [], 3
+
+
+def foreign_marks(notebook: NotebookNode) -> None:
+    notebook.cells.append(new_code_cell("1"))
+    notebook.cells[-1].metadata.nbgrader = {"grade_id": "bonus", "grade": True, "points": 50}
+    notebook.cells.append(new_markdown_cell("2"))
+    notebook.cells[-1].metadata.nbgrader = "nonsense"
+
+
+def break_structure(notebook: NotebookNode) -> None:
+    for one in notebook.cells:
+        one.id = "same"
+    notebook.cells[0].attachments = {"x": "y"}
+    del notebook.cells[1]["outputs"]
+    notebook.cells[1].metadata = "none"
+    notebook.cells[2].outputs = [{"output_type": "unknown"}]
+    notebook.cells[4]["source"] = ["It ", "adds."]
+    notebook.metadata = []
+
+
+REPAIRS = {
+    swap_kernel: "the kernel was 'bash'",
+    copy_graded: "double was there 2 times",
+    copy_answer: "why was there 2 times",
+    delete_graded: "double was missing",
+    delete_setup: "setup was missing",
+    delete_question: "why was missing",
+    retype_answer: "double was missing",
+    change_marks: "the marks of double had changed",
+    change_types: "double had become a markdown cell",
+    foreign_marks: "'bonus' is no cell of the assignment",
+    break_structure: "setup was missing",
+}
+
+
+@pytest.mark.parametrize("damage", REPAIRS, ids=lambda damage: damage.__name__)
+def test_what_is_certain_is_repaired(ada: Path, look: Callable, damage: Callable) -> None:
+    notebook = read(ada)
+    damage(notebook)
+    write(ada, notebook)
+    examined, repaired = look()
+    assert any(REPAIRS[damage] in repair for repair in examined.repairs), examined.repairs
+
+    found = [grade_id for grade_id in ids(repaired) if grade_id]
+    expected = ["story", "setup", "double_answer", "double", "why"]
+    if damage is retype_answer:
+        expected.remove("double_answer")
+    assert found == expected
+    assert repaired.metadata.kernelspec.name == "python3"
+    graded = cell(repaired, "double")
+    assert graded.cell_type == "code"
+    assert graded.source == 'check("double", double)'
+    assert graded.metadata.nbgrader.points == 4
+    assert cell(repaired, "setup").source.startswith("import torch")
+    if damage is not delete_question:
+        assert cell(repaired, "why").source == "It adds."
+    # The answer runs before it is asked for.
+    sources = [one.source for one in repaired.cells]
+    answer = next(i for i, source in enumerate(sources) if source.startswith("def double"))
+    assert sources.index('check("double", double)') > answer
+
+
+def test_formats_and_names_that_are_certain_are_repaired(ada: Path, look: Callable) -> None:
+    text = (ada / NAME).read_text(encoding="utf-8")
+    (ada / NAME).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert look()[0].repairs == [f"{NAME}: removed a byte order mark."]
+
+    older = nbformat.convert(read_text(text), 3)
+    write(ada, nbformat.writes(older, version=3))
+    examined, notebook = look()
+    assert f"{NAME}: brought to format 4." in examined.repairs
+    assert "double" in ids(notebook)
+
+    write(ada, text.replace("It adds.", "It \\ud800 adds."))
+    assert cell(look()[1], "why").source == "It \ufffd adds."
+
+    write(ada, text)
+    (ada / NAME).rename(ada / "my answers.ipynb")
+    assert look()[0].repairs == [f"Renamed 'my answers.ipynb' to {NAME}."]
+
+
+def read_text(text: str) -> NotebookNode:
+    return nbformat.reads(text, as_version=4)
+
+
+def test_files_that_could_harm_are_left_out(ada: Path, look: Callable, tmp_path: Path) -> None:
+    (ada / "data").mkdir()
+    (ada / "data" / "table.csv").write_text("1,2")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    (ada / "mine.txt").symlink_to(secret)
+    (ada / "data" / "up").symlink_to(tmp_path)
+    (ada / "page.html").write_text("<script>1</script>")
+    (ada / "picture.svg").write_text("<svg onload='1'/>")
+    (ada / "..\\..\\evil.py").write_text("1")
+    os.mkfifo(ada / "pipe")
+    examined, _ = look()
+    copy = tmp_path / "scratch" / "ada" / ASSIGNMENT
+    there = sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
+    assert there == ["data/table.csv", NAME, "timestamp.txt"]
+    assert len(examined.repairs) == 6
+
+
+def unreadable(folder: Path) -> None:
+    (folder / NAME).unlink()
+    (folder / NAME).mkdir()
+
+
+def linked_notebook(folder: Path) -> None:
+    target = folder.parents[2] / "gradebook.db"
+    (folder / NAME).unlink()
+    (folder / NAME).symlink_to(target)
+
+
+def linked_folder(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to("elsewhere")
+
+
+def linked_student(folder: Path) -> None:
+    folder.parent.rename(folder.parent.with_name("bob"))
+    folder.parent.symlink_to("bob")
+
+
+def piped_notebook(folder: Path) -> None:
+    (folder / NAME).unlink()
+    os.mkfifo(folder / NAME)
+
+
+def strange_timestamp(folder: Path) -> None:
+    (folder / "timestamp.txt").write_text("yesterday")
+
+
+def many_files(folder: Path) -> None:
+    for number in range(doctor.MAX_FILES + 1):
+        (folder / f"{number}.txt").touch()
+
+
+def deep_folders(folder: Path) -> None:
+    folder.joinpath(*"abcdefghijkl").mkdir(parents=True)
+    (folder.joinpath(*"abcdefghijkl") / "x.txt").touch()
+
+
+def sparse_notebook(folder: Path) -> None:
+    with (folder / NAME).open("r+b") as stream:
+        stream.truncate(doctor.MAX_NOTEBOOK + 1)
+
+
+def sparse_file(folder: Path) -> None:
+    with (folder / "data.bin").open("wb") as stream:
+        stream.truncate(doctor.MAX_TOTAL + 1)
+
+
+UNFIT = {
+    unreadable: "There is no set.ipynb",
+    linked_notebook: "is a symbolic link",
+    linked_folder: "is a symbolic link",
+    linked_student: "is a symbolic link",
+    piped_notebook: "is not a regular file",
+    strange_timestamp: "'yesterday', which is not a time",
+    many_files: "more than 500 files",
+    deep_folders: "nested deeper than 8",
+    sparse_notebook: "is too large",
+    sparse_file: "is too large",
+}
+
+TEXTS = {
+    "": "is not JSON",
+    "{": "is not JSON",
+    "[" * 200_000: "nested too deep",
+    "[]": "not a notebook",
+    "{}": "no list of cells",
+    '{"nbformat": 5, "cells": []}': "of format 5",
+    '{"nbformat": 3, "worksheets": 1}': "of an old format and damaged",
+    '{"nbformat": 4, "cells": [1]}': "no list of cells",
+    '{"nbformat": 4, "cells": [{"source": 5}]}': "source of cell 1 is not text",
+    '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "1"}]}': "none of the assignment's",
+    "PK\x03\x04": "is not JSON",
+}
+
+
+@pytest.mark.parametrize("damage", UNFIT, ids=lambda damage: damage.__name__)
+def test_what_is_not_certain_is_set_aside(ada: Path, look: Callable, damage: Callable) -> None:
+    damage(ada)
+    with pytest.raises(Unfit, match=UNFIT[damage]):
+        look()
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=TEXTS.values())
+def test_what_is_no_notebook_is_set_aside(ada: Path, look: Callable, text: str) -> None:
+    write(ada, text)
+    with pytest.raises(Unfit, match=TEXTS[text]):
+        look()
+
+
+def test_bytes_that_are_no_text_are_set_aside(ada: Path, look: Callable) -> None:
+    (ada / NAME).write_bytes(b"\xff\xfe{}")
+    with pytest.raises(Unfit, match="not UTF-8"):
+        look()

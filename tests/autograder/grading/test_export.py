@@ -1,0 +1,87 @@
+"""Marks for Canvas: the columns and the rows that its gradebook import looks for."""
+
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+from traitlets.config import Config
+
+from autograder.grading.export import CanvasExportPlugin
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("export") / "gradebook.db"
+
+
+@pytest.fixture(scope="module")
+def gradebook(database: Path) -> Iterator[Gradebook]:
+    with pytest.MonkeyPatch.context() as patch:  # nbgrader calls alembic by name
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+        Gradebook(f"sqlite:///{database}").close()
+    with Gradebook(f"sqlite:///{database}") as gradebook:
+        for name, points in {"ps1": 10, "ps2": 7.5}.items():
+            gradebook.add_assignment(name)
+            gradebook.add_notebook(name, name)
+            gradebook.add_grade_cell("cell", name, name, max_score=points, cell_type="code")
+        gradebook.add_student("ada", first_name="Ada", last_name="Lovelace", lms_user_id="4711")
+        gradebook.add_student("bob", first_name='=HYPERLINK("x")')
+        for student, assignment, points, penalty in (
+            ("ada", "ps1", 9.5, 0),
+            ("ada", "ps2", 7.5, 2),
+            ("bob", "ps1", 3, 5),
+        ):
+            gradebook.add_submission(assignment, student)
+            gradebook.find_grade("cell", assignment, assignment, student).auto_score = points
+            notebook = gradebook.find_submission_notebook(assignment, assignment, student)
+            notebook.late_submission_penalty = penalty
+            gradebook.db.commit()
+        yield gradebook
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.reader(stream))
+
+
+def test_the_table_is_the_one_that_canvas_imports(gradebook: Gradebook, tmp_path: Path) -> None:
+    CanvasExportPlugin(to=str(tmp_path / "canvas.csv"), section="A").export(gradebook)
+    assert rows(tmp_path / "canvas.csv") == [
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ps1", "ps2"],
+        ["    Points Possible", "", "", "", "", "10", "7.5"],
+        ["Lovelace, Ada", "", "4711", "ada", "A", "9.5", "5.5"],
+        ['\'=HYPERLINK("x")', "", "", "bob", "A", "0", ""],
+    ]
+
+
+def test_some_students_and_titles(gradebook: Gradebook, tmp_path: Path) -> None:
+    options = Config(CanvasExportPlugin={"titles": {"ps1": "Problem set 1 (99)"}})
+    plugin = CanvasExportPlugin(
+        config=options, to=str(tmp_path / "some.csv"), student=["ada"], assignment=["ps1"]
+    )
+    plugin.export(gradebook)
+    header, _, *students = rows(tmp_path / "some.csv")
+    assert header[5:] == ["Problem set 1 (99)"]
+    assert [row[3] for row in students] == ["ada"]
+
+
+@pytest.mark.slow
+def test_nbgraders_own_command_writes_it(
+    gradebook: Gradebook, database: Path, tmp_path: Path
+) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "nbgrader", "export"),
+            "--exporter=autograder.grading.export.CanvasExportPlugin",
+            "--to=canvas.csv",
+            f"--db=sqlite:///{database}",
+        ],
+        cwd=tmp_path,
+        check=True,
+        timeout=120,
+    )
+    assert rows(tmp_path / "canvas.csv")[2][:4] == ["Lovelace, Ada", "", "4711", "ada"]

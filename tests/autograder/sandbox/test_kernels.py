@@ -1,0 +1,469 @@
+"""The walls, one by one: what code in the sandbox can reach, and what it can use up."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config
+
+from autograder.sandbox import options
+from autograder.sandbox.kernels import SandboxKernelManager, copy_work
+from autograder.sandbox.options import SandboxMissing, bubblewrap, withheld_modules
+from autograder.sandbox.pool import POOL, WarmPool, open_pool
+from autograder.sandbox.walls import stage
+
+LIMITS = Config()
+LIMITS.Sandbox.memory_mb = 600
+LIMITS.Sandbox.scratch_mb = 16
+LIMITS.Sandbox.files = 200
+LIMITS.Sandbox.processes = 40
+LIMITS.Sandbox.open_files = 64
+LIMITS.Sandbox.packages = ["kdlab"]
+WITHHELD = ["kdlab.divergences", "kdlab.widgets"]
+
+needs_bubblewrap = pytest.mark.usefixtures("bubblewrap")
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory):
+    """A warm pool with small limits, for the whole module."""
+    with WarmPool.from_config(LIMITS, WITHHELD) as pool:
+        yield pool
+
+
+class Kernel:
+    """A kernel in the sandbox that answers with what the code printed."""
+
+    def __init__(self, cwd: Path, withheld: list[str] = WITHHELD, config: Config = LIMITS) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.manager = SandboxKernelManager(config=config, withheld=withheld)
+        self.do(self.manager.start_kernel(cwd=str(cwd)))
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.do(self.client.wait_for_ready(timeout=60))
+
+    def do(self, work):
+        return self.loop.run_until_complete(work)
+
+    def run(self, code: str, timeout: float = 30) -> str:
+        texts = []
+
+        def keep(message: dict) -> None:
+            content = message["content"]
+            texts.append(content.get("text", ""))
+            if "traceback" in content:
+                texts.append(f"{content['ename']}: {content['evalue']}")
+
+        self.do(
+            self.client.execute_interactive(
+                textwrap.dedent(code), output_hook=keep, timeout=timeout, allow_stdin=False
+            )
+        )
+        return "".join(texts).strip()
+
+    def cause(self, code: str, timeout: float = 60) -> tuple[int, str | None]:
+        """How the kernel ends under some code."""
+        self.client.execute(textwrap.dedent(code))
+        return self.do(asyncio.wait_for(self.manager.provisioner.wait(), timeout)), (
+            self.manager.provisioner.cause
+        )
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.do(self.manager.shutdown_kernel(now=True))
+        self.do(self.manager.cleanup_resources())
+        self.loop.close()
+
+
+@pytest.fixture
+def kernel(pool: WarmPool, tmp_path: Path):
+    made = Kernel(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(POOL, raising=False)
+    made = Kernel(tmp_path)
+    yield made
+    made.close()
+
+
+REACH = """
+import glob, os, socket
+for path in ("/work", "/root", "/home", "/etc/passwd", "/etc/shadow", "/var", "/sys", {here!r}):
+    if os.path.exists(path):
+        for folder, _, files in os.walk(path):
+            for name in files:
+                if not folder.startswith({allowed!r}):
+                    print("file", folder, name)
+for path in ("/", "/etc", "/usr", "/dev", "/run", "/run/code", "/run/kernel", "/run/kernels",
+             "/proc", {prefix!r}):
+    try:
+        open(path + "/x", "w")
+        print("wrote", path)
+    except OSError:
+        pass
+print("interfaces", [name for _, name in socket.if_nameindex()])
+print("processes", os.listdir("/proc"), os.getpid(), os.getppid())
+for name in ("1.1.1.1", "127.0.0.1"):
+    try:
+        socket.create_connection((name, 53), timeout=1)
+        print("connected", name)
+    except OSError:
+        pass
+print("others", os.listdir("/run/kernels"))
+print("user", os.getuid(), os.getgid(), os.getgroups())
+print("environment", sorted(set(os.environ) & {{"HOME", "SECRET", "AUTOGRADER_WARM_POOL"}}))
+"""
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("which", ["kernel", "cold"])
+def test_nothing_but_python_can_be_reached(
+    which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    (tmp_path.parent / "other.ipynb").write_text("{}")
+    allowed = (sys.base_prefix, sys.prefix, "/usr", "/bin", "/lib")
+    kernel = request.getfixturevalue(which)
+    code = REACH.format(here=str(tmp_path.parent), allowed=allowed, prefix=sys.prefix)
+    assert kernel.run(code).splitlines() == [
+        "interfaces ['lo']",
+        "processes [] 1 0",
+        "others []",
+        "user 1000 1000 [1000]" if os.getuid() else "user 1000 1000 []",
+        "environment ['HOME']",
+    ]
+
+
+SURRENDERED = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def tried(name, *arguments):
+    ctypes.set_errno(0)
+    result = libc[name](*arguments) if isinstance(name, str) else libc.syscall(name, *arguments)
+    print(name, result, ctypes.get_errno())
+tried("unshare", 0x10000000)
+tried("mount", b"tmpfs", b"/tmp", b"tmpfs", 0, None)
+tried("umount2", b"/run/kernels", 2)
+tried("ptrace", 16, 1, 0, 0)
+tried("setuid", 0)
+tried("chroot", b"/tmp")
+tried("memfd_create", b"x", 0)
+tried("shmget", 0, 1 << 30, 0o1600)
+print("dropped", [c for c in range(41) if libc.prctl(23, c, 0, 0, 0)])
+print("nnp", libc.prctl(39, 0, 0, 0, 0), "filter", libc.prctl(21, 0, 0, 0, 0))
+"""
+
+
+@needs_bubblewrap
+def test_rights_are_given_up_for_good(kernel: Kernel) -> None:
+    lines = kernel.run(SURRENDERED).splitlines()
+    assert lines[:8] == [
+        "unshare -1 1",
+        "mount -1 1",
+        "umount2 -1 1",
+        "ptrace -1 1",
+        lines[4],
+        "chroot -1 1",
+        "memfd_create -1 1",
+        "shmget -1 1",
+    ]
+    assert lines[4].startswith("setuid -1")
+    assert lines[8:] == ["dropped []", "nnp 1 filter 2"]
+
+
+@needs_bubblewrap
+def test_threads_that_were_there_before_have_no_more_rights(kernel: Kernel) -> None:
+    code = """
+    import ctypes, threading
+    loop = get_ipython().kernel.iopub_thread.io_loop
+    done, found = threading.Event(), []
+    def in_that_thread():
+        libc = ctypes.CDLL(None, use_errno=True)
+        found.append((libc.umount2(b"/run/kernels", 2), ctypes.get_errno()))
+        done.set()
+    loop.add_callback(in_that_thread)
+    done.wait(5)
+    print(found)
+    """
+    assert kernel.run(code) == "[(-1, 1)]"
+
+
+@needs_bubblewrap
+def test_withheld_modules_are_nowhere(kernel: Kernel) -> None:
+    code = """
+    import glob, importlib, sys
+    for name in ("kdlab.divergences", "kdlab.widgets", "kdlab.objective", "autograder.spec",
+                 "autograder.sandbox.pool", "autograder.grading", "autograder.judging"):
+        try:
+            importlib.import_module(name)
+            print("imported", name)
+        except ImportError:
+            pass
+    print(sorted(name for name in sys.modules if "divergences" in name))
+    print([p for folder in sys.path if folder not in ("", ".")
+           for p in glob.glob(folder + "/kdlab/**/*divergences*", recursive=True)])
+    import kdlab.models
+    print(kdlab.models.TinyGPT.__name__)
+    """
+    assert kernel.run(code, timeout=120).splitlines() == ["[]", "[]", "TinyGPT"]
+
+
+@needs_bubblewrap
+def test_a_notebook_finds_the_files_beside_it_but_follows_no_links(
+    pool: WarmPool, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.txt").write_text("mine")
+    (tmp_path / "stolen").symlink_to("/etc/passwd")
+    (tmp_path / "linked").symlink_to("/etc")
+    kernel = Kernel(tmp_path)
+    try:
+        assert kernel.run("print(open('data/x.txt').read(), __import__('os').listdir())") == (
+            "mine ['data']"
+        )
+        kernel.run("open('data/x.txt', 'w').write('changed')")
+    finally:
+        kernel.close()
+    assert (tmp_path / "data" / "x.txt").read_text() == "mine"
+
+
+def test_files_beside_a_notebook_are_bounded(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "large").write_bytes(bytes(2000))
+    with pytest.raises(ValueError, match="more than"):
+        copy_work(str(tmp_path / "from"), tmp_path / "to", 1999)
+
+
+@needs_bubblewrap
+def test_memory_of_one_process_ends_in_an_error_it_can_catch(kernel: Kernel) -> None:
+    assert kernel.run("x = bytearray(2**30)").startswith("MemoryError")
+    text = kernel.run("import torch; torch.ones(2**28, dtype=torch.float64)")
+    assert "can't allocate memory" in text
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (
+            """
+            import os, time
+            for _ in range(20):
+                if os.fork() == 0:
+                    x = bytearray(b"x") * 200_000_000
+                    time.sleep(60)
+            time.sleep(60)
+            """,
+            "memory",
+        ),
+        (
+            """
+            import mmap
+            x = mmap.mmap(-1, 3 * 2**30)  # shared, which no limit of the process counts
+            for index in range(0, len(x), 4096):
+                x[index] = 1
+            """,
+            "memory",
+        ),
+        ("import os; os._exit(3)", None),
+        ("import ctypes; ctypes.string_at(0)", None),
+    ],
+    ids=["children", "shared", "exit", "crash"],
+)
+def test_ends_have_their_causes(kernel: Kernel, code: str, cause: str | None) -> None:
+    status, found = kernel.cause(code)
+    assert found == cause
+    assert status != 0
+
+
+@needs_bubblewrap
+def test_processor_time_is_bounded(pool: WarmPool, tmp_path: Path) -> None:
+    config = Config(LIMITS)
+    config.Sandbox.cpu_seconds = 2
+    kernel = Kernel(tmp_path, config=config)  # other terms than the pool's: a sandbox of its own
+    try:
+        assert kernel.cause("while True: pass")[1] == "time"
+    finally:
+        kernel.close()
+
+
+@needs_bubblewrap
+def test_processes_files_and_disk_are_bounded(kernel: Kernel) -> None:
+    code = """
+    import errno, os, threading, time
+    def until_it_fails(work):
+        for number in range(100_000):
+            try:
+                work(number)
+            except (OSError, RuntimeError) as error:
+                return number, type(error).__name__, getattr(error, "errno", None)
+    kept = []
+    print("open", until_it_fails(lambda n: kept.append(open("/dev/null")))[0] < 64)
+    kept.clear()
+    print("threads", until_it_fails(
+        lambda n: threading.Thread(target=time.sleep, args=(5,), daemon=True).start())[0] < 40)
+    print("files", until_it_fails(lambda n: open(f"/tmp/{n}", "w").close())[0] < 200)
+    print("shm", until_it_fails(lambda n: open(f"/dev/shm/{n}", "w").close())[0] < 200)
+    def write(n):
+        with open("/tmp/0", "ab") as stream:
+            stream.write(bytes(2**20))
+    print("bytes", until_it_fails(write)[0] <= 16)
+    """
+    assert kernel.run(code).splitlines() == [
+        "open True",
+        "threads True",
+        "files True",
+        "shm True",
+        "bytes True",
+    ]
+
+
+@needs_bubblewrap
+def test_everything_is_dead_at_the_end(pool: WarmPool, tmp_path: Path) -> None:
+    mark = f"outlives-{os.getpid()}"
+    kernel = Kernel(tmp_path)
+    kernel.run(f"""
+        import subprocess, sys, os
+        code = "import time; time.sleep(600)"
+        subprocess.Popen([sys.executable, "-c", code, "{mark}"], start_new_session=True)
+        if os.fork() == 0:
+            os.setsid()
+            os.execv(sys.executable, [sys.executable, "-c", code, "{mark}"])
+    """)
+    deadline = time.monotonic() + 20
+    while len(named(mark)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(named(mark)) == 2
+    kernel.close()
+    deadline = time.monotonic() + 5
+    while named(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not named(mark)
+    assert not list((pool.directory / "kernels").iterdir())
+
+
+def named(mark: str) -> list[str]:
+    """Processes with a word in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if mark.encode() in path.read_bytes():
+                found.append(str(path))
+        except OSError:
+            continue
+    return found
+
+
+@needs_bubblewrap
+@pytest.mark.skipif(os.getuid() != 0, reason="all tests run as a normal user here")
+def test_a_normal_user_may_grade_too(tmp_path: Path) -> None:
+    code = f"""
+import asyncio, os
+from autograder.sandbox.kernels import *
+async def main():
+    with WarmPool(preload=()):
+        manager = SandboxKernelManager()
+        await manager.start_kernel(cwd={str(tmp_path)!r})
+        print(os.getuid(), await manager.is_alive())
+        await manager.shutdown_kernel(now=True)
+asyncio.run(main())
+"""
+    command = ["unshare", "--user", "--map-user=1000", "--map-group=1000", sys.executable, "-c"]
+    done = subprocess.run([*command, code], capture_output=True, text=True, check=False)
+    assert done.stdout == "1000 True\n", done.stderr
+
+
+@needs_bubblewrap
+def test_nothing_outlives_a_grader_that_is_killed(tmp_path: Path) -> None:
+    """A process opens a pool, starts a kernel and is killed with a signal that it cannot catch."""
+    code = f"""
+import asyncio, os, sys, time
+from autograder.sandbox.kernels import *
+async def main():
+    with WarmPool(preload=()) as pool:
+        manager = SandboxKernelManager()
+        await manager.start_kernel(cwd={str(tmp_path)!r})
+        print(pool.directory, flush=True)
+        time.sleep(600)
+asyncio.run(main())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as grader:
+        directory = grader.stdout.readline().strip()
+        assert named(directory)
+        grader.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while named(directory) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not named(directory)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.which
+    monkeypatch.delenv(POOL, raising=False)
+    monkeypatch.setattr(
+        options.shutil, "which", lambda name, *a: None if name == "bwrap" else real(name, *a)
+    )
+
+
+def test_without_bubblewrap_nothing_runs(without_bubblewrap: None) -> None:
+    for action in (bubblewrap, WarmPool().start):
+        with pytest.raises(SandboxMissing, match="apt-get install bubblewrap"):
+            action()
+    with pytest.raises(SandboxMissing, match="allow_unsandboxed"):
+        asyncio.run(SandboxKernelManager().start_kernel())
+
+
+def test_without_bubblewrap_an_instructor_may_decide_otherwise(without_bubblewrap: None) -> None:
+    config = Config()
+    config.Sandbox.allow_unsandboxed = True
+
+    async def run() -> str:
+        manager = SandboxKernelManager(config=config)
+        await manager.start_kernel()
+        kind = type(manager.provisioner).__name__
+        await manager.shutdown_kernel(now=True)
+        return kind
+
+    assert asyncio.run(run()) == "LocalProvisioner"
+
+
+def test_withheld_names_are_read_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "checks.py"
+    path.write_text('raise SystemExit\nWITHHELD = ("kdlab.fused",)\n')
+    assert withheld_modules(path) == ["kdlab.fused"]
+    path.write_text("CHECKS = ()\n")
+    assert withheld_modules(path) == []
+
+
+def test_staging_names_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no_such_package"):
+        stage(tmp_path / "a", ["no_such_package"], [])
+    with pytest.raises(ValueError, match="no_such_module"):
+        stage(tmp_path / "b", [], ["kdlab.no_such_module"])
+
+
+def test_a_pool_on_other_terms_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = WarmPool(withheld=["kdlab.fused"])
+    pool.directory = tmp_path
+    pool._describe()
+    monkeypatch.setenv(POOL, str(tmp_path))
+    assert open_pool(pool.limits, ["kdlab.fused"], []) == tmp_path
+    assert open_pool(pool.limits, [], []) is None
+    assert json.loads((tmp_path / "terms.json").read_text())["withheld"] == ["kdlab.fused"]
