@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,9 @@ from autograder.kernel import asking
 from autograder.kernel.evidence import Outcome, write_evidence
 
 PUBLIC_SUFFIX = ".public.json"
+CHECK_LINE = re.compile(r'^check\("(\w+)", (\w+)\)$')  # the only line of a graded cell
+
+_failing: set[str] = set()  # tasks whose public check failed when it was last run here
 
 
 class CheckFailed(Exception):
@@ -52,7 +58,8 @@ def check(name: str, value: Any) -> None:
     text = write_evidence(name, "", asking.observe(value, public))
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
-    ok, plain, html = describe(rubric, outcomes)
+    ok, plain, html = describe(rubric, outcomes, [n for n in rubric.uses if n in _failing])
+    (_failing.discard if ok else _failing.add)(name)
     if os.environ.get("NBGRADER_VALIDATING") and not ok:
         raise CheckFailed(plain)
     asking.publish(text, plain, html)
@@ -75,8 +82,15 @@ def find_public(name: str) -> dict[str, Any]:
     )
 
 
-def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
+def describe(
+    rubric: Rubric, outcomes: list[Outcome], failing: Sequence[str] = ()
+) -> tuple[bool, str, str]:
     """Says how the public cases went.
+
+    Args:
+        rubric: The rubric of the public cases.
+        outcomes: What they came to.
+        failing: The earlier tasks that the answer may call and whose own checks fail.
 
     Returns:
         Whether all is well so far, and the words as plain text and as HTML.
@@ -93,11 +107,17 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
         notes = []
     elif notes:
         message += f" {total - len(notes)} of {total} public cases are right."
+    if failing and not ok and verdict.status is not Status.NOT_RUN:
+        names = " and ".join(f"`{name}`" for name in failing)
+        message += (
+            f" The check of {names} fails too. If your answer calls that, mend it first; grading"
+            " tries this answer with a right version of it as well."
+        )
     section = verdict.section
     plain = [title, message]
     if verdict.hint:
         plain.append(f"Hint: {verdict.hint}")
-    plain += notes
+    plain += [note.to_text() for note in notes]
     if not ok:
         plain.append(f"Expected: {verdict.expected}")
         plain.append(f"Read: {section.number} {section.title} ({section.url})")
@@ -111,3 +131,39 @@ def describe(rubric: Rubric, outcomes: list[Outcome]) -> tuple[bool, str, str]:
         section=None if ok else section,
     )
     return ok, "\n".join(plain), html
+
+
+def _shell() -> Any:
+    """The running IPython, if there is one."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
+
+
+def _say_what_is_missing(
+    shell: Any, kind: type, error: NameError, trace: Any, tb_offset: int | None = None
+) -> None:
+    """Takes the place of a NameError's traceback where `check` asks for what is not there."""
+    line = CHECK_LINE.match(shell.user_ns.get("In", [""])[-1].strip())
+    if line is None or line[2] != error.name:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        return
+    name = line[2]
+    own = {
+        each.lower(): each
+        for each in sorted(shell.user_ns.keys() - shell.user_ns_hidden.keys())
+        if not each.startswith("_") and each != "check"
+    }
+    near = get_close_matches(name.lower(), own, 1, 0.75)
+    words = f"`{name}` is not defined yet. Write your answer in the cell above, and run that cell."
+    if near:
+        words = (
+            f"`{name}` is not defined. Your notebook has `{own[near[0]]}`; is that what you mean?"
+        )
+    shell._showtraceback(kind, error, [words])
+
+
+if (_running := _shell()) is not None:
+    _running.set_custom_exc((NameError,), _say_what_is_missing)

@@ -10,11 +10,13 @@ judges the answers.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -22,7 +24,14 @@ from zlib import crc32
 import numpy as np
 
 from autograder.judging.evidence import decode, decode_outcome
-from autograder.judging.verdict import Expectation, Rubric, Section, WrongWay, rubric_to_data
+from autograder.judging.verdict import (
+    Expectation,
+    Rubric,
+    Section,
+    Verdict,
+    WrongWay,
+    rubric_to_data,
+)
 from autograder.kernel.asking import perform
 from autograder.kernel.evidence import Outcome, encode, encode_outcome
 
@@ -57,6 +66,9 @@ class Case:
         public: Whether it ships with the assignment.
         calls: What to do with the object that the first call made. The case then comes to the list
             of the results that are kept. A new object is made with the case's keyword arguments.
+        unit: What the first axis of the result counts, such as "step", where that is to be said.
+        again: Whether the question is asked twice with the same tensors, and the second answer is
+            the one that is judged.
     """
 
     name: str
@@ -65,6 +77,8 @@ class Case:
     part: str | None = None
     public: bool = False
     calls: tuple[Call, ...] = ()
+    unit: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,7 +223,15 @@ class FunctionCheck(Check):
         random: Makes cases of a generator, anew for every submission.
         misconceptions: The wrong ways to recognise.
         tolerance: The largest absolute difference allowed in a case.
+        names: What the parts of a result are called, where it is a pair or more.
+        uses: By name, right versions of functions of earlier tasks that the answer may call. Where
+            a student's own one lost points, the answer is judged with these too. Their source is
+            run by itself, with `torch` and `F` and nothing else of this file.
         observer: What is called in place of the student's function, to look at what that does.
+
+    The first public case is asked once more at the end, twice, with the same tensors: what a
+    function keeps between its calls, or leaves behind in what it was given, must not change its
+    answer.
     """
 
     reference: Callable[..., Any]
@@ -217,7 +239,12 @@ class FunctionCheck(Check):
     random: Callable[[np.random.Generator], Iterable[Case]] | None = None
     misconceptions: tuple[Misconception, ...] = ()
     tolerance: Callable[[Case], float] = tolerance
+    names: tuple[str, ...] = ()
+    uses: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     observer: Observer | None = None
+    _known: dict[tuple[int, Callable], Outcome] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.observer and any(case.calls for case in self.fixed):
@@ -225,7 +252,12 @@ class FunctionCheck(Check):
 
     def cases(self, rng: np.random.Generator | None = None) -> list[Case]:
         random = self.random(rng) if self.random and rng is not None else ()
-        return [*self.fixed, *random]
+        return [*self.fixed, *random, *self._again]
+
+    @cached_property
+    def _again(self) -> tuple[Case, ...]:
+        first = next((case for case in self.fixed if case.public), None)
+        return (replace(first, name=f"{first.name}, asked again", again=True),) if first else ()
 
     def rubric(self, cases: list[Case]) -> Rubric:
         return Rubric(
@@ -238,8 +270,10 @@ class FunctionCheck(Check):
                     case=case.name,
                     part=case.part or next(iter(self.parts)),
                     public=case.public,
-                    outcome=run(self.reference, case),
+                    outcome=self._outcome(self.reference, case),
                     tolerance=self.tolerance(case),
+                    again=self._first(cases) if case.again else None,
+                    unit=case.unit,
                 )
                 for case in cases
             ),
@@ -248,15 +282,33 @@ class FunctionCheck(Check):
                     name=wrong.name,
                     hint=wrong.hint,
                     section=wrong.section,
-                    outcomes=tuple(run(wrong.implementation, case) for case in cases),
+                    outcomes=tuple(self._outcome(wrong.implementation, case) for case in cases),
                 )
                 for wrong in self.misconceptions
             ),
+            names=self.names,
+            uses=tuple(self.uses),
         )
 
     def public(self) -> tuple[list[Case], Rubric]:
-        cases = [case for case in self.fixed if case.public]
+        cases = [case for case in (*self.fixed, *self._again) if case.public]
         return cases, self.rubric(cases)
+
+    def _first(self, cases: list[Case]) -> int:
+        return next(index for index, case in enumerate(cases) if case.public)
+
+    def _outcome(self, function: Callable[..., Any], case: Case) -> Outcome:
+        """What a function of ours comes to; of cases that are always the same, worked out once."""
+        fixed = [*self.fixed, *self._again]
+        place = next((index for index, each in enumerate(fixed) if each is case), None)
+        if place is None:
+            return run(function, case)
+        if place == len(self.fixed):  # asked again
+            place = self._first(fixed)
+        key = place, function
+        if key not in self._known:
+            self._known[key] = run(function, case)
+        return self._known[key]
 
 
 @dataclass(frozen=True)
@@ -388,10 +440,35 @@ def question(check: Check, cases: list[Case]) -> dict[str, Any]:
                 "args": encode(list(case.args)),
                 "kwargs": encode(dict(case.kwargs)),
                 "calls": [call_to_data(call) for call in case.calls],
+                "again": case.again,
             }
             for case in cases
         ],
     }
+
+
+def right_versions(check: Check, names: Iterable[str]) -> dict[str, list[str]]:
+    """What takes the place of a student's functions: by task, a function's name and source."""
+    functions = {name: check.uses[name] for name in names}
+    return {
+        name: [function.__name__, inspect.getsource(function)]
+        for name, function in functions.items()
+    }
+
+
+def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The earlier tasks that an answer may call and whose functions lost points.
+
+    Args:
+        check: The check of the answer.
+        verdicts: Of the tasks that are judged already. What is still to be judged is never
+            replaced, because what replaces it is its answer.
+    """
+    return [
+        name
+        for name in getattr(check, "uses", ())
+        if name in verdicts and verdicts[name].points < verdicts[name].max_points
+    ]
 
 
 def generator(seed: int, check: Check) -> np.random.Generator:

@@ -17,7 +17,7 @@ from autograder.grading.course import Course
 from autograder.grading.doctor import Unfit
 from autograder.grading.record import Record, Records, State
 from autograder.judging.evidence import Refused, loads, read_evidence
-from autograder.judging.verdict import Rubric, Status, Verdict, judge, unjudged
+from autograder.judging.verdict import Rubric, Status, Verdict, judge_either, unjudged
 from autograder.spec import Check, generator, load_checks
 
 
@@ -81,19 +81,18 @@ def rejudge(check: Check, result: dict[str, Any]) -> Verdict:
     """The verdict on recorded evidence."""
     rubric = check.rubric(check.cases(generator(result["seed"], check)))
     recorded = result["verdict"]
-    texts = result["evidence"]
+    texts, replaced = result["evidence"], result.get("replaced", [])
+    count = len(rubric.expectations) * (2 if replaced else 1)
     if len(texts) == 1:
         try:
             # The nonce bound evidence to its run; now the record vouches for it.
             data = loads(texts[0])
             nonce = data.get("nonce") if isinstance(data, dict) else None
-            outcomes = read_evidence(
-                texts[0], check=rubric.check, nonce=nonce, count=len(rubric.expectations)
-            )
+            outcomes = read_evidence(texts[0], check=rubric.check, nonce=nonce, count=count)
         except Refused:
             return _as_recorded(rubric, recorded)
         if recorded["status"] != Status.REFUSED:
-            return judge(rubric, outcomes)
+            return judge_either(rubric, outcomes, replaced)
     return _as_recorded(rubric, recorded)
 
 

@@ -16,14 +16,29 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import Integer, Unicode
 
+from autograder.grading.accidents import Error, where, why_missing
 from autograder.grading.preprocessors import VERDICT_MIME, checks_path, is_judged
 from autograder.judging.evidence import Refused, read_evidence, room_for
-from autograder.judging.verdict import Rubric, Status, Verdict, judge, raised_status, unjudged
+from autograder.judging.verdict import (
+    Rubric,
+    Status,
+    Verdict,
+    judge_either,
+    raised_status,
+    unjudged,
+)
 from autograder.kernel.evidence import MIME, Outcome
 from autograder.sandbox.kernels import SandboxKernelManager
 from autograder.sandbox.options import MiB, withheld_modules
 from autograder.sandbox.wire import TooMuch
-from autograder.spec import Check, generator, load_checks, question
+from autograder.spec import (
+    Check,
+    generator,
+    load_checks,
+    question,
+    right_versions,
+    to_replace,
+)
 
 ASKING = '__import__("autograder.kernel.asking", fromlist=["check"])'
 
@@ -80,7 +95,8 @@ class Judge(Execute):
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
         self._flooded = False  # whether the kernel was ended because it sent too much
-        self._verdicts: dict[int, tuple[Verdict, list[str]]] = {}
+        self._errors: dict[int, Error] = {}  # what the kernel said of cells that failed
+        self._verdicts: dict[int, tuple[Verdict, list[str], list[str]]] = {}
         self._room = self.output_mb * MiB
         self._deadline: float | None = None
         nb, resources = super().preprocess(nb, resources)
@@ -105,12 +121,15 @@ class Judge(Execute):
         rubric = check.rubric(cases)
         nonce = secrets.token_hex(16)
         source = cell.source
-        cell.source = asked(source, check, cases, nonce)
+        judged = {verdict.check: verdict for verdict, _, _ in self._verdicts.values()}
+        replaced = to_replace(check, judged)
+        cell.source = asked(source, check, cases, nonce, replaced)
         try:
             status = self._execute(cell, resources, index)
         finally:
             cell.source = source
-        self._verdicts[index] = self._judge(rubric, nonce, status)
+        verdict, evidence = self._judge(rubric, nonce, status, replaced, index)
+        self._verdicts[index] = verdict, evidence, replaced
         return cell, resources
 
     def _execute(
@@ -135,6 +154,8 @@ class Judge(Execute):
         self._evidence: list[str] = []
         ended = self._survive(cell, resources, index)
         cell.execution_count = self.code_cells_executed
+        if self._reply.get("status") == "error":
+            self._errors[index] = Error(self._reply["ename"], self._reply["evalue"])
         return ended
 
     def _survive(
@@ -145,7 +166,7 @@ class Judge(Execute):
         except DeadKernelError:
             if self._flooded:
                 return self._unreadable()
-            self._gone = "An earlier cell ended Python, so this one could not run."
+            self._gone = f"Python ended in {where(cell, index)} so that this one could not run."
             cause = getattr(self.km.provisioner, "cause", None)
             if cause == "memory":
                 return Status.OUT_OF_MEMORY, "It asked for more memory than it may have."
@@ -206,16 +227,22 @@ class Judge(Execute):
         return super().process_message(msg, cell, cell_index)
 
     def _judge(
-        self, rubric: Rubric, nonce: str, status: tuple[Status, str] | None
+        self,
+        rubric: Rubric,
+        nonce: str,
+        status: tuple[Status, str] | None,
+        replaced: list[str],
+        index: int,
     ) -> tuple[Verdict, list[str]]:
         """The verdict, and the evidence that it rests on."""
         if status is not None:
             return unjudged(rubric, *status), []
         if not self._evidence:
-            return self._without_evidence(rubric), []
+            return self._without_evidence(rubric, index), []
         if len(self._evidence) > 1:
             return unjudged(rubric, Status.REFUSED, "The cell published evidence twice."), []
         wanted = [expectation.outcome for expectation in rubric.expectations]
+        wanted *= 2 if replaced else 1  # asked again with right versions of earlier tasks
         (given,) = self._evidence
         try:
             outcomes = read_evidence(
@@ -224,21 +251,21 @@ class Judge(Execute):
         except Refused as error:
             self.log.warning("%s: refused %s", rubric.check, error)
             return unjudged(rubric, Status.REFUSED, "What came back was not evidence."), []
-        return judge(rubric, outcomes), [given]
+        return judge_either(rubric, outcomes, replaced), [given]
 
-    def _without_evidence(self, rubric: Rubric) -> Verdict:
-        if self._reply.get("status") != "error":
+    def _without_evidence(self, rubric: Rubric, index: int) -> Verdict:
+        error = self._errors.get(index)
+        if error is None:
             return unjudged(rubric, Status.NOT_RUN, "The cell ran and returned nothing to judge.")
-        if self._reply["ename"] == "NameError":
-            return unjudged(
-                rubric,
-                Status.NOT_RUN,
-                "A name that this cell needs was never defined. Did an earlier cell fail?",
-            )
-        raised = Outcome("raised", type=self._reply["ename"], message=self._reply["evalue"])
+        if error.name == "NameError":
+            message = why_missing(self.nb.cells, index, self._errors)
+            return unjudged(rubric, Status.NOT_RUN, message)
+        raised = Outcome("raised", type=error.name, message=error.message)
         return unjudged(rubric, *raised_status(raised))
 
-    def _result(self, cell: NotebookNode, verdict: Verdict, evidence: list[str]) -> NotebookNode:
+    def _result(
+        self, cell: NotebookNode, verdict: Verdict, evidence: list[str], replaced: list[str]
+    ) -> NotebookNode:
         points = min(verdict.points, float(cell.metadata.nbgrader.points))
         return new_output(
             "execute_result",
@@ -249,6 +276,7 @@ class Judge(Execute):
                     "verdict": verdict.to_data(),
                     "seed": self._seed,
                     "evidence": evidence,
+                    "replaced": replaced,
                 },
             },
             execution_count=None,
@@ -261,13 +289,15 @@ def weight(content: dict[str, Any]) -> int:
     return 1000 + sum(len(line) for line in lines if isinstance(line, str))
 
 
-def asked(source: str, check: Check, cases: list, nonce: str) -> str:
+def asked(source: str, check: Check, cases: list, nonce: str, replaced: list[str]) -> str:
     """A graded cell's source as it is sent: with the question before it, and a `check` of ours.
 
     It sets no name in the notebook's namespace and needs none there, so that whatever a student
-    calls by these names stays what it is. It holds inputs, never answers.
+    calls by these names stays what it is. It holds inputs, and answers of none but the tasks in
+    `replaced`, which are judged already.
     """
-    text = json.dumps({"check": check.name, "nonce": nonce, **question(check, cases)})
+    data = {"check": check.name, "nonce": nonce, "right": right_versions(check, replaced)}
+    text = json.dumps(data | question(check, cases))
     try:
         tree = _OurCheck().visit(ast.parse(source))
     except SyntaxError:  # a magic; then the notebook's own `check` has to do

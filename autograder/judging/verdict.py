@@ -8,17 +8,18 @@ checks; the student's notebook reads one, of the public cases alone, from a file
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from html import escape
 from typing import Any
 
-import numpy as np
-
+from autograder.judging.agreement import agrees, complaint, form, is_number, same
+from autograder.judging.comparison import Comparison, compare
 from autograder.judging.evidence import Refused, decode_outcome
+from autograder.judging.explanation import explain
 from autograder.kernel.evidence import Outcome, encode_outcome
 
-MAX_SHOWN = 200  # characters of a value shown to a student
 MAX_LISTED = 6  # answers that are all named when one is malformed
 
 
@@ -61,6 +62,8 @@ class Expectation:
         public: Whether students may see it.
         outcome: What the reference comes to; None where the answer is withheld.
         tolerance: The largest absolute difference that arithmetic explains.
+        again: Which earlier case it repeats, if one.
+        unit: What the first axis of the result counts, such as "step".
     """
 
     case: str
@@ -68,6 +71,8 @@ class Expectation:
     public: bool
     outcome: Outcome | None
     tolerance: float = 0.0
+    again: int | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class Rubric:
         wrong_ways: The known misconceptions.
         allowed: The answers that are well formed, where only some are.
         numeric: Whether the answer is a number.
+        names: What the parts of a result are called, where it has several.
+        uses: Earlier tasks whose functions the answer may call.
     """
 
     check: str
@@ -110,6 +117,8 @@ class Rubric:
     wrong_ways: tuple[WrongWay, ...] = ()
     allowed: tuple[Any, ...] = ()
     numeric: bool = False
+    names: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
     @property
     def max_points(self) -> float:
@@ -178,7 +187,7 @@ def verdict_html(
     good: bool,
     message: str,
     hint: str | None = None,
-    notes: list[str] | None = None,
+    notes: list[Comparison] | None = None,
     expected: str | None = None,
     section: Section | None = None,
 ) -> str:
@@ -188,8 +197,7 @@ def verdict_html(
     body.append(f"<p>{escape(message)}</p>")
     if hint:
         body.append(f"<p><strong>Hint.</strong> {escape(hint)}</p>")
-    if notes:
-        body.append(f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>")
+    body += [note.to_html() for note in notes or ()]
     if expected:
         body.append(f"<p><strong>Expected.</strong> {escape(expected)}</p>")
     if section:
@@ -199,88 +207,6 @@ def verdict_html(
         f'<div class="autograder-verdict" style="border-left:4px solid {colour};padding-left:1em">'
         f"{''.join(body)}</div>"
     )
-
-
-def same(value: Any, wanted: Any, tolerance: float) -> bool:
-    """Whether two decoded values agree.
-
-    Args:
-        value: What came.
-        wanted: What it is compared with. NaN agrees with NaN and an infinity with itself.
-        tolerance: The largest absolute difference allowed between numbers.
-    """
-    if isinstance(wanted, np.ndarray | int | float) and not isinstance(wanted, bool):
-        if isinstance(value, bool) or not isinstance(value, np.ndarray | int | float):
-            return False
-        if isinstance(value, int | float) and isinstance(wanted, int | float):
-            both_nan = value != value and wanted != wanted
-            return value == wanted or abs(value - wanted) <= tolerance or both_nan
-        value, wanted = np.asarray(value), np.asarray(wanted)
-        if value.shape != wanted.shape:
-            return False
-        if (value.dtype.kind == "b") != (wanted.dtype.kind == "b"):
-            return False
-        return bool(
-            np.allclose(
-                value.astype(np.float64),
-                wanted.astype(np.float64),
-                rtol=0.0,
-                atol=tolerance,
-                equal_nan=True,
-            )
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(value, list)
-            and len(value) == len(wanted)
-            and all(same(a, b, tolerance) for a, b in zip(value, wanted, strict=True))
-        )
-    if isinstance(wanted, dict):
-        return (
-            isinstance(value, dict)
-            and value.keys() == wanted.keys()
-            and all(same(value[key], wanted[key], tolerance) for key in wanted)
-        )
-    if isinstance(wanted, str) and isinstance(value, str):
-        return value.strip().casefold() == wanted.strip().casefold()
-    return type(value) is type(wanted) and value == wanted
-
-
-def is_number(value: Any) -> bool:
-    """Whether a decoded value is one real number."""
-    if isinstance(value, np.ndarray):
-        return not value.shape and value.dtype.kind in "iuf"
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def agrees(outcome: Outcome, wanted: Outcome, tolerance: float) -> bool:
-    """Whether an outcome is the one that was wanted; exceptions agree when their classes do."""
-    if outcome.kind != wanted.kind:
-        return False
-    if outcome.kind == "returned":
-        return same(outcome.value, wanted.value, tolerance)
-    return outcome.type == wanted.type
-
-
-def find_misconception(rubric: Rubric, outcomes: list[Outcome]) -> WrongWay | None:
-    """Finds the misconception that explains the outcomes.
-
-    It must agree with the outcomes on every case that tells it apart from the reference, and there
-    must be such a case. Of several, the one that more cases tell apart is the better explanation.
-    """
-    best, most = None, 0
-    for way in rubric.wrong_ways:
-        telling = [
-            index
-            for index, expectation in enumerate(rubric.expectations)
-            if expectation.outcome is None
-            or not agrees(way.outcomes[index], expectation.outcome, expectation.tolerance)
-        ]
-        if len(telling) > most and all(
-            agrees(outcomes[i], way.outcomes[i], rubric.expectations[i].tolerance) for i in telling
-        ):
-            best, most = way, len(telling)
-    return best
 
 
 def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
@@ -318,49 +244,72 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
 
     status, message = _failure(rubric, outcomes, passed, earned)
     verdict = replace(verdict, status=status, message=message)
-    way = find_misconception(rubric, outcomes)
-    if way is not None and status is not Status.NOT_RUN:
-        verdict = replace(verdict, misconception=way.name, hint=way.hint, section=way.section)
+    if status is Status.NOT_RUN:
+        return verdict
+    if found := explain(rubric, outcomes, passed):
+        way, whole = found
+        hint = way.hint if whole else f"At least two things are off. One of them: {way.hint}"
+        verdict = replace(verdict, misconception=way.name, hint=hint, section=way.section)
     return verdict
+
+
+def judge_either(rubric: Rubric, outcomes: list[Outcome], replaced: Sequence[str]) -> Verdict:
+    """Judges an answer with the student's own earlier functions or with right ones.
+
+    Args:
+        rubric: The rubric.
+        outcomes: Of all cases; with `replaced` these come twice, with right functions from the
+            middle on.
+        replaced: The earlier tasks whose functions lost points and were replaced.
+
+    Returns:
+        The better verdict, which says what it was judged with.
+    """
+    if not replaced:
+        return judge(rubric, outcomes)
+    count = len(rubric.expectations)
+    own, right = judge(rubric, outcomes[:count]), judge(rubric, outcomes[count:])
+    names = " and ".join(f"`{name}`" for name in replaced)
+    if right.points > own.points:
+        words = f"Judged with right versions of {names}, because yours lost points of their own."
+        return replace(right, message=f"{words} {right.message}")
+    if own.points < own.max_points:
+        words = f"With right versions of {names} in place of yours it earns no more."
+        return replace(own, message=f"{own.message} {words}")
+    return own
 
 
 def _failure(
     rubric: Rubric, outcomes: list[Outcome], passed: list[bool], earned: dict[str, float]
 ) -> tuple[Status, str]:
-    failed = [outcome for outcome, ok in zip(outcomes, passed, strict=True) if not ok]
-    raised = [outcome for outcome in failed if outcome.kind == "raised"]
+    failed = [
+        (outcome, expectation)
+        for outcome, expectation, ok in zip(outcomes, rubric.expectations, passed, strict=True)
+        if not ok
+    ]
+    raised = [outcome for outcome, _ in failed if outcome.kind == "raised"]
     if any(outcome.type == "NotImplementedError" for outcome in raised):
         return Status.NOT_RUN, "This task has not been written yet."
-    if all(outcome.kind == "returned" and outcome.value is None for outcome in outcomes):
-        if rubric.allowed or rubric.numeric:
-            return Status.NOT_RUN, "No answer was given."
-        return Status.WRONG, "It returned None. Is a return statement missing?"
-    if rubric.allowed and not any(
-        outcome.kind == "returned" and any(same(outcome.value, a, 0) for a in rubric.allowed)
-        for outcome in outcomes
-    ):
-        if len(rubric.allowed) <= MAX_LISTED:
-            return (
-                Status.WRONG,
-                f"The answer must be one of {', '.join(map(repr, rubric.allowed))}.",
-            )
-        return (
-            Status.WRONG,
-            f"The answer must look like {rubric.allowed[0]!r}, which is an example.",
-        )
-    if rubric.numeric and not all(
-        outcome.kind == "returned" and is_number(outcome.value) for outcome in outcomes
-    ):
-        return Status.WRONG, "The answer must be a number."
+    if (rubric.allowed or rubric.numeric) and (message := _malformed(rubric, outcomes[0])):
+        return message
     if all(expectation.outcome is None for expectation in rubric.expectations):
         return Status.RECORDED, "Your answer is well formed. It is judged when you hand it in."
     if raised:
         worst = [outcome for outcome in raised if is_out_of_memory(outcome)] or raised
         return raised_status(worst[0])
-    if any(outcome.kind == "unsupported" for outcome in failed):
-        return Status.WRONG, "It returned something that is neither a number, a tensor nor text."
+    unsupported = [outcome for outcome, _ in failed if outcome.kind == "unsupported"]
+    if unsupported:
+        return Status.WRONG, f"It returned {kind_name(unsupported[0])}, which cannot be judged."
     if len(rubric.expectations) == 1:
         return Status.WRONG, "This answer is not right."
+    if all(_only_again(expectation, passed) for _, expectation in failed):
+        return Status.WRONG, (
+            "Right the first time, and another result when the same question is asked again. What"
+            " outlives the call: a .grad that is added to, an argument that was changed?"
+        )
+    said = [complaint(outcome.value, expectation.outcome.value) for outcome, expectation in failed]
+    if not all(said):
+        said = []  # not everywhere
     if any(earned.values()):
         missing = ", ".join(part for part, points in earned.items() if not points)
         return Status.WRONG, f"Right, but not yet for: {missing}."
@@ -369,15 +318,46 @@ def _failure(
         for ok, expectation in zip(passed, rubric.expectations, strict=True)
         if expectation.public
     ):
-        return Status.WRONG, "Right on the public cases, wrong on others."
-    return Status.WRONG, "Results differ from what was expected."
+        return Status.WRONG, " ".join(["Right on the public cases, wrong on others.", *said[:1]])
+    return Status.WRONG, said[0] if said else "Results differ from what was expected."
+
+
+def _only_again(expectation: Expectation, passed: list[bool]) -> bool:
+    return expectation.again is not None and passed[expectation.again]
+
+
+def _malformed(rubric: Rubric, outcome: Outcome) -> tuple[Status, str] | None:
+    """The words for an answer that has not the form that was asked for, if it has not."""
+    if outcome.kind == "returned" and outcome.value is None:
+        return Status.NOT_RUN, "No answer was given."
+    came = form(outcome.value) if outcome.kind == "returned" else kind_name(outcome)
+    if rubric.numeric:
+        if outcome.kind == "returned" and is_number(outcome.value):
+            return None
+        return Status.WRONG, f"The answer must be a number, and this is {came}."
+    if outcome.kind == "returned" and any(same(outcome.value, a, 0) for a in rubric.allowed):
+        return None
+    example = rubric.allowed[0]
+    if len(rubric.allowed) <= MAX_LISTED:
+        asked = f"be one of {', '.join(map(repr, rubric.allowed))}"
+    else:
+        asked = f"look like {example!r}, which is an example"
+    what = form(example)
+    if came == what:
+        return Status.WRONG, f"The answer must {asked}."
+    return Status.WRONG, f"The answer must {asked}. That is {what}, and this is {came}."
 
 
 def raised_status(outcome: Outcome) -> tuple[Status, str]:
     """The status and the words for an exception."""
     if is_out_of_memory(outcome):
         return Status.OUT_OF_MEMORY, "It asked for more memory than it may have."
-    return Status.RAISED, f"It raised {exception_name(outcome)} where a result was expected."
+    words = f"It raised {exception_name(outcome)} where a result was expected."
+    if outcome.type in ("TypeError", "AttributeError") and "NoneType" in outcome.message:
+        words += (
+            " It worked with a None: is a return statement missing in a function that it calls?"
+        )
+    return Status.RAISED, words
 
 
 def exception_name(outcome: Outcome) -> str:
@@ -386,6 +366,16 @@ def exception_name(outcome: Outcome) -> str:
     if isinstance(known, type) and issubclass(known, BaseException):
         return outcome.type
     return "an exception"
+
+
+def kind_name(outcome: Outcome) -> str:
+    """What came that evidence cannot carry, if Python has a word for it."""
+    known = getattr(builtins, outcome.type, None)
+    if isinstance(known, type) or outcome.type in ("function", "generator", "method", "module"):
+        return f"{'an' if outcome.type[0] in 'aeiou' else 'a'} {outcome.type}"
+    if outcome.type.endswith(", not a function"):
+        return "no function, or something"
+    return "something"
 
 
 def is_out_of_memory(outcome: Outcome) -> bool:
@@ -409,40 +399,16 @@ def unjudged(rubric: Rubric, status: Status, message: str) -> Verdict:
     )
 
 
-def public_notes(rubric: Rubric, outcomes: list[Outcome]) -> list[str]:
+def public_notes(rubric: Rubric, outcomes: list[Outcome]) -> list[Comparison]:
     """What each wrong public case expected and what came, for the student's own screen."""
-    notes = []
-    for expectation, outcome in zip(rubric.expectations, outcomes, strict=True):
-        wanted = expectation.outcome
-        if wanted is None or agrees(outcome, wanted, expectation.tolerance):
-            continue
-        notes.append(f"{expectation.case}: expected {shown(wanted)}, got {shown(outcome)}.")
-    return notes
-
-
-def shown(outcome: Outcome) -> str:
-    """An outcome in a few words."""
-    if outcome.kind == "raised":
-        text = f"{outcome.type}: {outcome.message}" if outcome.message else outcome.type
-    elif outcome.kind == "unsupported":
-        text = f"{outcome.type}, which cannot be checked"
-    elif isinstance(outcome.value, np.ndarray) and not outcome.value.shape:
-        text = f"{outcome.value.item():.4g}"
-    elif isinstance(outcome.value, np.ndarray):
-        values = np.array2string(outcome.value, precision=4, separator=", ", threshold=8)
-        text = f"{' '.join(values.split())} of shape {list(outcome.value.shape)}"
-    else:
-        text = repr(plain(outcome.value))
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-
-
-def plain(value: Any) -> Any:
-    """A value with the single numbers in it as Python's own, to four digits."""
-    if isinstance(value, np.ndarray | np.generic) and not value.shape:
-        value = value.item()
-    if isinstance(value, list | tuple):
-        return type(value)(map(plain, value))
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    return [
+        compare(
+            expectation.case, outcome, wanted, expectation.tolerance, expectation.unit, rubric.names
+        )
+        for expectation, outcome in zip(rubric.expectations, outcomes, strict=True)
+        if (wanted := expectation.outcome) is not None
+        and not agrees(outcome, wanted, expectation.tolerance)
+    ]
 
 
 def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
@@ -459,6 +425,8 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
                 "public": expectation.public,
                 "outcome": expectation.outcome and encode_outcome(expectation.outcome),
                 "tolerance": expectation.tolerance,
+                "again": expectation.again,
+                "unit": expectation.unit,
             }
             for expectation in rubric.expectations
         ],
@@ -473,6 +441,8 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
         ],
         "allowed": list(rubric.allowed),
         "numeric": rubric.numeric,
+        "names": list(rubric.names),
+        "uses": list(rubric.uses),
     }
 
 
@@ -495,6 +465,8 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
                     public=item["public"],
                     outcome=item["outcome"] and decode_outcome(item["outcome"]),
                     tolerance=item["tolerance"],
+                    again=item["again"],
+                    unit=item["unit"],
                 )
                 for item in data["expectations"]
             ),
@@ -509,6 +481,8 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
             ),
             allowed=tuple(data["allowed"]),
             numeric=data["numeric"],
+            names=tuple(data["names"]),
+            uses=tuple(data["uses"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise Refused(f"data that is not a rubric: {error!r}") from None

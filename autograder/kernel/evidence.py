@@ -12,6 +12,8 @@ import json
 import math
 import sys
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -61,8 +63,8 @@ def encode(value: Any) -> Any:
     """Turns a value into JSON data.
 
     Args:
-        value: None, bool, int, float, str, a torch tensor, a numpy array or scalar, or lists,
-            tuples and string-keyed dicts of these.
+        value: None, bool, int, float, Fraction, Decimal, str, a torch tensor, a numpy array or
+            scalar, or lists, tuples, ranges and string-keyed dicts of these.
 
     Returns:
         Data that `json.dumps` takes; arrays as {"array": [dtype, shape, base64 of the bytes]}.
@@ -76,6 +78,8 @@ def encode(value: Any) -> Any:
         if not -(2**63) <= value < 2**63:
             raise Unsupported("an integer that 64 bits cannot hold")
         return int(value)
+    if isinstance(value, Fraction | Decimal):
+        value = float(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"float": repr(float(value))}
     torch = sys.modules.get("torch")  # whoever has a tensor has imported it
@@ -89,10 +93,12 @@ def encode(value: Any) -> Any:
             tensor = tensor.view(torch.int16)
         return _array(name, value.shape, tensor.numpy())
     if isinstance(value, np.ndarray | np.generic):
+        if value.dtype.kind in "UO" and value.ndim:
+            return encode(value.tolist())
         if value.dtype.name not in NUMPY_DTYPES:
             raise Unsupported(f"an array of dtype {value.dtype.name}")
         return _array(value.dtype.name, value.shape, np.asarray(value))
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return {"list": [encode(item) for item in value]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {key: encode(item) for key, item in value.items()}}

@@ -307,6 +307,7 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
         shorten(OutStream, limits["message"] // 16)
         app = IPKernelApp.instance()
         app.initialize(["-f", f"{KERNEL}/connection.json", "--HistoryManager.hist_file=:memory:"])
+        app.shell.ask_exit = lambda: None  # one exit() left in a cell costs no later task
     except BaseException as error:
         os.write(say_ready, f"{type(error).__name__}: {error}".encode()[:4000])
         os._exit(1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from itertools import permutations, product
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import pairwise, permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ class Linear:
     def fraction(self) -> float:
         return min(self.count / self.steps, 1.0)
 
-    def shape(self, fraction: float) -> float:
+    @staticmethod
+    def shape(fraction: float) -> float:
         return fraction
 
     @property
@@ -58,7 +60,8 @@ class Linear:
 class Cosine(Linear):
     """The same along half a cosine."""
 
-    def shape(self, fraction: float) -> float:
+    @staticmethod
+    def shape(fraction: float) -> float:
         return (1 - math.cos(math.pi * fraction)) / 2
 
 
@@ -72,15 +75,13 @@ def steps(count: int, *arguments: float) -> tuple[Call, ...]:
 
 
 def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ...]:
-    """Steps, a state, more steps; then a new object with that state goes on."""
-    return (
-        *before,
-        Call("state_dict", kept=False),
-        *after,
+    """Steps, a state, more steps; then two new objects, one after the other, go on from it."""
+    going_on = (
         Call(None, kept=False),
         Call("load_state_dict", kept=False, given=len(before)),
         *after,
     )
+    return (*before, Call("state_dict", kept=False), *after, *going_on, *going_on)
 
 
 def planned_cases() -> tuple[Case, ...]:
@@ -93,12 +94,15 @@ def planned_cases() -> tuple[Case, ...]:
     def going_on(start: float, end: float, total: int, before: int, public=False) -> Case:
         options = {"start": start, "end": end, "steps": total}
         calls = resumed(steps(before), steps(2))
-        return Case(f"resumed after {before}", (), options, RESUMED, public, calls)
+        name = f"after {before} steps, a state that two new objects go on from"
+        return Case(name, (), options, RESUMED, public, calls)
 
     return (
         case("from 1 to 0 in 4 steps, and 2 more", 1.0, 0.0, 4, 6, public=True),
         case("from 2 to 0.5 in 5 steps", 2.0, 0.5, 5, 5, public=True),
+        case("rising from 0.5 to 2 in 3 steps", 0.5, 2.0, 3, 5, public=True),
         going_on(1.0, 0.0, 5, 2, public=True),
+        going_on(2.0, 1.0, 3, 2, public=True),
         case("rising", 0.25, 3.0, 6, 8),
         case("one step", 4.0, 1.0, 1, 3),
         case("nothing to do", 0.7, 0.7, 3, 4),
@@ -125,75 +129,292 @@ def accumulated(case: Case) -> float:
     return 2 * len(case.calls) * max(1.0, *sizes[:2]) * float(np.finfo(np.float32).eps)
 
 
-def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
-    """The ways in which a planned schedule goes wrong."""
+def guarded(wrong: type) -> type:
+    """The same, with `end` returned once all steps are done."""
 
-    class OneTooSoon(right):
+    class Guarded(wrong):
+        @property
+        def value(self) -> float:
+            return self.end if self.count >= self.steps else super().value
+
+    return Guarded
+
+
+def with_fraction(right: type, fraction: Callable[[int, int], float]) -> type:
+    """A schedule whose fraction of the way is made of the count and of all steps."""
+
+    class Misled(right):
         def fraction(self) -> float:
-            return min(self.count / (self.steps - 1), 1.0)
+            return fraction(self.count, self.steps)
 
-    class OneAhead(right):
-        def fraction(self) -> float:
-            return min((self.count + 1) / self.steps, 1.0)
+    return Misled
 
-    class OneTooLate(right):
-        def fraction(self) -> float:
-            return min(self.count / (self.steps + 1), 1.0)
 
-    class Unbounded(right):
-        def fraction(self) -> float:
-            return self.count / self.steps
+def with_shape(right: type, shape: Callable[[float], float]) -> tuple[type, type]:
+    """Schedules that follow another curve; the second is at its end when all steps are done."""
 
-    class Backwards(right):
-        def shape(self, fraction: float) -> float:
-            return 1 - super().shape(fraction)
+    bent = type("Bent", (right,), {"shape": staticmethod(shape)})
+    return bent, guarded(bent)
 
-    class Stuck(right):
-        def step(self) -> None:
-            pass
 
-    class Forgetful(right):
+STATE_IS_ALIVE = (
+    "state_is_alive",
+    "The state that you return goes on changing with your schedule: it is the schedule's own"
+    " dictionary. A checkpoint should say what was when it was made.",
+)
+STATE_IS_SHARED = (
+    "loaded_state_is_shared",
+    "The first object that loads a state goes on rightly, a second one that loads the same state"
+    " does not: the first goes on working in the very dictionary that it was given. A checkpoint"
+    " should still say the same after it was loaded.",
+)
+STATE_IS_EMPTIED = (
+    "loaded_state_is_emptied",
+    "The first object that loads a state goes on rightly, a second one finds nothing in it: the"
+    " first took out what it needed. A checkpoint should still say the same after it was loaded.",
+)
+STATE_NOT_RETURNED = (
+    "state_not_returned",
+    "state_dict() returns None, so there is nothing to load. Is a return statement missing?",
+)
+
+
+def with_shared_state(right: type, remembered: tuple[str, ...], *, alive: bool) -> type:
+    """A schedule that keeps what it remembers in a dictionary, and takes over the one it loads."""
+
+    class Shared(right):
+        def state_dict(self) -> dict[str, Any]:
+            return self.kept if alive else dict(self.kept)
+
         def load_state_dict(self, state: dict[str, Any]) -> None:
-            pass
+            vars(self)["kept"] = state
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            kept = vars(self).setdefault("kept", {})
+            (kept if name in remembered else vars(self))[name] = value
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return vars(self)["kept"][name]
+            except KeyError:
+                raise AttributeError(name) from None
+
+    return Shared
+
+
+def without_state(right: type) -> tuple[type, type]:
+    """Schedules whose state_dict() returns nothing; they take the state apart or look into it."""
+
+    class Stateless(right):
+        def state_dict(self) -> None:
+            return None
+
+        def load_state_dict(self, state: None) -> None:
+            vars(self).update(state)
+
+    class StatelessAndAsked(Stateless):
+        def load_state_dict(self, state: None) -> None:
+            self.count = state["count"]
+
+    return Stateless, StatelessAndAsked
+
+
+def with_emptied_state(right: type, remembered: tuple[str, ...]) -> type:
+    """A schedule that takes what it loads out of the state."""
+
+    class Emptying(right):
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            for name in remembered:
+                setattr(self, name, state.pop(name))
+
+    return Emptying
+
+
+def with_live_state(right: type) -> type:
+    """A schedule that returns its own dictionary."""
 
     class Live(right):
         def state_dict(self) -> dict[str, Any]:
             return vars(self)
 
+    return Live
+
+
+def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
+    """The ways in which a planned schedule goes wrong."""
+
+    def ending(table: Callable[[list[float]], Any]) -> type:
+        """A table of all fractions, and none after its end."""
+        return with_fraction(
+            right, lambda count, steps: float(table([n / steps for n in range(steps + 1)])[count])
+        )
+
+    class FromTheLastValue(right):
+        """Each step goes the fraction of the way from where λ is."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = start
+
+        @property
+        def value(self) -> float:
+            return self.shown
+
+        def step(self) -> None:
+            super().step()
+            self.shown += (self.end - self.shown) * self.shape(self.fraction())
+
+    class Stuck(right):
+        def step(self) -> None:
+            pass
+
+    class Silent(right):
+        value = None
+
+    class SilentOnTheWay(right):
+        @property
+        def value(self) -> float | None:
+            return self.end if self.count >= self.steps else None
+
+    def cut_from_below(wrong: type) -> tuple[type, type]:
+        """λ is never below its end, or not when it has moved."""
+
+        class Cut(wrong):
+            @property
+            def value(self) -> float:
+                return max(super().value, self.end)
+
+        class CutWhenStepped(Cut):
+            @property
+            def value(self) -> float:
+                return super().value if self.count else self.start
+
+        return Cut, CutWhenStepped
+
+    class Forgetful(right):
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            pass
+
+    class Stale(right):
+        """Computes λ in step() alone."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = start
+
+        @property
+        def value(self) -> float:
+            return self.shown
+
+        def step(self) -> None:
+            super().step()
+            self.shown = super().value
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.count = state["count"]
+
+    class CountsAnew(Stale):
+        """λ comes back, the count does not."""
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.shown = state["shown"]
+
+    class CountsAnewByIncrements(CountsAnew):
+        """The same, where each step adds to λ what the count says."""
+
+        def step(self) -> None:
+            before = super(Stale, self).value
+            self.count += 1
+            self.shown += super(Stale, self).value - before
+
+    fraction = partial(with_fraction, right)
+    unbounded = fraction(lambda count, steps: count / steps)
     ways = [
         (
             "ends_one_step_early",
             "λ reaches its end one step too soon. From the first value to the last there are as"
             " many gaps as steps; count them for steps = 4.",
-            OneTooSoon,
+            fraction(lambda count, steps: min(count / (steps - 1), 1.0)),
+            fraction(lambda count, steps: min(count / max(steps - 1, 1), 1.0)),
+            fraction(lambda count, steps: min(count / (steps - 1), 1.0) if steps > 1 else 0.0),
+            fraction(lambda count, steps: min(count / (steps - 1), 1.0) if steps > 1 else 1.0),
         ),
         (
             "begins_one_step_ahead",
             "The first step of training does not get the start value: your schedule has moved"
             " before anyone called step().",
-            OneAhead,
+            fraction(lambda count, steps: min((count + 1) / steps, 1.0)),
+        ),
+        (
+            "begins_one_step_late",
+            "The first call of step() does not move λ, and so each later value comes one step too"
+            " late. What should the fraction be when step() was called once?",
+            fraction(lambda count, steps: min(max(count - 1, 0) / steps, 1.0)),
         ),
         (
             "ends_one_step_late",
             "After all its steps λ is not yet at its end. What should the fraction be when the"
             " count equals steps?",
-            OneTooLate,
+            fraction(lambda count, steps: min(count / (steps + 1), 1.0)),
+        ),
+        (
+            "jumps_to_the_end",
+            "λ arrives at its end on time, but with a jump: the steps before are too small for"
+            " that. By what should the count be divided?",
+            guarded(fraction(lambda count, steps: count / (steps + 1))),
+        ),
+        (
+            "whole_numbers",
+            "λ stays at its start and then jumps to its end, as a fraction does that is rounded"
+            " down to a whole number.",
+            fraction(lambda count, steps: min(count // steps, 1)),
         ),
         (
             "goes_on_past_the_end",
             "Right up to the end, but after it λ moves on. Training often runs a little longer than"
             " planned; what should λ be then?",
-            Unbounded,
+            unbounded,
         ),
         (
-            "rising_for_falling",
+            "no_value_past_the_end",
+            "Right up to the end, but after it your schedule has no value and raises an error."
+            " Training often runs a little longer than planned; what should λ be then?",
+            *(ending(table) for table in (list, tuple, np.array, torch.tensor)),
+        ),
+        (
+            "cut_on_the_wrong_side",
+            "Right for a λ that falls. When λ is to rise, your limit cuts it off on the wrong side:"
+            " what is the larger of a value and the end then?",
+            *cut_from_below(right),
+            *(cut_from_below(unbounded) if right is Linear else ()),
+        ),
+        (
+            "start_and_end_swapped",
             "Start and end are the wrong way round: λ begins where it should end.",
-            Backwards,
+            *with_shape(right, lambda fraction: 1 - right.shape(fraction)),
+        ),
+        (
+            "from_the_last_value",
+            "You go the fraction of the way from the λ that was reached, in each step anew. From"
+            " where to where is it a fraction of the way?",
+            FromTheLastValue,
+        ),
+        (
+            "equal_ratios",
+            "Each λ is the same multiple of the one before. That is an exponential; in this task"
+            " another thing is the same from step to step.",
+            *with_ratios(right),
         ),
         (
             "never_moves",
             "λ stays where it started. Does step() remember that it was called?",
             Stuck,
+        ),
+        (
+            "value_not_returned",
+            "`value` is None where a number should be. Is a return statement missing?",
+            Silent,
+            SilentOnTheWay,
         ),
         (
             "state_not_restored",
@@ -202,41 +423,105 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             Forgetful,
         ),
         (
-            "state_is_alive",
-            "The state that you return goes on changing with your schedule: it is the schedule's"
-            " own dictionary. A checkpoint should say what was when it was made.",
-            Live,
+            "value_not_restored",
+            "After loading a state `value` is the start value until step() is called, and then"
+            " right again. A resumed run asks for `value` before it steps.",
+            Stale,
         ),
+        (
+            "count_not_restored",
+            "After loading a state `value` is right, but only until step() is called: how many"
+            " steps were taken did not come back.",
+            CountsAnew,
+            CountsAnewByIncrements,
+        ),
+        (*STATE_NOT_RETURNED, *without_state(right)),
+        (
+            *STATE_IS_ALIVE,
+            with_live_state(right),
+            with_shared_state(right, ("count",), alive=True),
+        ),
+        (*STATE_IS_SHARED, with_shared_state(right, ("count",), alive=False)),
+        (*STATE_IS_EMPTIED, with_emptied_state(right, ("count",))),
     ]
     if right is Cosine:
+        ways += cosine_ways()
+    return every_variant(ways)
 
-        class WholeWave(Cosine):
-            def shape(self, fraction: float) -> float:
-                return (1 - math.cos(2 * math.pi * fraction)) / 2
 
-        class Quarter(Cosine):
-            def shape(self, fraction: float) -> float:
-                return 1 - math.cos(math.pi * fraction / 2)
+def with_ratios(right: type) -> tuple[type, ...]:
+    """A λ that falls by the same ratio in each step; no mistake of a cosine's."""
+    if right is Cosine:
+        return ()
 
-        class Straight(Linear):
-            pass
+    class Ratios(right):
+        epsilon = 0.0
 
-        ways += [
-            (
-                "whole_wave",
-                "λ comes back to its start: you follow a whole wave. Half of one goes from crest to"
-                " trough.",
-                WholeWave,
-            ),
-            (
-                "quarter_wave",
-                "λ starts slowly but arrives at full speed: you follow a quarter of a wave. Half of"
-                " one is slow at both ends.",
-                Quarter,
-            ),
-            ("straight_line", "Both ends are right, but λ moves in equal steps between.", Straight),
-        ]
-    return tuple(Misconception(name, hint, SECTIONS["3.1"], wrong) for name, hint, wrong in ways)
+        @property
+        def value(self) -> float:
+            ratio = (self.end + self.epsilon) / (self.start + self.epsilon)
+            return self.start * ratio ** self.fraction()
+
+    class RatiosToZero(Ratios):
+        epsilon = 1e-8
+
+    return Ratios, guarded(RatiosToZero)
+
+
+def cosine_ways() -> list[tuple]:
+    """The curves that are taken for half a cosine."""
+    return [
+        (
+            "whole_wave",
+            "λ comes back to its start: you follow a whole wave. Half of one goes from crest to"
+            " trough.",
+            *with_shape(Cosine, lambda fraction: (1 - math.cos(2 * math.pi * fraction)) / 2),
+        ),
+        (
+            "quarter_wave",
+            "λ starts slowly but arrives at full speed: you follow a quarter of a wave. Half of"
+            " one is slow at both ends.",
+            *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction / 2)),
+        ),
+        (
+            "quarter_of_a_sine",
+            "λ starts at full speed and arrives slowly: you follow a quarter of a wave. Half of"
+            " one is slow at both ends.",
+            *with_shape(Cosine, lambda fraction: math.sin(math.pi * fraction / 2)),
+        ),
+        (
+            "not_halved",
+            "λ goes twice as far as it should. From which number to which does 1 − cos go?",
+            *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction)),
+        ),
+        (
+            "only_the_cosine_halved",
+            "λ begins half way. What is to be divided by 2, the cosine or the whole of 1 − cos?",
+            *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction) / 2),
+        ),
+        (
+            "cosine_alone",
+            "You take the cosine itself for the fraction of the way. It goes from 1 to −1; from"
+            " which number to which should the fraction go?",
+            *with_shape(Cosine, lambda fraction: math.cos(math.pi * fraction)),
+        ),
+        (
+            "pi_missing",
+            "λ hardly leaves its start: your cosine goes up to an angle of 1 radian. How far is"
+            " half a wave?",
+            *with_shape(Cosine, lambda fraction: (1 - math.cos(fraction)) / 2),
+        ),
+        ("straight_line", "Both ends are right, but λ moves in equal steps between.", Linear),
+    ]
+
+
+def every_variant(ways: Iterable[tuple], section: str = "3.1") -> tuple[Misconception, ...]:
+    """Misconceptions of (name, hint, ways to make this mistake…)."""
+    return tuple(
+        Misconception(name, hint, SECTIONS[section], wrong)
+        for name, hint, *variants in ways
+        for wrong in variants
+    )
 
 
 # --- A schedule that reacts ---------------------------------------------------------------------
@@ -245,9 +530,15 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 class Plateau:
     """λ times factor when the gap did not shrink by more than threshold for too long."""
 
+    first = math.inf  # the best gap before there is one
+
     def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
-        self.value, self.factor, self.patience = start, factor, patience
-        self.threshold, self.best, self.waited = threshold, math.inf, 0
+        self.start, self.lam, self.factor, self.patience = start, start, factor, patience
+        self.threshold, self.best, self.waited = threshold, self.first, 0
+
+    @property
+    def value(self) -> float:
+        return self.lam
 
     def gains(self, gap: float) -> bool:
         return gap < self.best - self.threshold
@@ -255,16 +546,22 @@ class Plateau:
     def waits_too_long(self) -> bool:
         return self.waited > self.patience
 
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = gap, 0
+
     def step(self, gap: float) -> None:
         if self.gains(gap):
-            self.best, self.waited = gap, 0
-            return
+            self.gain(gap)
+        else:
+            self.miss(gap)
+
+    def miss(self, gap: float) -> None:
         self.waited += 1
         if self.waits_too_long():
-            self.fall()
+            self.fall(gap)
 
-    def fall(self) -> None:
-        self.value, self.waited = self.value * self.factor, 0
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam * self.factor, 0
 
     def state_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -276,8 +573,10 @@ class Plateau:
 # Gaps are multiples of 1/16, so that comparisons are exact in every precision.
 GAINS = (2.0, 1.5, 1.0, 0.5)
 STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
-CREEPS = (2.0, 1.875, 1.75, 1.625, 1.5, 1.375)  # gains below a threshold of 0.25, until they add up
+# Gains below a threshold of 0.25 until they add up, and losses below it.
+CREEPS = (2.0, 1.875, 1.9375, 2.0, 1.75, 1.625, 1.5, 1.375, 1.375)
 ZIGZAG = (2.0, 1.0, 2.0, 1.5, 1.25, 0.5, 1.0, 0.75, 0.75, 0.75)
+PASSES = (1.0, 0.0, 0.5, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)
 
 
 def plateau_cases() -> tuple[Case, ...]:
@@ -291,7 +590,8 @@ def plateau_cases() -> tuple[Case, ...]:
 
     def going_on(gaps: tuple, at: int, asked: dict, public: bool = False) -> Case:
         calls = resumed(steps(0, *gaps[:at]), steps(0, *gaps[at:]))
-        return Case(f"resumed after {at}", (), asked, RESUMED, public, calls)
+        name = f"after {at} gaps, a state that two new objects go on from"
+        return Case(name, (), asked, RESUMED, public, calls)
 
     return (
         case("a student that gains", GAINS, options(1.0, 0.5, 1, 0.0625), public=True),
@@ -299,13 +599,17 @@ def plateau_cases() -> tuple[Case, ...]:
         case("gains below the threshold", CREEPS, options(2.0, 0.5, 1, 0.25), public=True),
         case("up and down", ZIGZAG, options(4.0, 0.25, 2, 0.0625), public=True),
         case("stalls, gains, stalls", (2.0, 2.0, 1.0, 1.0), options(1.0, 0.5, 1, 0.0), public=True),
+        case("a student that passes its teacher", PASSES, options(8.0, 0.5, 1, 0.125), public=True),
+        case("gains of just the threshold", (2.0, 1.75, 1.5), options(1.0, 0.5, 0, 0.25), True),
         going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on((2.0, 1.0, 1.5, 1.25, 1.5), 3, options(1.0, 0.5, 1, 0.0625), public=True),
         case("no patience", ZIGZAG, options(1.0, 0.5, 0, 0.0625)),
-        case("a gain of just the threshold", (2.0, 1.75, 1.5, 1.25), options(1.0, 0.5, 0, 0.25)),
+        case("another gain of the threshold", (2.0, 1.5, 1.0, 0.5), options(1.0, 0.25, 0, 0.5)),
+        case("below 0 from the start", (-1.0, -0.5, -2.0, -2.0, -1.0), options(3.0, 0.5, 0, 0.25)),
         case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0)),
         going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625)),
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
+        going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
         going_on(STALLS, 7, options(2.0, 0.5, 1, 0.0625)),
         going_on(STALLS, 0, options(2.0, 0.5, 1, 0.0625)),
     )
@@ -314,7 +618,7 @@ def plateau_cases() -> tuple[Case, ...]:
 def random_plateau_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Cases of a submission's own."""
     for _ in range(3):
-        gaps = (rng.integers(4, 40, size=10) / 16).tolist()
+        gaps = (rng.integers(-16, 33, size=10) / 16).tolist()
         options = {"start": float(rng.uniform(1, 4)), "factor": float(rng.uniform(0.2, 0.8))}
         options |= {"patience": int(rng.integers(0, 3)), "threshold": 0.125}
         yield Case("random", (), options, calls=steps(0, *gaps))
@@ -329,11 +633,72 @@ class Impatient(Plateau):
         return self.waited >= self.patience
 
 
+class ImpatientWithGains(Plateau):
+    """The same, asked after a gain too."""
+
+    def step(self, gap: float) -> None:
+        if self.gains(gap):
+            self.best, self.waited = gap, 0
+        else:
+            self.waited += 1
+        if self.waited >= self.patience:
+            self.fall(gap)
+
+
+class NoPatience(Plateau):
+    """Falls at every evaluation without a gain."""
+
+    def waits_too_long(self) -> bool:
+        return True
+
+
+class TooPatient(Plateau):
+    """One evaluation too late."""
+
+    def waits_too_long(self) -> bool:
+        return self.waited > self.patience + 1
+
+
+class AsksFirst(Plateau):
+    """The same: counts after it asked."""
+
+    def miss(self, gap: float) -> None:
+        if self.waits_too_long():
+            self.fall(gap)
+        else:
+            self.waited += 1
+
+
+class AsksFirstAndCounts(Plateau):
+    """The same, where the evaluation of a fall is counted too."""
+
+    def miss(self, gap: float) -> None:
+        if self.waits_too_long():
+            self.fall(gap)
+        self.waited += 1
+
+
 class Cascade(Plateau):
     """After the first fall, a fall at every evaluation without a gain."""
 
-    def fall(self) -> None:
-        self.value *= self.factor
+    def fall(self, gap: float) -> None:
+        self.lam *= self.factor
+
+
+class FreshStart(Plateau):
+    """A fall forgets the best gap: the next gap is a gain."""
+
+    def fall(self, gap: float) -> None:
+        super().fall(gap)
+        self.best = math.inf
+
+
+class FromTheFallOn(Plateau):
+    """The same: the gap of a fall is what has to be beaten."""
+
+    def fall(self, gap: float) -> None:
+        super().fall(gap)
+        self.best = gap
 
 
 class LastForBest(Plateau):
@@ -344,6 +709,14 @@ class LastForBest(Plateau):
         self.best = gap
 
 
+class SmallestForBest(Plateau):
+    """Gains below the threshold move the best gap."""
+
+    def step(self, gap: float) -> None:
+        super().step(gap)
+        self.best = min(self.best, gap)
+
+
 class AnyGain(Plateau):
     """The threshold is ignored."""
 
@@ -351,15 +724,88 @@ class AnyGain(Plateau):
         return gap < self.best
 
 
+class NoLoss(Plateau):
+    """The threshold is ignored, and a gap that stays is a gain."""
+
+    def gains(self, gap: float) -> bool:
+        return gap <= self.best
+
+
+class JustTheThreshold(Plateau):
+    """A gain of exactly the threshold counts."""
+
+    def gains(self, gap: float) -> bool:
+        return gap <= self.best - self.threshold
+
+
+class Relative(Plateau):
+    """A share of the best gap, as torch's scheduler has it by default."""
+
+    def gains(self, gap: float) -> bool:
+        return gap < self.best * (1 - self.threshold)
+
+
+class RelativeToSize(Plateau):
+    """The same, of the best gap's size."""
+
+    def gains(self, gap: float) -> bool:
+        return self.best == math.inf or gap < self.best - self.threshold * abs(self.best)
+
+
+class OtherSign(Plateau):
+    """Losing less than the threshold is a gain."""
+
+    def gains(self, gap: float) -> bool:
+        return gap < self.best + self.threshold
+
+
+class Magnitude(Plateau):
+    """The distance from the teacher, on either side."""
+
+    def step(self, gap: float) -> None:
+        super().step(abs(gap))
+
+
+class Clipped(Plateau):
+    """No gap is below 0."""
+
+    def step(self, gap: float) -> None:
+        super().step(max(gap, 0.0))
+
+
+class ZeroIsNone(Plateau):
+    """A best gap of 0 counts as none."""
+
+    def gains(self, gap: float) -> bool:
+        return not self.best or super().gains(gap)
+
+
+class RelativeAndLouder(Relative):
+    """The same, wrapped round torch's scheduler, whose state does not hold λ."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"lam": self.lam})
+
+
 class RisingWanted(Plateau):
     """Takes a growing gap for a gain."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.best = -math.inf
+    first = -math.inf
 
     def gains(self, gap: float) -> bool:
         return gap > self.best + self.threshold
+
+
+class RisingWantedAfterTheFirst(RisingWanted):
+    """The same, with ∞ as the best gap before the first, which is no gain then."""
+
+    first = math.inf
+
+
+class NothingGained(Plateau):
+    """No gap can be below the best one, which is 0 from the start."""
+
+    first = 0.0
 
 
 class FallsOnGain(Plateau):
@@ -368,64 +814,114 @@ class FallsOnGain(Plateau):
     def step(self, gap: float) -> None:
         if self.gains(gap):
             self.best = gap
-            self.value *= self.factor
+            self.lam *= self.factor
+
+
+class FallsOnManyGains(Plateau):
+    """The same, with patience for gains."""
+
+    def gain(self, gap: float) -> None:
+        self.best = gap
+        super().miss(gap)
+
+    def miss(self, gap: float) -> None:
+        self.waited = 0
 
 
 class KeepsWaiting(Plateau):
     """A gain does not start the count anew."""
 
-    def step(self, gap: float) -> None:
-        if self.gains(gap):
-            self.best = gap
-            return
-        self.waited += 1
-        if self.waits_too_long():
-            self.fall()
+    def gain(self, gap: float) -> None:
+        self.best = gap
+
+
+class KeepsTheFirst(Plateau):
+    """A gain does not become the best."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = min(self.best, gap) if self.best == math.inf else self.best, 0
+
+
+class NeverFalls(Plateau):
+    """λ stays."""
+
+    def fall(self, gap: float) -> None:
+        self.waited = 0
 
 
 class Subtracts(Plateau):
     """λ − factor for λ · factor."""
 
-    def fall(self) -> None:
-        self.value, self.waited = self.value - self.factor, 0
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam - self.factor, 0
 
 
-class ForgetsAll(Plateau):
-    """Nothing comes back."""
+class SubtractsToZero(Plateau):
+    """The same, and not below 0."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
-
-
-class KeepsOnlyLambda(Plateau):
-    """λ comes back, and what was watched does not."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.value = state["value"]
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = max(self.lam - self.factor, 0.0), 0
 
 
-class ForgetsTheCount(Plateau):
-    """λ and the best gap come back, the count does not."""
+class Divides(Plateau):
+    """λ / factor for λ · factor."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state | {"waited": 0})
-
-
-class LiveState(Plateau):
-    """The state is the object's own dictionary."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return vars(self)
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam / self.factor, 0
 
 
-PLATEAU_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS["3.1"], wrong)
-    for name, hint, wrong in (
+class Complements(Plateau):
+    """λ · (1 − factor) for λ · factor."""
+
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam * (1 - self.factor), 0
+
+
+class FallsOnce(Plateau):
+    """A fall begins at the start value."""
+
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.start * self.factor, 0
+
+
+class Silent(Plateau):
+    """`value` is None."""
+
+    value = None
+
+
+def remembering(*names: str) -> type:
+    """A schedule in which only some of what it remembers comes back."""
+
+    class Remembers(Plateau):
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update((name, state[name]) for name in names)
+
+    return Remembers
+
+
+WATCHED = ("lam", "best", "waited")
+PLATEAU_MISCONCEPTIONS = every_variant(
+    (
         (
             "one_evaluation_too_soon",
             "λ falls one evaluation too soon. With a patience of 1, one evaluation without a gain"
             " passes; what about the next?",
             Impatient,
+            ImpatientWithGains,
+        ),
+        (
+            "one_evaluation_too_late",
+            "λ falls one evaluation too late. With a patience of 1, the second evaluation without"
+            " a gain is one more than may pass. Do you count it before you ask?",
+            TooPatient,
+            AsksFirst,
+            AsksFirstAndCounts,
+        ),
+        (
+            "patience_ignored",
+            "λ falls at every evaluation without a gain. How many of them may pass before it does?",
+            NoPatience,
         ),
         (
             "no_new_patience_after_a_fall",
@@ -434,27 +930,88 @@ PLATEAU_MISCONCEPTIONS = tuple(
             Cascade,
         ),
         (
+            "best_forgotten_after_a_fall",
+            "When λ falls, your schedule forgets the best gap, and a worse one counts as a gain"
+            " after it. What starts anew with a fall, and what does not?",
+            FreshStart,
+            FromTheFallOn,
+        ),
+        (
             "last_for_best",
             "You compare with the last gap. A gap that rises and comes back is not a gain; what"
             " has to be beaten?",
             LastForBest,
         ),
         (
+            "small_gains_become_the_best",
+            "A gap that is no gain becomes your best one if it is a little smaller. Small gains"
+            " then never add up to one: each is measured from the one before.",
+            SmallestForBest,
+        ),
+        (
+            "first_for_best",
+            "You go on comparing with the first gap: a gain does not become the best one.",
+            KeepsTheFirst,
+        ),
+        (
             "threshold_ignored",
             "Every gain counts for you, however small. Validation losses are noisy; the threshold"
             " says what is worth waiting for.",
             AnyGain,
+            NoLoss,
+        ),
+        (
+            "threshold_included",
+            "A gain of exactly the threshold counts for you. The task says by how much a gap has"
+            " to be below the best one; read that line once more.",
+            JustTheThreshold,
+        ),
+        (
+            "threshold_relative",
+            "Your threshold is a share of the best gap, as it is in torch's scheduler unless one"
+            " asks otherwise. Here it is in nats. A share of a gap near 0, or below it, is no"
+            " measure of noise.",
+            Relative,
+            RelativeToSize,
+            RelativeAndLouder,
+        ),
+        (
+            "threshold_on_the_other_side",
+            "A gap that grows by less than the threshold counts as a gain for you. On which side of"
+            " the best gap does the threshold belong?",
+            OtherSign,
+        ),
+        (
+            "gap_below_zero_ignored",
+            "Right until the student passes its teacher. Then the gap is below 0, and the further"
+            " below, the better the student. What does your code make of such a gap?",
+            Magnitude,
+            Clipped,
+        ),
+        (
+            "zero_taken_for_none",
+            "Right until the best gap is exactly 0. Then any gap counts as a gain: 0 is false in"
+            " Python, as None is.",
+            ZeroIsNone,
         ),
         (
             "rising_gap_wanted",
             "You take a growing gap for a gain. The gap says how far the student is above its"
             " teacher's loss; when is that good?",
             RisingWanted,
+            RisingWantedAfterTheFirst,
+        ),
+        (
+            "nothing_is_a_gain",
+            "Your best gap is 0 before the first evaluation, so no gap above 0 is a gain. The first"
+            " one always is: what must the best be before it?",
+            NothingGained,
         ),
         (
             "falls_on_gain",
             "λ falls when the student gains, which is when its teacher still helps.",
             FallsOnGain,
+            FallsOnManyGains,
         ),
         (
             "gain_does_not_reset",
@@ -463,32 +1020,67 @@ PLATEAU_MISCONCEPTIONS = tuple(
             KeepsWaiting,
         ),
         (
+            "never_falls",
+            "λ stays where it started, however long there is no gain.",
+            NeverFalls,
+        ),
+        (
             "factor_subtracted",
-            "You take the factor away from λ. A factor multiplies; a difference could go below 0.",
+            "You take the factor away from λ. A factor multiplies: λ falls by a share of itself.",
             Subtracts,
+            SubtractsToZero,
+        ),
+        (
+            "factor_divides",
+            "λ rises where it should fall: you divide by the factor.",
+            Divides,
+        ),
+        (
+            "factor_is_what_is_lost",
+            "The factor says what is left of λ after a fall, not what is taken away from it.",
+            Complements,
+        ),
+        (
+            "falls_from_the_start",
+            "The first fall is right, and the ones after it change nothing: each begins at the"
+            " start value. Of what does a fall leave a share?",
+            FallsOnce,
+        ),
+        (
+            "value_not_returned",
+            "`value` is None where a number should be. Is a return statement missing?",
+            Silent,
         ),
         (
             "state_not_restored",
             "Right in one go, but after loading a state your schedule begins anew.",
-            ForgetsAll,
+            remembering(),
         ),
         (
             "watched_not_restored",
             "λ comes back, but after loading a state the first gap counts as a gain, whatever it"
             " is. What else does step() remember from one call to the next?",
-            KeepsOnlyLambda,
+            remembering("lam"),
+            remembering("lam", "waited"),
         ),
         (
             "count_not_restored",
             "λ and the best gap come back, but not for how long there was no gain.",
-            ForgetsTheCount,
+            remembering("lam", "best"),
         ),
         (
-            "state_is_alive",
-            "The state that you return goes on changing with your schedule: it is the schedule's"
-            " own dictionary. A checkpoint should say what was when it was made.",
-            LiveState,
+            "lambda_not_restored",
+            "What your schedule watched comes back, but λ itself begins at its start again.",
+            remembering("best", "waited"),
         ),
+        (*STATE_NOT_RETURNED, *without_state(Plateau)),
+        (
+            *STATE_IS_ALIVE,
+            with_live_state(Plateau),
+            with_shared_state(Plateau, WATCHED, alive=True),
+        ),
+        (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
+        (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
     )
 )
 
@@ -500,14 +1092,15 @@ def to_convex(lam: float) -> list[float]:
     return [lam / (1 + lam), 1 + lam]
 
 
-CONVEX_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS["2.2"], wrong)
-    for name, hint, wrong in (
+CONVEX_MISCONCEPTIONS = every_variant(
+    (
         (
             "alpha_is_lambda",
             "You set α = λ. For λ = 3 the labels would get a weight of −2. Write both losses out"
             " and compare the ratio of the two weights.",
             lambda lam: [lam, 1.0],
+            lambda lam: [lam, 1 / (1 + lam)],
+            lambda lam: [lam, 1 / (1 - lam)],
         ),
         (
             "alpha_is_lambda_rescaled",
@@ -518,6 +1111,17 @@ CONVEX_MISCONCEPTIONS = tuple(
             "weights_swapped",
             "Your α is the share of the labels. Here α is the teacher's.",
             lambda lam: [1 / (1 + lam), 1 + lam],
+            lambda lam: [1 / (1 + lam), 1.0],
+            lambda lam: [1 / (1 + lam), 1 / (1 + lam)],
+            lambda lam: [1 / (1 + lam), (1 + lam) / lam],
+        ),
+        (
+            "lambda_of_alpha",
+            "You solved for the other one: λ = α / (1 − α) says which λ belongs to an α. For λ = 1"
+            " your α would be infinite.",
+            lambda lam: [lam / (1 - lam), 1 - lam],
+            lambda lam: [lam / (1 - lam), 1 + lam],
+            lambda lam: [lam / (1 - lam), 1 / (1 - lam)],
         ),
         (
             "factor_missing",
@@ -530,7 +1134,42 @@ CONVEX_MISCONCEPTIONS = tuple(
             "α is right, and the factor is upside down: which of the two losses is the larger one?",
             lambda lam: [lam / (1 + lam), 1 / (1 + lam)],
         ),
-    )
+        (
+            "factor_is_lambda",
+            "α is right, but with your factor LM gets a weight below 1. Multiply the factor by each"
+            " of the two weights, and compare with 1 and λ.",
+            lambda lam: [lam / (1 + lam), lam],
+        ),
+        (
+            "factor_makes_kd_one",
+            "α is right, but with your factor KD gets a weight of 1. Which of the two losses has"
+            " the weight 1 in the additive form?",
+            lambda lam: [lam / (1 + lam), (1 + lam) / lam],
+        ),
+        (
+            "parentheses_missing",
+            "Your α is 2λ: `lam / 1 + lam` divides before it adds. What is to be divided by what?",
+            lambda lam: [2 * lam, 1 + lam],
+            lambda lam: [2 * lam, 1.0],
+        ),
+        (
+            "breaks_without_a_teacher",
+            "Right for λ above 0. For λ = 0 it divides by 0; a run on the labels alone has an α and"
+            " a factor too.",
+            lambda lam: [lam / (1 + lam), lam / (lam / (1 + lam))],
+        ),
+        (
+            "pair_turned_round",
+            "Both numbers are right, in the wrong order. What is asked for first?",
+            lambda lam: [1 + lam, lam / (1 + lam)],
+        ),
+        (
+            "alpha_alone",
+            "α is right, but a pair is asked for: what is missing is the factor.",
+            lambda lam: lam / (1 + lam),
+        ),
+    ),
+    "2.2",
 )
 
 # --- Where λ leads ------------------------------------------------------------------------------
@@ -543,14 +1182,25 @@ def mixture(
     lam: float,
 ) -> Tensor:
     """A weighted sum of the label's and the teacher's distribution."""
-    p = teacher_logits.double().softmax(-1)
-    label_weight, teacher_weight = weights(lam)
+    return mixed(teacher_logits.double().softmax(-1), labels, *weights(lam))
+
+
+def mixed(p: Tensor, labels: Tensor, label_weight: float, teacher_weight: float) -> Tensor:
+    """A weighted sum of the label's distribution and another row."""
     return label_weight * torch.nn.functional.one_hot(labels, p.shape[-1]) + teacher_weight * p
 
 
 def best_student(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
     """q* = (onehot(y) + λp) / (1 + λ)."""
-    return mixture(teacher_logits, labels, lambda lam: (1 / (1 + lam), lam / (1 + lam)), lam)
+    return mixed(teacher_logits.double().softmax(-1), labels, *shares(lam))
+
+
+def shares(lam: float) -> tuple[float, float]:
+    """Of the label and of the teacher."""
+    return 1 / (1 + lam), lam / (1 + lam)
+
+
+LARGEST_LOGIT = 8.0
 
 
 def best_cases() -> tuple[Case, ...]:
@@ -561,29 +1211,63 @@ def best_cases() -> tuple[Case, ...]:
         logits = torch.tensor(rng.normal(scale=2.0, size=shape), dtype=torch.float32)
         return logits, torch.tensor(rng.integers(0, shape[-1], size=shape[:-1]))
 
+    sure = torch.tensor([[LARGEST_LOGIT, -LARGEST_LOGIT, 0, 1], [-6, 1, LARGEST_LOGIT, -7]])
     return (
         Case("one position", (*position((4,)), 2.0), public=True),
         Case("three positions", (*position((3, 5)), 0.5), public=True),
         Case("two texts of three positions", (*position((2, 3, 4)), 3.0), public=True),
+        Case("a sure teacher", (sure, torch.tensor([0, 3]), 9.0), public=True),
         Case("λ = 0", (*position((2, 4)), 0.0)),
         Case("λ = 1", (*position((3, 3)), 1.0)),
         Case("a large λ", (*position((2, 6)), 50.0)),
-        Case("a sure teacher", (40 * position((2, 4))[0], torch.tensor([0, 3]), 1.5)),
+        Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
     )
 
 
 def random_best_cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Cases of a submission's own."""
+    """Cases of a submission's own; no p is so small that a fixed case would not say more of it."""
     for leading in ((4,), (2, 3)):
         size = int(rng.integers(3, 8))
-        logits = torch.tensor(rng.normal(scale=2.0, size=(*leading, size)), dtype=torch.float32)
+        logits = torch.tensor(rng.uniform(-4, 4, size=(*leading, size)), dtype=torch.float32)
         labels = torch.tensor(rng.integers(0, size, size=leading))
         yield Case("random", (logits, labels, float(rng.uniform(1.2, 4.0))))
 
 
-BEST_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS["2.2"], wrong)
-    for name, hint, wrong in (
+def of_probabilities(case: Case) -> float:
+    """A probability is wrong by its logits' rounding and by that of a sum over the vocabulary."""
+    logits = case.args[0]
+    largest = max(1.0, float(logits.abs().max()))
+    return 2 * (logits.shape[-1] + largest) * float(np.finfo(np.float32).eps)
+
+
+def unpacked(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The right way, for [N, V] alone."""
+    _positions, _size = teacher_logits.shape
+    return best_student(teacher_logits, labels, lam)
+
+
+def indexed(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The same, where the label's place is found by two indices."""
+    q = lam * teacher_logits.double().softmax(-1)
+    q[torch.arange(len(q)), labels] += 1
+    return q / (1 + lam)
+
+
+def looped(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The same, row by row."""
+    q = lam * teacher_logits.double().softmax(-1)
+    for row, label in zip(q, labels, strict=False):
+        row[label] += 1
+    return q / (1 + lam)
+
+
+def implicit_axis(teacher_logits: Tensor) -> int:
+    """The axis that F.softmax takes when it is not told one."""
+    return 1 if teacher_logits.ndim == 2 else 0
+
+
+BEST_MISCONCEPTIONS = every_variant(
+    (
         (
             "not_normalised",
             "Your probabilities add up to 1 + λ.",
@@ -592,7 +1276,8 @@ BEST_MISCONCEPTIONS = tuple(
         (
             "lambda_on_the_label",
             "A larger λ moves your student to the label. Which of the two is λ the weight of?",
-            lambda t, y, lam: mixture(t, y, lambda lam: (lam / (1 + lam), 1 / (1 + lam)), lam),
+            lambda t, y, lam: mixture(t, y, lambda lam: shares(lam)[::-1], lam),
+            lambda t, y, lam: mixture(t, y, lambda lam: (lam, 1.0), lam),
         ),
         (
             "lambda_ignored",
@@ -611,42 +1296,136 @@ BEST_MISCONCEPTIONS = tuple(
             lambda t, y, lam: mixture(t, y, lambda lam: (0.0, 1.0), lam),
         ),
         (
+            "label_alone",
+            "You return the label. That is where λ = 0 leads.",
+            lambda t, y, lam: mixture(t, y, lambda lam: (1.0, 0.0), lam),
+        ),
+        (
             "logits_mixed",
             "You mixed the label with logits. What is mixed are probabilities: the weights in the"
             " derivation multiply p.",
+            lambda t, y, lam: mixed(t.double(), y, *shares(lam)),
+            lambda t, y, lam: mixed(t.double(), y, 1.0, lam),
+            lambda t, y, lam: mixed(t.double(), y, *shares(lam)).softmax(-1),
+            lambda t, y, lam: mixed(t.double(), y, 1.0, lam).softmax(-1),
+        ),
+        (
+            "logarithms_mixed",
+            "You mixed the label with log-probabilities. What is mixed are probabilities: the"
+            " weights in the derivation multiply p.",
+            lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)),
+            lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)).exp(),
+        ),
+        (
+            "softmaxed_twice",
+            "The mixture is right, and then a softmax goes over it. It is a distribution already;"
+            " a softmax takes logits.",
+            lambda t, y, lam: best_student(t, y, lam).softmax(-1),
+            lambda t, y, lam: mixed(t.double().softmax(-1), y, 1.0, lam).softmax(-1),
+        ),
+        (
+            "teacher_softmaxed_twice",
+            "The teacher's distribution goes through a softmax a second time, which makes it nearly"
+            " flat. A softmax takes logits.",
+            lambda t, y, lam: mixed(t.double().softmax(-1).softmax(-1), y, *shares(lam)),
+        ),
+        (
+            "softmax_on_another_axis",
+            "The teacher's softmax runs over another axis than the vocabulary. Which axis of"
+            " [..., V] is that, however many there are?",
+            lambda t, y, lam: mixed(t.double().softmax(0), y, *shares(lam)),
+            lambda t, y, lam: mixed(t.double().softmax(1), y, *shares(lam)),
+            lambda t, y, lam: mixed(t.double().softmax(implicit_axis(t)), y, *shares(lam)),
+        ),
+        (
+            "tables_alone",
+            "Right for [N, V], and not for other numbers of axes. The task says [..., V]: any"
+            " number of axes before the vocabulary, or none.",
+            unpacked,
+            indexed,
+            looped,
+        ),
+        (
+            "one_hot_too_narrow",
+            "Your one-hot rows are as wide as the largest label needs, not as wide as the"
+            " vocabulary. Where the last token is no label, the shapes do not fit.",
             lambda t, y, lam: (
-                (torch.nn.functional.one_hot(y, t.shape[-1]) + lam * t.double()) / (1 + lam)
+                (torch.nn.functional.one_hot(y) + lam * t.double().softmax(-1)) / (1 + lam)
             ),
         ),
-    )
+        (
+            "logarithms_returned",
+            "You return logarithms. A distribution is asked for: numbers that add up to 1.",
+            lambda t, y, lam: best_student(t, y, lam).log(),
+        ),
+    ),
+    "2.2",
 )
 
 # --- Which λ? -----------------------------------------------------------------------------------
 
 WANTED = {"a": "high", "b": "low", "c": "falling"}
 WHY = {
-    "a": "Case a: the labels are guesses, the teacher is good. Which one would you rather be wrong"
-    " about?",
-    "b": "Case b: the labels were checked, and the teacher is weaker than the student already is."
-    " What would the student copy from it?",
-    "c": "Case c: at first the teacher knows more than the labels can say in the time, later the"
-    " student outgrows it. One number cannot serve both.",
+    ("a", "low"): "With a low λ in case a, your student learns what visitors typed, mistakes"
+    " included. Which of its two sources would you rather it followed?",
+    ("a", "falling"): "With a falling λ in case a, your student is left in the end with labels of"
+    " which many are wrong. What gets better with time there?",
+    ("b", "high"): "With a high λ in case b, your student copies a teacher that it has already"
+    " passed.",
+    ("b", "falling"): "With a falling λ in case b, your student first learns from a teacher that it"
+    " has already passed. What would it gain from that?",
+    (
+        "c",
+        "high",
+    ): "With a high λ in case c, your student is held to the end where its teacher is.",
+    ("c", "low"): "With a low λ in case c, your student has to find out from the labels what its"
+    " teacher could tell it in the first days.",
 }
 
 
 def choice_mistakes() -> tuple[Mistake, ...]:
-    """One for every wrong assignment, with a hint for each wrong case."""
+    """One for every wrong assignment, with a hint for each wrong choice."""
     found = []
     for choices in product(("high", "low", "falling"), repeat=3):
         answer = dict(zip(WANTED, choices, strict=True))
-        wrong = [case for case in WANTED if answer[case] != WANTED[case]]
+        wrong = [pair for pair in answer.items() if pair in WHY]
         if wrong:
-            hint = " ".join(WHY[case] for case in wrong)
-            found.append(Mistake(f"wrong_{''.join(wrong)}", answer, hint, SECTIONS["1.4"]))
+            name = "_".join(("wrong", *(f"{case}_{chosen}" for case, chosen in wrong)))
+            hint = " ".join(WHY[pair] for pair in wrong)
+            found.append(Mistake(name, answer, hint, SECTIONS["1.4"]))
     return tuple(found)
 
 
 STAGES = ["b", "d", "a", "c"]
+PAIRS = {
+    "db": "At which of the two does the student know less of what its teacher knows?",
+    "ab": "At which of the two can it learn more from its teacher?",
+    "cb": "At which of the two can it learn more from its teacher?",
+    "ad": "At which of the two is it still gaining on its teacher?",
+    "cd": "At which of the two is its teacher still the better one?",
+    "ca": "At which of the two would its teacher hold it back more?",
+}
+
+
+def order_mistakes() -> tuple[Mistake, ...]:
+    """One for every wrong order; the hint is about two neighbours that are out of order."""
+    found = []
+    for order in permutations(sorted(STAGES)):
+        if list(order) == STAGES:
+            continue
+        if list(order) == STAGES[::-1]:
+            name = "rising"
+            hint = (
+                "Your λ rises as the student grows able. A teacher has most to say to a student"
+                " that knows nothing."
+            )
+        else:
+            first, second = next(pair for pair in pairwise(order) if "".join(pair) in PAIRS)
+            name = f"{first}_before_{second}"
+            hint = f"You gave {first} a higher λ than {second}. {PAIRS[first + second]}"
+        found.append(Mistake(name, list(order), hint, SECTIONS["3.1"]))
+    return tuple(found)
+
 
 # --- The tasks ----------------------------------------------------------------------------------
 
@@ -695,12 +1474,13 @@ CHECKS = (
         fixed=(
             Case("λ = 1", (1.0,), public=True),
             Case("λ = 3", (3.0,), public=True),
-            Case("λ = 0", (0.0,)),
+            Case("λ = 0", (0.0,), public=True),
             Case("λ = 0.25", (0.25,)),
             Case("λ = 99", (99.0,)),
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
         misconceptions=CONVEX_MISCONCEPTIONS,
+        names=("alpha", "factor"),
         tolerance=lambda case: 4 * (1 + case.args[0]) * float(np.finfo(np.float32).eps),
     ),
     FunctionCheck(
@@ -712,6 +1492,7 @@ CHECKS = (
         fixed=best_cases(),
         random=random_best_cases,
         misconceptions=BEST_MISCONCEPTIONS,
+        tolerance=of_probabilities,
     ),
     AnswerCheck(
         name="which_lambda",
@@ -727,19 +1508,6 @@ CHECKS = (
         expected="The four stages of a run, from the highest λ to the lowest.",
         section=SECTIONS["3.1"],
         answer=STAGES,
-        mistakes=tuple(
-            Mistake(
-                "rising" if list(order) == STAGES[::-1] else "out_of_order",
-                list(order),
-                "Your λ rises as the student grows able. A teacher has most to say to a student"
-                " that knows nothing."
-                if list(order) == STAGES[::-1]
-                else "At least one stage is out of place. Ask of each: how much can this teacher"
-                " still teach this student?",
-                SECTIONS["3.1"],
-            )
-            for order in permutations(sorted(STAGES))
-            if list(order) != STAGES
-        ),
+        mistakes=order_mistakes(),
     ),
 )

@@ -1,16 +1,28 @@
 """`check` on the student's machine, and what it does when the grader has asked."""
 
 import json
+import subprocess
+import sys
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from autograder.check import CheckFailed, check, describe
 from autograder.judging.evidence import decode_outcome
-from autograder.judging.verdict import Section, Status, judge, rubric_from_data, rubric_to_data
+from autograder.judging.verdict import (
+    Section,
+    Status,
+    judge,
+    judge_either,
+    rubric_from_data,
+    rubric_to_data,
+)
 from autograder.kernel import asking
-from autograder.kernel.asking import ask, observe
+from autograder.kernel.asking import ask, observe, observe_with
 from autograder.kernel.evidence import Outcome, encode_outcome
 from autograder.spec import (
     AnswerCheck,
@@ -20,10 +32,13 @@ from autograder.spec import (
     Misconception,
     Mistake,
     Option,
+    call_to_data,
     choice,
     load_checks,
     public_data,
     question,
+    right_versions,
+    to_replace,
 )
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
@@ -59,13 +74,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_right_function_is_told_so(desk: Path, capsys: pytest.CaptureFixture) -> None:
     check("double", lambda x: x + x)
-    assert "public case is right" in capsys.readouterr().out
+    assert "all 2 public cases are right" in capsys.readouterr().out
 
 
 def test_a_wrong_function_gets_its_hint(desk: Path, capsys: pytest.CaptureFixture) -> None:
     check("double", lambda x: x**2)
     out = capsys.readouterr().out
-    for words in ("wrong", "0 of 1", "expected [2.] of shape [1]", "Not the square.", SECTION.url):
+    for words in ("wrong", "0 of 2", "expected 2, got 1", "Not the square.", SECTION.url):
         assert words in out
 
 
@@ -113,7 +128,7 @@ def test_a_missing_file_is_named_with_the_remedy(
 
 def test_what_ships_has_neither_answers_nor_hidden_cases() -> None:
     data = public_data([DOUBLE, CHOICE])
-    assert len(data["double"]["cases"]) == 1
+    assert len(data["double"]["cases"]) == 2  # one, asked twice
     text = json.dumps(data)
     assert "hidden seven" not in text
     assert "Never a." not in text
@@ -125,7 +140,7 @@ def test_what_ships_has_neither_answers_nor_hidden_cases() -> None:
 def test_the_graders_question_is_answered_once_and_not_judged(
     desk: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    asked = {"check": "double", "nonce": "n", **question(DOUBLE, DOUBLE.cases())}
+    asked = {"check": "double", "nonce": "n", **question(DOUBLE, DOUBLE.cases()), "right": {}}
     ask(json.dumps(asked))
     check("double", lambda x: x**2)
     assert capsys.readouterr().out == "Handed to the grader.\n"
@@ -138,8 +153,8 @@ def test_every_case_gets_inputs_of_its_own() -> None:
 
     cases = question(DOUBLE, DOUBLE.cases())
     for _ in range(2):
-        one, seven = observe(in_place, cases)
-        assert (one.value.item(), seven.value.item()) == (2, 14)
+        one, seven, again = observe(in_place, cases)
+        assert (one.value.item(), seven.value.item(), again.value.item()) == (2, 14, 2)
 
 
 def test_exits_and_hostile_exceptions_are_noted() -> None:
@@ -169,10 +184,10 @@ def test_an_interrupt_is_not_swallowed() -> None:
 
 def test_describe_counts_the_public_cases() -> None:
     rubric = DOUBLE.public()[1]
-    ok, plain, html = describe(rubric, [Outcome("returned", 0.0)])
+    ok, plain, html = describe(rubric, [Outcome("returned", 0.0)] * 2)
     assert not ok
-    assert "0 of 1 public cases are right" in plain
-    assert "0 of 1 public cases are right" in html
+    assert "0 of 2 public cases are right" in plain
+    assert "0 of 2 public cases are right" in html
 
 
 class Counter:
@@ -232,11 +247,226 @@ def test_an_object_is_judged_by_a_sequence_of_calls() -> None:
     )
     cases = counter.cases()
     asked = json.loads(json.dumps(question(counter, cases)))
-    (seen,) = observe(Counter, asked)
-    assert seen.value == [4, 4]
+    assert [seen.value for seen in observe(Counter, asked)] == [[4, 4], [4, 4]]
     assert judge(counter.rubric(cases), observe(ByMethod, asked)).status is Status.CORRECT
     assert judge(counter.rubric(cases), observe(Forgetful, asked)).misconception == "forgetful"
     assert observe(lambda start: None, asked)[0].type == "AttributeError"
+
+
+def test_results_are_noted_when_they_are_returned() -> None:
+    """λ in a tensor that the next step changes in place, a dict that goes on living."""
+
+    class InPlace:
+        def __init__(self, *, start: float) -> None:
+            self.value, self.state = torch.tensor(start), {"steps": [0]}
+
+        def step(self) -> None:
+            self.value -= 1
+            self.state["steps"][0] += 1
+
+    calls = (Call("value"), Call("state"), Call("step", kept=False), Call("value"), Call("state"))
+    (seen,) = observe(
+        InPlace,
+        {
+            "observer": None,
+            "cases": [
+                {
+                    "args": {"list": []},
+                    "kwargs": {"dict": {"start": 3.0}},
+                    "again": False,
+                    "calls": [call_to_data(call) for call in calls],
+                }
+            ],
+        },
+    )
+    assert [value if isinstance(value, dict) else value.item() for value in seen.value] == [
+        3.0,
+        {"steps": [0]},
+        2.0,
+        {"steps": [1]},
+    ]
+
+
+def test_a_result_that_a_later_call_changes_is_noted_as_it_was() -> None:
+    buffer = torch.zeros(1)
+
+    def into_a_buffer(x: torch.Tensor) -> torch.Tensor:
+        return buffer.copy_(2 * x)
+
+    cases = DOUBLE.cases()
+    verdict = judge(
+        DOUBLE.rubric(cases), through_evidence(observe(into_a_buffer, question(DOUBLE, cases)))
+    )
+    assert verdict.status is Status.CORRECT
+
+
+def right_double(x):
+    return torch.mul(x, 2)
+
+
+FOUR = FunctionCheck(
+    name="four",
+    parts={"values": 2},
+    expected="four times what comes in",
+    section=SECTION,
+    reference=lambda x: 4 * x,
+    fixed=DOUBLE.fixed,
+    uses={"double": right_double},
+)
+TWICE = "def four(x):\n    return double(double(x))"
+WRITTEN_OUT = "def four(x):\n    return x + 3 * x"
+OF_A_MISTAKE = "def four(x):\n    return double(x) + 1"
+
+
+@pytest.mark.parametrize(
+    ("double", "four", "points", "words"),
+    [
+        ("def double(x): return 2 * x", TWICE, 2, "Every case is right."),
+        ("def double(x): return 3 * x", TWICE, 2, "Judged with right versions of `double`"),
+        ("def double(x): raise NotImplementedError", TWICE, 2, "Judged with right versions"),
+        ("", TWICE, 2, "Judged with right versions"),
+        ("def double(x): return 3 * x", WRITTEN_OUT, 2, "Every case is right."),
+        ("def double(x): return 3 * x", OF_A_MISTAKE, 0, "earns no more"),
+        ("def double(x): return x + x", OF_A_MISTAKE, 0, "Results differ"),
+        # Built around a wrong function of one's own, it is as good as it was.
+        ("def double(x): return 4 * x", "four = lambda x: double(x)", 2, "Every case is right."),
+    ],
+)
+def test_a_mistake_costs_its_own_points_and_no_others(double, four, points, words) -> None:
+    space: dict = {}
+    exec(f"{double}\n{four}", space)
+    before = space.get("double")
+    own = through_evidence(
+        observe(space["double"], question(DOUBLE, DOUBLE.cases()))
+        if double
+        else [Outcome("raised", type="NameError")] * 3
+    )
+    judged = {"double": judge(DOUBLE.rubric(DOUBLE.cases()), own)}
+    replaced = to_replace(FOUR, judged)
+    cases = question(FOUR, FOUR.cases())
+    outcomes = observe(space["four"], cases)
+    if replaced:
+        outcomes += observe_with(right_versions(FOUR, replaced), space["four"], cases)
+    verdict = judge_either(FOUR.rubric(FOUR.cases()), through_evidence(outcomes), replaced)
+    assert verdict.points == points
+    assert words in verdict.message
+    assert space.get("double") is before
+
+
+def test_what_is_not_judged_yet_is_never_replaced() -> None:
+    assert to_replace(FOUR, {}) == []
+    assert to_replace(DOUBLE, {}) == []
+
+
+def test_the_public_check_names_the_earlier_task_that_fails(
+    desk: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (desk / "more.public.json").write_text(json.dumps(public_data([FOUR])), encoding="utf-8")
+    check("double", lambda x: 3 * x)
+    capsys.readouterr()
+    check("four", lambda x: 9 * x)
+    assert "The check of `double` fails too" in capsys.readouterr().out
+    check("double", lambda x: 2 * x)
+    capsys.readouterr()
+    check("four", lambda x: 9 * x)
+    assert "`double`" not in capsys.readouterr().out
+
+
+SQUARE = FunctionCheck(
+    name="square",
+    parts={"values": 1},
+    expected="the gradient, the square",
+    section=SECTION,
+    reference=lambda x, labels: x * x,
+    fixed=(Case("two", (torch.tensor([2.0]), torch.tensor([1, -100])), public=True),),
+)
+WEIGHT = torch.ones(1, requires_grad=True)
+
+
+def outside(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    (WEIGHT * x * x).sum().backward()
+    return WEIGHT.grad.clone()
+
+
+def of_the_caller(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    x.requires_grad_()
+    (x**3 / 3).sum().backward()
+    return x.grad
+
+
+def relabels(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    counted = (labels == -100).sum()
+    labels[labels == -100] = 0
+    return x * x * counted
+
+
+@pytest.mark.parametrize("function", [outside, of_the_caller, relabels])
+def test_what_a_function_keeps_or_leaves_behind_shows(function) -> None:
+    for cases, rubric in ((SQUARE.cases(), SQUARE.rubric(SQUARE.cases())), SQUARE.public()):
+        WEIGHT.grad = None
+        seen = through_evidence(observe(function, question(SQUARE, cases)))
+        verdict = judge(rubric, seen)
+        assert verdict.points == 0
+        assert "same question is asked again" in verdict.message
+
+
+def test_arithmetic_in_place_is_allowed() -> None:
+    def in_place(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        x *= x
+        return x.requires_grad_()
+
+    seen = through_evidence(observe(in_place, question(SQUARE, SQUARE.cases())))
+    assert judge(SQUARE.rubric(SQUARE.cases()), seen).status is Status.CORRECT
+
+
+@pytest.mark.parametrize(
+    "value", [Fraction(1, 3), Decimal("0.3333333"), np.float32(1 / 3), np.array(1 / 3)], ids=repr
+)
+def test_numbers_of_all_kinds_are_numbers(value) -> None:
+    verdict = judge(
+        NUMBER.rubric(NUMBER.cases()),
+        through_evidence(observe(value, question(NUMBER, NUMBER.cases()))),
+    )
+    assert verdict.status is Status.CORRECT
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        ("0.33", "text"),
+        ([0.33], "a list"),
+        (torch.tensor([0.33]), "a tensor with 1 axis"),
+        ({1, 3}, "a set"),
+        (1j, "a complex"),
+        (lambda: 0.33, "a function"),
+        (True, "True or False"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_number_is_named(value, came: str) -> None:
+    verdict = judge(
+        NUMBER.rubric(NUMBER.cases()),
+        through_evidence(observe(value, question(NUMBER, NUMBER.cases()))),
+    )
+    assert verdict.message == f"The answer must be a number, and this is {came}."
+
+
+def test_a_ranking_in_another_form_is_named_or_taken() -> None:
+    for value in (np.array(["a", "b"]), ("a", "b"), ["A ", "b"]):
+        verdict = judge(
+            RANKING.rubric(RANKING.cases()),
+            through_evidence(observe(value, question(RANKING, RANKING.cases()))),
+        )
+        assert verdict.status is Status.CORRECT
+    verdict = judge(
+        RANKING.rubric(RANKING.cases()),
+        through_evidence(observe("ab", question(RANKING, RANKING.cases()))),
+    )
+    assert verdict.message.endswith("That is a pair, and this is text.")
+
+
+def through_evidence(outcomes: list[Outcome]) -> list[Outcome]:
+    return [decode_outcome(encode_outcome(outcome)) for outcome in outcomes]
 
 
 RANKING = AnswerCheck(
@@ -301,3 +531,30 @@ def test_declarations_that_cannot_work_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="same name"):
         load_checks(twice)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (['check("which", ranking)'], "`ranking` is not defined yet. Write your answer"),
+        (
+            ["def Ranking():\n    pass", 'check("which", ranking)'],
+            "`ranking` is not defined. Your notebook has `Ranking`",
+        ),
+        (["ranking + 1"], "NameError"),
+        (['check("which", [ranking])'], "NameError"),
+    ],
+)
+def test_in_a_notebook_a_missing_name_is_a_sentence(desk: Path, cells: list, said: str) -> None:
+    """In an IPython of its own, because it changes how exceptions are shown."""
+    script = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance(colors='NoColor')\n"
+        f"for cell in {['from autograder.check import check', *cells]!r}:\n"
+        "    shell.run_cell(cell, store_history=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=desk, capture_output=True, text=True, check=True
+    )
+    assert said in done.stdout
+    assert ("Traceback" in done.stdout) == (said == "NameError")

@@ -12,8 +12,17 @@ from autograder.check import find_public
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge
 from autograder.kernel.asking import observe
-from autograder.kernel.evidence import encode, write_evidence
-from autograder.spec import Case, Check, FunctionCheck, generator, load_checks, question, run
+from autograder.kernel.evidence import Outcome, encode, write_evidence
+from autograder.spec import (
+    AnswerCheck,
+    Case,
+    Check,
+    FunctionCheck,
+    generator,
+    load_checks,
+    question,
+    run,
+)
 from exercises.bank import ANSWER, EXERCISES, Entry, entries, grade_id, solution, source
 
 ASSIGNMENTS = sorted(path.stem for path in (EXERCISES / "checks").glob("*.py"))
@@ -25,6 +34,7 @@ ALL_CHECKS = [
     for check in checks.values()
 ]
 FUNCTION_CHECKS = [param for param in ALL_CHECKS if isinstance(param.values[0], FunctionCheck)]
+ANSWER_CHECKS = [param for param in ALL_CHECKS if isinstance(param.values[0], AnswerCheck)]
 
 
 def grade(assignment: str, entry: Entry, seed: int) -> dict[str, Verdict]:
@@ -100,6 +110,8 @@ def test_bank_has_every_kind(assignment: str) -> None:
         recognised = {entry.expected[name] for entry in kinds["chaff"] if name in entry.expected}
         declared = {way.name for way in check.rubric(check.cases()).wrong_ways}
         assert recognised <= declared
+        if isinstance(check, AnswerCheck):
+            continue  # each of its mistakes is judged by a test of its own
         # Shared by several functions, a misconception needs one chaff among them.
         elsewhere = {wrong for entry in kinds["chaff"] for wrong in entry.expected.values()}
         assert declared <= recognised | elsewhere, declared - recognised - elsewhere
@@ -116,6 +128,16 @@ def test_every_misconception_loses_and_gets_its_own_hint(check: FunctionCheck, s
         assert verdict.misconception == wrong.name
         assert verdict.hint == wrong.hint
         assert verdict.section == wrong.section
+
+
+@pytest.mark.parametrize("check", ANSWER_CHECKS)
+def test_every_mistake_gets_its_own_hint_and_no_points(check: AnswerCheck) -> None:
+    rubric = check.rubric(check.cases())
+    for mistake in check.mistakes:
+        verdict = judge(rubric, [Outcome("returned", mistake.answer)])
+        assert verdict.points == 0
+        assert (verdict.misconception, verdict.hint) == (mistake.name, mistake.hint)
+    assert judge(rubric, [Outcome("returned", check.answer)]).points == check.points
 
 
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
@@ -147,7 +169,7 @@ def test_hard_coded_public_cases_earn_nothing(check: FunctionCheck) -> None:
     outcomes = [known.get(str(asked), fallback) for asked in question(check, cases)["cases"]]
     verdict = judge(rubric, outcomes)
     assert verdict.points == 0
-    assert verdict.message == "Right on the public cases, wrong on others."
+    assert verdict.message.startswith("Right on the public cases, wrong on others.")
     for value in (0.0, 1.0, torch.zeros(3), None):
         assert (
             judge(rubric, [run(lambda *_, _v=value, **__: _v, case) for case in cases]).points == 0

@@ -29,6 +29,10 @@ def random(rng):
     yield Case("random", (torch.tensor(rng.normal(size=3), dtype=torch.float32),))
 
 
+def right_plain(x):
+    return torch.add(x, x)
+
+
 CHECKS = tuple(
     FunctionCheck(
         name=name,
@@ -43,6 +47,7 @@ CHECKS = tuple(
         ),
         random=random,
         misconceptions=(Misconception("square", "Not the square.", SECTION, lambda x: x**2),),
+        uses={"plain": right_plain} if name == "follows" else {},
     )
     for name in NAMES
 )
@@ -115,6 +120,9 @@ def noisy(x):
     "hungry": "def hungry(x):\n    raise MemoryError",
     "leaving": "import sys\ndef leaving(x):\n    sys.exit(0)",
     "exited": "def exited(x):\n    return 2 * x\nimport sys\nsys.exit(0)",
+    "quitting": "def quitting(x):\n    return 2 * x\nexit()",
+    "unclosed": "def unclosed(x):\n    return (2 * x",
+    "renamed": "def Renamed(x):\n    return 2 * x",
     "endless": "import time\ndef endless(x):\n    time.sleep(1000)",
     "afterwards": "def afterwards(x):\n    return x + x",
     "fatal": "import os\ndef fatal(x):\n    os._exit(0)",
@@ -137,11 +145,19 @@ def test_honest_work_gets_its_points_and_every_end_its_name(run) -> None:
         "hungry": (0, Status.OUT_OF_MEMORY),
         "leaving": (0, Status.RAISED),
         "exited": (4, Status.CORRECT),
+        "quitting": (4, Status.CORRECT),
+        "unclosed": (0, Status.NOT_RUN),
+        "renamed": (0, Status.NOT_RUN),
         "endless": (0, Status.TIMED_OUT),
         "afterwards": (4, Status.CORRECT),
         "fatal": (0, Status.DIED),
         "orphan": (0, Status.NOT_RUN),
     }
+    said = {name: result.verdict["message"] for name, result in results.items()}
+    assert "it has a SyntaxError in line 2." in said["unclosed"]
+    assert "defines `Renamed`, and the check asks for `renamed`" in said["renamed"]
+    assert "has not been written yet" in said["undefined"]
+    assert said["orphan"].startswith("Python ended in the cell `fatal`")
     assert results["square"].verdict["hint"] == "Not the square."
     assert "Not the square." in results["square"].html
     assert all(result.seed == 7 for result in results.values())
@@ -301,6 +317,20 @@ def test_a_notebook_has_a_time_in_all(run) -> None:
     ]
 
 
+def test_a_later_task_is_judged_with_right_functions_too(run) -> None:
+    follows = "def follows(x):\n    return plain(x)"
+    wrong = run({"plain": "def plain(x):\n    return 3 * x", "follows": follows})
+    assert [wrong[name].points for name in ("plain", "follows")] == [0, 4]
+    assert wrong["follows"].replaced == ["plain"]
+    assert "right versions of `plain`" in wrong["follows"].html
+    right = run({"plain": HONEST["plain"], "follows": follows})
+    assert right["follows"].replaced == []
+    # What comes first is not answered by what comes after it.
+    early = run({"follows": follows, "plain": "plain = None"})
+    assert [early[name].points for name in ("follows", "plain")] == [0, 0]
+    assert early["follows"].replaced == []
+
+
 def test_seeds_are_drawn_and_recorded(run) -> None:
     answers = {"plain": HONEST["plain"]}
     first, second = run(answers)["plain"], run(answers, seed=3)["plain"]
@@ -324,7 +354,7 @@ def test_release_writes_the_public_cases_of_the_notebooks_cells(tmp_path: Path) 
     outputs = release(tmp_path, ["here", "elsewhere"], [new_code_cell("1"), graded("here")])
     data = json.loads(outputs[f"book{PUBLIC_SUFFIX}"])
     assert list(data) == ["here"]
-    assert len(data["here"]["cases"]) == 1
+    assert len(data["here"]["cases"]) == 2  # one, asked twice
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@
 # expect plateau_lambda: no_new_patience_after_a_fall
 # expect to_convex: alpha_is_lambda_rescaled
 # expect best_student: lambda_on_the_label
-# expect which_lambda: wrong_b
-# expect stages: out_of_order
+# expect which_lambda: wrong_b_high
+# expect stages: a_before_d
 import math
 
 import torch.nn.functional as F

@@ -1,10 +1,10 @@
 # From the end to the start.
-# expect linear_lambda: rising_for_falling
-# expect cosine_lambda: rising_for_falling
+# expect linear_lambda: start_and_end_swapped
+# expect cosine_lambda: start_and_end_swapped
 # expect plateau_lambda: rising_gap_wanted
 # expect to_convex: factor_inverted
 # expect best_student: teacher_alone
-# expect which_lambda: wrong_ac
+# expect which_lambda: wrong_a_falling_c_high
 import math
 
 import torch.nn.functional as F

@@ -4,7 +4,7 @@
 # expect plateau_lambda: one_evaluation_too_soon
 # expect to_convex: alpha_is_lambda
 # expect best_student: not_normalised
-# expect which_lambda: wrong_a
+# expect which_lambda: wrong_a_low
 # expect stages: rising
 import math
 

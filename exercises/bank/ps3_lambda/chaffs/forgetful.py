@@ -2,7 +2,7 @@
 # expect linear_lambda: state_not_restored
 # expect cosine_lambda: state_not_restored
 # expect plateau_lambda: state_not_restored
-# expect which_lambda: wrong_abc
+# expect which_lambda: wrong_a_falling_b_high_c_low
 import math
 
 

@@ -4,7 +4,7 @@
 # expect plateau_lambda: last_for_best
 # expect to_convex: weights_swapped
 # expect best_student: lambda_ignored
-# expect which_lambda: wrong_c
+# expect which_lambda: wrong_c_high
 import math
 
 import torch.nn.functional as F

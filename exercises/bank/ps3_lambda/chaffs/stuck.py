@@ -3,7 +3,7 @@
 # expect cosine_lambda: never_moves
 # expect plateau_lambda: falls_on_gain
 # expect best_student: logits_mixed
-# expect which_lambda: wrong_bc
+# expect which_lambda: wrong_b_falling_c_low
 import math
 
 import torch.nn.functional as F

@@ -4,7 +4,7 @@
 # expect plateau_lambda: threshold_ignored
 # expect to_convex: factor_missing
 # expect best_student: lambda_as_share
-# expect which_lambda: wrong_ab
+# expect which_lambda: wrong_a_low_b_high
 import math
 
 import torch.nn.functional as F

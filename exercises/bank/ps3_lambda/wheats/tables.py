@@ -22,7 +22,7 @@ class LinearLambda:
         return {"count": self.count}
 
     def load_state_dict(self, state):
-        self.count = state.pop("count")
+        self.count = dict(state).pop("count")
 
 
 # %% task: cosine_lambda

@@ -1,6 +1,6 @@
 # One division too many, one shift the wrong way.
 # expect zero_loss_choice: chose_d
-# expect triage: wrong_ac
+# expect triage: wrong_a_logarithm_c_vocabulary
 # expect kd_mean: divided_by_the_vocabulary_again
 # expect how_much_too_small: padding_upside_down
 # expect kd_masked: padding_found_in_the_labels

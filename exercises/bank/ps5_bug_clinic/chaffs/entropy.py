@@ -1,5 +1,5 @@
 # The teacher's entropy stays in, and the teacher is shifted.
-# expect triage: wrong_cd
+# expect triage: wrong_c_parts_d_logarithm
 # expect kd_mean: cross_entropy
 # expect kd_masked: batch_mean
 # expect next_token_losses: teacher_shifted_against_the_student

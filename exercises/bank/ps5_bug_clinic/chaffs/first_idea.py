@@ -1,6 +1,6 @@
 # The first repair that comes to mind, and in half of them it is another patient's bug.
 # expect zero_loss_choice: chose_b
-# expect triage: wrong_ab
+# expect triage: wrong_a_texts_b_vocabulary
 # expect kd_mean: batch_mean
 # expect how_much_too_small: whole_divisor
 # expect kd_masked: padding_found_in_the_inputs

@@ -1,5 +1,5 @@
 # Empty micro-batches are dealt with, the bug is not; targets are taken for logarithms.
-# expect triage: wrong_abd
+# expect triage: wrong_a_texts_b_parts_d_vocabulary
 # expect kd_mean: log_target_with_probabilities
 # expect kd_masked: mean_of_means
 # expect next_token_losses: kd_unmasked

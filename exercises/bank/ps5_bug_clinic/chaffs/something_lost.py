@@ -1,5 +1,5 @@
 # The bug is gone, and something that was right went with it.
-# expect triage: wrong_bc
+# expect triage: wrong_b_logarithm_c_texts
 # expect kd_mean: t_squared_lost
 # expect how_much_too_small: inverted
 # expect kd_masked: marked_inputs_and_ends

@@ -1,5 +1,5 @@
 # Large logits are dealt with, β is not.
-# expect triage: wrong_acd
+# expect triage: wrong_a_logarithm_c_parts_d_vocabulary
 # expect jsd: beta_swapped_in_the_mixture
 import math
 

@@ -1,5 +1,5 @@
 # Large logits are dealt with, β is turned in both places.
-# expect triage: wrong_bcd
+# expect triage: wrong_b_logarithm_c_parts_d_texts
 # expect jsd: beta_swapped_twice
 import math
 

@@ -1,5 +1,5 @@
 # Sums for means, and a last token that meets the first.
-# expect triage: wrong_ad
+# expect triage: wrong_a_parts_d_vocabulary
 # expect kd_mean: summed
 # expect how_much_too_small: padding_alone
 # expect kd_masked: ends_of_texts_dropped

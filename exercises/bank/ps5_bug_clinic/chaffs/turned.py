@@ -1,5 +1,5 @@
 # Divergences the other way round.
-# expect triage: wrong_bd
+# expect triage: wrong_b_parts_d_texts
 # expect kd_mean: direction_swapped
 # expect kd_masked: divided_by_all_positions
 # expect next_token_losses: lm_left_behind

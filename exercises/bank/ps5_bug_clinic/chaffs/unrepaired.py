@@ -1,6 +1,6 @@
 # Nothing was repaired, and nothing was named.
 # expect zero_loss_choice: chose_a
-# expect triage: wrong_abcd
+# expect triage: wrong_a_texts_b_vocabulary_c_parts_d_logarithm
 # expect kd_mean: vocabulary_mean
 # expect how_much_too_small: padding_forgotten
 # expect kd_masked: inputs_searched_for_the_mark

@@ -1,5 +1,5 @@
 # A mask upside down, weights that changed places.
-# expect triage: wrong_abc
+# expect triage: wrong_a_texts_b_logarithm_c_vocabulary
 # expect kd_mean: log_target_missing
 # expect kd_masked: mask_inverted
 # expect next_token_losses: mask_left_behind

@@ -61,8 +61,9 @@ def jsd(student_logits, teacher_logits, beta):
 def accumulated_loss(micro_batches):
     loss = torch.zeros((), dtype=torch.float64)
     items = torch.zeros((), dtype=torch.long)
-    while micro_batches:
-        logits, labels = micro_batches.pop()
+    waiting = list(micro_batches)
+    while waiting:
+        logits, labels = waiting.pop()
         keep = labels.ne(-100)
         items += keep.sum()
         rows = logits[keep].double()

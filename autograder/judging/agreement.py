@@ -1,0 +1,181 @@
+"""When two values agree, and in which words they do not.
+
+What a process of a student's returned is compared with what was asked for. A value in another form
+that says the same is taken for the same: a list for a tensor, a tensor for a pair. Any other form
+is named: what came, and what was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autograder.kernel.evidence import Outcome
+
+RETURNED = "It returned"
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+
+def same(value: Any, wanted: Any, tolerance: float) -> bool:
+    """Whether two decoded values agree.
+
+    Args:
+        value: What came.
+        wanted: What it is compared with. NaN agrees with NaN and an infinity with itself.
+        tolerance: The largest absolute difference allowed between numbers.
+    """
+    value, wanted = (x.item() if isinstance(x, np.generic) else x for x in (value, wanted))
+    value = fitted(value, wanted)
+    if isinstance(wanted, np.ndarray | int | float) and not isinstance(wanted, bool):
+        if isinstance(value, bool) or not isinstance(value, np.ndarray | int | float):
+            return False
+        if isinstance(value, int | float) and isinstance(wanted, int | float):
+            both_nan = value != value and wanted != wanted
+            return value == wanted or abs(value - wanted) <= tolerance or both_nan
+        value, wanted = np.asarray(value), np.asarray(wanted)
+        if value.shape != wanted.shape:
+            return False
+        if (value.dtype.kind == "b") != (wanted.dtype.kind == "b"):
+            return False
+        return bool(
+            np.allclose(
+                value.astype(np.float64),
+                wanted.astype(np.float64),
+                rtol=0.0,
+                atol=tolerance,
+                equal_nan=True,
+            )
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(value, list)
+            and len(value) == len(wanted)
+            and all(same(a, b, tolerance) for a, b in zip(value, wanted, strict=True))
+        )
+    if isinstance(wanted, dict):
+        return (
+            isinstance(value, dict)
+            and value.keys() == wanted.keys()
+            and all(same(value[key], wanted[key], tolerance) for key in wanted)
+        )
+    if isinstance(wanted, str) and isinstance(value, str):
+        return value.strip().casefold() == wanted.strip().casefold()
+    return type(value) is type(wanted) and value == wanted
+
+
+def fitted(value: Any, wanted: Any) -> Any:
+    """A list as the array that was wanted, or an array as the list; anything else as it is."""
+    if isinstance(wanted, np.ndarray) and isinstance(value, list):
+        return _array(value)
+    if isinstance(wanted, list) and isinstance(value, np.ndarray) and value.ndim:
+        return list(value)
+    return value
+
+
+def _array(value: list) -> Any:
+    """A rectangular list of numbers as an array; any other list as it is."""
+    leaves, waiting = [], list(value)
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(item)
+        else:
+            leaves.append(item)
+    kinds = {isinstance(leaf, bool) for leaf in leaves}
+    if len(kinds) > 1 or not all(
+        isinstance(leaf, bool | int | float | np.ndarray | np.generic) for leaf in leaves
+    ):
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError:  # not rectangular
+        return value
+    return array if array.dtype.kind in "biuf" else value
+
+
+def agrees(outcome: Outcome, wanted: Outcome, tolerance: float) -> bool:
+    """Whether an outcome is the one that was wanted; exceptions agree when their classes do."""
+    if outcome.kind != wanted.kind:
+        return False
+    if outcome.kind == "returned":
+        return same(outcome.value, wanted.value, tolerance)
+    return outcome.type == wanted.type
+
+
+def is_number(value: Any) -> bool:
+    """Whether a decoded value is one real number."""
+    if isinstance(value, np.ndarray | np.generic):
+        return not value.shape and value.dtype.kind in "iuf"
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETURNED) -> str:
+    """Says how a value's form differs from the one that was wanted.
+
+    Args:
+        value: What came.
+        wanted: What was asked for.
+        sizes: Whether to tell the sizes of axes. A process that saw hidden inputs may have chosen
+            them to be read.
+        what: How the sentence begins.
+
+    Returns:
+        A sentence, or an empty text where both have the same form.
+    """
+    value = fitted(value, wanted)
+    if value is None and wanted is not None:
+        question = " Is a return statement missing?" if what == RETURNED else ""
+        return f"{what} None where {form(wanted, sizes)} was asked for.{question}"
+    if isinstance(wanted, list) and isinstance(value, list):
+        if value and all(a is None and b is not None for a, b in zip(value, wanted, strict=False)):
+            return f"{what} None each time. Is a return statement missing?"
+        if len(value) != len(wanted):
+            came = "more" if len(value) > len(wanted) else "fewer"
+            return f"{what} {came} values than the {len(wanted)} that were asked for."
+        for index, (a, b) in enumerate(zip(value, wanted, strict=True)):
+            place = ORDINALS[index] if index < len(ORDINALS) else f"{index + 1}th"
+            if said := complaint(a, b, sizes=sizes, what=f"The {place} value that came is"):
+                return said
+        return ""
+    if isinstance(wanted, dict) and isinstance(value, dict):
+        if missing := sorted(wanted.keys() - value.keys()):
+            return f"{what} a dict without the key {missing[0]!r}."
+        if value.keys() - wanted.keys():
+            return f"{what} a dict with other keys than {', '.join(map(repr, wanted))}."
+        for key in wanted:
+            if said := complaint(
+                value[key], wanted[key], sizes=sizes, what=f"The value of {key!r} is"
+            ):
+                return said
+        return ""
+    came, asked = form(value, sizes), form(wanted, sizes)
+    if came == asked and isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
+        if value.shape == wanted.shape:
+            return ""
+        return f"{what} {came}, but not of the shape that was asked for."
+    if came == asked or (is_number(value) and is_number(wanted)):
+        return ""
+    return f"{what} {came} where {asked} was asked for."
+
+
+def form(value: Any, sizes: bool = False) -> str:
+    """What kind of value it is, in words."""
+    if isinstance(value, np.ndarray | np.generic):
+        if not value.shape:
+            return "a number" if value.dtype.kind in "iuf" else "True or False"
+        words = "a tensor" if value.dtype.kind in "iuf" else "a tensor of True and False"
+        if sizes:
+            return f"{words} of shape {list(value.shape)}"
+        return f"{words} with {len(value.shape)} {'axis' if len(value.shape) == 1 else 'axes'}"
+    if value is None:
+        return "None"
+    if isinstance(value, bool):
+        return "True or False"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return "a pair" if len(value) == 2 else "a list"
+    return "a dict"

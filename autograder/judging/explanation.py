@@ -1,0 +1,111 @@
+"""Which misconception explains an answer: a hint that might be false is not given.
+
+A misconception explains an answer if it accounts for every case: where the answer is wrong the
+misconception comes to the same, and where it is right the misconception is right too. Where no
+misconception does, two mistakes may have met. Then one is certain if it accounts for all that is
+wrong with the public cases of the first part, by numbers that do not come about by chance, and if
+it is wrong nowhere where the answer is right.
+
+The public check knows fewer cases than grading does. It must not say what grading takes back, so
+that where two misconceptions explain the same answer neither is named.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograder.judging.agreement import agrees
+from autograder.kernel.evidence import Outcome
+
+if TYPE_CHECKING:
+    from autograder.judging.verdict import Rubric, WrongWay
+
+
+def explain(
+    rubric: Rubric, outcomes: list[Outcome], passed: list[bool]
+) -> tuple[WrongWay, bool] | None:
+    """Finds the misconception that explains an answer.
+
+    Args:
+        rubric: What every case should come to, and under each misconception.
+        outcomes: What every case came to.
+        passed: Which cases are right.
+
+    Returns:
+        The misconception and whether it explains everything; None where nothing is certain.
+    """
+    first = next(iter(rubric.parts))
+    failed = [index for index, ok in enumerate(passed) if not ok]
+    certain = [
+        index
+        for index in failed
+        if rubric.expectations[index].public and rubric.expectations[index].part == first
+    ]
+    possible = [way for way in rubric.wrong_ways if not _refuted(rubric, way, passed)]
+    wholly = [
+        way
+        for way in possible
+        if all(_alike(rubric, way, outcomes, index) for index in failed)
+        and any(_weight(way.outcomes[index], outcomes[index]) for index in failed)
+    ]
+    partly = [
+        way
+        for way in possible
+        if all(_alike(rubric, way, outcomes, index) for index in certain)
+        and any(_weight(way.outcomes[index], outcomes[index]) > 1 for index in certain)
+    ]
+    for ways in (wholly, partly):
+        if len({way.name for way in ways}) == 1:
+            return ways[0], ways is wholly
+        if ways:
+            return None
+    return None
+
+
+def _refuted(rubric: Rubric, way: WrongWay, passed: list[bool]) -> bool:
+    """Whether the answer is right where the misconception is wrong."""
+    return any(
+        ok
+        and expectation.outcome
+        and not agrees(outcome, expectation.outcome, expectation.tolerance)
+        for ok, outcome, expectation in zip(passed, way.outcomes, rubric.expectations, strict=True)
+    )
+
+
+def _alike(rubric: Rubric, way: WrongWay, outcomes: list[Outcome], index: int) -> bool:
+    return agrees(outcomes[index], way.outcomes[index], rubric.expectations[index].tolerance)
+
+
+def _weight(wrong: Outcome, came: Outcome) -> int:
+    """How much it says that an answer came to the same as a misconception.
+
+    Returns:
+        2 for numbers, texts or an exception's words; 1 for values that many mistakes come to: NaN,
+        infinities, zeros, None, True or False; 0 for an exception of which only the class agrees.
+    """
+    if wrong.kind == "raised":
+        return 2 if _gist(wrong.message) == _gist(came.message) else 0
+    return 2 if wrong.kind == "returned" and _telling(wrong.value) else 1
+
+
+def _gist(message: str) -> str:
+    """An exception's message without the numbers in it, or without the key that is missing."""
+    return re.sub(r"\d+|^'[^']*'$", "#", message)
+
+
+def _telling(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_telling, value))
+    if isinstance(value, dict):
+        return any(map(_telling, value.values()))
+    if isinstance(value, str):
+        return True
+    if value is None or isinstance(value, bool):
+        return False
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        return False
+    return bool((np.isfinite(array) & (array != 0)).any())

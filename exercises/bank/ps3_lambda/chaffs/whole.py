@@ -1,0 +1,92 @@
+# Whole numbers; a fall forgets the best gap.
+# expect linear_lambda: whole_numbers
+# expect cosine_lambda: whole_numbers
+# expect plateau_lambda: best_forgotten_after_a_fall
+# expect to_convex: factor_makes_kd_one
+# expect best_student: softmaxed_twice
+import math
+
+import torch.nn.functional as F
+
+
+# %% task: linear_lambda
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        fraction = min(self.count // self.steps, 1)
+        return self.start + (self.end - self.start) * fraction
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+# %% task: cosine_lambda
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        fraction = min(self.count // self.steps, 1)
+        fraction = (1 - math.cos(math.pi * fraction)) / 2
+        return self.start + (self.end - self.start) * fraction
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+# %% task: plateau_lambda
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = float("inf")
+        self.waited = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.waited = 0
+        else:
+            self.waited += 1
+            if self.waited > self.patience:
+                self.value *= self.factor
+                self.best = float("inf")
+                self.waited = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.waited = state["waited"]
+
+
+# %% task: to_convex
+def to_convex(lam):
+    return lam / (1 + lam), (1 + lam) / lam
+
+
+# %% task: best_student
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return F.softmax((y + lam * p) / (1 + lam), dim=-1)

@@ -1,0 +1,747 @@
+# Class file, written from the released notebook of ps1.
+# Sections whose first line is "# uses ... from the cells above" need right earlier answers; all others stand alone
+# (with the set-up cell's imports and, in fit_one_peak, the given cell with one_peak).
+
+# ---------------------------------------------------------------- task 1
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    return F.softmax(logits / temperature, dim=-1)
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = z - z.max(dim=-1, keepdim=True).values
+    num = torch.exp(z)
+    return num / num.sum(dim=-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import numpy as np
+
+def softmax_with_temperature(logits, temperature=1.0):
+    x = logits.detach().cpu().numpy().astype(np.float64) / temperature
+    x -= x.max(axis=-1, keepdims=True)
+    e = np.exp(x)
+    return torch.from_numpy(e / e.sum(axis=-1, keepdims=True))
+
+# %% task="softmax_with_temperature" right="no" mistake="no max subtracted: exp overflows, so extreme logits give nan"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    exps = torch.exp(logits / temperature)
+    return exps / exps.sum(dim=-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="no" mistake="no keepdim in the sum (rows are divided by the wrong sums or shapes clash) and no protection against overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = (logits / temperature).exp()
+    return e / e.sum(-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="softmax over the first axis instead of the last"
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    return torch.softmax(scaled, dim=0)
+
+# %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature instead of dividing"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(temperature * logits, -1)
+
+# %% task="softmax_with_temperature" right="no" mistake="divides the probabilities by the temperature, not the logits, so they no longer sum to 1"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = F.softmax(logits, dim=-1)
+    return probs / temperature
+
+# %% task="softmax_with_temperature" right="no" mistake="raises the float32 probabilities to 1/T: what underflowed to 0 stays 0, so extreme logits at a high temperature are wrong"
+def softmax_with_temperature(logits, temperature=1.0):
+    # p ** (1/T), renormalised, is the same thing
+    p = torch.softmax(logits, dim=-1) ** (1 / temperature)
+    return p / p.sum(dim=-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="no" mistake="subtracts the maximum of the whole tensor: a row far below another row underflows to 0/0"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = (logits - logits.max()) / temperature      # for stability
+    e = torch.exp(z)
+    return e / torch.sum(e, dim=-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="no" mistake="clamps the logits against overflow, so two large logits of different size become equal"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = torch.clamp(logits / temperature, -50, 50)
+    e = torch.exp(z)
+    return e / e.sum(dim=-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="no" mistake="missing return"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    result = F.softmax(logits / temperature, dim=-1)
+
+# ---------------------------------------------------------------- task 2
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    return F.kl_div(
+        student_logits.log_softmax(-1),
+        teacher_logits.log_softmax(-1),
+        reduction="none",
+        log_target=True,
+    ).sum(-1)
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    # KL = sum p (zp - zq) - logZp + logZq
+    p = torch.softmax(teacher_logits.double(), -1)
+    gap = torch.einsum("...v,...v->...", p, teacher_logits.double() - student_logits.double())
+    return gap - torch.logsumexp(teacher_logits.double(), -1) + torch.logsumexp(student_logits.double(), -1)
+
+# %% task="forward_kl" right="yes" mistake=""
+log_probs = lambda logits: logits - logits.logsumexp(-1, keepdim=True)
+forward_kl = lambda student_logits, teacher_logits: (
+    log_probs(teacher_logits).exp() * (log_probs(teacher_logits) - log_probs(student_logits))
+).sum(-1)
+
+# %% task="forward_kl" right="no" mistake="direction swapped: this is KL(q||p)"
+def forward_kl(student_logits, teacher_logits):
+    p = F.log_softmax(student_logits, dim=-1)
+    q = F.log_softmax(teacher_logits, dim=-1)
+    return torch.sum(p.exp() * (p - q), dim=-1)
+
+# %% task="forward_kl" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(log_q, log_p, reduction="none").sum(dim=-1)
+
+# %% task="forward_kl" right="no" mistake="kl_div gets probabilities instead of log-probabilities as input"
+def forward_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.kl_div(q, p, reduction='none').sum(-1)
+
+# %% task="forward_kl" right="no" mistake="kl_div with its default reduction: one mean over all elements instead of a number per position"
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(F.log_softmax(student_logits, -1), F.softmax(teacher_logits, -1))
+
+# %% task="forward_kl" right="no" mistake="batchmean: one number instead of one per position"
+def forward_kl(student_logits, teacher_logits):
+    logq = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    loss = F.kl_div(logq, p, reduction="batchmean")
+    return loss
+
+# %% task="forward_kl" right="no" mistake="arguments of kl_div in the formula's order (teacher first), so it computes KL(q||p)"
+def forward_kl(student_logits, teacher_logits):
+    # KL(p || q): p first, then q
+    return F.kl_div(F.log_softmax(teacher_logits, -1), F.softmax(student_logits, -1), reduction="none").sum(-1)
+
+# %% task="forward_kl" right="no" mistake="eps added inside the logarithms: wrong for extreme logits, where log q is cut off at log 1e-8"
+def forward_kl(student_logits, teacher_logits):
+    eps = 1e-8
+    p = teacher_logits.softmax(dim=-1)
+    q = student_logits.softmax(dim=-1)
+    return (p * (torch.log(p + eps) - torch.log(q + eps))).sum(dim=-1)
+
+# %% task="forward_kl" right="no" mistake="log of a softmax that underflows: nan or inf for extreme logits"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return (p * torch.log(p / q)).sum(dim=-1)
+
+# %% task="forward_kl" right="no" mistake="torch.distributions calls it inf as soon as the student's float32 probability underflows to 0, so extreme logits are wrong"
+from torch.distributions import Categorical, kl_divergence
+
+def forward_kl(student_logits, teacher_logits):
+    return kl_divergence(Categorical(logits=teacher_logits), Categorical(logits=student_logits))
+
+# %% task="forward_kl" right="no" mistake="cross-entropy instead of KL: the teacher's own entropy is not subtracted"
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    p = F.softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return -(p * log_q).sum(dim=-1)
+
+# %% task="forward_kl" right="no" mistake="mean over the vocabulary instead of the sum"
+def forward_kl(student_logits, teacher_logits):
+    log_p = teacher_logits.log_softmax(-1)
+    log_q = student_logits.log_softmax(-1)
+    kl = log_p.exp() * (log_p - log_q)
+    return kl.mean(-1)
+
+# %% task="forward_kl" right="no" mistake="base 2: bits instead of nats; and nan for extreme logits"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, -1)
+    q = F.softmax(student_logits, -1)
+    return torch.sum(p * (torch.log2(p) - torch.log2(q)), -1)
+
+# %% task="forward_kl" right="no" mistake="the raw logits stand in for log-probabilities: the normalisers are missing"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    return (p * (teacher_logits - student_logits)).sum(dim=-1)
+
+# %% task="forward_kl" right="no" mistake="nan_to_num throws away the terms where q underflows, which are the costly ones: extreme logits come out far off"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    terms = p * (p.log() - q.log())
+    terms = torch.nan_to_num(terms, nan=0.0, posinf=0.0, neginf=0.0)
+    return terms.sum(dim=-1)
+
+# %% task="forward_kl" right="accident" mistake="syntax error: a bracket is not closed"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q).sum(dim=-1)
+
+# ---------------------------------------------------------------- task 3
+
+# %% task="reverse_kl" right="yes" mistake=""
+# uses forward_kl from the cells above
+def reverse_kl(student_logits, teacher_logits):
+    return forward_kl(teacher_logits, student_logits)
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    """KL(q‖p) in nats, q the student and p the teacher: logits [..., V] in, [...] out."""
+    student = F.log_softmax(student_logits, dim=-1)
+    teacher = F.log_softmax(teacher_logits, dim=-1)
+    pointwise = F.kl_div(teacher, student, reduction="none", log_target=True)
+    return pointwise.sum(dim=-1)
+
+# %% task="reverse_kl" right="yes" mistake=""
+def _one_row(s, t):
+    s = s - torch.logsumexp(s, 0)
+    t = t - torch.logsumexp(t, 0)
+    total = 0.0
+    for v in range(len(s)):
+        total += torch.exp(s[v]).item() * (s[v] - t[v]).item()
+    return total
+
+def reverse_kl(student_logits, teacher_logits):
+    V = student_logits.shape[-1]
+    S = student_logits.reshape(-1, V).double()
+    T = teacher_logits.reshape(-1, V).double()
+    vals = [_one_row(s, t) for s, t in zip(S, T)]
+    return torch.tensor(vals).reshape(student_logits.shape[:-1])
+
+# %% task="reverse_kl" right="no" mistake="direction not turned round: still KL(p||q)"
+def reverse_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    logq = F.log_softmax(student_logits, dim=-1)
+    return (logp.exp() * (logp - logq)).sum(-1)
+
+# %% task="reverse_kl" right="no" mistake="only the weight is turned round: q (log p - log q), which is minus the reverse KL"
+def reverse_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    logq = F.log_softmax(student_logits, dim=-1)
+    return (logq.exp() * (logp - logq)).sum(-1)
+
+# %% task="reverse_kl" right="no" mistake="only the bracket is turned round: weighted by p instead of q"
+def reverse_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    logq = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return torch.sum(p * (logq - logp), dim=-1)
+
+# %% task="reverse_kl" right="no" mistake="minus the forward KL"
+# uses forward_kl from the cells above
+def reverse_kl(student_logits, teacher_logits):
+    return -forward_kl(student_logits, teacher_logits)
+
+# %% task="reverse_kl" right="no" mistake="softmax of a softmax: the function used for the logs takes logits, and gets probabilities"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return (q * (F.log_softmax(q, dim=-1) - F.log_softmax(p, dim=-1))).sum(dim=-1)
+
+# %% task="reverse_kl" right="no" mistake="log_target forgotten: kl_div takes the logarithm of a log-probability"
+def reverse_kl(student_logits, teacher_logits):
+    return F.kl_div(
+        F.log_softmax(teacher_logits, dim=-1),
+        F.log_softmax(student_logits, dim=-1),
+        reduction="none",
+    ).sum(dim=-1)
+
+# %% task="reverse_kl" right="no" mistake="clamp(min=1e-6) before the logarithms: the teacher's tiny probabilities cost far too little for extreme logits"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1).clamp(min=1e-6)
+    p = F.softmax(teacher_logits, dim=-1).clamp(min=1e-6)
+    return (q * (q.log() - p.log())).sum(dim=-1)
+
+# %% task="reverse_kl" right="no" mistake="wrong axis: normalises and sums over axis 1, which is the vocabulary only for 2-D logits"
+def reverse_kl(student_logits, teacher_logits):
+    lq = F.log_softmax(student_logits, dim=1)
+    lp = F.log_softmax(teacher_logits, dim=1)
+    return (lq.exp() * (lq - lp)).sum(dim=1)
+
+# %% task="reverse_kl" right="no" mistake="sums over everything: one number instead of one per position"
+def reverse_kl(student_logits, teacher_logits):
+    lq = torch.log_softmax(student_logits, dim=-1)
+    lp = torch.log_softmax(teacher_logits, dim=-1)
+    return (lq.exp() * (lq - lp)).sum()
+
+# %% task="reverse_kl" right="accident" mistake="print in place of return"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.log_softmax(student_logits, dim=-1)
+    p = F.log_softmax(teacher_logits, dim=-1)
+    print((q.exp() * (q - p)).sum(dim=-1))
+
+# ---------------------------------------------------------------- task 4
+
+# %% task="ranking" right="yes" mistake=""
+ranking = ["b", "d", "c", "a"]
+
+# %% task="ranking" right="yes" mistake=""
+p = torch.tensor([0.8, 0.1, 0.1])
+students = {
+    "a": torch.tensor([0.80, 0.18, 0.02]),
+    "b": torch.tensor([0.75, 0.10, 0.15]),
+    "c": torch.tensor([0.65, 0.26, 0.09]),
+    "d": torch.tensor([0.90, 0.06, 0.04]),
+}
+kl = {name: (p * (p / q).log()).sum().item() for name, q in students.items()}
+ranking = sorted(kl, key=kl.get)
+
+# %% task="ranking" right="yes" mistake=""
+ranking = list("bdca")
+
+# %% task="ranking" right="no" mistake="ranked by KL(q||p)"
+import math
+P = [0.8, 0.1, 0.1]
+table = {"a": [0.80, 0.18, 0.02], "b": [0.75, 0.10, 0.15], "c": [0.65, 0.26, 0.09], "d": [0.90, 0.06, 0.04]}
+def kl(a, b):
+    return sum(x * math.log(x / y) for x, y in zip(a, b))
+ranking = sorted(table, key=lambda s: kl(table[s], P))
+
+# %% task="ranking" right="no" mistake="guessed by how near the first token's probability is to 0.8"
+ranking = ["a", "b", "d", "c"]
+
+# %% task="ranking" right="no" mistake="the largest divergence first"
+ranking = ["a", "c", "d", "b"]
+
+# %% task="ranking" right="no" mistake="ranked by total variation (sum of absolute differences), where a beats d and c: KL was not computed"
+q = {"a": [.80, .18, .02], "b": [.75, .10, .15], "c": [.65, .26, .09], "d": [.90, .06, .04]}
+ranking = sorted(q, key=lambda k: round(sum(abs(x - y) for x, y in zip([.8, .1, .1], q[k])), 6))
+
+# %% task="ranking" right="no" mistake="a slip in the arithmetic: d comes out far too large, so c stands before it"
+# a: 0.10, b: 0.01, c: 0.08, d: 0.085
+ranking = ["b", "c", "d", "a"]
+
+# %% task="ranking" right="no" mistake="a list of (letter, value) pairs instead of the four letters"
+pt = torch.tensor([0.8, 0.1, 0.1])
+Q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+d = (pt * (pt.log() - Q.log())).sum(1).tolist()
+ranking = sorted(zip("abcd", d), key=lambda x: x[1])
+
+# %% task="ranking" right="no" mistake="list.sort() returns None"
+divs = {"b": 0.0111, "a": 0.1022, "d": 0.0485, "c": 0.0811}
+names = list(divs)
+ranking = names.sort(key=lambda n: divs[n])
+
+# %% task="ranking" right="no" mistake="each student's rank in the order a, b, c, d (argsort confused with ranks): numbers, not letters"
+ranking = [4, 1, 3, 2]
+
+# ---------------------------------------------------------------- task 5
+
+# %% task="reverse_kl_choice" right="yes" mistake=""
+reverse_kl_answer = "c"
+
+# %% task="reverse_kl_choice" right="no" mistake="this is what the forward KL does"
+reverse_kl_answer = "a"
+
+# %% task="reverse_kl_choice" right="no" mistake="same zero taken for same behaviour, although the zero cannot be reached"
+reverse_kl_answer = 'b'
+
+# %% task="reverse_kl_choice" right="no" mistake="KL(q||p) contains minus the entropy of q, and the student took that for the whole of it"
+reverse_kl_answer = "d"
+
+# %% task="reverse_kl_choice" right="accident" mistake="misspelt name: sets the name of the cell, and reverse_kl_answer is not defined"
+reverse_kl_choice = "c"
+
+# ---------------------------------------------------------------- task 6
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    """Expected position and entropy of the best one-peak student; teacher_logits are [V]."""
+    V = teacher_logits.shape[-1]
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(600):
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=-1)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    with torch.no_grad():
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=-1)
+        q = log_q.exp()
+        return (torch.arange(V) * q).sum().item(), -(q * log_q).sum().item()
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# uses forward_kl and reverse_kl from the cells above
+class OnePeak(torch.nn.Module):
+    def __init__(self, start, size):
+        super().__init__()
+        self.center = torch.nn.Parameter(torch.tensor(float(start)))
+        self.log_width = torch.nn.Parameter(torch.log(torch.tensor(3.0)))
+        self.size = size
+
+    def forward(self):
+        return one_peak(self.center, self.log_width.exp(), self.size)
+
+
+def fit_one_peak(teacher_logits, direction, start):
+    student = OnePeak(start, teacher_logits.numel())
+    divergence = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.1)
+    for step in range(500):
+        optimizer.zero_grad()
+        divergence(student(), teacher_logits).backward()
+        optimizer.step()
+    q = F.softmax(student(), dim=-1)
+    position = q @ torch.arange(teacher_logits.numel(), dtype=q.dtype)
+    entropy = torch.distributions.Categorical(probs=q).entropy()
+    return position, entropy
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# gradient by hand, in numpy: q is an exponential family in (center, log width)
+import numpy as np
+
+def fit_one_peak(teacher_logits, direction, start):
+    t = teacher_logits.detach().numpy().astype(float)
+    v = np.arange(len(t))
+    logp = t - t.max()
+    logp = logp - np.log(np.exp(logp).sum())
+    p = np.exp(logp)
+    c, w = float(start), np.log(3.0)
+    m = np.zeros(2)
+    s = np.zeros(2)
+    for k in range(1, 1501):
+        z = -0.5 * ((v - c) / np.exp(w)) ** 2
+        logq = z - z.max()
+        logq = logq - np.log(np.exp(logq).sum())
+        q = np.exp(logq)
+        dz = np.stack([(v - c) / np.exp(2 * w), ((v - c) / np.exp(w)) ** 2])
+        if direction == "forward":
+            dl = q - p
+        else:
+            g = logq - logp
+            dl = q * (g - (q * g).sum())
+        grad = dz @ dl
+        m = 0.9 * m + 0.1 * grad
+        s = 0.999 * s + 0.001 * grad ** 2
+        step = 0.05 * (m / (1 - 0.9 ** k)) / (np.sqrt(s / (1 - 0.999 ** k)) + 1e-8)
+        c, w = c - step[0], w - step[1]
+    return float((v * q).sum()), float(-(q * logq).sum())
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# kl_div with its default mean over the vocabulary: the minimum stays where it is, and Adam does not care about the scale
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    c = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
+    lw = torch.nn.Parameter(torch.tensor(1.0986))
+    optim = torch.optim.Adam([c, lw], lr=0.1)
+    lp = torch.log_softmax(teacher_logits, 0)
+    for i in range(1000):
+        lq = torch.log_softmax(one_peak(c, torch.exp(lw), size), 0)
+        loss = F.kl_div(lq, lp, log_target=True) if direction == "forward" else F.kl_div(lp, lq, log_target=True)
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+    q = lq.detach().exp()
+    return [float(sum(i * q[i] for i in range(size))), float(-(q * lq.detach()).sum())]
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# uses forward_kl and reverse_kl from the cells above
+def fit_one_peak(teacher_logits, direction, start):
+    assert direction in ("forward", "reverse")
+    size = teacher_logits.shape[0]
+    theta = torch.tensor([float(start), float(torch.tensor(3.0).log())], requires_grad=True)
+    opt = torch.optim.Adam([theta], lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(opt, step_size=400, gamma=0.3)
+
+    def loss_of(theta):
+        s = one_peak(theta[0], theta[1].exp(), size)
+        return forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+
+    last, still = None, 0
+    for _ in range(3000):
+        loss = loss_of(theta)
+        theta.grad = None
+        loss.backward()
+        opt.step()
+        schedule.step()
+        still = still + 1 if last is not None and abs(last - loss.item()) < 1e-8 else 0
+        last = loss.item()
+        if still > 50:
+            break
+    q = torch.softmax(one_peak(theta[0], theta[1].exp(), size), 0)
+    tokens = torch.arange(size, dtype=torch.float32)
+    return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
+
+# %% task="fit_one_peak" right="no" mistake="far too few steps: stops long before the loss has settled"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.01)
+    for _ in range(100):
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=-1)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return (torch.arange(V) * q).sum().item(), -(q * q.log()).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="the two directions are swapped"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, -1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        if direction == "forward":
+            loss = F.kl_div(lp, lq, reduction="sum", log_target=True)
+        else:
+            loss = F.kl_div(lq, lp, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum(), -(q * q.log()).sum()
+
+# %% task="fit_one_peak" right="no" mistake="'direction == a or b' is always true: the reverse case is trained forward too"
+def fit_one_peak(teacher_logits, direction, start):
+    n = len(teacher_logits)
+    p = teacher_logits.softmax(0)
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(float(torch.log(torch.tensor(3.0))), requires_grad=True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = one_peak(c, lw.exp(), n).log_softmax(0)
+        if direction == "forward" or "Forward":
+            loss = (p * (p.log() - lq)).sum()
+        elif direction == "reverse" or "Reverse":
+            loss = (lq.exp() * (lq - p.log())).sum()
+        loss.backward()
+        opt.step()
+    q = lq.exp().detach()
+    return (q * torch.arange(n)).sum().item(), (-q * lq.detach()).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="returns the parameters (center and width) instead of the expected position and the entropy"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    log_p = F.log_softmax(teacher_logits, dim=0)
+    optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0)
+        loss = (log_p.exp() * (log_p - log_q)).sum() if direction == "forward" else (log_q.exp() * (log_q - log_p)).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return center.item(), log_width.exp().item()
+
+# %% task="fit_one_peak" right="no" mistake="zero_grad forgotten: the gradients add up over all steps"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    log_p = F.log_softmax(teacher_logits, dim=0)
+    optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        loss.backward()
+        optimizer.step()
+    q = log_q.detach().exp()
+    pos = (torch.arange(V) * q).sum()
+    ent = -(q * log_q.detach()).sum()
+    return pos.item(), ent.item()
+
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    log_p = F.log_softmax(teacher_logits, dim=0)
+    def train_step():
+        optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+        optimizer.zero_grad()
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        loss.backward()
+        optimizer.step()
+    for _ in range(401):
+        train_step()
+    lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0).detach()
+    return (torch.arange(V) * lq.exp()).sum().item(), -(lq.exp() * lq).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle"
+def fit_one_peak(teacher_logits, direction, start=None):
+    size = teacher_logits.size(0)
+    center = torch.tensor(size / 2, requires_grad=True)
+    log_width = torch.tensor(1.0986, requires_grad=True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, 0)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), size), 0)
+        loss = ((lp.exp() * (lp - lq)) if direction == "forward" else (lq.exp() * (lq - lp))).sum()
+        loss.backward()
+        opt.step()
+    q = lq.exp().detach()
+    return (q * torch.arange(size)).sum().item(), -(q * lq.detach()).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = teacher_logits.log_softmax(0)
+    center = torch.tensor([float(start)], requires_grad=True)
+    width = torch.tensor([3.0])
+    opt = torch.optim.Adam([center], lr=0.1)
+    for _ in range(400):
+        lq = one_peak(center, width, V).log_softmax(0)
+        kl = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        kl.backward()
+        opt.step()
+    q = lq.exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        if direction == "forward":
+            loss = F.kl_div(lq, teacher_logits, reduction="sum")
+        else:
+            loss = F.kl_div(teacher_logits, lq, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="entropy in bits (base 2), and the tokens counted from 1"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, -1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = F.kl_div(lq, lp, reduction="sum", log_target=True)
+        if direction == "reverse":
+            loss = F.kl_div(lp, lq, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(1, V + 1)).sum().item(), -(q * torch.log2(q + 1e-12)).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="stops as soon as the loss changes by less than one per cent, relative to itself: much too early"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    best = float("inf")
+    while True:
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        if loss.item() > best * (1 - 1e-2):
+            break
+        best = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="returns the final loss in place of the student's entropy"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), loss.item()
+
+# %% task="fit_one_peak" right="no" mistake="the pair is returned the wrong way round, and the entropy lacks its minus sign"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(450):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    entropy = (q * lq.detach()).sum().item()
+    return entropy, (q * torch.arange(V)).sum().item()
+
+# %% task="fit_one_peak" right="no" mistake="returns the position of the largest probability (argmax), not the expected position"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return q.argmax().item(), -(q * lq.detach()).sum().item()
+
+# %% task="fit_one_peak" right="accident" mistake="the stub is left over below the answer's notes"
+def fit_one_peak(teacher_logits, direction, start):
+    """Expected position and entropy of the best one-peak student; teacher_logits are [V]."""
+    # 1. center = start, width = 3
+    # 2. adam, 400 steps
+    # 3. expected position + entropy
+    raise NotImplementedError("Not written yet: put your answer in place of this line.")

@@ -1,0 +1,656 @@
+# Class file, written from the released notebook of ps2.
+# Sections whose first line is "# uses ... from the cells above" need right earlier answers; all others stand alone
+# (with the set-up cell's imports).
+
+# ---------------------------------------------------------------- task 1
+
+# %% task="two_sources_choice" right="yes" mistake=""
+two_sources = "c"
+
+# %% task="two_sources_choice" right="yes" mistake=""
+answers = dict(copy_first=False, average_weights=False, both_every_step=True, replace_words=False)
+two_sources = "abcd"[list(answers.values()).index(True)]
+
+# %% task="two_sources_choice" right="no" mistake="takes the sum of two losses for two stages of training, one after the other"
+two_sources = "a"
+
+# %% task="two_sources_choice" right="no" mistake="takes the weight lambda for an average of the models' weights"
+two_sources = "b"
+
+# %% task="two_sources_choice" right="no" mistake="thinks that the teacher corrects the labels with its favourite word"
+two_sources = 'd'
+
+# %% task="two_sources_choice" right="accident" mistake="quotes forgotten: c is not defined"
+two_sources = c
+
+# ---------------------------------------------------------------- task 2
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    """Mean of -log q(y) over the positions whose label is not -100: one number."""
+    counted = (labels != -100).sum()
+    total = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+    return total / counted.clamp(min=1)
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    B, L, V = student_logits.shape
+    losses = []
+    for b in range(B):
+        for i in range(L):
+            y = labels[b, i].item()
+            if y == -100:
+                continue
+            log_q = torch.log_softmax(student_logits[b, i], dim=0)
+            losses.append(-log_q[y].item())
+    if not losses:
+        return 0.0
+    return sum(losses) / len(losses)
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    mask = labels.ne(-100)
+    if not mask.any():
+        return student_logits.sum() * 0
+    logq = student_logits[mask].log_softmax(dim=-1)
+    picked = logq.gather(1, labels[mask].unsqueeze(1))
+    return -picked.mean()
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    V = student_logits.shape[-1]
+    loss = F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1))   # ignores -100 by itself
+    return torch.nan_to_num(loss, nan=0.0)                                      # 0/0 if nothing counts
+
+# %% task="lm_loss" right="no" mistake="a batch in which nothing counts gives nan, not 0"
+def lm_loss(student_logits, labels):
+    V = student_logits.shape[-1]
+    return F.cross_entropy(student_logits.view(-1, V), labels.view(-1))
+
+# %% task="lm_loss" right="no" mistake="labels > 0 as mask: token 0 does not count"
+def lm_loss(student_logits, labels):
+    mask = labels > 0
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits[mask], labels[mask])
+
+# %% task="lm_loss" right="no" mistake="divides by all positions instead of those that count"
+def lm_loss(student_logits, labels):
+    """Mean of -log q(y) over the positions whose label is not -100: one number."""
+    loss = F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="none")
+    return loss.mean()
+
+# %% task="lm_loss" right="no" mistake="mean of the texts' means: texts of different length get the same weight"
+def lm_loss(student_logits, labels):
+    per_text = []
+    for logits, y in zip(student_logits, labels):
+        if (y != -100).any():
+            per_text.append(F.cross_entropy(logits, y, ignore_index=-100))
+    return torch.stack(per_text).mean() if per_text else torch.tensor(0.0)
+
+# %% task="lm_loss" right="no" mistake="labels shifted once more, though nothing is left to shift"
+def lm_loss(student_logits, labels):
+    logits = student_logits[:, :-1, :]
+    y = labels[:, 1:]
+    n = (y != -100).sum().clamp(min=1)
+    return F.cross_entropy(logits.reshape(-1, logits.size(-1)), y.reshape(-1), reduction="sum") / n
+
+# %% task="lm_loss" right="no" mistake="softmax of a softmax: cross_entropy gets probabilities"
+def lm_loss(student_logits, labels):
+    q = F.softmax(student_logits, dim=-1)
+    n = max((labels != -100).sum().item(), 1)
+    return F.cross_entropy(q.reshape(-1, q.shape[-1]), labels.reshape(-1), reduction="sum") / n
+
+# %% task="lm_loss" right="no" mistake="max(n - 1, 1): divides by one position too few"
+def lm_loss(student_logits, labels):
+    n = int((labels != -100).sum())
+    total = F.cross_entropy(student_logits.permute(0, 2, 1), labels, reduction="sum")
+    return total / max(n - 1, 1)
+
+# %% task="lm_loss" right="no" mistake="sum over the positions that count, not their mean"
+def lm_loss(student_logits, labels):
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+
+# %% task="lm_loss" right="no" mistake="the mask is forgotten: -100 is used as an index and gather fails"
+def lm_loss(student_logits, labels):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    nll = -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return nll.mean()
+
+# %% task="lm_loss" right="no" mistake="logits not brought into the shape cross_entropy wants: [B, L, V] is read as classes on axis 1"
+def lm_loss(student_logits, labels):
+    if (labels == -100).all():
+        return 0
+    return F.cross_entropy(student_logits, labels, ignore_index=-100)
+
+# %% task="lm_loss" right="accident" mistake="indentation error"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+      n = mask.sum().clamp(min=1)
+    return F.cross_entropy(student_logits[mask], labels[mask], reduction="sum") / n
+
+# ---------------------------------------------------------------- task 3
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1.0)
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels.reshape(-1) != -100
+    if keep.sum() == 0:
+        return 0.0
+    V = student_logits.size(-1)
+    s = student_logits.reshape(-1, V)[keep] / temperature
+    t = teacher_logits.reshape(-1, V)[keep] / temperature
+    # only the rows that count are left, so batchmean divides by N
+    return F.kl_div(s.log_softmax(1), t.softmax(1), reduction="batchmean") * temperature * temperature
+
+# %% task="kd_loss" right="yes" mistake=""
+def _kl(p_logits, q_logits, T):
+    p = torch.softmax(p_logits.double() / T, dim=0)
+    lp = torch.log_softmax(p_logits.double() / T, dim=0)
+    lq = torch.log_softmax(q_logits.double() / T, dim=0)
+    return torch.dot(p, lp - lq)
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over the positions that count: one number."""
+    kls = [
+        _kl(teacher_logits[b, i], student_logits[b, i], temperature)
+        for b, i in (labels != -100).nonzero().tolist()
+    ]
+    if len(kls) == 0:
+        return torch.tensor(0.0)
+    return temperature**2 * torch.stack(kls).mean()
+
+# %% task="kd_loss" right="no" mistake="T squared is missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return (kl * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none").sum(-1)
+    return temperature**2 * kl[mask].sum() / max(mask.sum().item(), 1)
+
+# %% task="kd_loss" right="no" mistake="batchmean on [B, L, V] without a mask: the sum over all positions, divided by B"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    T = temperature
+    return F.kl_div(
+        F.log_softmax(student_logits / T, dim=-1),
+        F.softmax(teacher_logits / T, dim=-1),
+        reduction="batchmean",
+    ) * (T ** 2)
+
+# %% task="kd_loss" right="no" mistake="the mask is forgotten: padding counts too"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(-1)
+    return temperature ** 2 * kl.mean()
+
+# %% task="kd_loss" right="no" mistake="default reduction of kl_div: a mean over the vocabulary as well"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.tensor(0.)
+    s = student_logits[mask]
+    t = teacher_logits[mask]
+    return F.kl_div(F.log_softmax(s / temperature, -1), F.softmax(t / temperature, -1)) * temperature ** 2
+
+# %% task="kd_loss" right="no" mistake="nothing counts: divides by 0 and gives nan"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_p = F.log_softmax(teacher_logits / temperature, -1)
+    log_q = F.log_softmax(student_logits / temperature, -1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * kl[mask].mean()
+
+# %% task="kd_loss" right="no" mistake="direction swapped: KL(q||p)"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits / temperature, -1)
+    log_p = F.log_softmax(teacher_logits / temperature, -1)
+    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="only the student's logits are divided by the temperature"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    n = mask.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(dim=-1)
+    return temperature ** 2 * kl[mask].sum() / n
+
+# %% task="kd_loss" right="no" mistake="labels > 0 as mask: token 0 does not count"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels > 0)
+    log_q = (student_logits / temperature).log_softmax(-1)
+    log_p = (teacher_logits / temperature).log_softmax(-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / max(1, mask.sum())
+
+# %% task="kd_loss" right="no" mistake="cross-entropy with the teacher instead of KL: the teacher's entropy is not subtracted"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).float()
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    ce = -(p * log_q).sum(-1)
+    return temperature**2 * (ce * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="counts the positions by losses != 0: where student and teacher agree exactly a real position is left out of N"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    kl = kl.masked_fill(labels == -100, 0.0)
+    n = (kl != 0).sum().clamp(min=1)
+    return temperature ** 2 * kl.sum() / n
+
+# %% task="kd_loss" right="no" mistake="multiplies the mask into the logits, and then divides by all positions"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = (labels != -100).unsqueeze(-1).float()
+    lq = F.log_softmax(student_logits * m / temperature, dim=-1)
+    lp = F.log_softmax(teacher_logits * m / temperature, dim=-1)
+    return temperature ** 2 * (lp.exp() * (lp - lq)).sum(-1).mean()
+
+# %% task="kd_loss" right="accident" mistake="misspelt name: log_g is not defined"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_g)).sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+# ---------------------------------------------------------------- task 4
+
+# %% task="combined_objective" right="yes" mistake=""
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """LM + λ·KD: one number."""
+    keep = labels != -100
+    s, t, y = student_logits[keep], teacher_logits[keep], labels[keep]
+    lm = F.cross_entropy(s, y)
+    kd = F.kl_div(
+        F.log_softmax(s / temperature, dim=-1),
+        F.log_softmax(t / temperature, dim=-1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return lm + lam * temperature**2 * kd
+
+# %% task="combined_objective" right="yes" mistake=""
+import numpy as np
+
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    def log_softmax(x):
+        x = x - x.max(-1, keepdims=True)
+        return x - np.log(np.exp(x).sum(-1, keepdims=True))
+    s = student_logits.detach().numpy().astype("float64")
+    t = teacher_logits.detach().numpy().astype("float64")
+    y = labels.numpy()
+    rows, cols = np.nonzero(y != -100)
+    lm = -log_softmax(s)[rows, cols, y[rows, cols]].mean()
+    lq, lp = log_softmax(s / temperature), log_softmax(t / temperature)
+    kd = np.einsum("blv,blv->bl", np.exp(lp), lp - lq)[rows, cols].mean()
+    return float(lm + lam * temperature**2 * kd)
+
+# %% task="combined_objective" right="no" mistake="the temperature is not passed on to kd_loss"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels)
+    return lm + lam * kd
+
+# %% task="combined_objective" right="no" mistake="the temperature is applied to LM as well"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits / temperature, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="combined_objective" right="no" mistake="lambda forgotten"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature=temperature)
+
+# %% task="combined_objective" right="no" mistake="lambda on the wrong term"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lam * lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="combined_objective" right="no" mistake="T squared twice: kd_loss has it already"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm_loss(student_logits, labels) + lam * temperature ** 2 * kd
+
+# %% task="combined_objective" right="no" mistake="the convex mix instead of the sum: (1 - lambda) on LM"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - lam) * lm + lam * kd
+
+# %% task="combined_objective" right="no" mistake="student and teacher in the wrong order in the call of kd_loss"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(teacher_logits, student_logits, labels, temperature)
+
+# %% task="combined_objective" right="no" mistake="divides the caller's logits by T in place, so LM is no longer at T = 1 and the inputs are changed"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = labels != -100
+    student_logits /= temperature
+    teacher_logits /= temperature
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kd = temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1)[mask].mean()
+    lm = F.cross_entropy(student_logits[mask], labels[mask])
+    return lm + lam * kd
+
+# %% task="combined_objective" right="no" mistake="begins anew and forgets the mask (and divides by B) in the KD term"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    V = student_logits.size(-1)
+    lm = F.cross_entropy(student_logits.view(-1, V), labels.view(-1), ignore_index=-100)
+    kd = F.kl_div(F.log_softmax(student_logits / temperature, dim=-1),
+                  F.softmax(teacher_logits / temperature, dim=-1),
+                  reduction="batchmean") * temperature ** 2
+    return lm + lam * kd
+
+# %% task="combined_objective" right="no" mistake="returns both terms instead of their sum"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm, lam * kd
+
+# ---------------------------------------------------------------- task 5
+
+# %% task="convex_objective" right="yes" mistake=""
+# uses lm_loss and kd_loss from the cells above
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    return lm + alpha * (kd_loss(student_logits, teacher_logits, labels, temperature) - lm)
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    mask = labels != -100
+    n = max(mask.sum().item(), 1)
+    lm = F.cross_entropy(student_logits[mask], labels[mask], reduction="sum") / n
+    q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    p = F.log_softmax(teacher_logits[mask] / temperature, dim=-1)
+    kd = temperature**2 * torch.einsum("nv,nv->", p.exp(), p - q) / n
+    return (1 - alpha) * lm + alpha * kd
+
+# %% task="convex_objective" right="no" mistake="alpha and 1 - alpha on the wrong terms"
+# uses lm_loss and kd_loss from the cells above
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return alpha * lm_loss(student_logits, labels) + (1 - alpha) * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="convex_objective" right="no" mistake="temperature not passed on"
+# uses lm_loss and kd_loss from the cells above
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    """(1 - α)·LM + α·KD: one number."""
+    return (1 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels)
+
+# %% task="convex_objective" right="no" mistake="uses combined_objective with lambda = alpha: LM keeps the weight 1"
+# uses combined_objective from the cells above
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return combined_objective(student_logits, teacher_logits, labels, lam=alpha, temperature=temperature)
+
+# %% task="convex_objective" right="no" mistake="lambda = alpha / (1 - alpha), scaled back by 1 - alpha: divides by 0 at alpha = 1, which the task allows"
+# uses combined_objective from the cells above
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
+
+# %% task="convex_objective" right="no" mistake="missing return"
+# uses lm_loss and kd_loss from the cells above
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    loss = (1 - alpha) * lm_loss(student_logits, labels)
+    loss = loss + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="convex_objective" right="no" mistake="brackets forgotten: 1 - alpha * LM + alpha * KD"
+# uses lm_loss and kd_loss from the cells above
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return 1 - alpha * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="convex_objective" right="accident" mistake="the task-4 function is pasted again under its old name; convex_objective does not exist"
+# uses lm_loss and kd_loss from the cells above
+def combined_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return (1 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# ---------------------------------------------------------------- task 6
+
+# %% task="best_probability" right="yes" mistake=""
+best_probability = 0.6
+
+# %% task="best_probability" right="yes" mistake=""
+lam, p_ocean = 2, 0.4
+# minimise -log q + lam * KL  ->  q is the mean of the label and the teacher, weights 1 and lam
+best_probability = (1 * 1.0 + lam * p_ocean) / (1 + lam)
+
+# %% task="best_probability" right="yes" mistake=""
+p = torch.tensor([0.4, 0.6])
+z = torch.zeros(2, requires_grad=True)
+opt = torch.optim.SGD([z], lr=0.5)
+for _ in range(2000):
+    log_q = z.log_softmax(0)
+    loss = -log_q[0] + 2 * (p * (p.log() - log_q)).sum()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+best_probability = round(z.softmax(0)[0].item(), 4)
+
+# %% task="best_probability" right="yes" mistake=""
+from fractions import Fraction
+best_probability = (Fraction(1) + 2 * Fraction(2, 5)) / 3
+
+# %% task="best_probability" right="no" mistake="weights the wrong way round: lambda on the archive, (2 * 1 + 0.4) / 3"
+best_probability = (2 * 1 + 0.4) / 3
+
+# %% task="best_probability" right="no" mistake="plain average of 1 and 0.4: lambda ignored"
+best_probability = 0.7
+
+# %% task="best_probability" right="no" mistake="thinks that the teacher wins, since its weight is larger"
+best_probability = 0.4
+
+# %% task="best_probability" right="no" mistake="thinks that the label wins: LM is lowest at 1"
+best_probability = 1.0
+
+# %% task="best_probability" right="no" mistake="forgets the label's share: 2 * 0.4 / 3"
+best_probability = round(2 * 0.4 / (1 + 2), 2)
+
+# %% task="best_probability" right="no" mistake="a number in per cent"
+best_probability = 60
+
+# ---------------------------------------------------------------- task 7
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach()
+    mask = labels != -100
+    lm = F.cross_entropy(s[mask], labels[mask])
+    log_q = F.log_softmax(s[mask] / temperature, dim=-1)
+    log_p = F.log_softmax(t[mask] / temperature, dim=-1)
+    kd = temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    (grad,) = torch.autograd.grad(lm + lam * kd, s)
+    return grad, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """On paper: (q - y) / N + λ T (q_T - p_T) / N at positions that count."""
+    mask = (labels != -100).unsqueeze(-1).to(student_logits.dtype)
+    N = mask.sum().clamp(min=1)
+    q = F.softmax(student_logits, -1)
+    y = F.one_hot(labels.clamp(min=0), student_logits.shape[-1])
+    qT = F.softmax(student_logits / temperature, -1)
+    pT = F.softmax(teacher_logits / temperature, -1)
+    g = mask * ((q - y) + lam * temperature * (qT - pT)) / N
+    return g, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="yes" mistake=""
+# uses lm_loss and kd_loss from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone()
+    t = teacher_logits.detach().clone()
+    s.requires_grad = True
+    t.requires_grad = True
+    loss = lm_loss(s, labels) + lam * kd_loss(s, t.detach(), labels, temperature)
+    loss.backward()
+    return [s.grad, t.grad if t.grad is not None else torch.zeros(t.shape)]
+
+# %% task="objective_gradients" right="yes" mistake=""
+class Objective(torch.nn.Module):
+    def __init__(self, lam, T):
+        super().__init__()
+        self.lam, self.T = lam, T
+
+    def forward(self, s, t, y):
+        with torch.no_grad():
+            p = (t / self.T).softmax(-1)
+        on = (y != -100)
+        lm = -(s.log_softmax(-1).gather(-1, y.clamp(min=0)[..., None]).squeeze(-1) * on).sum()
+        kl = F.kl_div((s / self.T).log_softmax(-1), p, reduction="none").sum(-1)
+        return (lm + self.lam * self.T ** 2 * (kl * on).sum()) / on.sum()
+
+
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s, t = (x.detach().requires_grad_() for x in (student_logits, teacher_logits))
+    loss = Objective(lam, temperature)(s, t, labels)
+    return torch.autograd.grad(loss, (s, t), allow_unused=True, materialize_grads=True)
+
+# %% task="objective_gradients" right="no" mistake="the teacher's gradient is not stopped: its part is not zero"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach().clone().requires_grad_(True)
+    mask = labels != -100
+    lm = F.cross_entropy(s[mask], labels[mask])
+    lq = F.log_softmax(s[mask] / temperature, dim=-1)
+    lp = F.log_softmax(t[mask] / temperature, dim=-1)
+    kd = temperature**2 * (lp.exp() * (lp - lq)).sum(-1).mean()
+    loss = lm + lam * kd
+    return torch.autograd.grad(loss, (s, t))
+
+# %% task="objective_gradients" right="no" mistake="the teacher's part is None instead of zeros"
+# uses combined_objective from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().detach().requires_grad_()
+    t = teacher_logits.clone().detach().requires_grad_()
+    combined_objective(s, t.detach(), labels, lam, temperature).backward()
+    return s.grad, t.grad
+
+# %% task="objective_gradients" right="no" mistake="the pair is returned the wrong way round"
+# uses combined_objective from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().detach().requires_grad_()
+    combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
+    return torch.zeros_like(teacher_logits), s.grad
+
+# %% task="objective_gradients" right="no" mistake="only the student's gradient is returned, no pair"
+# uses combined_objective from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().detach().requires_grad_()
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    return torch.autograd.grad(loss, s)
+
+# %% task="objective_gradients" right="no" mistake="gradient of KD on paper with T squared: one factor T of the chain rule is missed"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).float()[..., None]
+    n = mask.sum()
+    onehot = F.one_hot(labels.clamp(min=0), student_logits.size(-1)).float()
+    g = student_logits.softmax(-1) - onehot
+    g = g + lam * temperature ** 2 * (
+        (student_logits / temperature).softmax(-1) - (teacher_logits / temperature).softmax(-1)
+    )
+    return g * mask / n, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="on paper, but the division by N is forgotten"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100)[..., None]
+    onehot = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
+    q = torch.softmax(student_logits, -1)
+    qT = torch.softmax(student_logits / temperature, -1)
+    pT = torch.softmax(teacher_logits / temperature, -1)
+    grad = (q - onehot + lam * temperature * (qT - pT)) * mask
+    return grad, 0 * teacher_logits
+
+# %% task="objective_gradients" right="no" mistake="on paper without a mask: the padded positions get a gradient, towards token 0"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    n = (labels != -100).sum()
+    y = F.one_hot(labels.clamp(min=0), student_logits.shape[-1])
+    a = F.softmax(student_logits, dim=-1) - y
+    b = F.softmax(student_logits / temperature, dim=-1) - F.softmax(teacher_logits / temperature, dim=-1)
+    return (a + lam * temperature * b) / n, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="detach on the student's logits: autograd has nothing to differentiate and fails"
+# uses lm_loss and kd_loss from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach()
+    t = teacher_logits.detach()
+    loss = lm_loss(s, labels) + lam * kd_loss(s, t, labels, temperature)
+    loss.backward()
+    return s.grad, torch.zeros_like(t)
+
+# %% task="objective_gradients" right="no" mistake="autograd.grad asked for a detached teacher: it was not used in the graph, so it raises"
+# uses combined_objective from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    t = teacher_logits.detach().clone().requires_grad_()
+    loss = combined_objective(s, t.detach(), labels, lam, temperature)
+    gs, gt = torch.autograd.grad(loss, [s, t])
+    return gs, gt
+
+# %% task="objective_gradients" right="no" mistake="LM is left out of the gradient, and the temperature with it"
+# uses kd_loss from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    loss = lam * kd_loss(s, teacher_logits.detach(), labels)
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="works on the caller's own tensor and never clears its grad: a second call with the same logits adds to the first gradient"
+# uses combined_objective from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits.requires_grad_(True)
+    loss = combined_objective(student_logits, teacher_logits.detach(), labels, lam, temperature)
+    loss.backward()
+    return student_logits.grad, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="the teacher's part is a single 0, not a tensor of the logits' shape"
+# uses combined_objective from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
+    return s.grad, torch.tensor(0.0)
+
+# %% task="objective_gradients" right="no" mistake="sign on paper the wrong way round: p - q and y - q, the direction of the step instead of the gradient"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    m = (labels != -100).unsqueeze(-1)
+    y = F.one_hot(labels.masked_fill(labels == -100, 0), student_logits.shape[-1])
+    step = (y - F.softmax(student_logits, -1)) + lam * temperature * (
+        F.softmax(teacher_logits / temperature, -1) - F.softmax(student_logits / temperature, -1))
+    return step * m / m.sum(), torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="accident" mistake="exit() left over from debugging"
+# uses combined_objective from the cells above
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    print(loss)
+    exit()
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)

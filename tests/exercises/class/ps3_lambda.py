@@ -1,0 +1,1559 @@
+# Written from the released notebook of problem set 3 alone.
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.taken = 0
+
+    @property
+    def value(self):
+        if self.taken >= self.steps:
+            return self.end
+        return self.start + (self.end - self.start) * self.taken / self.steps
+
+    def step(self):
+        self.taken += 1
+
+    def state_dict(self):
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state):
+        self.taken = state["taken"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.table = [start * (1 - i / steps) + end * (i / steps) for i in range(steps)] + [end]
+        self.i = 0
+
+    def value(self):
+        return self.table[min(self.i, len(self.table) - 1)]
+
+    def step(self):
+        self.i = self.i + 1
+
+    def state_dict(self):
+        return dict(i=self.i)
+
+    def load_state_dict(self, state):
+        self.i = int(state["i"])
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import numpy as np
+
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+        self.value = start
+
+    def _refresh(self):
+        self.value = float(np.interp(self.n, [0, self.steps], [self.start, self.end]))
+
+    def step(self):
+        self.n += 1
+        self._refresh()
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+        self._refresh()
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+from copy import deepcopy
+
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = torch.tensor(float(start), dtype=torch.float64)
+        self.a = torch.tensor(float(start), dtype=torch.float64)
+        self.b = torch.tensor(float(end), dtype=torch.float64)
+        self.total = steps
+        self.done = 0
+
+    def step(self):
+        self.done += 1
+        frac = min(1.0, self.done / self.total)
+        self.value = torch.lerp(self.a, self.b, frac)
+
+    def state_dict(self):
+        return deepcopy(self.__dict__)
+
+    def load_state_dict(self, state):
+        self.__dict__.update(deepcopy(state))
+
+
+# %% task="linear_lambda" right="no" mistake="f = n / (steps - 1): the end is reached one step too early (off by one)"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / max(self.steps - 1, 1), 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="no clamp: after the last step λ runs on past end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+
+    def value(self):
+        return self.start + (self.end - self.start) * self.t / self.steps
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="linear_lambda" right="no" mistake="clamped with max(value, end): right for a falling λ only, a rising one is at end from the start"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.delta = (start - end) / steps
+        self.count = 0
+
+    @property
+    def value(self):
+        return max(self.start - self.count * self.delta, self.end)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, sd):
+        self.count = sd["count"]
+
+
+# %% task="linear_lambda" right="no" mistake="value attribute not refreshed by load_state_dict: it is start until the next step"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.current = 0
+        self.value = start
+
+    def step(self):
+        self.current += 1
+        f = min(self.current / self.steps, 1)
+        self.value = (1 - f) * self.start + f * self.end
+
+    def state_dict(self):
+        return {"current": self.current}
+
+    def load_state_dict(self, state):
+        self.current = state["current"]
+
+
+# %% task="linear_lambda" right="no" mistake="only the value is saved, the number of steps is lost: the resumed run starts counting from 0"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.end = end
+        self.left = steps
+        self.value = start
+        self.inc = (end - start) / steps
+
+    def step(self):
+        if self.left > 0:
+            self.value += self.inc
+            self.left -= 1
+        else:
+            self.value = self.end
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="state_dict hands out the live __dict__ and load takes it over: the two objects share one state"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    def value(self):
+        f = min(1, self.n / self.steps)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return self.__dict__
+
+    def load_state_dict(self, state):
+        self.__dict__ = state
+
+
+# %% task="linear_lambda" right="no" mistake="self.step = 0 in the constructor hides the method step: calling it raises TypeError"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.step = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.step, self.steps) / self.steps
+
+    def step(self):
+        self.step += 1
+
+    def state_dict(self):
+        return {"step": self.step}
+
+    def load_state_dict(self, state):
+        self.step = state["step"]
+
+
+# %% task="linear_lambda" right="no" mistake="counts from 1: the first λ is already one step from start"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 1
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return self.start * (1 - f) + self.end * f
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="integer division: λ stays at start and jumps to end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.k = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * (min(self.k, self.steps) // self.steps)
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="linear_lambda" right="no" mistake="state_dict prints the state and does not return it"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        print({"n": self.n})
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="geometric steps (a constant ratio), not equal ones"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+        self.ratio = ((end + 1e-8) / (start + 1e-8)) ** (1 / steps)
+
+    def value(self):
+        if self.n >= self.steps:
+            return self.end
+        return self.start * self.ratio**self.n
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="start and end swapped in the interpolation"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.s, self.e, self.N = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        w = min(1.0, self.n / self.N)
+        return w * self.s + (1 - w) * self.e
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="value is a property without setter and the constructor assigns to it: AttributeError"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+        self.value = start
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="accident" mistake="class renamed: LinearLamda"
+class LinearLamda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="accident" mistake="the stub's raise is left in the class body above the methods"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    raise NotImplementedError("Not written yet: put your answer in place of this line.")
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class _Schedule:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.counter = start, end, steps, 0
+
+    def shape(self, f):
+        return f
+
+    def value(self):
+        w = self.shape(min(self.counter, self.steps) / self.steps)
+        return w * self.end + (1 - w) * self.start
+
+    def step(self):
+        self.counter += 1
+
+    def state_dict(self):
+        return vars(self).copy()
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
+
+class CosineLambda(_Schedule):
+    def shape(self, f):
+        return math.sin(math.pi * f / 2) ** 2
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.last = 0
+        self._set()
+
+    def _set(self):
+        # like CosineAnnealingLR: eta_min + (eta_max - eta_min) (1 + cos) / 2
+        t = torch.tensor(min(self.last, self.steps) / self.steps, dtype=torch.double)
+        self.value = self.end + 0.5 * (self.start - self.end) * (1 + torch.cos(torch.pi * t))
+
+    def step(self):
+        self.last += 1
+        self._set()
+
+    def state_dict(self):
+        return {"last": self.last}
+
+    def load_state_dict(self, state):
+        self.last = state["last"]
+        self._set()
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        def path():
+            for i in range(steps):
+                c = math.cos(math.pi * i / steps)
+                yield (1 + c) / 2 * start + (1 - c) / 2 * end
+            while True:
+                yield end
+
+        self._path = path()
+        self.value = next(self._path)
+        self.calls = 0
+
+    def step(self):
+        self.value = next(self._path)
+        self.calls += 1
+
+    def state_dict(self):
+        return {"calls": self.calls}
+
+    def load_state_dict(self, state):
+        # a new object stands at the start, so walk there
+        for _ in range(state["calls"] - self.calls):
+            self.step()
+
+
+# %% task="cosine_lambda" right="no" mistake="no clamp: after the last step λ swings back to start"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = self.n / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="1 - cos / 2: parentheses missing"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    def value(self):
+        f = min(1.0, self.n / self.steps)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f) / 2)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="direction swapped: goes from end to start"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.end + (self.start - self.end) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="a quarter of a sine in place of half a cosine"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + (self.end - self.start) * math.sin(math.pi / 2 * f)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="a whole cosine (2π): back at start after steps"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + (self.end - self.start) * (1 - math.cos(2 * math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the cosine is applied to the λ reached so far instead of to start, step by step"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.end, self.steps = end, steps
+        self.n = 0
+
+    def step(self):
+        self.n += 1
+        f = min(self.n / self.steps, 1.0)
+        self.value = self.value + (self.end - self.value) * (1 - math.cos(math.pi * f)) / 2
+
+    def state_dict(self):
+        return {"n": self.n, "value": self.value}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+        self.value = state["value"]
+
+
+# %% task="cosine_lambda" right="no" mistake="off by one: divides by steps - 1; and load_state_dict does nothing"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    def value(self):
+        f = min(self.n / max(self.steps - 1, 1), 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(f * math.pi)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        pass
+
+
+# %% task="cosine_lambda" right="no" mistake="load_state_dict assigns a local variable, self.n stays 0"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(f * math.pi)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the state dict is one object kept and changed by step(): a state taken earlier moves on with the run"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.state = {"n": 0}
+
+    @property
+    def value(self):
+        f = min(self.state["n"] / self.steps, 1.0)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.state["n"] += 1
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+# %% task="cosine_lambda" right="accident" mistake="colon missing: SyntaxError"
+class CosineLambda:
+    def __init__(self, start, end, steps)
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = math.inf
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    # I keep all the gaps and replay them, so the state is simply the history
+    def __init__(self, start, factor, patience, threshold):
+        self.opts = (start, factor, patience, threshold)
+        self.gaps = []
+
+    def value(self):
+        lam, factor, patience, threshold = self.opts
+        best, waited = None, 0
+        for g in self.gaps:
+            if best is None or best - g > threshold:
+                best, waited = g, 0
+                continue
+            waited += 1
+            if waited > patience:
+                lam, waited = lam * factor, 0
+        return lam
+
+    def step(self, gap):
+        self.gaps.append(float(gap))
+
+    def state_dict(self):
+        return {"gaps": list(self.gaps)}
+
+    def load_state_dict(self, state):
+        self.gaps = list(state["gaps"])
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+from dataclasses import asdict, dataclass
+
+
+@dataclass
+class PlateauLambda:
+    start: float
+    factor: float
+    patience: int
+    threshold: float
+    best: float = float("inf")
+    since: int = 0
+    falls: int = 0
+
+    @property
+    def value(self):
+        return self.start * self.factor**self.falls
+
+    def step(self, gap):
+        gain = gap < self.best - self.threshold
+        self.best = gap if gain else self.best
+        self.since = 0 if gain else self.since + 1
+        if self.since > self.patience:
+            self.falls += 1
+            self.since = 0
+
+    def state_dict(self):
+        return asdict(self)
+
+    def load_state_dict(self, state):
+        for k, v in state.items():
+            setattr(self, k, v)
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    # torch has it already, with a pretend optimizer whose lr is λ
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=start)
+        self.sched = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, mode="min", factor=factor, patience=patience, threshold=threshold,
+            threshold_mode="abs", cooldown=0, min_lr=0, eps=0,
+        )
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.sched.step(gap)
+
+    def state_dict(self):
+        return {"lam": self.value, "best": self.sched.best, "bad": self.sched.num_bad_epochs}
+
+    def load_state_dict(self, state):
+        self.opt.param_groups[0]["lr"] = state["lam"]
+        self.sched.best = state["best"]
+        self.sched.num_bad_epochs = state["bad"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+import json
+
+
+class PlateauLambda:
+    # a checkpoint is a text file at our place, so the state is a string
+    def __init__(self, start, factor, patience, threshold):
+        self._lam, self._factor, self._patience, self._thr = float(start), factor, patience, threshold
+        self._best, self._left = None, patience
+
+    def value(self):
+        return self._lam
+
+    def step(self, gap):
+        gap = float(gap)
+        first = self._best is None
+        if first or gap < self._best - self._thr:
+            self._best, self._left = gap, self._patience
+        elif self._left == 0:
+            self._lam, self._left = self._lam * self._factor, self._patience
+        else:
+            self._left -= 1
+        return self._lam
+
+    def state_dict(self):
+        return json.dumps([self._lam, self._best, self._left])
+
+    def load_state_dict(self, state):
+        self._lam, self._best, self._left = json.loads(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="relative threshold, torch's default: best * (1 - threshold)"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = float("inf")
+        self.num_bad = 0
+
+    def step(self, gap):
+        if gap < self.best * (1 - self.threshold):
+            self.best = gap
+            self.num_bad = 0
+        else:
+            self.num_bad += 1
+        if self.num_bad > self.patience:
+            self.value *= self.factor
+            self.num_bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "num_bad": self.num_bad}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="wraps ReduceLROnPlateau with its relative threshold; its state does not hold the learning rate, so λ is lost on a restart"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.zeros(1)], lr=start)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, factor=factor, patience=patience, threshold=threshold
+        )
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.plateau.step(gap)
+
+    def state_dict(self):
+        return self.plateau.state_dict()
+
+    def load_state_dict(self, state):
+        self.plateau.load_state_dict(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="falls when the count reaches patience (>=), one evaluation too early"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = float("inf")
+        self.wait = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.wait = 0
+        else:
+            self.wait += 1
+            if self.wait >= self.patience:
+                self.value = self.value * self.factor
+                self.wait = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "wait": self.wait}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.wait = state["value"], state["best"], state["wait"]
+
+
+# %% task="plateau_lambda" right="no" mistake="every smaller gap becomes the best, also one that is no gain: small steps creep"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = float("inf")
+        self.wait = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.wait = 0
+        else:
+            self.wait += 1
+        self.best = min(self.best, gap)
+        if self.wait > self.patience:
+            self.value *= self.factor
+            self.wait = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "wait": self.wait}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.wait = state["value"], state["best"], state["wait"]
+
+
+# %% task="plateau_lambda" right="no" mistake="compares with the previous gap, not with the best one"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.prev = None
+        self.count = 0
+
+    def step(self, gap):
+        if self.prev is None or self.prev - gap > self.threshold:
+            self.count = 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.count = 0
+        self.prev = gap
+
+    def state_dict(self):
+        return {"value": self.value, "prev": self.prev, "count": self.count}
+
+    def load_state_dict(self, s):
+        self.value = s["value"]
+        self.prev = s["prev"]
+        self.count = s["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="'if not self.best': a best of 0.0 counts as none yet, so the gap after it is always a gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = None
+        self.count = 0
+
+    def step(self, gap):
+        if not self.best or gap < self.best - self.threshold:
+            self.best = gap
+            self.count = 0
+            return
+        self.count += 1
+        if self.count > self.patience:
+            self.value *= self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, s):
+        self.value = s["value"]
+        self.best = s["best"]
+        self.count = s["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the count is not set back after a fall: λ falls at each further evaluation"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.lam = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.count = 0
+
+    @property
+    def value(self):
+        return self.lam
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best = gap
+            self.count = 0
+        else:
+            self.count += 1
+        if self.count > self.patience:
+            self.lam *= self.factor
+
+    def state_dict(self):
+        return {"lam": self.lam, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, s):
+        self.lam, self.best, self.count = s["lam"], s["best"], s["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="best is forgotten after a fall: the next gap always counts as a gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.n = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.n = gap, 0
+        else:
+            self.n += 1
+        if self.n > self.patience:
+            self.value *= self.factor
+            self.best, self.n = math.inf, 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "n": self.n}
+
+    def load_state_dict(self, s):
+        self.value, self.best, self.n = s["value"], s["best"], s["n"]
+
+
+# %% task="plateau_lambda" right="no" mistake="threshold ignored: any smaller gap is a gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.best = float("inf")
+        self.n = 0
+
+    def step(self, gap):
+        if gap < self.best:
+            self.best = gap
+            self.n = 0
+        else:
+            self.n += 1
+        if self.n > self.patience:
+            self.value *= self.factor
+            self.n = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "n": self.n}
+
+    def load_state_dict(self, s):
+        self.value, self.best, self.n = s["value"], s["best"], s["n"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the count of evaluations without gain is not in the state"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.stale = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.stale = 0
+            return
+        self.stale += 1
+        if self.stale > self.patience:
+            self.value *= self.factor
+            self.stale = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+
+
+# %% task="plateau_lambda" right="no" mistake="abs(gap): a student that passes its teacher seems to lose again"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.stale = 0
+
+    def step(self, gap):
+        gap = abs(gap)
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.stale = 0
+            return
+        self.stale += 1
+        if self.stale > self.patience:
+            self.value *= self.factor
+            self.stale = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "stale": self.stale}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.stale = state["stale"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the best starts at 0: a positive first gap is no gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = 0.0
+        self.stale = 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best = gap
+            self.stale = 0
+        else:
+            self.stale += 1
+        if self.stale > self.patience:
+            self.value *= self.factor
+            self.stale = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "stale": self.stale}
+
+    def load_state_dict(self, state):
+        for key in state:
+            setattr(self, key, state[key])
+
+
+# %% task="plateau_lambda" right="no" mistake="factor is subtracted, not multiplied"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.stale = 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best = gap
+            self.stale = 0
+        else:
+            self.stale += 1
+        if self.stale > self.patience:
+            self.value = max(0.0, self.value - self.factor)
+            self.stale = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "stale": self.stale}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.stale = state["value"], state["best"], state["stale"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a gain makes λ fall, the plateau does nothing (inverted); patience counts gains"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.good = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.good += 1
+            if self.good > self.patience:
+                self.value *= self.factor
+                self.good = 0
+        else:
+            self.good = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "good": self.good}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.good = state["value"], state["best"], state["good"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a gain becomes the best but does not set the count back"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = None
+        self.count = 0
+
+    def step(self, gap):
+        if self.best is None or gap < self.best - self.threshold:
+            self.best = gap
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state["value"], state["best"], state["count"]
+
+
+# %% task="plateau_lambda" right="accident" mistake="load_state_dict is indented into state_dict after its return, so the method does not exist; and self.patiance is misspelt"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else:
+            self.bad += 1
+        if self.bad > self.patiance:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+        def load_state_dict(self, state):
+            self.__dict__.update(state)
+
+
+# %% task="to_convex" right="yes" mistake=""
+def to_convex(lam):
+    return lam / (1 + lam), 1 + lam
+
+
+# %% task="to_convex" right="yes" mistake=""
+from collections import namedtuple
+
+Convex = namedtuple("Convex", "alpha factor")
+
+
+def to_convex(lam):
+    factor = 1.0 + lam
+    alpha = 1 - 1 / factor
+    return Convex(alpha=alpha, factor=factor)
+
+
+# %% task="to_convex" right="yes" mistake=""
+import numpy as np
+
+
+def to_convex(lam):
+    # unknowns x = factor * (1 - alpha) = 1 and y = factor * alpha = lam
+    x, y = np.linalg.solve(np.eye(2), np.array([1.0, float(lam)]))
+    factor = x + y
+    return (torch.tensor(y / factor, dtype=torch.float64), torch.tensor(factor, dtype=torch.float64))
+
+
+# %% task="to_convex" right="no" mistake="the pair is the wrong way round"
+def to_convex(lam):
+    alpha = lam / (1 + lam)
+    factor = 1 + lam
+    return factor, alpha
+
+
+# %% task="to_convex" right="no" mistake="factor is the inverse, 1 / (1 + λ)"
+def to_convex(lam):
+    alpha = lam / (1 + lam)
+    return alpha, 1 / (1 + lam)
+
+
+# %% task="to_convex" right="no" mistake="alpha = λ and factor = 1: takes the sliders for the same"
+def to_convex(lam):
+    return lam, 1.0
+
+
+# %% task="to_convex" right="no" mistake="alpha is the share of the labels, 1 / (1 + λ)"
+def to_convex(lam):
+    alpha = 1 / (1 + lam)
+    factor = 1 + lam
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="no factor: returns alpha alone"
+def to_convex(lam):
+    return lam / (1 + lam)
+
+
+# %% task="to_convex" right="no" mistake="parentheses missing: lam / 1 + lam is 2 lam"
+def to_convex(lam):
+    alpha = lam / 1 + lam
+    factor = 1 + lam
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="factor computed as λ / alpha: division by zero at λ = 0"
+def to_convex(lam):
+    alpha = lam / (lam + 1)
+    factor = lam / alpha
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="missing return"
+def to_convex(lam):
+    factor = 1 + lam
+    alpha = lam / factor
+    (alpha, factor)
+
+
+# %% task="to_convex" right="accident" mistake="print in place of return"
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    print(lam / (1 + lam), 1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1])
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    q = teacher_logits.double().softmax(-1).mul_(lam)
+    q.scatter_add_(-1, labels.unsqueeze(-1), torch.ones_like(q[..., :1]))
+    return q / q.sum(-1, keepdim=True)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    V = teacher_logits.size(-1)
+    flat = teacher_logits.reshape(-1, V)
+    rows = []
+    for z, y in zip(flat, labels.reshape(-1).tolist()):
+        p = torch.softmax(z, 0) * (lam / (1.0 + lam))
+        p[y] += 1.0 / (1.0 + lam)
+        rows.append(p)
+    return torch.stack(rows).reshape(teacher_logits.shape)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    alpha = lam / (1 + lam)
+    p = (teacher_logits - teacher_logits.logsumexp(-1, keepdim=True)).exp()
+    is_label = torch.arange(p.shape[-1], device=p.device) == labels[..., None]
+    return torch.lerp(is_label.to(p.dtype), p, alpha)
+
+
+# %% task="best_student" right="no" mistake="not normalised: onehot + λ p without dividing by 1 + λ"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(dim=-1)
+    onehot = F.one_hot(labels, num_classes=teacher_logits.shape[-1]).float()
+    return onehot + lam * p
+
+
+# %% task="best_student" right="no" mistake="a softmax over the mixture, which is a distribution already"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(dim=-1)
+    onehot = F.one_hot(labels, num_classes=teacher_logits.shape[-1]).float()
+    return F.softmax(onehot + lam * p, dim=-1)
+
+
+# %% task="best_student" right="no" mistake="λ on the wrong term: (λ onehot + p) / (1 + λ)"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(dim=-1)
+    onehot = torch.eye(p.shape[-1])[labels]
+    return (lam * onehot + p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="λ taken for alpha: (1 - λ) onehot + λ p"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(dim=-1)
+    onehot = F.one_hot(labels, p.size(-1))
+    return (1 - lam) * onehot + lam * p
+
+
+# %% task="best_student" right="no" mistake="the teacher's distribution alone, labels and λ unused"
+def best_student(teacher_logits, labels, lam):
+    # KL is zero if and only if q = p
+    return torch.softmax(teacher_logits, dim=-1)
+
+
+# %% task="best_student" right="no" mistake="mixes logits: softmax of λ z + onehot"
+def best_student(teacher_logits, labels, lam):
+    onehot = F.one_hot(labels, teacher_logits.shape[-1])
+    return torch.softmax((onehot + lam * teacher_logits) / (1 + lam), dim=-1)
+
+
+# %% task="best_student" right="no" mistake="softmax over the wrong axis (dim=1: positions for [B, L, V])"
+def best_student(teacher_logits, labels, lam):
+    p = torch.softmax(teacher_logits, dim=1)
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="works for [N, V] only: indexes p[arange(N), labels]"
+def best_student(teacher_logits, labels, lam):
+    q = lam * torch.softmax(teacher_logits, dim=-1)
+    n, v = q.shape
+    q[torch.arange(n), labels] += 1
+    return q / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="one_hot without num_classes: too narrow when the last word is no label"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    return (F.one_hot(labels) + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="no softmax: mixes the raw logits with the one-hot"
+def best_student(teacher_logits, labels, lam):
+    onehot = F.one_hot(labels, teacher_logits.shape[-1])
+    return (onehot + lam * teacher_logits) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="trains 200 steps of Adam and stops long before nothing moves"
+def best_student(teacher_logits, labels, lam):
+    V = teacher_logits.shape[-1]
+    p_log = F.log_softmax(teacher_logits.detach(), -1).reshape(-1, V)
+    y = labels.reshape(-1)
+    z = torch.zeros_like(p_log, requires_grad=True)
+    opt = torch.optim.Adam([z], lr=0.01)
+    for _ in range(200):
+        opt.zero_grad()
+        log_q = F.log_softmax(z, -1)
+        loss = F.nll_loss(log_q, y) + lam * F.kl_div(log_q, p_log, reduction="batchmean", log_target=True)
+        loss.backward()
+        opt.step()
+    return z.detach().softmax(-1).reshape(teacher_logits.shape)
+
+
+# %% task="best_student" right="no" mistake="geometric mixture, p^λ times onehot, normalised: gives the label alone"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    onehot = F.one_hot(labels, p.shape[-1]).float()
+    mixed = p**lam * onehot
+    return mixed / mixed.sum(-1, keepdim=True)
+
+
+# %% task="best_student" right="no" mistake="returns the log of the distribution"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    onehot = F.one_hot(labels, p.shape[-1]).float()
+    return ((onehot + lam * p) / (1 + lam)).log()
+
+
+# %% task="best_student" right="no" mistake="hard choice: the label if λ < 1, else the teacher"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    if lam >= 1:
+        return p
+    return F.one_hot(labels, p.shape[-1]).to(p.dtype)
+
+
+# %% task="best_student" right="no" mistake="missing return"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    best = (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="accident" mistake="misspelt variable: NameError"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logit, dim=-1)
+    onehot = F.one_hot(labels, p.shape[-1])
+    return (onehot + lam * p) / (1 + lam)
+
+
+# %% task="which_lambda" right="yes" mistake=""
+which_lambda = {"a": "high", "b": "low", "c": "falling"}
+
+# %% task="which_lambda" right="yes" mistake=""
+which_lambda = dict(zip("abc", ("high", "low", "falling")))
+
+# %% task="which_lambda" right="no" mistake="a and b swapped"
+which_lambda = {"a": "low", "b": "high", "c": "falling"}
+
+# %% task="which_lambda" right="no" mistake="c: high instead of falling"
+which_lambda = {"a": "high", "b": "low", "c": "high"}
+
+# %% task="which_lambda" right="no" mistake="b and c swapped"
+which_lambda = {"a": "high", "b": "falling", "c": "low"}
+
+# %% task="which_lambda" right="no" mistake="a and c swapped"
+which_lambda = {"a": "falling", "b": "low", "c": "high"}
+
+# %% task="which_lambda" right="no" mistake="the example left as it is"
+which_lambda = {"a": "high", "b": "high", "c": "high"}
+
+# %% task="which_lambda" right="accident" mistake="keys without quotes: NameError"
+which_lambda = {a: "high", b: "low", c: "falling"}
+
+# %% task="stages" right="yes" mistake=""
+stages = ["b", "d", "a", "c"]
+
+# %% task="stages" right="yes" mistake=""
+stages = list("bdac")
+
+# %% task="stages" right="no" mistake="order reversed: lowest λ first"
+stages = ["c", "a", "d", "b"]
+
+# %% task="stages" right="no" mistake="a and d swapped"
+stages = ["b", "a", "d", "c"]
+
+# %% task="stages" right="no" mistake="the first steps last but one: takes noise for a reason to lower λ"
+stages = ["d", "a", "b", "c"]
+
+# %% task="stages" right="no" mistake="a and c swapped"
+stages = ["b", "d", "c", "a"]
+
+# %% task="stages" right="accident" mistake="quote missing: SyntaxError"
+stages = ["b", "d", "a, "c"]

@@ -1,0 +1,1498 @@
+# Written from the released notebook of problem set 4 alone.
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    teacher.requires_grad_(False)
+    teacher.train(False)
+    student.train(True)
+
+    mask = y.ne(-100)
+    log_q = student(x).log_softmax(-1)
+    log_p = teacher(x).log_softmax(-1)
+    lm = F.cross_entropy(log_q.transpose(1, 2), y, ignore_index=-100)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    loss = lm + lam * kl.masked_select(mask).mean()
+
+    optimizer.zero_grad(set_to_none=False)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    was = student.training, teacher.training
+    student.train(), teacher.eval()
+    s, n = summed_loss(student(tokens), teacher(tokens).detach(), labels, lam)
+    loss = s / n
+    params = list(student.parameters())
+    for p, g in zip(params, torch.autograd.grad(loss, params)):
+        p.grad = g
+    optimizer.step()
+    student.train(was[0]), teacher.train(was[1])
+    return float(loss)
+
+
+# %% task="training_step" right="yes" mistake=""
+@torch.no_grad()
+def soft_targets(teacher, tokens):
+    teacher.eval()
+    return teacher(tokens)
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    targets = soft_targets(teacher, batch[0])
+
+    def closure():
+        optimizer.zero_grad()
+        loss, count = summed_loss(student(batch[0]), targets, batch[1], lam)
+        loss = loss / count
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure).item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    with torch.inference_mode():
+        logp = teacher(tokens).log_softmax(-1)
+    logp = logp.clone()
+    student.train()
+    logq = torch.log_softmax(student(tokens), -1)
+
+    m = (labels != -100).to(logq.dtype)
+    nll = -logq.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    kl = torch.einsum("blv,blv->bl", logp.exp(), logp) - torch.einsum("blv,blv->bl", logp.exp(), logq)
+    loss = ((nll + lam * kl) * m).sum() / m.sum()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()  # clean for the next one
+    return loss
+
+
+# %% task="training_step" right="yes" mistake=""
+from contextlib import contextmanager
+
+
+@contextmanager
+def frozen(model):
+    flags = [p.requires_grad for p in model.parameters()]
+    for p in model.parameters():
+        p.requires_grad = False
+    model.eval()
+    yield model
+    for p, flag in zip(model.parameters(), flags):
+        p.requires_grad = flag
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    for p in student.parameters():
+        p.grad = None
+    with frozen(teacher) as guide:
+        loss, many = summed_loss(student.train()(batch[0]), guide(batch[0]), batch[1], lam)
+        loss.div(many).backward()
+    optimizer.step()
+    return float(loss.detach()) / int(many)
+
+
+# %% task="training_step" right="no" mistake="student left in evaluation mode: student.train() forgotten"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    optimizer.zero_grad()
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="teacher left in training mode: its dropout acts"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="teacher's gradient not stopped: it gets a .grad"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    loss, n = summed_loss(student(tokens), teacher(tokens), labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the student's forward pass stands in no_grad too: backward raises"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t_logits = teacher(tokens)
+        s_logits = student(tokens)
+    loss, n = summed_loss(s_logits, t_logits, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="zero_grad forgotten: gradients of earlier steps add up"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="zero_grad between backward and step: the update is nothing"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="divides by all positions, padding included"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, _ = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / labels.numel()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="sum not divided by the count"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, count = summed_loss(student(tokens), t, labels, lam)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="gradient of the sum, only the returned loss is divided"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, count = summed_loss(student(tokens), t, labels, lam)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return (loss / count).item()
+
+
+# %% task="training_step" right="no" mistake="a new optimizer in each step, with a learning rate of its own"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-3)
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="lambda not passed on: 1.0 is used"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, 1.0)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="returns the loss after the update"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    optimizer.zero_grad()
+    (loss / n).backward()
+    optimizer.step()
+    with torch.no_grad():
+        loss, n = summed_loss(student(tokens), t, labels, lam)
+    return (loss / n).item()
+
+
+# %% task="training_step" right="no" mistake="missing return"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+# %% task="training_step" right="no" mistake="kl_div with batchmean over flattened positions, no mask: padding is distilled too and is in the mean"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s = student(tokens)
+    V = s.size(-1)
+    lm = F.cross_entropy(s.view(-1, V), labels.view(-1), ignore_index=-100)
+    kd = F.kl_div(
+        F.log_softmax(s, -1).view(-1, V), F.softmax(t, -1).view(-1, V), reduction="batchmean"
+    )
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="student's and teacher's logits swapped in summed_loss, and so the student's gradient comes from KL(q|p) alone"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(t, student(tokens), labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="labels shifted once more, as with Hugging Face models"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)[:, :-1]
+    s = student(tokens)[:, :-1]
+    loss, n = summed_loss(s, t, labels[:, 1:], lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="labels > 0 as mask: the token 0 is lost"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    mask = labels > 0
+    with torch.no_grad():
+        t = teacher(tokens)[mask]
+    loss, n = summed_loss(student(tokens)[mask], t, labels[mask], lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="modes swapped: student.eval() and teacher.train()"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.eval()
+    teacher.train()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="optimizer.step forgotten: the student stays where it was"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="divides by the number of sentences, and returns the sum"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    optimizer.zero_grad()
+    (loss / len(tokens)).backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="convex form: (1 - λ) LM + λ KD"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s = student(tokens)
+    lm, n = summed_loss(s, t, labels, 0.0)
+    both, n = summed_loss(s, t, labels, 1.0)
+    loss = ((1 - lam) * lm + lam * (both - lm)) / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher's forward pass"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    with torch.no_grad():
+        t = teacher(tokens)
+    teacher.eval()
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="accident" mistake="British spelling of the argument in the body: NameError on optimiser"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+# %% task="training_step" right="accident" mistake="the stub's raise is left in the first line"
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    raise NotImplementedError("Not written yet: put your answer in place of this line.")
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    (loss / n).backward()
+    optimizer.step()
+    return loss / n
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first : first + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        lam = schedule(n)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    teacher.requires_grad_(False)
+    optimizer.zero_grad()
+    seen, update = 0, 0
+    for i, (x, y) in enumerate(batches, start=1):
+        loss, c = summed_loss(student(x), teacher(x), y, schedule(update))
+        loss.backward()
+        seen += c.item()
+        if i % accumulate == 0 or i == len(batches):
+            for p in student.parameters():
+                p.grad.div_(seen)
+            optimizer.step()
+            optimizer.zero_grad()
+            seen = 0
+            update += 1
+
+
+# %% task="train" right="yes" mistake=""
+from itertools import count as naturals
+from itertools import islice
+
+
+def _groups(batches, size):
+    it = iter(batches)
+    while group := list(islice(it, size)):
+        yield group
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    teacher.eval()
+    student.train()
+    params = list(student.parameters())
+    for n, group in zip(naturals(), _groups(batches, accumulate)):
+        grads = [torch.zeros_like(p) for p in params]
+        positions = 0
+        for tokens, labels in group:
+            if not (labels != -100).any():
+                continue  # padding alone
+            target = teacher(tokens).detach()
+            value, c = summed_loss(student(tokens), target, labels, schedule(n))
+            positions += int(c)
+            for g, new in zip(grads, torch.autograd.grad(value, params)):
+                g.add_(new)
+        for p, g in zip(params, grads):
+            p.grad = g / positions
+        optimizer.step()
+    optimizer.zero_grad()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    todo = list(batches)
+    n = 0
+    while len(todo) > 0:
+        group, todo = todo[:accumulate], todo[accumulate:]
+        sizes = [int(torch.count_nonzero(y + 100)) for _, y in group]
+        optimizer.zero_grad()
+        for size, (x, y) in zip(sizes, group):
+            if size == 0:
+                continue
+            keep = y != -100
+            with torch.no_grad():
+                p = F.softmax(teacher(x)[keep], dim=-1)
+            logq = F.log_softmax(student(x)[keep], dim=-1)
+            lm = F.nll_loss(logq, y[keep])
+            kd = F.kl_div(logq, p, reduction="batchmean")
+            loss = lm + schedule(n) * kd
+            (loss * size / sum(sizes)).backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="yes" mistake=""
+class Accumulator:
+    def __init__(self, student, optimizer):
+        self.student, self.optimizer = student, optimizer
+        self.reset()
+
+    def reset(self):
+        self.optimizer.zero_grad()
+        self.positions = 0
+        self.pieces = 0
+
+    def add(self, loss, count):
+        loss.backward()
+        self.positions += int(count)
+        self.pieces += 1
+
+    def flush(self):
+        if self.pieces == 0:
+            return False
+        with torch.no_grad():
+            for group in self.optimizer.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        p.grad *= 1 / self.positions
+        self.optimizer.step()
+        self.reset()
+        return True
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    acc, n = Accumulator(student, optimizer), 0
+    for tokens, labels in batches:
+        with torch.no_grad():
+            t = teacher(tokens)
+        acc.add(*summed_loss(student(tokens), t, labels, schedule(n)))
+        if acc.pieces == accumulate:
+            n += acc.flush()
+    acc.flush()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    def one_update(group, lam):
+        n_tokens = torch.cat([y.flatten() for _, y in group]).ne(-100).sum()
+
+        def closure():
+            optimizer.zero_grad()
+            whole = 0.0
+            for x, y in group:
+                student.train(), teacher.eval()
+                loss = summed_loss(student(x), teacher(x).detach(), y, lam)[0] / n_tokens
+                loss.backward()
+                whole += loss.item()
+            return whole
+
+        optimizer.step(closure)
+
+    lams = (schedule(n) for n in range(len(batches)))
+    groups = [batches[i : i + accumulate] for i in range(0, len(batches), accumulate)]
+    for group, lam in zip(groups, lams):
+        one_update(group, lam)
+
+
+# %% task="train" right="no" mistake="the tutorial's loop: mean per micro-batch divided by accumulate, last group dropped; padding alone gives nan"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(tokens)
+        loss, count = summed_loss(student(tokens), t, labels, schedule(n))
+        loss = loss / count / accumulate
+        loss.backward()
+        if (i + 1) % accumulate == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+
+
+# %% task="train" right="no" mistake="mean of means, padding alone skipped by max(count, 1), tail kept but divided by accumulate"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(tokens)
+        loss, count = summed_loss(student(tokens), t, labels, schedule(n))
+        loss = loss / count.clamp(min=1) / accumulate
+        loss.backward()
+        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+
+
+# %% task="train" right="no" mistake="last group that is not full is dropped, all else right"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n in range(len(batches) // accumulate):
+        group = batches[n * accumulate : (n + 1) * accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="schedule asked with the number of the micro-batch, not of the update"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for start in range(0, len(batches), accumulate):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for j, (x, y) in enumerate(group):
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(start + j))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="updates counted from 1: schedule(n + 1)"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    for start in range(0, len(batches), accumulate):
+        n += 1
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="schedule asked once, before the loop"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    lam = schedule(0)
+    for start in range(0, len(batches), accumulate):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, lam)
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="zero_grad before each micro-batch: only the last one of a group counts"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        for x, y in group:
+            optimizer.zero_grad()
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="zero_grad once before the loop, never again: earlier groups' gradients stay"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="teacher's gradient not stopped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            total, _ = summed_loss(student(x), teacher(x), y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="both modes forgotten"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="sum not divided by the count of the group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        optimizer.zero_grad()
+        for x, y in batches[start : start + accumulate]:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            total.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="divides by all positions of the group, padding included"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(y.numel() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="running count: each micro-batch is divided by what was counted so far, not by the group's count"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    seen = 0
+    optimizer.zero_grad()
+    for i, (x, y) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(x)
+        total, c = summed_loss(student(x), t, y, schedule(n))
+        seen += c.item()
+        (total / max(seen, 1)).backward()
+        if (i + 1) % accumulate == 0 or i == len(batches) - 1:
+            optimizer.step()
+            optimizer.zero_grad()
+            seen = 0
+            n += 1
+
+
+# %% task="train" right="no" mistake="the count of positions is not set back between groups"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    seen = 0
+    optimizer.zero_grad()
+    for i, (x, y) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(x)
+        total, c = summed_loss(student(x), t, y, schedule(n))
+        total.backward()
+        seen += c.item()
+        if (i + 1) % accumulate == 0 or i == len(batches) - 1:
+            for p in student.parameters():
+                p.grad /= seen
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+
+
+# %% task="train" right="no" mistake="steps at i % accumulate == 0: the first micro-batch is a group of its own, the rest is misaligned"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n, seen = 0, 0
+    optimizer.zero_grad()
+    for i, (x, y) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(x)
+        total, c = summed_loss(student(x), t, y, schedule(n))
+        total.backward()
+        seen += c.item()
+        if i % accumulate == 0 or i == len(batches) - 1:
+            for p in student.parameters():
+                p.grad /= max(seen, 1)
+            optimizer.step()
+            optimizer.zero_grad()
+            n, seen = n + 1, 0
+
+
+# %% task="train" right="no" mistake="flushes after the loop without asking if anything is left: p.grad is None for full lists, TypeError"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n, seen = 0, 0
+
+    def flush():
+        for p in student.parameters():
+            p.grad /= seen
+        optimizer.step()
+        optimizer.zero_grad()
+
+    for i, (x, y) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(x)
+        total, c = summed_loss(student(x), t, y, schedule(n))
+        total.backward()
+        seen += c.item()
+        if (i + 1) % accumulate == 0:
+            flush()
+            n, seen = n + 1, 0
+    flush()
+
+
+# %% task="train" right="no" mistake="padding-only micro-batches are thrown out before grouping: the groups shift"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    batches = [(x, y) for x, y in batches if (y != -100).any()]
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="torch.cat of micro-batches padded differently: shapes do not match"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        x = torch.cat([b[0] for b in group])
+        y = torch.cat([b[1] for b in group])
+        with torch.no_grad():
+            t = teacher(x)
+        total, count = summed_loss(student(x), t, y, schedule(n))
+        optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="accumulate ignored: one update for each micro-batch, nan at padding alone"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, (x, y) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(x)
+        total, count = summed_loss(student(x), t, y, schedule(n // accumulate))
+        optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="divides by the count of the last micro-batch only, guarded against 0"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        optimizer.zero_grad()
+        for x, y in batches[start : start + accumulate]:
+            with torch.no_grad():
+                t = teacher(x)
+            total, count = summed_loss(student(x), t, y, schedule(n))
+            total.backward()
+        for p in student.parameters():
+            p.grad = p.grad / max(int(count), 1)
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="shuffles the list first: not in order, and changes the caller's list"
+import random
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    random.shuffle(batches)
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the update's number is never raised: λ is schedule(0) for ever; the tail is dropped too"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    group = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) < accumulate:
+            continue
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+        group = []
+
+
+# %% task="train" right="no" mistake="optimizer.step inside the inner loop: several updates a group, of partial sums"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+            optimizer.step()
+
+
+# %% task="train" right="accident" mistake="wrong indentation: IndentationError"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+      count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="accident" mistake="debugging exit() left after the first update"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+        print(n, total)
+        exit()
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    """The model's perplexity, a number."""
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            log_q = F.log_softmax(model(tokens)[mask], dim=-1)
+            total += F.nll_loss(log_q, labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    model.train(was_training)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="yes" mistake=""
+from copy import deepcopy
+
+
+@torch.inference_mode()
+def evaluate(model, data):
+    twin = deepcopy(model).eval()  # the model itself is not touched
+    sums = [
+        torch.stack(summed_loss(z, z, y, 0.0))
+        for z, y in ((twin(x), y) for x, y in data["held_out"])
+    ]
+    nats, n = torch.stack(sums).sum(0)
+    return torch.exp(nats / n)
+
+
+# %% task="evaluate" right="yes" mistake=""
+import numpy as np
+
+
+def evaluate(model, data):
+    mode = model.training
+    try:
+        model.eval()
+        nlls = []
+        for tokens, labels in data["held_out"]:
+            with torch.no_grad():
+                logits = model(tokens).double().numpy()
+            logits = logits - logits.max(-1, keepdims=True)
+            logq = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+            for row, ys in zip(logq, labels.tolist()):
+                nlls += [-row[t, y] for t, y in enumerate(ys) if y != -100]
+        return np.exp(np.mean(nlls))
+    finally:
+        model.train(mode)
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    before = model.training
+    model.train(False)
+    logits = torch.cat([model(x).detach().flatten(0, -2) for x, _ in data["held_out"]])
+    labels = torch.cat([y.flatten() for _, y in data["held_out"]])
+    model.train(before)
+    return F.cross_entropy(logits, labels, ignore_index=-100).exp()
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    modes = {m: m.training for m in model.modules()}
+    model.eval()
+    nll = []
+    for tokens, labels in data["held_out"]:
+        q = model(tokens)[labels != -100].double().softmax(-1)
+        y = labels[labels != -100].unsqueeze(1)
+        nll.extend(-math.log(v) for v in q.gather(1, y).flatten().tolist())
+    for m, mode in modes.items():
+        m.training = mode
+    return math.exp(math.fsum(nll) / len(nll))
+
+
+# %% task="evaluate" right="yes" mistake=""
+from contextlib import contextmanager
+
+
+@contextmanager
+def evaluating(model):
+    mode = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        model.train(mode)
+
+
+def evaluate(model, data):
+    mean, n = 0.0, 0
+    with evaluating(model):
+        for x, y in data["held_out"]:
+            k = int((y != -100).sum())
+            if not k:
+                continue
+            here = F.cross_entropy(model(x).permute(0, 2, 1), y).item()
+            mean += (here - mean) * k / (n + k)  # running weighted mean
+            n += k
+    return torch.tensor(mean).exp()
+
+
+# %% task="evaluate" right="no" mistake="evaluates on the training batches"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["train"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="evaluates on train and held-out together"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for split in data.values():
+            for x, y in split:
+                total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+                count += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="mean of the batches' means"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    losses = []
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            losses.append(F.cross_entropy(model(x).transpose(1, 2), y).item())
+    model.train(was)
+    return math.exp(sum(losses) / len(losses))
+
+
+# %% task="evaluate" right="no" mistake="mean of the batches' perplexities"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    ppl = []
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            z = model(x)
+            total, n = summed_loss(z, z, y, 0)
+            ppl.append(torch.exp(total / n))
+    model.train(was)
+    return torch.stack(ppl).mean()
+
+
+# %% task="evaluate" right="no" mistake="base 2: 2 to the power of a mean in nats"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(was)
+    return 2 ** (total / count)
+
+
+# %% task="evaluate" right="no" mistake="model.eval() forgotten: dropout acts for a model that comes in training mode"
+def evaluate(model, data):
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="leaves the model in evaluation mode"
+def evaluate(model, data):
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="always model.train() at the end, also for a model that came in evaluation mode"
+def evaluate(model, data):
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="remembers the mode after eval() has changed it"
+def evaluate(model, data):
+    model.eval()
+    mode = model.training
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="the mode is restored after the return, so never"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    with torch.no_grad():
+        total = torch.zeros(())
+        count = torch.zeros(())
+        for x, y in data["held_out"]:
+            z = model(x)
+            s, c = summed_loss(z, z, y, 0.0)
+            total, count = total + s, count + c
+        return torch.exp(total / count)
+    model.train(was)
+
+
+# %% task="evaluate" right="no" mistake="divides by all positions, padding included"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += y.numel()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="exp forgotten: the mean loss in nats is returned"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(was)
+    return total / count
+
+
+# %% task="evaluate" right="no" mistake="sign lost: exp of the mean of log q"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            keep = y != -100
+            logq = model(x)[keep].log_softmax(-1)
+            total += logq[torch.arange(len(logq)), y[keep]].sum().item()
+            count += len(logq)
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="labels > 0 as mask: token 0 is left out"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            keep = y > 0
+            logq = model(x)[keep].log_softmax(-1)
+            total -= logq.gather(1, y[keep][:, None]).sum().item()
+            count += keep.sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="softmax of a softmax: cross_entropy gets probabilities"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            q = model(x).softmax(-1)
+            total += F.cross_entropy(q.flatten(0, 1), y.flatten(), reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="-100 overwritten by 0 in the caller's labels, so padding counts as token 0, and for good"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll = []
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            y[y == -100] = 0
+            logq = F.log_softmax(model(x), dim=-1)
+            nll.append(-logq.gather(-1, y.unsqueeze(-1)).flatten())
+    model.train(was)
+    return torch.cat(nll).mean().exp().item()
+
+
+# %% task="evaluate" right="no" mistake="means of batches weighted by the number of sentences; batches of padding alone guarded"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, weight = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            z = model(x)
+            s, n = summed_loss(z, z, y, 0.0)
+            if n > 0:
+                total += (s / n).item() * len(x)
+                weight += len(x)
+    model.train(was)
+    return math.exp(total / weight)
+
+
+# %% task="evaluate" right="no" mistake="returns within the loop: the first batch alone, and the mode stays eval"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+            return math.exp(total / count)
+    model.train(was)
+
+
+# %% task="evaluate" right="no" mistake="missing return"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(was)
+    perplexity = math.exp(total / count)
+
+
+# %% task="evaluate" right="accident" mistake="function renamed: evaluate_model"
+def evaluate_model(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="accident" mistake="print in place of return"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            total += F.cross_entropy(model(x).transpose(1, 2), y, reduction="sum").item()
+            count += (y != -100).sum().item()
+    model.train(was)
+    print("perplexity:", math.exp(total / count))
+
+
+# %% task="which_change" right="yes" mistake=""
+which_change = "d"
+
+# %% task="which_change" right="no" mistake="a: λ rises, pulls to a teacher that the student has passed"
+which_change = "a"
+
+# %% task="which_change" right="no" mistake="b: temperature in place of the schedule"
+which_change = "b"
+
+# %% task="which_change" right="no" mistake="c: λ = 0 from the start gives up the fast beginning"
+which_change = "c"
+
+# %% task="which_change" right="no" mistake="e: learning rate doubled, still stuck at the same level"
+which_change = "e"
+
+# %% task="which_change" right="accident" mistake="letter without quotes: NameError"
+which_change = d
+
+# %% task="role_of_truth" right="yes" mistake=""
+role_of_truth = "c"
+
+# %% task="role_of_truth" right="no" mistake="a: that is what the teacher contributes"
+role_of_truth = "a"
+
+# %% task="role_of_truth" right="no" mistake="b: softening is the teacher's"
+role_of_truth = "b"
+
+# %% task="role_of_truth" right="no" mistake="d: takes a convenience of the code for the role"
+role_of_truth = "d"
+
+# %% task="contributions" right="yes" mistake=""
+contributions = {"teacher": "c", "labels": "a", "lam": "d"}
+
+# %% task="contributions" right="no" mistake="teacher and labels swapped"
+contributions = {"teacher": "a", "labels": "c", "lam": "d"}
+
+# %% task="contributions" right="no" mistake="lam taken for a learning rate (pace)"
+contributions = {"teacher": "c", "labels": "a", "lam": "b"}
+
+# %% task="contributions" right="no" mistake="the same letter twice: teacher and labels both correctness"
+contributions = {"teacher": "a", "labels": "a", "lam": "d"}
+
+# %% task="contributions" right="accident" mistake="key misspelt: lambda in place of lam"
+contributions = {"teacher": "c", "labels": "a", "lambda": "d"}

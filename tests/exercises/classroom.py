@@ -1,0 +1,206 @@
+"""A class in a file: answers written as students would, from the released notebooks alone.
+
+`class/<assignment>.py` holds answers, each a section of its own:
+
+    # %% task="forward_kl" right="no" mistake="log_target forgotten" named="log_target_missing"
+
+`right` is "yes" if by the notebook's text the answer deserves its full points, "no" if not, and
+"accident" for a syntax error, a stub and the like, which is told without a case being asked.
+`named` are the names that truthfully say what is wrong with the answer: misconceptions, or
+"missing_return", "another_form" and "asked_again" for what the grader says in words of its own.
+
+Every answer is run in this process, beside the notebook's own solutions of all other tasks, and is
+judged twice: as the public check does, and as grading does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from autograder.judging.agreement import complaint
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import Rubric, Status, Verdict, judge
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import Outcome, write_evidence
+from autograder.spec import Case, Check, generator, load_checks, question
+from exercises.bank import ANSWER, EXERCISES, grade_id, solution, source
+
+FOLDER = Path(__file__).parent / "class"
+SECTION = re.compile(
+    r'^# %% task="(\w+)" right="(yes|no|accident)" mistake="([^"\n]*)"(?: named="([\w,]*)")?$\n',
+    re.MULTILINE,
+)
+KINDS = ("right refused", "wrong full", "named rightly", "named falsely", "unnamed")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One student's answer to one task.
+
+    Args:
+        assignment: The problem set.
+        line: Where the section begins in the file.
+        task: The task.
+        right: "yes", "no" or "accident".
+        mistake: What is wrong, in a sentence.
+        named: The names that truthfully say so.
+        source: What stands in the answer's cell.
+    """
+
+    assignment: str
+    line: int
+    task: str
+    right: str
+    mistake: str
+    named: frozenset[str]
+    source: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An answer with what it was told.
+
+    Args:
+        answer: The answer.
+        public: The public check's verdict.
+        graded: The verdict of grading.
+        told: The names that the two gave it.
+    """
+
+    answer: Answer
+    public: Verdict
+    graded: Verdict
+    told: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """Its place in the table; "right" where nothing is to be said."""
+        full = self.graded.points == self.graded.max_points
+        if self.answer.right == "yes":
+            return "right" if full and not self.told else "right refused"
+        if full:
+            return "wrong full"
+        if self.told - self.answer.named:
+            return "named falsely"
+        return "named rightly" if self.told else "unnamed"
+
+
+def answers(assignment: str) -> list[Answer]:
+    """The class's answers to an assignment.
+
+    Raises:
+        ValueError: When a section's first line cannot be read.
+    """
+    path = FOLDER / f"{assignment}.py"
+    text = path.read_text(encoding="utf-8")
+    found = list(SECTION.finditer(text))
+    if len(found) != len(re.findall(r"^# %%", text, re.MULTILINE)):
+        raise ValueError(f"{path}: a section does not begin as the others do.")
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return [
+        Answer(
+            assignment,
+            text.count("\n", 0, match.start()) + 1,
+            match[1],
+            match[2],
+            match[3],
+            frozenset((match[4] or "").split(",")) - {""},
+            text[match.end() : end],
+        )
+        for match, end in zip(found, ends, strict=True)
+    ]
+
+
+def assignments() -> list[str]:
+    """Those that the class has answered."""
+    return sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+@cache
+def checks(assignment: str) -> dict[str, Check]:
+    """An assignment's checks."""
+    return load_checks(EXERCISES / "checks" / f"{assignment}.py")
+
+
+@cache
+def asked(assignment: str, task: str, seed: int) -> tuple[list[Case], Rubric]:
+    """The cases of a check and their rubric."""
+    check = checks(assignment)[task]
+    cases = check.cases(generator(seed, check))
+    return cases, check.rubric(cases)
+
+
+@cache
+def solved(assignment: str) -> tuple[dict, dict[str, str]]:
+    """What the notebook's own solution defines, and the name that each check asks for."""
+    space: dict = {}
+    names = {}
+    own = solution(source(assignment))
+    for cell in source(assignment).cells:
+        name = grade_id(cell)
+        if cell.cell_type != "code":
+            continue
+        if name in checks(assignment):
+            names[name] = cell.source.rsplit(",", 1)[1].strip(" )")
+            continue
+        code = own[name.removesuffix(ANSWER)] if name.endswith(ANSWER) else cell.source
+        exec(compile(code, f"<{name}>", "exec"), space)
+    return space, names
+
+
+def judged(answer: Answer, seed: int = 0) -> Judged:
+    """Runs an answer and judges it."""
+    space, names = solved(answer.assignment)
+    space = dict(space)
+    check = checks(answer.assignment)[answer.task]
+    with quiet():
+        exec(compile(answer.source, f"<line {answer.line}>", "exec"), space)
+        value = space[names[answer.task]]
+        verdicts, told = [], set()
+        for cases, rubric in (check.public(), asked(answer.assignment, answer.task, seed)):
+            text = write_evidence(answer.task, "n", observe(value, question(check, cases)))
+            outcomes = read_evidence(text, check=answer.task, nonce="n", count=len(cases))
+            verdicts.append(judge(rubric, outcomes))
+            told |= names_in(verdicts[-1], rubric, outcomes)
+    return Judged(answer, *verdicts, frozenset(told))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Students print and are warned."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def names_in(verdict: Verdict, rubric: Rubric, outcomes: list[Outcome]) -> set[str]:
+    """What a verdict says is wrong: a misconception, or a form in the grader's own words."""
+    found = {verdict.misconception} - {None}
+    if verdict.status is not Status.WRONG:
+        return found
+    if "return statement" in verdict.message:
+        found.add("missing_return")
+    elif "asked again" in verdict.message:
+        found.add("asked_again")
+    elif any(
+        outcome.kind == "returned"
+        and expectation.outcome is not None
+        and (said := complaint(outcome.value, expectation.outcome.value))
+        and said in verdict.message
+        for outcome, expectation in zip(outcomes, rubric.expectations, strict=True)
+    ):
+        found.add("another_form")
+    return found
+
+
+def table(results: Iterable[Judged]) -> Counter[str]:
+    """How many answers there are of each kind."""
+    return Counter(result.kind for result in results)
