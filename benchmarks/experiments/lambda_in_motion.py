@@ -13,7 +13,7 @@ WEAK = {
     "exponential": Student(schedule="exponential", options=FALL | {"end": 0.01}),
     "plateau": Student(
         schedule="plateau",
-        options={"lam": 4.0, "factor": 0.3, "patience": 0, "threshold": 0.03},
+        options={"start": 4.0, "factor": 0.3, "patience": 0, "threshold": 0.03},
     ),
     "ratio, share 0.3": Student(
         schedule="ratio", options={"share": 0.3, "start": 4.0, "maximum": 20.0}
