@@ -17,7 +17,10 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("laptop", "weak_teacher", "teacher_file", "own_words", "pretrained", "bug_clinic")
+NAMES = (
+    *("two_sources", "lambda_in_motion"),
+    *("laptop", "weak_teacher", "teacher_file", "own_words", "pretrained", "bug_clinic"),
+)
 ON_A_GPU = "pretrained_gpu"
 
 

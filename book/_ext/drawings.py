@@ -1,0 +1,398 @@
+"""The diagrams of the book, a function each; its documentation is the alternative text.
+
+A drawing is a string of SVG, about 480 units wide so that it is read on a phone. It names no
+colour: its classes do, in book.css, for both themes. In words, _q_ is a variable, in italics.
+"""
+
+import html
+import math
+import re
+from collections.abc import Callable, Iterable
+
+DRAWINGS: dict[str, Callable[[], str]] = {}
+
+
+def drawing(function: Callable[[], str]) -> Callable[[], str]:
+    DRAWINGS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+# --- Pieces -------------------------------------------------------------------------------------
+
+
+def svg(width: float, height: float, *parts: str) -> str:
+    return f'<svg viewBox="0 0 {width} {height}">' + "".join(parts) + "</svg>"
+
+
+def words(x: float, y: float, text: str, kind: str = "", anchor: str = "middle") -> str:
+    said = re.sub(r"_(\w+)_", r'<tspan class="variable">\1</tspan>', html.escape(text))
+    return f'<text x="{x:g}" y="{y:g}" class="{kind}" text-anchor="{anchor}">{said}</text>'
+
+
+def box(x: float, y: float, width: float, height: float, kind: str = "", round_: float = 6) -> str:
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round_:g}" '
+        f'class="box {kind}"/>'
+    )
+
+
+def bar(x: float, y: float, width: float, height: float, kind: str) -> str:
+    """From its base up."""
+    shape = f'x="{x:g}" y="{y - height:g}" width="{width:g}" height="{height:g}"'
+    return f'<rect {shape} class="fill {kind}"/>'
+
+
+def named_box(x: float, y: float, width: float, text: str, kind: str = "") -> str:
+    lines = text.split("\n")
+    height = 16 + 20 * len(lines)
+    said = (
+        words(x + width / 2, y + 22 + 20 * i, line, kind if i == 0 else "small")
+        for i, line in enumerate(lines)
+    )
+    return box(x, y, width, height, kind) + "".join(said)
+
+
+def dot(x: float, y: float, kind: str = "", size: float = 5) -> str:
+    return f'<circle cx="{x:g}" cy="{y:g}" r="{size:g}" class="fill {kind}"/>'
+
+
+def path(points: Iterable[tuple[float, float]], kind: str = "") -> str:
+    steps = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{steps}" class="line {kind}"/>'
+
+
+def arrow(*points: tuple[float, float], kind: str = "") -> str:
+    """A line through the points with a head at the last one."""
+    (x, y), (fx, fy) = points[-1], points[-2]
+    angle = math.atan2(y - fy, x - fx)
+    corners = [
+        (x - 10 * math.cos(angle + turn), y - 10 * math.sin(angle + turn)) for turn in (0.4, -0.4)
+    ]
+    head = " ".join(f"{a:.1f},{b:.1f}" for a, b in ((x, y), *corners))
+    back = (x - 7 * math.cos(angle), y - 7 * math.sin(angle))
+    return path([*points[:-1], back], kind) + f'<polygon points="{head}" class="fill {kind}"/>'
+
+
+def between(a: tuple[float, float], b: tuple[float, float], share: float) -> tuple[float, float]:
+    """The point that has gone a share of the way from a to b."""
+    return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
+
+
+def hump(middle: float, width: float, height: float, base: float, left: float, right: float):
+    """Points of a bell curve over its base."""
+    for i in range(81):
+        x = left + (right - left) * i / 80
+        yield x, base - height * math.exp(-0.5 * ((x - middle) / width) ** 2)
+
+
+def falling(s: float, rate: float) -> float:
+    return math.exp(-rate * s)
+
+
+def curve(x: float, height: Callable[[float], float]) -> list[tuple[float, float]]:
+    """Points over a run that goes from x + 6 to x + 216, its heights over the base at 170."""
+    return [(x + 6 + 210 * i / 40, 170 - height(i / 40)) for i in range(41)]
+
+
+# --- Drawings -----------------------------------------------------------------------------------
+
+
+@drawing
+def course_map() -> str:
+    """The parts of the course from left to right. Before: soft targets, KL, which way round, one
+    knob. The combined objective: two sources, the formula, what the truth contributes. After:
+    lambda in motion, optimizing a training. Below all three, the labs with real models, and the
+    problem sets."""
+    parts = [
+        ("1 · Before", "", ["soft targets", "KL", "which way round", "one knob, λ"]),
+        ("2 · The objective", "strong", ["two sources", "the formula", "what truth adds"]),
+        ("3 · After", "", ["λ in motion", "reading curves", "what to change"]),
+    ]
+    drawn = []
+    for i, (name, kind, pages) in enumerate(parts):
+        x = 6 + 164 * i
+        drawn.append(box(x, 8, 140, 132, kind))
+        drawn.append(words(x + 70, 32, name, "strong"))
+        drawn += [words(x + 70, 58 + 22 * j, page, "small") for j, page in enumerate(pages)]
+        if i:
+            drawn.append(arrow((x - 22, 74), (x - 3, 74)))
+        drawn.append(arrow((x + 70, 140), (x + 70, 163)))
+    for y, text in ((166, "4 · Labs: real language models, recorded runs"), (210, "Problem sets")):
+        drawn.append(box(6, y, 468, 36))
+        drawn.append(words(240, y + 23, text))
+    return svg(480, 252, *drawn)
+
+
+@drawing
+def label_and_distribution() -> str:
+    """Two bar charts of what follows "pr". Left, the label: one bar of height 1 at the letter o,
+    all others empty. Right, the teacher: 0.44 for e, 0.39 for o, 0.14 for i, 0.03 for a space."""
+    letters = {"e": 0.44, "o": 0.39, "i": 0.14, "␣": 0.03, "a": 0.0}
+    drawn = []
+    for x, kind, title in ((20, "label", "one label"), (260, "teacher", "one distribution")):
+        drawn.append(words(x + 100, 24, title, f"strong {kind}"))
+        drawn.append(path([(x, 160), (x + 200, 160)]))
+        for i, (letter, p) in enumerate(letters.items()):
+            p = float(letter == "o") if kind == "label" else p
+            middle = x + 20 + 40 * i
+            drawn.append(bar(middle - 13, 160, 26, 100 * p, kind))
+            drawn.append(words(middle, 180, letter, "code"))
+            if p:
+                drawn.append(words(middle, 154 - 100 * p, f"{p:.2f}" if p < 1 else "1", "small"))
+    drawn.append(words(240, 208, "what comes after “pr”?"))
+    return svg(480, 216, *drawn)
+
+
+@drawing
+def price_of_a_token() -> str:
+    """Two bars of nats per token, one above the other, that begin at the same line. The upper one
+    is the teacher's own price, the entropy, 0.64. The lower one is the student's price, the cross-
+    entropy, 0.73. What the lower one is longer by, 0.09, is the KL divergence."""
+    scale, left = 480, 20
+    entropy, cross = 0.639 * scale, 0.7305 * scale
+    return svg(
+        480,
+        150,
+        words(left, 22, "the teacher pays for its own tokens: entropy H(_p_)", "teacher", "start"),
+        bar(left, 56, entropy, 26, "teacher"),
+        words(left + entropy / 2, 49, "0.64", "on"),
+        words(left, 86, "the student pays for them: cross-entropy H(_p_, _q_)", "", "start"),
+        bar(left, 120, entropy, 26, "muted"),
+        bar(left + entropy, 120, cross - entropy, 26, "student"),
+        words(left + entropy / 2, 113, "0.73 in all", "on"),
+        words(left + cross + 8, 113, "KL = 0.09", "student", "start"),
+        words(left + entropy, 144, "the difference is the student's alone", "small"),
+    )
+
+
+@drawing
+def cover_or_seek() -> str:
+    """Two panels with the same teacher, a grey curve with a high peak on the left and a lower one
+    on the right. Forward KL: the student is one wide hump over both peaks and the valley between.
+    Reverse KL: the student is one narrow peak on the teacher's higher one; the other is left
+    out."""
+    drawn = []
+    for x, title, said in (
+        (0, "forward: KL(_p_‖_q_)", "covers: miss nothing"),
+        (245, "reverse: KL(_q_‖_p_)", "seeks: say nothing wrong"),
+    ):
+        left, right, base = x + 8, x + 228, 150
+        high = list(hump(x + 70, 18, 84, base, left, right))
+        low = list(hump(x + 170, 18, 56, base, left, right))
+        teacher = [(a, b + d - base) for (a, b), (_, d) in zip(high, low, strict=True)]
+        shape = " ".join(f"{a:.1f},{b:.1f}" for a, b in [*teacher, (right, base), (left, base)])
+        drawn.append(f'<polygon points="{shape}" class="area"/>')
+        if x == 0:
+            drawn.append(path(hump(x + 110, 56, 46, base, left, right), "student thick"))
+            drawn.append(words(x + 174, 84, "_p_", "muted"))
+            drawn.append(words(x + 120, 96, "_q_", "student"))
+        else:
+            drawn.append(path(hump(x + 70, 17, 96, base, left, right), "student thick"))
+            drawn.append(words(x + 174, 84, "_p_", "muted"))
+            drawn.append(words(x + 98, 66, "_q_", "student"))
+        drawn.append(path([(left, base), (right, base)]))
+        drawn.append(words(x + 118, 28, title, "strong"))
+        drawn.append(words(x + 118, 174, said, "small"))
+    return svg(480, 184, *drawn)
+
+
+@drawing
+def shares_of_lambda() -> str:
+    """A line from the label on the left to the teacher on the right. Marks on it say where the
+    target is: lambda 0 at the label, 0.25 at a fifth of the way, 1 in the middle, 4 at four
+    fifths, and infinite lambda at the teacher."""
+    left, right, y = (40, 70), (440, 70), 70
+    drawn = [path([left, right]), dot(*left, "label", 7), dot(*right, "teacher", 7)]
+    drawn.append(words(40, 44, "label", "label strong"))
+    drawn.append(words(440, 44, "teacher", "teacher strong"))
+    for lam, name in ((0, "0"), (0.25, "0.25"), (1, "1"), (4, "4"), (math.inf, "∞")):
+        share = 1.0 if lam == math.inf else lam / (1 + lam)
+        x, _ = between(left, right, share)
+        if 0 < share < 1:
+            drawn.append(dot(x, y, "lambda"))
+        drawn.append(words(x, y + 28, f"λ = {name}", "lambda"))
+        drawn.append(words(x, y + 48, f"{share:.0%}", "small"))
+    drawn.append(words(240, 144, "the teacher's share of the target, λ/(1 + λ)", "small"))
+    return svg(480, 152, *drawn)
+
+
+@drawing
+def one_step() -> str:
+    """A flow from the top down. A text gives its context to the teacher, which is frozen, and to
+    the student. The student's distribution q is compared with the next token, the label, which
+    gives the LM loss, and with the teacher's distribution p, which gives the KD loss. LM plus
+    lambda times KD is one loss, and one gradient goes back, to the student alone."""
+    return svg(
+        480,
+        300,
+        named_box(90, 6, 300, "text: “… print the ans”  →  “wer”"),
+        arrow((100, 42), (60, 84), kind="label"),
+        arrow((240, 42), (240, 82)),
+        arrow((380, 42), (404, 82)),
+        words(92, 72, "next token", "small", "start"),
+        named_box(6, 86, 108, "label\n_y_", "label"),
+        named_box(180, 86, 120, "student\n_q_", "student"),
+        named_box(350, 86, 124, "teacher, frozen\n_p_", "teacher"),
+        arrow((60, 142), (110, 180), kind="label"),
+        arrow((212, 142), (150, 180), kind="student"),
+        arrow((268, 142), (330, 180), kind="student"),
+        arrow((412, 142), (370, 180), kind="teacher"),
+        named_box(50, 182, 150, "LM = −log _q_(_y_)", "label"),
+        named_box(280, 182, 150, "KD = KL(_p_‖_q_)", "teacher"),
+        arrow((125, 218), (190, 254)),
+        arrow((355, 218), (290, 254)),
+        words(344, 248, "× λ", "lambda strong", "start"),
+        named_box(150, 256, 180, "loss = LM + λ · KD"),
+        arrow((240, 256), (240, 146), kind="lambda dashed"),
+        words(248, 172, "one", "small lambda", "start"),
+        words(248, 240, "gradient", "small lambda", "start"),
+    )
+
+
+@drawing
+def mask() -> str:
+    """A row of six tokens. Three belong to the prompt and are grey, with the label minus 100;
+    three belong to the answer and are coloured, with their own labels. Both losses, LM and KD, are
+    taken over the three of the answer and divided by 3."""
+    prompt, answer = ["What", " is", " KL?"], ["It", " is", " …"]
+    drawn = []
+    for i, token in enumerate([*prompt, *answer]):
+        kind = "muted" if i < 3 else "label"
+        x = 10 + 77 * i
+        drawn.append(box(x, 34, 73, 34, kind))
+        drawn.append(words(x + 36, 56, token.strip(), f"code {kind}"))
+        drawn.append(words(x + 36, 90, "−100" if i < 3 else token.strip(), f"code small {kind}"))
+    drawn.append(words(125, 22, "prompt", "muted"))
+    drawn.append(words(356, 22, "answer", "label strong"))
+    drawn.append(words(240, 112, "the labels", "small"))
+    drawn.append(path([(245, 124), (245, 132), (468, 132), (468, 124)]))
+    drawn.append(words(356, 154, "LM and KD: the mean of these _N_ = 3", "small"))
+    drawn.append(words(116, 154, "in neither loss", "small muted"))
+    return svg(480, 164, *drawn)
+
+
+CORNERS = {"label": (70.0, 236.0), "favourite": (410.0, 236.0), "third": (240.0, 24.0)}
+
+
+def in_triangle(label: float, favourite: float, third: float) -> tuple[float, float]:
+    """Where a distribution over three tokens lies."""
+    weights = zip((label, favourite, third), CORNERS.values(), strict=True)
+    pairs = [(w * x, w * y) for w, (x, y) in weights]
+    return sum(x for x, _ in pairs), sum(y for _, y in pairs)
+
+
+@drawing
+def q_star() -> str:
+    """A triangle of all distributions over three tokens; each corner is certain of one token. The
+    label is a corner. The teacher p = 0.6, 0.3, 0.1 is a point inside, near the corner of its
+    favourite. q star lies on the line between them: half of the way at lambda 1, two thirds at 2,
+    nine tenths at 9."""
+    y, p = in_triangle(1, 0, 0), in_triangle(0.3, 0.6, 0.1)
+    drawn = [path([*CORNERS.values(), CORNERS["label"]], "muted"), path([y, p], "thick")]
+    for lam, name in ((1, "λ = 1"), (2, "2"), (9, "9")):
+        x, at = between(y, p, lam / (1 + lam))
+        drawn.append(dot(x, at, "lambda"))
+        drawn.append(words(x, at - 12, name, "small lambda"))
+    drawn += [dot(*y, "label", 7), dot(*p, "teacher", 7)]
+    drawn.append(words(24, 262, "label, 𝟙", "label strong", "start"))
+    drawn.append(words(p[0] + 12, p[1] + 6, "teacher _p_", "teacher strong", "start"))
+    middle = between(y, p, 0.5)
+    drawn.append(words(middle[0], middle[1] + 42, "_q_∗ = (𝟙 + λ_p_)/(1 + λ)", "lambda"))
+    drawn.append(arrow((middle[0], middle[1] + 26), (middle[0], middle[1] + 8), kind="lambda"))
+    drawn.append(words(470, 262, "the teacher's favourite", "small", "end"))
+    drawn.append(words(256, 28, "the third token", "small", "start"))
+    return svg(480, 272, *drawn)
+
+
+@drawing
+def bias_and_variance() -> str:
+    """The truth r is a ring in the middle. Ten dots around it, far and in all directions, are the
+    shares counted in ten samples of labels. The teacher p is one point to the right, always the
+    same distance off. Ten mixtures of a sample with the teacher are a smaller cloud, a little to
+    the right of the truth."""
+    r, p = (150.0, 112.0), (262.0, 84.0)
+    turns = [0.35, 0.95, 1.5, 2.1, 2.8, 3.4, 3.9, 4.6, 5.2, 5.85]
+    lengths = [92, 96, 84, 98, 90, 96, 86, 94, 88, 90]
+    samples = [
+        (r[0] + n * math.cos(a), r[1] + 0.95 * n * math.sin(a))
+        for a, n in zip(turns, lengths, strict=True)
+    ]
+    share = 0.4  # of the teacher: the best for these lengths
+    return svg(
+        480,
+        244,
+        *(dot(*at, "label", 4.5) for at in samples),
+        *(dot(*between(at, p, share), "lambda", 4.5) for at in samples),
+        dot(*p, "teacher", 7),
+        f'<circle cx="{r[0]:g}" cy="{r[1]:g}" r="8" class="line thick"/>',
+        words(r[0] - 14, r[1] - 2, "truth _r_", "strong", "end"),
+        words(p[0] + 16, p[1] + 2, "teacher _p_: one error,", "teacher", "start"),
+        words(p[0] + 16, p[1] + 22, "the same each time", "small teacher", "start"),
+        words(300, 172, "mixtures _q_∗: near", "lambda", "start"),
+        arrow((296, 166), (between(samples[1], p, share)[0] + 10, 150), kind="lambda"),
+        words(r[0], 236, "samples of labels: an error each, around _r_", "label"),
+    )
+
+
+@drawing
+def two_paths() -> str:
+    """Three points: the start, the teacher, and the truth. Two paths leave the start together,
+    towards the teacher. With a constant lambda the path ends on the line between truth and teacher,
+    near the teacher. With falling lambda it turns off and goes on to the truth."""
+    start, p, r = (50.0, 170.0), (250.0, 50.0), (430.0, 170.0)
+    ceiling = between(r, p, 0.8)
+    off = between(start, ceiling, 0.45)
+    bend = between(off, ceiling, 0.8)
+    turn = [
+        between(between(off, bend, i / 20), between(bend, (r[0] - 10, r[1] - 4), i / 20), i / 20)
+        for i in range(21)
+    ]
+    return svg(
+        480,
+        206,
+        path([p, r], "muted dashed"),
+        arrow(start, (ceiling[0] - 8, ceiling[1] + 3), kind="thick teacher"),
+        arrow(*turn, kind="thick lambda"),
+        dot(*start, "", 6),
+        dot(*p, "teacher", 7),
+        dot(*r, "label", 7),
+        dot(*ceiling, "teacher", 5),
+        words(start[0], start[1] + 26, "start"),
+        words(p[0], p[1] - 16, "teacher _p_", "teacher strong"),
+        words(r[0], r[1] + 26, "truth _r_", "label strong"),
+        words(ceiling[0] + 12, ceiling[1] + 2, "constant λ ends here", "small teacher", "start"),
+        words(244, 160, "falling λ goes on", "small lambda"),
+    )
+
+
+@drawing
+def two_states() -> str:
+    """Two sketches of curves over steps. State A, lambda too high: training LM and held-out LM are
+    both flat just below the teacher's level, and the KL to the teacher is near 0. State B, lambda
+    too low for few labels: training LM falls on, held-out LM turns and rises, and the KL to the
+    teacher rises with it."""
+    drawn = []
+    for x, title, cure in (
+        (8, "A: at the teacher's level", "lower λ"),
+        (250, "B: learning few labels by heart", "raise λ, or stop earlier"),
+    ):
+        drawn.append(words(x + 111, 20, title, "strong small"))
+        drawn.append(path([(x + 6, 36), (x + 6, 170), (x + 216, 170)]))
+        drawn.append(path([(x + 6, 92), (x + 216, 92)], "muted dashed"))
+        if x == 8:
+            drawn.append(path(curve(x, lambda s: 82 + 48 * falling(s, 9)), "student thick"))
+            drawn.append(path(curve(x, lambda s: 78 + 50 * falling(s, 9)), "label dashed"))
+            drawn.append(path(curve(x, lambda s: 4 + 70 * falling(s, 9)), "teacher"))
+            drawn.append(words(x + 130, 112, "LM, both", "small student", "start"))
+            drawn.append(words(x + 130, 156, "KL to teacher", "small teacher", "start"))
+        else:
+            drawn.append(
+                path(curve(x, lambda s: 84 + 46 * falling(s, 14) + 40 * s * s), "student thick")
+            )
+            drawn.append(path(curve(x, lambda s: 24 + 106 * falling(s, 2.6)), "label dashed"))
+            drawn.append(path(curve(x, lambda s: 8 + 60 * falling(s, 14) + 44 * s * s), "teacher"))
+            drawn.append(words(x + 124, 58, "held-out LM", "small student"))
+            drawn.append(words(x + 92, 105, "training LM", "small label", "start"))
+            drawn.append(words(x + 216, 163, "KL to teacher", "small teacher", "end"))
+        drawn.append(words(x + 111, 192, cure, "strong small lambda"))
+    return svg(480, 200, *drawn)
