@@ -4,6 +4,8 @@ A student language model learns from a teacher's distribution and from the label
 minimising LM loss + λ·KD loss. ``__all__`` is the public API.
 """
 
+from kdlab.batches import collate
+from kdlab.config import History, TrainConfig
 from kdlab.data import Corpus, PackedDataset, load_corpus, train_tokenizer
 from kdlab.divergences import (
     DIVERGENCES,
@@ -17,6 +19,7 @@ from kdlab.divergences import (
 from kdlab.evaluate import Calibration, Evaluation, evaluate, perplexity
 from kdlab.fused import LinearCombinedObjective
 from kdlab.generation import generate
+from kdlab.ingredients import Ingredients, trained_teacher
 from kdlab.models import (
     PRESETS,
     KeyValues,
@@ -26,16 +29,10 @@ from kdlab.models import (
     every_nth_layer,
     logits_of,
 )
-from kdlab.objective import CombinedObjective, ObjectiveOutput
-from kdlab.runs import (
-    Bench,
-    Recipe,
-    cache_teacher,
-    distill,
-    evaluate_run,
-    load_student,
-    trained_teacher,
-)
+from kdlab.objective import CombinedObjective, Objective, ObjectiveOutput
+from kdlab.recipes import Recipe
+from kdlab.runs import cache_teacher, distill, evaluate_run
+from kdlab.saving import load_student
 from kdlab.schedules import (
     ConstantLambda,
     CosineLambda,
@@ -48,13 +45,20 @@ from kdlab.schedules import (
     make_schedule,
 )
 from kdlab.sweeps import Interval, Sweep, SweepResults
-from kdlab.teachers import LiveTeacher, TopK, TopKTeacher, write_topk_store
-from kdlab.trainer import DistillationTrainer, History, TrainConfig
+from kdlab.teachers import (
+    AdaptersOffTeacher,
+    LiveTeacher,
+    Teacher,
+    TopKTeacher,
+    write_topk_store,
+)
+from kdlab.topk import TopK
+from kdlab.trainer import DistillationTrainer
 
 __all__ = [
     "DIVERGENCES",
     "PRESETS",
-    "Bench",
+    "AdaptersOffTeacher",
     "Calibration",
     "CombinedObjective",
     "ConstantLambda",
@@ -64,12 +68,14 @@ __all__ = [
     "Evaluation",
     "ExponentialLambda",
     "History",
+    "Ingredients",
     "Interval",
     "KeyValues",
     "LambdaSchedule",
     "LinearCombinedObjective",
     "LinearLambda",
     "LiveTeacher",
+    "Objective",
     "ObjectiveOutput",
     "PackedDataset",
     "PlateauLambda",
@@ -77,6 +83,7 @@ __all__ = [
     "Recipe",
     "Sweep",
     "SweepResults",
+    "Teacher",
     "TinyGPT",
     "TinyGPTConfig",
     "TopK",
@@ -84,6 +91,7 @@ __all__ = [
     "TrainConfig",
     "WarmupStableDecayLambda",
     "cache_teacher",
+    "collate",
     "count_parameters",
     "distill",
     "evaluate",
