@@ -1,19 +1,33 @@
 from . import (
+    batches,
+    checkpoints,
+    config,
     data,
+    devices,
     divergences,
     evaluation,
     fused,
     generation,
+    heads,
+    ingredients,
     models,
+    modes,
     objective,
     plots,
+    pretrained,
+    recipes,
     runs,
+    saving,
     schedules,
     sweeps,
     teachers,
+    topk,
+    topk_file,
     trainer,
     widgets,
 )
+from .batches import collate
+from .config import History, TrainConfig
 from .data import Corpus, PackedDataset, load_corpus, train_tokenizer
 from .divergences import (
     DIVERGENCES,
@@ -27,6 +41,7 @@ from .divergences import (
 from .evaluation import Calibration, Evaluation, evaluate, perplexity
 from .fused import LinearCombinedObjective
 from .generation import generate
+from .ingredients import Ingredients, trained_teacher
 from .models import (
     PRESETS,
     KeyValues,
@@ -36,16 +51,10 @@ from .models import (
     every_nth_layer,
     logits_of,
 )
-from .objective import CombinedObjective, ObjectiveOutput
-from .runs import (
-    Bench,
-    Recipe,
-    cache_teacher,
-    distill,
-    evaluate_run,
-    load_student,
-    trained_teacher,
-)
+from .objective import CombinedObjective, Objective, ObjectiveOutput
+from .recipes import Recipe
+from .runs import cache_teacher, distill, evaluate_run
+from .saving import load_student
 from .schedules import (
     ConstantLambda,
     CosineLambda,
@@ -58,15 +67,22 @@ from .schedules import (
     make_schedule,
 )
 from .sweeps import Interval, Sweep, SweepResults
-from .teachers import LiveTeacher, TopK, TopKTeacher, write_topk_store
-from .trainer import DistillationTrainer, History, TrainConfig
+from .teachers import (
+    AdaptersOffTeacher,
+    LiveTeacher,
+    Teacher,
+    TopKTeacher,
+    write_topk_store,
+)
+from .topk import TopK
+from .trainer import DistillationTrainer
 
 __version__: str
 
 __all__ = [
     "DIVERGENCES",
     "PRESETS",
-    "Bench",
+    "AdaptersOffTeacher",
     "Calibration",
     "CombinedObjective",
     "ConstantLambda",
@@ -76,12 +92,14 @@ __all__ = [
     "Evaluation",
     "ExponentialLambda",
     "History",
+    "Ingredients",
     "Interval",
     "KeyValues",
     "LambdaSchedule",
     "LinearCombinedObjective",
     "LinearLambda",
     "LiveTeacher",
+    "Objective",
     "ObjectiveOutput",
     "PackedDataset",
     "PlateauLambda",
@@ -89,6 +107,7 @@ __all__ = [
     "Recipe",
     "Sweep",
     "SweepResults",
+    "Teacher",
     "TinyGPT",
     "TinyGPTConfig",
     "TopK",
@@ -96,6 +115,7 @@ __all__ = [
     "TrainConfig",
     "WarmupStableDecayLambda",
     "cache_teacher",
+    "collate",
     "count_parameters",
     "distill",
     "evaluate",

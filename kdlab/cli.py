@@ -119,7 +119,7 @@ def distill(
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
     with _errors_in_a_sentence(resumes=True):
-        from kdlab.runs import Recipe
+        from kdlab.recipes import Recipe
         from kdlab.runs import distill as run
 
         recipe = Recipe(
@@ -216,7 +216,7 @@ def cache_teacher(
     The same call goes on where an interrupted one stopped.
     """
     with _errors_in_a_sentence():
-        from kdlab.runs import Recipe
+        from kdlab.recipes import Recipe
         from kdlab.runs import cache_teacher as run
 
         recipe = Recipe(
@@ -251,7 +251,7 @@ def plot(
     """Draw a run's losses, or compare several runs on validation text."""
     with _errors_in_a_sentence():
         from kdlab import plots
-        from kdlab.trainer import History
+        from kdlab.config import History
 
         histories = {run.name: History.read(run / "metrics.jsonl") for run in runs}
         if show == "training":

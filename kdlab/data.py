@@ -176,8 +176,8 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
 class PackedDataset(Dataset):
     """Documents as one stream of tokens, cut into blocks of equal length.
 
-    Each item is ``{"input_ids": [T], "labels": [T], "index": []}``, the labels equal to the ids:
-    the trainer does the shifting. Documents end with the end-of-text token. What is left at the end
+    Each item is ``{"input_ids": [T], "labels": [T]}``, the labels equal to the ids: the trainer
+    does the shifting. Documents end with the end-of-text token. What is left at the end
     of the stream and fills no block is dropped.
 
     Args:
@@ -231,7 +231,7 @@ class PackedDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         block = self.blocks[index]
-        return {"input_ids": block, "labels": block, "index": torch.tensor(index)}
+        return {"input_ids": block, "labels": block}
 
 
 def cache_dir() -> Path:

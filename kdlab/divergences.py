@@ -303,6 +303,17 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
     return _KERNELS[function](**options)
 
 
+def is_infinite_without_tail(divergence: Divergence) -> bool:
+    """Whether a divergence is infinite where the teacher gives nothing and the student something.
+
+    Known of the divergences of this module; False for any other.
+    """
+    try:
+        return kernel_of(divergence) is _reverse_kl
+    except ValueError:
+        return False
+
+
 def _weigh(weight: Tensor, x: Tensor) -> Tensor:
     """weight · x, and 0 wherever the weight is 0, even where x is infinite or undefined."""
     return torch.where(weight == 0, 0.0, weight * x)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from torch.utils.data import Dataset, default_collate
+from torch import Tensor
+from torch.utils.data import Dataset
 
-from kdlab.divergences import forward_kl, reverse_kl
-from kdlab.models import logits_of, model_inputs
+from kdlab.batches import check_causal, check_rows, collate, model_inputs
+from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
+from kdlab.fused import gathered
+from kdlab.heads import find_head, without_head
+from kdlab.models import logits_of
+from kdlab.modes import in_evaluation_mode
+from kdlab.teachers import Teacher
 
 __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
 
 BINS = 15  # of equal width, as in Guo et al. 2017
+CHUNK = {"cpu": 2**21, "cuda": 2**26}  # logits of each model that exist at once
 
 
 @dataclass(frozen=True)
@@ -87,26 +96,33 @@ class Evaluation:
 def evaluate(
     student: nn.Module,
     data: Dataset,
-    teacher: nn.Module | None = None,
+    teacher: nn.Module | Teacher | None = None,
     *,
     batch_size: int = 32,
     ignore_index: int = -100,
+    match_vocab: str = "error",
 ) -> Evaluation:
     """Measure a student on every position of a data set, beside its teacher if there is one.
 
+    Logits exist for a few positions at a time: they are made from hidden states, or, where a model
+    shows no head, taken from its own logits of one batch.
+
     Args:
         student: any causal language model.
-        data: items ``{"input_ids": [T], "labels": [T]}``, labels not shifted.
-        teacher: another, over the same vocabulary. Both are measured in evaluation mode, and their
-            modes restored.
-        batch_size: sequences at a time; the result does not depend on it.
+        data: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted.
+        teacher: another model, over the same vocabulary; or a teacher that gives logits for any
+            text. Both models are measured in evaluation mode, and their modes restored.
+        batch_size: rows at a time; the result does not depend on it.
         ignore_index: positions with this label are left out.
+        match_vocab: ``"error"``, or ``"truncate"`` to compare the first min(V, V') entries of the
+            two vocabularies, as :class:`kdlab.CombinedObjective` does.
 
     Returns:
         Means in nats per position; those about the teacher are None without one.
 
     Raises:
-        ValueError: no position of the data has a label.
+        ValueError: no position of the data has a label, the vocabularies differ, a model is no
+            causal language model, or the teacher gives likeliest tokens instead of logits.
 
     >>> from kdlab import TinyGPT
     >>> data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}]
@@ -115,39 +131,22 @@ def evaluate(
     >>> result.positions
     7
     """
+    check_rows(data, "data", ignore_index=ignore_index)
+    models = [m for m in (student, teacher) if isinstance(m, nn.Module)]
+    asked = [_Asked(model) for model in (student, teacher) if model is not None]
     device = next(student.parameters()).device
-    models = [student] if teacher is None else [student, teacher]
-    modes = [model.training for model in models]
-    for model in models:
-        model.eval()
-    # lm, teacher lm, both KLs, agreement, positions: summed in float64 on the device, read once.
-    sums = torch.zeros(6, dtype=torch.float64, device=device)
-    bins = torch.zeros(3, BINS, dtype=torch.float64, device=device)  # count, confidence, right
-    for start in range(0, len(data), batch_size):
-        items = [data[i] for i in range(start, min(start + batch_size, len(data)))]
-        batch = {key: value.to(device) for key, value in default_collate(items).items()}
-        labels = batch["labels"][:, 1:]
-        counts = labels != ignore_index
-        labels = labels[counts]
-        q = logits_of(student, **model_inputs(batch))[:, :-1][counts].float()  # (N, V)
-        sums[0] += F.cross_entropy(q, labels, reduction="sum")
-        confidence, likeliest = q.softmax(-1).max(-1)
-        place = (confidence * BINS).long().clamp_max(BINS - 1)
-        for row, value in zip(bins, (1.0, confidence, likeliest == labels), strict=True):
-            row.index_add_(0, place, torch.zeros_like(row[place]) + value)
-        if teacher is not None:
-            p = logits_of(teacher, **model_inputs(batch))[:, :-1][counts].float()
-            sums[1] += F.cross_entropy(p, labels, reduction="sum")
-            sums[2] += forward_kl(q, p).sum()
-            sums[3] += reverse_kl(q, p).sum()
-            sums[4] += (likeliest == p.argmax(-1)).sum()
-        sums[5] += labels.numel()
-    for model, mode in zip(models, modes, strict=True):
-        model.train(mode)
+    parts = []
+    with in_evaluation_mode(*models):
+        for start in range(0, len(data), batch_size):
+            rows = [data[i] for i in range(start, min(start + batch_size, len(data)))]
+            batch = collate(rows, ignore_index=ignore_index)
+            batch = {key: value.to(device) for key, value in batch.items()}
+            found = [model.about(batch) for model in asked]
+            parts += _measured(found, batch, ignore_index, match_vocab)
+    # Summed in float64, which some devices lack; read once, for a GPU would wait each time.
+    sums, bins = (torch.stack(each).cpu().double().sum(0) for each in zip(*parts, strict=True))
 
     lm, *beside_teacher, positions = sums.tolist()
-    if positions == 0:
-        raise ValueError(f"no position has a label other than {ignore_index}: nothing to measure")
     count, confidence, right = bins
     calibration = Calibration(
         tuple((confidence / count.clamp_min(1)).tolist()),
@@ -156,6 +155,89 @@ def evaluate(
     )
     means = [] if teacher is None else [total / positions for total in beside_teacher]
     return Evaluation(lm / positions, int(positions), calibration, *means)
+
+
+class _Asked:
+    """A model, or a teacher, that is asked without its head where that says the same."""
+
+    def __init__(self, source: nn.Module | Teacher):
+        if hasattr(source, "targets"):
+            self.ask, head = source.targets, getattr(source, "head", None)
+        else:
+            check_causal(source)
+            self.ask = lambda batch: logits_of(source, **model_inputs(source, batch))
+            head = find_head(source)
+        self.head = head if isinstance(head, nn.Linear) else None
+
+    def about(self, batch: Mapping[str, Tensor]) -> _Rows:
+        """What it says about the positions of a batch that have a next token."""
+        if self.head is not None:
+            hidden = without_head(lambda: self.ask(batch), self.head)
+            if isinstance(hidden, Tensor):
+                weight, bias = gathered(self.head.weight), self.head.bias
+                return _Rows(hidden, weight, None if bias is None else gathered(bias))
+            self.head = None  # nothing was changed: it is asked again, and from now on, as it is
+        logits = self.ask(batch)
+        if not isinstance(logits, Tensor):
+            raise ValueError(
+                f"the teacher gave {type(logits).__name__}; to measure the distance from it takes "
+                "its logits"
+            )
+        return _Rows(logits)
+
+
+class _Rows(NamedTuple):
+    """Logits, or what they are made of."""
+
+    rows: Tensor  # [B, T or T − 1, V], or hidden states [B, T or T − 1, d]
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+
+    @property
+    def entries(self) -> int:
+        return self.rows.shape[-1] if self.weight is None else len(self.weight)
+
+    def logits(self, row: Tensor, column: Tensor, entries: int) -> Tensor:
+        """Those of some positions ``[N, V]``, of the first entries of the vocabulary."""
+        found = self.rows[row, column]
+        if self.weight is None:
+            return found[:, :entries].float()
+        weight = self.weight[:entries].to(found.dtype)
+        bias = None if self.bias is None else self.bias[:entries].to(found.dtype)
+        return F.linear(found, weight, bias).float()
+
+
+def _measured(
+    models: list[_Rows], batch: Mapping[str, Tensor], ignore_index: int, match_vocab: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Sums over a few positions at a time: the seven numbers, and the bins."""
+    labels = batch["labels"][:, 1:]
+    row, column = (labels != ignore_index).nonzero(as_tuple=True)
+    labels = labels[row, column]
+    entries = min(model.entries for model in models)
+    if match_vocab != "truncate" and len(models) == 2:
+        check_vocabularies(*(model.entries for model in models))
+    size = max(1, CHUNK.get(labels.device.type, CHUNK["cuda"]) // entries)
+    for start in range(0, len(labels), size):
+        at = slice(start, start + size)
+        y = labels[at]
+        logits = [model.logits(row[at], column[at], entries) for model in models]
+        q = logits[0]
+        confidence, likeliest = q.softmax(-1).max(-1)
+        terms = [F.cross_entropy(q, y, reduction="sum")]
+        if len(logits) == 2:
+            p = logits[1]
+            terms.append(F.cross_entropy(p, y, reduction="sum"))
+            terms += [forward_kl(q, p).sum(), reverse_kl(q, p).sum()]
+            terms.append((likeliest == p.argmax(-1)).sum())
+        else:
+            terms += [torch.zeros_like(terms[0])] * 4
+        terms.append(torch.full_like(terms[0], len(y)))
+        place = (confidence * BINS).long().clamp_max(BINS - 1)
+        bins = q.new_zeros(3, BINS)
+        for line, value in zip(bins, (1.0, confidence, likeliest == y), strict=True):
+            line.index_add_(0, place, torch.zeros_like(confidence) + value)
+        yield torch.stack([term.float() for term in terms]), bins
 
 
 def perplexity(model: nn.Module, data: Dataset, *, batch_size: int = 32) -> float:

@@ -18,12 +18,19 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, Partial
 
 from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of
-from kdlab.objective import CombinedObjective, ObjectiveOutput, check_labels, count_items
-from kdlab.teachers import TopK
+from kdlab.objective import (
+    CombinedObjective,
+    Objective,
+    ObjectiveOutput,
+    count_items,
+    counted,
+)
+from kdlab.topk import TopK
 
-__all__ = ["LinearCombinedObjective"]
+__all__ = ["LinearCombinedObjective", "linear_twin"]
 
 Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 """A linear layer; or its weight ``[V, d]``; or its weight and its bias ``[V]``."""
@@ -111,7 +118,10 @@ class LinearCombinedObjective(CombinedObjective):
         weight, bias = _read_head("student", student_hidden, student_head)
         teacher = None
         if isinstance(teacher_hidden, TopK):
-            teacher_hidden.check((*student_hidden.shape[:-1], len(weight)))
+            if self.match_vocab == "truncate":
+                size = min(len(weight), teacher_hidden.vocabulary or len(weight))
+                weight, bias = weight[:size], None if bias is None else bias[:size]
+                teacher_hidden = teacher_hidden.within(size)
         elif teacher_hidden is not None:
             teacher = _read_head("teacher", teacher_hidden, teacher_head)
             if teacher_hidden.shape[:-1] != student_hidden.shape[:-1]:
@@ -130,10 +140,10 @@ class LinearCombinedObjective(CombinedObjective):
         # Ignored positions are dropped before any product, so that whatever stands there (padding,
         # NaN) costs nothing and can reach neither the loss nor the gradient.
         logits_shape = (*student_hidden.shape[:-1], len(weight))
-        counts = check_labels(labels, logits_shape, self.ignore_index)
+        counts = counted(labels, logits_shape, self.ignore_index)
         labels = labels[counts].long()
         if isinstance(teacher_hidden, TopK):
-            teacher = teacher_hidden[counts]
+            teacher = self._checked(teacher_hidden, logits_shape, counts)
         elif teacher is not None:
             teacher = teacher_hidden[counts], *teacher
         num_items, divisor = count_items(num_items, len(labels))
@@ -150,6 +160,34 @@ class LinearCombinedObjective(CombinedObjective):
             student_hidden[counts], weight, bias, teacher, labels, work, self.combine
         )
         return ObjectiveOutput(loss, lm_loss, kd_loss, num_items)
+
+    def linear_twin(self) -> LinearCombinedObjective:
+        """Itself: it needs no logits."""
+        return self
+
+
+def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
+    """The same objective from hidden states; or, in words, why there is none.
+
+    Exactly a :class:`CombinedObjective` is exchanged, with a divergence that has a closed-form
+    gradient. A subclass may change anything, so it must offer its twin itself, by a method
+    ``linear_twin()`` of its own class.
+    """
+    kind = type(objective)
+    if "linear_twin" in vars(kind):
+        return objective.linear_twin()
+    if kind is not CombinedObjective:
+        return f"{kind.__name__} offers no linear_twin() of its own"
+    replaced = [name for name in vars(objective) if hasattr(CombinedObjective, name)]
+    if replaced:
+        return f"{', '.join(replaced)} of this objective was replaced"
+    options = ("lam", "temperature", "form", "scale_by_temperature", "ignore_index", "match_vocab")
+    try:
+        return LinearCombinedObjective(
+            objective.divergence, **{name: getattr(objective, name) for name in options}
+        )
+    except ValueError as error:  # its divergence has no kernel
+        return str(error).partition(";")[0]
 
 
 class _Work(NamedTuple):
@@ -351,6 +389,7 @@ def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor |
             f"{type(head).__name__}. For a head that does anything else, use CombinedObjective "
             "on its logits."
         )
+    weight, bias = gathered(weight), None if bias is None else gathered(bias)
     for name, x in (("hidden", hidden), ("head's weight", weight)):
         if not x.is_floating_point():
             raise ValueError(f"{whose}_{name} must be floating point, got {x.dtype}")
@@ -367,6 +406,29 @@ def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor |
         dtype = torch.get_autocast_dtype(hidden.device.type)
         weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
     return weight, bias
+
+
+def gathered(weight: Tensor) -> Tensor:
+    """A weight that FSDP shards over processes, whole; any other as it is.
+
+    Its gradient is the mean over the processes, as that of data parallelism is.
+    """
+    if not isinstance(weight, DTensor):
+        return weight
+    mesh = weight.device_mesh
+    whole = weight.full_tensor(grad_placements=[Partial()] * mesh.ndim)  # gradients are added up
+    return _ScaledGradient.apply(whole, 1 / mesh.size())
+
+
+class _ScaledGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scale):
+        ctx.scale = scale
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        return upstream * ctx.scale, None
 
 
 def _chunk_size(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
+import warnings
 from typing import Any
 
 import torch
 import torch.nn as nn
 from torch import Tensor
 
+from kdlab.batches import check_causal, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
+from kdlab.modes import in_evaluation_mode
 
 __all__ = ["continued", "generate"]
 
@@ -22,13 +24,14 @@ def generate(
     *,
     temperature: float = 1.0,
     top_k: int | None = None,
+    end_of_text: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Continue token sequences with tokens drawn from a model.
 
-    A :class:`kdlab.TinyGPT` or a Hugging Face model reads each token once and keeps its keys and
-    values; any other model reads the whole text again for every token. Rows have equal lengths and
-    no padding, as in packed text, and go on past an end-of-text token.
+    A :class:`kdlab.TinyGPT` or a Hugging Face model reads each token once and keeps what it needs
+    of the text; any other model reads the whole text again for every token. Rows have equal lengths
+    and no padding.
 
     Args:
         model: any causal language model. It writes in evaluation mode; its mode is restored.
@@ -36,6 +39,8 @@ def generate(
         new_tokens: how many to add to each row.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
         top_k: draw from the k likeliest tokens only; None from all.
+        end_of_text: a row that has written this token writes nothing but it from then on, and all
+            stop when all have; None goes on past it, as packed text does.
         generator: of the draws, on the device of ``input_ids``; None is torch's own.
 
     Returns:
@@ -57,12 +62,10 @@ def generate(
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
-    if getattr(getattr(model, "config", None), "is_encoder_decoder", False):
-        raise ValueError(f"{type(model).__name__} has an encoder: it does not go on with a text")
-    was_training, past = model.training, None
-    model.eval()
-    try:
-        for _ in range(new_tokens):
+    check_causal(model)
+    past, ended = None, torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
+    with in_evaluation_mode(model):
+        for left in range(new_tokens, 0, -1):
             logits, past = _after(input_ids, model, past)
             logits = logits.float()
             if top_k is not None and top_k < logits.shape[-1]:
@@ -74,9 +77,12 @@ def generate(
             else:
                 p = (logits / temperature).softmax(-1)
                 token = torch.multinomial(p, 1, generator=generator)
+            if end_of_text is not None:
+                token = token.masked_fill(ended, end_of_text)
+                ended = token == end_of_text
+                if ended.all():
+                    return torch.cat([input_ids, token.expand(-1, left)], dim=1)
             input_ids = torch.cat([input_ids, token], dim=1)
-    finally:
-        model.train(was_training)
     return input_ids
 
 
@@ -89,17 +95,39 @@ def _after(input_ids: Tensor, model: nn.Module, past: Any) -> tuple[Tensor, Any]
     if isinstance(model, TinyGPT):
         past = past or KeyValues()
         return model(new, past)[:, -1], past
-    if "past_key_values" in inspect.signature(model.forward).parameters:
-        output = model(new, past_key_values=past, use_cache=True)
-        return output.logits[:, -1], getattr(output, "past_key_values", None)
+    takes, _ = forward_takes(model)
+    if "use_cache" in takes:
+        output = model(new, use_cache=True, **(past or {}))
+        # It is called past_key_values, cache_params or cache: what it returns, and takes again.
+        kept = {name: getattr(output, name, None) for name in CACHES if name in takes}
+        kept = {name: value for name, value in kept.items() if value is not None}
+        if not kept and past is None:
+            warnings.warn(
+                f"{type(model).__name__} keeps nothing of the text: it reads all of it again for "
+                "each token",
+                stacklevel=3,
+            )
+        return output.logits[:, -1], kept or None
     return logits_of(model, input_ids)[:, -1], None
+
+
+CACHES = ("past_key_values", "cache_params", "cache")
+
+
+def end_of_text_of(model: nn.Module) -> int | None:
+    """The token that ends a text, if a model's configuration says so."""
+    end = getattr(getattr(model, "config", None), "eos_token_id", None)
+    return end[0] if isinstance(end, list | tuple) else end
 
 
 def continued(
     model: nn.Module,
-    prompts: Tensor,
+    texts: Tensor,
     length: int,
     *,
+    prompt_tokens: int | None = None,
+    attention_mask: Tensor | None = None,
+    end_of_text: int | None = None,
     ignore_index: int = -100,
     generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
@@ -107,27 +135,49 @@ def continued(
 
     Args:
         model: any causal language model.
-        prompts: ``[B, T]`` token ids.
-        length: tokens of each sequence, the prompt included; more than T.
-        ignore_index: the label of the prompt's tokens.
-        generator: of the draws, on the device of ``prompts``.
+        texts: ``[B, T]`` token ids.
+        length: tokens of each sequence, the prompt included.
+        prompt_tokens: of each text, its first ones; None takes all of it.
+        attention_mask: ``[B, T]``, 0 where a text is padded, on either side.
+        end_of_text: the token that ends a text; by default that of the model's configuration, if it
+            has one. What comes after it does not count.
+        ignore_index: the label of tokens that do not count.
+        generator: of the draws, on the device of ``texts``.
 
     Returns:
-        ``{"input_ids": [B, length], "labels": [B, length]}``, labels not shifted.
+        ``{"input_ids": [B, length], "labels": [B, length]}``, labels not shifted; with an
+        ``attention_mask`` where rows end before others.
 
     Raises:
-        ValueError: the prompts leave nothing to write.
+        ValueError: the prompts leave nothing to write, or a text is empty.
 
     >>> copier = nn.Embedding(5, 5, _weight=1e4 * torch.eye(5))
     >>> continued(copier, torch.tensor([[1, 3]]), 4)["labels"]
     tensor([[-100, -100,    3,    3]])
     """
-    prompt_tokens = prompts.shape[1]
-    if prompt_tokens >= length:
+    if end_of_text is None:
+        end_of_text = end_of_text_of(model)
+    there = torch.ones_like(texts) if attention_mask is None else attention_mask
+    sizes = there.sum(-1).clamp_max(prompt_tokens or texts.shape[1]).tolist()
+    if min(sizes) == 0:
+        raise ValueError("a text is empty: its attention_mask is 0 everywhere")
+    if max(sizes) >= length:
         raise ValueError(
-            f"prompt_tokens {prompt_tokens} leave nothing to write in sequences of {length} tokens"
+            f"prompt_tokens {max(sizes)} leave nothing to write in sequences of {length} tokens"
         )
-    text = generate(model, prompts, length - prompt_tokens, generator=generator)
-    labels = text.clone()
-    labels[:, :prompt_tokens] = ignore_index
-    return {"input_ids": text, "labels": labels}
+    ids = texts.new_zeros(len(texts), length)
+    labels = torch.full_like(ids, ignore_index)
+    mask = torch.zeros_like(ids)
+    for size in sorted(set(sizes)):  # prompts of one length together: nothing is padded
+        rows = [i for i, n in enumerate(sizes) if n == size]
+        prompts = torch.stack([texts[i][there[i].bool()][:size] for i in rows])
+        text = generate(model, prompts, length - size, end_of_text=end_of_text, generator=generator)
+        written = torch.ones_like(text)
+        if end_of_text is not None:
+            ends = (text[:, size:] == end_of_text).long()
+            written[:, size:] = (ends.cumsum(-1) - ends == 0).long()  # the first end itself counts
+        ids[rows], mask[rows] = text * written, written
+        counts = written.bool() & (torch.arange(length, device=ids.device) >= size)
+        labels[rows] = text.masked_fill(~counts, ignore_index)
+    batch = {"input_ids": ids, "labels": labels}
+    return batch if mask.all() else batch | {"attention_mask": mask}

@@ -7,8 +7,6 @@ small enough to train on a laptop and to hold in the head.
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -49,9 +47,6 @@ class TinyGPTConfig:
         if self.d_model % self.n_head:
             raise ValueError(f"d_model {self.d_model} must be a multiple of n_head {self.n_head}")
 
-
-LAYER = re.compile(r"((?:model\.layers|blocks)\.)(\d+)(\..+)")
-"""Where the number of a layer is in a parameter's name."""
 
 PRESETS: dict[str, TinyGPTConfig] = {
     "tiny-teacher": TinyGPTConfig(n_layer=4, n_head=4, d_model=128),
@@ -96,18 +91,25 @@ class TinyGPT(nn.Module):
                 nn.init.normal_(out.weight, std=0.02 / (2 * config.n_layer) ** 0.5)
         self.lm_head.weight = self.token_embedding.weight  # tied
 
-    def hidden(self, input_ids: Tensor, past: KeyValues | None = None) -> Tensor:
+    def hidden(
+        self,
+        input_ids: Tensor,
+        past: KeyValues | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
         """The last hidden states, before the head.
 
         Args:
             input_ids: ``[B, T]`` token ids; with those of the past at most ``block_size``.
             past: what was read before these tokens; they are added to it.
+            attention_mask: ``[B, T]``, 0 where a row is padded: no token sees that, and positions
+                are counted without it. It cannot be given with a past.
 
         Returns:
             ``[B, T, d_model]``.
 
         Raises:
-            ValueError: the sequences are longer than ``block_size``.
+            ValueError: the sequences are longer than ``block_size``, or a mask comes with a past.
         """
         start = 0 if past is None else past.length
         end = start + input_ids.shape[-1]
@@ -116,16 +118,29 @@ class TinyGPT(nn.Module):
                 f"sequences of {end} tokens do not fit a model with block_size "
                 f"{self.config.block_size}"
             )
-        positions = torch.arange(start, end, device=input_ids.device)
+        positions, sees = torch.arange(start, end, device=input_ids.device), None
+        if attention_mask is not None:
+            if past is not None:
+                raise ValueError("attention_mask cannot be given with a past")
+            there = attention_mask.bool()
+            positions = (there.long().cumsum(-1) - 1).clamp_min(0)
+            earlier = torch.ones(end, end, dtype=torch.bool, device=there.device).tril()
+            # Padding sees itself: a softmax over nothing is undefined.
+            sees = (earlier & there[:, None, None, :]) | earlier & earlier.T
         x = self.token_embedding(input_ids) + self.position_embedding(positions)  # (B, T, d)
         x = self.dropout(x)
         for block in self.blocks:
-            x = block(x, past)
+            x = block(x, past, sees)
         return self.norm(x)
 
-    def forward(self, input_ids: Tensor, past: KeyValues | None = None) -> Tensor:
+    def forward(
+        self,
+        input_ids: Tensor,
+        past: KeyValues | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
         """Next-token logits ``[B, T, V]`` for token ids ``[B, T]``; [:, t] predicts token t + 1."""
-        return self.lm_head(self.hidden(input_ids, past))
+        return self.lm_head(self.hidden(input_ids, past, attention_mask))
 
 
 class KeyValues:
@@ -171,8 +186,10 @@ class Block(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, past: KeyValues | None = None) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), past))
+    def forward(
+        self, x: Tensor, past: KeyValues | None = None, sees: Tensor | None = None
+    ) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), past, sees))
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
@@ -185,16 +202,17 @@ class CausalSelfAttention(nn.Module):
         self.qkv = nn.Linear(config.d_model, 3 * config.d_model)
         self.out = nn.Linear(config.d_model, config.d_model)
 
-    def forward(self, x: Tensor, past: KeyValues | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, past: KeyValues | None = None, sees: Tensor | None = None
+    ) -> Tensor:
         batch, length, d = x.shape
         heads = self.qkv(x).view(batch, length, 3, self.n_head, d // self.n_head)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, nh, T, d/nh)
-        sees = None
         if past is not None:
             k, v = past.extended(self, k, v)
             sees = torch.ones(length, k.shape[2], dtype=torch.bool, device=x.device)
             sees = sees.tril(k.shape[2] - length)  # what came before, all of the past included
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=sees, is_causal=past is None)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=sees, is_causal=sees is None)
         return self.out(y.transpose(1, 2).reshape(batch, length, d))
 
 
@@ -225,57 +243,6 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
     return logits
 
 
-class Body(nn.Module):
-    """A model without its head: called as the model is, it returns the last hidden states.
-
-    Made by :func:`split_head`. All parameters of the model are parameters of its body, the head's
-    included, so that it can stand for the model wherever parameters are counted or synchronised.
-    """
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, **inputs: Tensor) -> Tensor:
-        """``[B, T, d]`` for token ids ``[B, T]``."""
-        if hasattr(self.model, "hidden"):
-            return self.model.hidden(input_ids, **inputs)
-        return self.model.base_model(input_ids, **inputs).last_hidden_state
-
-
-@torch.no_grad()
-def split_head(model: nn.Module, input_ids: Tensor) -> tuple[Body, nn.Linear] | None:
-    """A model as a body and a linear head, if that is what it is.
-
-    Args:
-        model: a :class:`TinyGPT`, a Hugging Face causal language model, or any module with a
-            ``hidden`` method and an ``lm_head``.
-        input_ids: ``[B, T]`` token ids on which the parts are compared with the whole.
-
-    Returns:
-        The two parts; None if the model does not show them, or does more to its logits than to
-        multiply hidden states by a head (a soft cap, a scale).
-    """
-    if hasattr(model, "hidden"):
-        head = getattr(model, "lm_head", None)
-    else:
-        head = getattr(model, "get_output_embeddings", lambda: None)()
-        if getattr(model, "base_model", model) is model:
-            return None
-    if not isinstance(head, nn.Linear):
-        return None
-    body, was_training = Body(model), model.training
-    # Made large on their way, logits show a soft cap that is the identity for small ones.
-    enlarge = head.register_forward_hook(lambda head, inputs, logits: 1e3 * logits)
-    model.eval()
-    whole, parts = logits_of(model, input_ids), head(body(input_ids))
-    model.train(was_training)
-    enlarge.remove()
-    if whole.shape != parts.shape or not torch.allclose(whole, parts, rtol=1e-3, atol=1e-2):
-        return None
-    return body, head
-
-
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     """A smaller model of the same kind: each nth layer of a model, the last of each n.
 
@@ -283,8 +250,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     its teacher from the first step on.
 
     Args:
-        model: a :class:`TinyGPT`, or a Hugging Face causal language model whose layers are in
-            ``model.layers``, as those of the Llama and Qwen families are.
+        model: a :class:`TinyGPT`, or a Hugging Face causal language model whose layers are in one
+            list, as those of nearly all are.
         n: at least 1; at most the number of layers.
 
     Returns:
@@ -298,9 +265,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
     2
     """
-    state = model.state_dict()
-    found = [LAYER.match(name) for name in state]
-    total = max((int(match[2]) + 1 for match in found if match), default=0)
+    path, layers = _layers(model)
+    total = len(layers)
     if not 1 <= n <= total:
         raise ValueError(f"{type(model).__name__} shows {total} layers; each {n}th are none")
     kept = {i: new for new, i in enumerate(range(n - 1, total, n))}
@@ -308,23 +274,31 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     if isinstance(config, TinyGPTConfig):
         config = replace(config, n_layer=len(kept))
     else:
+        for name, value in vars(config).items():  # what is said of each layer, such as its type
+            if "layer" in name and isinstance(value, list) and len(value) == total:
+                setattr(config, name, [value[i] for i in kept])
         config.num_hidden_layers = len(kept)
-        if getattr(config, "layer_types", None):
-            config.layer_types = [config.layer_types[i] for i in kept]
     smaller = {}
-    for (name, tensor), match in zip(state.items(), found, strict=True):
-        if match is None:
+    for name, tensor in model.state_dict().items():
+        inside = name.startswith(f"{path}.")
+        number, _, rest = name.removeprefix(f"{path}.").partition(".")
+        if not inside:
             smaller[name] = tensor
-        elif int(match[2]) in kept:
-            smaller[f"{match[1]}{kept[int(match[2])]}{match[3]}"] = tensor
+        elif int(number) in kept:
+            smaller[f"{path}.{kept[int(number)]}.{rest}"] = tensor
     student = type(model)(config)
     student.load_state_dict(smaller)
     return student
 
 
-def model_inputs(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What of a batch a model is called with."""
-    return {key: batch[key] for key in ("input_ids", "attention_mask") if key in batch}
+def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple]:
+    """The list of a model's layers and where it is: as long as its configuration says."""
+    config = getattr(model, "config", None)
+    number = getattr(config, "n_layer", None) or getattr(config, "num_hidden_layers", None)
+    for path, part in model.named_modules():
+        if isinstance(part, nn.ModuleList) and len(part) == number:
+            return path, part
+    return "", ()
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -11,7 +11,7 @@ with forward KL is smallest at q* = (onehot(y) + λ·p) / (1 + λ).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -22,11 +22,12 @@ from kdlab.divergences import (
     check_logits,
     check_temperature,
     divergence_name,
+    is_infinite_without_tail,
     resolve_divergence,
 )
-from kdlab.teachers import TopK
+from kdlab.topk import TopK
 
-__all__ = ["CombinedObjective", "ObjectiveOutput"]
+__all__ = ["CombinedObjective", "Objective", "ObjectiveOutput"]
 
 
 class ObjectiveOutput(NamedTuple):
@@ -42,6 +43,29 @@ class ObjectiveOutput(NamedTuple):
     lm_loss: Tensor  # scalar, nats per position, at temperature 1
     kd_loss: Tensor | None  # scalar, times T² if so configured; None when there was no teacher
     num_items: int | Tensor  # positions that the sums were divided by
+
+
+class Objective(Protocol):
+    """What a trainer minimises: anything that is called like this, and has these two attributes.
+
+    It may offer a twin of its own that needs no logits, by a method ``linear_twin()`` of its own
+    class: see :func:`kdlab.fused.linear_twin`.
+    """
+
+    lam: float
+    """λ: the trainer sets it from the schedule before each step."""
+    ignore_index: int
+    """The label of positions that do not count."""
+
+    def __call__(
+        self,
+        student_logits: Tensor,
+        teacher_logits: Tensor | TopK | None,
+        labels: Tensor,
+        *,
+        num_items: int | Tensor | None = None,
+    ) -> ObjectiveOutput:
+        """The loss of a micro-batch, its sums divided by ``num_items``."""
 
 
 class CombinedObjective:
@@ -149,9 +173,7 @@ class CombinedObjective:
         student_logits, teacher_logits = self._same_vocabulary(student_logits, teacher_logits)
         full = isinstance(teacher_logits, Tensor)
         check_logits(student_logits, teacher_logits if full else student_logits)
-        if isinstance(teacher_logits, TopK):
-            teacher_logits.check(student_logits.shape)
-        counts = check_labels(labels, student_logits.shape, self.ignore_index)
+        counts = counted(labels, student_logits.shape, self.ignore_index)
         if teacher_logits is None and self.lam > 0:
             raise ValueError(f"teacher_logits may be None only while lam is 0; lam is {self.lam}")
 
@@ -159,6 +181,10 @@ class CombinedObjective:
         # (padding, NaN) can reach neither the loss nor the gradient.
         everything = bool(counts.all())
         labels = labels if everything else labels[counts]
+        if isinstance(teacher_logits, TopK):
+            teacher_logits = self._checked(teacher_logits, student_logits.shape, counts)
+        elif teacher_logits is not None and not everything:
+            teacher_logits = teacher_logits[counts]
         student_logits = student_logits if everything else student_logits[counts]
         num_items, divisor = count_items(num_items, labels.numel())
 
@@ -168,9 +194,7 @@ class CombinedObjective:
 
         kd_loss = None
         if teacher_logits is not None:
-            per_position = self._divergence(
-                student_logits, teacher_logits if everything else teacher_logits[counts]
-            )
+            per_position = self._divergence(student_logits, teacher_logits).reshape(-1)
             kd_loss = self.kd_scale * per_position.sum() / divisor
         return ObjectiveOutput(self.combine(lm_loss, kd_loss), lm_loss, kd_loss, num_items)
 
@@ -185,15 +209,42 @@ class CombinedObjective:
 
     def _divergence(self, student_logits: Tensor, teacher: Tensor | TopK) -> Tensor:
         if isinstance(teacher, TopK):
+            student_logits = student_logits.reshape(-1, student_logits.shape[-1])
             buckets = teacher.student_buckets(student_logits, self.temperature)
             return self.divergence(buckets, teacher.teacher_buckets(), temperature=1.0)
         return self.divergence(student_logits, teacher, temperature=self.temperature)
 
     def _same_vocabulary(self, student_logits, teacher_logits):
-        if self.match_vocab == "error" or not isinstance(teacher_logits, Tensor):
+        if self.match_vocab == "error" or teacher_logits is None:
             return student_logits, teacher_logits
-        size = min(student_logits.shape[-1], teacher_logits.shape[-1])
+        size = student_logits.shape[-1]
+        if isinstance(teacher_logits, TopK):
+            size = min(size, teacher_logits.vocabulary or size)
+            return student_logits[..., :size], teacher_logits.within(size)
+        size = min(size, teacher_logits.shape[-1])
         return student_logits[..., :size], teacher_logits[..., :size]
+
+    def _checked(self, teacher: TopK, logits_shape: torch.Size, counts: Tensor) -> TopK:
+        """The positions of a top k that count, ``[N]``, if they are what this objective needs."""
+        if teacher.ids.shape[:-1] != counts.shape:
+            teacher.check(logits_shape)  # says it
+        teacher = teacher[counts]
+        teacher.check((*teacher.ids.shape[:-1], logits_shape[-1]))
+        if teacher.temperature not in (None, self.temperature):
+            raise ValueError(
+                f"the teacher's top k was taken at temperature {teacher.temperature}, but the "
+                f"objective has {self.temperature}"
+            )
+        no_tail = teacher.ids.shape[-1] < logits_shape[-1] and is_infinite_without_tail(
+            self.divergence
+        )
+        if no_tail and torch.isneginf(teacher.log_tail).any():
+            raise ValueError(
+                f"{divergence_name(self.divergence)} is infinite where the teacher gives a token "
+                "no probability, and this top k has no tail; keep the tail, or take another "
+                "divergence"
+            )
+        return teacher
 
     def __repr__(self) -> str:
         return (
@@ -202,7 +253,7 @@ class CombinedObjective:
         )
 
 
-def check_labels(labels: Tensor, logits_shape: torch.Size, ignore_index: int) -> Tensor:
+def counted(labels: Tensor, logits_shape: torch.Size, ignore_index: int) -> Tensor:
     """Which positions count: ``[...]`` bool. Raises ValueError if labels do not fit the logits."""
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, got {labels.dtype}")

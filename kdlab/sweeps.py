@@ -25,16 +25,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from scipy.special import stdtrit  # Student's t, by its probability
 from tqdm.auto import tqdm
 
+from kdlab.config import History
 from kdlab.data import write_atomically
-from kdlab.runs import Bench, Recipe, distill, read_recipe, versions
-from kdlab.trainer import History
+from kdlab.ingredients import Ingredients
+from kdlab.recipes import Recipe, read_recipe
+from kdlab.runs import distill, versions
 
 __all__ = ["Interval", "Sweep", "SweepResults"]
 
-# Half of a 95% interval, in standard errors: Student's t for 1, 2, ... degrees of freedom.
-STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 CURVE = ("step", "lm_loss", "kl_to_teacher")
 FINAL = {  # and what a run's summary calls it
     "perplexity": "eval_perplexity",
@@ -59,14 +60,14 @@ class Interval(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
-        """From independent repetitions, at most ten."""
+        """From independent repetitions."""
         n = len(values)
-        if not 1 <= n <= len(STUDENT_T) + 1:
-            raise ValueError(f"an interval is of 1 to {len(STUDENT_T) + 1} values, got {n}")
+        if n == 0:
+            raise ValueError("an interval is of at least one value, got none")
         if n == 1:
             return cls(values[0], 0.0)
         error = statistics.stdev(values) / math.sqrt(n)
-        return cls(statistics.fmean(values), STUDENT_T[n - 2] * error)
+        return cls(statistics.fmean(values), float(stdtrit(n - 1, 0.975)) * error)
 
     @property
     def includes_zero(self) -> bool:
@@ -168,7 +169,7 @@ class Sweep:
                         bar.update()
                 finally:
                     torch.set_num_threads(before)
-                    _bench.cache_clear()
+                    _ingredients.cache_clear()
                 return records
             with ProcessPoolExecutor(jobs, get_context("spawn"), _begin, (threads,)) as pool:
                 futures = [pool.submit(_one, *task) for task in todo]
@@ -287,14 +288,14 @@ class SweepResults:
         return steps, [Interval.of(at) for at in zip(*values, strict=True)]
 
 
-def kept_bench(recipe: Recipe) -> Bench:
+def kept_ingredients(recipe: Recipe) -> Ingredients:
     """Its text and teacher, which a process keeps for the next run that has the same."""
-    return _bench(recipe.setting())
+    return _ingredients(recipe.setting())
 
 
 @lru_cache(maxsize=2)
-def _bench(setting: Recipe) -> Bench:
-    return Bench.of(setting)
+def _ingredients(setting: Recipe) -> Ingredients:
+    return Ingredients.of(setting)
 
 
 def slug(name: str) -> str:
@@ -327,9 +328,9 @@ def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> None:
     """The teachers that recipes name, trained if need be, and the text that they write."""
     recipes = [spec for spec in specs if isinstance(spec, Recipe)]
     for recipe in {(r.setting(), r.teacher_texts): r for r in recipes}.values():
-        bench = Bench.of(recipe, progress=progress)
+        ingredients = Ingredients.of(recipe, progress=progress)
         if recipe.teacher_texts is not None:
-            bench.teacher_text(recipe)
+            ingredients.teacher_text(recipe)
 
 
 def _one(
@@ -344,7 +345,7 @@ def _one(
         shutil.rmtree(folder)
     if isinstance(spec, Recipe):
         spec = replace(spec, seed=seed)
-        kept_bench(spec)  # what is kept is not the time of one run
+        kept_ingredients(spec)  # what is kept is not the time of one run
     started = time.perf_counter()
     found = (sweep.run or _distilled)(spec, seed, folder)
     seconds = time.perf_counter() - started
@@ -361,8 +362,8 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
         goes_on = (folder / "checkpoint").exists() and read_recipe(folder) == recipe
         if not goes_on:
             shutil.rmtree(folder)
-    bench = kept_bench(recipe)
-    summary = distill(folder, recipe, checkpoint_every=100, resume=True, bench=bench)
+    ingredients = kept_ingredients(recipe)
+    summary = distill(folder, recipe, checkpoint_every=100, resume=True, ingredients=ingredients)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
     history = History.read(folder / "metrics.jsonl")
     final = {name: summary[key] for name, key in FINAL.items()}

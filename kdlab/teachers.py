@@ -1,4 +1,8 @@
-"""Where the teacher's distribution comes from: a model, or a file that a model was asked to fill.
+"""Where the teacher's distribution comes from: a model, a file that a model filled, or your own.
+
+A teacher is anything with ``targets(batch)``: for the positions of a batch that have a next token
+it returns logits ``[B, T − 1, V]``, or the likeliest tokens as a :class:`TopK`. What else it may
+have is in :class:`Teacher`.
 
 A full distribution over 50,000 tokens takes 200 kB a position. Its k likeliest tokens and the
 probability of all others together, the *tail*, take about four bytes times k, and hold nearly all
@@ -8,23 +12,82 @@ of it. :class:`TopKTeacher` reads such a file, so the teacher need run only once
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
+from kdlab.batches import check_causal, collate, model_inputs
 from kdlab.divergences import check_temperature, log_softmax
-from kdlab.models import logits_of, model_inputs
+from kdlab.heads import find_head
+from kdlab.models import logits_of
+from kdlab.modes import in_evaluation_mode
+from kdlab.topk import TopK
+from kdlab.topk_file import (
+    FORMAT,
+    HEADER_BYTES,
+    ROW,
+    encode,
+    encode_header,
+    positions_done,
+    present,
+    read_header,
+    record_type,
+    records_begin,
+    row_keys,
+    unpack_ids,
+)
 
-__all__ = ["LiveTeacher", "TopK", "TopKTeacher", "write_topk_store"]
+__all__ = [
+    "AdaptersOffTeacher",
+    "LiveTeacher",
+    "Teacher",
+    "TopK",
+    "TopKTeacher",
+    "write_topk_store",
+]
+
+
+class Teacher(Protocol):
+    """What a trainer asks for targets. Only :meth:`targets` is needed.
+
+    A trainer also uses, where they are there:
+
+    - ``head``: the ``nn.Linear`` that makes the logits. For the linear objective it is left out
+      while ``targets`` is called, which then returns hidden states. None: there is none to show.
+    - ``any_text``: False if the teacher knows one data set and nothing else. It is then not asked
+      about text of the student's own, nor for evaluations.
+    - ``temperature``: that of its probabilities, if they were taken at one already.
+    - ``to(device)``: called once, with the device of the run.
+    - ``fingerprint()``: a text by which a checkpoint knows its teacher again.
+    """
+
+    def targets(self, batch: Mapping[str, Tensor]) -> Tensor | TopK:
+        """What it predicts after all but the last token of each row: ``[B, T − 1, V]`` logits, or
+        the likeliest tokens. No gradient is taken of it.
+        """
+
+
+def as_teacher(teacher: Any) -> Teacher | None:
+    """A teacher as it is; a model, frozen, as a :class:`LiveTeacher`.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if teacher is None or callable(getattr(teacher, "targets", None)):
+        return teacher
+    if isinstance(teacher, nn.Module):
+        return LiveTeacher(teacher)
+    raise TypeError(
+        f"a teacher is a model, or anything with targets(batch); {type(teacher).__name__} is not"
+    )
 
 
 class LiveTeacher(nn.Module):
@@ -33,6 +96,9 @@ class LiveTeacher(nn.Module):
     Args:
         model: any causal language model that :func:`kdlab.logits_of` can read. Its parameters are
             frozen in place.
+
+    Raises:
+        ValueError: the model has an encoder, or sees what comes after a token.
 
     >>> teacher = LiveTeacher(nn.Sequential(nn.Embedding(10, 4), nn.Dropout(), nn.Linear(4, 10)))
     >>> teacher.train().training
@@ -43,12 +109,25 @@ class LiveTeacher(nn.Module):
 
     def __init__(self, model: nn.Module):
         super().__init__()
+        check_causal(model)
         self.model = model.requires_grad_(False)
         self.eval()
 
     def train(self, mode: bool = True) -> LiveTeacher:
         """Does nothing but return the teacher: dropout would make it contradict itself."""
         return super().train(False)
+
+    def to(self, device: torch.device) -> LiveTeacher:
+        """Move the model, unless it is spread over several devices, or is where it should be."""
+        spread = len(getattr(self.model, "hf_device_map", None) or ()) > 1
+        elsewhere = {p.device for p in self.model.parameters()} - {torch.device(device)}
+        return self if spread or not elsewhere else super().to(device)
+
+    @property
+    def head(self) -> nn.Linear | None:
+        """The model's linear head, if it shows one."""
+        head = find_head(self.model)
+        return head if isinstance(head, nn.Linear) else None
 
     @torch.no_grad()
     def forward(self, input_ids: Tensor, **inputs: Tensor) -> Tensor:
@@ -57,82 +136,59 @@ class LiveTeacher(nn.Module):
 
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The teacher's logits ``[B, T − 1, V]`` for the positions that have a next token."""
-        return self(**model_inputs(batch))[:, :-1]
+        return self(**model_inputs(self.model, batch))[:, :-1]
+
+    def fingerprint(self) -> str:
+        """A text by which a checkpoint knows its teacher again: of a part of each weight."""
+        return model_sha256(self.model, at_most=4096)
 
 
-@dataclass(frozen=True)
-class TopK:
-    """A distribution by its k likeliest tokens and the mass of the rest.
+class AdaptersOffTeacher:
+    """A PEFT student without its adapters: the model that it began as teaches it.
 
-    The k + 1 buckets make a coarser distribution, and a divergence between two such is at most the
-    full one. KL(p‖q) is larger by exactly the tail's mass times the KL of the two distributions
-    *within* the tail (the chain rule of the KL): nothing is lost where the tail is light, or where
-    the student has the teacher's proportions in it.
+    Self-distillation needs no second model in memory: this one turns the adapters off for as long
+    as it is asked.
 
-    >>> half = torch.tensor([0.5]).log()
-    >>> teacher = TopK(torch.tensor([[2]]), log_probs=half[None], log_tail=half)
-    >>> teacher.student_buckets(torch.zeros(1, 4)).exp()  # token 2, and the three others
-    tensor([[0.2500, 0.7500]])
+    Args:
+        student: a model of ``peft``, the one that is trained.
+
+    Raises:
+        TypeError: the model has no adapters that could be turned off.
     """
 
-    ids: Tensor  # [..., k] token ids, likeliest first
-    log_probs: Tensor  # [..., k] their natural log-probabilities
-    log_tail: Tensor  # [...] the log of what is left, −inf if nothing is
+    def __init__(self, student: nn.Module):
+        if not hasattr(student, "disable_adapter"):
+            raise TypeError(f"{type(student).__name__} has no adapters to turn off")
+        check_causal(student)
+        self.student = student
 
-    def teacher_buckets(self) -> Tensor:
-        """log-probabilities of the k tokens and of the tail: ``[..., k + 1]``."""
-        return torch.cat([self.log_probs, self.log_tail.unsqueeze(-1)], dim=-1)
+    @property
+    def head(self) -> nn.Linear | None:
+        """The student's linear head, if it shows one."""
+        head = find_head(self.student)
+        return head if isinstance(head, nn.Linear) else None
 
-    def student_buckets(self, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
-        """The student's log-probabilities of the same buckets, with gradient.
+    @torch.no_grad()
+    def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
+        with in_evaluation_mode(self.student), self.student.disable_adapter():
+            return logits_of(self.student, **model_inputs(self.student, batch))[:, :-1]
 
-        Args:
-            student_logits: ``[..., V]``.
-            temperature: that at which the store was written.
-
-        Returns:
-            ``[..., k + 1]``.
-        """
-        log_q = log_softmax(student_logits, temperature)
-        top = log_q.gather(-1, self.ids)
-        if self.ids.shape[-1] == log_q.shape[-1]:
-            tail = torch.full_like(top[..., :1], -torch.inf)
-        else:  # log(1 − Σ top) would be noise where the tail is light
-            tail = log_q.scatter(-1, self.ids, -torch.inf).logsumexp(-1, keepdim=True)
-        return torch.cat([top, tail], dim=-1)
-
-    def __getitem__(self, positions: Tensor | slice) -> TopK:
-        """The positions that a mask or a slice picks out of the leading axes."""
-        return TopK(self.ids[positions], self.log_probs[positions], self.log_tail[positions])
-
-    def to(self, device: torch.device | str) -> TopK:
-        """The same on another device."""
-        fields = self.ids, self.log_probs, self.log_tail
-        return TopK(*(field.to(device, non_blocking=True) for field in fields))
-
-    def check(self, logits_shape: torch.Size) -> None:
-        """Raise ValueError if these are not distributions for logits of that shape."""
-        positions, vocabulary = logits_shape[:-1], logits_shape[-1]
-        if self.ids.shape[:-1] != positions:
-            raise ValueError(
-                f"the teacher's top k has positions {tuple(self.ids.shape[:-1])}, the student's "
-                f"logits have {tuple(positions)}"
-            )
-        highest = self.ids.max().item() if self.ids.numel() else 0
-        if highest >= vocabulary:
-            raise ValueError(
-                f"the teacher gives token {highest} a probability, but the student's vocabulary "
-                f"has {vocabulary} entries"
-            )
+    def fingerprint(self) -> str:
+        """Of the weights that no adapter changes."""
+        frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
+        return _sha256(frozen, at_most=4096)
 
 
 class TopKTeacher:
-    """A teacher in a file, for training: it knows this data and nothing else.
+    """A teacher in a file, for training: it knows the rows that it was asked about, and no others.
+
+    A row is found by what it holds. So the data may be shuffled, split, joined or padded
+    differently from what the file was written for.
 
     Args:
         path: what :func:`write_topk_store` wrote.
-        data: the data that will be trained on; each item has its ``index``, as those of
-            :class:`kdlab.PackedDataset` do.
+        data: if given, the data that will be trained on: all its rows must be in the file.
         model: if given, the model that the store must be of.
         tail: keep the mass of all other tokens as one more. If not, it is divided among the k in
             proportion, as if the teacher ruled the others out: a bias, here to be measured.
@@ -142,36 +198,39 @@ class TopKTeacher:
 
     >>> import tempfile
     >>> ids = torch.arange(8)
-    >>> data = [{"input_ids": ids, "labels": ids, "index": torch.tensor(0)}]
+    >>> data = [{"input_ids": ids, "labels": ids}]
     >>> path = Path(tempfile.mkdtemp()) / "teacher.topk"
     >>> write_topk_store(nn.Embedding(8, 8), data, path, k=3)
     >>> teacher = TopKTeacher(path, data)
-    >>> teacher.read(torch.tensor([0])).ids.shape  # one item, 7 positions that have a next token
+    >>> teacher.targets({"input_ids": ids[None]}).ids.shape  # 7 positions have a next token
     torch.Size([1, 7, 3])
     """
+
+    any_text = False
 
     def __init__(
         self,
         path: str | Path,
-        data: Dataset,
+        data: Dataset | None = None,
         model: nn.Module | None = None,
         *,
         tail: bool = True,
     ):
         self.path, self.tail = Path(path), tail
-        self.header = _read_header(self.path)
-        for field, found in _fingerprints(data).items():
-            _check_same(self.path, field, self.header[field], found)
-        if model is not None:
-            _check_same(self.path, "model", self.header["model"], model_sha256(model))
-        self.record = _record_type(self.header)
-        self.positions = np.memmap(
-            self.path,
-            dtype=self.record,
-            mode="r",
-            offset=HEADER_BYTES,
-            shape=(self.header["items"], self.header["positions"]),
+        self.header = header = read_header(self.path)
+        record = record_type(header)
+        self.table = np.fromfile(self.path, ROW, header["items"], offset=HEADER_BYTES)
+        self.rows = {bytes(key): i for i, key in enumerate(self.table["key"])}
+        self.records = np.memmap(
+            self.path, record, "r", offset=records_begin(header), shape=(header["positions"],)
         )
+        if data is not None:
+            found = getattr(data, "tokenizer_sha256", None)
+            _check_same(self.path, "tokenizer", header["tokenizer"], found)
+            for i in range(len(data)):
+                self._rows_of(collate([data[i]], labels=False))
+        if model is not None:
+            _check_same(self.path, "model", header["model"], model_sha256(model))
 
     @property
     def temperature(self) -> float:
@@ -181,34 +240,63 @@ class TopKTeacher:
     @property
     def bytes_per_position(self) -> int:
         """What a position takes in the file."""
-        return self.record.itemsize
+        return self.records.dtype.itemsize
 
     def targets(self, batch: Mapping[str, Tensor]) -> TopK:
-        """The teacher's distributions for the positions of a batch that have a next token."""
-        if "index" not in batch:
-            raise ValueError(
-                f"a TopKTeacher finds its answers by batch['index']; this batch has {sorted(batch)}"
-            )
-        return self.read(batch["index"]).to(batch["index"].device)
+        """The teacher's distributions for the positions of a batch that have a next token.
 
-    def read(self, index: Tensor) -> TopK:
-        """The teacher's distributions for some items.
+        Raises:
+            ValueError: a row of the batch is not in the file.
+        """
+        device, (size, width) = batch["input_ids"].device, batch["input_ids"].shape
+        records = np.zeros((size, width - 1), self.records.dtype)
+        records["log_tail"] = np.nan  # where no token follows: nothing may count it
+        there = present(batch).cpu()
+        for row, i in enumerate(self._rows_of(batch)):
+            start, positions = int(self.table["start"][i]), int(self.table["positions"][i])
+            places = there[row].nonzero().flatten()[:-1].numpy()
+            records[row, places] = self.records[start : start + positions]
+        return self._decoded(records).to(device)
+
+    def read(self, rows: Tensor) -> TopK:
+        """The teacher's distributions for rows by their number, in the order of writing.
 
         Args:
-            index: ``[B]``, which items of the data.
+            rows: ``[B]``, of rows that are equally long.
 
         Returns:
             Fields of shape ``[B, T − 1, ...]``, in float32; the k + 1 probabilities sum to 1.
         """
-        rows = self.positions[index.cpu().numpy()]
-        ids = torch.from_numpy(_unpack_ids(rows, self.header))
-        log_probs = torch.from_numpy(rows["log_probs"].astype(np.float32))
-        log_tail = torch.from_numpy(rows["log_tail"].astype(np.float32))
+        lines = self.table[rows.cpu().numpy()]
+        records = [self.records[int(s) : int(s) + int(n)] for s, n in lines[["start", "positions"]]]
+        return self._decoded(np.stack(records))
+
+    def _decoded(self, records: np.ndarray) -> TopK:
+        ids = torch.from_numpy(unpack_ids(records, self.header))
+        log_probs = torch.from_numpy(records["log_probs"].astype(np.float32))
+        log_tail = torch.from_numpy(records["log_tail"].astype(np.float32))
         if not self.tail:
-            log_tail = torch.full_like(log_tail, -torch.inf)
+            log_tail = torch.where(log_tail.isnan(), log_tail, -torch.inf)
         # Half precision moved each probability a little; make them a distribution again.
         buckets = torch.cat([log_probs, log_tail.unsqueeze(-1)], -1).log_softmax(-1)
-        return TopK(ids, buckets[..., :-1], buckets[..., -1])
+        vocabulary = self.header["vocabulary"]
+        return TopK(ids, buckets[..., :-1], buckets[..., -1], self.temperature, vocabulary)
+
+    def _rows_of(self, batch: Mapping[str, Tensor]) -> list[int]:
+        found = [self.rows.get(key) for key in row_keys(batch)]
+        if None in found:
+            row = found.index(None)
+            start = batch["input_ids"][row][present(batch)[row]][:6].tolist()
+            raise ValueError(
+                f"{self.path} was written for another corpus: it has no row that begins with the "
+                f"tokens {start}; write it anew with write_topk_store"
+            )
+        return found
+
+    def fingerprint(self) -> str:
+        """A text by which a checkpoint knows its teacher again."""
+        header = {key: self.header[key] for key in ("model", "k", "temperature", "positions")}
+        return f"{header}, tail {self.tail}"
 
 
 @torch.no_grad()
@@ -219,6 +307,7 @@ def write_topk_store(
     k: int,
     *,
     temperature: float = 1.0,
+    vocabulary: int | None = None,
     batch_size: int = 16,
     progress: bool = False,
 ) -> None:
@@ -229,153 +318,92 @@ def write_topk_store(
 
     Args:
         teacher: any causal language model.
-        data: items ``{"input_ids": [T], ...}``, all of one length.
+        data: rows ``{"input_ids": [T], ...}``, of any length.
         path: the file.
         k: tokens to keep at each position, at most V.
         temperature: T > 0 of the softmax; the objective that reads the store must have the same.
-        batch_size: sequences at a time.
+        vocabulary: keep to the first so many entries of the teacher's vocabulary, whose
+            probabilities are renormalised: those that a student with a smaller one shares with it.
+        batch_size: rows at a time.
         progress: show a bar.
 
     Raises:
-        ValueError: k or the temperature is outside its range, or the items differ in length.
+        ValueError: k, the temperature or the vocabulary is outside its range, or the teacher is no
+            causal language model.
 
     A position takes ``4k + 2`` bytes with a vocabulary of up to 65,536, and ``k/8`` more for each
-    further bit of token id: 258 bytes at k = 64, 274 with 262,144 tokens.
+    further bit of token id: 258 bytes at k = 64, 274 with 262,144 tokens. A row takes 28 more.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "teacher.topk"
-    >>> ids = torch.arange(8)
-    >>> data = [{"input_ids": ids, "index": torch.tensor(0)}]
-    >>> write_topk_store(nn.Embedding(8, 8), data, path, k=3)
-    >>> path.stat().st_size  # a header, and 7 positions of 14 bytes
-    4194
+    >>> write_topk_store(nn.Embedding(8, 8), [{"input_ids": torch.arange(8)}], path, k=3)
+    >>> path.stat().st_size  # a header, a row, and 7 positions of 14 bytes
+    4222
     """
     check_temperature(temperature)
     path = Path(path)
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
-    was_training = teacher.training
-    teacher.eval()
-    first = data[0]["input_ids"]
+    check_causal(teacher)
     device = next(teacher.parameters()).device
-    vocabulary = logits_of(teacher, first[None].to(device)).shape[-1]
-    if not 1 <= k <= vocabulary:
-        raise ValueError(f"k must be between 1 and the vocabulary's {vocabulary}, got {k}")
-    header = {
-        "format": "kdlab top-k store 1",
-        "k": k,
-        "vocabulary": vocabulary,
-        "items": len(data),
-        "positions": len(first) - 1,
-        "temperature": float(temperature),
-        "model": model_sha256(teacher),
-        **_fingerprints(data),
-    }
-    record = _record_type(header)
-    item_bytes = record.itemsize * header["positions"]
 
-    partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done = _items_done(partial, header, item_bytes)
-    with (
-        partial.open("r+b" if done is not None else "w+b") as file,
-        tqdm(total=len(data), initial=done or 0, unit="seq", disable=not progress) as bar,
-    ):
-        if done is None:
-            file.write(_encode_header(header))
-        file.seek(HEADER_BYTES + (done or 0) * item_bytes)
-        file.truncate()
-        for start in range(done or 0, len(data), batch_size):
-            items = [data[i] for i in range(start, min(start + batch_size, len(data)))]
-            lengths = {len(item["input_ids"]) for item in items}
-            if lengths != {len(first)}:
-                raise ValueError(f"items must all have {len(first)} tokens; found {lengths}")
-            batch = {key: value.to(device) for key, value in default_collate(items).items()}
-            logits = logits_of(teacher, **model_inputs(batch))[:, :-1]
-            file.write(_encode(log_softmax(logits, temperature), header).tobytes())
-            bar.update(len(items))
-        file.flush()
-        os.fsync(file.fileno())
-    teacher.train(was_training)
+    def asked(rows: list) -> tuple[dict[str, Tensor], Tensor]:
+        batch = collate(rows, labels=False)
+        batch = {key: value.to(device) for key, value in batch.items()}
+        return batch, logits_of(teacher, **model_inputs(teacher, batch))[..., :vocabulary]
+
+    with in_evaluation_mode(teacher):
+        entries = asked([data[0]])[1].shape[-1]
+        if vocabulary is not None and entries < vocabulary:
+            raise ValueError(f"vocabulary is {vocabulary}, but the teacher has {entries} entries")
+        if not 1 <= k <= entries:
+            raise ValueError(f"k must be between 1 and the vocabulary's {entries}, got {k}")
+        table = _table(data)
+        header = {
+            "format": FORMAT,
+            "k": k,
+            "vocabulary": entries,
+            "items": len(table),
+            "positions": int(table["positions"].sum()),
+            "temperature": float(temperature),
+            "model": model_sha256(teacher),
+            "tokenizer": getattr(data, "tokenizer_sha256", None),
+        }
+        partial = path.with_name(path.name + ".partial")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done = positions_done(partial, header, table)
+        first = 0 if done is None else int((table["start"] + table["positions"] <= done).sum())
+        with (
+            partial.open("w+b" if done is None else "r+b") as file,
+            tqdm(total=len(table), initial=first, unit="row", disable=not progress) as bar,
+        ):
+            if done is None:
+                file.write(encode_header(header) + table.tobytes())
+            begin = int(table["start"][first]) if first < len(table) else header["positions"]
+            file.seek(records_begin(header) + begin * record_type(header).itemsize)
+            file.truncate()
+            for start in range(first, len(table), batch_size):
+                rows = [data[i] for i in range(start, min(start + batch_size, len(table)))]
+                batch, logits = asked(rows)
+                records = encode(log_softmax(logits[:, :-1], temperature), header)
+                for row, there in zip(records, present(batch), strict=True):
+                    followed = there.nonzero().flatten()[:-1].cpu().numpy()
+                    file.write(row[followed].tobytes())
+                bar.update(len(rows))
+            file.flush()
+            os.fsync(file.fileno())
     partial.replace(path)
 
 
-# --- the file: a header of fixed size, then one record for each position ---
-
-HEADER_BYTES = 4096
-
-
-def _record_type(header: Mapping) -> np.dtype:
-    """ids are split: 16 bits as they are, and the bits above them packed, eight to a byte."""
-    k = header["k"]
-    return np.dtype(
-        [
-            ("ids", "<u2", (k,)),
-            ("high", "u1", ((k * _high_bits(header) + 7) // 8,)),
-            ("log_probs", "<f2", (k,)),
-            ("log_tail", "<f2"),
-        ]
-    )
-
-
-def _high_bits(header: Mapping) -> int:
-    return max(0, (header["vocabulary"] - 1).bit_length() - 16)
-
-
-def _encode(log_p: Tensor, header: Mapping) -> np.ndarray:
-    """``[B, T − 1, V]`` log-probabilities as records ``[B, T − 1]``."""
-    top = log_p.topk(header["k"], dim=-1)
-    if header["k"] == header["vocabulary"]:
-        tail = torch.full_like(top.values[..., 0], -torch.inf)
-    else:
-        tail = log_p.scatter(-1, top.indices, -torch.inf).logsumexp(-1)
-    ids = top.indices.cpu().numpy()
-    records = np.empty(ids.shape[:-1], dtype=_record_type(header))
-    records["ids"] = ids & 0xFFFF
-    bits = (ids[..., None] >> (16 + np.arange(_high_bits(header)))) & 1
-    records["high"] = np.packbits(bits.reshape(*ids.shape[:-1], -1).astype(np.uint8), axis=-1)
-    # Half precision ends at −65,504; a probability below exp of that is 0 in any precision.
-    records["log_probs"] = top.values.clamp_min(-65504.0).cpu().numpy()
-    records["log_tail"] = tail.cpu().numpy()
-    return records
-
-
-def _unpack_ids(records: np.ndarray, header: Mapping) -> np.ndarray:
-    ids = records["ids"].astype(np.int64)
-    high_bits = _high_bits(header)
-    if high_bits:
-        bits = np.unpackbits(records["high"], axis=-1, count=header["k"] * high_bits)
-        bits = bits.reshape(*ids.shape, high_bits).astype(np.int64)
-        ids |= (bits << (16 + np.arange(high_bits))).sum(-1)
-    return ids
-
-
-def _encode_header(header: Mapping) -> bytes:
-    return json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n"
-
-
-def _read_header(path: Path) -> dict:
-    with path.open("rb") as file:
-        raw = file.read(HEADER_BYTES)
-    try:
-        header = json.loads(raw)
-        item_bytes = _record_type(header).itemsize * header["positions"]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is not a top-k store: its header cannot be read") from None
-    expected = HEADER_BYTES + header["items"] * item_bytes
-    if path.stat().st_size != expected:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes, but its header says {expected}")
-    return header
-
-
-def _items_done(partial: Path, header: Mapping, item_bytes: int) -> int | None:
-    """How many items an interrupted call has written; None if it was about something else."""
-    if not partial.exists():
-        return None
-    with partial.open("rb") as file:
-        if file.read(HEADER_BYTES) != _encode_header(header):
-            return None
-    return (partial.stat().st_size - HEADER_BYTES) // item_bytes
+def _table(data: Dataset) -> np.ndarray:
+    """A line for each row of the data: by what it is found, and where its records are."""
+    table = np.zeros(len(data), ROW)
+    for i in range(len(data)):
+        row = collate([data[i]], labels=False)
+        table["key"][i] = np.void(row_keys(row)[0])
+        table["positions"][i] = present(row).sum().item() - 1
+    table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])
+    return table
 
 
 # --- fingerprints ---
@@ -389,20 +417,23 @@ def _check_same(path: Path, field: str, stored: str | None, found: str | None) -
         )
 
 
-def _fingerprints(data: Dataset | Sequence) -> dict[str, str | None]:
-    digest = hashlib.sha256()
-    for i in range(len(data)):
-        digest.update(data[i]["input_ids"].cpu().to(torch.int64).numpy().tobytes())
-    tokenizer = getattr(data, "tokenizer_sha256", None)
-    return {"tokenizer": tokenizer, "corpus": digest.hexdigest()}
-
-
-def model_sha256(model: nn.Module) -> str:
-    """A fingerprint of a model's weights, wherever they are."""
+def model_sha256(model: nn.Module, at_most: int | None = None) -> str:
+    """A fingerprint of a model's weights, wherever they are; of so many of each tensor at most."""
     if isinstance(model, LiveTeacher):
         model = model.model
+    return _sha256(model.state_dict(), at_most)
+
+
+def _sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    for name, tensor in sorted(tensors.items()):
+        if not isinstance(tensor, Tensor):
+            continue
+        if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
+            tensor = tensor.full_tensor()
+        values = tensor.detach().reshape(-1)
+        if at_most is not None:
+            values = values[:: max(1, len(values) // at_most)]
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(values.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -4,125 +4,53 @@ The trainer is one loop that reads from top to bottom: shift the labels, ask the
 teacher, combine, step, measure. Devices, mixed precision and processes are the work of Hugging Face
 Accelerate. The batches of a step depend on the seed and on the step alone, so that a run can go on
 from any checkpoint, or on any number of processes, as if nothing had happened.
+
+It knows a teacher by ``targets(batch)``, a student by its logits and an objective by its call.
+Where both models show a head and the objective has a linear twin, logits are never made in full:
+the *linear* path. Any other run takes the *dense* one, and says why.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import math
 import random
-import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn as nn
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType, send_to_device, set_seed
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from kdlab.divergences import divergence_name, kernel_of
+from kdlab.batches import check_causal, check_rows, collate, micro_batches, model_inputs
+from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
+from kdlab.config import History, TrainConfig
+from kdlab.devices import kept_random_state, make_accelerator
 from kdlab.evaluation import evaluate
-from kdlab.fused import LinearCombinedObjective
+from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import continued
-from kdlab.models import logits_of, model_inputs, split_head
-from kdlab.objective import CombinedObjective, ObjectiveOutput
+from kdlab.heads import find_head, left_out, unchanged, without_head
+from kdlab.models import logits_of
+from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.schedules import ConstantLambda, LambdaSchedule
-from kdlab.teachers import LiveTeacher, TopKTeacher
+from kdlab.teachers import Teacher, as_teacher
+from kdlab.topk import TopK
 
-__all__ = ["DistillationTrainer", "History", "TrainConfig"]
+__all__ = ["DistillationTrainer"]
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train. The learning rate warms up, then falls by a cosine to a tenth of its peak.
-
-    Raises:
-        ValueError: a number of steps, sequences or tokens is below 1, a share is none, or the batch
-            cannot be shared out.
-
-    >>> config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1e-3)
-    >>> [round(config.learning_rate_at(step), 6) for step in (0, 9, 100)]
-    [0.0001, 0.001, 0.0001]
-    """
-
-    steps: int = 200  # optimiser steps
-    batch_size: int = 16  # sequences in a step, over all micro-batches and processes
-    accumulation: int = 1  # micro-batches that a step is made of
-    learning_rate: float = 2e-3  # the peak
-    warmup_steps: int = 20  # the learning rate rises in a straight line over these
-    weight_decay: float = 0.1  # on matrices, not on norms and biases
-    betas: tuple[float, float] = (0.9, 0.95)  # of AdamW's running means
-    max_grad_norm: float = 1.0  # longer gradients are scaled to this norm
-    eval_every: int | None = None  # steps between evaluations; always once more at the end
-    checkpoint_every: int | None = None  # steps between checkpoints in out/checkpoint
-    seed: int = 0  # of the order of the data, and of dropout
-    device: str = "auto"  # "cpu" keeps off a GPU that is there
-    mixed_precision: str = "no"  # or "bf16"
-    compile: bool = False  # torch.compile the student
-    linear_objective: bool = True  # from hidden states, where both models show them
-    on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int = 16  # of each sequence, before the student goes on
-    progress: bool = False  # show a bar
-
-    def __post_init__(self):
-        for name in ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if not 0 <= self.on_policy <= 1:
-            raise ValueError(f"on_policy must be a share from 0 to 1, got {self.on_policy}")
-        if self.prompt_tokens < 1:
-            raise ValueError(f"prompt_tokens must be at least 1, got {self.prompt_tokens}")
-        if self.batch_size % self.accumulation:
-            raise ValueError(
-                f"batch_size {self.batch_size} must be a multiple of accumulation "
-                f"{self.accumulation}: it counts the sequences of all micro-batches"
-            )
-
-    def learning_rate_at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
-        rest = max(self.steps - self.warmup_steps, 1)
-        fraction = min((step - self.warmup_steps) / rest, 1.0)
-        return self.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * fraction)))
-
-
-@dataclass
-class History:
-    """What was measured: one record for each step, and one for each evaluation.
-
-    >>> History(train=[{"step": 1, "loss": 7.6}, {"step": 2, "loss": 7.4}]).column("loss")
-    [7.6, 7.4]
-    """
-
-    train: list[dict[str, Any]] = field(default_factory=list)
-    eval: list[dict[str, Any]] = field(default_factory=list)
-
-    def column(self, name: str, of: str = "train") -> list[Any]:
-        """One quantity over the run: ``history.column("kd_loss")``."""
-        return [record[name] for record in getattr(self, of)]
-
-    @classmethod
-    def read(cls, path: str | Path) -> History:
-        """The history that a ``metrics.jsonl`` holds."""
-        history = cls()
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
-            getattr(history, record.pop("kind")).append(record)
-        return history
+log = logging.getLogger("kdlab")
 
 
 class DistillationTrainer:
@@ -130,55 +58,80 @@ class DistillationTrainer:
 
     Args:
         student: any causal language model; it returns logits, or an object with ``.logits``.
-        teacher: another over the same vocabulary, which is frozen; or a
-            :class:`kdlab.TopKTeacher`. None trains on the labels alone.
-        objective: how the two losses are combined. Its λ is set from the schedule before each step.
+        teacher: another over the same vocabulary, which is frozen; or anything with
+            ``targets(batch)``, a :class:`kdlab.TopKTeacher` for one: see
+            :class:`kdlab.teachers.Teacher`. None trains on the labels alone.
+        objective: how the two losses are combined: a :class:`kdlab.CombinedObjective`, or what is
+            called as one. Its λ is set from the schedule before each step.
         schedule: λ over the steps; by default the objective's λ, constant.
         config: how to train.
         out: a folder for ``metrics.jsonl`` and the checkpoint; None keeps everything in memory.
+        accelerator_options: what Accelerate's ``Accelerator`` is made with beside the device and
+            the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}`` for one.
 
-    >>> from kdlab import TinyGPT
+    Raises:
+        ValueError: the parts cannot be trained together, and why.
+
+    >>> from kdlab import CombinedObjective, TinyGPT
     >>> data = [{"input_ids": torch.arange(8), "labels": torch.arange(8)}] * 4
     >>> models = [TinyGPT("tiny-student", vocab_size=8, block_size=8) for _ in range(2)]
     >>> config = TrainConfig(steps=2, batch_size=4, device="cpu")
-    >>> history = DistillationTrainer(*models, CombinedObjective(lam=0.5), config=config).fit(data)
-    >>> history.column("lam")
+    >>> trainer = DistillationTrainer(*models, CombinedObjective(lam=0.5), config=config)
+    >>> trainer.fit(data).column("lam")
     [0.5, 0.5]
+    >>> trainer.path
+    'linear'
     """
 
     def __init__(
         self,
         student: nn.Module,
-        teacher: nn.Module | TopKTeacher | None,
-        objective: CombinedObjective,
+        teacher: nn.Module | Teacher | None,
+        objective: Objective,
         schedule: LambdaSchedule | None = None,
         config: TrainConfig = TrainConfig(),
         *,
         out: str | Path | None = None,
+        accelerator_options: Mapping[str, Any] | None = None,
     ):
         if teacher is None and objective.lam > 0:
             raise ValueError(
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
             )
-        if isinstance(teacher, nn.Module) and not isinstance(teacher, LiveTeacher):
-            teacher = LiveTeacher(teacher)
-        if isinstance(teacher, TopKTeacher) and teacher.temperature != objective.temperature:
+        check_causal(student)
+        _check_trained(student, teacher)
+        self.student, self.teacher, self.objective = student, as_teacher(teacher), objective
+        taken_at = getattr(self.teacher, "temperature", None)
+        if taken_at not in (None, getattr(objective, "temperature", taken_at)):
+            where = f" in {teacher.path}" if hasattr(teacher, "path") else ""
             raise ValueError(
-                f"the teacher in {teacher.path} was written at temperature {teacher.temperature}, "
-                f"but the objective has {objective.temperature}"
+                f"the teacher{where} was written at temperature {taken_at}, but the objective has "
+                f"{objective.temperature}"
             )
-        self.student, self.teacher, self.objective = student, teacher, objective
         self.schedule = schedule or ConstantLambda(objective.lam)
+        if self.schedule.step_count:
+            raise ValueError(
+                f"the schedule has taken {self.schedule.step_count} steps already; give each run "
+                "one of its own"
+            )
+        self._schedule_at_start = {
+            "name": type(self.schedule).__name__,
+            **self.schedule.state_dict(),
+        }
         self.config = config
         self.out = None if out is None else Path(out)
+        self.accelerator_options = dict(accelerator_options or {})
         self.step = 0  # optimiser steps taken
         self.history = History()
+        self.path: str | None = None
+        """``"linear"``, or ``"dense: "`` and why; known when the first step is taken."""
 
     def fit(self, train: Dataset, eval: Dataset | None = None, *, resume: bool = False) -> History:
         """Train for ``config.steps`` steps.
 
         Args:
-            train: items ``{"input_ids": [T], "labels": [T]}``, labels not shifted.
+            train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and
+                what else both models take; a Hugging Face dataset is one.
             eval: the same, held out; None measures nothing but the training losses.
             resume: go on from the checkpoint in ``out`` if there is one. The metrics that follow
                 are those of a run that was never stopped.
@@ -187,46 +140,49 @@ class DistillationTrainer:
             The history of the whole run.
 
         Raises:
-            ValueError: there are fewer items than one batch, or the checkpoint is of another run.
-            FloatingPointError: the loss is not finite; the batch is saved in ``out``.
+            ValueError: data, models, objective and schedule do not go together, and why; or the
+                checkpoint is of another run.
+            FloatingPointError: the loss or the gradient is not finite; nothing was changed by it,
+                and the batch is saved in ``out``.
             KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
         """
+        if self.step and not resume:
+            raise ValueError(
+                f"this trainer has taken {self.step} steps; make a new one, with a student and a "
+                "schedule of its own"
+            )
+        if resume and self.out is None:
+            raise ValueError(
+                "resume=True needs the folder of the run: DistillationTrainer(..., out=)"
+            )
+        check_rows(train, "train", ignore_index=self.objective.ignore_index)
+        if eval is not None:
+            check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
+        self._check_schedule(eval)
+        with kept_random_state():  # the seed is of this run, not of what follows it
+            return self._fit(train, eval, resume)
+
+    def _fit(self, train: Dataset, eval: Dataset | None, resume: bool) -> History:
         config = self.config
-        if self.schedule.watches == "gap" and (
-            not isinstance(self.teacher, LiveTeacher) or eval is None or config.eval_every is None
-        ):
-            raise ValueError(
-                f"{type(self.schedule).__name__} reacts to the student's gap to its teacher: it "
-                "needs a live teacher, eval data and config.eval_every"
-            )
-        if config.on_policy and not isinstance(self.teacher, LiveTeacher):
-            raise ValueError(
-                f"on_policy={config.on_policy} asks the teacher about the student's own text: it "
-                "needs a live teacher"
-            )
-        if config.on_policy and self.schedule.watches == "losses":
-            raise ValueError(
-                f"{type(self.schedule).__name__} compares both losses, but text that the student "
-                "wrote has no LM loss; use another schedule, or on_policy=0"
-            )
-        self.accelerator = accelerator = _accelerator(config)
+        options = self.accelerator_options
+        self.accelerator = make_accelerator(config.device, config.mixed_precision, options)
+        accelerator = self.accelerator
         if config.on_policy and accelerator.distributed_type == DistributedType.FSDP:
             raise ValueError("on_policy does not work under FSDP: the student is in pieces there")
         set_seed(config.seed)
-        if isinstance(self.teacher, nn.Module):
-            self.teacher = accelerator.prepare_model(self.teacher, evaluation_mode=True)
-        self.student.to(accelerator.device)
-        self._split_heads(train)
-        student = self.student if self._heads is None else self._heads.student_body
-        optimizer = self._optimizer()
-        if config.compile:
-            student = torch.compile(student)
-        student, optimizer = accelerator.prepare(student, optimizer)
-        accelerator.register_for_checkpointing(_Progress(self))
+        if hasattr(self.teacher, "to"):
+            self.teacher.to(accelerator.device)
+        student, optimizer = self._prepared()
+        self._choose_path(train)
+        identity = None
+        if self.out is not None:
+            at_start = self._schedule_at_start
+            parts = self.config, self.objective, at_start, self.teacher, self.student, train
+            identity = identity_of(*parts)
         if resume:
-            self._load_checkpoint()
+            self._resume(student, optimizer, identity)
         elif self.out is not None:
-            self._remove_checkpoints()
+            remove_checkpoints(self.out, accelerator)
         self._open_metrics()
 
         bar = tqdm(
@@ -235,10 +191,11 @@ class DistillationTrainer:
             unit="step",
             disable=not (config.progress and accelerator.is_main_process),
         )
-        with bar, _interruptible() as interrupted:
+        with bar, _interruptible() as asked_to_stop:
+            self._tell_path(bar)
             for batches in self._batches(train):
                 started = time.perf_counter()
-                record = self._train_step(student, optimizer, batches)
+                record, interrupted = self._train_step(student, optimizer, batches, asked_to_stop)
                 record["tokens_per_second"] = record["num_items"] / (time.perf_counter() - started)
                 self._record("train", record)
                 bar.update()
@@ -249,11 +206,14 @@ class DistillationTrainer:
                     gap = self._evaluate(eval)
                 losses = (record["lm_loss"], record["kd_loss"])
                 self.schedule.step({"gap": gap, "losses": losses}.get(self.schedule.watches))
-                if self.out is not None and (
-                    interrupted.is_set() or self._due(config.checkpoint_every)
-                ):
-                    self._save_checkpoint()
-                if interrupted.is_set():
+                if self.out is not None and (interrupted or self._due(config.checkpoint_every)):
+                    progress = {
+                        "step": self.step,
+                        "schedule": self.schedule.state_dict(),
+                        "run": identity,
+                    }
+                    save_checkpoint(self.out, accelerator, student, optimizer, progress)
+                if interrupted:
                     where = f"; the same call with resume=True goes on from {self.out}"
                     raise KeyboardInterrupt(
                         f"stopped after step {self.step} of {config.steps}"
@@ -262,17 +222,18 @@ class DistillationTrainer:
         return self.history
 
     def _train_step(
-        self, student: nn.Module, optimizer: torch.optim.Optimizer, batches: list[dict[str, Tensor]]
-    ) -> dict[str, Any]:
-        """One optimiser step on the micro-batches of this process."""
+        self,
+        student: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batches: list[dict[str, Tensor]],
+        asked_to_stop: threading.Event,
+    ) -> tuple[dict[str, Any], bool]:
+        """One optimiser step on the micro-batches of this process; and whether it is the last."""
         accelerator, objective = self.accelerator, self.objective
         objective.lam = self.schedule.value
-        scale, on_policy = 1.0, self._chance("step").random() < self.config.on_policy
+        on_policy = self._chance("step").random() < self.config.on_policy
         if on_policy:
             batches = [self._student_text(batch, part) for part, batch in enumerate(batches)]
-            # The KD loss alone, times λ: labels that the student made up teach it nothing.
-            scale, objective = objective.lam, copy.copy(objective)
-            objective.form, objective.lam = "convex", 1.0
         learning_rate = self.config.learning_rate_at(self.step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
@@ -281,36 +242,43 @@ class DistillationTrainer:
         # a mean of means would weigh a short batch as much as a long one.
         labels = [batch["labels"][:, 1:] for batch in batches]
         num_items = sum((part != objective.ignore_index).sum() for part in labels)
-        num_items = accelerator.reduce(num_items.to(accelerator.device), "sum").clamp_min(1)
+        num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
 
         student.train()
-        losses = torch.zeros(3, device=accelerator.device)  # loss, LM, KD
+        sums = torch.zeros(4, device=accelerator.device)  # loss, LM, KD, and who was told to stop
         for i, batch in enumerate(batches):
             last = i == len(batches) - 1
             with nullcontext() if last else accelerator.no_sync(student):
                 batch = send_to_device(batch, accelerator.device, non_blocking=True)
                 with accelerator.autocast():
-                    output = self._objective(student, batch, objective, num_items)
+                    output = self._objective(student, batch, num_items.clamp_min(1), on_policy)
                 # Data parallelism averages gradients over the processes; these are to be added.
-                accelerator.backward(output.loss * (scale * accelerator.num_processes))
-            losses += torch.stack([term.detach() for term in _terms(output)])
+                accelerator.backward(output.loss * accelerator.num_processes)
+            sums[:3] += torch.stack([term.detach() for term in _terms(output)])
         grad_norm = accelerator.clip_grad_norm_(student.parameters(), self.config.max_grad_norm)
-        loss, lm_loss, kd_loss = accelerator.reduce(losses, "sum").tolist()
-        if not math.isfinite(loss):
-            raise FloatingPointError(self._save_bad_batch(batches, loss, lm_loss, kd_loss))
+        # All processes stop after the same step: one that went on would wait for the others.
+        sums[3] = float(asked_to_stop.is_set())
+        loss, lm_loss, kd_loss, interrupted = accelerator.reduce(sums, "sum").tolist()
+        grad_norm = float(grad_norm)
+        if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+            optimizer.zero_grad()
+            raise FloatingPointError(
+                self._save_bad_batch(batches, loss, lm_loss, kd_loss, grad_norm)
+            )
         optimizer.step()
         optimizer.zero_grad()
         self.step += 1
-        return {
+        record = {
             "step": self.step,
-            "loss": scale * loss,
+            "loss": loss,
             "lm_loss": None if on_policy else lm_loss,
             "kd_loss": None if self.teacher is None else kd_loss,
-            "lam": self.objective.lam,
+            "lam": objective.lam,
             "learning_rate": learning_rate,
-            "grad_norm": float(grad_norm),
+            "grad_norm": grad_norm,
             "num_items": int(num_items),
         }
+        return record, interrupted > 0
 
     def _chance(self, *what: object) -> random.Random:
         """Draws that depend on the seed and on where the run is, not on what came before."""
@@ -318,69 +286,158 @@ class DistillationTrainer:
 
     def _student_text(self, batch: dict[str, Tensor], part: int) -> dict[str, Tensor]:
         """The beginnings of a batch's texts, and how the student goes on; prompts do not count."""
-        device, input_ids = self.accelerator.device, batch["input_ids"]
+        device = self.accelerator.device
         draw = self._chance("text", part, self.accelerator.process_index).getrandbits(62)
+        mask = batch.get("attention_mask")
         return continued(
             self.student,
-            input_ids[:, : self.config.prompt_tokens].to(device),
-            input_ids.shape[1],
+            batch["input_ids"].to(device),
+            batch["input_ids"].shape[1],
+            prompt_tokens=self.config.prompt_tokens,
+            attention_mask=None if mask is None else mask.to(device),
+            end_of_text=self.config.end_of_text,
             ignore_index=self.objective.ignore_index,
             generator=torch.Generator(device).manual_seed(draw),
         )
 
     def _objective(
-        self,
-        student: nn.Module,
-        batch: dict[str, Tensor],
-        objective: CombinedObjective,
-        num_items: Tensor,
+        self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor, on_policy: bool
     ) -> ObjectiveOutput:
         """The only place where anything is shifted: position t meets the token at t + 1."""
-        inputs, labels, teacher = model_inputs(batch), batch["labels"][:, 1:], self.teacher
+        labels, objective, lam = batch["labels"][:, 1:], self.objective, self.objective.lam
         if self._heads is None:
-            student_logits = logits_of(student, **inputs)[:, :-1]
-            targets = None if teacher is None else teacher.targets(batch)
-            return objective(student_logits, targets, labels, num_items=num_items)
-        heads = self._heads
-        heads.objective.lam, heads.objective.form = objective.lam, objective.form
-        student_hidden = student(**inputs)[:, :-1]
-        if isinstance(teacher, LiveTeacher):
-            with torch.no_grad():
-                targets = heads.teacher_body(**inputs)[:, :-1]
-        else:
-            targets = None if teacher is None else teacher.targets(batch)
-        return heads.objective(
-            student_hidden,
-            heads.student_head,
-            targets,
-            heads.teacher_head,
-            labels,
-            num_items=num_items,
-        )
+            logits = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
+            output = objective(logits, self._targets(batch), labels, num_items=num_items)
+            if on_policy:  # labels that the student made up teach it nothing
+                output = output._replace(loss=lam * output.kd_loss)
+            return output
+        student_head, teacher_head = self._heads
+        twin = linear_twin(objective)
+        if on_policy:
+            twin.form, twin.lam = "convex", 1.0
+        with left_out(student_head):
+            hidden = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
+        with nullcontext() if teacher_head is None else left_out(teacher_head):
+            targets = self._targets(batch)
+        output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
+        return output._replace(loss=lam * output.loss) if on_policy else output
 
-    def _split_heads(self, data: Dataset) -> None:
-        """Use the linear objective if both models have a head, and the objective a kernel."""
-        self._heads = None
-        sharded = self.accelerator.distributed_type == DistributedType.FSDP  # heads are in pieces
-        objective = _linear_twin(self.objective)
-        if objective is None or sharded or not self.config.linear_objective:
-            return
-        input_ids = data[0]["input_ids"][None].to(self.accelerator.device)
-        student = split_head(self.student, input_ids)
-        teacher = None, None
-        if isinstance(self.teacher, LiveTeacher):
-            teacher = split_head(self.teacher.model, input_ids)
-        if student is not None and teacher is not None:
-            self._heads = _Heads(*student, *teacher, objective)
+    @torch.no_grad()
+    def _targets(self, batch: Mapping[str, Tensor]) -> Tensor | TopK | None:
+        return None if self.teacher is None else self.teacher.targets(batch)
 
-    def _evaluate(self, data: Dataset) -> float | None:
-        """Measure; returns by how many nats the student's LM loss is above its teacher's."""
-        teacher = self.teacher if isinstance(self.teacher, LiveTeacher) else None
-        result = evaluate(self.student, data, teacher, ignore_index=self.objective.ignore_index)
-        self._record("eval", {"step": self.step, **result.as_record()})
-        if result.teacher_lm_loss is None:
-            return None
-        return result.lm_loss - result.teacher_lm_loss
+    # --- before the first step ---
+
+    def _check_schedule(self, eval: Dataset | None) -> None:
+        config, watches = self.config, self.schedule.watches
+        any_text = self.teacher is not None and getattr(self.teacher, "any_text", True)
+        if watches == "gap" and (not any_text or eval is None or config.eval_every is None):
+            raise ValueError(
+                f"{type(self.schedule).__name__} reacts to the student's gap to its teacher: it "
+                "needs a live teacher, eval data and config.eval_every"
+            )
+        if watches == "losses" and self.teacher is None:
+            raise ValueError(
+                f"{type(self.schedule).__name__} compares both losses, and there is no teacher"
+            )
+        if config.on_policy and not any_text:
+            raise ValueError(
+                f"on_policy={config.on_policy} asks the teacher about the student's own text: it "
+                "needs a live teacher"
+            )
+        if config.on_policy and watches == "losses":
+            raise ValueError(
+                f"{type(self.schedule).__name__} compares both losses, but text that the student "
+                "wrote has no LM loss; use another schedule, or on_policy=0"
+            )
+
+    def _prepared(self) -> tuple[nn.Module, torch.optim.Optimizer]:
+        """The student as it is trained, on its device and over all processes; and its optimiser."""
+        accelerator, student = self.accelerator, self.student
+        sharded = any(isinstance(part, FSDPModule) for part in student.modules())
+        if not (sharded or len(getattr(student, "hf_device_map", None) or ()) > 1):
+            student.to(accelerator.device)
+        optimizer = _optimizer(student, self.config)
+        if self.config.compile:
+            student = torch.compile(student)
+        autocast, accelerator.native_amp = accelerator.native_amp, False  # around steps, not inside
+        try:
+            if sharded:  # it synchronises its own gradients
+                return student, accelerator.prepare(optimizer)
+            return accelerator.prepare(student, optimizer)
+        finally:
+            accelerator.native_amp = autocast
+
+    def _choose_path(self, train: Dataset) -> None:
+        """Linear, if both models can do without their heads and the objective without logits."""
+        batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        batch = send_to_device(batch, self.accelerator.device)
+        found = self._heads_or_reason(batch)
+        self._heads = found if isinstance(found, _Heads) else None
+        self.path = "linear" if self._heads else f"dense: {found}"
+        if self._heads is None and isinstance(self.objective, LinearCombinedObjective):
+            raise ValueError(
+                f"{self.objective} needs hidden states, but {found}; use CombinedObjective"
+            )
+
+    def _heads_or_reason(self, batch: dict[str, Tensor]) -> _Heads | str:
+        teacher_head = getattr(self.teacher, "head", None)
+        parts = [part for part in (self.student, self.teacher) if isinstance(part, nn.Module)]
+        with unchanged(*parts), self.accelerator.autocast():
+            targets = None
+            if teacher_head is not None:
+                targets = without_head(lambda: self._targets(batch), teacher_head)
+                if isinstance(targets, str):
+                    teacher_head, why = None, f"of the teacher: {targets}"
+            if teacher_head is None:
+                said, targets = targets, self._targets(batch)
+                why = f"of the teacher: {said or 'it shows no head'}"
+            self._gives_logits = isinstance(targets, Tensor)
+            if not self.config.linear_objective:
+                return "config.linear_objective is False"
+            twin = linear_twin(self.objective)
+            if isinstance(twin, str):
+                return twin
+            if self._gives_logits and teacher_head is None:
+                return why
+            head = find_head(self.student)
+            if isinstance(head, str):
+                return head
+            if self.accelerator.distributed_type == DistributedType.FSDP and not (
+                getattr(self.accelerator, "is_fsdp2", False)
+            ):
+                return "FSDP 1 gives no access to the student's head; take version 2"
+            ddp = self.accelerator.ddp_handler
+            if ddp is not None and ddp.find_unused_parameters:
+                return "find_unused_parameters would take the student's head for unused"
+            self.student.train()
+            inputs = model_inputs(self.student, batch)
+            hidden = without_head(lambda: logits_of(self.student, **inputs), head)
+        if isinstance(hidden, str):
+            return f"of the student: {hidden}"
+        return _Heads(head, teacher_head)
+
+    def _tell_path(self, bar: tqdm) -> None:
+        line = f"The objective is computed on the {self.path.partition(':')[0]} path"
+        reason = self.path.partition(": ")[2]
+        line += f", for {reason}." if reason else ": no logits are made in full."
+        if self.accelerator.is_main_process:
+            log.info(line)
+            if not bar.disable:
+                bar.write(line)
+
+    def _resume(self, student: nn.Module, optimizer: torch.optim.Optimizer, identity: dict) -> None:
+        progress = load_checkpoint(self.out, self.accelerator, student, optimizer, identity)
+        if progress is not None:
+            self.step = progress["step"]
+            self.schedule.load_state_dict(progress["schedule"])
+        elif self.step:
+            raise ValueError(
+                f"this trainer has taken {self.step} steps, and there is no checkpoint in "
+                f"{self.out} to go on from; make a new one"
+            )
+
+    # --- data and measurements ---
 
     def _batches(self, data: Dataset) -> Iterator[list[dict[str, Tensor]]]:
         """The micro-batches of this process, step by step, from the current step on."""
@@ -395,7 +452,16 @@ class DistillationTrainer:
             )
         loader = DataLoader(
             data,
-            batch_sampler=self._micro_batch_indices(len(data), parts),
+            batch_sampler=micro_batches(
+                len(data),
+                batch_size=config.batch_size,
+                parts=parts,
+                process=accelerator.process_index,
+                processes=accelerator.num_processes,
+                seed=config.seed,
+                steps=range(self.step, config.steps),
+            ),
+            collate_fn=partial(collate, ignore_index=self.objective.ignore_index),
             generator=torch.Generator(),  # else it draws from that of dropout
             pin_memory=accelerator.device.type == "cuda",
         )
@@ -403,45 +469,39 @@ class DistillationTrainer:
         for _ in range(self.step, config.steps):
             yield [next(batches) for _ in range(config.accumulation)]
 
-    def _micro_batch_indices(self, size: int, parts: int) -> Iterator[list[int]]:
-        """Which sequences this process takes. Each epoch is a new order of the data; its rest, less
-        than a batch, is left out."""
-        batch_size, process = self.config.batch_size, self.accelerator.process_index
-        width = batch_size // parts
-        current, order = None, []
-        for step in range(self.step, self.config.steps):
-            epoch, batch = divmod(step, size // batch_size)
-            if epoch != current:
-                generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + epoch)
-                current, order = epoch, torch.randperm(size, generator=generator).tolist()
-            for part in range(process, parts, self.accelerator.num_processes):
-                start = batch * batch_size + part * width
-                yield order[start : start + width]
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        parameters = [p for p in self.student.parameters() if p.requires_grad]
-        groups = [
-            {
-                "params": [p for p in parameters if p.dim() >= 2],
-                "weight_decay": self.config.weight_decay,
-            },
-            {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=self.config.betas)
+    def _evaluate(self, data: Dataset) -> float | None:
+        """Measure; returns by how many nats the student's LM loss is above its teacher's."""
+        live = self.teacher is not None and self._gives_logits
+        live = live and getattr(self.teacher, "any_text", True)
+        parts = self.config.accumulation * self.accelerator.num_processes
+        with self.accelerator.autocast():
+            result = evaluate(
+                self.student,
+                data,
+                self.teacher if live else None,
+                batch_size=max(1, self.config.batch_size // parts),
+                ignore_index=self.objective.ignore_index,
+                match_vocab=getattr(self.objective, "match_vocab", "error"),
+            )
+        self._record("eval", {"step": self.step, **result.as_record()})
+        if result.teacher_lm_loss is None:
+            if self.schedule.watches == "gap":
+                raise ValueError(
+                    f"{type(self.schedule).__name__} reacts to the student's gap to its teacher, "
+                    f"but {type(self.teacher).__name__} gives no logits to measure it by"
+                )
+            return None
+        return result.lm_loss - result.teacher_lm_loss
 
     def _due(self, every: int | None, at_end: bool = False) -> bool:
         at_end = at_end and self.step == self.config.steps
         return at_end or (every is not None and self.step % every == 0)
 
-    # --- records and checkpoints ---
+    # --- records ---
 
     @property
     def _metrics(self) -> Path:
         return self.out / "metrics.jsonl"
-
-    @property
-    def _checkpoint(self) -> Path:
-        return self.out / "checkpoint"
 
     def _open_metrics(self) -> None:
         """Begin the file of metrics, or cut it back to the step that a checkpoint is of."""
@@ -463,134 +523,59 @@ class DistillationTrainer:
             with self._metrics.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": kind, **record}) + "\n")
 
-    def _save_checkpoint(self) -> None:
-        """Models, optimiser, random states, λ and step; complete, or not there at all."""
-        accelerator, partial = self.accelerator, self.out / "checkpoint.partial"
-        if accelerator.is_main_process and partial.exists():
-            shutil.rmtree(partial)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(partial))
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
-            previous = self.out / "checkpoint.previous"
-            if previous.exists():
-                shutil.rmtree(previous)
-            if self._checkpoint.exists():
-                self._checkpoint.rename(previous)
-            partial.rename(self._checkpoint)
-            shutil.rmtree(previous, ignore_errors=True)
-        accelerator.wait_for_everyone()
-
-    def _load_checkpoint(self) -> None:
-        if self.out is None:
-            raise ValueError(
-                "resume=True needs the folder of the run: DistillationTrainer(..., out=)"
-            )
-        # Between the two renames of _save_checkpoint only the previous one has its whole name.
-        for folder in (self._checkpoint, self.out / "checkpoint.previous"):
-            if folder.exists():
-                self.accelerator.load_state(str(folder))
-                return
-
-    def _remove_checkpoints(self) -> None:
-        """Those of an earlier run in this folder: from now on they are of another one."""
-        if self.accelerator.is_main_process:
-            for folder in (self._checkpoint, self.out / "checkpoint.previous"):
-                shutil.rmtree(folder, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-
-    def _save_bad_batch(self, batches, loss: float, lm_loss: float, kd_loss: float) -> str:
+    def _save_bad_batch(self, batches, loss, lm_loss, kd_loss, grad_norm) -> str:
         message = (
             f"the loss of step {self.step + 1} is {loss} (LM {lm_loss}, KD {kd_loss}, "
-            f"λ {self.objective.lam})"
+            f"λ {self.objective.lam}) and its gradient's norm {grad_norm}"
         )
         if self.out is None:
             return message
-        path = self.out / f"bad-batch-{self.step + 1}.pt"
+        process = self.accelerator.process_index
+        name = f"bad-batch-{self.step + 1}" + (f"-{process}" if process else "")
+        path = self.out / f"{name}.pt"
         torch.save(batches, path)
         return f"{message}; its batch is in {path}"
 
 
 class _Heads(NamedTuple):
-    """Both models in two parts, and the objective that joins them."""
+    """What is left out of the models' forward passes."""
 
-    student_body: nn.Module
-    student_head: nn.Linear
-    teacher_body: nn.Module | None
-    teacher_head: nn.Linear | None
-    objective: LinearCombinedObjective
+    student: nn.Linear
+    teacher: nn.Linear | None  # None: it gives its likeliest tokens, or there is none
 
 
-class _Progress:
-    """What Accelerate cannot know of a run: where it is, and where λ is."""
-
-    def __init__(self, trainer: DistillationTrainer):
-        self.trainer = trainer
-
-    def state_dict(self) -> dict[str, Any]:
-        trainer = self.trainer
-        return {
-            "step": trainer.step,
-            "schedule": trainer.schedule.state_dict(),
-            "run": self._run(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for key, value in self._run().items():
-            if state["run"].get(key) != value:
-                raise ValueError(
-                    f"the checkpoint is of a run with {key} {state['run'].get(key)}, but this one "
-                    f"has {value}; give it a folder of its own, or run it without resume"
-                )
-        self.trainer.step = state["step"]
-        self.trainer.schedule.load_state_dict(state["schedule"])
-
-    def _run(self) -> dict[str, Any]:
-        """What must be the same for a run to go on."""
-        shown = {"device", "progress", "compile", "eval_every", "checkpoint_every"}
-        run = {k: v for k, v in asdict(self.trainer.config).items() if k not in shown}
-        objective = self.trainer.objective
-        return run | {
-            "schedule": type(self.trainer.schedule).__name__,
-            "divergence": divergence_name(objective.divergence),
-            "temperature": objective.temperature,
-            "form": objective.form,
-        }
+def _check_trained(student: nn.Module, teacher: Any) -> None:
+    """Raise ValueError if the student cannot learn, or the teacher would learn with it."""
+    parts = list(teacher.parameters()) if isinstance(teacher, nn.Module) else []
+    shared = {id(parameter) for parameter in parts}
+    for name, parameter in student.named_parameters():
+        if id(parameter) in shared and (parameter.requires_grad or teacher is student):
+            raise ValueError(
+                f"the student and its teacher share the weight {name}: the teacher would change as "
+                "the student learns. Give it a copy, copy.deepcopy(model); adapters have their own "
+                "teacher, AdaptersOffTeacher(student)"
+            )
+    trained = [p for p in student.parameters() if p.requires_grad]
+    if not trained:
+        raise ValueError("the student has no weights to train: all of them are frozen")
+    small = {p.dtype for p in trained} & {torch.float16, torch.bfloat16}
+    if small:
+        (dtype, *_) = small
+        warnings.warn(
+            f"the student's weights are {dtype}: a step smaller than {torch.finfo(dtype).eps:.1g} "
+            "of a weight is lost in rounding. Load it in float32, and use mixed_precision='bf16'",
+            stacklevel=3,
+        )
 
 
-def resolve_device(device: str) -> torch.device:
-    """The device that ``"auto"`` or ``"cpu"`` is in this process."""
-    # Accelerate keeps the device that it was first asked for. Where several processes train
-    # together, it is theirs to keep.
-    if not torch.distributed.is_initialized():
-        PartialState._reset_state()
-    return PartialState(cpu=device == "cpu").device
-
-
-def _accelerator(config: TrainConfig) -> Accelerator:
-    # At each checkpoint Accelerate warns that weights which are tied are saved once.
-    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
-    resolve_device(config.device)
-    # Accelerate keeps the precision of the first Accelerator of a process for all that follow.
-    AcceleratorState._reset_state()
-    return Accelerator(cpu=config.device == "cpu", mixed_precision=config.mixed_precision)
-
-
-def _linear_twin(objective: CombinedObjective) -> LinearCombinedObjective | None:
-    """The same objective from hidden states; None if its divergence has no kernel."""
-    try:
-        kernel_of(objective.divergence)
-    except ValueError:
-        return None
-    return LinearCombinedObjective(
-        objective.divergence,
-        lam=objective.lam,
-        temperature=objective.temperature,
-        form=objective.form,
-        scale_by_temperature=objective.scale_by_temperature,
-        ignore_index=objective.ignore_index,
-        match_vocab=objective.match_vocab,
-    )
+def _optimizer(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    parameters = [p for p in student.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
 
 
 def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:
@@ -605,7 +590,7 @@ def _describe(record: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _interruptible():
+def _interruptible() -> Iterator[threading.Event]:
     """Ctrl-C asks the loop to end after the step; a second one ends it at once."""
     interrupted = threading.Event()
 

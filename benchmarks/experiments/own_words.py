@@ -11,8 +11,8 @@ import torch
 
 from kdlab import Recipe, Sweep, evaluate, load_student
 from kdlab.generation import continued
-from kdlab.runs import BLOCK_SIZE
-from kdlab.sweeps import kept_bench
+from kdlab.recipes import BLOCK_SIZE
+from kdlab.sweeps import kept_ingredients
 
 BASE = Recipe(
     vocab_size=512,
@@ -29,15 +29,15 @@ SAMPLES = 400  # blocks that the teacher writes
 
 def of_own_text(folder: Path, recipe: Recipe) -> dict[str, float]:
     """How the teacher judges what a run's student writes after beginnings it has not seen."""
-    bench = kept_bench(recipe)
-    device = next(bench.teacher.parameters()).device
+    ingredients = kept_ingredients(recipe)
+    device = next(ingredients.teacher.parameters()).device
     student = load_student(folder).to(device)
-    blocks = range(min(64, len(bench.validation)))
-    prompts = torch.stack([bench.validation[i]["input_ids"] for i in blocks]).to(device)
+    blocks = range(min(64, len(ingredients.validation)))
+    prompts = torch.stack([ingredients.validation[i]["input_ids"] for i in blocks]).to(device)
     draws = torch.Generator(device).manual_seed(0)
     text = continued(student, prompts[:, : recipe.prompt_tokens], BLOCK_SIZE, generator=draws)
     items = [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]
-    result = evaluate(student, items, bench.teacher)
+    result = evaluate(student, items, ingredients.teacher)
     return {
         "own_text_teacher_lm_loss": result.teacher_lm_loss,  # nats a token that the student wrote
         "own_text_lm_loss": result.lm_loss,  # the student's entropy, by its own samples

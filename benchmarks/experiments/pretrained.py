@@ -17,7 +17,7 @@ import torch.nn as nn
 from tokenizers import Tokenizer
 
 from kdlab import (
-    Bench,
+    Ingredients,
     Recipe,
     Sweep,
     TopKTeacher,
@@ -30,7 +30,7 @@ from kdlab import (
     write_topk_store,
 )
 from kdlab.data import write_atomically
-from kdlab.runs import shortened, unpacked
+from kdlab.pretrained import shortened, unpacked
 
 FOLDER = Path("runs", "experiments", "pretrained")
 MODEL = FOLDER / "SmolLM2-135M-Instruct"
@@ -142,9 +142,9 @@ def _ask(recipes: list[Recipe], fewest: int | None) -> None:
     asked |= {"corpus": recipe.corpus, "students": sorted({r.student for r in recipes})}
     if _read(facts).get("made_from") == asked:
         return
-    bench = Bench.of(recipe)
-    found = {"made_from": asked, "vocab_size": bench.vocab_size}
-    found |= _cached(bench, store(recipe.vocab_size), _read(facts))
+    ingredients = Ingredients.of(recipe)
+    found = {"made_from": asked, "vocab_size": ingredients.vocab_size}
+    found |= _cached(ingredients, store(recipe.vocab_size), _read(facts))
 
     own = tokenizer(recipe.vocab_size)
     held_out = load_corpus(recipe.corpus).validation
@@ -155,38 +155,40 @@ def _ask(recipes: list[Recipe], fewest: int | None) -> None:
         for ids, text in zip(encoded, held_out, strict=True)
     ) / len(held_out)
 
-    found["params"] = count_parameters(bench.teacher)
-    found["writes"] = text_of(bench.teacher, own)
+    found["params"] = count_parameters(ingredients.teacher)
+    found["writes"] = text_of(ingredients.teacher, own)
     found["starts"] = {}
     torch.manual_seed(0)
     for student in asked["students"]:
-        start = bench.student(student)
-        loss = evaluate(start, bench.validation, batch_size=8).lm_loss
+        start = ingredients.student(student)
+        loss = evaluate(start, ingredients.validation, batch_size=8).lm_loss
         found["starts"][student] = {"lm_loss": loss, "writes": text_of(start, own)}
     if recipe.vocab_size is None and fewest is not None:
         # How much of its mass the teacher would lose: in its own tokens, and in those of the few.
-        found["mass_beyond"] = _mass_beyond(fewest, bench.teacher, bench.validation)
-        few = Bench.of(replace(recipe, vocab_size=fewest)).validation
-        found["mass_beyond_in_few_tokens"] = _mass_beyond(fewest, bench.teacher, few)
+        found["mass_beyond"] = _mass_beyond(fewest, ingredients.teacher, ingredients.validation)
+        few = Ingredients.of(replace(recipe, vocab_size=fewest)).validation
+        found["mass_beyond_in_few_tokens"] = _mass_beyond(fewest, ingredients.teacher, few)
     write_atomically(facts, json.dumps(found, ensure_ascii=False))
 
 
-def _cached(bench: Bench, path: Path, before: dict) -> dict:
+def _cached(ingredients: Ingredients, path: Path, before: dict) -> dict:
     """The teacher's answers in a file, unless they are there; and how long that took."""
     found = {name: before.get(name) for name in ("tokens", "tokens_per_second")}
     try:
-        teacher = TopKTeacher(path, bench.train, bench.teacher)
+        teacher = TopKTeacher(path, ingredients.train, ingredients.teacher)
     except (FileNotFoundError, ValueError):
         partial = path.with_name(path.name + ".partial")
         written = partial.stat().st_size if partial.exists() else 0  # by an interrupted call
         started = time.perf_counter()
-        write_topk_store(bench.teacher, bench.train, path, K, progress=sys.stderr.isatty())
+        write_topk_store(
+            ingredients.teacher, ingredients.train, path, K, progress=sys.stderr.isatty()
+        )
         seconds = time.perf_counter() - started
-        teacher = TopKTeacher(path, bench.train, bench.teacher)
-        found["tokens"] = bench.train.blocks.numel()
+        teacher = TopKTeacher(path, ingredients.train, ingredients.teacher)
+        found["tokens"] = ingredients.train.blocks.numel()
         share = 1 - written / path.stat().st_size
         found["tokens_per_second"] = share * found["tokens"] / seconds
-    tail = teacher.read(torch.arange(len(bench.train))).log_tail.exp().mean().item()
+    tail = teacher.read(torch.arange(len(ingredients.train))).log_tail.exp().mean().item()
     return found | {"bytes_per_token": teacher.bytes_per_position, "tail": tail}
 
 

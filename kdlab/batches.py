@@ -1,0 +1,281 @@
+"""From rows of a data set to what a model is called with.
+
+A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
+any length. A batch is padded on the right and has an ``attention_mask`` where anything was padded.
+What a batch holds reaches the model, or is refused by its name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn as nn
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+__all__ = ["check_rows", "collate", "model_inputs"]
+
+NO_INPUTS = ("labels", "index")
+"""Fields of a batch that no model is called with: the truth, and a row's number."""
+
+SEES_BOTH_WAYS = ("bert", "electra", "roformer", "ernie", "big_bird", "data2vec-text")
+"""Architectures of transformers that are causal only where their config says ``is_decoder``."""
+
+
+def collate(
+    rows: Sequence[Mapping[str, Any]], *, ignore_index: int = -100, labels: bool = True
+) -> dict[str, Tensor]:
+    """Rows of any length as one batch.
+
+    Args:
+        rows: each ``{"input_ids": [T], "labels": [T], ...}``. A field as long as its row is padded
+            on the right where rows differ in length; any other must have one shape in all rows.
+        ignore_index: the label of what was padded.
+        labels: whether rows must have labels.
+
+    Returns:
+        ``{"input_ids": [B, T], "labels": [B, T], ...}``; with an ``attention_mask`` if rows have
+        one, or differ in length.
+
+    Raises:
+        ValueError: a field is missing, holds text, or has a shape that does not fit; it is named.
+
+    >>> batch = collate([{"input_ids": [1, 2, 3], "labels": [1, 2, 3]},
+    ...                  {"input_ids": [4, 5], "labels": [4, 5]}])
+    >>> batch["labels"].tolist(), batch["attention_mask"].tolist()
+    ([[1, 2, 3], [4, 5, -100]], [[1, 1, 1], [1, 1, 0]])
+    """
+    read = [_read(row, labels) for row in rows]
+    names = list(read[0])
+    for row in read:
+        if row.keys() != read[0].keys():
+            odd = sorted(row.keys() ^ read[0].keys())
+            raise ValueError(f"all rows need the same fields; some lack {', '.join(odd)}")
+    lengths = [len(row["input_ids"]) for row in read]
+    width = max(lengths)
+    if min(lengths) < width and "attention_mask" not in names:
+        names.append("attention_mask")
+        for row, length in zip(read, lengths, strict=True):
+            row["attention_mask"] = torch.ones(length, dtype=torch.long)
+    fill = {"labels": ignore_index}
+    batch = {}
+    for name in names:
+        values = [row[name] for row in read]
+        along = [v.dim() == 1 and len(v) == n for v, n in zip(values, lengths, strict=True)]
+        if all(along):
+            values = [
+                nn.functional.pad(v, (0, width - len(v)), value=fill.get(name, 0)) for v in values
+            ]
+        shapes = {tuple(v.shape) for v in values}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"the field {name!r} has the shapes {sorted(shapes)} in rows of "
+                f"{sorted(set(lengths))} tokens; it must be as long as its row, or have one shape "
+                "in all"
+            )
+        batch[name] = torch.stack(values)
+    return batch
+
+
+def _read(row: Mapping[str, Any], labels: bool) -> dict[str, Tensor]:
+    """The fields of a row as tensors."""
+    if not isinstance(row, Mapping):
+        raise ValueError(
+            f"a row must be a mapping with 'input_ids' and 'labels', got {type(row).__name__}"
+        )
+    for name in ("input_ids", "labels") if labels else ("input_ids",):
+        if name not in row:
+            raise ValueError(
+                f"a row has no {name!r}, only {', '.join(sorted(map(str, row)))}"
+                + ("; to learn every token, labels are a copy of input_ids" * (name == "labels"))
+            )
+    fields = {name: _tensor(name, value) for name, value in row.items()}
+    ids = fields["input_ids"]
+    if ids.dim() != 1 or len(ids) == 0:
+        raise ValueError(f"'input_ids' of a row must be [T], got {list(ids.shape)}")
+    if ids.is_floating_point() or ids.dtype == torch.bool:
+        raise ValueError(f"'input_ids' must be integers, got {ids.dtype}")
+    for name in ("labels", "attention_mask"):
+        if name in fields and fields[name].shape != ids.shape:
+            raise ValueError(
+                f"{name!r} of a row must be as long as its {len(ids)} input_ids, got "
+                f"{list(fields[name].shape)}"
+            )
+    return fields
+
+
+def _tensor(name: str, value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind in "US":
+        raise ValueError(
+            f"the field {name!r} holds text; tokenize it into input_ids and remove the column"
+        )
+    if array.dtype.kind not in "iufb":
+        raise ValueError(
+            f"the field {name!r} holds {type(value).__name__} that is no array of numbers"
+        )
+    return torch.as_tensor(array)
+
+
+def check_rows(data: Any, name: str = "train", *, ignore_index: int = -100) -> None:
+    """Raise ValueError if this is no data set whose rows can be asked for by their number.
+
+    Rows are read until one has a label to learn from.
+    """
+    kind = type(data).__name__
+    if isinstance(data, Mapping):
+        raise ValueError(
+            f"{name} is a {kind} with {', '.join(map(str, list(data)[:4]))}: a data set of rows is "
+            "needed, such as one of its splits"
+        )
+    if isinstance(data, DataLoader):
+        raise ValueError(f"{name} is a DataLoader; give its data set, and the batch size by itself")
+    random_access = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if not random_access or isinstance(data, IterableDataset):
+        raise ValueError(
+            f"{name} is a {kind}, a stream: an epoch needs rows that are asked for by number. Take "
+            "the part that is needed, list(data.take(10_000))"
+        )
+    if len(data) == 0:
+        raise ValueError(f"{name} has no rows")
+    if not any(_labelled(data[i], ignore_index) for i in range(len(data))):
+        raise ValueError(
+            f"no row of {name} has a label other than {ignore_index} after its first token: there "
+            "is nothing to learn or to measure"
+        )
+
+
+def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
+    return bool((_read(row, True)["labels"][1:] != ignore_index).any())
+
+
+# --- what a model takes ---
+
+
+def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What of a batch a model is called with: all but labels and row numbers.
+
+    Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
+    that are there, so that a text reads the same on either side.
+
+    Raises:
+        ValueError: the batch has a field that the model's forward does not take.
+    """
+    names, everything = forward_takes(model)
+    inputs = {"input_ids": batch["input_ids"]}
+    for name, value in batch.items():
+        if name in NO_INPUTS or name in inputs:
+            continue
+        if everything or name in names:
+            inputs[name] = value
+        elif name != "attention_mask":
+            raise ValueError(
+                f"the batch has {name!r}, which {_kind(model)} does not take; remove that column "
+                "from the data"
+            )
+        elif _padded_left(value):
+            raise ValueError(
+                f"the batch is padded on the left, but {_kind(model)} takes no "
+                "'attention_mask'; pad on the right, or leave the padding to kdlab"
+            )  # on the right, no token sees what comes after it
+    mask = inputs.get("attention_mask")
+    if mask is not None and "position_ids" in names - inputs.keys() and _padded_left(mask):
+        inputs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp_min(0)
+    return inputs
+
+
+def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
+    """The names that a model's forward takes beside the ids, and whether it takes any other.
+
+    A Hugging Face model takes what it names: what falls into its ``**kwargs`` has no effect.
+    """
+    model = _unwrapped(model)
+    names: set[str] = set()
+    for kind in type(model).__mro__:
+        if kind is nn.Module or "forward" not in vars(kind):
+            continue
+        parameters = list(inspect.signature(kind.forward).parameters.values())[1:]
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names, False
+    hugging_face = any(kind.__name__ == "PreTrainedModel" for kind in type(model).__mro__)
+    return names, not hugging_face
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """What torch.compile, data parallelism or PEFT put a wrapper around."""
+    while True:
+        if hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        elif isinstance(model, nn.parallel.DistributedDataParallel):
+            model = model.module
+        elif hasattr(model, "get_base_model"):
+            model = model.get_base_model()
+        else:
+            return model
+
+
+def _kind(model: nn.Module) -> str:
+    return type(_unwrapped(model)).__name__
+
+
+def _padded_left(mask: Tensor) -> bool:
+    """Whether a token stands after padding in any row."""
+    return bool((mask[:, 1:].bool() & ~mask[:, :-1].bool()).any())
+
+
+def check_causal(model: nn.Module) -> None:
+    """Raise ValueError if a model sees more of a text than what came before."""
+    model = _unwrapped(model)
+    config, kind = getattr(model, "config", None), type(model).__name__
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(
+            f"{kind} has an encoder: it would read the labels there. A causal language model is "
+            "needed, of AutoModelForCausalLM"
+        )
+    both_ways = any(name in getattr(config, "model_type", "") for name in SEES_BOTH_WAYS)
+    if both_ways and not getattr(config, "is_decoder", False):
+        raise ValueError(
+            f"{kind} sees what comes after a token: it would read the labels. A causal language "
+            "model is needed"
+        )
+
+
+# --- which rows make a batch ---
+
+
+def micro_batches(
+    size: int,
+    *,
+    batch_size: int,
+    parts: int,
+    process: int,
+    processes: int,
+    seed: int,
+    steps: range,
+) -> Iterator[list[int]]:
+    """Which rows a process takes, micro-batch by micro-batch.
+
+    The rows of a step depend on the seed and on the step alone, so that a run can go on from any
+    step, on any number of processes. Each epoch is a new order of the data; its rest, less than a
+    batch, is left out.
+    """
+    width = batch_size // parts
+    current, order = None, []
+    for step in steps:
+        epoch, batch = divmod(step, size // batch_size)
+        if epoch != current:
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+            current, order = epoch, torch.randperm(size, generator=generator).tolist()
+        for part in range(process, parts, processes):
+            start = batch * batch_size + part * width
+            yield order[start : start + width]

@@ -1,0 +1,205 @@
+"""What a run needs to go on, and by what it is known again.
+
+A checkpoint holds the student, its optimiser, the random states, λ and the step; no teacher. It is
+whole or not there. The run that it is of is written beside them, field by field, so that another
+run is refused by the name of what differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn as nn
+from accelerate import Accelerator
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_state_dict,
+    set_state_dict,
+)
+from torch.utils.data import Dataset
+
+from kdlab.batches import collate
+from kdlab.config import TrainConfig
+from kdlab.divergences import divergence_name
+
+__all__ = ["identity_of", "load_checkpoint", "remove_checkpoints", "save_checkpoint"]
+
+WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+AT_MOST = 1024  # rows of a data set that its fingerprint reads
+
+
+def save_checkpoint(
+    out: Path,
+    accelerator: Accelerator,
+    student: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Mapping[str, Any],
+) -> None:
+    """Write ``out/checkpoint``; complete, or not there at all. All processes call it together.
+
+    Args:
+        out: the run's folder.
+        accelerator: that of the run.
+        student: as it is trained, wrapped and sharded or not.
+        optimizer: the same.
+        progress: the step, the schedule's state and the run's identity.
+    """
+    partial, whole = out / "checkpoint.partial", out / "checkpoint"
+    if accelerator.is_main_process:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    accelerator.wait_for_everyone()
+    model_state, optimizer_state = get_state_dict(student, _plain(optimizer), options=WHOLE)
+    torch.save(_random_states(), partial / f"random-{accelerator.process_index}.pt")
+    if accelerator.is_main_process:
+        torch.save(model_state, partial / "student.pt")
+        torch.save(optimizer_state, partial / "optimizer.pt")
+        (partial / "progress.json").write_text(json.dumps(progress, indent=1), encoding="utf-8")
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        previous = out / "checkpoint.previous"
+        shutil.rmtree(previous, ignore_errors=True)
+        if whole.exists():
+            whole.rename(previous)
+        partial.rename(whole)
+        shutil.rmtree(previous, ignore_errors=True)
+    accelerator.wait_for_everyone()
+
+
+def load_checkpoint(
+    out: Path,
+    accelerator: Accelerator,
+    student: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    identity: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """Go on from the checkpoint in a folder, if there is one.
+
+    Returns:
+        The progress that was saved; None if there is no checkpoint.
+
+    Raises:
+        ValueError: it is of another run, or was written by another version.
+    """
+    # Between the two renames of save_checkpoint only the previous one has its whole name.
+    folders = [out / name for name in ("checkpoint", "checkpoint.previous")]
+    folder = next((folder for folder in folders if folder.exists()), None)
+    if folder is None:
+        return None
+    if not (folder / "progress.json").exists():
+        raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
+    progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    for key, value in json.loads(json.dumps(identity)).items():
+        if progress["run"].get(key) != value:
+            raise ValueError(
+                f"the checkpoint is of a run with {key} {progress['run'].get(key)}, but this one "
+                f"has {value}; give it a folder of its own, or run it without resume"
+            )
+    model_state = torch.load(folder / "student.pt", map_location="cpu", mmap=True)
+    optimizer_state = torch.load(folder / "optimizer.pt", map_location="cpu")
+    set_state_dict(
+        student,
+        _plain(optimizer),
+        model_state_dict=model_state,
+        optim_state_dict=optimizer_state,
+        options=StateDictOptions(full_state_dict=True),
+    )
+    draws = folder / f"random-{accelerator.process_index}.pt"
+    if draws.exists():  # there may be more processes now than there were
+        _set_random_states(torch.load(draws, weights_only=False))
+    return progress
+
+
+def remove_checkpoints(out: Path, accelerator: Accelerator) -> None:
+    """Those of an earlier run in this folder, and its other files: they are of another one."""
+    if accelerator.is_main_process:
+        for name in ("checkpoint", "checkpoint.previous", "checkpoint.partial"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for path in out.glob("bad-batch-*.pt"):
+            path.unlink()
+    accelerator.wait_for_everyone()
+
+
+def identity_of(
+    config: TrainConfig,
+    objective: Any,
+    schedule: Mapping[str, Any],
+    teacher: Any,
+    student: nn.Module,
+    data: Dataset,
+) -> dict[str, Any]:
+    """What must be the same for a run to go on.
+
+    Args:
+        config: all of it that changes what is learned.
+        objective: its class and what it holds, but for λ.
+        schedule: its class and its options, as they were before the first step.
+        teacher: by its fingerprint, if it has one.
+        student: the names and shapes of its weights.
+        data: how many rows, and what up to 1,024 of them hold, spread over all.
+    """
+    shown = {"device", "progress", "compile", "eval_every", "checkpoint_every"}
+    run = {name: value for name, value in asdict(config).items() if name not in shown}
+    of_objective = {
+        name: _described(value) for name, value in vars(objective).items() if name != "_lam"
+    }
+    fingerprint = getattr(teacher, "fingerprint", lambda: "")
+    weights = {name: tuple(p.shape) for name, p in student.named_parameters()}
+    return {
+        **run,
+        "schedule": dict(schedule),
+        "objective": type(objective).__name__,
+        **of_objective,
+        "teacher": None if teacher is None else f"{type(teacher).__name__} {fingerprint()}",
+        "student": hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16],
+        "data": _data_sha256(data),
+    }
+
+
+def _described(value: Any) -> Any:
+    if callable(value):
+        return divergence_name(value)
+    plain = value is None or isinstance(value, bool | int | float | str)
+    return value if plain else type(value).__name__
+
+
+def _data_sha256(data: Dataset) -> str:
+    digest = hashlib.sha256()
+    rows = min(len(data), AT_MOST)
+    for i in range(rows):
+        for name, values in sorted(collate([data[i * len(data) // rows]]).items()):
+            digest.update(name.encode() + values.cpu().contiguous().numpy().tobytes())
+    return f"{len(data)} rows, {digest.hexdigest()[:16]}"
+
+
+def _plain(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimiser inside Accelerate's wrapper."""
+    return getattr(optimizer, "optimizer", optimizer)
+
+
+def _random_states() -> dict[str, Any]:
+    states = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),  # noqa: NPY002
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def _set_random_states(states: Mapping[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
+    torch.set_rng_state(states["torch"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])

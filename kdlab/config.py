@@ -1,0 +1,109 @@
+"""How a student is trained, and what was measured on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kdlab.devices import check_device
+
+__all__ = ["History", "TrainConfig"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. The learning rate warms up, then falls by a cosine to a tenth of its peak.
+
+    Raises:
+        ValueError: a number is outside its range, or the batch cannot be shared out.
+
+    >>> config = TrainConfig(steps=100, warmup_steps=10, learning_rate=1e-3)
+    >>> [round(config.learning_rate_at(step), 6) for step in (0, 9, 100)]
+    [0.0001, 0.001, 0.0001]
+    """
+
+    steps: int = 200  # optimiser steps
+    batch_size: int = 16  # sequences in a step, over all micro-batches and processes
+    accumulation: int = 1  # micro-batches that a step is made of
+    learning_rate: float = 2e-3  # the peak
+    warmup_steps: int = 20  # the learning rate rises in a straight line over these
+    weight_decay: float = 0.1  # on matrices, not on norms and biases
+    betas: tuple[float, float] = (0.9, 0.95)  # of AdamW's running means
+    max_grad_norm: float = 1.0  # longer gradients are scaled to this norm
+    eval_every: int | None = None  # steps between evaluations; always once more at the end
+    checkpoint_every: int | None = None  # steps between checkpoints in out/checkpoint
+    seed: int = 0  # of the order of the data, and of dropout
+    device: str = "auto"  # "cpu" keeps off a GPU that is there
+    mixed_precision: str = "no"  # or "bf16"
+    compile: bool = False  # torch.compile the student
+    linear_objective: bool = True  # from hidden states, where both models show them
+    on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
+    prompt_tokens: int = 16  # of each sequence, before the student goes on
+    end_of_text: int | None = None  # the student's text ends there; None: as its config says
+    progress: bool = False  # show a bar
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        for name in ("warmup_steps", "weight_decay", "seed"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be at least 0, got {value}")
+        for name in ("learning_rate", "max_grad_norm"):
+            value = getattr(self, name)
+            if not value > 0 or (name == "learning_rate" and value == math.inf):
+                raise ValueError(f"{name} must be above 0, got {value}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be at least 0 and below 1, got {self.betas}")
+        check_device(self.device)
+        if self.mixed_precision not in ("no", "bf16"):
+            raise ValueError(
+                f'mixed_precision must be "no" or "bf16", got {self.mixed_precision!r}'
+            )
+        if not 0 <= self.on_policy <= 1:
+            raise ValueError(f"on_policy must be a share from 0 to 1, got {self.on_policy}")
+        if self.prompt_tokens < 1:
+            raise ValueError(f"prompt_tokens must be at least 1, got {self.prompt_tokens}")
+        if self.batch_size % self.accumulation:
+            raise ValueError(
+                f"batch_size {self.batch_size} must be a multiple of accumulation "
+                f"{self.accumulation}: it counts the sequences of all micro-batches"
+            )
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        rest = max(self.steps - self.warmup_steps, 1)
+        fraction = min((step - self.warmup_steps) / rest, 1.0)
+        return self.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * fraction)))
+
+
+@dataclass
+class History:
+    """What was measured: one record for each step, and one for each evaluation.
+
+    >>> History(train=[{"step": 1, "loss": 7.6}, {"step": 2, "loss": 7.4}]).column("loss")
+    [7.6, 7.4]
+    """
+
+    train: list[dict[str, Any]] = field(default_factory=list)
+    eval: list[dict[str, Any]] = field(default_factory=list)
+
+    def column(self, name: str, of: str = "train") -> list[Any]:
+        """One quantity over the run: ``history.column("kd_loss")``."""
+        return [record[name] for record in getattr(self, of)]
+
+    @classmethod
+    def read(cls, path: str | Path) -> History:
+        """The history that a ``metrics.jsonl`` holds."""
+        history = cls()
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            getattr(history, record.pop("kind")).append(record)
+        return history

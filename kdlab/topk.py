@@ -1,0 +1,139 @@
+"""A distribution by its likeliest tokens: what a teacher in a file, or behind a server, gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kdlab.divergences import check_vocabularies, log_softmax
+
+__all__ = ["TopK"]
+
+
+@dataclass(frozen=True)
+class TopK:
+    """A distribution by its k likeliest tokens and the mass of the rest.
+
+    The k + 1 buckets make a coarser distribution, and a divergence between two such is at most the
+    full one. KL(p‖q) is larger by exactly the tail's mass times the KL of the two distributions
+    *within* the tail (the chain rule of the KL): nothing is lost where the tail is light, or where
+    the student has the teacher's proportions in it.
+
+    >>> half = torch.tensor([0.5]).log()
+    >>> teacher = TopK(torch.tensor([[2]]), log_probs=half[None], log_tail=half)
+    >>> teacher.student_buckets(torch.zeros(1, 4)).exp()  # token 2, and the three others
+    tensor([[0.2500, 0.7500]])
+    """
+
+    ids: Tensor  # [..., k] token ids, likeliest first, each once
+    log_probs: Tensor  # [..., k] their natural log-probabilities
+    log_tail: Tensor  # [...] the log of what is left, −inf if nothing is
+    temperature: float | None = None  # at which they were taken, if that is known
+    vocabulary: int | None = None  # the teacher's entries, if they are known
+
+    @classmethod
+    def of(cls, ids: Tensor, log_probs: Tensor, **known) -> TopK:
+        """From log-probabilities alone, as a server gives them: the tail is what they leave.
+
+        Args:
+            ids: ``[..., k]`` token ids, each once.
+            log_probs: ``[..., k]``, natural.
+            **known: ``temperature`` and ``vocabulary``, if they are known.
+
+        >>> TopK.of(torch.tensor([[7, 2]]), torch.tensor([[0.5, 0.3]]).log()).log_tail.exp()
+        tensor([0.2000])
+        """
+        rest = 1 - log_probs.double().exp().sum(-1)
+        return cls(ids, log_probs, rest.clamp_min(0).log().to(log_probs.dtype), **known)
+
+    def teacher_buckets(self) -> Tensor:
+        """log-probabilities of the k tokens and of the tail: ``[..., k + 1]``."""
+        return torch.cat([self.log_probs, self.log_tail.unsqueeze(-1)], dim=-1)
+
+    def student_buckets(self, student_logits: Tensor, temperature: float = 1.0) -> Tensor:
+        """The student's log-probabilities of the same buckets, with gradient.
+
+        Args:
+            student_logits: ``[..., V]``.
+            temperature: that at which the store was written.
+
+        Returns:
+            ``[..., k + 1]``.
+        """
+        log_q = log_softmax(student_logits, temperature)
+        top = log_q.gather(-1, self.ids)
+        if self.ids.shape[-1] == log_q.shape[-1]:
+            tail = torch.full_like(top[..., :1], -torch.inf)
+        else:  # log(1 − Σ top) would be noise where the tail is light
+            tail = log_q.scatter(-1, self.ids, -torch.inf).logsumexp(-1, keepdim=True)
+        return torch.cat([top, tail], dim=-1)
+
+    def __getitem__(self, positions: Tensor | slice) -> TopK:
+        """The positions that a mask or a slice picks out of the leading axes."""
+        fields = self.ids[positions], self.log_probs[positions], self.log_tail[positions]
+        return TopK(*fields, self.temperature, self.vocabulary)
+
+    def to(self, device: torch.device | str) -> TopK:
+        """The same on another device."""
+        fields = self.ids, self.log_probs, self.log_tail
+        fields = (field.to(device, non_blocking=True) for field in fields)
+        return TopK(*fields, self.temperature, self.vocabulary)
+
+    def within(self, vocabulary: int) -> TopK:
+        """The distribution over the first so many entries of the vocabulary, renormalised.
+
+        Where a token lies beyond them, every position keeps one token less, and what is left of it
+        goes into the tail: a coarser distribution, but a true one.
+
+        Raises:
+            ValueError: all k tokens of a position lie beyond them.
+        """
+        if self.vocabulary is not None and self.vocabulary <= vocabulary:
+            return self
+        shared = self.ids < vocabulary
+        k = int(shared.sum(-1).min()) if shared.numel() else self.ids.shape[-1]
+        if k == 0:
+            raise ValueError(
+                f"all of the teacher's likeliest tokens lie beyond the {vocabulary} entries that "
+                "both vocabularies have; write the store with vocabulary="
+                f"{vocabulary}"
+            )
+        order = (~shared).to(torch.uint8).argsort(-1, stable=True)
+        ids = self.ids.gather(-1, order)
+        log_probs = self.log_probs.masked_fill(~shared, -torch.inf).gather(-1, order)
+        rest = torch.cat([log_probs[..., k:], self.log_tail.unsqueeze(-1)], -1)
+        buckets = torch.cat([log_probs[..., :k], rest.logsumexp(-1, keepdim=True)], -1)
+        buckets = buckets.log_softmax(-1)
+        return TopK(ids[..., :k], buckets[..., :-1], buckets[..., -1], self.temperature, vocabulary)
+
+    def check(self, logits_shape: torch.Size) -> None:
+        """Raise ValueError if these are not distributions for logits of that shape."""
+        positions, entries = logits_shape[:-1], logits_shape[-1]
+        if self.ids.shape[:-1] != positions:
+            raise ValueError(
+                f"the teacher's top k has positions {tuple(self.ids.shape[:-1])}, the student's "
+                f"logits have {tuple(positions)}"
+            )
+        highest = self.ids.max().item() if self.ids.numel() else 0
+        if highest >= entries:
+            raise ValueError(
+                f"the teacher gives token {highest} a probability, but the student's vocabulary "
+                f"has {entries} entries"
+            )
+        if self.vocabulary is not None:
+            check_vocabularies(entries, self.vocabulary)
+        ordered = self.ids.sort(-1).values
+        twice = ordered[..., 1:][ordered.diff(dim=-1) == 0]
+        if len(twice):
+            raise ValueError(
+                f"the teacher's top k names token {twice[0].item()} twice at a position"
+            )
+        mass = self.teacher_buckets().exp().sum(-1)
+        wrong = ~((mass - 1).abs() <= 0.01)  # log-probabilities are often rounded
+        if wrong.any():
+            raise ValueError(
+                f"the teacher's k tokens and its tail have a mass of {mass[wrong][0].item():.4g} "
+                "at a position; it must be 1. TopK.of(ids, log_probs) gives the tail what is left"
+            )

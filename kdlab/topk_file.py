@@ -1,0 +1,138 @@
+"""The file that a top-k store is: a header, a table of rows, and a record for each position.
+
+The header is JSON of fixed size. The table has a line for each row of the data: a fingerprint of
+what the row holds, by which it is found, and where its records begin and end. A record is the k
+likeliest token ids, their log-probabilities and the tail's, in half precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+HEADER_BYTES = 4096
+FORMAT = "kdlab top-k store 2"
+ROW = np.dtype([("key", "V16"), ("start", "<u8"), ("positions", "<u4")])
+
+
+def row_keys(batch: Mapping[str, Tensor]) -> list[bytes]:
+    """A fingerprint of what a model would read of each row, wherever it is padded."""
+    ids = batch["input_ids"].cpu().numpy()
+    there = present(batch).cpu().numpy()
+    keys = []
+    others = {
+        name: value.cpu().numpy()
+        for name, value in sorted(batch.items())
+        if name not in ("input_ids", "labels", "index", "attention_mask")
+    }
+    for i, row in enumerate(ids):
+        digest = hashlib.blake2b(row[there[i]].astype("<i8").tobytes(), digest_size=16)
+        for name, values in others.items():
+            value = values[i][there[i]] if values.shape[:2] == ids.shape else values[i]
+            usual = name == "position_ids" and (value == np.arange(len(value))).all()
+            if not usual:
+                digest.update(name.encode() + value.astype("<f8").tobytes())
+        keys.append(digest.digest())
+    return keys
+
+
+def present(batch: Mapping[str, Tensor]) -> Tensor:
+    """Which positions of a batch hold a token: ``[B, T]`` bool."""
+    mask = batch.get("attention_mask")
+    return torch.ones_like(batch["input_ids"], dtype=torch.bool) if mask is None else mask.bool()
+
+
+def record_type(header: Mapping) -> np.dtype:
+    """ids are split: 16 bits as they are, and the bits above them packed, eight to a byte."""
+    k = header["k"]
+    return np.dtype(
+        [
+            ("ids", "<u2", (k,)),
+            ("high", "u1", ((k * _high_bits(header) + 7) // 8,)),
+            ("log_probs", "<f2", (k,)),
+            ("log_tail", "<f2"),
+        ]
+    )
+
+
+def _high_bits(header: Mapping) -> int:
+    return max(0, (header["vocabulary"] - 1).bit_length() - 16)
+
+
+def encode(log_p: Tensor, header: Mapping) -> np.ndarray:
+    """``[..., V]`` log-probabilities as records ``[...]``."""
+    top = log_p.topk(header["k"], dim=-1)
+    if header["k"] == header["vocabulary"]:
+        tail = torch.full_like(top.values[..., 0], -torch.inf)
+    else:
+        tail = log_p.scatter(-1, top.indices, -torch.inf).logsumexp(-1)
+    ids = top.indices.cpu().numpy()
+    records = np.empty(ids.shape[:-1], dtype=record_type(header))
+    records["ids"] = ids & 0xFFFF
+    bits = (ids[..., None] >> (16 + np.arange(_high_bits(header)))) & 1
+    records["high"] = np.packbits(bits.reshape(*ids.shape[:-1], -1).astype(np.uint8), axis=-1)
+    # Half precision ends at −65,504; a probability below exp of that is 0 in any precision.
+    records["log_probs"] = top.values.clamp_min(-65504.0).cpu().numpy()
+    records["log_tail"] = tail.cpu().numpy()
+    return records
+
+
+def unpack_ids(records: np.ndarray, header: Mapping) -> np.ndarray:
+    """The token ids of records, ``[..., k]``."""
+    ids = records["ids"].astype(np.int64)
+    high_bits = _high_bits(header)
+    if high_bits:
+        bits = np.unpackbits(records["high"], axis=-1, count=header["k"] * high_bits)
+        bits = bits.reshape(*ids.shape, high_bits).astype(np.int64)
+        ids |= (bits << (16 + np.arange(high_bits))).sum(-1)
+    return ids
+
+
+def encode_header(header: Mapping) -> bytes:
+    """Its fixed number of bytes."""
+    return json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n"
+
+
+def read_header(path: Path) -> dict:
+    """The header of a store.
+
+    Raises:
+        ValueError: the file is no store, or not a whole one.
+    """
+    with path.open("rb") as file:
+        raw = file.read(HEADER_BYTES)
+    try:
+        header = json.loads(raw)
+        if header["format"] != FORMAT:
+            raise ValueError(
+                f"{path} is a {header['format']!r}, which this version does not read; write it "
+                "anew with write_topk_store"
+            )
+        expected = records_begin(header) + header["positions"] * record_type(header).itemsize
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise ValueError(f"{path} is not a top-k store: its header cannot be read") from None
+    if path.stat().st_size != expected:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes, but its header says {expected}")
+    return header
+
+
+def records_begin(header: Mapping) -> int:
+    """Where the first record is, in bytes from the beginning of the file."""
+    return HEADER_BYTES + header["items"] * ROW.itemsize
+
+
+def positions_done(partial: Path, header: Mapping, table: np.ndarray) -> int | None:
+    """How many positions an interrupted call has written; None if it was about something else."""
+    if not partial.exists():
+        return None
+    beginning = encode_header(header) + table.tobytes()
+    with partial.open("rb") as file:
+        if file.read(len(beginning)) != beginning:
+            return None
+    return (partial.stat().st_size - len(beginning)) // record_type(header).itemsize
