@@ -49,7 +49,7 @@ def check(name: str, value: Any) -> None:
     if asking.answers(name, value):
         return
     public = find_public(name)
-    text = write_evidence(name, "", asking.observe(value, public["cases"]))
+    text = write_evidence(name, "", asking.observe(value, public))
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
     ok, plain, html = describe(rubric, outcomes)

@@ -85,6 +85,29 @@ class Misconception:
 
 
 @dataclass(frozen=True)
+class Observer:
+    """What calls the student's function and looks at what it did.
+
+    It is shipped with the question and executed at the time of asking, in a namespace of its own;
+    no cell of the notebook can reach or replace it. Let it return numbers that only right code
+    brings about, never one whose right value is plain from the question.
+
+    Args:
+        source: Source of a Python module; it stands alone and holds no answer.
+        function: A function in it. It is called with the student's function, then with the case's
+            arguments, and what it returns is judged.
+    """
+
+    source: str
+    function: str
+
+    @classmethod
+    def read(cls, path: Path, function: str) -> Observer:
+        """The observer in a file."""
+        return cls(path.read_text(encoding="utf-8"), function)
+
+
+@dataclass(frozen=True)
 class Option:
     """One choice of a multiple-choice question.
 
@@ -178,14 +201,15 @@ class Check(ABC):
 
 @dataclass(frozen=True)
 class FunctionCheck(Check):
-    """A function that the student writes, judged by what it returns.
+    """A function that the student writes, judged by what it returns or by what an observer sees.
 
     Args:
-        reference: The right way. Arguments come as in the case; compute in float64.
+        reference: The right way: what comes back for a case's arguments; compute in float64.
         fixed: Public and hidden cases.
         random: Makes cases of a generator, anew for every submission.
         misconceptions: The wrong ways to recognise.
         tolerance: The largest absolute difference allowed in a case.
+        observer: What is called in place of the student's function, to look at what that does.
     """
 
     reference: Callable[..., Any]
@@ -193,6 +217,11 @@ class FunctionCheck(Check):
     random: Callable[[np.random.Generator], Iterable[Case]] | None = None
     misconceptions: tuple[Misconception, ...] = ()
     tolerance: Callable[[Case], float] = tolerance
+    observer: Observer | None = None
+
+    def __post_init__(self) -> None:
+        if self.observer and any(case.calls for case in self.fixed):
+            raise ValueError(f"{self.name}: a case has calls or the check an observer, not both.")
 
     def cases(self, rng: np.random.Generator | None = None) -> list[Case]:
         random = self.random(rng) if self.random and rng is not None else ()
@@ -342,21 +371,27 @@ def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str
     }
 
 
-def question(check: Check, cases: list[Case]) -> list[dict[str, Any]]:
+def question(check: Check, cases: list[Case]) -> dict[str, Any]:
     """The cases as data, for the process that runs the student's code; no names, no answers.
 
     A case of an answer has no arguments: what is handed to `check` is itself the answer.
+
+    Returns:
+        "cases", and "observer": its source and function, or None.
     """
     if isinstance(check, AnswerCheck):
-        return [{} for _ in cases]
-    return [
-        {
-            "args": encode(list(case.args)),
-            "kwargs": encode(dict(case.kwargs)),
-            "calls": [call_to_data(call) for call in case.calls],
-        }
-        for case in cases
-    ]
+        return {"observer": None, "cases": [{} for _ in cases]}
+    return {
+        "observer": check.observer and [check.observer.source, check.observer.function],
+        "cases": [
+            {
+                "args": encode(list(case.args)),
+                "kwargs": encode(dict(case.kwargs)),
+                "calls": [call_to_data(call) for call in case.calls],
+            }
+            for case in cases
+        ],
+    }
 
 
 def generator(seed: int, check: Check) -> np.random.Generator:
@@ -369,7 +404,7 @@ def public_data(checks: Iterable[Check]) -> dict[str, Any]:
     data = {}
     for check in checks:
         cases, rubric = check.public()
-        data[check.name] = {"cases": question(check, cases), "rubric": rubric_to_data(rubric)}
+        data[check.name] = {**question(check, cases), "rubric": rubric_to_data(rubric)}
     return data
 
 

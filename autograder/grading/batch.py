@@ -40,7 +40,7 @@ from traitlets.log import get_logger
 
 from autograder.grading.course import Course
 from autograder.grading.doctor import Examined, Unfit, examine
-from autograder.grading.preprocessors import Judge
+from autograder.grading.judge import Judge
 from autograder.grading.record import Record, Records, State
 from autograder.sandbox.options import Sandbox, bubblewrap, withheld_modules
 from autograder.sandbox.pool import POOL, WarmPool

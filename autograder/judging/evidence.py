@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from autograder.kernel.evidence import MAX_MESSAGE, NUMPY_DTYPES, VERSION, Outcome
+from autograder.kernel.evidence import MAX_MESSAGE, NUMPY_DTYPES, VERSION, Outcome, encode_outcome
 
 MAX_CHARACTERS = 8 * 2**20  # of one check's evidence
+ROOM, TIMES = 2**18, 8  # characters of any evidence, and times those of the right one
 MAX_ITEMS = 10_000  # values of any kind in one check's evidence
 MAX_DEPTH = 8  # of nested lists and dicts
 MAX_DIMENSIONS = 8
@@ -173,7 +175,19 @@ def decode_outcome(data: Any) -> Outcome:
     return Outcome(kind, None, *texts)
 
 
-def read_evidence(text: Any, *, check: str, nonce: str, count: int) -> list[Outcome]:
+def room_for(wanted: Iterable[Outcome | None]) -> int:
+    """The characters that evidence may have: some for any answer, and several times the right one.
+
+    Args:
+        wanted: What the cases should come to; None where the answer is withheld.
+    """
+    right = sum(len(json.dumps(encode_outcome(outcome))) for outcome in wanted if outcome)
+    return min(ROOM + TIMES * right, MAX_CHARACTERS)
+
+
+def read_evidence(
+    text: Any, *, check: str, nonce: str, count: int, most: int = MAX_CHARACTERS
+) -> list[Outcome]:
     """Reads the evidence of one check.
 
     Args:
@@ -181,6 +195,7 @@ def read_evidence(text: Any, *, check: str, nonce: str, count: int) -> list[Outc
         check: The name of the check that was asked for.
         nonce: The nonce of this run of this cell.
         count: How many cases were asked.
+        most: Characters that it may have.
 
     Returns:
         One outcome a case, in the order of the question.
@@ -188,6 +203,8 @@ def read_evidence(text: Any, *, check: str, nonce: str, count: int) -> list[Outc
     Raises:
         Refused: When it is anything but the complete answer to this question.
     """
+    if isinstance(text, str) and len(text) > most:
+        raise Refused(f"evidence of {len(text)} characters; the question leaves room for {most}")
     data = loads(text)
     if not isinstance(data, dict) or set(data) != {"version", "check", "nonce", "outcomes"}:
         raise Refused("data that is not evidence")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from autograder.kernel.evidence import MIME, Outcome, decode, write_evidence
@@ -20,7 +21,7 @@ def ask(text: str) -> None:
     """Takes the grader's question for the next `check` of its name.
 
     Args:
-        text: JSON with "check", "nonce" and "cases".
+        text: JSON with "check", "nonce", "observer" and "cases".
     """
     global _asked
     _asked = json.loads(text)
@@ -50,30 +51,47 @@ def answers(name: str, value: Any) -> bool:
     if _asked is None or _asked["check"] != name:
         return False
     question, _asked = _asked, None
-    outcomes = observe(value, question["cases"])
+    outcomes = observe(value, question)
     publish(write_evidence(name, question["nonce"], outcomes), "Handed to the grader.")
     return True
 
 
-def observe(value: Any, cases: list[dict[str, Any]]) -> list[Outcome]:
+def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
     """Asks every case and notes what came back.
 
     Args:
         value: The student's function, or the answer itself for cases without arguments.
-        cases: Data as `autograder.spec.question` makes it.
+        question: Data as `autograder.spec.question` makes it.
     """
-    return [_observe(value, case) for case in cases]
-
-
-def _observe(value: Any, case: dict[str, Any]) -> Outcome:
-    if not case:
-        return Outcome("returned", value)
+    if not all(question["cases"]):
+        return [Outcome("returned", value) for _ in question["cases"]]
     if not callable(value):
-        return Outcome("unsupported", type=f"{type(value).__name__}, not a function")
-    arguments = decode(case["args"])
-    keywords = decode(case["kwargs"])
+        kind = f"{type(value).__name__}, not a function"
+        return [Outcome("unsupported", type=kind) for _ in question["cases"]]
+    function = observing(value, question["observer"])
+    return [_observe(function, case) for case in question["cases"]]
+
+
+def observing(function: Callable[..., Any], observer: list[str] | None) -> Callable[..., Any]:
+    """The function that is asked: the student's own, or an observer that calls it.
+
+    Args:
+        function: The student's function.
+        observer: The observer's source, executed here in a namespace of its own, and the name of
+            its function.
+    """
+    if observer is None:
+        return function
+    source, name = observer
+    namespace: dict[str, Any] = {"__name__": "observer"}
+    exec(compile(source, "<observer>", "exec"), namespace)
+    return partial(namespace[name], function)
+
+
+def _observe(function: Callable[..., Any], case: dict[str, Any]) -> Outcome:
+    arguments, keywords = decode(case["args"]), decode(case["kwargs"])
     calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
-    return perform(value, arguments, keywords, calls)
+    return perform(function, arguments, keywords, calls)
 
 
 def perform(

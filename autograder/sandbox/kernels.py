@@ -18,8 +18,6 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-import zmq
-import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 from jupyter_client.manager import AsyncKernelManager
@@ -30,6 +28,7 @@ from autograder.sandbox.options import MiB, Sandbox, SandboxLimits, bubblewrap
 from autograder.sandbox.pool import WarmPool, open_pool
 from autograder.sandbox.walls import NOBODY
 from autograder.sandbox.warm import KERNEL
+from autograder.sandbox.wire import Channel
 
 
 def copy_work(source: str | None, target: Path, most: int) -> None:
@@ -178,7 +177,44 @@ PORTS = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
 
 
 class SandboxClient(AsyncKernelClient):
-    """Knows that the kernel is ready by its first messages, and waits for nothing else."""
+    """Speaks with a kernel over channels that take in only so much at once.
+
+    Args:
+        most: Bytes of one message.
+    """
+
+    most = Integer(16 * MiB)
+    _channels: dict[str, Channel] | None = None
+
+    @property
+    def shell_channel(self) -> Channel:
+        return self._channels["shell"]
+
+    @property
+    def iopub_channel(self) -> Channel:
+        return self._channels["iopub"]
+
+    def start_channels(self, *args: Any, **kwargs: Any) -> None:
+        """Makes the channels; `wait_for_ready` opens them. Grading has no use for others."""
+        self._channels = {
+            name: Channel(self._address(port), kind, self.session, self.most)
+            for name, port, kind in (
+                ("shell", self.shell_port, "DEALER"),
+                ("iopub", self.iopub_port, "SUB"),
+            )
+        }
+
+    def _address(self, port: int) -> str | tuple[str, int]:
+        return f"{self.ip}-{port}" if self.transport == "ipc" else (self.ip, port)
+
+    def stop_channels(self) -> None:
+        """Closes the channels."""
+        for channel in (self._channels or {}).values():
+            channel.close()
+
+    @property
+    def channels_running(self) -> bool:
+        return any(channel.is_alive() for channel in (self._channels or {}).values())
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Returns when the kernel answers and its outputs arrive.
@@ -188,18 +224,23 @@ class SandboxClient(AsyncKernelClient):
         """
         deadline = time.monotonic() + (timeout or 60)
         while time.monotonic() < deadline and await self.is_alive():
-            self.kernel_info()
             try:
-                reply = await self.get_shell_msg(timeout=1)
+                for channel in self._channels.values():
+                    if not channel.is_alive():
+                        await channel.open()
+                self.kernel_info()
+                reply = await self.shell_channel.get_msg(timeout=1)
                 while True:
-                    message = await self.get_iopub_msg(timeout=0.05)
+                    message = await self.iopub_channel.get_msg(timeout=0.05)
                     if (
-                        message["parent_header"].get("msg_id") == reply["parent_header"]["msg_id"]
+                        message["parent_header"]["msg_id"] == reply["parent_header"]["msg_id"]
                         and message["content"].get("execution_state") == "idle"
                     ):
                         return
             except Empty:
                 continue
+            except OSError:  # it does not listen yet
+                await asyncio.sleep(0.02)
         raise RuntimeError("The kernel does not answer.")
 
 
@@ -226,9 +267,4 @@ class SandboxKernelManager(AsyncKernelManager):
 
     def client(self, **kwargs: Any) -> Any:
         """A client that drops connections over which too much comes at once."""
-        context = zmq.asyncio.Context()
-        context.setsockopt(zmq.MAXMSGSIZE, Sandbox(parent=self).message_mb * MiB)
-        context.setsockopt(zmq.RCVHWM, 16)  # messages that wait, on the grader's side
-        client = super().client(context=context, **kwargs)
-        client._created_context = True  # so that it ends the context with itself
-        return client
+        return super().client(most=Sandbox(parent=self).message_mb * MiB, **kwargs)

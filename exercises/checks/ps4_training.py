@@ -18,28 +18,45 @@ from autograder.spec import (
     FunctionCheck,
     Misconception,
     Mistake,
+    Observer,
     Option,
     choice,
     load_sections,
 )
 
 SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
+OBSERVERS = Path(__file__).with_name("observers") / "ps4_training.py"
 WITHHELD = ("kdlab",)  # it has a trainer
 IGNORED = -100
 EPSILON = float(np.finfo(np.float32).eps)
 
 Batch = list[Tensor]  # tokens [B, L] and labels [B, L]
-Weights = list[Tensor]  # embedding [V, d], head [V, d], kept [d]
+Weights = list[Tensor]  # embedding [V, d], head [V, d], kept [d], mean [d], count []
 
 # --- A model, and training it, in float64 -------------------------------------------------------
-# The notebook's cells around a student's function make a model of weights, train it with that
-# function, and hand out numbers. Here the same numbers come from plain tensors and autograd.
+# The observers make a model of weights, train it with a student's function, and hand out numbers.
+# Here the same numbers come from plain tensors and autograd.
 
 
-def logits(embedding: Tensor, head: Tensor, kept: Tensor, tokens: Tensor, mode: bool) -> Tensor:
-    """What the notebook's TinyModel says; its dropout acts in training mode (True)."""
+def logits(
+    embedding: Tensor, head: Tensor, kept: Tensor, mean: Tensor, tokens: Tensor, mode: bool
+) -> Tensor:
+    """What TinyModel says: with its dropout in training mode (True), else less its running mean."""
     hidden = embedding[tokens].tanh()
-    return (hidden * kept if mode else hidden) @ head.T
+    return (hidden * kept if mode else hidden - mean) @ head.T
+
+
+def moved(weights: Weights, batches: list[Batch]) -> Tensor:
+    """The running mean after a model has seen these batches in training mode."""
+    embedding, _, _, mean, count = weights
+    seen = torch.cat([tokens.flatten() for tokens, _ in batches])
+    return (count * mean + embedding[seen].tanh().sum(0)) / (count + len(seen))
+
+
+def answers(weights: Weights, mode: bool) -> Tensor:
+    """The logits of each token of the vocabulary."""
+    embedding, head, kept, mean, _ = weights
+    return logits(embedding, head, kept, mean, torch.arange(len(embedding)), mode)
 
 
 def summed_losses(student: Tensor, teacher: Tensor, labels: Tensor, lam: float) -> Tensor:
@@ -53,6 +70,11 @@ def summed_losses(student: Tensor, teacher: Tensor, labels: Tensor, lam: float) 
 def counted(*batches: Batch) -> int:
     """How many positions count."""
     return sum(int((labels != IGNORED).sum()) for _, labels in batches)
+
+
+def doubled(weights: Weights) -> Weights:
+    """The same in float64."""
+    return [each.double() for each in weights]
 
 
 class Part(NamedTuple):
@@ -97,13 +119,13 @@ def descend(
     """Gradient descent.
 
     Returns:
-        The student's parameters, how far the teacher's moved followed by their gradient, and each
-        update's loss.
+        The student's parameters; the teacher's answers in evaluation, followed by the gradient that
+        reached it; and each update's loss.
     """
     if way.late and len(updates) > 1:
         raise RuntimeError("one of the variables needed for gradient computation was modified")
-    *parameters, student_kept = (tensor.double() for tensor in student)
-    *foreign, teacher_kept = (tensor.double() for tensor in teacher)
+    *parameters, student_kept, student_mean, _ = doubled(student)
+    *foreign, teacher_kept, teacher_mean, _ = guide = doubled(teacher)
     held = [torch.zeros_like(each) for each in parameters]
     received = [torch.zeros_like(each) for each in foreign]
     losses = []
@@ -113,8 +135,8 @@ def descend(
         loss = torch.zeros((), dtype=torch.float64)
         for part in update:
             tokens, labels = part.batch
-            q = logits(*own, student_kept, tokens, way.student_mode)
-            p = logits(*other, teacher_kept, tokens, way.teacher_mode)
+            q = logits(*own, student_kept, student_mean, tokens, way.student_mode)
+            p = logits(*other, teacher_kept, teacher_mean, tokens, way.teacher_mode)
             p = p if way.leak else p.detach()
             pair = (p, q) if way.swapped else (q, p)
             loss = loss + part.weight * summed_losses(*pair, labels, part.lam)
@@ -129,10 +151,11 @@ def descend(
             parameters = [
                 each - rate * gradient for each, gradient in zip(parameters, held, strict=True)
             ]
-    unmoved = [torch.zeros_like(each) for each in foreign]
+    if way.teacher_mode:
+        guide[3] = moved(guide, [part.batch for update in updates for part in update])
     return {
         "student": torch.cat([each.flatten() for each in parameters]),
-        "teacher": torch.cat([each.flatten() for each in unmoved + received]),
+        "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
         "loss": torch.tensor(losses, dtype=torch.float64),
     }
 
@@ -182,11 +205,13 @@ def training_step(
 
 
 def model(rng: np.random.Generator, vocabulary: int, units: int, dropped: int) -> Weights:
-    """Normal weights, and a dropout that drops `dropped` units."""
+    """Normal weights, a dropout that drops `dropped` units, and the mean of ten earlier tokens."""
     embedding, head = rng.normal(size=(2, vocabulary, units))
     kept = np.full(units, units / (units - dropped))
     kept[rng.permutation(units)[:dropped]] = 0.0
-    return [torch.tensor(each, dtype=torch.float32) for each in (embedding, head, kept)]
+    mean = rng.uniform(-0.5, 0.5, size=units)
+    found = (embedding, head, kept, mean, 10.0)
+    return [torch.tensor(each, dtype=torch.float32) for each in found]
 
 
 def batch(
@@ -197,11 +222,6 @@ def batch(
     for row, count in enumerate(ignored):
         labels[row, length - count :] = IGNORED
     return [tokens, labels]
-
-
-def doubled(weights: Weights) -> Weights:
-    """The same in float64."""
-    return [each.double() for each in weights]
 
 
 def step_cases() -> tuple[Case, ...]:
@@ -266,7 +286,7 @@ def trained_tolerance(case: Case) -> float:
     a loss is wrong by as much, without the rate. Errors of earlier steps grow by a factor near 1.
     """
     student, teacher, batches = case.args[:3]
-    largest = max(1.0, *(float(each.abs().max()) for each in student + teacher))
+    largest = max(1.0, *(float(each.abs().max()) for each in student[:4] + teacher[:4]))
     return 4 * len(batches) * len(student[0]) * (1 + _largest_lambda(case)) * largest * EPSILON
 
 
@@ -660,9 +680,10 @@ def nats(
     Without a mask an ignored label stands for token 0.
     """
     found = []
+    *parameters, _ = doubled(weights)
     for tokens, labels in batches:
         labels = labels if masked else labels.clamp_min(0)
-        q = logits(*doubled(weights), tokens, mode)
+        q = logits(*parameters, tokens, mode)
         counts = labels != IGNORED
         log_q = q[counts].log_softmax(-1).gather(-1, labels[counts][:, None])
         found.append((-log_q.sum(), int(counts.sum()), labels.numel()))
@@ -710,11 +731,18 @@ def evaluate(
     masked: bool = True,
     reduce: Callable[[list], Tensor] = of_all,
     leaves: Callable[[bool], bool] = lambda training: training,
-) -> Tensor | bool:
-    """The perplexity on held-out text, or whether the model is in training mode after it."""
-    if watch == "mode":
-        return leaves(training)
-    return reduce(nats(weights, data[split], training if mode is None else mode, masked))
+) -> Tensor:
+    """The perplexity on held-out text; or the model's answers after it.
+
+    These are what it answers in evaluation mode, and in the mode that it was left in.
+    """
+    mode = training if mode is None else mode
+    if watch == "perplexity":
+        return reduce(nats(weights, data[split], mode, masked))
+    after = doubled(weights)
+    if mode:
+        after[3] = moved(after, data[split])
+    return torch.stack([answers(after, False), answers(after, leaves(training))])
 
 
 MODE = "the model's mode after it"
@@ -737,15 +765,15 @@ def evaluation_cases() -> tuple[Case, ...]:
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
         Case("three batches", (*three, True, "perplexity"), public=True),
-        Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
-        Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
+        Case("the mode of a model that trains", (*two, True, "model"), {}, MODE, True),
+        Case("the mode of a model that does not", (*two, False, "model"), {}, MODE, True),
         Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
         Case("a model in evaluation mode", (*material((0, 3), (2,)), False, "perplexity")),
         Case("one batch", (*material((1, 2, 0)), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
         Case("double precision", (*double, True, "perplexity")),
-        Case("another model that trains", (*three, True, "mode"), {}, MODE),
-        Case("another that does not", (*three, False, "mode"), {}, MODE),
+        Case("another model that trains", (*three, True, "model"), {}, MODE),
+        Case("another that does not", (*three, False, "model"), {}, MODE),
     )
 
 
@@ -754,8 +782,8 @@ def random_evaluation_cases(rng: np.random.Generator) -> Iterator[Case]:
     for training, watch, part in (
         (True, "perplexity", None),
         (True, "perplexity", None),
-        (True, "mode", MODE),
-        (False, "mode", MODE),
+        (True, "model", MODE),
+        (False, "model", MODE),
     ):
         weights, _, held_out = random_run(rng, 3)
         vocabulary = len(weights[0])
@@ -766,7 +794,7 @@ def random_evaluation_cases(rng: np.random.Generator) -> Iterator[Case]:
 def evaluation_tolerance(case: Case) -> float:
     """Rounding moves the mean loss by V·s·ε, and its exponential by that share of itself."""
     weights, data = case.args[:2]
-    largest = max(1.0, *(float(each.abs().max()) for each in weights))
+    largest = max(1.0, *(float(each.abs().max()) for each in weights[:4]))
     perplexity = float(of_all(nats(weights, data["held_out"], False)))
     return 4 * len(weights[0]) * largest**2 * EPSILON * perplexity
 
@@ -951,6 +979,7 @@ CHECKS = (
         fixed=step_cases(),
         random=random_step_cases,
         misconceptions=STEP_MISCONCEPTIONS,
+        observer=Observer.read(OBSERVERS, "look_at_step"),
         tolerance=trained_tolerance,
     ),
     FunctionCheck(
@@ -963,6 +992,7 @@ CHECKS = (
         fixed=train_cases(),
         random=random_train_cases,
         misconceptions=TRAIN_MISCONCEPTIONS,
+        observer=Observer.read(OBSERVERS, "look_at_training"),
         tolerance=trained_tolerance,
     ),
     FunctionCheck(
@@ -975,6 +1005,7 @@ CHECKS = (
         fixed=evaluation_cases(),
         random=random_evaluation_cases,
         misconceptions=EVALUATION_MISCONCEPTIONS,
+        observer=Observer.read(OBSERVERS, "look_at_evaluation"),
         tolerance=evaluation_tolerance,
     ),
     choice(

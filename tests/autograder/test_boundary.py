@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2] / "autograder"
 ARROWS = {
     "kernel": set(),
     "judging": {"kernel.evidence"},
-    "sandbox": set(),
+    "sandbox": {"judging.messages"},  # every message is checked where it enters
     "check": {"judging", "kernel"},
     "spec": {"judging", "kernel"},
     "grading": {"judging", "kernel.evidence", "sandbox", "spec", "check"},

@@ -125,7 +125,7 @@ def test_what_ships_has_neither_answers_nor_hidden_cases() -> None:
 def test_the_graders_question_is_answered_once_and_not_judged(
     desk: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    asked = {"check": "double", "nonce": "n", "cases": question(DOUBLE, DOUBLE.cases())}
+    asked = {"check": "double", "nonce": "n", **question(DOUBLE, DOUBLE.cases())}
     ask(json.dumps(asked))
     check("double", lambda x: x**2)
     assert capsys.readouterr().out == "Handed to the grader.\n"
@@ -153,7 +153,7 @@ def test_exits_and_hostile_exceptions_are_noted() -> None:
     def fail(x: torch.Tensor) -> None:
         raise Hostile
 
-    cases = question(DOUBLE, DOUBLE.cases())[:1]
+    cases = question(DOUBLE, DOUBLE.cases()[:1])
     assert observe(leave, cases) == [Outcome("raised", type="SystemExit", message="0")]
     assert observe(fail, cases) == [Outcome("raised", type="Hostile", message="")]
     assert observe(3, cases)[0].kind == "unsupported"

@@ -138,12 +138,13 @@ def test_hints_differ_and_so_do_their_names(check: Check) -> None:
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
 def test_hard_coded_public_cases_earn_nothing(check: FunctionCheck) -> None:
     known = {}
-    for case, asked in zip(check.public()[0], question(check, check.public()[0]), strict=True):
+    public = check.public()[0]
+    for case, asked in zip(public, question(check, public)["cases"], strict=True):
         known[str(asked)] = run(check.reference, case)
     cases = check.cases(generator(7, check))
     rubric = check.rubric(cases)
     fallback = next(iter(known.values()))
-    outcomes = [known.get(str(asked), fallback) for asked in question(check, cases)]
+    outcomes = [known.get(str(asked), fallback) for asked in question(check, cases)["cases"]]
     verdict = judge(rubric, outcomes)
     assert verdict.points == 0
     assert verdict.message == "Right on the public cases, wrong on others."
@@ -156,7 +157,7 @@ def test_hard_coded_public_cases_earn_nothing(check: FunctionCheck) -> None:
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
 def test_random_cases_differ_by_seed_and_only_by_seed(check: FunctionCheck) -> None:
     def inputs(seed: int) -> list:
-        return question(check, check.cases(generator(seed, check)))
+        return question(check, check.cases(generator(seed, check)))["cases"]
 
     assert inputs(1) == inputs(1)
     assert inputs(1) != inputs(2)

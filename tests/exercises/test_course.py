@@ -114,7 +114,7 @@ def test_feedback_shows_the_verdict_and_nothing_hidden(
             for case in check.cases():
                 assert case.public or case.name not in "".join(verdicts)
         # The student's own exceptions may show; the grader's files may not.
-        assert not re.search(r"autograder/(preprocessors|spec)|checks/ps1", page)
+        assert not re.search(r"autograder/(grading|judging|spec)|checks/ps1", page)
         assert "outcomes" not in page  # the evidence, which holds answers to hidden cases
         if name == "stub":
             assert "torch.sum(log_p.exp() * (log_p - log_q), dim=-1)" not in page

@@ -160,8 +160,9 @@ def noticed(
     except Exception:
         return True
     value = namespace[asked_for]
-    for asked, expectation in zip(question(check, cases), rubric.expectations, strict=True):
-        (outcome,) = observe(value, [asked])
+    asked = question(check, cases)
+    for case, expectation in zip(asked["cases"], rubric.expectations, strict=True):
+        (outcome,) = observe(value, asked | {"cases": [case]})
         outcome = decode_outcome(encode_outcome(outcome))
         if not agrees(outcome, expectation.outcome, expectation.tolerance):
             return True

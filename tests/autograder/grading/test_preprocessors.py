@@ -13,7 +13,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import determine_grade
 
 from autograder.check import PUBLIC_SUFFIX
-from autograder.grading.preprocessors import VERDICT_MIME, Judge, ReleasePublicCases
+from autograder.grading.judge import Judge
+from autograder.grading.preprocessors import VERDICT_MIME, ReleasePublicCases
 from autograder.judging.verdict import Status
 
 CHECKS = """
