@@ -52,7 +52,7 @@ def test_mathematics_is_set(tab):
     wanted = tab.locator(".math").count()
     assert tab.locator(".math mjx-container").count() >= wanted
     assert tab.locator("mjx-merror").count() == 0
-    assert r"\mathrm" not in tab.locator("article").inner_text()
+    assert r"\mathrm" not in tab.locator("body").inner_text()
 
 
 def test_icons_are_drawn(tab, font):
@@ -120,7 +120,14 @@ def test_each_choice_and_each_expected_number_has_its_own_feedback(tab):
 def test_axe_finds_nothing(tab, axe, theme):
     """In the dark, only the rules that colours can break are asked again."""
     show_all_feedback(tab)
-    tab.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+    tab.evaluate(
+        """async theme => {
+            document.documentElement.dataset.theme = theme;
+            await new Promise(requestAnimationFrame);  // what fades to its new colour has begun
+            await Promise.allSettled(document.getAnimations().map(each => each.finished));
+        }""",
+        theme,
+    )
     tab.evaluate(axe)
     rules = {"runOnly": COLOURS} if theme == "dark" else {}
     # What axe looks at beyond violations need not be sent back.
@@ -164,7 +171,7 @@ def test_prints(tab):
     tab.emulate_media(media="print")
     for chrome in (".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"):
         assert tab.locator(f"{chrome}:visible").count() == 0, chrome
-    assert tab.locator("article h1:visible, article p:visible").count() > 0
+    assert tab.locator("main h1:visible, main p:visible, main td:visible").count() > 0
     tab.emulate_media(media="screen")
 
 

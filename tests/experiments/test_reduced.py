@@ -9,14 +9,7 @@ from benchmarks.experiments import laptop, own_words, teacher_file, weak_teacher
 from kdlab import Bench, Recipe, Sweep, SweepResults
 
 RESULTS = Path(__file__).parents[2] / "book/labs/results"
-SMALL = {"vocab_size": 512, "eval_every": None, "eval_blocks": 48}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KDLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+SMALL = {"vocab_size": 512, "batch_size": 8, "eval_every": None, "eval_blocks": 48}
 
 
 def reduced(sweep: Sweep, arms: list[str], folder, monkeypatch, **changes) -> SweepResults:
