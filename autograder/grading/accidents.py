@@ -1,84 +1,73 @@
-"""Why a graded cell found no answer, from what the student can see in the notebook.
+"""Why a task has no result, from the notebook's source alone.
 
-A bracket that is not closed, a stub left over, a misspelt name: each ends with a name that the
-graded cell asks for and nobody defined. The words are made of the notebook's own source. What a
-kernel says of an error only chooses among them: a class that Python has, a line that the cell has,
-a name that stands in the cell.
+A bracket that is not closed, a stub left over, a misspelt name, a missing return: each can be seen
+in what the student wrote. Nothing that a kernel says is used, because code that has been asked a
+hidden case can choose how it fails; so these words may be told to students.
 """
 
 from __future__ import annotations
 
+import ast
 import builtins
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from typing import NamedTuple
 
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from autograder.check import CHECK_LINE
 
 ANSWER = "_answer"  # a task's answer cell is named after the task
-DEFINED = re.compile(
-    r"^(?:async +def|def|class) +(\w+)|^(\w+)(?: *:[^=\n]*)? *=(?!=)", re.MULTILINE
-)
-STUB = re.compile(r"^raise NotImplementedError\b", re.MULTILINE)
-NOT_DEFINED = re.compile(r"name '(\w+)' is not defined")
-LINE = re.compile(r"\bline (\d+)\)?$")
+GIVEN = {*dir(builtins), "__name__", "__doc__", "get_ipython", "display", "In", "Out", "_", "__"}
 EXITS = re.compile(r"\b(?:exit|quit)\s*\(|\bos\._exit\b")
+LAST_CALLS = {"exit", "quit", "_exit"}
 MAX_SOURCE = 20_000  # characters of a cell that are looked at
 
 
-class Error(NamedTuple):
-    """What a kernel said of a cell that failed; not to be believed.
-
-    Args:
-        name: The exception's class.
-        message: Its message.
-    """
-
-    name: str
-    message: str
-
-
-def why_missing(cells: Sequence[NotebookNode], index: int, errors: Mapping[int, Error]) -> str:
-    """Says why the name that a graded cell asks for is not defined.
+def why_without_result(cells: Sequence[NotebookNode], index: int) -> str | None:
+    """Says what in the source explains that a graded cell has no result, if something does.
 
     Args:
         cells: The notebook's cells.
         index: The graded cell.
-        errors: By cell, what the kernel said of those that failed.
     """
     asks = CHECK_LINE.match(cells[index].source.strip())
     if asks is None:
-        return "A name that this cell needs was never defined. Did an earlier cell fail?"
+        return None
     task, name = asks.groups()
     answer = _answer_cell(cells, index, task)
     if answer is None:
         return f"`{name}` is not defined, and there is no cell before that could define it."
     source = cells[answer].source[:MAX_SOURCE]
-    if answer in errors:
-        return _failed(source, name, errors[answer], cells)
-    here = _defined(source)
-    if here and name not in here:
-        (close, *_) = [*get_close_matches(name, here, 1, 0.0), here[-1]]
-        return f"The cell of this task defines `{close}`, and the check asks for `{name}`."
-    asked_elsewhere = {
-        found[2]
-        for cell in cells
-        if cell.cell_type == "code" and (found := CHECK_LINE.match(cell.source.strip()))
-    }
-    others = {
-        other
-        for cell in cells
-        if cell.cell_type == "code"
-        for other in _defined(cell.source[:MAX_SOURCE])
-    }
-    if near := _near(name, others - asked_elsewhere):
-        return f"Your notebook defines `{near}`, and the check asks for `{name}`."
-    if name in here:
-        return f"The cell of this task defines `{name}`, and it was gone when the check ran."
-    return f"`{name}` is not defined: no cell of the notebook sets it."
+    try:
+        tree = _parsed(source)
+    except SyntaxError as error:
+        article = "an" if type(error).__name__[0] in "AEIOU" else "a"
+        line = f" in line {error.lineno}" if error.lineno else ""
+        return (
+            f"The cell of this task could not be run, so `{name}` was never defined: it has"
+            f" {article} {type(error).__name__}{line}."
+        )
+    if tree is None:
+        return None
+    for step, statement in enumerate(tree.body):
+        if _is_stub(statement):
+            if any(not _says_nothing(before) for before in tree.body[:step]):
+                return (
+                    "The cell of this task stops at `raise NotImplementedError`, which is left over"
+                    " from the notebook."
+                )
+            return f"This task has not been written yet: its cell defines no `{name}`."
+        if getattr(statement, "name", None) == name and any(map(_is_stub, statement.body)):
+            return f"`{name}` is not written yet, or `raise NotImplementedError` is left over."
+    trees = [_known_tree(cell) for cell in cells if cell.cell_type == "code"]
+    return (
+        _another_name(name, tree, cells)
+        or _unknown_name(name, tree, [tree for tree in trees if tree is not None])
+        or _no_return(name, tree)
+        or _ended_before(cells[:index])
+    )
 
 
 def where(cell: NotebookNode, index: int) -> str:
@@ -98,51 +87,135 @@ def _answer_cell(cells: Sequence[NotebookNode], index: int, task: str) -> int | 
     return before[-1] if before else None
 
 
-def _failed(source: str, name: str, error: Error, cells: Sequence[NotebookNode]) -> str:
-    """Words for an answer cell that did not run to its end."""
-    kind = getattr(builtins, error.name, None)
-    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-        return f"The cell of this task stopped with an exception before it defined `{name}`."
-    if issubclass(kind, SyntaxError):
-        article = "an" if error.name[0] in "AEIOU" else "a"
+def _parsed(source: str) -> ast.Module | None:
+    """A cell's syntax tree; None where it is IPython's alone, or nested too deeply.
+
+    Raises:
+        SyntaxError: When it is neither Python nor a magic of IPython's.
+    """
+    above = len(source) - len(source.lstrip("\n"))  # IPython drops empty lines at the top
+    if source.lstrip().startswith("%%"):
+        return None
+    try:
+        return ast.parse(TransformerManager().transform_cell(source))
+    except SyntaxError as error:
+        error.lineno = error.lineno and error.lineno + above
+        raise
+    except (RecursionError, MemoryError, ValueError):
+        return None
+
+
+def _known_tree(cell: NotebookNode) -> ast.Module | None:
+    try:
+        return _parsed(cell.source[:MAX_SOURCE])
+    except SyntaxError:
+        return None
+
+
+def _is_stub(statement: ast.stmt) -> bool:
+    if not isinstance(statement, ast.Raise) or statement.exc is None:
+        return False
+    raised = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+    return isinstance(raised, ast.Name) and raised.id == "NotImplementedError"
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    """All names that something is given to, in whatever scope."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.name
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            yield node.rest
+
+
+def _top_level(tree: ast.Module) -> list[str]:
+    """Names that a cell defines at its left margin, in their order."""
+    found: list[str] = []
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.append(statement.name)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            found += _bound(statement)
+    return found
+
+
+def _another_name(name: str, tree: ast.Module, cells: Sequence[NotebookNode]) -> str | None:
+    here = _top_level(tree)
+    if name in here or name in _bound(tree):
+        return None
+    if here:
+        (close, *_) = [*get_close_matches(name, here, 1, 0.0), here[-1]]
+        return f"The cell of this task defines `{close}`, and the check asks for `{name}`."
+    asked = {
+        found[2]
+        for cell in cells
+        if cell.cell_type == "code" and (found := CHECK_LINE.match(cell.source.strip()))
+    }
+    others = {
+        other
+        for cell in cells
+        if cell.cell_type == "code" and (known := _known_tree(cell))
+        for other in _top_level(known)
+    }
+    if name in others:
+        return None
+    if near := _near(name, others - asked):
+        return f"Your notebook defines `{near}`, and the check asks for `{name}`."
+    return f"`{name}` is not defined: no cell of the notebook sets it."
+
+
+def _unknown_name(name: str, tree: ast.Module, trees: Sequence[ast.Module]) -> str | None:
+    """A name that the cell uses and that nothing in the notebook gives a value to."""
+    if any(isinstance(n, ast.alias) and n.name == "*" for each in trees for n in ast.walk(each)):
+        return None
+    bound = {other for each in trees for other in _bound(each)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Name) or node.id in bound or node.id in GIVEN:
+            continue
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign) and statement.value is node:
+                return (
+                    f"`{node.id}` is not defined anywhere in the notebook. If you mean the text,"
+                    f' write it in quotes: {name} = "{node.id}".'
+                )
+        near = _near(node.id, bound)
         return (
-            f"The cell of this task could not be run, so `{name}` was never defined: it has"
-            f" {article} {error.name}{_line(source, error.message)}."
+            f"The cell of this task uses `{node.id}`, which is not defined anywhere in the notebook"
+            f"{f'; did you mean `{near}`?' if near else '.'}"
         )
-    if kind is NotImplementedError:
-        stub = STUB.search(source)
-        written = [
-            line
-            for line in source[: stub.start() if stub else None].splitlines()
-            if line.strip() and not line.lstrip().startswith(("#", '"""'))
-        ]
-        if not written:
-            return f"This task has not been written yet: its cell defines no `{name}`."
-        return (
-            "The cell of this task stopped at `raise NotImplementedError`, which is left over from"
-            f" the notebook, and `{name}` was not defined before it."
-        )
-    if kind is NameError and (found := NOT_DEFINED.search(error.message)):
-        unknown = found[1]
-        if re.search(rf"\b{re.escape(unknown)}\b", source):
-            words = f"The cell of this task stopped: `{unknown}` is not defined"
-            if re.search(rf"^{re.escape(name)} *= *{re.escape(unknown)}\s*$", source, re.MULTILINE):
-                return f'{words}. If you mean the text, write it in quotes: {name} = "{unknown}".'
-            others = {other for cell in cells for other in _defined(cell.source[:MAX_SOURCE])}
-            near = _near(unknown, others - {unknown})
-            return f"{words}{f'; did you mean `{near}`?' if near else '.'}"
-    return f"The cell of this task stopped with {error.name} before it defined `{name}`."
+    return None
 
 
-def _line(source: str, message: str) -> str:
-    found = LINE.search(message)
-    number = int(found[1][:6]) if found else 0
-    return f" in line {number}" if 1 <= number <= source.count("\n") + 1 else ""
+def _no_return(name: str, tree: ast.Module) -> str | None:
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == name:
+            gives = (ast.Return, ast.Yield, ast.YieldFrom)
+            if not any(isinstance(n, gives) and n.value is not None for n in ast.walk(statement)):
+                return f"`{name}` returns nothing. Is a return statement missing?"
+    return None
 
 
-def _defined(source: str) -> list[str]:
-    """Names that a cell gives something to, at its left margin."""
-    return [a or b for a, b in DEFINED.findall(source)]
+def _ended_before(cells: Sequence[NotebookNode]) -> str | None:
+    for index, cell in enumerate(cells):
+        if cell.cell_type == "code" and (tree := _known_tree(cell)):
+            for statement in tree.body:
+                if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+                    called = statement.value.func
+                    if getattr(called, "id", getattr(called, "attr", "")) in LAST_CALLS:
+                        return f"Python is ended by {where(cell, index)} before this task."
+    return None
 
 
 def _near(name: str, others: set[str]) -> str | None:

@@ -16,7 +16,7 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import Integer, Unicode
 
-from autograder.grading.accidents import Error, where, why_missing
+from autograder.grading.accidents import where, why_without_result
 from autograder.grading.preprocessors import VERDICT_MIME, checks_path, is_judged
 from autograder.judging.evidence import Refused, read_evidence, room_for
 from autograder.judging.verdict import (
@@ -95,7 +95,6 @@ class Judge(Execute):
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
         self._flooded = False  # whether the kernel was ended because it sent too much
-        self._errors: dict[int, Error] = {}  # what the kernel said of cells that failed
         self._verdicts: dict[int, tuple[Verdict, list[str], list[str]]] = {}
         self._room = self.output_mb * MiB
         self._deadline: float | None = None
@@ -154,8 +153,6 @@ class Judge(Execute):
         self._evidence: list[str] = []
         ended = self._survive(cell, resources, index)
         cell.execution_count = self.code_cells_executed
-        if self._reply.get("status") == "error":
-            self._errors[index] = Error(self._reply["ename"], self._reply["evalue"])
         return ended
 
     def _survive(
@@ -254,14 +251,14 @@ class Judge(Execute):
         return judge_either(rubric, outcomes, replaced), [given]
 
     def _without_evidence(self, rubric: Rubric, index: int) -> Verdict:
-        error = self._errors.get(index)
-        if error is None:
+        if self._reply.get("status") != "error":
             return unjudged(rubric, Status.NOT_RUN, "The cell ran and returned nothing to judge.")
-        if error.name == "NameError":
-            message = why_missing(self.nb.cells, index, self._errors)
+        name, message = self._reply["ename"], self._reply["evalue"]
+        if name == "NameError":
+            reason = why_without_result(self.nb.cells, index)
+            message = reason or "A name that this cell needs was never defined; a cell failed."
             return unjudged(rubric, Status.NOT_RUN, message)
-        raised = Outcome("raised", type=error.name, message=error.message)
-        return unjudged(rubric, *raised_status(raised))
+        return unjudged(rubric, *raised_status(Outcome("raised", type=name, message=message)))
 
     def _result(
         self, cell: NotebookNode, verdict: Verdict, evidence: list[str], replaced: list[str]

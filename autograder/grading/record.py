@@ -19,7 +19,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.grading.preprocessors import VERDICT_MIME
+from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 
 FOLDER = "records"
 VERSION = 1
@@ -66,13 +66,14 @@ class Record:
     notebooks: dict[str, Any] = field(default_factory=dict)
 
     def verdicts(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Each judged cell's notebook, name and result: "verdict", "seed" and "evidence"."""
-        for name, notebook in self.notebooks.items():
-            for cell in notebook["cells"]:
-                for output in cell.get("outputs", []):
-                    if VERDICT_MIME in output.get("data", {}):
-                        grade_id = cell["metadata"]["nbgrader"]["grade_id"]
-                        yield name, grade_id, output["data"][VERDICT_MIME]
+        """Each judged cell's notebook, name and result: "verdict", "seed" and "evidence".
+
+        A verdict is read where the grader wrote it: in the one output of a cell that is judged.
+        """
+        for name, notebook in self.executed().items():
+            for cell in filter(is_judged, notebook.cells):
+                (output,) = cell.outputs
+                yield name, cell.metadata.nbgrader.grade_id, output.data[VERDICT_MIME]
 
     @property
     def points(self) -> float:
