@@ -183,13 +183,17 @@ def quiet() -> Iterator[None]:
 
 def names_in(verdict: Verdict, rubric: Rubric, outcomes: list[Outcome]) -> set[str]:
     """What a verdict says is wrong: a misconception, or a form in the grader's own words."""
-    found = {verdict.misconception} - {None}
+    found = set((verdict.misconception or "").split("+")) - {""}
+    if verdict.status is Status.NOT_RUN and "this is None" in verdict.message:
+        return {"missing_return"}
     if verdict.status is not Status.WRONG:
         return found
     if "return statement" in verdict.message:
         found.add("missing_return")
     elif "asked again" in verdict.message:
         found.add("asked_again")
+    elif "must" in verdict.message and verdict.message.count(".") > 1:
+        found.add("another_form")  # of an answer that is a value
     elif any(
         outcome.kind == "returned"
         and expectation.outcome is not None
