@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ OBSERVERS = Path(__file__).with_name("observers") / "ps4_training.py"
 WITHHELD = ("kdlab",)  # it has a trainer
 IGNORED = -100
 EPSILON = float(np.finfo(np.float32).eps)
+MOMENTUM = 0.9  # of the optimiser, as in the observers
 
 Batch = list[Tensor]  # tokens [B, L] and labels [B, L]
 Weights = list[Tensor]  # embedding [V, d], head [V, d], kept [d], mean [d], count []
@@ -59,12 +61,29 @@ def answers(weights: Weights, mode: bool) -> Tensor:
     return logits(embedding, head, kept, mean, torch.arange(len(embedding)), mode)
 
 
+def label_losses(q: Tensor, labels: Tensor) -> Tensor:
+    """The sum of −log q(y)."""
+    return -q.log_softmax(-1).gather(-1, labels[:, None]).sum()
+
+
+def divergence(q: Tensor, p: Tensor) -> Tensor:
+    """The sum of KL(p‖q) over all positions."""
+    log_q, log_p = q.log_softmax(-1), p.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum()
+
+
 def summed_losses(student: Tensor, teacher: Tensor, labels: Tensor, lam: float) -> Tensor:
     """LM + λ·KD, added up over the positions that count."""
+    return weighted_losses(student, teacher, labels, 1.0, lam)
+
+
+def weighted_losses(
+    student: Tensor, teacher: Tensor, labels: Tensor, lm: float, kd: float
+) -> Tensor:
+    """The same with a weight for each of the two."""
     counts = labels != IGNORED
-    log_q, log_p = student[counts].log_softmax(-1), teacher[counts].log_softmax(-1)
-    lm = -log_q.gather(-1, labels[counts][:, None])
-    return lm.sum() + lam * (log_p.exp() * (log_p - log_q)).sum()
+    q, p = student[counts], teacher[counts]
+    return lm * label_losses(q, labels[counts]) + kd * divergence(q, p)
 
 
 def counted(*batches: Batch) -> int:
@@ -88,26 +107,33 @@ class Part(NamedTuple):
 Update = list[Part]  # all that one optimiser step follows
 
 
+Loss = Callable[[Tensor, Tensor, Tensor, float], Tensor]
+
+
 class Way(NamedTuple):
     """How updates are made. The defaults are the right way.
 
     Args:
         student_mode: Whether the student is in training mode.
-        teacher_mode: Whether the teacher is.
+        teacher_mode: Whether the teacher is; None for the first update alone.
         leak: Whether gradients reach the teacher.
-        swapped: Whether the two models' logits change places in the loss.
-        kept: Whether gradients are kept from one update to the next.
+        loss: What is followed, added up over the positions that count.
+        kept: Whether gradients are kept from one update to the next, which has this number.
         moves: Whether the optimiser sees a gradient at all.
         late: Whether the optimiser steps before the gradient is computed.
+        momentum: What the optimiser remembers.
+        refused: What PyTorch says where it refuses.
     """
 
     student_mode: bool = True
-    teacher_mode: bool = False
+    teacher_mode: bool | None = False
     leak: bool = False
-    swapped: bool = False
-    kept: bool = False
+    loss: Loss = summed_losses
+    kept: Callable[[int], bool] = lambda number: False
     moves: bool = True
     late: bool = False
+    momentum: float = MOMENTUM
+    refused: str = ""
 
 
 RIGHT = Way()
@@ -116,47 +142,62 @@ RIGHT = Way()
 def descend(
     student: Weights, teacher: Weights, updates: list[Update], rate: float, way: Way = RIGHT
 ) -> dict[str, Tensor]:
-    """Gradient descent.
+    """Gradient descent with momentum.
 
     Returns:
-        The student's parameters; the teacher's answers in evaluation, followed by the gradient that
-        reached it; and each update's loss.
+        The student's parameters after each update; the teacher's answers in evaluation, followed by
+        the gradient that reached it; each update's loss, and what it is after the update.
     """
     if way.late and len(updates) > 1:
-        raise RuntimeError("one of the variables needed for gradient computation was modified")
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace"
+            " operation"
+        )
+    if way.refused:
+        raise RuntimeError(way.refused)
     *parameters, student_kept, student_mean, _ = doubled(student)
     *foreign, teacher_kept, teacher_mean, _ = guide = doubled(teacher)
     held = [torch.zeros_like(each) for each in parameters]
+    speed = [torch.zeros_like(each) for each in parameters]
     received = [torch.zeros_like(each) for each in foreign]
-    losses = []
-    for update in updates:
-        own = [each.clone().requires_grad_() for each in parameters]
-        other = [each.clone().requires_grad_() for each in foreign]
+    path, losses, after = [], [], []
+
+    def loss_of(update: Update, own: list[Tensor], other: list[Tensor], number: int) -> Tensor:
         loss = torch.zeros((), dtype=torch.float64)
+        mode = number == 0 if way.teacher_mode is None else way.teacher_mode
         for part in update:
             tokens, labels = part.batch
             q = logits(*own, student_kept, student_mean, tokens, way.student_mode)
-            p = logits(*other, teacher_kept, teacher_mean, tokens, way.teacher_mode)
-            p = p if way.leak else p.detach()
-            pair = (p, q) if way.swapped else (q, p)
-            loss = loss + part.weight * summed_losses(*pair, labels, part.lam)
-        gradients = torch.autograd.grad(loss, own + other, materialize_grads=True)
+            p = logits(*other, teacher_kept, teacher_mean, tokens, mode)
+            loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
+        return loss
+
+    for number, update in enumerate(updates):
+        own = [each.clone().requires_grad_() for each in parameters]
+        other = [each.clone().requires_grad_() for each in foreign]
+        loss = loss_of(update, own, other, number)
+        gradients = torch.autograd.grad(
+            loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
+        )
         losses.append(float(loss.detach()))
         received = [sum(pair) for pair in zip(received, gradients[2:], strict=True)]
         held = [
-            before + now if way.kept else now
+            before + now if way.kept(number) else now
             for before, now in zip(held, gradients[:2], strict=True)
         ]
         if way.moves and not way.late:
-            parameters = [
-                each - rate * gradient for each, gradient in zip(parameters, held, strict=True)
-            ]
-    if way.teacher_mode:
-        guide[3] = moved(guide, [part.batch for update in updates for part in update])
+            speed = [way.momentum * a + b for a, b in zip(speed, held, strict=True)]
+            parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
+        path.append(torch.cat([each.flatten() for each in parameters]))
+        after.append(float(loss_of(update, parameters, foreign, number)))
+    if way.teacher_mode is not False:
+        shown = updates[: len(updates) if way.teacher_mode else 1]
+        guide[3] = moved(guide, [part.batch for update in shown for part in update])
     return {
-        "student": torch.cat([each.flatten() for each in parameters]),
+        "student": torch.stack(path).float(),
         "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
         "loss": torch.tensor(losses, dtype=torch.float64),
+        "after": torch.tensor(after, dtype=torch.float64),
     }
 
 
@@ -194,14 +235,19 @@ def training_step(
     way: Way = RIGHT,
     weight: Callable[[Batch], float] = per_counted,
     told: Callable[[Batch], float] | None = None,
-) -> Tensor:
-    """One step a batch: what became of the student or of the teacher, or each step's loss."""
+    watched: Mapping[str, str] = MappingProxyType({}),
+) -> Tensor | None:
+    """One step a batch: what became of the student or of the teacher, or each step's loss.
+
+    `watched` says what is returned in the place of what was to be looked at; "nothing" is None.
+    """
     updates = [[Part(batch, lam, weight(batch))] for batch in batches]
-    seen = descend(student, teacher, updates, rate, way)
+    seen: dict[str, Tensor | None] = {"nothing": None}
+    seen |= descend(student, teacher, updates, rate, way)
     if told:
         factors = [told(batch) / weight(batch) for batch in batches]
         seen["loss"] = seen["loss"] * torch.tensor(factors, dtype=torch.float64)
-    return seen[watch]
+    return seen[watched.get(watch, watch)]
 
 
 def model(rng: np.random.Generator, vocabulary: int, units: int, dropped: int) -> Weights:
@@ -235,25 +281,24 @@ def step_cases() -> tuple[Case, ...]:
     three = run_of((2, 0), (0, 1), (3, 1))
     two = run_of((0, 3, 1), (1, 0, 2), vocabulary=4)
     one = run_of((1, 2))
-    double = run_of((0, 1), (2, 0), length=3)
-    double = (doubled(double[0]), doubled(double[1]), double[2])
     alike = run_of((1, 0), (0, 2))
     alike = (alike[0], [each.clone() for each in alike[0]], alike[2])
     return (
-        Case("the student after three steps", (*three, 2.0, 0.5, "student"), public=True),
-        Case("the student after two steps", (*two, 1.0, 0.3, "student"), public=True),
-        Case("the student after one step", (*one, 3.0, 0.5, "student"), public=True),
-        Case("the losses of three steps", (*three, 2.0, 0.5, "loss"), {}, LOSS, True),
-        Case("the teacher after three steps", (*three, 2.0, 0.5, "teacher"), {}, TEACHER, True),
-        Case("nothing ignored", (*run_of((0, 0), (0, 0)), 0.5, 0.4, "student")),
-        Case("labels alone", (*run_of((1, 0), (2, 0), (0, 1)), 0.0, 0.5, "student")),
+        Case(
+            "the student after three steps", (*three, 2.0, 0.3, "student"), public=True, unit="step"
+        ),
+        Case("the student after two steps", (*two, 1.0, 0.3, "student"), public=True, unit="step"),
+        Case("the student after one step", (*one, 3.0, 0.3, "student"), public=True, unit="step"),
+        Case("the losses of three steps", (*three, 2.0, 0.3, "loss"), {}, LOSS, True, unit="step"),
+        Case("the teacher after three steps", (*three, 2.0, 0.3, "teacher"), {}, TEACHER, True),
+        Case("nothing ignored", (*run_of((0, 0), (0, 0)), 0.5, 0.3, "student")),
+        Case("labels alone", (*run_of((1, 0), (2, 0), (0, 1)), 0.0, 0.4, "student")),
         Case("mostly the teacher", (*run_of((1, 0), (2, 0)), 10.0, 0.05, "student")),
-        Case("double precision", (*double, 1.5, 0.5, "student")),
-        Case("teacher and student alike", (*alike, 1.0, 0.5, "student")),
+        Case("teacher and student alike", (*alike, 1.0, 0.3, "student")),
         Case("one position counts", (*run_of((3, 4), (4, 3)), 1.0, 0.2, "student")),
         Case("the losses of two steps", (*two, 1.0, 0.3, "loss"), {}, LOSS),
         Case("the teacher after two steps", (*two, 1.0, 0.3, "teacher"), {}, TEACHER),
-        Case("the teacher after one step", (*one, 3.0, 0.5, "teacher"), {}, TEACHER),
+        Case("the teacher after one step", (*one, 3.0, 0.3, "teacher"), {}, TEACHER),
     )
 
 
@@ -274,7 +319,7 @@ def random_step_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Cases of a submission's own."""
     for watch, part in (("student", None), ("student", None), ("loss", LOSS), ("teacher", TEACHER)):
         run_of = random_run(rng, 3)
-        lam, rate = float(rng.uniform(0.5, 3.0)), float(rng.uniform(0.2, 0.5))
+        lam, rate = float(rng.uniform(0.5, 3.0)), float(rng.uniform(0.1, 0.3))
         yield Case("random", (*run_of, lam, rate, watch), {}, part)
 
 
@@ -283,11 +328,12 @@ def trained_tolerance(case: Case) -> float:
 
     A gradient is a mean of terms (q − y) + λ(q − p) times a hidden unit or a weight of size s.
     Each is a sum over the vocabulary V, wrong by at most V·s·ε, and a step adds the rate times it;
-    a loss is wrong by as much, without the rate. Errors of earlier steps grow by a factor near 1.
+    a loss is wrong by as much, without the rate. Momentum adds up a few earlier steps
+    with their errors.
     """
     student, teacher, batches = case.args[:3]
     largest = max(1.0, *(float(each.abs().max()) for each in student[:4] + teacher[:4]))
-    return 4 * len(batches) * len(student[0]) * (1 + _largest_lambda(case)) * largest * EPSILON
+    return 8 * len(batches) * len(student[0]) * (1 + _largest_lambda(case)) * largest * EPSILON
 
 
 def _largest_lambda(case: Case) -> float:
@@ -297,7 +343,7 @@ def _largest_lambda(case: Case) -> float:
 TEACHER_MODE = (
     "teacher_in_training_mode",
     "Your teacher speaks with its dropout on, so the student learns from a teacher that has lost"
-    " some of its units. A model is in training mode when it is made. Who changes that?",
+    " some of its units. A model is in training mode when it is made. Who changes that, and when?",
     "3.2",
 )
 STUDENT_MODE = (
@@ -314,21 +360,21 @@ BOTH_MODES = (
 )
 LEAK = (
     "gradient_into_the_teacher",
-    "The student is right, but backward() went on into the teacher: each of its parameters has a"
+    "backward() went on into the teacher: each of its parameters has a"
     " gradient now. That costs the teacher's memory once more, and an optimiser that has both"
     " models would move it. What keeps autograd from recording a forward pass?",
     "3.2",
 )
 KEPT = (
     "gradients_kept",
-    "The first update is right and later ones are too large, each in the direction of all before"
-    " it. backward() adds to the gradients that are there. Who takes them away?",
+    "After the first update the gradients are too large: those of all updates before are in them."
+    " backward() adds to the gradients that are there. Who takes them away?",
     "3.2",
 )
 STILL = (
     "student_never_moves",
-    "Your student ends as it began: when the optimiser steps there is no gradient. Write down, in"
-    " their order, the lines that clear, compute and use the gradient.",
+    "Your student ends as it began: the optimiser does not step, or there is no gradient when it"
+    " does. Write down, in their order, the lines that clear, compute and use the gradient.",
     "3.2",
 )
 SUMMED = (
@@ -344,22 +390,197 @@ ALL_POSITIONS = (
     " say?",
     "2.2",
 )
+
+
+def shifted_again(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The mean over the labels but the first, each with the logits before it, times the count."""
+    mean = summed_losses(q[:, :-1], p[:, :-1], labels[:, 1:], lam) / counted_in(labels[:, 1:])
+    return mean * counted_in(labels)
+
+
+def without_token_zero(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """A label of 0 does not count, and a mean over those that do, times the count."""
+    own = labels.where(labels > 0, IGNORED)
+    return summed_losses(q, p, own, lam) / counted_in(own) * counted_in(labels)
+
+
+def counted_in(labels: Tensor) -> int:
+    """How many labels count."""
+    return int((labels != IGNORED).sum())
+
+
+def unmasked(divisor: Callable[[Tensor, Tensor], int]) -> Loss:
+    """LM as it should be; KD over all positions, divided by a number made of q and the labels."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        lm = weighted_losses(q, p, labels, 1.0, 0.0)
+        return lm + lam * divergence(q, p) * counted_in(labels) / divisor(q, labels)
+
+    return loss
+
+
+def softmaxed_twice(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """LM of probabilities that are taken for logits."""
+    lm = weighted_losses(q.softmax(-1), p, labels, 1.0, 0.0)
+    return lm + weighted_losses(q, p, labels, 0.0, lam)
+
+
+def turned_round(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """KL(q‖p) for KL(p‖q)."""
+    counts = labels != IGNORED
+    lm = weighted_losses(q, p, labels, 1.0, 0.0)
+    return lm + lam * divergence(p[counts], q[counts])
+
+
+PER_TEXT = (
+    "divided_by_texts",
+    "You divide by the number of texts, so long texts take larger steps than short ones. The"
+    " objective is a mean per token that counts.",
+    "2.2",
+)
 MODELS_SWAPPED = (
     "models_swapped",
     "The two models' logits change places in your loss: the labels judge the teacher, and the KD"
     " term runs the other way. Which of the two is learning?",
     "1.3",
 )
+OPTIMIZER_NOT_USED = (
+    "optimizer_not_used",
+    "Your updates are those of plain gradient descent. The optimiser that you are given has a"
+    " momentum, so each update remembers the ones before; a new optimiser remembers nothing.",
+    "3.2",
+)
+NO_GRADIENT = (
+    "student_without_gradient",
+    "The student's own forward pass is not recorded, so there is nothing for backward() to go"
+    " through. Around which of the two models does no_grad() belong?",
+    "3.2",
+)
+LAMBDA_NOT_USED = (
+    "lambda_not_used",
+    "Your KD term has a weight of 1, whatever λ is.",
+    "2.2",
+)
+KD_MISSING = ("kd_missing", "Your student learns from the labels alone: there is no KD.", "2.2")
+FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
+    (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
+    (*LAMBDA_NOT_USED, lambda q, p, labels, lam: summed_losses(q, p, labels, 1.0)),
+    (*KD_MISSING, lambda q, p, labels, lam: summed_losses(q, p, labels, 0.0)),
+    (
+        "lm_missing",
+        "Your student learns from its teacher alone: the labels are not in the loss.",
+        "2.2",
+        lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, lam),
+        lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, 1.0),
+    ),
+    (
+        "convex_form",
+        "You weigh LM with 1 − λ. This is another form of the objective; in this task LM has a"
+        " weight of 1.",
+        "2.2",
+        lambda q, p, labels, lam: weighted_losses(q, p, labels, 1 - lam, lam),
+    ),
+    (
+        "lambda_on_the_labels",
+        "Your λ weighs LM. Which of the two terms is it the weight of?",
+        "2.2",
+        lambda q, p, labels, lam: weighted_losses(q, p, labels, lam, 1.0),
+    ),
+    (
+        "kd_turned_round",
+        "Your KD term is KL(q‖p). Which distribution does the weighing in KL(p‖q)?",
+        "1.3",
+        turned_round,
+    ),
+    (
+        "padding_distilled",
+        "Your KD term runs over all positions. Padding is no text, and its mean is another one than"
+        " that of LM. Which positions count?",
+        "2.2",
+        unmasked(lambda q, labels: labels.numel()),
+        unmasked(lambda q, labels: len(labels)),
+        unmasked(lambda q, labels: q.numel()),
+        unmasked(lambda q, labels: counted_in(labels)),
+    ),
+    (
+        "kd_vocabulary_mean",
+        "Your KD term is too small by the vocabulary's size. Over which axis is a KL divergence a"
+        " sum?",
+        "1.2",
+        lambda q, p, labels, lam: summed_losses(q, p, labels, lam / q.shape[-1]),
+    ),
+    (
+        "shifted_again",
+        "You shift the labels, and they are shifted already: `labels[i]` is the token that the"
+        " logits at i predict.",
+        "2.2",
+        shifted_again,
+    ),
+    (
+        "token_zero_not_counted",
+        "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+        "2.2",
+        without_token_zero,
+    ),
+    (
+        "softmaxed_twice",
+        "cross_entropy takes logits and makes a softmax itself. It got probabilities, so the"
+        " student looks unsure however sure it is.",
+        "1.1",
+        softmaxed_twice,
+    ),
+)
 
-STEP_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[number], partial(training_step, **options))
-    for (name, hint, number), options in (
-        (TEACHER_MODE, {"way": Way(teacher_mode=True)}),
-        (STUDENT_MODE, {"way": Way(student_mode=False)}),
-        (BOTH_MODES, {"way": Way(student_mode=False, teacher_mode=True)}),
-        (LEAK, {"way": Way(leak=True)}),
-        (KEPT, {"way": Way(kept=True)}),
-        (STILL, {"way": Way(moves=False)}),
+
+def always(number: int) -> bool:
+    """At each update."""
+    return True
+
+
+# What goes wrong in a step as in a loop: name, hint, section, ways
+MANNERS: tuple[tuple, ...] = (
+    (*TEACHER_MODE, Way(teacher_mode=True), Way(teacher_mode=None)),
+    (*STUDENT_MODE, Way(student_mode=False)),
+    (
+        *BOTH_MODES,
+        Way(student_mode=False, teacher_mode=True),
+    ),
+    (*LEAK, Way(leak=True)),
+    (*KEPT, Way(kept=always)),
+    (*STILL, Way(moves=False)),
+    (*OPTIMIZER_NOT_USED, Way(momentum=0.0)),
+    (
+        *NO_GRADIENT,
+        Way(refused="element 0 of tensors does not require grad and does not have a grad_fn"),
+    ),
+    *(
+        (name, hint, number, *(Way(loss=loss) for loss in losses))
+        for name, hint, number, *losses in FORMS
+    ),
+)
+
+
+def told_apart(
+    task: Callable[..., Any], ways: Iterable[tuple[tuple[str, str, str], dict[str, Any]]]
+) -> tuple[Misconception, ...]:
+    """Misconceptions of a task: a name, a hint and a section each, and the task's options."""
+    return tuple(
+        Misconception(name, hint, SECTIONS[number], partial(task, **options))
+        for (name, hint, number), options in ways
+    )
+
+
+def manners() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
+    """What goes wrong in a step as in a loop."""
+    for name, hint, number, *ways in MANNERS:
+        for way in ways:
+            yield (name, hint, number), {"way": way}
+
+
+STEP_MISCONCEPTIONS = told_apart(
+    training_step,
+    (
+        *manners(),
         (
             (
                 "step_before_backward",
@@ -372,15 +593,9 @@ STEP_MISCONCEPTIONS = tuple(
         (SUMMED, {"weight": undivided}),
         (SUMMED, {"weight": undivided, "told": per_counted}),
         (ALL_POSITIONS, {"weight": per_position}),
-        (
-            (
-                "divided_by_texts",
-                "You divide by the number of texts, so long texts take larger steps than short"
-                " ones. The objective is a mean per token that counts.",
-                "2.2",
-            ),
-            {"weight": per_text},
-        ),
+        (ALL_POSITIONS, {"weight": per_position, "told": per_counted}),
+        (PER_TEXT, {"weight": per_text}),
+        (PER_TEXT, {"weight": per_text, "told": undivided}),
         (
             (
                 "sum_returned",
@@ -390,8 +605,24 @@ STEP_MISCONCEPTIONS = tuple(
             ),
             {"told": undivided},
         ),
-        (MODELS_SWAPPED, {"way": Way(swapped=True)}),
-    )
+        (
+            (
+                "loss_after_the_update",
+                "The student is right, but you return the loss after the update. The one before it"
+                " is what the gradient was taken of, and costs no second forward pass.",
+                "3.2",
+            ),
+            {"watched": {"loss": "after"}},
+        ),
+        (
+            (
+                "loss_not_returned",
+                "The student is right, but you return None. Is a return statement missing?",
+                "3.2",
+            ),
+            {"watched": {"loss": "nothing"}},
+        ),
+    ),
 )
 
 # --- The loop -----------------------------------------------------------------------------------
@@ -407,6 +638,27 @@ def in_groups(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
 def full_groups(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """The same without a last group that is not full."""
     return [group for group in in_groups(batches, accumulate) if len(group) == accumulate]
+
+
+def first_alone(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """A step where the place is a multiple of `accumulate`: the first group has one member."""
+    return [batches[:1], *in_groups(batches[1:], accumulate)]
+
+
+def without_padding(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Groups of those in which something counts."""
+    return in_groups([batch for batch in batches if counted(batch)], accumulate)
+
+
+def in_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Each group as one batch; micro-batches of other lengths do not fit."""
+    return [
+        [[torch.cat(each) for each in zip(*group, strict=True)]]
+        for group in in_groups(batches, accumulate)
+    ]
+
+
+Weigh = Callable[[Batch, list[Batch], int], float]
 
 
 def share_of_group(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -429,9 +681,25 @@ def mean_over_accumulate(batch: Batch, group: list[Batch], accumulate: int) -> f
     return own_mean(batch, group, accumulate) / accumulate
 
 
+def mean_of_filled(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, with the number of micro-batches in which something counts."""
+    return own_mean(batch, group, accumulate) / sum(counted(each) > 0 for each in group)
+
+
+def nan_if_empty(weigh: Weigh) -> Weigh:
+    """A mean over nothing is NaN."""
+    return lambda batch, *others: weigh(batch, *others) if counted(batch) else float("nan")
+
+
 def share_of_last(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions that count in the last micro-batch of the group."""
     return 1 / max(counted(group[-1]), 1)
+
+
+def share_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over the positions of the group that were counted until then."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    return 1 / max(counted(*group[: place + 1]), 1)
 
 
 def sum_over_accumulate(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -454,6 +722,11 @@ def all_positions(batch: Batch, group: list[Batch], accumulate: int) -> float:
     return 1 / sum(labels.numel() for _, labels in group)
 
 
+def all_texts(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over the texts of the group."""
+    return 1 / sum(len(labels) for _, labels in group)
+
+
 def last_alone(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """What is left when the gradient is cleared before each micro-batch."""
     return 1 / counted(*group) if batch is group[-1] else 0.0
@@ -465,18 +738,33 @@ def planned(
     schedule: Callable[[int], float],
     *,
     groups: Callable = in_groups,
-    weight: Callable = share_of_group,
+    weight: Weigh = share_of_group,
     number: Callable[[int, int], int] = lambda step, place: step,
 ) -> list[Update]:
     """One update a group. `number` says which λ a step and a micro-batch's place stand for."""
     places = {id(batch): place for place, batch in enumerate(batches)}
     return [
         [
-            Part(each, schedule(number(step, places[id(each)])), weight(each, group, accumulate))
+            Part(
+                each,
+                schedule(number(step, places.get(id(each), 0))),
+                weight(each, group, accumulate),
+            )
             for each in group
         ]
         for step, group in enumerate(groups(batches, accumulate))
     ]
+
+
+def over_all_so_far(
+    batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
+) -> list[Update]:
+    """Each group is divided by what was counted since the beginning."""
+    seen, updates = 0, []
+    for update in planned(batches, accumulate, schedule, weight=just_one):
+        seen += counted(*(part.batch for part in update))
+        updates.append([part._replace(weight=1 / seen) for part in update])
+    return updates
 
 
 def one_by_one(of: Planner, *args: Any) -> list[Update]:
@@ -488,7 +776,7 @@ def never_accumulated(
     batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
 ) -> list[Update]:
     """As if `accumulate` were 1."""
-    return planned(batches, 1, schedule)
+    return planned(batches, 1, schedule, weight=nan_if_empty(own_mean))
 
 
 def train(
@@ -503,10 +791,32 @@ def train(
     *,
     way: Way = RIGHT,
     plan: Planner = planned,
+    kept_in_groups: bool = False,
 ) -> Tensor:
-    """What becomes of student or teacher; λ is start · factor^step."""
+    """What becomes of student or teacher; λ is start · factor^step.
+
+    The student's parameters are those after each update that moved it.
+    """
     updates = plan(batches, accumulate, lambda step: start * factor**step)
-    return descend(student, teacher, updates, rate, way)[watch]
+    if kept_in_groups:
+        way = way._replace(kept=lambda number: number % accumulate > 0)
+    seen = descend(student, teacher, updates, rate, way)
+    if watch == "student":
+        first = torch.cat([each.flatten() for each in student[:2]])
+        rows, before = [], first.float()
+        for row in seen["student"]:
+            if not torch.equal(row, before):
+                rows.append(row)
+                before = row
+        return torch.stack(rows or [before])
+    return seen[watch]
+
+
+def flushed_without_asking(*args: Any, accumulate: int = 5, divisor: str, **options: Any) -> Tensor:
+    """A last group that may be empty, whose gradients are None."""
+    if len(args[2]) % args[accumulate] == 0:
+        raise TypeError(f"unsupported operand type(s) for /=: 'NoneType' and '{divisor}'")
+    return train(*args, **options)
 
 
 LAST_GROUP = "a last group that is not full"
@@ -521,32 +831,35 @@ def train_cases() -> tuple[Case, ...]:
         return (*models, [batch(rng, vocabulary, length, each) for each in ignored])
 
     def case(name: str, run: tuple, start: float, factor: float, accumulate: int, **options: Any):
-        rate, watch = options.pop("rate", 0.5), options.pop("watch", "student")
-        return Case(name, (*run, start, factor, accumulate, rate, watch), **options)
+        rate, watch = options.pop("rate", 0.3), options.pop("watch", "student")
+        unit = "update" if watch == "student" else ""
+        args = (*run, start, factor, accumulate, rate, watch)
+        return Case(name, args, unit=unit, **options)
 
     four = run_of((3, 2), (0, 0), (1, 0), (3, 3))
     six = run_of((0, 1), (2, 3), (3, 0), (0, 0), (2, 2), (1, 3), vocabulary=4)
     five = run_of((0, 2), (3, 1), (2, 3), (0, 0), (1, 3))
     padding = run_of((0, 1), (4, 4), (2, 0), (4, 3))
-    double = run_of((0, 1), (2, 0), (2, 2), (0, 0), length=3)
-    double = (doubled(double[0]), doubled(double[1]), double[2])
+    lengths = run_of((3, 2), (0, 0), (1, 0), (2, 1))
+    for each, length in zip(lengths[2], (4, 3, 2, 4), strict=True):
+        each[:] = [tensor[:, :length].clone() for tensor in each]
     last, public = {"part": LAST_GROUP}, {"public": True}
     return (
-        case("four micro-batches, two a step", four, 3.0, 0.5, 2, **public),
-        case("six micro-batches, three a step", six, 2.0, 0.25, 3, **public),
-        case("one micro-batch a step", run_of((2, 0), (0, 1), (3, 2)), 2.0, 0.5, 1, **public),
+        case("four micro-batches, two an update", four, 3.0, 0.5, 2, **public),
+        case("six micro-batches, three an update", six, 2.0, 0.25, 3, **public),
+        case("one micro-batch an update", run_of((2, 0), (0, 1), (3, 2)), 2.0, 0.5, 1, **public),
         case("a micro-batch of padding alone", padding, 1.0, 0.5, 2, **public),
+        case("micro-batches of other lengths", lengths, 2.0, 0.5, 2, **public),
         case(
             "the teacher after it all", four, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
         ),
-        case("five micro-batches, two a step", five, 3.0, 0.5, 2, **last, **public),
-        case("all in one step", six, 1.0, 0.5, 6),
+        case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
+        case("all in one update", six, 1.0, 0.5, 6),
         case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 1.5, 1.0, 2),
         case("labels alone", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 0.0, 1.0, 2),
-        case("double precision", double, 2.0, 0.5, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
-        case("four micro-batches, three a step", four, 2.0, 0.5, 3, **last),
-        case("fewer micro-batches than a step takes", five, 2.0, 0.5, 8, **last),
+        case("four micro-batches, three an update", four, 2.0, 0.5, 3, **last),
+        case("fewer micro-batches than an update takes", five, 2.0, 0.5, 8, **last),
     )
 
 
@@ -559,7 +872,7 @@ def random_train_cases(rng: np.random.Generator) -> Iterator[Case]:
         (5, 3, "student", LAST_GROUP),
     ):
         start, factor = float(rng.uniform(1.0, 3.0)), float(rng.uniform(0.2, 0.7))
-        run_of, rate = random_run(rng, micro_batches), float(rng.uniform(0.2, 0.5))
+        run_of, rate = random_run(rng, micro_batches), float(rng.uniform(0.1, 0.3))
         yield Case("random", (*run_of, start, factor, accumulate, rate, watch), {}, part)
 
 
@@ -568,6 +881,12 @@ MEAN_OF_MEANS = (
     "Each micro-batch is averaged by itself, so a token in a micro-batch of padding weighs more"
     " than one in a full one. One step on the whole group, had it fitted into memory, would have"
     " divided once. By what?",
+    "2.2",
+)
+MEANS_ADDED = (
+    "means_added_up",
+    "Each micro-batch has its own mean, and their gradients are added up: a step grows with the"
+    " number of micro-batches. What should the whole group be divided by?",
     "2.2",
 )
 MICRO_BATCHES = (
@@ -587,34 +906,80 @@ LAMBDA_PER_MICRO_BATCH = (
     " as planned, and differs within one step. What does the schedule count?",
     "3.1",
 )
+LAST_COUNT = (
+    "divided_by_the_last_count",
+    "You divide the whole group by the count of its last micro-batch. The count of a group is known"
+    " before its first backward(), from its labels.",
+    "2.2",
+)
+COUNT_SO_FAR = (
+    "divided_by_the_count_so_far",
+    "You divide each micro-batch by what was counted until then, so the first ones of a group weigh"
+    " too much. The count of a group is known before its first backward(), from its labels.",
+    "2.2",
+)
+WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
+    (
+        MEAN_OF_MEANS,
+        (
+            mean_of_means,
+            mean_over_accumulate,
+            mean_of_filled,
+            nan_if_empty(mean_of_means),
+            nan_if_empty(mean_over_accumulate),
+        ),
+    ),
+    (MEANS_ADDED, (own_mean, nan_if_empty(own_mean))),
+    (LAST_COUNT, (share_of_last,)),
+    (COUNT_SO_FAR, (share_so_far,)),
+    (SUMMED, (just_one,)),
+    (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
+    (ALL_POSITIONS, (all_positions,)),
+    (PER_TEXT, (all_texts,)),
+)
+NUMBERS = (
+    (LAMBDA_PER_MICRO_BATCH, lambda step, place: place),
+    (
+        (
+            "lambda_one_step_ahead",
+            "Your first step does not get the schedule's first λ. The schedule counts from 0.",
+            "3.1",
+        ),
+        lambda step, place: step + 1,
+    ),
+    (
+        (
+            "lambda_never_moves",
+            "All your steps have the λ of the first. When is the schedule to be asked?",
+            "3.1",
+        ),
+        lambda step, place: 0,
+    ),
+)
 
-TRAIN_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[number], partial(train, **options))
-    for (name, hint, number), options in (
-        (MEAN_OF_MEANS, {"plan": partial(planned, weight=mean_of_means)}),
-        (MEAN_OF_MEANS, {"plan": partial(planned, weight=mean_over_accumulate)}),
-        (
-            (
-                "means_added_up",
-                "Each micro-batch has its own mean, and their gradients are added up: a step grows"
-                " with the number of micro-batches. What should the whole group be divided by?",
-                "2.2",
-            ),
-            {"plan": partial(planned, weight=own_mean)},
+TRAIN_MISCONCEPTIONS = told_apart(
+    train,
+    (
+        *(
+            (what, {"plan": partial(planned, weight=weight, groups=groups)})
+            for what, weights in WEIGHTS
+            for weight in weights
+            for groups in (in_groups, full_groups)
+        ),
+        *(
+            (what, {"plan": partial(planned, number=number, groups=groups)})
+            for what, number in NUMBERS
+            for groups in (in_groups, full_groups)
         ),
         (
             (
-                "divided_by_the_last_count",
-                "You divide the whole group by the count of its last micro-batch. The count of a"
-                " group is known before its first backward(), from its labels.",
+                "count_not_reset",
+                "You divide each group by all that was counted since the beginning, so your steps"
+                " become smaller and smaller. When does the count begin anew?",
                 "2.2",
             ),
-            {"plan": partial(planned, weight=share_of_last)},
+            {"plan": over_all_so_far},
         ),
-        (SUMMED, {"plan": partial(planned, weight=just_one)}),
-        (MICRO_BATCHES, {"plan": partial(planned, weight=sum_over_accumulate)}),
-        (MICRO_BATCHES, {"plan": partial(planned, weight=sum_over_group)}),
-        (ALL_POSITIONS, {"plan": partial(planned, weight=all_positions)}),
         (
             (
                 "cleared_within_a_group",
@@ -628,6 +993,7 @@ TRAIN_MISCONCEPTIONS = tuple(
         (EVERY_MICRO_BATCH, {"plan": never_accumulated}),
         (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, planned)}),
         (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, partial(planned, weight=own_mean))}),
+        (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, planned), "kept_in_groups": True}),
         (
             (
                 "last_group_dropped",
@@ -638,33 +1004,44 @@ TRAIN_MISCONCEPTIONS = tuple(
             {"plan": partial(planned, groups=full_groups)},
         ),
         (
-            LAMBDA_PER_MICRO_BATCH,
-            {"plan": partial(planned, number=lambda step, place: place)},
+            (
+                "first_group_of_one",
+                "Your first update follows the first micro-batch alone, and all groups after it are"
+                " moved by one. Count the micro-batches of the first group by hand.",
+                "2.2",
+            ),
+            {"plan": partial(planned, groups=first_alone)},
         ),
         (
             (
-                "lambda_one_step_ahead",
-                "Your first step does not get the schedule's first λ. The schedule counts from 0.",
-                "3.1",
+                "padding_left_out_of_groups",
+                "A micro-batch of padding alone is a member of its group too. You take it out"
+                " before you make the groups, and so other micro-batches move up.",
+                "2.2",
             ),
-            {"plan": partial(planned, number=lambda step, place: step + 1)},
+            {"plan": partial(planned, groups=without_padding)},
         ),
         (
             (
-                "lambda_never_moves",
-                "All your steps have the λ of the first. When is the schedule to be asked?",
-                "3.1",
+                "micro_batches_do_not_fit",
+                "Right as long as all micro-batches have the same length. Others cannot be put"
+                " together as they are; and had a group fitted into memory as one batch, nobody"
+                " would have cut it.",
+                "2.2",
             ),
-            {"plan": partial(planned, number=lambda step, place: 0)},
+            {"plan": partial(planned, groups=in_tables)},
         ),
-        (TEACHER_MODE, {"way": Way(teacher_mode=True)}),
-        (STUDENT_MODE, {"way": Way(student_mode=False)}),
-        (BOTH_MODES, {"way": Way(student_mode=False, teacher_mode=True)}),
-        (LEAK, {"way": Way(leak=True)}),
-        (KEPT, {"way": Way(kept=True)}),
-        (STILL, {"way": Way(moves=False)}),
-        (MODELS_SWAPPED, {"way": Way(swapped=True)}),
+        *(way for way in manners()),
+    ),
+) + tuple(
+    Misconception(
+        "empty_group_stepped",
+        "Right when micro-batches are left over. When the last group is full, you make one more"
+        " update of an empty group, whose gradients are None.",
+        SECTIONS["2.2"],
+        partial(flushed_without_asking, divisor=divisor),
     )
+    for divisor in ("int", "Tensor", "float")
 )
 
 # --- The evaluation -----------------------------------------------------------------------------
@@ -673,9 +1050,13 @@ Data = dict[str, list[Batch]]
 
 
 def nats(
-    weights: Weights, batches: list[Batch], mode: bool, masked: bool = True
-) -> list[tuple[Tensor, int, int]]:
-    """Of each batch: summed −log q(y), how many positions count, and how many there are.
+    weights: Weights,
+    batches: list[Batch],
+    mode: bool,
+    masked: bool = True,
+    kernel: Callable[[Tensor], Tensor] = lambda q: q.log_softmax(-1),
+) -> list[tuple[Tensor, int, int, int]]:
+    """Of each batch: summed −log q(y), positions that count, all positions, texts.
 
     Without a mask an ignored label stands for token 0.
     """
@@ -683,41 +1064,44 @@ def nats(
     *parameters, _ = doubled(weights)
     for tokens, labels in batches:
         labels = labels if masked else labels.clamp_min(0)
-        q = logits(*parameters, tokens, mode)
         counts = labels != IGNORED
-        log_q = q[counts].log_softmax(-1).gather(-1, labels[counts][:, None])
-        found.append((-log_q.sum(), int(counts.sum()), labels.numel()))
+        log_q = kernel(logits(*parameters, tokens, mode)[counts])
+        loss = -log_q.gather(-1, labels[counts][:, None]).sum()
+        found.append((loss, int(counts.sum()), labels.numel(), len(labels)))
     return found
 
 
-def of_all(sums: list) -> Tensor:
-    """exp of the mean over all positions that count."""
-    return (sum(loss for loss, _, _ in sums) / sum(count for _, count, _ in sums)).exp()
+def over(place: int) -> Callable[[list], Tensor]:
+    """exp of the sum, divided by the sum of one of the numbers of each batch."""
+    return lambda sums: (sum(each[0] for each in sums) / sum(each[place] for each in sums)).exp()
 
 
-def of_all_positions(sums: list) -> Tensor:
-    """The same, divided by all positions."""
-    return (sum(loss for loss, _, _ in sums) / sum(positions for *_, positions in sums)).exp()
+of_all = over(1)
 
 
-def of_means(sums: list) -> Tensor:
-    """exp of the mean of the batches' means."""
-    return torch.stack([loss / count for loss, count, _ in sums]).mean().exp()
+def of_means(weigh: Callable[[tuple], float]) -> Callable[[list], Tensor]:
+    """exp of the mean of the batches' means, each with a weight; a mean over nothing is 0."""
+    return lambda sums: (
+        sum(weigh(each) * each[0] / max(each[1], 1) for each in sums) / sum(map(weigh, sums))
+    ).exp()
 
 
 def mean_of_perplexities(sums: list) -> Tensor:
     """The mean of the batches' perplexities."""
-    return torch.stack([(loss / count).exp() for loss, count, _ in sums]).mean()
-
-
-def last_batch(sums: list) -> Tensor:
-    """The perplexity of the last batch."""
-    return of_all(sums[-1:])
+    return torch.stack([(each[0] / each[1]).exp() for each in sums]).mean()
 
 
 def two_to_the(sums: list) -> Tensor:
     """2 to the power of nats."""
     return 2 ** of_all(sums).log()
+
+
+def left_as(weights: Weights, mode: bool, frozen: bool) -> Tensor:
+    """The gradient of the model's summed answers in a mode; 0 when its parameters are frozen."""
+    embedding, head, *others = doubled(weights)
+    own = [embedding.requires_grad_(), head.requires_grad_()]
+    gradients = torch.autograd.grad(answers([*own, *others], mode).sum(), own)
+    return torch.cat([(0 if frozen else 1) * each.flatten() for each in gradients])
 
 
 def evaluate(
@@ -726,23 +1110,28 @@ def evaluate(
     training: bool,
     watch: str,
     *,
-    split: str = "held_out",
+    splits: tuple[str, ...] = ("held_out",),
     mode: bool | None = False,
-    masked: bool = True,
     reduce: Callable[[list], Tensor] = of_all,
     leaves: Callable[[bool], bool] = lambda training: training,
+    frozen: bool = False,
+    **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
 
-    These are what it answers in evaluation mode, and in the mode that it was left in.
+    These are what it answers in evaluation mode, and in the mode that it was left in, and the
+    gradient that reaches its parameters in that mode.
     """
     mode = training if mode is None else mode
+    batches = [batch for split in splits for batch in data[split]]
     if watch == "perplexity":
-        return reduce(nats(weights, data[split], mode, masked))
+        return reduce(nats(weights, batches, mode, **options))
     after = doubled(weights)
     if mode:
-        after[3] = moved(after, data[split])
-    return torch.stack([answers(after, False), answers(after, leaves(training))])
+        after[3] = moved(after, batches)
+    left = leaves(training)
+    found = (answers(after, False), answers(after, left), left_as(after, left, frozen))
+    return torch.cat([each.flatten() for each in found])
 
 
 MODE = "the model's mode after it"
@@ -760,20 +1149,17 @@ def evaluation_cases() -> tuple[Case, ...]:
         return model(rng, vocabulary, 4, 1), data
 
     two, three = material((3, 2), (0, 0)), material((0, 1), (3,), (2, 0, 1), vocabulary=4)
-    double = material((0, 3), (1, 0))
-    double = (doubled(double[0]), double[1])
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
         Case("three batches", (*three, True, "perplexity"), public=True),
-        Case("the mode of a model that trains", (*two, True, "model"), {}, MODE, True),
-        Case("the mode of a model that does not", (*two, False, "model"), {}, MODE, True),
+        Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
+        Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
         Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
         Case("a model in evaluation mode", (*material((0, 3), (2,)), False, "perplexity")),
         Case("one batch", (*material((1, 2, 0)), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
-        Case("double precision", (*double, True, "perplexity")),
-        Case("another model that trains", (*three, True, "model"), {}, MODE),
-        Case("another that does not", (*three, False, "model"), {}, MODE),
+        Case("another model that trains", (*three, True, "mode"), {}, MODE),
+        Case("another that does not", (*three, False, "mode"), {}, MODE),
     )
 
 
@@ -782,8 +1168,8 @@ def random_evaluation_cases(rng: np.random.Generator) -> Iterator[Case]:
     for training, watch, part in (
         (True, "perplexity", None),
         (True, "perplexity", None),
-        (True, "model", MODE),
-        (False, "model", MODE),
+        (True, "mode", MODE),
+        (False, "mode", MODE),
     ):
         weights, _, held_out = random_run(rng, 3)
         vocabulary = len(weights[0])
@@ -799,92 +1185,160 @@ def evaluation_tolerance(case: Case) -> float:
     return 4 * len(weights[0]) * largest**2 * EPSILON * perplexity
 
 
-EVALUATION_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[number], partial(evaluate, **options))
-    for name, hint, number, options in (
+def token_zero_left_out(weights: Weights, data: Data, *others: Any) -> Tensor:
+    """A label of 0 does not count."""
+    own = [[tokens, labels.where(labels > 0, IGNORED)] for tokens, labels in data["held_out"]]
+    return evaluate(weights, {"held_out": own}, *others)
+
+
+def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
+    """Each label with the logits before it."""
+    own = [[tokens[:, :-1], labels[:, 1:]] for tokens, labels in data["held_out"]]
+    return evaluate(weights, {"held_out": own}, *others)
+
+
+EVALUATION_WAYS = (
+    (
+        "on_training_data",
+        "You measured the text that the model was trained on. A model that has learnt it by"
+        " heart would look best. Which text has it not seen?",
+        "3.2",
+        {"splits": ("train",)},
+        {"splits": ("train", "held_out")},
+    ),
+    (
+        "in_training_mode",
+        "Your model is measured with its dropout on: a model that nobody will use, and another"
+        " number each time with a real dropout. Which mode is for measuring?",
+        "3.2",
+        {"mode": None},
+        {"mode": True, "leaves": lambda training: True},
+    ),
+    (
+        "on_training_data_in_training_mode",
+        "Two things at once: the text is the one that the model was trained on, and its"
+        " dropout is on.",
+        "3.2",
+        {"splits": ("train",), "mode": None},
+    ),
+    (
+        "mean_of_perplexities",
+        "You average the perplexities of the batches. exp is convex, so one bad batch weighs"
+        " too much, and the result depends on how the text was cut. Average first; what comes"
+        " last?",
+        "1.1",
+        {"reduce": mean_of_perplexities},
+    ),
+    (
+        "mean_of_means",
+        "Each batch is averaged by itself, so a token in a short batch weighs more than one in"
+        " a long one. Cut the text otherwise, and the number changes. What has to be added up"
+        " over all batches?",
+        "2.2",
+        {"reduce": of_means(lambda each: 1)},
+        {"reduce": of_means(lambda each: each[2])},
+        {"reduce": of_means(lambda each: each[3])},
+    ),
+    (
+        "divided_by_all_positions",
+        "Padding makes your model look better: its positions are in the divisor, but add"
+        " nothing to the sum.",
+        "2.2",
+        {"reduce": over(2)},
+    ),
+    (
+        "divided_by_texts",
+        "You divide by the number of texts. Perplexity is exp of a mean per token that counts.",
+        "2.2",
+        {"reduce": over(3)},
+    ),
+    (
+        "padding_measured",
+        "Positions that do not count are in your mean, as if a token had been expected there."
+        " Padding says nothing about a model. Select before you add up.",
+        "2.2",
+        {"masked": False},
+    ),
+    (
+        "loss_for_perplexity",
+        "This is the mean loss in nats. Perplexity says among how many equally likely tokens"
+        " the model is lost. What is between the two?",
+        "1.1",
+        {"reduce": lambda sums: of_all(sums).log()},
+    ),
+    (
+        "sign_lost",
+        "Your perplexity is below 1: it is exp of the mean of log q, and the minus is missing.",
+        "1.1",
+        {"reduce": lambda sums: 1 / of_all(sums)},
+    ),
+    (
+        "two_to_the_nats",
+        "2 to the power of a loss in nats. That formula goes with bits.",
+        "1.1",
+        {"reduce": two_to_the},
+    ),
+    (
+        "softmaxed_twice",
+        "cross_entropy takes logits and makes a softmax itself. It got probabilities, so the"
+        " model looks unsure however sure it is.",
+        "1.1",
+        {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
+    ),
+    (
+        "first_batch_alone",
+        "Your number is that of the first batch. Is there a return inside the loop?",
+        "2.2",
+        {"reduce": lambda sums: of_all(sums[:1])},
+    ),
+    (
+        "last_batch_alone",
+        "Your number is that of the last batch. What happens to the sums of the others?",
+        "2.2",
+        {"reduce": lambda sums: of_all(sums[-1:])},
+    ),
+    (
+        "left_in_evaluation_mode",
+        "The number is right, but you leave the model in evaluation mode, and whoever goes on"
+        " training it trains without dropout. Leave it as you found it.",
+        "3.2",
+        {"leaves": lambda training: False},
+    ),
+    (
+        "put_into_training_mode",
+        "The number is right, but your function always ends in training mode. A teacher or a"
+        " finished model does not come in that mode. Leave it as you found it.",
+        "3.2",
+        {"leaves": lambda training: True},
+    ),
+    (
+        "left_frozen",
+        "The number is right, but no gradient reaches the model's parameters after it: whoever goes"
+        " on training it trains nothing. no_grad() ends by itself; what you switched off does not.",
+        "3.2",
+        {"frozen": True},
+    ),
+)
+EVALUATION_MISCONCEPTIONS = told_apart(
+    evaluate,
+    (
+        ((name, hint, number), each)
+        for name, hint, number, *options in EVALUATION_WAYS
+        for each in options
+    ),
+) + tuple(
+    Misconception(name, hint, SECTIONS["2.2"], wrong)
+    for name, hint, wrong in (
         (
-            "on_training_data",
-            "You measured the text that the model was trained on. A model that has learnt it by"
-            " heart would look best. Which text has it not seen?",
-            "3.2",
-            {"split": "train"},
+            "token_zero_not_counted",
+            "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+            token_zero_left_out,
         ),
         (
-            "in_training_mode",
-            "Your model is measured with its dropout on: a model that nobody will use, and another"
-            " number each time with a real dropout. Which mode is for measuring?",
-            "3.2",
-            {"mode": None},
-        ),
-        (
-            "on_training_data_in_training_mode",
-            "Two things at once: the text is the one that the model was trained on, and its"
-            " dropout is on.",
-            "3.2",
-            {"split": "train", "mode": None},
-        ),
-        (
-            "mean_of_perplexities",
-            "You average the perplexities of the batches. exp is convex, so one bad batch weighs"
-            " too much, and the result depends on how the text was cut. Average first; what comes"
-            " last?",
-            "1.1",
-            {"reduce": mean_of_perplexities},
-        ),
-        (
-            "mean_of_means",
-            "Each batch is averaged by itself, so a token in a short batch weighs more than one in"
-            " a long one. Cut the text otherwise, and the number changes. What has to be added up"
-            " over all batches?",
-            "2.2",
-            {"reduce": of_means},
-        ),
-        (
-            "divided_by_all_positions",
-            "Padding makes your model look better: its positions are in the divisor, but add"
-            " nothing to the sum.",
-            "2.2",
-            {"reduce": of_all_positions},
-        ),
-        (
-            "padding_measured",
-            "Positions that do not count are in your mean, as if a token had been expected there."
-            " Padding says nothing about a model. Select before you add up.",
-            "2.2",
-            {"masked": False},
-        ),
-        (
-            "loss_for_perplexity",
-            "This is the mean loss in nats. Perplexity says among how many equally likely tokens"
-            " the model is lost. What is between the two?",
-            "1.1",
-            {"reduce": lambda sums: of_all(sums).log()},
-        ),
-        (
-            "two_to_the_nats",
-            "2 to the power of a loss in nats. That formula goes with bits.",
-            "1.1",
-            {"reduce": two_to_the},
-        ),
-        (
-            "last_batch_alone",
-            "Your number is that of the last batch. What happens to the sums of the others?",
-            "2.2",
-            {"reduce": last_batch},
-        ),
-        (
-            "left_in_evaluation_mode",
-            "The number is right, but you leave the model in evaluation mode, and whoever goes on"
-            " training it trains without dropout. Leave it as you found it.",
-            "3.2",
-            {"leaves": lambda training: False},
-        ),
-        (
-            "put_into_training_mode",
-            "The number is right, but your function always ends in training mode. A teacher or a"
-            " finished model does not come in that mode. Leave it as you found it.",
-            "3.2",
-            {"leaves": lambda training: True},
+            "shifted_again",
+            "You shift the labels, and they are shifted already: `labels[i]` is the token that the"
+            " logits at i predict.",
+            shifted_evaluation,
         ),
     )
 )
@@ -944,24 +1398,41 @@ ROLE_OPTIONS = (
 
 SOURCES = {"teacher": "c", "labels": "a", "lam": "d"}
 WHY = {
-    "teacher": "The teacher: it speaks at every position, and about every token. What does a"
-    " student learn from that which no single token could say?",
-    "labels": "The labels: they are the only thing in the loss that no model made. What is that"
-    " good for where the teacher errs?",
-    "lam": "λ: it is no source of its own. It moves the place where the objective is smallest, and"
-    " that is not the length of the steps that lead there.",
+    (
+        "teacher",
+        "a",
+    ): "The teacher is not outside every model: it is one. What pulls where it is wrong?",
+    (
+        "teacher",
+        "b",
+    ): "The teacher does not set the pace: with the same teacher another learning rate"
+    " makes other steps.",
+    ("teacher", "d"): "The teacher is one of the two opinions; it does not weigh them.",
+    (
+        "labels",
+        "b",
+    ): "The labels do not set the pace: with the same labels another learning rate makes"
+    " other steps.",
+    ("labels", "c"): "A label names one token and says nothing about the others. Which of the two"
+    " sources ranks the alternatives?",
+    ("labels", "d"): "The labels are one of the two opinions; they do not weigh them.",
+    ("lam", "a"): "λ is a number that somebody chose, and no source of what is right.",
+    ("lam", "b"): "λ moves the place where the objective is smallest, and that is not the length of"
+    " the steps that lead there.",
+    ("lam", "c"): "λ is one number for the whole loss. It does not say how likely any token was.",
 }
 
 
 def matching_mistakes() -> tuple[Mistake, ...]:
-    """One for every wrong matching, with a hint for each wrong source."""
+    """One for every wrong matching, with what speaks against each wrong pair."""
     found = []
     for letters in product("abcd", repeat=len(SOURCES)):
         answer = dict(zip(SOURCES, letters, strict=True))
-        wrong = [source for source in SOURCES if answer[source] != SOURCES[source]]
+        wrong = [pair for pair in answer.items() if pair in WHY]
         if wrong:
-            hint = " ".join(WHY[source] for source in wrong)
-            found.append(Mistake(f"wrong_{'_'.join(wrong)}", answer, hint, SECTIONS["2.3"]))
+            name = "_".join(("wrong", *(f"{part}_{letter}" for part, letter in wrong)))
+            hint = " ".join(WHY[pair] for pair in wrong)
+            found.append(Mistake(name, answer, hint, SECTIONS["2.3"]))
     return tuple(found)
 
 

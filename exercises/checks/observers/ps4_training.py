@@ -64,41 +64,73 @@ def add_to(total, gradient):
     total += gradient
 
 
-def seen_of(student, teacher, received, watch):
-    """The student's parameters; or the teacher's answers and the gradient that reached it."""
-    if watch == "student":
-        return parameters_of(student)
+def seen_of(teacher, received):
+    """The teacher's answers and the gradient that reached it."""
     after = answers(teacher.eval()).flatten()
     return torch.cat([after, *(each.flatten() for each in received)])
 
 
+def optimizer_of(student, rate):
+    """Gradient descent that remembers: a new optimiser, or one by hand, goes another way."""
+    return torch.optim.SGD(student.parameters(), lr=rate, momentum=0.9)
+
+
 def look_at_step(training_step, student, teacher, batches, lam, rate, watch):
-    """Takes one step a batch, and looks at the student, the teacher or the losses."""
+    """Takes one step a batch, and looks at the student after each, at the teacher or the losses."""
     student, teacher, received = models_at_night(student, teacher)
-    optimizer = torch.optim.SGD(student.parameters(), lr=rate)
-    losses = [training_step(student, teacher, batch, optimizer, lam) for batch in batches]
-    if watch == "loss":
-        return torch.tensor([float(torch.as_tensor(loss).detach()) for loss in losses])
-    return seen_of(student, teacher, received, watch)
+    optimizer = optimizer_of(student, rate)
+    path, losses = [], []
+    for batch in batches:
+        losses.append(training_step(student, teacher, batch, optimizer, lam))
+        path.append(parameters_of(student))
+    if watch == "student":
+        return torch.stack(path)
+    if watch == "teacher":
+        return seen_of(teacher, received)
+    if all(loss is None for loss in losses):
+        return None
+    return torch.tensor([float(torch.as_tensor(loss).detach()) for loss in losses])
 
 
 def look_at_training(train, student, teacher, batches, start, factor, accumulate, rate, watch):
-    """Trains, λ being start · factor^n, and looks at the student or the teacher."""
+    """Trains, λ being start · factor^n, and looks at the teacher, or at each update's student."""
     student, teacher, received = models_at_night(student, teacher)
-    optimizer = torch.optim.SGD(student.parameters(), lr=rate)
+    optimizer = optimizer_of(student, rate)
+    before, path = parameters_of(student), []
+
+    def note(*_):
+        now = parameters_of(student)
+        if not torch.equal(now, path[-1] if path else before):
+            path.append(now)
+
+    optimizer.register_step_post_hook(note)
     train(student, teacher, batches, optimizer, lambda n: start * factor**n, accumulate)
-    return seen_of(student, teacher, received, watch)
+    note()  # whoever moved the student without this optimiser
+    if watch == "student":
+        return torch.stack(path or [before])
+    return seen_of(teacher, received)
 
 
 def look_at_evaluation(evaluate, weights, data, training, watch):
     """Evaluates a model, and looks at the perplexity or at the model after it.
 
-    Of the model: its answers when it is evaluated again, and those in the mode that it was left in.
+    Of the model: its answers when it is evaluated again, those in the mode that it was left in, and
+    the gradient that reaches its parameters in that mode.
     """
     model = TinyModel(*weights).train(training)
     perplexity = evaluate(model, data)
     if watch == "perplexity":
-        return torch.as_tensor(perplexity).detach().double().squeeze()
+        return perplexity if perplexity is None else torch.as_tensor(perplexity).detach().squeeze()
     mode = model.training
     again = answers(model.eval())
-    return torch.stack([again, answers(model.train(mode))])
+    left = answers(model.train(mode))
+    return torch.cat([each.flatten() for each in (again, left, *gradients_of(model))])
+
+
+def gradients_of(model):
+    """Where a gradient of the model's summed answers arrives, and 0 where none does."""
+    model.zero_grad()
+    total = model(torch.arange(len(model.embedding))).sum()
+    if total.requires_grad:
+        total.backward()
+    return [torch.zeros_like(e) if e.grad is None else e.grad for e in model.parameters()]
