@@ -41,7 +41,7 @@ from kdlab.devices import kept_random_state, make_accelerator
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import continued
-from kdlab.heads import find_head, left_out, unchanged, without_head
+from kdlab.heads import find_head, left_out, unchanged, why_not_left_out
 from kdlab.models import logits_of
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.schedules import ConstantLambda, LambdaSchedule
@@ -381,17 +381,20 @@ class DistillationTrainer:
             )
 
     def _heads_or_reason(self, batch: dict[str, Tensor]) -> _Heads | str:
-        teacher_head = getattr(self.teacher, "head", None)
         parts = [part for part in (self.student, self.teacher) if isinstance(part, nn.Module)]
         with unchanged(*parts), self.accelerator.autocast():
+            teacher_head, why = getattr(self.teacher, "head", None), "it shows no head"
             targets = None
-            if teacher_head is not None:
-                targets = without_head(lambda: self._targets(batch), teacher_head)
-                if isinstance(targets, str):
-                    teacher_head, why = None, f"of the teacher: {targets}"
+
+            def targets_of_row() -> Any:
+                nonlocal targets
+                targets = self._targets(batch)
+                return targets
+
             if teacher_head is None:
-                said, targets = targets, self._targets(batch)
-                why = f"of the teacher: {said or 'it shows no head'}"
+                targets_of_row()
+            elif why := why_not_left_out(targets_of_row, teacher_head):
+                teacher_head = None
             self._gives_logits = isinstance(targets, Tensor)
             if not self.config.linear_objective:
                 return "config.linear_objective is False"
@@ -399,7 +402,7 @@ class DistillationTrainer:
             if isinstance(twin, str):
                 return twin
             if self._gives_logits and teacher_head is None:
-                return why
+                return f"of the teacher: {why}"
             head = find_head(self.student)
             if isinstance(head, str):
                 return head
@@ -412,10 +415,8 @@ class DistillationTrainer:
                 return "find_unused_parameters would take the student's head for unused"
             self.student.train()
             inputs = model_inputs(self.student, batch)
-            hidden = without_head(lambda: logits_of(self.student, **inputs), head)
-        if isinstance(hidden, str):
-            return f"of the student: {hidden}"
-        return _Heads(head, teacher_head)
+            why = why_not_left_out(lambda: logits_of(self.student, **inputs), head)
+        return f"of the student: {why}" if why else _Heads(head, teacher_head)
 
     def _tell_path(self, bar: tqdm) -> None:
         line = f"The objective is computed on the {self.path.partition(':')[0]} path"
