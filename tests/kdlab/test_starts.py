@@ -7,12 +7,12 @@ import random
 import warnings
 from dataclasses import replace
 
+import kdlab.evaluate
 import numpy as np
 import pytest
 import torch
 import torch.nn as nn
 
-import kdlab.evaluate
 from kdlab import (
     CombinedObjective,
     ConstantLambda,
