@@ -468,7 +468,11 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
         "wrong_ways": [
             [
                 told.index((way.name, way.hint, way.section)),
-                [encode_outcome(outcome) for outcome in way.outcomes],
+                [
+                    encode_outcome(outcome)
+                    for outcome, expectation in zip(way.outcomes, rubric.expectations, strict=True)
+                    if expectation.again is None
+                ],
             ]
             for way in rubric.wrong_ways
         ],
@@ -477,6 +481,15 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
         "names": list(rubric.names),
         "uses": list(rubric.uses),
     }
+
+
+def _with_repeats(data: list[Any], expectations: list[Any]) -> tuple[Outcome, ...]:
+    """Outcomes from data that leaves out those of questions asked again."""
+    waiting, found = iter(data), []
+    for expectation in expectations:
+        again = expectation["again"]
+        found.append(found[again] if again is not None else decode_outcome(next(waiting)))
+    return tuple(found)
 
 
 def rubric_from_data(data: dict[str, Any]) -> Rubric:
@@ -505,7 +518,7 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
                 for item in data["expectations"]
             ),
             wrong_ways=tuple(
-                WrongWay(*told[index], tuple(decode_outcome(outcome) for outcome in outcomes))
+                WrongWay(*told[index], _with_repeats(outcomes, data["expectations"]))
                 for index, outcomes in data["wrong_ways"]
             ),
             allowed=tuple(data["allowed"]),
@@ -513,5 +526,5 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
             names=tuple(data["names"]),
             uses=tuple(data["uses"]),
         )
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise Refused(f"data that is not a rubric: {error!r}") from None
