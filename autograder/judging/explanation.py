@@ -76,7 +76,21 @@ def _refuted(rubric: Rubric, way: WrongWay, passed: list[bool]) -> bool:
 
 
 def _alike(rubric: Rubric, way: WrongWay, outcomes: list[Outcome], index: int) -> bool:
-    return agrees(outcomes[index], way.outcomes[index], rubric.expectations[index].tolerance)
+    """Whether an answer comes to the same as a misconception, whose numbers may be larger."""
+    expected, wrong = rubric.expectations[index], way.outcomes[index]
+    size = _size(wrong.value) / max(1.0, _size(expected.outcome and expected.outcome.value))
+    return agrees(outcomes[index], wrong, expected.tolerance * max(1.0, size))
+
+
+def _size(value: Any) -> float:
+    """The largest finite magnitude in a value; 0 where there is none."""
+    if isinstance(value, list | tuple):
+        return max(map(_size, value), default=0.0)
+    if value is None or isinstance(value, str | bool | dict):
+        return 0.0
+    array = np.asarray(value)
+    finite = np.abs(array[np.isfinite(array)]) if array.dtype.kind in "iuf" else array[:0]
+    return float(finite.max(initial=0.0))
 
 
 def _weight(wrong: Outcome, came: Outcome) -> int:

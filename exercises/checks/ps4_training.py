@@ -115,7 +115,7 @@ class Way(NamedTuple):
 
     Args:
         student_mode: Whether the student is in training mode.
-        teacher_mode: Whether the teacher is; None for the first update alone.
+        teacher_mode: Whether the teacher is; None for the first forward pass alone.
         leak: Whether gradients reach the teacher.
         loss: What is followed, added up over the positions that count.
         kept: Whether gradients are kept from one update to the next, which has this number.
@@ -161,14 +161,19 @@ def descend(
     speed = [torch.zeros_like(each) for each in parameters]
     received = [torch.zeros_like(each) for each in foreign]
     path, losses, after = [], [], []
+    if way.teacher_mode is not False:
+        parts = [part.batch for update in updates for part in update]
+        guide[3] = moved(guide, parts if way.teacher_mode else parts[:1])
+    later_mean = guide[3]
 
     def loss_of(update: Update, own: list[Tensor], other: list[Tensor], number: int) -> Tensor:
         loss = torch.zeros((), dtype=torch.float64)
-        mode = number == 0 if way.teacher_mode is None else way.teacher_mode
-        for part in update:
+        for place, part in enumerate(update):
             tokens, labels = part.batch
+            mode = number + place == 0 if way.teacher_mode is None else way.teacher_mode
+            mean = teacher_mean if number + place == 0 else later_mean
             q = logits(*own, student_kept, student_mean, tokens, way.student_mode)
-            p = logits(*other, teacher_kept, teacher_mean, tokens, mode)
+            p = logits(*other, teacher_kept, mean, tokens, mode)
             loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
         return loss
 
@@ -190,11 +195,8 @@ def descend(
             parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
         path.append(torch.cat([each.flatten() for each in parameters]))
         after.append(float(loss_of(update, parameters, foreign, number)))
-    if way.teacher_mode is not False:
-        shown = updates[: len(updates) if way.teacher_mode else 1]
-        guide[3] = moved(guide, [part.batch for update in shown for part in update])
     return {
-        "student": torch.stack(path).float(),
+        "student": torch.stack(path).float() if path else torch.empty(0),
         "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
         "loss": torch.tensor(losses, dtype=torch.float64),
         "after": torch.tensor(after, dtype=torch.float64),
@@ -795,7 +797,7 @@ def train(
 ) -> Tensor:
     """What becomes of student or teacher; λ is start · factor^step.
 
-    The student's parameters are those after each update that moved it.
+    The student's parameters are those after each update of the optimiser that moved it.
     """
     updates = plan(batches, accumulate, lambda step: start * factor**step)
     if kept_in_groups:
@@ -808,7 +810,8 @@ def train(
             if not torch.equal(row, before):
                 rows.append(row)
                 before = row
-        return torch.stack(rows or [before])
+        # What moves the student without the optimiser is seen at the end alone.
+        return torch.stack(rows if rows and way.momentum == MOMENTUM else [before])
     return seen[watch]
 
 

@@ -2,7 +2,7 @@
 # expect training_step: student_never_moves
 # expect train: student_never_moves
 # expect evaluate: mean_of_means
-# expect contributions: wrong_labels_lam
+# expect contributions: wrong_labels_d_lam_a
 import math
 
 import torch

@@ -3,7 +3,7 @@
 # expect train: gradient_into_the_teacher
 # expect evaluate: on_training_data
 # expect which_change: chose_e
-# expect contributions: wrong_teacher_labels
+# expect contributions: wrong_teacher_a_labels_c
 import math
 
 import torch

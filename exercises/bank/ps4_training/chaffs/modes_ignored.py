@@ -4,7 +4,7 @@
 # expect evaluate: on_training_data_in_training_mode
 # expect which_change: chose_c
 # expect role_of_truth: chose_d
-# expect contributions: wrong_lam
+# expect contributions: wrong_lam_b
 import math
 
 import torch

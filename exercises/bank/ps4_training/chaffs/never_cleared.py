@@ -2,7 +2,7 @@
 # expect training_step: gradients_kept
 # expect train: gradients_kept
 # expect evaluate: mean_of_perplexities
-# expect contributions: wrong_teacher_lam
+# expect contributions: wrong_teacher_d_lam_c
 import math
 
 import torch

@@ -2,7 +2,7 @@
 # expect training_step: step_before_backward
 # expect train: cleared_within_a_group
 # expect evaluate: last_batch_alone
-# expect contributions: wrong_teacher_labels_lam
+# expect contributions: wrong_teacher_b_labels_d_lam_a
 import math
 
 import torch

@@ -4,7 +4,7 @@
 # expect evaluate: left_in_evaluation_mode
 # expect which_change: chose_b
 # expect role_of_truth: chose_b
-# expect contributions: wrong_labels
+# expect contributions: wrong_labels_c
 import math
 
 import torch

@@ -4,7 +4,7 @@
 # expect evaluate: in_training_mode
 # expect which_change: chose_a
 # expect role_of_truth: chose_a
-# expect contributions: wrong_teacher
+# expect contributions: wrong_teacher_a
 import math
 
 import torch

@@ -1,0 +1,19 @@
+# Nothing is recorded.
+# expect training_step: student_without_gradient
+import torch
+
+
+# %% task: training_step
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+        student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
