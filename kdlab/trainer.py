@@ -373,6 +373,7 @@ class DistillationTrainer:
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
         batch = send_to_device(batch, self.accelerator.device)
         found = self._heads_or_reason(batch)
+        _in_pieces_again(self.student)
         self._heads = found if isinstance(found, _Heads) else None
         self.path = "linear" if self._heads else f"dense: {found}"
         if self._heads is None and isinstance(self.objective, LinearCombinedObjective):
@@ -484,6 +485,7 @@ class DistillationTrainer:
                 ignore_index=self.objective.ignore_index,
                 match_vocab=getattr(self.objective, "match_vocab", "error"),
             )
+        _in_pieces_again(self.student)
         self._record("eval", {"step": self.step, **result.as_record()})
         if result.teacher_lm_loss is None:
             if self.schedule.watches == "gap":
@@ -567,6 +569,13 @@ def _check_trained(student: nn.Module, teacher: Any) -> None:
             "of a weight is lost in rounding. Load it in float32, and use mixed_precision='bf16'",
             stacklevel=3,
         )
+
+
+def _in_pieces_again(model: nn.Module) -> None:
+    """FSDP leaves some weights whole after a forward pass without a backward pass."""
+    for part in model.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()
 
 
 def _optimizer(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
