@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import torch
 import torch.nn as nn
@@ -44,6 +43,7 @@ class Ingredients:
     Runs of one setting can share it: ``distill(..., ingredients=ingredients)``.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
     >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
     >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
