@@ -100,7 +100,7 @@ class TopK:
                 "both vocabularies have; write the store with vocabulary="
                 f"{vocabulary}"
             )
-        order = (~shared).to(torch.uint8).argsort(-1, stable=True)
+        order = (~shared).to(torch.uint8).argsort(dim=-1, stable=True)
         ids = self.ids.gather(-1, order)
         log_probs = self.log_probs.masked_fill(~shared, -torch.inf).gather(-1, order)
         rest = torch.cat([log_probs[..., k:], self.log_tail.unsqueeze(-1)], -1)

@@ -246,3 +246,22 @@ def test_a_model_of_peft_keeps_its_past_too():
 def test_a_model_that_keeps_nothing_says_so():
     with pytest.warns(UserWarning, match="Forgetful keeps nothing of the text"):
         generate(Forgetful(), torch.zeros(1, 2, dtype=torch.long), 1)
+
+
+@pytest.mark.parametrize("name", ["past_key_values", "cache_params", "cache"])
+def test_a_cache_is_given_back_under_the_name_that_the_model_gives_it(name):
+    """transformers 5.24 renamed it; Mamba's always had a name of its own."""
+    read = []
+
+    class Keeps(nn.Module):
+        def answer(self, input_ids, kept):
+            read.append((input_ids.shape[1], kept))
+            logits = nn.functional.one_hot(input_ids, 9).float()
+            return SimpleNamespace(logits=logits, **{name: (kept or 0) + input_ids.shape[1]})
+
+    source = f"def forward(self, input_ids, {name}=None, use_cache=False):\n"
+    source += f"    return self.answer(input_ids, {name})"
+    exec(source, made := {})
+    Keeps.forward = made["forward"]
+    generate(Keeps(), torch.zeros(1, 4, dtype=torch.long), 3)
+    assert read == [(4, None), (1, 4), (1, 5)]
