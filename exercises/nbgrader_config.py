@@ -54,6 +54,9 @@ c.GenerateFeedback.preprocessors = [
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 
+# nbgrader's own table, in which no name is a formula.
+c.ExportApp.plugin_class = "autograder.grading.export.TableExportPlugin"
+
 c.Judge.timeout = 60  # seconds a cell
 c.Judge.notebook_timeout = 300  # seconds
 

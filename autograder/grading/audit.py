@@ -14,7 +14,7 @@ from nbgrader.api import MissingEntry
 
 from autograder.grading.batch import Batch, Executed, worker_config
 from autograder.grading.course import Course
-from autograder.grading.doctor import Unfit
+from autograder.grading.intake import words
 from autograder.grading.record import Record, Records, State
 from autograder.judging.evidence import Refused, loads, read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge, unjudged
@@ -147,15 +147,14 @@ class _Again(Batch):
     def _finish(self, student: str, result: Executed | BaseException, record: Record) -> None:
         before, problems = self.before[student], self.findings[student].problems
         if isinstance(result, BaseException):
-            words = str(result) if isinstance(result, Unfit) else repr(result)
-            problems.append(f"It could not be run again: {words}")
+            problems.append(f"It could not be run again: {words(result)}")
         else:
             self._fill(record, result)
             problems.extend(_differences(before, record))
         self._tidy(student)
         self.report(before, True)
 
-    def _quarantine(self, student: str, examined: Any, reason: str) -> None:
+    def _quarantine(self, student: str, digest: str, repairs: Iterable[str], reason: str) -> None:
         self.findings[student].problems.append(reason)
         self.report(self.before[student], True)
 

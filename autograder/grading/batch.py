@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import errno
+import fcntl
 import hashlib
 import logging
 import multiprocessing
@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from concurrent.futures import ProcessPoolExecutor as Pool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -34,23 +34,23 @@ from typing import Any
 
 import nbformat
 from nbgrader.utils import setenv
-from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.log import get_logger
 
 from autograder.grading.course import Course
-from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.doctor import Examined
+from autograder.grading.files import Unfit
+from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in, words
 from autograder.grading.judge import Judge
 from autograder.grading.record import Record, Records, State
 from autograder.sandbox.options import Sandbox, bubblewrap, withheld_modules
 from autograder.sandbox.pool import POOL, WarmPool
+from autograder.sandbox.walls import refuse_exposed
 
 PR_SET_PDEATHSIG = 1
+PREFIX = "autograder-batch-"
+QUEUED = 256 * 2**20  # bytes of files that wait with them
 AHEAD = 8  # submissions that are ready for each worker, so that none waits while a pool opens
-
-
-class Stopped(Exception):
-    """The batch cannot go on; the message says why. What was graded is kept."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Job:
         seed: Of the random cases.
         withheld: Modules that the notebooks must not import.
         pool: The folder of a warm pool; where there is none of that name, a worker opens its own.
+        scratch: The batch's own folder, for all that a worker leaves; None on another machine.
     """
 
     assignment: str
@@ -78,6 +79,17 @@ class Job:
     seed: int
     withheld: tuple[str, ...] = ()
     pool: str | None = None
+    scratch: str | None = None
+
+    @property
+    def folder(self) -> str | None:
+        """Where temporary folders are made: in the batch's, which it removes, if it is here."""
+        return self.scratch if self.scratch and Path(self.scratch).is_dir() else None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(map(len, self.files.values()))
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,8 @@ def execute(job: Job) -> Executed:
     get_logger().setLevel(logging.ERROR)
     _warm(job)
     done = {}
-    with TemporaryDirectory(prefix="autograder-") as folder, setenv(NBGRADER_EXECUTION="autograde"):
+    place = TemporaryDirectory(prefix="autograder-", dir=job.folder)
+    with place as folder, setenv(NBGRADER_EXECUTION="autograde"):
         for name, raw in job.files.items():
             path = Path(folder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +156,8 @@ def _warm(job: Job) -> None:
             _own[1].close()
             _own = None
         if _own is None:
-            _own = (job.assignment, WarmPool.from_config(job.config, job.withheld))
+            pool = WarmPool.from_config(job.config, job.withheld, within=job.folder)
+            _own = (job.assignment, pool)
             _own[1].start()
             atexit.register(_own[1].close)
         os.environ[POOL] = str(_own[1].directory)
@@ -223,13 +237,14 @@ class Batch:
     def _at_work(self) -> Iterator[None]:
         """Opens a folder for copies and, where submissions are judged, the pool of kernels."""
         with ExitStack() as stack:
-            folder = TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
-            self.scratch = Path(stack.enter_context(folder))
+            self.scratch = stack.enter_context(scratch_folder())
             if any(issubclass(step, Judge) for step in self.steps):
                 checks = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
                 self.withheld = tuple(withheld_modules(checks))
                 if sandboxed(self.config):
-                    pool = stack.enter_context(WarmPool.from_config(self.config, self.withheld))
+                    refuse_exposed(self.course.places())
+                    pool = WarmPool.from_config(self.config, self.withheld, within=self.scratch)
+                    stack.enter_context(pool)
                     self.pool = str(pool.directory)
             yield
 
@@ -242,7 +257,7 @@ class Batch:
         running: dict[Future, tuple[Job, Record]] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < AHEAD * self.jobs:
+                while waiting and self._has_room(running):
                     task = self._prepare(waiting.popleft())
                     if task:
                         running[executor.submit(execute, task[0])] = task
@@ -272,6 +287,10 @@ class Batch:
                 future.cancel()
             executor.shutdown(wait=not running)
 
+    def _has_room(self, running: dict[Future, tuple[Job, Record]]) -> bool:
+        queued = sum(job.size for job, _ in running.values())
+        return not running or (len(running) < AHEAD * self.jobs and queued < QUEUED)
+
     def _again(self, job: Job, error: BaseException) -> Executed | BaseException:
         """Runs what failed once more with a pool of its own: the shared one may be the reason."""
         if is_full(error):
@@ -290,34 +309,25 @@ class Batch:
             executor.shutdown()
 
     def _prepare(self, student: str) -> tuple[Job, Record] | None:
-        """Examines a submission; what needs no execution is finished on the spot."""
+        """Takes a submission in; what needs no execution is finished on the spot."""
         old = self.records.read(student)
-        examined = Examined("")
         try:
-            with _disk():
-                examined = self._examine(student)
-            if old and old.digest == examined.digest and not self.force and self._settled(old):
-                return None
-            record = self._new_record(student, examined, old)
-            with _disk():
-                return self._job(record), record
+            taken = take_in(
+                self.course,
+                self.assignment,
+                student,
+                self.blueprints,
+                self.scratch,
+                Sandbox(config=Config(self.config)).limits().scratch,
+            )
         except Unfit as error:
-            self._quarantine(student, examined, str(error))
-        except Stopped:
-            raise
-        except Exception as error:  # nothing that one student hands in may end the batch
-            self._quarantine(student, examined, f"{type(error).__name__}: {error}")
-        return None
-
-    def _examine(self, student: str) -> Examined:
-        copy = self.scratch / student / self.assignment
-        shutil.rmtree(copy, ignore_errors=True)
-        return examine(
-            self.course.folder("submitted", student, self.assignment),
-            copy,
-            self.blueprints,
-            tuple(self.course.coursedir.ignore),
-        )
+            self._quarantine(student, error.digest, error.repairs, words(error))
+            return None
+        digest = taken.examined.digest
+        if old and old.digest == digest and not self.force and self._settled(old):
+            return None
+        record = self._new_record(student, taken.examined, old)
+        return self._job(taken, record), record
 
     def _settled(self, old: Record) -> bool:
         """Whether the verdicts are known; if the gradebook lacks them, it gets them."""
@@ -354,37 +364,34 @@ class Batch:
             limits=limits(self.config),
         )
 
-    def _job(self, record: Record) -> Job:
-        notebooks = self.course.sanitise(self.scratch, self.assignment, record.student)
-        copy = self.scratch / record.student / self.assignment
-        files = {
-            str(path.relative_to(copy)): path.read_bytes()
-            for path in sorted(copy.rglob("*"))
-            if path.is_file() and path.suffix != ".ipynb"
-        }
+    def _job(self, taken: Taken, record: Record) -> Job:
         return Job(
             self.assignment,
             record.student,
-            {name: nbformat.writes(notebooks[name]) for name in notebooks.keys() & self.blueprints},
-            files,
+            taken.notebooks,
+            taken.examined.files,
             self.steps,
             self.config,
             record.seed,
             self.withheld,
             self.pool,
+            str(self.scratch),
         )
 
     def _finish(self, student: str, result: Executed | BaseException, record: Record) -> None:
-        if isinstance(result, BaseException):
-            if is_full(result):
-                raise Stopped(f"A worker's disk is full: {result}")
-            reason = str(result) if isinstance(result, Unfit) else f"{result!r:.500}"
-            self._quarantine(student, Examined(record.digest, record.repairs), reason)
-            return
-        self._fill(record, result)
-        with _disk():
-            self.records.write(record)
-        self._record(record)
+        try:
+            if isinstance(result, BaseException):
+                if is_full(result):
+                    raise Stopped(f"A worker's disk is full: {words(result)}")
+                raise result
+            self._fill(record, result)
+            with disk():
+                self.records.write(record)
+            self._record(record)
+        except Stopped:
+            raise
+        except Exception as error:
+            self._quarantine(student, record.digest, record.repairs, words(error))
 
     def _fill(self, record: Record, result: Executed) -> None:
         record.seconds = result.seconds
@@ -393,33 +400,26 @@ class Batch:
         }
 
     def _record(self, record: Record) -> None:
-        try:
-            with _disk():
-                self.course.record(self.scratch, self.assignment, record.student, record.executed())
-        except Stopped:
-            raise
-        except Exception as error:
-            examined = Examined(record.digest, record.repairs)
-            self._quarantine(record.student, examined, f"{type(error).__name__}: {error}")
-            return
+        with disk():
+            self.course.record(self.scratch, self.assignment, record.student, record.executed())
         record.state = State.RECORDED
-        with _disk():
+        with disk():
             self.records.write(record)
         self._tidy(record.student)
         self.report(record, True)
 
-    def _quarantine(self, student: str, examined: Examined, reason: str) -> None:
+    def _quarantine(self, student: str, digest: str, repairs: Iterable[str], reason: str) -> None:
         record = Record(
             self.assignment,
             student,
             State.QUARANTINED,
-            examined.digest,
-            repairs=examined.repairs,
+            digest,
+            repairs=list(repairs),
             reason=reason,
             checks=self.checks,
             versions=versions(),
         )
-        with _disk():
+        with disk():
             self.records.write(record)
         self._tidy(student)
         self.report(record, True)
@@ -428,25 +428,21 @@ class Batch:
         shutil.rmtree(self.scratch / student, ignore_errors=True)
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether an error says that there is no room left on a disk."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
 @contextmanager
-def _disk() -> Iterator[None]:
-    """Turns what would befall every submission into the end of the batch."""
-    try:
-        yield
-    except Exception as error:
-        link: BaseException | None = error
-        while link is not None:  # nbgrader hides some errors behind its own
-            if is_full(link):
-                raise Stopped(f"The disk is full: {link}") from error
-            if isinstance(link, OperationalError):
-                raise Stopped(f"The gradebook cannot be written: {link.orig}") from error
-            link = link.__cause__ or link.__context__
-        raise
+def scratch_folder() -> Iterator[Path]:
+    """A folder for all that a batch leaves; what an earlier one that was killed left is removed.
+
+    It lies in /tmp, whatever TMPDIR is, because a socket's path may have 107 characters.
+    """
+    for old in Path("/tmp").glob(f"{PREFIX}*/lock"):
+        with suppress(OSError), old.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old.parent, ignore_errors=True)
+    temporary = TemporaryDirectory(prefix=PREFIX, dir="/tmp", ignore_cleanup_errors=True)
+    with temporary as folder, Path(folder, "fresh").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Path(folder, "fresh").rename(Path(folder, "lock"))  # nobody sees it without its owner
+        yield Path(folder)
 
 
 def worker_config(course: Course) -> Config:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -28,10 +29,12 @@ from rich.table import Table
 from sqlalchemy.exc import SAWarning
 
 from autograder.grading import audit as auditing
-from autograder.grading.batch import Batch, Stopped, cpu_jobs, process_pool
+from autograder.grading.batch import Batch, cpu_jobs, process_pool
 from autograder.grading.course import Course
-from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.files import Unfit
+from autograder.grading.intake import Stopped, shown, take_in, words
 from autograder.grading.record import Record, State
+from autograder.sandbox.options import Sandbox
 
 app = typer.Typer(
     add_completion=False, help="Grade a class's submissions. Run it in the course's folder."
@@ -101,27 +104,25 @@ def doctor(
     found = []
     with _failures(), TemporaryDirectory(prefix="autograder-") as scratch:
         blueprints = course.blueprints(assignment)
+        room = Sandbox(config=course.config).limits().scratch
         for student in chosen:
-            problem, examined = "", Examined("")
+            problem = ""
             try:
-                examined = examine(
-                    course.folder("submitted", student, assignment),
-                    Path(scratch) / student,
-                    blueprints,
-                    tuple(course.coursedir.ignore),
-                )
+                taken = take_in(course, assignment, student, blueprints, Path(scratch), room)
+                repairs = taken.examined.repairs
             except Unfit as error:
-                problem = str(error)
-            found.append({"student": student, "problem": problem, "repairs": examined.repairs})
+                problem, repairs = words(error), list(error.repairs)
+            shutil.rmtree(Path(scratch) / student, ignore_errors=True)
+            found.append({"student": shown(student), "problem": problem, "repairs": repairs})
     if as_json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json.dumps(found, indent=1))
     else:
         table = Table("submission", "verdict", "details")
         for item in found:
-            words = "cannot be graded" if item["problem"] else "repaired"
+            verdict = "cannot be graded" if item["problem"] else "repaired"
             details = [item["problem"]] if item["problem"] else item["repairs"]
             if details:
-                table.add_row(item["student"], words, "\n".join(details))
+                table.add_row(item["student"], verdict, "\n".join(details))
         if table.row_count:
             console.print(table, markup=False)
         sound = len(found) - table.row_count
@@ -276,11 +277,11 @@ def _show_grades(assignment: str, done: Iterable[tuple[Record, bool]]) -> None:
     table = Table("submission", "points", "verdicts", "repairs", title=assignment)
     for record, _ in done:
         if record.state is State.QUARANTINED:
-            table.add_row(record.student, "—", f"Set aside: {record.reason}", "")
+            table.add_row(shown(record.student), "—", f"Set aside: {record.reason}", "")
             continue
         verdicts = [result["verdict"] for _, _, result in record.verdicts()]
         table.add_row(
-            record.student,
+            shown(record.student),
             f"{record.points:g}",
             ", ".join(f"{v['check']} {v['status']}" for v in verdicts),
             "\n".join(record.repairs),
@@ -296,7 +297,7 @@ def _show_grades(assignment: str, done: Iterable[tuple[Record, bool]]) -> None:
 
 
 def _show_record(record: Record) -> None:
-    console.rule(record.student, align="left")
+    console.rule(shown(record.student), align="left")
     if record.state is State.QUARANTINED:
         console.print(f"Set aside: {record.reason}", markup=False)
         return
@@ -325,7 +326,7 @@ def _show_record(record: Record) -> None:
 def _show_problems(findings: list[auditing.Finding], done: str) -> None:
     for finding in findings:
         for problem in finding.problems:
-            line = f"{finding.record.student}: {problem}"
+            line = f"{shown(finding.record.student)}: {problem}"
             console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     same = sum(not finding.problems for finding in findings)
     console.print(f"{same} of {len(findings)} submissions {done}: the same.")

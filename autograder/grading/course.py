@@ -82,6 +82,16 @@ class Course:
         name = getattr(self.coursedir, f"{step}_directory")
         return Path(self.coursedir.format_path(name, student, assignment))
 
+    def places(self) -> list[Path]:
+        """All that a submission must not see: the course's folder, its checks and its gradebook."""
+        places = [self.root, self.root / str(self.config.Judge.get("checks_directory", "checks"))]
+        steps = ("submitted", "autograded", "feedback", "release", "source")
+        places += [self.folder(step, ".", ".") for step in steps]
+        kind, _, path = self.coursedir.db_url.partition(":///")
+        if kind == "sqlite":
+            places.append(Path(path))
+        return places
+
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
         """Opens the gradebook."""
@@ -223,6 +233,13 @@ class _Autograde(Autograde):
             ),
         )
         self._student = student
+
+    def init_notebooks(self) -> None:
+        """Finds the notebooks; nbgrader takes brackets in a student's id for a pattern."""
+        assignment = self.coursedir.assignment_id
+        folder = Path(self._format_source(assignment, self._student))
+        self.assignments = {str(folder): sorted(map(str, folder.glob("*.ipynb")))}
+        self.notebooks = []
 
 
 class _Sanitise(_Autograde):

@@ -1,21 +1,16 @@
 """Submissions that arrive damaged: put right where that is certain, turned away where it is not.
 
-`examine` copies a submission into a folder of ours. What lies there afterwards are regular files of
-bounded size and notebooks that nbformat and nbgrader accept, whatever the student handed in. The
-submitted files themselves are never touched.
+`examine` reads a submission (`autograder.grading.files`) and writes what nbgrader may have of it
+into a folder of ours: notebooks that nbformat and nbgrader accept, and files that are safe to show.
+The submitted files themselves are never touched.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import mimetypes
-import os
 import re
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +20,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import compute_checksum, parse_utc
 
 from autograder.grading.course import Blueprint, MarkedCell
+from autograder.grading.files import SCRATCH, Unfit, digest, is_shown, read_files
 
-MAX_FILES = 500
-MAX_DEPTH = 8  # of nested folders
-MAX_NOTEBOOK = 50 * 2**20  # bytes
-MAX_TOTAL = 200 * 2**20  # bytes of a whole submission
-
-# Files that a browser would run when an instructor follows a link to them in formgrader.
-ACTIVE = re.compile(r"html|xml|svg|javascript|ecmascript|flash|pdf", re.IGNORECASE)
+MAX_VALUES = 10_000_000  # commas and opening brackets of a notebook's file
+MAX_SOURCE = 4 * 2**20  # characters of a notebook's cells
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-
-
-class Unfit(Exception):
-    """A submission that cannot be graded; the message says why."""
 
 
 @dataclass
@@ -47,10 +34,12 @@ class Examined:
     Args:
         digest: SHA-256 of all that was handed in, names and contents.
         repairs: What was put right, a sentence each.
+        files: What the notebook finds beside it when it runs, by name.
     """
 
     digest: str
     repairs: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 def examine(
@@ -58,6 +47,7 @@ def examine(
     copy: Path,
     blueprints: Mapping[str, Blueprint],
     ignore: tuple[str, ...] = (),
+    room: int = SCRATCH,
 ) -> Examined:
     """Copies a submission, repaired.
 
@@ -66,6 +56,7 @@ def examine(
         copy: A folder to make.
         blueprints: The assignment's notebooks, by name.
         ignore: Patterns of names that are not part of a submission.
+        room: Bytes that the files beside the notebooks may have.
 
     Raises:
         Unfit: When it cannot be graded.
@@ -76,90 +67,26 @@ def examine(
     if not submission.is_dir():
         raise Unfit(f"{submission.name} is not a folder.")
     result = Examined("")
-    files = dict(_read_all(submission, ignore, blueprints, result.repairs))
-    result.digest = _digest(files)
+    needed = {f"{name}.ipynb" for name in blueprints}
+    files = read_files(submission, needed, ignore, room, result.repairs)
+    result.digest = digest(files)
     _find_renamed(files, blueprints, result.repairs)
     _check_timestamp(files)
     copy.mkdir(parents=True)
     for name, raw in files.items():
-        blueprint = blueprints.get(name.removesuffix(".ipynb")) if "/" not in name else None
-        if blueprint is not None and name.endswith(".ipynb"):
+        if name in needed:
             notebook = read_notebook(raw, name, result.repairs)
-            restore(notebook, name, blueprint, result.repairs)
+            restore(notebook, name, blueprints[name.removesuffix(".ipynb")], result.repairs)
             raw = nbformat.writes(notebook).encode()
+        else:
+            result.files[name] = raw
+            # Other notebooks are files like others, and nbgrader would take them for the student's.
+            if name.endswith(".ipynb") or not is_shown(name):
+                continue
         path = copy / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)
     return result
-
-
-# --- Files --------------------------------------------------------------------------------------
-
-
-def _read_all(
-    root: Path, ignore: tuple[str, ...], blueprints: Mapping[str, Blueprint], repairs: list[str]
-) -> Iterator[tuple[str, bytes]]:
-    count = total = 0
-    for name in _walk(root, "", ignore, 0):
-        count += 1
-        if count > MAX_FILES:
-            raise Unfit(f"It holds more than {MAX_FILES} files.")
-        needed = name.removesuffix(".ipynb") in blueprints and name.endswith(".ipynb")
-        problem, raw = _read(root, name, MAX_TOTAL - total)
-        if problem and (needed or name == "timestamp.txt" or problem.startswith("is too large")):
-            raise Unfit(f"{name} {problem}.")
-        if problem:
-            repairs.append(f"Left out {name!r}: it {problem}.")
-            continue
-        if name.endswith(".ipynb") and len(raw) > MAX_NOTEBOOK:
-            raise Unfit(f"{name} is too large: {len(raw)} bytes; {MAX_NOTEBOOK} are allowed.")
-        total += len(raw)
-        yield name, raw
-
-
-def _walk(root: Path, folder: str, ignore: tuple[str, ...], depth: int) -> Iterator[str]:
-    if depth > MAX_DEPTH:
-        raise Unfit(f"Its folders are nested deeper than {MAX_DEPTH}.")
-    try:
-        entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise Unfit(f"{folder or root.name} cannot be read: {error.strerror}.") from None
-    for entry in entries:
-        if any(fnmatch(entry.name, pattern) for pattern in ignore):
-            continue
-        name = f"{folder}{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, f"{name}/", ignore, depth + 1)
-        else:
-            yield name
-
-
-def _read(root: Path, name: str, room: int) -> tuple[str | None, bytes]:
-    """Reads a file without following links or waiting for pipes; or says what is wrong with it."""
-    if not name.isprintable() or "\\" in name:
-        return "has a name that some systems read as another", b""
-    if ACTIVE.search(mimetypes.guess_type(name)[0] or ""):
-        return "could run in an instructor's browser", b""
-    try:
-        handle = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        linked = (root / name).is_symlink()
-        return ("is a symbolic link" if linked else "cannot be read"), b""
-    with open(handle, "rb") as stream:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return "is not a regular file", b""
-        if found.st_size > room:
-            return f"is too large: {found.st_size} bytes; {MAX_TOTAL} are allowed in all", b""
-        return None, stream.read(room)
-
-
-def _digest(files: Mapping[str, bytes]) -> str:
-    whole = hashlib.sha256()
-    for name in sorted(files):
-        whole.update(json.dumps([name, len(files[name])]).encode())
-        whole.update(files[name])
-    return whole.hexdigest()
 
 
 def _find_renamed(
@@ -167,18 +94,49 @@ def _find_renamed(
 ) -> None:
     """Renames the notebook if there is one of another name with the assignment's cells."""
     missing = [name for name in blueprints if f"{name}.ipynb" not in files]
-    strays = [name for name in files if name.endswith(".ipynb") and name[:-6] not in blueprints]
-    if len(missing) == len(strays) == 1:
-        (name,), (stray,) = missing, strays
-        notebook = read_notebook(files[stray], stray, [])
-        ids = {_grade_id(cell) for cell in notebook.cells}
-        if ids & {cell.grade_id for cell in blueprints[name].cells}:
+    if len(missing) == 1:
+        (name,) = missing
+        stray = _meant(files, name, blueprints[name])
+        if stray:
             files[f"{name}.ipynb"] = files.pop(stray)
             repairs.append(f"Renamed {stray!r} to {name}.ipynb.")
     if all(f"{name}.ipynb" not in files for name in blueprints):
         wanted = ", ".join(f"{name}.ipynb" for name in blueprints)
         there = ", ".join(sorted(files)[:5]) or "nothing"
         raise Unfit(f"There is no {wanted}; there is {there}.")
+
+
+def _meant(files: Mapping[str, bytes], name: str, blueprint: Blueprint) -> str | None:
+    """The notebook of another name that has the assignment's cells, if one was worked on.
+
+    Raises:
+        Unfit: When it could be either of two.
+    """
+    known = {cell.grade_id: cell for cell in blueprint.cells}
+    found: dict[str, dict[str, str]] = {}  # answers by cell, of each candidate
+    for stray in sorted(files):
+        if "/" in stray or not stray.endswith(".ipynb"):
+            continue
+        try:
+            cells = read_notebook(files[stray], stray, []).cells
+        except Unfit:
+            continue
+        answers = {_grade_id(cell): cell.source for cell in cells if _grade_id(cell) in known}
+        if answers:
+            found[stray] = answers
+    worked_on = {
+        stray: answers
+        for stray, answers in found.items()
+        if any(
+            known[grade_id].marks["solution"] and source != known[grade_id].source
+            for grade_id, source in answers.items()
+        )
+    }
+    candidates = worked_on or found
+    if len({tuple(sorted(answers.items())) for answers in candidates.values()}) > 1:
+        names = " and ".join(repr(stray) for stray in candidates)
+        raise Unfit(f"Which notebook is meant? {names} differ; rename one to {name}.ipynb.")
+    return next(iter(candidates), None)
 
 
 def _check_timestamp(files: Mapping[str, bytes]) -> None:
@@ -211,8 +169,10 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
     if text.startswith("\ufeff"):
         text = text.removeprefix("\ufeff")
         repairs.append(f"{name}: removed a byte order mark.")
+    if sum(text.count(mark) for mark in ",[{") > MAX_VALUES:
+        raise Unfit(f"{name} holds more than {MAX_VALUES} values.")
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_without_outputs)
     except RecursionError:
         raise Unfit(f"{name} is nested too deep.") from None
     except ValueError as error:
@@ -221,7 +181,7 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
         raise Unfit(f"{name} is JSON, but not a notebook.")
     if data.get("nbformat") in (1, 2, 3):
         try:
-            data = nbformat.reads(text, as_version=4)
+            data = nbformat.reads(json.dumps(data), as_version=4)
         except Exception as error:  # a converter that meets damaged input
             raise Unfit(f"{name} is of an old format and damaged: {error!r:.100}.") from None
         repairs.append(f"{name}: brought to format 4.")
@@ -234,11 +194,19 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
     seen: set[str] = set()
     for index, cell in enumerate(cells):
         notebook.cells.append(_rebuilt(cell, index, name, seen, repairs))
+    size = sum(len(cell.source) for cell in notebook.cells)
+    if size > MAX_SOURCE:
+        raise Unfit(f"{name} has {size} characters in its cells; {MAX_SOURCE} are allowed.")
     try:
         nbformat.validate(notebook)
     except nbformat.ValidationError as error:
         raise Unfit(f"{name} is not a valid notebook: {error.message[:100]}.") from None
     return notebook
+
+
+def _without_outputs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Drops what grading has no use for, before its size counts."""
+    return {key: [] if key == "outputs" else value for key, value in pairs if key != "widgets"}
 
 
 def _kernel(metadata: Any) -> dict[str, Any]:

@@ -1,6 +1,10 @@
-"""Marks in the form that Canvas's gradebook imports: `nbgrader export` with `CanvasExportPlugin`.
+"""Marks as tables: nbgrader's own, and the form that Canvas's gradebook imports.
 
+    nbgrader export --to=grades.csv
     nbgrader export --exporter=autograder.grading.export.CanvasExportPlugin --to=canvas.csv
+
+Names and ids come from outside, and spreadsheets run what begins like a formula. So every text in
+every table is written as text (`inert`).
 
 Canvas knows students by "SIS User ID", else by "SIS Login ID", else by name. Its guide: "How do I
 import grades in the Gradebook?", https://community.canvaslms.com/t5/Instructor-Guide/ta-p/807.
@@ -10,12 +14,51 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
 
+FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
+NBGRADER = (
+    *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
+    *("raw_score", "late_submission_penalty", "score", "max_score"),
+)
 COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+
+
+class TableExportPlugin(ExportPlugin):
+    """nbgrader's own table, its columns and its order, with texts that stay texts."""
+
+    def export(self, gradebook: Gradebook) -> None:
+        """Writes the table.
+
+        Args:
+            gradebook: nbgrader's gradebook.
+        """
+        with Path(self.to or "grades.csv").open("w", encoding="utf-8", newline="") as stream:
+            table = csv.writer(stream)
+            table.writerow(NBGRADER)
+            for assignment in gradebook.assignments:
+                if self.assignment and assignment.name not in map(str, self.assignment):
+                    continue
+                for student in gradebook.students:
+                    if not self.student or student.id in map(str, self.student):
+                        table.writerow(_row(gradebook, assignment, student))
+
+
+def _row(gradebook: Gradebook, assignment: Any, student: Any) -> list[Any]:
+    """A student's row; what was not handed in counts as 0, as nbgrader has it."""
+    try:
+        found = gradebook.find_submission(assignment.name, student.id)
+        penalty = found.late_submission_penalty or 0.0
+        marks = [found.timestamp, found.score, penalty, max(0.0, found.score - penalty)]
+    except MissingEntry:
+        marks = ["", 0.0, 0.0, 0.0]
+    known = map(inert, (student.id, student.last_name, student.first_name, student.email))
+    first = [inert(assignment.name), assignment.duedate, marks[0]]
+    return [*first, *known, *marks[1:], assignment.max_score]
 
 
 class CanvasExportPlugin(ExportPlugin):
@@ -51,15 +94,15 @@ class CanvasExportPlugin(ExportPlugin):
         with Path(self.to or "canvas.csv").open("w", encoding="utf-8", newline="") as stream:
             table = csv.writer(stream)
             table.writerow(
-                [*COLUMNS, *(self.titles.get(each.name, each.name) for each in assignments)]
+                [*COLUMNS, *(inert(self.titles.get(a.name, a.name)) for a in assignments)]
             )
             possible = [f"{assignment.max_score:g}" for assignment in assignments]
             table.writerow(["    Points Possible", "", "", "", "", *possible])
             for student in students:
                 name = ", ".join(filter(None, (student.last_name, student.first_name)))
                 marks = [_mark(gradebook, each.name, student.id) for each in assignments]
-                known = [_plain(name or student.id), "", student.lms_user_id or "", student.id]
-                table.writerow([*known, self.section, *marks])
+                known = [name or student.id, "", student.lms_user_id, student.id, self.section]
+                table.writerow([*map(inert, known), *marks])
 
 
 def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
@@ -70,6 +113,11 @@ def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
     return f"{max(0.0, submission.score - (submission.late_submission_penalty or 0.0)):g}"
 
 
-def _plain(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+def inert(text: str | None) -> str:
+    """Text that no spreadsheet takes for a formula.
+
+    It may begin with what one skips: spaces, controls, marks that have no width.
+    """
+    text = text or ""
+    seen = next((letter for letter in text if letter.isprintable() and not letter.isspace()), "")
+    return f"'{text}" if seen in FORMULA and seen else text

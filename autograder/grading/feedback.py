@@ -1,8 +1,10 @@
 """What students get back: their own notebook, and at each task the grader's verdict.
 
 `ForStudents` stands first in `GenerateFeedback.preprocessors`. While a submission is graded, code
-in it gets the hidden cases' inputs, and may keep and print them. So what it displayed then is not
-passed on, in any form; students have their own notebook for that.
+in it gets the hidden cases' inputs, and whatever it does from then on may depend on them: what it
+displays, which exception it raises, whether it ends at all. So what is passed on of a check is
+whether each part of it is right, and the misconception by name; of other cells, before the first
+check alone, the exception that they raised. Students have their own notebook for the rest.
 """
 
 from __future__ import annotations
@@ -16,11 +18,17 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.grading.inert import inert_markdown, is_released
 from autograder.grading.preprocessors import VERDICT_MIME, is_judged
-from autograder.judging.verdict import Section, Status, Verdict
+from autograder.judging.verdict import Section, Status, Verdict, told
 
 
 class ForStudents(NbGraderPreprocessor):
-    """Keeps verdicts, and of all other outputs only whether the cell raised an exception."""
+    """Keeps verdicts as students may know them, and exceptions from before the first check."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        self._asked = False  # whether code has seen hidden inputs
+        return super().preprocess(nb, resources)
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
@@ -30,12 +38,14 @@ class ForStudents(NbGraderPreprocessor):
                 cell.source = inert_markdown(cell.source)
             return cell, resources
         if is_judged(cell):
+            self._asked = True
             cell.outputs = [
                 _shown(output) for output in cell.outputs if VERDICT_MIME in output.get("data", {})
             ]
         else:
             raised = [output for output in cell.outputs if output.output_type == "error"]
-            cell.outputs = [_raised(output) for output in raised[:1]]
+            cell.outputs = [] if self._asked else [_raised(output) for output in raised[:1]]
+        cell.execution_count = None
         return cell, resources
 
 
@@ -43,7 +53,7 @@ def _shown(output: NotebookNode) -> NotebookNode:
     """The verdict written out anew, so that the page holds what this file puts there."""
     data = output.data[VERDICT_MIME]["verdict"]
     section = Section(**data["section"])
-    verdict = Verdict(**(data | {"section": section, "status": Status(data["status"])}))
+    verdict = told(Verdict(**(data | {"section": section, "status": Status(data["status"])})))
     return new_output(
         "display_data", {"text/html": verdict.to_html(), "text/plain": verdict.to_text()}
     )

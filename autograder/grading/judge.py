@@ -6,7 +6,9 @@ import ast
 import json
 import math
 import secrets
+import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -22,6 +24,7 @@ from autograder.judging.verdict import Rubric, Status, Verdict, judge, raised_st
 from autograder.kernel.evidence import MIME, Outcome
 from autograder.sandbox.kernels import SandboxKernelManager
 from autograder.sandbox.options import MiB, withheld_modules
+from autograder.sandbox.walls import refuse_exposed
 from autograder.sandbox.wire import TooMuch
 from autograder.spec import Check, generator, load_checks, question
 
@@ -77,6 +80,8 @@ class Judge(Execute):
         path = checks_path(self.checks_directory, resources)
         self._checks = load_checks(path)
         self._withheld = withheld_modules(path)
+        if shutil.which("bwrap"):
+            refuse_exposed([Path.cwd(), path])
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
         self._flooded = False  # whether the kernel was ended because it sent too much

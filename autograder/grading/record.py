@@ -7,6 +7,7 @@ whatever is cut off can be repeated from it without running the submission again
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -19,9 +20,10 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.grading.preprocessors import VERDICT_MIME
+from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 
 FOLDER = "records"
+MAX_NAME = 200  # bytes of a student's name that is a file's
 VERSION = 1
 
 
@@ -66,13 +68,16 @@ class Record:
     notebooks: dict[str, Any] = field(default_factory=dict)
 
     def verdicts(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """Each judged cell's notebook, name and result: "verdict", "seed" and "evidence"."""
+        """Each judged cell's notebook, name and result: "verdict", "seed" and "evidence".
+
+        A verdict is read where the grader wrote it: in the one output of a cell that is judged.
+        """
         for name, notebook in self.notebooks.items():
             for cell in notebook["cells"]:
-                for output in cell.get("outputs", []):
-                    if VERDICT_MIME in output.get("data", {}):
-                        grade_id = cell["metadata"]["nbgrader"]["grade_id"]
-                        yield name, grade_id, output["data"][VERDICT_MIME]
+                if is_judged(nbformat.from_dict(cell)):
+                    (output,) = cell["outputs"]
+                    grade_id = cell["metadata"]["nbgrader"]["grade_id"]
+                    yield name, grade_id, output["data"][VERDICT_MIME]
 
     @property
     def points(self) -> float:
@@ -96,30 +101,42 @@ class Records:
         self.folder = root / FOLDER / assignment
 
     def path(self, student: str) -> Path:
-        """Where a student's record is."""
+        """Where a student's record is: under the student's name, if a file can have it."""
+        raw = os.fsencode(student)
+        if len(raw) > MAX_NAME or not student.isprintable() or student.startswith((".", "~")):
+            student = f"~{hashlib.sha256(raw).hexdigest()}"
         return self.folder / f"{student}.json"
 
     def read(self, student: str) -> Record | None:
         """A student's record, if there is one of this version."""
-        path = self.path(student)
-        if not path.is_file():
+        return self._read(self.path(student), student)
+
+    def _read(self, path: Path, student: str) -> Record | None:
+        """A record; in the place of one that cannot be read, one that says so."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data.pop("version") != VERSION:
+                return None
+            record = Record(**(data | {"state": State(data["state"])}))
+            list(record.verdicts())
+            return record
+        except FileNotFoundError:
             return None
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data.pop("version") != VERSION:
-            return None
-        return Record(**(data | {"state": State(data["state"])}))
+        except Exception:  # whatever befell the file, the class goes on
+            reason = "Its record cannot be read; grade it again."
+            return Record(self.folder.name, student, State.QUARANTINED, "", reason=reason)
 
     def all(self) -> list[Record]:
         """All records, by student."""
-        found = (self.read(path.stem) for path in sorted(self.folder.glob("*.json")))
+        found = (self._read(path, path.stem) for path in sorted(self.folder.glob("*.json")))
         return [record for record in found if record is not None]
 
     def write(self, record: Record) -> None:
         """Writes a record so that a crash leaves the old one or the new one."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(record.student)
-        fresh = self.folder / f".{record.student}.new"
-        text = json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False, indent=1)
+        fresh = path.with_suffix(".new")
+        text = json.dumps({"version": VERSION, **asdict(record)})
         try:
             with fresh.open("w", encoding="utf-8") as stream:
                 stream.write(text)

@@ -33,6 +33,7 @@ class Status(StrEnum):
     DIED = "died"
     NOT_RUN = "not run"
     REFUSED = "refused"
+    NO_RESULT = "no result"  # what students are told of all that is neither correct nor wrong
     RECORDED = "recorded"  # on a student's machine only: well formed, judged when it is handed in
 
 
@@ -407,6 +408,27 @@ def unjudged(rubric: Rubric, status: Status, message: str) -> Verdict:
         section=rubric.section,
         parts=dict.fromkeys(rubric.parts, 0.0),
     )
+
+
+def told(verdict: Verdict) -> Verdict:
+    """A verdict as its student may know it: right or wrong by part, and the misconception.
+
+    How an answer failed, a student's code can choose by the hidden inputs that it was asked. Of
+    that one thing is told: whether there were results.
+    """
+    if verdict.status is Status.CORRECT:
+        return verdict
+    if verdict.status is not Status.WRONG:
+        return replace(
+            verdict,
+            status=Status.NO_RESULT,
+            message="There is no result to judge: it is not written yet, raised an exception, or"
+            " took more time or memory than there is. Restart, run all cells, and read the check.",
+        )
+    right = [part for part, points in verdict.parts.items() if points]
+    missing = ", ".join(part for part in verdict.parts if part not in right)
+    words = f"Right, but not yet for: {missing}." if right else "This is not right yet."
+    return replace(verdict, message=words)
 
 
 def public_notes(rubric: Rubric, outcomes: list[Outcome]) -> list[str]:

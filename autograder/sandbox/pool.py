@@ -43,6 +43,7 @@ class WarmPool:
         withheld: Modules that notebooks must not import, by name.
         packages: Packages outside Python's own folders that notebooks may import.
         preload: Modules to import before the first kernel.
+        within: Where its folder is made; /tmp without.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class WarmPool:
         withheld: Sequence[str] = (),
         packages: Sequence[str] = (),
         preload: Sequence[str] = ("numpy", "torch", "matplotlib.pyplot"),
+        within: str | Path | None = None,
     ) -> None:
+        self.within = within or "/tmp"
         self.limits = limits or SandboxLimits()
         self.withheld, self.packages = sorted(withheld), sorted(packages)
         self.preload = list(preload)
@@ -61,7 +64,9 @@ class WarmPool:
         self._before: str | None = None
 
     @classmethod
-    def from_config(cls, config: Config, withheld: Sequence[str] = ()) -> WarmPool:
+    def from_config(
+        cls, config: Config, withheld: Sequence[str] = (), within: str | Path | None = None
+    ) -> WarmPool:
         """A pool with the options of nbgrader_config.py."""
         sandbox = Sandbox(config=config)
         return cls(
@@ -69,6 +74,7 @@ class WarmPool:
             withheld=withheld,
             packages=sandbox.packages,
             preload=sandbox.preload,
+            within=within,
         )
 
     def __enter__(self) -> WarmPool:
@@ -94,7 +100,7 @@ class WarmPool:
         """
         program = bubblewrap()
         # A socket's path may have 107 characters, so not below a long TMPDIR.
-        self.directory = Path(tempfile.mkdtemp(prefix="autograder-", dir="/tmp"))
+        self.directory = Path(tempfile.mkdtemp(prefix="autograder-", dir=self.within))
         try:
             kernels, code = self.directory / "kernels", self.directory / "code"
             kernels.mkdir()

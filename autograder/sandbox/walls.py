@@ -68,6 +68,29 @@ def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> lis
     return places
 
 
+class CourseExposed(RuntimeError):
+    """The course lies in a folder that notebooks would see, so no student's code is run."""
+
+
+def refuse_exposed(places: Sequence[Path]) -> None:
+    """Sees to it that nothing of a course lies in a folder that is shown inside.
+
+    Args:
+        places: The course's folders and files.
+
+    Raises:
+        CourseExposed: When one does.
+    """
+    for shown in sorted({*SYSTEM, *PYTHON, *DETAILS} - {"/usr"}):
+        for place in places:
+            if place.resolve().is_relative_to(Path(shown).resolve()):
+                raise CourseExposed(
+                    f"Notebooks can read all of {shown}, where Python is, and {place} lies in it. "
+                    "Make the virtual environment a folder of its own, such as .venv, or move the "
+                    "course."
+                )
+
+
 def user_namespace() -> int:
     """Makes a user namespace in which 0 is root and 1 is nobody, for a grader that is root.
 

@@ -1,7 +1,9 @@
 """The commands: what they print, what they return, and what they say when something is wrong."""
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from autograder.grading import cli
 from autograder.grading.cli import app
+from autograder.grading.intake import shown
 from autograder.sandbox import options
 
 ASSIGNMENT = "set"
@@ -77,21 +80,19 @@ def test_doctor_says_what_grade_will_do(invoke: Callable, course: Path) -> None:
     assert "4 of 4 submissions have nothing wrong with them." in result.output
 
     folder = course / "submitted"
-    (folder / "ada" / ASSIGNMENT / "page.html").write_text("x")
+    (folder / "ada" / ASSIGNMENT / "mine.txt").symlink_to("/etc/passwd")
     (folder / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").write_text("not JSON")
     result = invoke("doctor", ASSIGNMENT, "--json")
     assert result.exit_code == 3
     found = {item["student"]: item for item in json.loads(result.stdout)}
     assert "is not JSON" in found["bob"]["problem"]
-    assert found["ada"]["repairs"] == [
-        "Left out 'page.html': it could run in an instructor's browser."
-    ]
+    assert found["ada"]["repairs"] == ["Left out 'mine.txt': it is a symbolic link."]
 
     result = invoke("grade", ASSIGNMENT)
     assert result.exit_code == 3
     assert "3 graded, 0 were graded already, 1 set aside." in result.output
-    assert (folder / "ada" / ASSIGNMENT / "page.html").exists()  # what was handed in is not touched
-    assert not (course / "autograded" / "ada" / ASSIGNMENT / "page.html").exists()
+    assert (folder / "ada" / ASSIGNMENT / "mine.txt").exists()  # what was handed in is not touched
+    assert not (course / "autograded" / "ada" / ASSIGNMENT / "mine.txt").exists()
 
 
 @pytest.mark.parametrize(
@@ -127,3 +128,77 @@ def test_without_bubblewrap_nothing_is_graded(
     result = invoke("grade", ASSIGNMENT)
     assert result.exit_code == 2
     assert "apt-get install bubblewrap" in result.output
+
+
+def damage(folder: Path) -> None:
+    """Every kind of submission, beside four that are sound."""
+
+    def another(name: str | bytes) -> Path:
+        there = os.path.join(os.fsencode(folder), os.fsencode(name))
+        shutil.copytree(os.fsencode(folder / "ada"), there)
+        return Path(os.fsdecode(there)) / ASSIGNMENT
+
+    another(b"caf\xe9")
+    another("l" * 252)
+    another("a[2]")
+    another("a b")
+    (another("extra") / "Untitled.ipynb").write_text("{}")
+    (another("empty") / f"{ASSIGNMENT}.ipynb").unlink()
+    (another("deep") / f"{ASSIGNMENT}.ipynb").write_text("[" * 100_000)
+    (another("linked") / "secret").symlink_to(folder)
+    (another("dated") / "timestamp.txt").write_text("yesterday")
+    with (another("large") / "model.pt").open("wb") as stream:
+        stream.truncate(70 * 2**20)
+    path = another("renamed") / f"{ASSIGNMENT}.ipynb"
+    path.rename(path.with_name("my set (1).ipynb"))
+    shutil.copy(path.with_name("my set (1).ipynb"), path.with_name("my set (2).ipynb"))
+    text = path.with_name("my set (2).ipynb").read_text().replace("It adds.", "It sums.")
+    path.with_name("my set (2).ipynb").write_text(text)
+
+
+def test_doctor_says_before_what_grade_does_in_every_case(invoke: Callable, course: Path) -> None:
+    damage(course / "submitted")
+    said = {
+        item["student"]: item for item in json.loads(invoke("doctor", ASSIGNMENT, "--json").stdout)
+    }
+    result = invoke("grade", ASSIGNMENT, "--json")
+    done = {shown(item["student"]): item for item in json.loads(result.stdout)}
+    assert said.keys() == done.keys()
+    assert len(done) == 15
+    for student, item in done.items():
+        assert item["reason"] == said[student]["problem"], student
+        assert item["repairs"] == said[student]["repairs"], student
+        assert not re.search("/tmp/|autograder-", str(item)), item
+    aside = {student for student, item in done.items() if item["state"] == "quarantined"}
+    assert aside == {"caf\\udce9", "empty", "deep", "dated", "renamed"}
+    assert all(
+        item["points"] == 4
+        for item in done.values()
+        if item["student"] in ("l" * 252, "a[2]", "a b", "extra", "linked", "large")
+    )
+    # Once more, and nothing has to be done again; the table for people is there too.
+    assert not any(
+        item["now"]
+        for item in json.loads(invoke("grade", ASSIGNMENT, "--json").stdout)
+        if item["state"] == "recorded"
+    )
+    assert "caf" in invoke("grade", ASSIGNMENT).output
+
+
+def test_a_record_that_cannot_be_read_is_made_anew(invoke: Callable, course: Path) -> None:
+    invoke("grade", ASSIGNMENT)
+    path = course / "records" / ASSIGNMENT / "ada.json"
+    data = json.loads(path.read_text())
+    notebook = data["notebooks"][ASSIGNMENT]
+    for broken in ("{", "[]", '{"version": 1}', json.dumps(data | {"notebooks": {"set": 3}})):
+        path.write_text(broken)
+        assert "cannot be read" in invoke("audit", ASSIGNMENT).output
+        (ada,) = json.loads(invoke("grade", ASSIGNMENT, "--students", "ada", "--json").stdout)
+        assert (ada["state"], ada["points"], ada["now"]) == ("recorded", 4, True)
+    # An output of the grader's kind where the grader did not write is none.
+    (judged,) = (cell for cell in notebook["cells"] if cell.get("outputs"))
+    setup = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    setup["outputs"] = [dict(judged["outputs"][0])]
+    path.write_text(json.dumps(data))
+    (ada,) = json.loads(invoke("audit", ASSIGNMENT, "--students", "ada", "--json").stdout)
+    assert ada["points"] == 4

@@ -13,9 +13,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
-from autograder.grading import doctor
+from autograder.grading import doctor, files
 from autograder.grading.course import Course
-from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.doctor import Examined, examine
+from autograder.grading.files import Unfit
 
 ASSIGNMENT = "set"
 NAME = f"{ASSIGNMENT}.ipynb"
@@ -215,22 +216,118 @@ def read_text(text: str) -> NotebookNode:
     return nbformat.reads(text, as_version=4)
 
 
-def test_files_that_could_harm_are_left_out(ada: Path, look: Callable, tmp_path: Path) -> None:
+def test_links_and_pipes_are_left_out(ada: Path, look: Callable, tmp_path: Path) -> None:
     (ada / "data").mkdir()
     (ada / "data" / "table.csv").write_text("1,2")
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
     (ada / "mine.txt").symlink_to(secret)
     (ada / "data" / "up").symlink_to(tmp_path)
-    (ada / "page.html").write_text("<script>1</script>")
-    (ada / "picture.svg").write_text("<svg onload='1'/>")
     (ada / "..\\..\\evil.py").write_text("1")
     os.mkfifo(ada / "pipe")
     examined, _ = look()
+    assert shown(tmp_path) == ["data/table.csv", NAME, "timestamp.txt"]
+    assert sorted(examined.files) == ["data/table.csv", "timestamp.txt"]
+    assert len(examined.repairs) == 4
+
+
+def shown(tmp_path: Path) -> list[str]:
+    """What lies where formgrader may show it."""
     copy = tmp_path / "scratch" / "ada" / ASSIGNMENT
-    there = sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
-    assert there == ["data/table.csv", NAME, "timestamp.txt"]
-    assert len(examined.repairs) == 6
+    return sorted(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
+
+
+def test_what_a_browser_would_run_is_there_for_the_notebook_and_not_shown(
+    ada: Path, look: Callable, tmp_path: Path
+) -> None:
+    names = ["page.html", "picture.svg", "data.xml", "feed.xhtml", "paper.pdf", "table.xlsx"]
+    for name in names:
+        (ada / name).write_text("<script>1</script>")
+    examined, _ = look()
+    assert sorted(examined.files) == sorted([*names, "timestamp.txt"])
+    assert shown(tmp_path) == [NAME, "timestamp.txt"]
+    assert examined.repairs == []
+
+
+def test_another_notebook_is_a_file_like_others(ada: Path, look: Callable, tmp_path: Path) -> None:
+    (ada / "Untitled.ipynb").write_text("{}")
+    (ada / "deep").mkdir()
+    shutil.copy(ada / NAME, ada / "deep" / "Copy.ipynb")
+    examined, notebook = look()
+    assert "double" in ids(notebook)
+    assert sorted(examined.files) == ["Untitled.ipynb", "deep/Copy.ipynb", "timestamp.txt"]
+    assert shown(tmp_path) == [NAME, "timestamp.txt"]
+
+
+def test_a_browsers_copy_beside_a_scratch_notebook_is_found(ada: Path, look: Callable) -> None:
+    (ada / NAME).rename(ada / "set (1).ipynb")
+    (ada / "scratch.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook()))
+    (ada / "._set (1).ipynb").write_bytes(b"\0\5\x16\7")
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert f"Renamed 'set (1).ipynb' to {NAME}." in examined.repairs
+
+
+def test_of_two_copies_the_one_that_was_worked_on_is_meant(
+    ada: Path, look: Callable, empty_course: Path
+) -> None:
+    released = empty_course / "release" / ASSIGNMENT / NAME
+    shutil.copy(released, ada / "set (1).ipynb")
+    (ada / NAME).rename(ada / "set (2).ipynb")
+    assert cell(look()[1], "why").source == "It adds."
+    shutil.copy(ada / "set (2).ipynb", ada / "set (3).ipynb")  # the same work twice
+    assert cell(look()[1], "why").source == "It adds."
+    other = nbformat.read(ada / "set (3).ipynb", as_version=4)
+    cell(other, "why").source = "It multiplies."
+    nbformat.write(other, ada / "set (3).ipynb")
+    with pytest.raises(Unfit, match=r"'set \(2\).ipynb' and 'set \(3\).ipynb' differ"):
+        look()
+
+
+def test_litter_of_programs_is_left_out(ada: Path, look: Callable) -> None:
+    (ada / "__MACOSX").mkdir()
+    (ada / "__MACOSX" / f"._{NAME}").write_bytes(b"\0\5\x16\7")
+    for number in range(600):
+        path = ada / ".git" / "objects" / f"{number:02x}" / "object"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    examined, _ = look()
+    assert sorted(examined.files) == ["timestamp.txt"]
+    assert len(examined.repairs) == 2
+
+
+def test_a_file_that_is_too_large_is_left_out_by_name_and_the_rest_is_there(
+    ada: Path, look: Callable
+) -> None:
+    with (ada / "a_model.pt").open("wb") as stream:
+        stream.truncate(70 * 2**20)
+    (ada / "z.csv").write_text("1,2")
+    examined, _ = look()
+    assert sorted(examined.files) == ["timestamp.txt", "z.csv"]
+    (repair,) = examined.repairs
+    assert "a_model.pt" in repair
+    assert "scratch_mb" in repair
+
+
+def test_many_files_and_deep_folders_are_left_out(ada: Path, look: Callable) -> None:
+    for number in range(files.MAX_FILES + 50):
+        (ada / f"{number}.txt").touch()
+    ada.joinpath(*"abcdefghijkl").mkdir(parents=True)
+    (ada.joinpath(*"abcdefghijkl") / "x.txt").touch()
+    examined, notebook = look()
+    assert "double" in ids(notebook)
+    assert len(examined.files) <= files.MAX_FILES
+    assert any("more files" in repair for repair in examined.repairs)
+
+
+def test_outputs_do_not_count(ada: Path, look: Callable) -> None:
+    notebook = read(ada)
+    output = {"output_type": "stream", "name": "stdout", "text": "x" * (60 * 2**20)}
+    cell(notebook, "setup").outputs = [output]
+    write(ada, notebook)
+    examined, notebook = look()
+    assert examined.repairs == []
+    assert cell(notebook, "why").source == "It adds."
 
 
 def unreadable(folder: Path) -> None:
@@ -263,24 +360,20 @@ def strange_timestamp(folder: Path) -> None:
     (folder / "timestamp.txt").write_text("yesterday")
 
 
-def many_files(folder: Path) -> None:
-    for number in range(doctor.MAX_FILES + 1):
-        (folder / f"{number}.txt").touch()
-
-
-def deep_folders(folder: Path) -> None:
-    folder.joinpath(*"abcdefghijkl").mkdir(parents=True)
-    (folder.joinpath(*"abcdefghijkl") / "x.txt").touch()
-
-
 def sparse_notebook(folder: Path) -> None:
     with (folder / NAME).open("r+b") as stream:
-        stream.truncate(doctor.MAX_NOTEBOOK + 1)
+        stream.truncate(files.MAX_NOTEBOOK + 1)
 
 
-def sparse_file(folder: Path) -> None:
-    with (folder / "data.bin").open("wb") as stream:
-        stream.truncate(doctor.MAX_TOTAL + 1)
+def long_source(folder: Path) -> None:
+    notebook = read(folder)
+    cell(notebook, "why").source = "x" * (doctor.MAX_SOURCE + 1)
+    write(folder, notebook)
+
+
+def many_values(folder: Path) -> None:
+    text = (folder / NAME).read_text(encoding="utf-8")
+    write(folder, text[:-2] + ',"x": [' + "[]," * (doctor.MAX_VALUES // 2 + 9) + "1]}")
 
 
 UNFIT = {
@@ -290,10 +383,9 @@ UNFIT = {
     linked_student: "is a symbolic link",
     piped_notebook: "is not a regular file",
     strange_timestamp: "'yesterday', which is not a time",
-    many_files: "more than 500 files",
-    deep_folders: "nested deeper than 8",
     sparse_notebook: "is too large",
-    sparse_file: "is too large",
+    long_source: "characters in its cells",
+    many_values: "more than 10000000 values",
 }
 
 TEXTS = {

@@ -1,6 +1,7 @@
 """Marks for Canvas: the columns and the rows that its gradebook import looks for."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.plugins import CsvExportPlugin
 from traitlets.config import Config
 
-from autograder.grading.export import CanvasExportPlugin
+from autograder.grading.export import CanvasExportPlugin, TableExportPlugin, inert
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,47 @@ def test_nbgraders_own_command_writes_it(
         timeout=120,
     )
     assert rows(tmp_path / "canvas.csv")[2][:4] == ["Lovelace, Ada", "", "4711", "ada"]
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@a", "\t=1", " =1", "\r\n=1", "\u200b=1", "\ufeff=1", "＝1", "|a"]
+)
+def test_what_begins_like_a_formula_is_written_as_text(text: str) -> None:
+    assert inert(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["ada", "", "1=1", "a-b", "[2]", "Lovelace, Ada"])
+def test_other_text_stays(text: str) -> None:
+    assert inert(text) == text
+
+
+def test_every_text_of_every_table_is_inert(gradebook: Gradebook, database: Path, tmp_path) -> None:
+    path = tmp_path / "hostile.db"
+    shutil.copy(database, path)
+    formula = '=HYPERLINK("http://x", "1")'
+    with Gradebook(f"sqlite:///{path}") as hostile:
+        names = ("first_name", "last_name", "email", "lms_user_id")
+        hostile.add_student(formula, **dict.fromkeys(names, formula))
+        hostile.add_assignment("@ps3")
+        TableExportPlugin(to=str(tmp_path / "table.csv")).export(hostile)
+        titles = {"ps1": formula}
+        CanvasExportPlugin(to=str(tmp_path / "canvas.csv"), section=formula, titles=titles).export(
+            hostile
+        )
+    cells = [
+        cell
+        for name in ("table", "canvas")
+        for row in rows(tmp_path / f"{name}.csv")
+        for cell in row
+    ]
+    assert sum("HYPERLINK" in cell for cell in cells) >= 10
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_nbgraders_table_has_its_columns_and_its_marks(
+    gradebook: Gradebook, tmp_path: Path
+) -> None:
+    for plugin, name in ((CsvExportPlugin, "theirs"), (TableExportPlugin, "ours")):
+        plugin(to=str(tmp_path / f"{name}.csv"), student=["ada"]).export(gradebook)
+    theirs, ours = (rows(tmp_path / f"{name}.csv") for name in ("theirs", "ours"))
+    assert [[cell.replace("None", "") for cell in row] for row in theirs] == ours

@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import bs4
@@ -261,7 +262,7 @@ def test_students_get_verdicts_and_nothing_that_their_code_displayed(
     page = render(notebook, "classic")
     for words in (
         "double: wrong · 0 of 4 points",
-        "Results differ from what was expected.",
+        "This is not right yet.",
         "Not the square.",
         "twice what comes in",
         "http://book/1.2.html",
@@ -280,6 +281,25 @@ def test_known_exceptions_are_named() -> None:
     notebook, _ = ForStudents().preprocess(new_notebook(cells=[cell]), {})
     (output,) = notebook.cells[0].outputs
     assert output.text == "When it was graded, this cell raised ZeroDivisionError."
+
+
+def test_what_is_told_depends_on_hidden_inputs_by_right_wrong_and_the_misconception() -> None:
+    """Every way that a student's code can choose to fail by, and the texts that students get."""
+    told = set()
+    for status in Status:
+        for message in ("It raised KeyError where a result was expected.", "It returned None."):
+            failed = verdict(status)
+            cell = judged(replace(failed, message=message))
+            cells = [cell]
+            for name in ("KeyError", "ZeroDivisionError", None):
+                after = new_code_cell("raise one of many", execution_count=7)
+                if name:
+                    after.outputs = [new_output("error", ename=name, evalue="", traceback=[])]
+                cells.append(after)
+            if status is not Status.CORRECT:
+                notebook, _ = ForStudents().preprocess(new_notebook(cells=cells), {})
+                told.add(str([(cell.outputs, cell.execution_count) for cell in notebook.cells]))
+    assert len(told) == 2  # wrong, or no result
 
 
 def test_nbgraders_own_command_makes_the_feedback(course: Path, canned_grades: Callable) -> None:

@@ -1,0 +1,127 @@
+"""How a submission is taken in: what `grade` runs, and what `doctor` says that it will run."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from sqlalchemy.exc import OperationalError
+
+from autograder.grading.course import Blueprint, Course
+from autograder.grading.doctor import Examined, Unfit, examine
+
+MAX_WORDS = 500  # characters of a reason
+OURS = re.compile(r"/[^\s'\"]*/autograder-[^\s'\",;:)]*")  # paths in our temporary folders
+
+
+class Stopped(Exception):
+    """The batch cannot go on; the message says why. What was graded is kept."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A submission that is ready to be run.
+
+    Args:
+        examined: What was read and put right.
+        notebooks: The sanitised notebooks' text, by name.
+    """
+
+    examined: Examined
+    notebooks: dict[str, str]
+
+
+def take_in(
+    course: Course,
+    assignment: str,
+    student: str,
+    blueprints: Mapping[str, Blueprint],
+    scratch: Path,
+    room: int,
+) -> Taken:
+    """Examines a submission, and passes it through nbgrader's sanitising steps.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        student: The student.
+        blueprints: The assignment's notebooks, by name.
+        scratch: A folder of ours; the copy lies in it as in the course's `submitted`.
+        room: Bytes of files that a notebook may find beside it.
+
+    Raises:
+        Unfit: When it cannot be graded, whatever the reason.
+        Stopped: When no submission could be, because the disk is full or the gradebook is gone.
+    """
+    examined = Examined("")
+    try:
+        if not is_text(student):
+            raise Unfit("The name of its folder is not UTF-8 text; rename the folder.")
+        copy = scratch / student / assignment
+        shutil.rmtree(copy, ignore_errors=True)
+        submission = course.folder("submitted", student, assignment)
+        ignore = tuple(course.coursedir.ignore)
+        with disk():
+            examined = examine(submission, copy, blueprints, ignore, room)
+            sane = course.sanitise(scratch, assignment, student)
+        notebooks = {name: nbformat.writes(sane[name]) for name in sane.keys() & blueprints}
+        if not notebooks:
+            raise Unfit("nbgrader found no notebook in it.")
+        return Taken(examined, notebooks)
+    except Stopped:
+        raise
+    except Exception as error:  # nothing that one student hands in may end the batch
+        unfit = error if isinstance(error, Unfit) else Unfit(words(error))
+        unfit.digest, unfit.repairs = examined.digest, tuple(examined.repairs)
+        raise unfit from None
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written anywhere; those of folders need not be text at all."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(name: str) -> str:
+    """A folder's name for people, whatever bytes it is made of."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def words(error: BaseException) -> str:
+    """An error in words that can be printed and kept: short, and without paths of ours."""
+    try:
+        text = str(error)
+    except Exception:  # deep data in the error's own message, for one
+        text = "what it says cannot be printed"
+    text = OURS.sub("its copy", shown(text[: 4 * MAX_WORDS]))[:MAX_WORDS]
+    return text if isinstance(error, Unfit) else f"{type(error).__name__}: {text}"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room left on a disk."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def disk() -> Iterator[None]:
+    """Turns what would befall every submission into the end of the batch."""
+    try:
+        yield
+    except Exception as error:
+        link: BaseException | None = error
+        while link is not None:  # nbgrader hides some errors behind its own
+            if is_full(link):
+                raise Stopped(f"The disk is full: {link}") from error
+            if isinstance(link, OperationalError):
+                raise Stopped(f"The gradebook cannot be written: {link.orig}") from error
+            link = link.__cause__ or link.__context__
+        raise
