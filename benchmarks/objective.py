@@ -151,6 +151,21 @@ def liger(compiled: bool = False):
     return lambda h, W, th, tW, y: objective(h, W, th, tW, y)
 
 
+def orda():
+    """orda-kernel: Triton kernels on a GPU; on a CPU its reference, which makes all logits."""
+    import warnings
+
+    from orda_kernel import SeparateTeacher, distillation_loss
+
+    warnings.filterwarnings("ignore", message="ORDA distillation_loss")
+
+    def loss(h, W, th, tW, y):
+        teacher = SeparateTeacher(hidden=th, weight=tW)
+        return distillation_loss(h, W, y, teacher, student_ce_weight=1.0, kl_weight=LAM).loss
+
+    return loss
+
+
 def floor(valid_only: bool = False):
     import torch
 
@@ -177,9 +192,10 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
     "trl_chunked": ("TRL chunked", trl_chunked),
     "liger": ("Liger, eager", liger),
     "liger_compiled": ("Liger, compiled", lambda: liger(compiled=True)),
+    "orda": ("orda-kernel", orda),
 }
 ON_CPU_TOO = [name for name in IMPLEMENTATIONS if name != "liger_compiled"]
-PEERS = ("pytorch", "trl_dense", "trl_chunked", "liger", "liger_compiled")
+PEERS = ("pytorch", "trl_dense", "trl_chunked", "liger", "liger_compiled", "orda")
 
 
 def make_inputs(work: Work):

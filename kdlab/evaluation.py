@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from kdlab.batches import check_causal, check_rows, collate, model_inputs
 from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
 from kdlab.fused import gathered
-from kdlab.heads import find_head, without_head
+from kdlab.heads import find_head, left_out, why_not_left_out
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
 from kdlab.teachers import Teacher
@@ -168,15 +168,22 @@ class _Asked:
             self.ask = lambda batch: logits_of(source, **model_inputs(source, batch))
             head = find_head(source)
         self.head = head if isinstance(head, nn.Linear) else None
+        self.known = False  # whether the head can be left out
 
     def about(self, batch: Mapping[str, Tensor]) -> _Rows:
         """What it says about the positions of a batch that have a next token."""
+        if self.head is not None and not self.known:
+            row = {name: value[:1] for name, value in batch.items()}
+            if why_not_left_out(lambda: self.ask(row), self.head):
+                self.head = None
+            self.known = True
         if self.head is not None:
-            hidden = without_head(lambda: self.ask(batch), self.head)
-            if isinstance(hidden, Tensor):
-                weight, bias = gathered(self.head.weight), self.head.bias
-                return _Rows(hidden, weight, None if bias is None else gathered(bias))
-            self.head = None  # nothing was changed: it is asked again, and from now on, as it is
+            with left_out(self.head):
+                hidden = self.ask(batch)
+            bias = self.head.bias
+            return _Rows(
+                hidden, gathered(self.head.weight), None if bias is None else gathered(bias)
+            )
         logits = self.ask(batch)
         if not isinstance(logits, Tensor):
             raise ValueError(

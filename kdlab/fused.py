@@ -37,7 +37,7 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 
 # For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
-_BLOCK = 2**19  # logits per elementwise block on a CPU: a few such blocks stay in its cache
+_BLOCK = 2**17  # logits per elementwise block on a CPU: a few such blocks stay in its cache
 _CAST_ROWS = 8192  # rows of a head that are cast to another precision at once
 
 

@@ -3,7 +3,7 @@
 The linear objective needs what a model's head is given, its last hidden states. The model itself is
 called, with all that was wrapped around it, hooked into it or adapted in it; for that call its head
 returns what it is given. Whatever comes back is hidden states if, and only if, the model does
-nothing to its logits once its head has made them: :func:`without_head` looks.
+nothing to its logits once its head has made them: :func:`why_not_left_out` looks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from kdlab.devices import kept_random_state
 
-__all__ = ["find_head", "left_out", "unchanged", "without_head"]
+__all__ = ["find_head", "left_out", "unchanged", "why_not_left_out"]
 
 
 def find_head(model: nn.Module) -> nn.Linear | str:
@@ -64,47 +64,42 @@ def _as_given(hidden: Tensor) -> Tensor:
     return hidden
 
 
-def without_head(ask: Callable[[], Any], head: nn.Linear) -> Tensor | str:
-    """Hidden states in place of logits; or, in words, why they are not what the head is given.
+def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
+    """In words, why a model's logits are not exactly what its head returned; None if they are.
 
     Args:
         ask: asks the model, or a teacher that holds it, and returns the logits ``[B, T, V]`` of all
-            positions or of the first ones. It is called once, with the head left out.
+            positions or of the first ones. It is called once, as it is: one row is enough.
         head: the model's.
-
-    Returns:
-        ``[B, T, d]``, the last hidden states, if what came back is exactly what the head was given:
-        the same memory, not written to since.
     """
-    given: list[tuple[Tensor, int]] = []
+    returned: list[tuple[Tensor, int]] = []
 
     def noted(hidden: Tensor) -> Tensor:
-        given.append((hidden, hidden._version))
-        return hidden
+        logits = nn.Linear.forward(head, hidden)
+        returned.append((logits, logits._version))
+        return logits
 
     cast(Any, head).forward = noted
     try:
         answer: Tensor = ask()
-    except Exception:  # with hidden states for logits anything can fail; without, the loop says it
-        return "its forward pass needs the logits"
     finally:
         del head.forward
-    if len(given) != 1:
-        return f"its head is called {len(given)} times in a forward pass"
-    ((hidden, version),) = given
-    as_given = (
+    if len(returned) != 1:
+        return f"its head is called {len(returned)} times in a forward pass"
+    ((logits, version),) = returned
+    the_same_memory = (
         isinstance(answer, Tensor)
-        and answer.dim() == hidden.dim() == 3
-        and answer.shape[1] <= hidden.shape[1]
-        and answer.shape[::2] == hidden.shape[::2]
-        and answer.dtype == hidden.dtype
-        and answer.stride() == hidden.stride()
-        and answer.data_ptr() == hidden.data_ptr()
-        and answer._version == version
+        and answer.dim() == logits.dim() == 3
+        and answer.shape[1] <= logits.shape[1]
+        and answer.shape[::2] == logits.shape[::2]
+        and answer.dtype == logits.dtype
+        and answer.stride() == logits.stride()
+        and answer.data_ptr() == logits.data_ptr()
+        and answer._version == version  # written to by nobody since
     )
-    if not as_given:
+    if not the_same_memory:
         return "it does more to its logits than to multiply by its head (a cap, a scale, a cast)"
-    return answer
+    return None
 
 
 @contextmanager

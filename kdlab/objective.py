@@ -11,6 +11,7 @@ with forward KL is smallest at q* = (onehot(y) + λ·p) / (1 + λ).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -50,6 +51,13 @@ class Objective(Protocol):
 
     It may offer a twin of its own that needs no logits, by a method ``linear_twin()`` of its own
     class: see :func:`kdlab.fused.linear_twin`.
+
+    >>> class HalfOfIt(CombinedObjective):
+    ...     def __call__(self, *arguments, **named):
+    ...         output = super().__call__(*arguments, **named)
+    ...         return output._replace(loss=0.5 * output.loss)
+    >>> print(f"{HalfOfIt()(torch.zeros(1, 4), torch.zeros(1, 4), torch.tensor([3])).loss:.4f}")
+    0.6931
     """
 
     lam: float
@@ -238,6 +246,8 @@ class CombinedObjective:
                 f"the teacher's top k was taken at temperature {teacher.temperature}, but the "
                 f"objective has {self.temperature}"
             )
+        if teacher.ids.shape[-1] == logits_shape[-1]:  # all are named: no tail, but for rounding
+            return replace(teacher, log_tail=torch.full_like(teacher.log_tail, -torch.inf))
         no_tail = teacher.ids.shape[-1] < logits_shape[-1] and is_infinite_without_tail(
             self.divergence
         )

@@ -104,7 +104,8 @@ def distill(
     validation = ingredients.validation if recipe.eval_every else None
     history = trainer.fit(train, validation, resume=resume)
     tokens, rates = history.column("num_items"), history.column("tokens_per_second")
-    seconds = sum(n / rate for n, rate in zip(tokens, rates, strict=True))
+    pairs = zip(tokens, rates, strict=True)
+    seconds = sum(n / rate for n, rate in pairs if rate)  # a batch may be without labels
 
     measured = history.eval[-1] if history.eval else {"kl_to_teacher": None}
     if measured["kl_to_teacher"] is None:  # the trainer had no live teacher to compare with

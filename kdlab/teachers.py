@@ -67,6 +67,12 @@ class Teacher(Protocol):
     - ``temperature``: that of its probabilities, if they were taken at one already.
     - ``to(device)``: called once, with the device of the run.
     - ``fingerprint()``: a text by which a checkpoint knows its teacher again.
+
+    >>> class Uniform:
+    ...     def targets(self, batch):
+    ...         return torch.zeros(*batch["input_ids"][:, 1:].shape, 8)
+    >>> Uniform().targets({"input_ids": torch.zeros(2, 5)}).shape
+    torch.Size([2, 4, 8])
     """
 
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor | TopK:
@@ -154,6 +160,10 @@ class AdaptersOffTeacher:
 
     Raises:
         TypeError: the model has no adapters that could be turned off.
+
+    >>> AdaptersOffTeacher(nn.Linear(2, 2))
+    Traceback (most recent call last):
+    TypeError: Linear has no adapters to turn off
     """
 
     def __init__(self, student: nn.Module):

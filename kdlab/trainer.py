@@ -19,12 +19,11 @@ import random
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -36,17 +35,18 @@ from tqdm.auto import tqdm
 
 from kdlab.batches import check_causal, check_rows, collate, micro_batches, model_inputs
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
+from kdlab.checks import check_models, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, make_accelerator
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import continued
-from kdlab.heads import find_head, left_out, unchanged, without_head
+from kdlab.heads import left_out
 from kdlab.models import logits_of
 from kdlab.objective import Objective, ObjectiveOutput
+from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
 from kdlab.schedules import ConstantLambda, LambdaSchedule
 from kdlab.teachers import Teacher, as_teacher
-from kdlab.topk import TopK
 
 __all__ = ["DistillationTrainer"]
 
@@ -99,15 +99,9 @@ class DistillationTrainer:
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
             )
         check_causal(student)
-        _check_trained(student, teacher)
+        check_models(student, teacher)
         self.student, self.teacher, self.objective = student, as_teacher(teacher), objective
-        taken_at = getattr(self.teacher, "temperature", None)
-        if taken_at not in (None, getattr(objective, "temperature", taken_at)):
-            where = f" in {teacher.path}" if hasattr(teacher, "path") else ""
-            raise ValueError(
-                f"the teacher{where} was written at temperature {taken_at}, but the objective has "
-                f"{objective.temperature}"
-            )
+        check_temperature_of(self.teacher, objective)
         self.schedule = schedule or ConstantLambda(objective.lam)
         if self.schedule.step_count:
             raise ValueError(
@@ -158,7 +152,7 @@ class DistillationTrainer:
         check_rows(train, "train", ignore_index=self.objective.ignore_index)
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
-        self._check_schedule(eval)
+        check_schedule(self.schedule, self.teacher, self.config, eval)
         with kept_random_state():  # the seed is of this run, not of what follows it
             return self._fit(train, eval, resume)
 
@@ -307,7 +301,9 @@ class DistillationTrainer:
         labels, objective, lam = batch["labels"][:, 1:], self.objective, self.objective.lam
         if self._heads is None:
             logits = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-            output = objective(logits, self._targets(batch), labels, num_items=num_items)
+            output = objective(
+                logits, targets_for(self.teacher, batch), labels, num_items=num_items
+            )
             if on_policy:  # labels that the student made up teach it nothing
                 output = output._replace(loss=lam * output.kd_loss)
             return output
@@ -318,38 +314,11 @@ class DistillationTrainer:
         with left_out(student_head):
             hidden = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
         with nullcontext() if teacher_head is None else left_out(teacher_head):
-            targets = self._targets(batch)
+            targets = targets_for(self.teacher, batch)
         output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
         return output._replace(loss=lam * output.loss) if on_policy else output
 
-    @torch.no_grad()
-    def _targets(self, batch: Mapping[str, Tensor]) -> Tensor | TopK | None:
-        return None if self.teacher is None else self.teacher.targets(batch)
-
     # --- before the first step ---
-
-    def _check_schedule(self, eval: Dataset | None) -> None:
-        config, watches = self.config, self.schedule.watches
-        any_text = self.teacher is not None and getattr(self.teacher, "any_text", True)
-        if watches == "gap" and (not any_text or eval is None or config.eval_every is None):
-            raise ValueError(
-                f"{type(self.schedule).__name__} reacts to the student's gap to its teacher: it "
-                "needs a live teacher, eval data and config.eval_every"
-            )
-        if watches == "losses" and self.teacher is None:
-            raise ValueError(
-                f"{type(self.schedule).__name__} compares both losses, and there is no teacher"
-            )
-        if config.on_policy and not any_text:
-            raise ValueError(
-                f"on_policy={config.on_policy} asks the teacher about the student's own text: it "
-                "needs a live teacher"
-            )
-        if config.on_policy and watches == "losses":
-            raise ValueError(
-                f"{type(self.schedule).__name__} compares both losses, but text that the student "
-                "wrote has no LM loss; use another schedule, or on_policy=0"
-            )
 
     def _prepared(self) -> tuple[nn.Module, torch.optim.Optimizer]:
         """The student as it is trained, on its device and over all processes; and its optimiser."""
@@ -372,50 +341,21 @@ class DistillationTrainer:
         """Linear, if both models can do without their heads and the objective without logits."""
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
         batch = send_to_device(batch, self.accelerator.device)
-        found = self._heads_or_reason(batch)
-        self._heads = found if isinstance(found, _Heads) else None
+        found, self._gives_logits = choose_path(
+            self.student,
+            self.teacher,
+            self.objective,
+            batch,
+            self.accelerator,
+            self.config.linear_objective,
+        )
+        in_pieces_again(self.student)
+        self._heads = found if isinstance(found, Heads) else None
         self.path = "linear" if self._heads else f"dense: {found}"
         if self._heads is None and isinstance(self.objective, LinearCombinedObjective):
             raise ValueError(
                 f"{self.objective} needs hidden states, but {found}; use CombinedObjective"
             )
-
-    def _heads_or_reason(self, batch: dict[str, Tensor]) -> _Heads | str:
-        teacher_head = getattr(self.teacher, "head", None)
-        parts = [part for part in (self.student, self.teacher) if isinstance(part, nn.Module)]
-        with unchanged(*parts), self.accelerator.autocast():
-            targets = None
-            if teacher_head is not None:
-                targets = without_head(lambda: self._targets(batch), teacher_head)
-                if isinstance(targets, str):
-                    teacher_head, why = None, f"of the teacher: {targets}"
-            if teacher_head is None:
-                said, targets = targets, self._targets(batch)
-                why = f"of the teacher: {said or 'it shows no head'}"
-            self._gives_logits = isinstance(targets, Tensor)
-            if not self.config.linear_objective:
-                return "config.linear_objective is False"
-            twin = linear_twin(self.objective)
-            if isinstance(twin, str):
-                return twin
-            if self._gives_logits and teacher_head is None:
-                return why
-            head = find_head(self.student)
-            if isinstance(head, str):
-                return head
-            if self.accelerator.distributed_type == DistributedType.FSDP and not (
-                getattr(self.accelerator, "is_fsdp2", False)
-            ):
-                return "FSDP 1 gives no access to the student's head; take version 2"
-            ddp = self.accelerator.ddp_handler
-            if ddp is not None and ddp.find_unused_parameters:
-                return "find_unused_parameters would take the student's head for unused"
-            self.student.train()
-            inputs = model_inputs(self.student, batch)
-            hidden = without_head(lambda: logits_of(self.student, **inputs), head)
-        if isinstance(hidden, str):
-            return f"of the student: {hidden}"
-        return _Heads(head, teacher_head)
 
     def _tell_path(self, bar: tqdm) -> None:
         line = f"The objective is computed on the {self.path.partition(':')[0]} path"
@@ -483,6 +423,7 @@ class DistillationTrainer:
                 ignore_index=self.objective.ignore_index,
                 match_vocab=getattr(self.objective, "match_vocab", "error"),
             )
+        in_pieces_again(self.student)
         self._record("eval", {"step": self.step, **result.as_record()})
         if result.teacher_lm_loss is None:
             if self.schedule.watches == "gap":
@@ -535,37 +476,6 @@ class DistillationTrainer:
         path = self.out / f"{name}.pt"
         torch.save(batches, path)
         return f"{message}; its batch is in {path}"
-
-
-class _Heads(NamedTuple):
-    """What is left out of the models' forward passes."""
-
-    student: nn.Linear
-    teacher: nn.Linear | None  # None: it gives its likeliest tokens, or there is none
-
-
-def _check_trained(student: nn.Module, teacher: Any) -> None:
-    """Raise ValueError if the student cannot learn, or the teacher would learn with it."""
-    parts = list(teacher.parameters()) if isinstance(teacher, nn.Module) else []
-    shared = {id(parameter) for parameter in parts}
-    for name, parameter in student.named_parameters():
-        if id(parameter) in shared and (parameter.requires_grad or teacher is student):
-            raise ValueError(
-                f"the student and its teacher share the weight {name}: the teacher would change as "
-                "the student learns. Give it a copy, copy.deepcopy(model); adapters have their own "
-                "teacher, AdaptersOffTeacher(student)"
-            )
-    trained = [p for p in student.parameters() if p.requires_grad]
-    if not trained:
-        raise ValueError("the student has no weights to train: all of them are frozen")
-    small = {p.dtype for p in trained} & {torch.float16, torch.bfloat16}
-    if small:
-        (dtype, *_) = small
-        warnings.warn(
-            f"the student's weights are {dtype}: a step smaller than {torch.finfo(dtype).eps:.1g} "
-            "of a weight is lost in rounding. Load it in float32, and use mixed_precision='bf16'",
-            stacklevel=3,
-        )
 
 
 def _optimizer(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

@@ -7,6 +7,8 @@ import torch
 import torch.nn as nn
 
 from kdlab import TinyGPT, generate, logits_of
+from kdlab.generation import continued
+from tests.kdlab.tiny_models import ARCHITECTURES, rows, tiny, with_adapters
 
 
 def table(logits):
@@ -120,6 +122,7 @@ class Forgetful(nn.Module):
         return SimpleNamespace(logits=nn.functional.one_hot(length, 9).float())
 
 
+@pytest.mark.filterwarnings("ignore:Forgetful keeps nothing")
 def test_a_model_that_returns_no_past_reads_the_whole_text_again():
     text = generate(Forgetful(), torch.zeros(1, 2, dtype=torch.long), 3, temperature=0.0)
     assert text.tolist() == [[0, 0, 2, 3, 4]]
@@ -160,3 +163,105 @@ def test_what_cannot_be_written_is_refused(shape, options, message):
     model = TinyGPT("tiny-student", vocab_size=10, block_size=8)
     with pytest.raises(ValueError, match=message):
         generate(model, torch.zeros(shape, dtype=torch.long), **({"new_tokens": 2} | options))
+
+
+# --- the end of a text, and prompts of their own length ---
+
+END = 2
+
+
+def counting():
+    """Token i is followed by i + 1; after 9 comes the end, and after that 5."""
+    follow = torch.eye(12).roll(1, dims=1)
+    follow[9], follow[END] = torch.eye(12)[END], torch.eye(12)[5]
+    return table(1e4 * follow)
+
+
+def test_a_row_that_has_ended_writes_nothing_more():
+    start = torch.tensor([[7], [3]])
+    text = generate(counting(), start, 5, temperature=0.0, end_of_text=END)
+    assert text.tolist() == [[7, 8, 9, END, END, END], [3, 4, 5, 6, 7, 8]]
+    assert generate(counting(), start[:1], 5, end_of_text=END).tolist() == [
+        [7, 8, 9, END, END, END]
+    ]
+    assert generate(counting(), start[:1], 4).tolist() == [[7, 8, 9, END, 5]]
+
+
+def test_prompts_are_the_first_tokens_that_are_there_on_either_side():
+    texts = torch.tensor([[0, 0, 3, 4, 5, 6], [6, 7, 3, 0, 0, 0], [7, 1, 1, 1, 1, 1]])
+    mask = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 1]])
+    batch = continued(counting(), texts, 7, prompt_tokens=2, attention_mask=mask, end_of_text=END)
+    assert batch["input_ids"].tolist() == [
+        [3, 4, 5, 6, 7, 8, 9],
+        [6, 7, 8, 9, END, 0, 0],
+        [7, 1, END, 0, 0, 0, 0],
+    ]
+    assert batch["labels"].tolist() == [
+        [-100, -100, 5, 6, 7, 8, 9],
+        [-100, -100, 8, 9, END, -100, -100],
+        [-100, -100, END, -100, -100, -100, -100],
+    ]
+    assert batch["attention_mask"].sum(-1).tolist() == [7, 5, 3]
+
+
+def test_short_texts_are_prompts_whole_and_empty_ones_are_refused():
+    texts, mask = torch.tensor([[3, 0, 0], [4, 5, 6]]), torch.tensor([[1, 0, 0], [1, 1, 1]])
+    batch = continued(counting(), texts, 4, prompt_tokens=2, attention_mask=mask)
+    assert batch["input_ids"].tolist() == [[3, 4, 5, 6], [4, 5, 6, 7]]
+    assert batch["labels"].tolist() == [[-100, 4, 5, 6], [-100, -100, 6, 7]]
+    with pytest.raises(ValueError, match="a text is empty"):
+        continued(counting(), texts, 4, attention_mask=mask * 0)
+
+
+def test_the_end_is_that_of_the_model_s_configuration():
+    model = hugging_face_model()
+    model.config.eos_token_id = [END, 3]
+    model.lm_head.bias = nn.Parameter(torch.nn.functional.one_hot(torch.tensor(END), 40) * 1e3)
+    batch = continued(model, torch.ones(2, 3, dtype=torch.long), 8)
+    assert batch["labels"].tolist() == [[-100] * 3 + [END] + [-100] * 4] * 2
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_keeps_what_it_needs_and_writes_the_same(name):
+    model, lengths = tiny(name).eval(), []
+    start = rows(1)[0]["input_ids"][None]
+    whole = start
+    with torch.no_grad():
+        for _ in range(4):
+            whole = torch.cat([whole, logits_of(model, whole)[:, -1:].argmax(-1)], 1)
+    embedding = model.get_input_embeddings()
+    embedding.register_forward_hook(lambda part, inputs, output: lengths.append(inputs[0].shape[1]))
+    assert generate(model, start, 4, temperature=0.0).equal(whole)
+    assert lengths == [start.shape[1], 1, 1, 1]
+
+
+def test_a_model_of_peft_keeps_its_past_too():
+    model, lengths = with_adapters("Llama", tiny("Llama")).eval(), []
+    embedding = model.get_input_embeddings()
+    embedding.register_forward_hook(lambda part, inputs, output: lengths.append(inputs[0].shape[1]))
+    generate(model, torch.ones(1, 5, dtype=torch.long), 3)
+    assert lengths == [5, 1, 1]
+
+
+def test_a_model_that_keeps_nothing_says_so():
+    with pytest.warns(UserWarning, match="Forgetful keeps nothing of the text"):
+        generate(Forgetful(), torch.zeros(1, 2, dtype=torch.long), 1)
+
+
+@pytest.mark.parametrize("name", ["past_key_values", "cache_params", "cache"])
+def test_a_cache_is_given_back_under_the_name_that_the_model_gives_it(name):
+    """transformers 5.24 renamed it; Mamba's always had a name of its own."""
+    read = []
+
+    class Keeps(nn.Module):
+        def answer(self, input_ids, kept):
+            read.append((input_ids.shape[1], kept))
+            logits = nn.functional.one_hot(input_ids, 9).float()
+            return SimpleNamespace(logits=logits, **{name: (kept or 0) + input_ids.shape[1]})
+
+    source = f"def forward(self, input_ids, {name}=None, use_cache=False):\n"
+    source += f"    return self.answer(input_ids, {name})"
+    exec(source, made := {})
+    Keeps.forward = made["forward"]
+    generate(Keeps(), torch.zeros(1, 4, dtype=torch.long), 3)
+    assert read == [(4, None), (1, 4), (1, 5)]

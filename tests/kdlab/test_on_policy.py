@@ -126,3 +126,39 @@ def test_what_does_not_go_together_is_refused(tmp_path):
     for wrong in ({"on_policy": 1.5}, {"on_policy": -0.1}, {"prompt_tokens": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             TrainConfig(**wrong)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padded_rows_give_their_own_prompts_and_padding_never_counts(side):
+    """Rows of 5 and 8 tokens, padded to 10: the student goes on to 10 after 3 of their own."""
+    data = []
+    for i, block in enumerate(blocks()):
+        ids, n = block["input_ids"], 5 + 3 * (i % 2)
+        pad = (10 - n, 0) if side == "left" else (0, 10 - n)
+        mask = torch.nn.functional.pad(torch.ones(n, dtype=torch.long), pad)
+        ids = torch.nn.functional.pad(ids[:n], pad, value=29)
+        labels = ids.masked_fill(mask == 0, -100)
+        data.append({"input_ids": ids, "labels": labels, "attention_mask": mask})
+    ours, texts = trainer(replace(CONFIG, steps=1, linear_objective=False)), []
+    ours.teacher.model.token_embedding.register_forward_hook(
+        lambda module, inputs, output: texts.append(inputs[0])
+    )
+    (record,) = ours.fit(data).train
+    starts = {tuple(block["input_ids"][:3].tolist()) for block in blocks()}
+    assert all(tuple(row[:3].tolist()) in starts for row in texts[-1])
+    assert record["num_items"] == 4 * 7
+
+
+def test_nothing_counts_after_the_end_of_a_text():
+    """A student that always ends at once has one position a row to learn from: the end itself."""
+    student = model(1)
+    bias = torch.zeros(30)
+    bias[5] = 1e4
+    student.lm_head.bias = torch.nn.Parameter(bias)
+    config = replace(CONFIG, steps=1, end_of_text=5)
+    run = DistillationTrainer(student, model(2), CombinedObjective("reverse_kl"), config=config)
+    (record,) = run.fit(blocks()).train
+    assert record["num_items"] == 4
+    goes_on = replace(config, end_of_text=None)
+    run = DistillationTrainer(model(1), model(2), CombinedObjective("reverse_kl"), config=goes_on)
+    assert run.fit(blocks()).train[0]["num_items"] == 4 * 7

@@ -26,6 +26,7 @@ from kdlab import (
     train_tokenizer,
 )
 from kdlab.pretrained import shortened
+from tests.kdlab.tiny_models import ARCHITECTURES, tiny
 
 transformers = pytest.importorskip("transformers")
 
@@ -112,6 +113,21 @@ def test_training_the_student_leaves_the_teacher_alone(kind):
     DistillationTrainer(student, model, CombinedObjective(), config=config).fit(data)
     for name, tensor in model.state_dict().items():
         assert tensor.equal(before[name])
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_layers_of_every_architecture_are_found(name):
+    model, ids = tiny(name).eval(), IDS % 30 + 3
+    with torch.no_grad():
+        whole = logits_of(every_nth_layer(model, 1).eval(), ids)
+        torch.testing.assert_close(whole, logits_of(model, ids))
+        half = every_nth_layer(model, 2).eval()
+        assert not torch.allclose(logits_of(half, ids), whole)
+    assert sum(p.numel() for p in half.parameters()) < sum(p.numel() for p in model.parameters())
+    assert half.config.num_hidden_layers == 1
+    assert model.config.num_hidden_layers == 2
+    if getattr(model.config, "layer_types", None):
+        assert half.config.layer_types == model.config.layer_types[1:]
 
 
 @pytest.mark.parametrize("n", [0, 5])

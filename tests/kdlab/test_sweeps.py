@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
+import torch
 
 from kdlab import History, Interval, Recipe, Sweep, SweepResults, distill
 
@@ -131,8 +132,11 @@ def test_an_interval_is_student_s():
     mean, half_width = Interval.of([1.0, 2.0, 3.0, 4.0, 10.0])
     assert mean == 4.0
     assert half_width == pytest.approx(4.3894, rel=1e-3)
+    scores = [float(i % 7) for i in range(30)]
+    expected = 2.045230 * torch.tensor(scores).std().item() / 30**0.5  # 29 degrees of freedom
+    assert Interval.of(scores).half_width == pytest.approx(expected, rel=1e-5)
     assert Interval.of([5.0]) == Interval(5.0, 0.0)
-    with pytest.raises(ValueError, match="1 to 10 values, got 0"):
+    with pytest.raises(ValueError, match="at least one value, got none"):
         Interval.of([])
 
 

@@ -1,0 +1,76 @@
+"""What cannot be trained together: one sentence, before anything is trained."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+import torch.nn as nn
+
+from kdlab.config import TrainConfig
+from kdlab.objective import Objective
+from kdlab.schedules import LambdaSchedule
+from kdlab.teachers import Teacher
+
+__all__ = ["check_models", "check_schedule", "check_temperature_of"]
+
+
+def check_models(student: nn.Module, teacher: Any) -> None:
+    """Raise ValueError if the student cannot learn, or the teacher would learn with it."""
+    parts = list(teacher.parameters()) if isinstance(teacher, nn.Module) else []
+    shared = {id(parameter) for parameter in parts}
+    for name, parameter in student.named_parameters():
+        if id(parameter) in shared and (parameter.requires_grad or teacher is student):
+            raise ValueError(
+                f"the student and its teacher share the weight {name}: the teacher would change as "
+                "the student learns. Give it a copy, copy.deepcopy(model); adapters have their own "
+                "teacher, AdaptersOffTeacher(student)"
+            )
+    trained = [p for p in student.parameters() if p.requires_grad]
+    if not trained:
+        raise ValueError("the student has no weights to train: all of them are frozen")
+    small = {p.dtype for p in trained} & {torch.float16, torch.bfloat16}
+    if small:
+        (dtype, *_) = small
+        warnings.warn(
+            f"the student's weights are {dtype}: a step smaller than {torch.finfo(dtype).eps:.1g} "
+            "of a weight is lost in rounding. Load it in float32, and use mixed_precision='bf16'",
+            stacklevel=4,
+        )
+
+
+def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:
+    """Raise ValueError if a teacher's probabilities are of another temperature."""
+    taken_at = getattr(teacher, "temperature", None)
+    if taken_at not in (None, getattr(objective, "temperature", taken_at)):
+        where = f" in {teacher.path}" if hasattr(teacher, "path") else ""
+        raise ValueError(
+            f"the teacher{where} was written at temperature {taken_at}, but the objective has "
+            f"{objective.temperature}"
+        )
+
+
+def check_schedule(
+    schedule: LambdaSchedule, teacher: Teacher | None, config: TrainConfig, eval: Any
+) -> None:
+    """Raise ValueError if nothing can be told to a schedule of what it watches."""
+    watches = schedule.watches
+    any_text = teacher is not None and getattr(teacher, "any_text", True)
+    if watches == "gap" and (not any_text or eval is None or config.eval_every is None):
+        raise ValueError(
+            f"{type(schedule).__name__} reacts to the student's gap to its teacher: it "
+            "needs a live teacher, eval data and config.eval_every"
+        )
+    if watches == "losses" and teacher is None:
+        raise ValueError(f"{type(schedule).__name__} compares both losses, and there is no teacher")
+    if config.on_policy and not any_text:
+        raise ValueError(
+            f"on_policy={config.on_policy} asks the teacher about the student's own text: it "
+            "needs a live teacher"
+        )
+    if config.on_policy and watches == "losses":
+        raise ValueError(
+            f"{type(schedule).__name__} compares both losses, but text that the student "
+            "wrote has no LM loss; use another schedule, or on_policy=0"
+        )

@@ -1,0 +1,96 @@
+"""Which way the objective of a run is computed: without logits in full, or from logits; and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn as nn
+from accelerate import Accelerator
+from accelerate.utils import DistributedType
+from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
+
+from kdlab.batches import model_inputs
+from kdlab.fused import linear_twin
+from kdlab.heads import find_head, unchanged, why_not_left_out
+from kdlab.models import logits_of
+from kdlab.objective import Objective
+from kdlab.teachers import Teacher
+from kdlab.topk import TopK
+
+__all__ = ["Heads", "choose_path", "in_pieces_again", "targets_for"]
+
+
+class Heads(NamedTuple):
+    """What is left out of the models' forward passes."""
+
+    student: nn.Linear
+    teacher: nn.Linear | None  # None: it gives its likeliest tokens, or there is none
+
+
+def choose_path(
+    student: nn.Module,
+    teacher: Teacher | None,
+    objective: Objective,
+    batch: Mapping[str, Tensor],
+    accelerator: Accelerator,
+    wanted: bool,
+) -> tuple[Heads | str, bool]:
+    """The heads that the linear path leaves out; or, in words, why the dense one is taken.
+
+    Both models are asked about one row, as they are, and then are as they were.
+
+    Returns:
+        That, and whether the teacher gives logits.
+    """
+    parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
+    with unchanged(*parts), accelerator.autocast():
+        teacher_head, why = getattr(teacher, "head", None), "it shows no head"
+        targets = None
+
+        def targets_of_row() -> Any:
+            nonlocal targets
+            targets = targets_for(teacher, batch)
+            return targets
+
+        if teacher_head is None:
+            targets_of_row()
+        elif why := why_not_left_out(targets_of_row, teacher_head):
+            teacher_head = None
+        gives_logits = isinstance(targets, Tensor)
+        if not wanted:
+            return "config.linear_objective is False", gives_logits
+        twin = linear_twin(objective)
+        if isinstance(twin, str):
+            return twin, gives_logits
+        if gives_logits and teacher_head is None:
+            return f"of the teacher: {why}", gives_logits
+        head = find_head(student)
+        if isinstance(head, str):
+            return head, gives_logits
+        if accelerator.distributed_type == DistributedType.FSDP and not (
+            getattr(accelerator, "is_fsdp2", False)
+        ):
+            return "FSDP 1 gives no access to the student's head; take version 2", gives_logits
+        ddp = accelerator.ddp_handler
+        if ddp is not None and ddp.find_unused_parameters:
+            return "find_unused_parameters would take the student's head for unused", gives_logits
+        student.train()
+        inputs = model_inputs(student, batch)
+        why = why_not_left_out(lambda: logits_of(student, **inputs), head)
+    return (f"of the student: {why}" if why else Heads(head, teacher_head)), gives_logits
+
+
+@torch.no_grad()
+def targets_for(teacher: Teacher | None, batch: Mapping[str, Tensor]) -> Tensor | TopK | None:
+    """What a teacher says about a batch, a constant."""
+    return None if teacher is None else teacher.targets(batch)
+
+
+def in_pieces_again(model: nn.Module) -> None:
+    """FSDP leaves some weights whole after a forward pass without a backward pass."""
+    for part in model.modules():
+        if isinstance(part, FSDPModule):
+            part.reshard()

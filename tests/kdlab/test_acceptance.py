@@ -1,0 +1,90 @@
+"""Twelve architectures of transformers, with adapters or without, on both paths, on one process and
+on two; and what only two processes can show. All of it is run by two programs of `pair.py`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kdlab.tiny_models import ARCHITECTURES, DENSE, table
+
+ROOT = Path(__file__).parents[2]
+
+
+def started(folder, rank, world):
+    words = [sys.executable, "-m", "tests.kdlab.pair", folder, str(rank), str(world)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    log = (folder / f"{rank}-of-{world}.log").open("w")
+    return subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What one process found, and each of two."""
+    pytest.importorskip("peft")
+    folder = tmp_path_factory.mktemp("pair")
+    runs = [(0, 1), (0, 2), (1, 2)]
+    processes = [started(folder, *run) for run in runs]
+    try:
+        codes = [process.wait() for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for code, (rank, world) in zip(codes, runs, strict=True):
+        assert code == 0, (folder / f"{rank}-of-{world}.log").read_text()[-3000:]
+    return [json.loads((folder / f"{r}-of-{w}.json").read_text()) for r, w in runs]
+
+
+def same(a, b, rel=2e-4):
+    assert a["losses"] == pytest.approx(b["losses"], rel=rel)
+    assert a["norms"] == pytest.approx(b["norms"], rel=20 * rel)
+    if "kl" in a:
+        assert a["kl"] == pytest.approx(b["kl"], rel=20 * rel)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapters", ["plain", "LoRA"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_trains_alike_on_both_paths_and_on_two_processes(found, name, adapters):
+    one, first, second = found
+    for path in ("dense", "linear"):
+        key = f"{name}, {adapters}, {path}"
+        same(one[key], one[f"{name}, {adapters}, dense"])
+        same(first[key], one[key])
+        assert second[key]["losses"] == first[key]["losses"]
+        expected = "dense" if path == "dense" or name in DENSE else "linear"
+        assert one[key]["path"].startswith(expected), one[key]["path"]
+        assert first[key]["path"] == one[key]["path"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["dense", "linear"])
+@pytest.mark.parametrize("kind", ["tied", "head apart", "resharded"])
+def test_sharded_models_train_go_on_and_are_measured_as_whole_ones(found, kind, path):
+    one, first, second = found
+    key = f"FSDP, {kind}, {path}"
+    assert one[key]["path"].startswith(path)
+    assert first[key]["path"] == second[key]["path"] == one[key]["path"]
+    assert len(first[key]["losses"]) == 4
+    same(first[key], one[key])
+    assert second[key]["losses"][-1] == first[key]["losses"][-1]
+
+
+@pytest.mark.slow
+def test_ctrl_c_on_one_of_two_processes_stops_both_after_the_same_step(found):
+    assert {run["interrupted"] for run in found} == {"stopped after step 3 of 9"}
+
+
+@pytest.mark.slow
+def test_options_of_accelerate_reach_it(found):
+    one, first, _ = found
+    same(first["unused parameters"], one["unused parameters"])
+    assert "find_unused_parameters" in first["unused parameters"]["path"]
+
+
+def test_the_reference_shows_the_list_that_is_tried():
+    page = (ROOT / "book/reference/library-machines.md").read_text(encoding="utf-8")
+    assert table() in page, "write the table anew: python -m tests.kdlab.tiny_models"

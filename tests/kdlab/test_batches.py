@@ -1,0 +1,316 @@
+"""What rows may look like, and that all of a batch reaches the model or is refused by name."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn as nn
+from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, random_split
+
+from kdlab import (
+    CombinedObjective,
+    DistillationTrainer,
+    TinyGPT,
+    TopKTeacher,
+    TrainConfig,
+    collate,
+    evaluate,
+    write_topk_store,
+)
+from kdlab.batches import model_inputs
+from tests.kdlab.tiny_models import rows, tiny
+
+V = 48
+CONFIG = TrainConfig(steps=2, batch_size=4, warmup_steps=1, device="cpu")
+
+
+def gpt(seed=0):
+    torch.manual_seed(seed)
+    return TinyGPT("tiny-student", vocab_size=V, block_size=16, d_model=32, n_layer=1)
+
+
+def losses(data, student=None, teacher=None):
+    models = student or gpt(), teacher or gpt(1)
+    run = DistillationTrainer(*models, CombinedObjective(), config=CONFIG)
+    return run.fit(data).column("loss")
+
+
+def padded(side, data=None, length=14):
+    """The rows as they would be after someone's own padding."""
+    found = []
+    for row in data or rows():
+        ids, n = row["input_ids"], len(row["input_ids"])
+        pad = (0, length - n) if side == "right" else (length - n, 0)
+        labels = ids.clone()
+        labels[0] = -100  # no token stands before it, on either side
+        found.append(
+            {
+                "input_ids": nn.functional.pad(ids, pad, value=9),
+                "labels": nn.functional.pad(labels, pad, value=-100),
+                "attention_mask": nn.functional.pad(torch.ones(n, dtype=torch.long), pad),
+            }
+        )
+    return found
+
+
+def as_hugging_face(data):
+    datasets = pytest.importorskip("datasets")
+    return datasets.Dataset.from_list(
+        [{name: values.tolist() for name, values in row.items()} for row in data]
+    )
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda row: {name: values.tolist() for name, values in row.items()},
+        lambda row: {name: values.numpy() for name, values in row.items()},
+        lambda row: {name: tuple(values.tolist()) for name, values in row.items()},
+        lambda row: {name: values.numpy().astype(np.int32) for name, values in row.items()},
+    ],
+    ids=["lists", "arrays", "tuples", "int32"],
+)
+def test_rows_of_any_form_and_length_say_the_same(form):
+    assert losses([form(row) for row in rows()]) == pytest.approx(losses(rows()), rel=1e-6)
+
+
+@pytest.mark.parametrize("form", [None, "torch", "numpy"])
+def test_a_hugging_face_dataset_says_the_same(form):
+    assert losses(as_hugging_face(rows()).with_format(form)) == pytest.approx(losses(rows()))
+
+
+@pytest.mark.parametrize("name", ["TinyGPT", "Llama", "GPT2", "OPT", "Bloom", "Mixtral"])
+def test_padding_on_either_side_says_what_none_does(name):
+    def models():
+        return (gpt(), gpt(1)) if name == "TinyGPT" else (tiny(name), tiny(name, 1))
+
+    expected = losses(rows(), *models())
+    for side in ("left", "right"):
+        assert losses(padded(side), *models()) == pytest.approx(expected, rel=1e-4)
+        student, teacher = models()
+        found, plain = (evaluate(student, data, teacher) for data in (padded(side), rows()))
+        assert found.kl_to_teacher == pytest.approx(plain.kl_to_teacher, rel=1e-4)
+        assert found.positions == plain.positions
+
+
+class Takes(nn.Module):
+    """Says what it was called with."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(V, V)
+        self.called = []
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None, position_ids=None):
+        named = {"token_type_ids": token_type_ids, "position_ids": position_ids}
+        self.called.append({name: value for name, value in named.items() if value is not None})
+        return self.table(input_ids)
+
+
+class Passes(nn.Module):
+    """A wrapper that passes on whatever it is given."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids, **inputs):
+        return self.model(input_ids, **inputs)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_the_models_take_reaches_both(wrapped):
+    student, teacher = Takes(), Takes()
+    data = [row | {"token_type_ids": torch.full_like(row["input_ids"], 3)} for row in rows()]
+    data = [row | {"position_ids": torch.arange(len(row["input_ids"])) * 2} for row in data]
+    losses(data, *((Passes(student), Passes(teacher)) if wrapped else (student, teacher)))
+    for model in (student, teacher):
+        called = model.called[-1]
+        assert set(called["token_type_ids"].flatten().tolist()) <= {0, 3}
+        assert called["position_ids"].max() == 22
+
+
+@pytest.mark.parametrize("name", ["token_type_ids", "length", "pixel_values", "weights"])
+def test_what_a_model_does_not_take_is_refused_by_name(name):
+    data = [row | {name: torch.ones(3)} for row in rows()]
+    for student in (gpt(), tiny("Llama")):
+        with pytest.raises(ValueError, match=f"the batch has '{name}', which .* does not take"):
+            losses(data, student, gpt(1))
+    with pytest.raises(ValueError, match=f"the batch has '{name}', which TinyGPT does not take"):
+        evaluate(gpt(), data)
+
+
+def test_only_the_teacher_s_not_taking_a_field_is_enough():
+    data = [row | {"token_type_ids": torch.zeros_like(row["input_ids"])} for row in rows()]
+    with pytest.raises(ValueError, match="'token_type_ids', which TinyGPT does not take"):
+        losses(data, tiny("GPT2"), gpt(1))
+
+
+def test_a_model_without_a_mask_reads_padding_on_the_right_only():
+    table = nn.Embedding(V, V)
+    inputs = model_inputs(table, collate(padded("right")))
+    assert list(inputs) == ["input_ids"]
+    with pytest.raises(ValueError, match="padded on the left, but Embedding takes no"):
+        model_inputs(table, collate(padded("left")))
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(rows())
+
+
+ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([{"input_ids": [1, 2, 3]}] * 4, "a row has no 'labels', only input_ids; to learn every"),
+        ([{"labels": [1, 2, 3]}] * 4, "a row has no 'input_ids', only labels"),
+        ([ROW | {"text": "owls"}] * 4, "the field 'text' holds text; tokenize it"),
+        ([ROW | {"texts": ["owls"] * 3}] * 4, "the field 'texts' holds text; tokenize it"),
+        ([ROW | {"meta": {"a": 1}}] * 4, "the field 'meta' holds dict"),
+        ([ROW | {"nothing": None}] * 4, "the field 'nothing' holds NoneType"),
+        ([ROW | {"labels": [1, 2]}] * 4, "'labels' of a row must be as long as its 3 input_ids"),
+        ([ROW | {"input_ids": [[1, 2, 3]]}] * 4, r"'input_ids' of a row must be \[T\], got \[1, 3"),
+        ([ROW | {"input_ids": [1.0, 2.0, 3.0]}] * 4, "'input_ids' must be integers"),
+        ([ROW, ROW | {"position_ids": [0, 1, 2]}] * 4, "some lack position_ids"),
+        ([ROW | {"labels": [-100] * 3}] * 4, "no row of train has a label other than -100"),
+        ([ROW | {"labels": [1, -100, -100]}] * 4, "no row of train has a label other than -100"),
+        (["owls"] * 4, "a row must be a mapping with 'input_ids' and 'labels', got str"),
+        ([], "train has no rows"),
+        (Stream(), r"train is a Stream, a stream: .* list\(data.take"),
+        (iter([ROW]), "train is a list_iterator, a stream"),
+        ({"train": [ROW]}, "train is a dict with train: a data set of rows is needed"),
+        (DataLoader([ROW]), "train is a DataLoader; give its data set"),
+    ],
+)
+def test_data_that_cannot_be_used_is_one_sentence_that_names_the_field(data, message):
+    with pytest.raises(ValueError, match=message):
+        losses(data)
+
+
+def test_a_streaming_hugging_face_dataset_is_refused_and_a_part_of_it_taken():
+    stream = as_hugging_face(rows()).to_iterable_dataset()
+    with pytest.raises(ValueError, match="train is a IterableDataset, a stream"):
+        losses(stream)
+    assert losses(list(stream.take(8))) == pytest.approx(losses(rows()))
+
+
+def test_unlabelled_eval_data_is_refused_before_anything_is_trained():
+    run = DistillationTrainer(gpt(), gpt(1), CombinedObjective(), config=CONFIG)
+    with pytest.raises(ValueError, match="no row of eval has a label"):
+        run.fit(rows(), [{"input_ids": [1, 2], "labels": [-100, -100]}])
+    assert run.step == 0
+
+
+# --- rows of a store are found by what they hold ---
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("store") / "teacher.topk"
+    write_topk_store(gpt(1).eval(), rows(), path, V)
+    return path
+
+
+def shuffled_with_an_index(data):
+    numbered = [row | {"index": torch.tensor(i)} for i, row in enumerate(data)]
+    return as_hugging_face(numbered).shuffle(seed=1)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda data: data,
+        lambda data: Subset(data, [7, 0, 3, 5, 1, 2]),
+        lambda data: ConcatDataset([Subset(data, [5, 6, 7]), Subset(data, [0, 1, 2])]),
+        lambda data: random_split(data, [6, 2], torch.Generator().manual_seed(0))[0],
+        lambda data: data[::-1] + data[:3],
+        shuffled_with_an_index,
+        lambda data: padded("right", data),
+        lambda data: padded("left", data),
+        lambda data: [r | {"index": torch.tensor(99)} for r in data],
+    ],
+)
+def test_a_row_finds_its_teacher_in_any_order(store, form):
+    data = form(rows())
+    stored = losses(data, teacher=TopKTeacher(store, data))
+    assert stored == pytest.approx(losses(data), rel=1e-3)
+
+
+def test_rows_that_were_not_asked_about_are_refused_by_their_beginning(store):
+    other = rows(seed=1)
+    start = other[0]["input_ids"][:6].tolist()
+    with pytest.raises(ValueError, match="no row that begins with the tokens") as refused:
+        TopKTeacher(store, other)
+    assert str(start) in str(refused.value)
+    with pytest.raises(ValueError, match="no row that begins with the tokens"):
+        losses(other, teacher=TopKTeacher(store))
+    cut = [{name: values[:-1] for name, values in row.items()} for row in rows()]
+    with pytest.raises(ValueError, match="no row that begins with the tokens"):
+        losses(cut, teacher=TopKTeacher(store))
+
+
+def test_what_a_teacher_reads_beside_ids_tells_rows_apart(tmp_path):
+    model = tiny("GPT2", 1).eval()
+    shifted = [r | {"position_ids": torch.arange(len(r["input_ids"])) + 5} for r in rows()]
+    write_topk_store(model, shifted, tmp_path / "shifted", V)
+    with pytest.raises(ValueError, match="no row that begins with"):
+        TopKTeacher(tmp_path / "shifted", rows())
+    live = losses(shifted, tiny("GPT2"), tiny("GPT2", 1))
+    stored = losses(shifted, tiny("GPT2"), TopKTeacher(tmp_path / "shifted", shifted))
+    assert stored == pytest.approx(live, rel=1e-3)
+
+
+def test_a_scalar_buffer_in_a_teacher_does_no_harm(tmp_path):
+    model = gpt(1)
+    model.register_buffer("scale", torch.tensor(2.0))
+    model.register_buffer("flag", torch.tensor(True))
+    write_topk_store(model, rows(), tmp_path / "store", 4)
+    TopKTeacher(tmp_path / "store", rows(), model)
+    run = DistillationTrainer(gpt(), model, CombinedObjective(), config=CONFIG, out=tmp_path)
+    run.fit(rows())
+
+
+# --- models that would read the labels ---
+
+
+def with_an_encoder():
+    transformers = pytest.importorskip("transformers")
+    sizes = {"vocab_size": V, "d_model": 8, "max_position_embeddings": 16}
+    sizes |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    config = transformers.BartConfig(encoder_layers=1, decoder_layers=1, **sizes)
+    return transformers.BartForConditionalGeneration(config)
+
+
+def that_looks_ahead(kind):
+    transformers = pytest.importorskip("transformers")
+    sizes = {"vocab_size": V, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    return getattr(transformers, kind)(transformers.BertConfig(intermediate_size=8, **sizes))
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (with_an_encoder, "BartForConditionalGeneration has an encoder"),
+        (lambda: that_looks_ahead("BertForMaskedLM"), "BertForMaskedLM sees what comes after"),
+        (lambda: that_looks_ahead("BertLMHeadModel"), "BertLMHeadModel sees what comes after"),
+    ],
+)
+def test_models_that_would_read_the_labels_are_refused_everywhere(made, message, tmp_path):
+    for models in ((made(), gpt()), (gpt(), made())):
+        with pytest.raises(ValueError, match=message):
+            DistillationTrainer(*models, CombinedObjective())
+        with pytest.raises(ValueError, match=message):
+            evaluate(models[0], rows(), models[1])
+    with pytest.raises(ValueError, match=message):
+        write_topk_store(made(), rows(), tmp_path / "store", 4)
+
+
+def test_batches_are_named_as_they_are_padded():
+    batch = collate([{"input_ids": [1, 2], "labels": [1, 2], "index": 4}, ROW | {"index": 5}])
+    assert batch["index"].tolist() == [4, 5]
+    assert batch["attention_mask"].tolist() == [[1, 1, 0], [1, 1, 1]]
+    assert collate([ROW, ROW]).keys() == ROW.keys()
+    short = {"input_ids": [1], "labels": [1]}
+    assert collate([ROW, short], ignore_index=-1)["labels"].tolist() == [[1, 2, 3], [1, -1, -1]]

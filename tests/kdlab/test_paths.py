@@ -1,0 +1,440 @@
+"""Which path an objective takes: what the user wrote is what runs, and a probe leaves no trace."""
+
+import logging
+from functools import partial
+
+import pytest
+import torch
+import torch.nn as nn
+
+from kdlab import (
+    AdaptersOffTeacher,
+    CombinedObjective,
+    DistillationTrainer,
+    LinearCombinedObjective,
+    LiveTeacher,
+    TinyGPT,
+    TopK,
+    TrainConfig,
+    evaluate,
+    logits_of,
+)
+from kdlab.heads import unchanged
+from tests.kdlab.tiny_models import rows, tiny, with_adapters
+
+CONFIG = TrainConfig(steps=2, batch_size=4, warmup_steps=1, device="cpu")
+V = 48
+
+
+def gpt(seed=0, kind=TinyGPT, **changes):
+    torch.manual_seed(seed)
+    changes = {"vocab_size": V, "block_size": 16, "d_model": 32, "n_layer": 1} | changes
+    return kind("tiny-student", **changes)
+
+
+def fit(student, teacher, objective=None, *, data=None, linear=True, **options):
+    config = TrainConfig(**vars(CONFIG) | {"linear_objective": linear} | options)
+    run = DistillationTrainer(student, teacher, objective or CombinedObjective(), config=config)
+    return run, run.fit(rows() if data is None else data)
+
+
+def losses(*arguments, **options):
+    return fit(*arguments, **options)[1].column("loss")
+
+
+class Scaled(TinyGPT):
+    def forward(self, *arguments, **named):
+        return super().forward(*arguments, **named) * 3.0
+
+
+class ScaledInPlace(TinyGPT):
+    def forward(self, *arguments, **named):
+        return super().forward(*arguments, **named).mul_(3.0)
+
+
+class ScaledInTraining(TinyGPT):
+    def forward(self, *arguments, **named):
+        return super().forward(*arguments, **named) * (3.0 if self.training else 1.0)
+
+
+class Cut(TinyGPT):
+    def forward(self, *arguments, **named):
+        return super().forward(*arguments, **named)[..., :V]
+
+
+class OwnHead(nn.Linear):
+    def forward(self, x):
+        return 3.0 * super().forward(x)
+
+
+class NamedHead(nn.Linear):
+    """A subclass that changes nothing."""
+
+
+def with_head(kind):
+    model = gpt()
+    head = kind(32, V, bias=False)
+    head.weight = model.lm_head.weight
+    model.lm_head = head
+    return model
+
+
+def hooked():
+    model = gpt()
+    model.lm_head.register_forward_hook(lambda head, inputs, logits: 3.0 * logits)
+    return model
+
+
+def replaced():
+    model = gpt()
+    model.lm_head.forward = lambda x: 3.0 * nn.functional.linear(x, model.lm_head.weight)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("student", "why"),
+    [
+        (gpt, None),
+        (lambda: gpt(kind=Scaled), "does more to its logits"),
+        (lambda: gpt(kind=ScaledInPlace), "does more to its logits"),
+        (lambda: gpt(kind=ScaledInTraining), "does more to its logits"),
+        (lambda: gpt(kind=Cut, vocab_size=60), "does more to its logits"),
+        (lambda: with_head(OwnHead), "a OwnHead, not a plain nn.Linear"),
+        (lambda: with_head(NamedHead), None),
+        (hooked, "has forward hooks"),
+        (replaced, "forward of TinyGPT's head was replaced"),
+        (lambda: nn.Sequential(nn.Embedding(V, 8), nn.Linear(8, V)), "Sequential shows no head"),
+    ],
+)
+def test_what_a_student_does_to_its_logits_is_what_runs(student, why):
+    run, history = fit(student(), gpt(1))
+    assert run.path == "linear" if why is None else run.path.startswith("dense: ")
+    assert why is None or why in run.path
+    dense = losses(student(), gpt(1), linear=False)
+    assert history.column("loss") == pytest.approx(dense, rel=1e-5)
+
+
+class Colder(LiveTeacher):
+    def forward(self, input_ids, **inputs):
+        return super().forward(input_ids, **inputs) * 2.0
+
+
+class Other(LiveTeacher):
+    def targets(self, batch):
+        return super().targets(batch).roll(1, -1)
+
+
+class Counting(LiveTeacher):
+    asked = 0
+
+    def targets(self, batch):
+        self.asked += 1
+        return super().targets(batch)
+
+
+@pytest.mark.parametrize(("kind", "path"), [(Colder, "dense"), (Other, "dense"), (Counting, "lin")])
+def test_what_a_subclass_of_a_teacher_says_is_what_is_taught(kind, path):
+    run, history = fit(gpt(), kind(gpt(1)))
+    assert run.path.startswith(path)
+    said = kind(gpt(1))
+    with torch.no_grad():
+        batch = {"input_ids": torch.stack([r["input_ids"][:10] for r in rows()[:4]])}
+        teacher = said.targets(batch)
+        student = gpt()(batch["input_ids"])[:, :-1]
+    expected = CombinedObjective()(student, teacher, batch["input_ids"][:, 1:]).kd_loss.item()
+    data = [{"input_ids": row, "labels": row} for row in batch["input_ids"]]
+    _, history = fit(gpt(), kind(gpt(1)), data=data, steps=1)
+    assert history.column("kd_loss")[0] == pytest.approx(expected, rel=1e-4)
+
+
+class Doubled(CombinedObjective):
+    def __call__(self, *arguments, **named):
+        output = super().__call__(*arguments, **named)
+        return output._replace(loss=2 * output.loss)
+
+
+class DoubledKD(CombinedObjective):
+    @property
+    def kd_scale(self):
+        return 2.0
+
+
+class OwnTwin(CombinedObjective):
+    def linear_twin(self):
+        return LinearCombinedObjective(self.divergence, lam=self.lam, chunk_size=3)
+
+
+def replaced_combine():
+    objective = CombinedObjective()
+    objective.combine = lambda lm, kd: 2 * lm
+    return objective
+
+
+@pytest.mark.parametrize(
+    ("objective", "path"),
+    [
+        (CombinedObjective, "linear"),
+        (Doubled, "dense: Doubled offers no linear_twin() of its own"),
+        (DoubledKD, "dense: DoubledKD offers no linear_twin() of its own"),
+        (OwnTwin, "linear"),
+        (lambda: LinearCombinedObjective(chunk_size=2), "linear"),
+        (replaced_combine, "dense: combine of this objective was replaced"),
+    ],
+)
+def test_only_a_combined_objective_is_exchanged(objective, path):
+    run, history = fit(gpt(), gpt(1), objective())
+    assert run.path == path
+    if isinstance(objective(), Doubled):
+        plain = losses(gpt(), gpt(1), steps=1)
+        assert history.column("loss")[0] == pytest.approx(2 * plain[0], rel=1e-5)
+
+
+def test_an_objective_without_logits_is_refused_where_there_are_no_hidden_states():
+    with pytest.raises(ValueError, match=r"needs hidden states, but .* does more to its logits"):
+        fit(gpt(kind=Scaled), gpt(1), LinearCombinedObjective())
+
+
+def test_a_temperature_that_changes_on_the_way_is_the_one_that_counts():
+    def changing(linear):
+        objective = CombinedObjective(temperature=2.0)
+        config = TrainConfig(**vars(CONFIG) | {"steps": 4, "linear_objective": linear})
+        run = DistillationTrainer(gpt(), gpt(1), objective, config=config)
+        step = run.schedule.step
+
+        def and_cool(metric=None):
+            objective.temperature = 1.0
+            step(metric)
+
+        run.schedule.step = and_cool
+        return run.fit(rows()).column("kd_loss")
+
+    assert changing(True) == pytest.approx(changing(False), rel=1e-4)
+
+
+def test_the_path_is_said_at_the_start_and_why(caplog):
+    caplog.set_level(logging.INFO, logger="kdlab")
+    fit(gpt(), gpt(1))
+    fit(gpt(kind=Scaled), gpt(1))
+    first, second = (r.getMessage() for r in caplog.records if r.name == "kdlab")
+    assert first == "The objective is computed on the linear path: no logits are made in full."
+    assert second.startswith("The objective is computed on the dense path, for of the student: it")
+
+
+# --- a probe leaves no trace ---
+
+
+class Remembers(TinyGPT):
+    """Counts its calls, averages what it sees, draws, and fails without logits."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self.calls = 0
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, *arguments, **named):
+        self.calls += 1
+        self.mean += 1
+        torch.rand(3)
+        logits = super().forward(*arguments, **named)
+        return logits + torch.zeros(V)
+
+
+def test_a_probe_that_fails_leaves_a_model_as_it_was():
+    model = Remembers("tiny-student", vocab_size=V, block_size=16, d_model=32, n_layer=1)
+    model.blocks[0].eval()
+    teacher = gpt(1)
+    torch.manual_seed(3)
+    run = DistillationTrainer(model, teacher, CombinedObjective(), config=CONFIG)
+    run.fit(rows())
+    assert run.path.startswith("dense")
+    assert model.calls == 2
+    assert model.mean == 2
+    assert not model.lm_head._forward_hooks
+    assert "forward" not in vars(model.lm_head)
+    assert torch.initial_seed() == 3
+
+
+def test_all_that_a_model_holds_is_put_back():
+    model = Remembers("tiny-student", vocab_size=V, block_size=16).train()
+    model.dropout.eval()
+    modes = [part.training for part in model.modules()]
+    drawn = torch.get_rng_state()
+    with unchanged(model):
+        model.eval()
+        model(torch.zeros(1, 3, dtype=torch.long))
+        model.mean = torch.ones(())
+        model.new = "attribute"
+    assert [part.training for part in model.modules()] == modes
+    assert (model.calls, model.mean.item(), hasattr(model, "new")) == (0, 0.0, False)
+    assert torch.equal(torch.get_rng_state(), drawn)
+
+
+# --- adapters ---
+
+
+def test_adapters_train_on_either_side():
+    student = partial(with_adapters, "Llama")
+    frozen = {n: p.clone() for n, p in tiny("Llama").named_parameters()}
+    run, history = fit(student(tiny("Llama")), student(tiny("Llama", 1)))
+    assert run.path == "linear"
+    dense = losses(student(tiny("Llama")), student(tiny("Llama", 1)), linear=False)
+    assert history.column("loss") == pytest.approx(dense, rel=1e-4)
+    base = dict(run.student.get_base_model().named_parameters())
+    for name, before in frozen.items():
+        name = name if name in base else name.replace(".weight", ".base_layer.weight")
+        assert torch.equal(base[name], before)
+    assert run.student.training  # the mode of a student in training, not what a probe left
+    assert not any(part._forward_hooks for part in run.student.modules())
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"target_modules": ["q_proj", "lm_head"]}, "is a Linear, not a plain nn.Linear"),
+        ({"modules_to_save": ["lm_head"]}, "is a ModulesToSaveWrapper, not a plain nn.Linear"),
+    ],
+)
+def test_adapters_on_the_head_take_the_dense_path(options, why):
+    run, _ = fit(with_adapters("Llama", tiny("Llama"), **options), tiny("Llama", 1))
+    assert why in run.path
+    head = run.student.get_output_embeddings()
+    assert all(p.grad is None or p.requires_grad for p in head.parameters())
+    with torch.no_grad():
+        before = with_adapters("Llama", tiny("Llama"), **options).train()
+        ids = rows()[0]["input_ids"][None]
+        assert not torch.equal(logits_of(before, ids), logits_of(run.student, ids))
+
+
+def test_a_student_without_its_adapters_teaches_itself():
+    student = with_adapters("Llama", tiny("Llama"))
+    run, history = fit(student, AdaptersOffTeacher(student))
+    assert run.path == "linear"
+    apart = losses(with_adapters("Llama", tiny("Llama")), tiny("Llama"))
+    assert history.column("loss") == pytest.approx(apart, rel=1e-4)
+    found = evaluate(run.student, rows(seed=1), AdaptersOffTeacher(student))
+    assert found.kl_to_teacher > 0
+    with pytest.raises(TypeError, match="TinyGPT has no adapters to turn off"):
+        AdaptersOffTeacher(gpt())
+
+
+def test_a_base_model_that_its_own_adapters_changed_is_no_teacher():
+    base = tiny("Llama")
+    student = with_adapters("Llama", base)
+    for teacher in (base, student, student.get_base_model()):
+        with pytest.raises(ValueError, match=r"share the weight .*AdaptersOffTeacher\(student\)"):
+            DistillationTrainer(student, teacher, CombinedObjective(), config=CONFIG)
+
+
+# --- teachers of a user's own, as the teachers' page shows them ---
+
+
+class MeanTeacher:
+    """The mean of two teachers' distributions."""
+
+    def __init__(self, *teachers):
+        self.teachers = [LiveTeacher(teacher) for teacher in teachers]
+
+    def to(self, device):
+        for teacher in self.teachers:
+            teacher.to(device)
+
+    def targets(self, batch):
+        p = [teacher.targets(batch).softmax(-1) for teacher in self.teachers]
+        return torch.stack(p).mean(0).log()
+
+
+class ServerTeacher:
+    """The likeliest tokens, as a server returns them."""
+
+    temperature = 1.0
+
+    def __init__(self, ask):
+        self.ask = ask
+
+    def targets(self, batch):
+        answers = [self.ask(ids.tolist()) for ids in batch["input_ids"]]
+        ids = torch.tensor([[top["ids"] for top in answer[:-1]] for answer in answers])
+        log_probs = torch.tensor([[top["log_probs"] for top in answer[:-1]] for answer in answers])
+        return TopK.of(ids, log_probs, temperature=self.temperature)
+
+
+def a_server(model, k=4):
+    @torch.no_grad()
+    def answer(ids):
+        top = model(torch.tensor([ids]))[0].log_softmax(-1).topk(k)
+        pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return [{"ids": i, "log_probs": p} for i, p in pairs]
+
+    return answer
+
+
+def test_a_mean_of_two_teachers_teaches():
+    run, history = fit(gpt(), MeanTeacher(gpt(1), gpt(2)))
+    assert run.path == "dense: of the teacher: it shows no head"
+    same = losses(gpt(), gpt(1))
+    assert losses(gpt(), MeanTeacher(gpt(1), gpt(1))) == pytest.approx(same, rel=1e-4)
+    assert history.column("loss") != pytest.approx(same, rel=1e-5)
+
+
+def test_a_teacher_behind_a_server_teaches():
+    run, history = fit(gpt(), ServerTeacher(a_server(gpt(1).eval())))
+    assert run.path == "linear"
+    assert 0 < history.column("kd_loss")[0] <= fit(gpt(), gpt(1))[1].column("kd_loss")[0]
+    everything = losses(gpt(), ServerTeacher(a_server(gpt(1).eval(), k=V)))
+    assert everything == pytest.approx(losses(gpt(), gpt(1)), rel=1e-4)
+
+
+def test_what_is_no_teacher_is_refused():
+    with pytest.raises(TypeError, match=r"anything with targets\(batch\); str is not"):
+        DistillationTrainer(gpt(), "gpt-5", CombinedObjective())
+
+
+# --- what is put around models ---
+
+
+def test_activations_that_are_computed_again_change_nothing():
+    student = tiny("Llama")
+    student.gradient_checkpointing_enable()
+    run, history = fit(student, tiny("Llama", 1))
+    assert run.path == "linear"
+    assert history.column("loss") == pytest.approx(losses(tiny("Llama"), tiny("Llama", 1)))
+
+
+@pytest.mark.parametrize("made", [gpt, partial(tiny, "Llama")])
+def test_a_compiled_student_trains_alike(made, monkeypatch):
+    """Captured as graphs, and run as they are: what a compiler makes of them is the GPU's test."""
+    compiled = []
+
+    def compile(model):
+        compiled.append(model)
+        return compiler(model, backend="eager")
+
+    compiler = torch.compile
+    monkeypatch.setattr(torch, "compile", compile)
+    run, history = fit(made(), made(1), compile=True)
+    assert compiled == [run.student]
+    assert run.path == "linear"
+    assert history.column("loss") == pytest.approx(losses(made(), made(1)), rel=1e-5)
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("whose", ["student", "teacher"])
+def test_a_device_map_is_kept_and_its_hooks_run(whose):
+    from accelerate import dispatch_model
+
+    models = {"student": tiny("Llama"), "teacher": tiny("Llama", 1)}
+    models[whose] = dispatch_model(models[whose], {"": "cpu"}, force_hooks=True)
+    run, history = fit(*models.values())
+    assert run.path.startswith("dense: ")
+    expected = losses(tiny("Llama"), tiny("Llama", 1))
+    assert history.column("loss") == pytest.approx(expected, rel=1e-5)
+
+
+def test_bf16_takes_the_same_path_and_leaves_the_model_s_forward_alone():
+    student = tiny("Llama")
+    run, history = fit(student, tiny("Llama", 1), mixed_precision="bf16")
+    assert run.path == "linear"
+    assert "forward" not in vars(student)
+    assert history.column("loss") == pytest.approx(
+        losses(tiny("Llama"), tiny("Llama", 1)), rel=0.02
+    )
