@@ -63,6 +63,7 @@ lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/deptry --no-ansi .
+	$(BIN)/mypy
 
 lab: cache $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
 	$(BIN)/python -m exercises.course lab -- $(LAB_OPTIONS)

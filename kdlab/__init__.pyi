@@ -1,6 +1,7 @@
 from . import (
     batches,
     checkpoints,
+    checks,
     config,
     data,
     devices,
@@ -13,6 +14,7 @@ from . import (
     models,
     modes,
     objective,
+    paths,
     plots,
     pretrained,
     recipes,

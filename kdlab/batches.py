@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -203,7 +203,7 @@ def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
     for kind in type(model).__mro__:
         if kind is nn.Module or "forward" not in vars(kind):
             continue
-        parameters = list(inspect.signature(kind.forward).parameters.values())[1:]
+        parameters = list(inspect.signature(vars(kind)["forward"]).parameters.values())[1:]
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return names, False
@@ -215,15 +215,16 @@ def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
 
 def _unwrapped(model: nn.Module) -> nn.Module:
     """What torch.compile, data parallelism or PEFT put a wrapper around."""
+    inner: Any = model
     while True:
-        if hasattr(model, "_orig_mod"):
-            model = model._orig_mod
-        elif isinstance(model, nn.parallel.DistributedDataParallel):
-            model = model.module
-        elif hasattr(model, "get_base_model"):
-            model = model.get_base_model()
+        if hasattr(inner, "_orig_mod"):
+            inner = inner._orig_mod
+        elif isinstance(inner, nn.parallel.DistributedDataParallel):
+            inner = inner.module
+        elif hasattr(inner, "get_base_model"):
+            inner = inner.get_base_model()
         else:
-            return model
+            return cast(nn.Module, inner)
 
 
 def _pretrained(model: nn.Module) -> nn.Module | None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-from kdlab.schedules import SCHEDULES
 
 app = typer.Typer(
     help="Distil language models: a student learns from a teacher and from the truth.",
@@ -19,25 +16,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# Spelled out, because the modules that have them import torch, which takes seconds.
-DIVERGENCES = (
+# Spelled out, because the modules that know them import torch, which takes seconds.
+Divergence = Literal[
     "forward_kl",
     "reverse_kl",
     "total_variation",
     "jensen_shannon",
     "skew_forward_kl",
     "skew_reverse_kl",
-)
+]
+Schedule = Literal[
+    "constant", "linear", "cosine", "exponential", "warmup_stable_decay", "plateau", "ratio"
+]
 PRESETS = ("tiny-teacher", "tiny-student")
-
-Arm = StrEnum("Arm", ["lm", "kd", "combined"])
-Schedule = StrEnum("Schedule", {name: name for name in SCHEDULES})
-Divergence = StrEnum("Divergence", {name: name for name in DIVERGENCES})
-Precision = StrEnum("Precision", ["no", "bf16"])
-Column = StrEnum(
-    "Column",
-    ["training", "perplexity", "kl_to_teacher", "agreement_top1", "calibration_error"],
-)
+Arm = Literal["lm", "kd", "combined"]
+Precision = Literal["no", "bf16"]
+Column = Literal["training", "perplexity", "kl_to_teacher", "agreement_top1", "calibration_error"]
 
 CorpusOption = Annotated[
     str, typer.Option(help="pydocs, the path of a text file, or hf: and a data set's name.")
@@ -132,10 +126,10 @@ def distill(
             teacher_tail=teacher_tail,
             teacher_texts=teacher_texts,
             student=student,
-            arm=arm.value,
-            divergence=divergence.value,
+            arm=arm,
+            divergence=divergence,
             temperature=temperature,
-            schedule=schedule.value,
+            schedule=schedule,
             lam=lam,
             steps=steps,
             batch_size=batch_size,
@@ -143,7 +137,7 @@ def distill(
             seed=seed,
             eval_every=eval_every,
             eval_blocks=eval_blocks,
-            mixed_precision=mixed_precision.value,
+            mixed_precision=mixed_precision,
             on_policy=on_policy,
             prompt_tokens=prompt_tokens,
         )
@@ -262,7 +256,7 @@ def plot(
                 )
             figure = plots.training_curves(*histories.values(), title=runs[0].name)
         else:
-            figure = plots.evaluation_curves(histories, show.value)
+            figure = plots.evaluation_curves(histories, show)
         figure.savefig(out, dpi=150)
     typer.echo(f"Drawn to {out}.")
 

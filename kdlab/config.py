@@ -45,7 +45,7 @@ class TrainConfig:
     end_of_text: int | None = None  # the student's text ends there; None: as its config says
     progress: bool = False  # show a bar
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -173,7 +173,7 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
     return tokenizer
 
 
-class PackedDataset(Dataset):
+class PackedDataset(Dataset[dict[str, Tensor]]):
     """Documents as one stream of tokens, cut into blocks of equal length.
 
     Each item is ``{"input_ids": [T], "labels": [T]}``, the labels equal to the ids: the trainer
@@ -204,6 +204,8 @@ class PackedDataset(Dataset):
         end_of_text: str = END_OF_TEXT,
     ):
         end = tokenizer.token_to_id(end_of_text)
+        if end is None:
+            raise ValueError(f"the tokenizer has no token {end_of_text!r} to end a document with")
         stream: list[int] = []
         for encoding in tokenizer.encode_batch(list(documents), add_special_tokens=False):
             stream += encoding.ids

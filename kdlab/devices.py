@@ -32,7 +32,8 @@ def resolve_device(device: str) -> torch.device:
     # together, it is theirs to keep.
     if not torch.distributed.is_initialized():
         PartialState._reset_state()
-    return PartialState(cpu=device == "cpu").device
+    resolved: torch.device = PartialState(cpu=device == "cpu").device
+    return resolved
 
 
 def make_accelerator(device: str, mixed_precision: str, options: Mapping[str, Any]) -> Accelerator:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,8 @@ __all__ = [
 Divergence = Callable[..., Tensor]
 """(student_logits, teacher_logits, *, temperature) -> [...]"""
 
-Kernel = Callable[..., tuple[Tensor, Tensor | None]]
+_Gradient = tuple[Tensor, Tensor | None]
+Kernel = Callable[..., _Gradient]
 """(log(p/q), p, q, need_grad) -> (value [...], gradient to the scaled logits [..., V])"""
 
 
@@ -209,24 +211,26 @@ DIVERGENCES: dict[str, Divergence] = {
 # every term ≥ 0.
 
 
-def _forward_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+def _forward_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool) -> _Gradient:
     value = _kl(p, q, log_ratio)
     return value, q - p if need_grad else None
 
 
-def _reverse_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+def _reverse_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool) -> _Gradient:
     log_ratio = -log_ratio
     value = _kl(q, p, log_ratio)
     return value, _weigh(q, log_ratio - value.unsqueeze(-1)) if need_grad else None
 
 
-def _total_variation(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool):
+def _total_variation(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool) -> _Gradient:
     difference = q - p
     value = 0.5 * difference.abs().sum(-1)
     return value, _through_softmax(q, 0.5 * difference.sign()) if need_grad else None
 
 
-def _jensen_shannon(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, beta: float):
+def _jensen_shannon(
+    log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, beta: float
+) -> _Gradient:
     m = beta * p + (1 - beta) * q
     p_over_m = _log_share(-log_ratio, beta)  # log(p / m)
     q_over_m = _log_share(log_ratio, 1 - beta)  # log(q / m)
@@ -234,7 +238,9 @@ def _jensen_shannon(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *,
     return value, _through_softmax(q, (1 - beta) * q_over_m) if need_grad else None
 
 
-def _skew_forward_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float):
+def _skew_forward_kl(
+    log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float
+) -> _Gradient:
     value = _kl(p, alpha * p + (1 - alpha) * q, _log_share(-log_ratio, alpha))
     if not need_grad:
         return value, None
@@ -244,7 +250,9 @@ def _skew_forward_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *
     return value, q * pull.sum(-1, keepdim=True) - pull
 
 
-def _skew_reverse_kl(log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float):
+def _skew_reverse_kl(
+    log_ratio: Tensor, p: Tensor, q: Tensor, need_grad: bool, *, alpha: float
+) -> _Gradient:
     q_over_m = _log_share(log_ratio, alpha)
     value = _kl(q, alpha * q + (1 - alpha) * p, q_over_m)
     if not need_grad:
@@ -289,7 +297,8 @@ _KERNELS: dict[Divergence, Callable[..., Kernel]] = {
 
 def kernel_of(divergence: str | Divergence) -> Kernel:
     """The kernel behind a divergence of this module, with the options bound by partial."""
-    function, options = resolve_divergence(divergence), {}
+    function: Any = resolve_divergence(divergence)
+    options: dict[str, Any] = {}
     while isinstance(function, partial):
         if function.args:
             raise ValueError(f"bind only keywords to a divergence; got {function.args}")
@@ -379,7 +388,13 @@ class _Divergence(torch.autograd.Function):
     """Keeps one tensor for the backward pass, the gradient itself, and no intermediate."""
 
     @staticmethod
-    def forward(ctx, student_logits, teacher_logits, temperature, kernel):
+    def forward(
+        ctx: Any,
+        student_logits: Tensor,
+        teacher_logits: Tensor,
+        temperature: float,
+        kernel: Kernel,
+    ) -> Tensor:
         log_q = log_softmax(student_logits, temperature)
         log_p = log_softmax(teacher_logits, temperature)
         value, gradient = kernel(log_p - log_q, log_p.exp(), log_q.exp(), ctx.needs_input_grad[0])
@@ -390,7 +405,7 @@ class _Divergence(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         scaled = gradient * (upstream / ctx.temperature).unsqueeze(-1)
         return scaled.to(ctx.dtype), None, None, None
@@ -409,7 +424,9 @@ def _divergence(
 ) -> Tensor:
     check_temperature(temperature)
     check_logits(student_logits, teacher_logits)
-    return _Divergence.apply(student_logits, teacher_logits.detach(), temperature, kernel)
+    apply: Any = _Divergence.apply
+    value: Tensor = apply(student_logits, teacher_logits.detach(), temperature, kernel)
+    return value
 
 
 def check_temperature(temperature: float) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn as nn
@@ -24,8 +24,9 @@ __all__ = ["find_head", "left_out", "unchanged", "why_not_left_out"]
 
 def find_head(model: nn.Module) -> nn.Linear | str:
     """A model's linear head; or, in words, why it shows none that could be left out."""
+    head: Any
     try:
-        head = model.get_output_embeddings()
+        head = cast(Any, model).get_output_embeddings()
     except (AttributeError, NotImplementedError):
         head = getattr(model, "lm_head", None)
     kind = type(model).__name__
@@ -52,7 +53,7 @@ def left_out(head: nn.Linear) -> Iterator[None]:
     ...     model(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 4])
     """
-    head.forward = _as_given  # always the same function: torch.compile compiles it once
+    cast(Any, head).forward = _as_given  # always the same function: torch.compile compiles it once
     try:
         yield
     finally:
@@ -78,9 +79,9 @@ def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
         returned.append((logits, logits._version))
         return logits
 
-    head.forward = noted
+    cast(Any, head).forward = noted
     try:
-        answer = ask()
+        answer: Tensor = ask()
     finally:
         del head.forward
     if len(returned) != 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -43,7 +44,7 @@ class TinyGPTConfig:
     d_model: int = 128  # width; a multiple of n_head
     dropout: float = 0.0  # share of activations dropped in training
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.d_model % self.n_head:
             raise ValueError(f"d_model {self.d_model} must be a multiple of n_head {self.n_head}")
 
@@ -71,7 +72,7 @@ class TinyGPT(nn.Module):
     torch.Size([1, 8, 100])
     """
 
-    def __init__(self, config: TinyGPTConfig | str = "tiny-student", **changes):
+    def __init__(self, config: TinyGPTConfig | str = "tiny-student", **changes: Any):
         super().__init__()
         if isinstance(config, str):
             if config not in PRESETS:
@@ -81,14 +82,15 @@ class TinyGPT(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.position_embedding = nn.Embedding(config.block_size, config.d_model)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        blocks = [Block(config) for _ in range(config.n_layer)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(config.d_model)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         self.apply(_initialise)
         # Each block adds to the residual stream twice; keep the sum's variance as depth grows.
-        for block in self.blocks:
+        for block in blocks:
             for out in (block.attention.out, block.mlp[-1]):
-                nn.init.normal_(out.weight, std=0.02 / (2 * config.n_layer) ** 0.5)
+                nn.init.normal_(out.get_parameter("weight"), std=0.02 / (2 * config.n_layer) ** 0.5)
         self.lm_head.weight = self.token_embedding.weight  # tied
 
     def hidden(
@@ -131,7 +133,8 @@ class TinyGPT(nn.Module):
         x = self.dropout(x)
         for block in self.blocks:
             x = block(x, past, sees)
-        return self.norm(x)
+        states: Tensor = self.norm(x)
+        return states
 
     def forward(
         self,
@@ -140,7 +143,8 @@ class TinyGPT(nn.Module):
         attention_mask: Tensor | None = None,
     ) -> Tensor:
         """Next-token logits ``[B, T, V]`` for token ids ``[B, T]``; [:, t] predicts token t + 1."""
-        return self.lm_head(self.hidden(input_ids, past, attention_mask))
+        logits: Tensor = self.lm_head(self.hidden(input_ids, past, attention_mask))
+        return logits
 
 
 class KeyValues:
@@ -155,7 +159,7 @@ class KeyValues:
     True
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}  # each [B, nh, T, d/nh], by layer
 
     @property
@@ -190,7 +194,8 @@ class Block(nn.Module):
         self, x: Tensor, past: KeyValues | None = None, sees: Tensor | None = None
     ) -> Tensor:
         x = x + self.dropout(self.attention(self.attention_norm(x), past, sees))
-        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+        x = x + self.dropout(self.mlp(self.mlp_norm(x)))
+        return x
 
 
 class CausalSelfAttention(nn.Module):
@@ -213,7 +218,8 @@ class CausalSelfAttention(nn.Module):
             sees = torch.ones(length, k.shape[2], dtype=torch.bool, device=x.device)
             sees = sees.tril(k.shape[2] - length)  # what came before, all of the past included
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=sees, is_causal=sees is None)
-        return self.out(y.transpose(1, 2).reshape(batch, length, d))
+        mixed: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, d))
+        return mixed
 
 
 def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
@@ -270,7 +276,7 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     if not 1 <= n <= total:
         raise ValueError(f"{type(model).__name__} shows {total} layers; each {n}th are none")
     kept = {i: new for new, i in enumerate(range(n - 1, total, n))}
-    config = copy.deepcopy(model.config)
+    config: Any = copy.deepcopy(model.config)
     if isinstance(config, TinyGPTConfig):
         config = replace(config, n_layer=len(kept))
     else:
@@ -291,7 +297,7 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     return student
 
 
-def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple]:
+def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple[()]]:
     """The list of a model's layers and where it is: as long as its configuration says."""
     config = getattr(model, "config", None)
     number = getattr(config, "n_layer", None) or getattr(config, "num_hidden_layers", None)

@@ -179,8 +179,8 @@ class CombinedObjective:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
         """
         student_logits, teacher_logits = self._same_vocabulary(student_logits, teacher_logits)
-        full = isinstance(teacher_logits, Tensor)
-        check_logits(student_logits, teacher_logits if full else student_logits)
+        full = teacher_logits if isinstance(teacher_logits, Tensor) else student_logits
+        check_logits(student_logits, full)
         counts = counted(labels, student_logits.shape, self.ignore_index)
         if teacher_logits is None and self.lam > 0:
             raise ValueError(f"teacher_logits may be None only while lam is 0; lam is {self.lam}")
@@ -211,6 +211,7 @@ class CombinedObjective:
         lm_weight, kd_weight = self.weights
         if kd_weight == 0:
             return lm_loss
+        assert kd_loss is not None  # it may be only while its weight is 0
         if lm_weight == 0:
             return kd_weight * kd_loss
         return lm_weight * lm_loss + kd_weight * kd_loss
@@ -222,7 +223,9 @@ class CombinedObjective:
             return self.divergence(buckets, teacher.teacher_buckets(), temperature=1.0)
         return self.divergence(student_logits, teacher, temperature=self.temperature)
 
-    def _same_vocabulary(self, student_logits, teacher_logits):
+    def _same_vocabulary(
+        self, student_logits: Tensor, teacher_logits: Tensor | TopK | None
+    ) -> tuple[Tensor, Tensor | TopK | None]:
         if self.match_vocab == "error" or teacher_logits is None:
             return student_logits, teacher_logits
         size = student_logits.shape[-1]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kdlab.config import History
 from kdlab.evaluation import Calibration
-from kdlab.schedules import LambdaSchedule
+from kdlab.schedules import LambdaSchedule, Metric
 from kdlab.sweeps import SweepResults
-from kdlab.trainer import History
 
 __all__ = [
     "evaluation_curves",
@@ -283,8 +284,10 @@ def _play(schedule: LambdaSchedule, steps: int, history: History | None) -> list
     schedule = copy.deepcopy(schedule)
     if schedule.watches is not None and history is None:
         raise ValueError(f"{type(schedule).__name__} reacts to a run: give its history")
-    told = {}
-    if schedule.watches == "losses":
+    told: dict[int, Metric] = {}
+    if history is None:
+        pass
+    elif schedule.watches == "losses":
         told = {record["step"]: (record["lm_loss"], record["kd_loss"]) for record in history.train}
     elif schedule.watches == "gap":
         told = {
@@ -298,10 +301,12 @@ def _play(schedule: LambdaSchedule, steps: int, history: History | None) -> list
     return values
 
 
-def _line(i: int) -> dict:
+def _line(i: int) -> dict[str, Any]:
     return {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
 
 
 def _open(axes: Axes) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
-    return axes.figure
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # it was drawn on one
+    return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -23,7 +24,7 @@ def load_pretrained(name: str, vocab_size: int | None) -> tuple[nn.Module, Token
         name, options["gguf_file"] = os.path.split(name)
         unpack = unpacked()
     tokenizer = AutoTokenizer.from_pretrained(name or ".", **options)
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         name or ".", dtype=torch.float32, **options, **unpack
     )
     backend = tokenizer.backend_tokenizer
@@ -33,7 +34,7 @@ def load_pretrained(name: str, vocab_size: int | None) -> tuple[nn.Module, Token
     return model.eval(), backend, tokenizer.eos_token
 
 
-def unpacked() -> dict:
+def unpacked() -> dict[str, Any]:
     """Options that give a GGUF's model plain weights, which can be trained, copied and saved."""
     import transformers
 

@@ -56,7 +56,7 @@ class Recipe:
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
     prompt_tokens: int = 16  # of each block, before the student or the teacher goes on
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.arm not in ARMS:
             raise ValueError(f"unknown arm {self.arm!r}; known: {', '.join(ARMS)}")
         if not 0 < self.train_fraction <= 1:
@@ -109,10 +109,10 @@ class Recipe:
         """What the arm minimises."""
         if self.arm == "lm":
             return CombinedObjective(lam=0.0)
-        options = {"temperature": self.temperature}
+        T = self.temperature
         if self.arm == "kd":
-            return CombinedObjective(self.divergence, lam=1.0, form="convex", **options)
-        return CombinedObjective(self.divergence, lam=self.lam, **options)
+            return CombinedObjective(self.divergence, lam=1.0, form="convex", temperature=T)
+        return CombinedObjective(self.divergence, lam=self.lam, temperature=T)
 
     def train_config(self, **options: Any) -> TrainConfig:
         """How the student is trained; the options are those that do not change what it learns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 import torch.nn as nn
@@ -20,7 +21,7 @@ def save_student(model: nn.Module, folder: str | Path) -> None:
     """Write a model's shape and weights to a folder."""
     folder = Path(folder)
     if not isinstance(model, TinyGPT):
-        model.save_pretrained(folder)
+        cast(Any, model).save_pretrained(folder)
         return
     write_atomically(folder / "config.json", json.dumps(asdict(model.config)) + "\n")
     with whole_or_not_at_all(folder / "model.safetensors") as partial:
@@ -44,7 +45,8 @@ def load_student(folder: str | Path) -> nn.Module:
     if "model_type" in config:  # of transformers
         from transformers import AutoModelForCausalLM
 
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        theirs: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        return cast(nn.Module, theirs.eval())
     model = TinyGPT(TinyGPTConfig(**config))
     load_model(model, str(folder / "model.safetensors"))
     return model.eval()

@@ -179,7 +179,8 @@ class ExponentialLambda(LinearLambda):
                 raise ValueError(f"{name} must be above 0 for an exponential, got {lam}")
 
     def between(self, fraction: float) -> float:
-        return self.start * (self.end / self.start) ** fraction
+        lam: float = self.start * (self.end / self.start) ** fraction
+        return lam
 
 
 class WarmupStableDecayLambda(LambdaSchedule):
@@ -294,6 +295,8 @@ class PlateauLambda(LambdaSchedule):
         super().step()
         if metric is None:
             return
+        if isinstance(metric, tuple):
+            raise TypeError(f"PlateauLambda reacts to one number, the gap; got {metric}")
         if metric < self.best - self.threshold:
             self.best, self.without_gain = metric, 0
             return
@@ -355,6 +358,8 @@ class RatioLambda(LambdaSchedule):
         super().step()
         if metric is None:
             return
+        if not isinstance(metric, tuple):
+            raise TypeError(f"RatioLambda reacts to two numbers, the losses; got {metric}")
         lm_loss, kd_loss = metric
         self.lm_mean = self.momentum * self.lm_mean + (1 - self.momentum) * lm_loss
         self.kd_mean = self.momentum * self.kd_mean + (1 - self.momentum) * kd_loss
@@ -372,7 +377,7 @@ SCHEDULES: dict[str, type[LambdaSchedule]] = {
 """Every schedule by its name."""
 
 
-def make_schedule(name: str, **options) -> LambdaSchedule:
+def make_schedule(name: str, **options: Any) -> LambdaSchedule:
     """The schedule of that name with these options.
 
     Args:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +36,7 @@ class TopK:
     vocabulary: int | None = None  # the teacher's entries, if they are known
 
     @classmethod
-    def of(cls, ids: Tensor, log_probs: Tensor, **known) -> TopK:
+    def of(cls, ids: Tensor, log_probs: Tensor, **known: Any) -> TopK:
         """From log-probabilities alone, as a server gives them: the tail is what they leave.
 
         Args:
@@ -77,9 +79,11 @@ class TopK:
 
     def to(self, device: torch.device | str) -> TopK:
         """The same on another device."""
-        fields = self.ids, self.log_probs, self.log_tail
-        fields = (field.to(device, non_blocking=True) for field in fields)
-        return TopK(*fields, self.temperature, self.vocabulary)
+        ids, log_probs, log_tail = (
+            field.to(device, non_blocking=True)
+            for field in (self.ids, self.log_probs, self.log_tail)
+        )
+        return TopK(ids, log_probs, log_tail, self.temperature, self.vocabulary)
 
     def within(self, vocabulary: int) -> TopK:
         """The distribution over the first so many entries of the vocabulary, renormalised.
@@ -108,7 +112,7 @@ class TopK:
         buckets = buckets.log_softmax(-1)
         return TopK(ids[..., :k], buckets[..., :-1], buckets[..., -1], self.temperature, vocabulary)
 
-    def check(self, logits_shape: torch.Size) -> None:
+    def check(self, logits_shape: Sequence[int]) -> None:
         """Raise ValueError if these are not distributions for logits of that shape."""
         positions, entries = logits_shape[:-1], logits_shape[-1]
         if self.ids.shape[:-1] != positions:

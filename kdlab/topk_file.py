@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def present(batch: Mapping[str, Tensor]) -> Tensor:
     return torch.ones_like(batch["input_ids"], dtype=torch.bool) if mask is None else mask.bool()
 
 
-def record_type(header: Mapping) -> np.dtype:
+def record_type(header: Mapping[str, Any]) -> np.dtype:
     """ids are split: 16 bits as they are, and the bits above them packed, eight to a byte."""
     k = header["k"]
     return np.dtype(
@@ -61,11 +62,12 @@ def record_type(header: Mapping) -> np.dtype:
     )
 
 
-def _high_bits(header: Mapping) -> int:
-    return max(0, (header["vocabulary"] - 1).bit_length() - 16)
+def _high_bits(header: Mapping[str, Any]) -> int:
+    vocabulary: int = header["vocabulary"]
+    return max(0, (vocabulary - 1).bit_length() - 16)
 
 
-def encode(log_p: Tensor, header: Mapping) -> np.ndarray:
+def encode(log_p: Tensor, header: Mapping[str, Any]) -> np.ndarray:
     """``[..., V]`` log-probabilities as records ``[...]``."""
     top = log_p.topk(header["k"], dim=-1)
     if header["k"] == header["vocabulary"]:
@@ -83,7 +85,7 @@ def encode(log_p: Tensor, header: Mapping) -> np.ndarray:
     return records
 
 
-def unpack_ids(records: np.ndarray, header: Mapping) -> np.ndarray:
+def unpack_ids(records: np.ndarray, header: Mapping[str, Any]) -> np.ndarray:
     """The token ids of records, ``[..., k]``."""
     ids = records["ids"].astype(np.int64)
     high_bits = _high_bits(header)
@@ -94,12 +96,12 @@ def unpack_ids(records: np.ndarray, header: Mapping) -> np.ndarray:
     return ids
 
 
-def encode_header(header: Mapping) -> bytes:
+def encode_header(header: Mapping[str, Any]) -> bytes:
     """Its fixed number of bytes."""
     return json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n"
 
 
-def read_header(path: Path) -> dict:
+def read_header(path: Path) -> dict[str, Any]:
     """The header of a store.
 
     Raises:
@@ -108,7 +110,7 @@ def read_header(path: Path) -> dict:
     with path.open("rb") as file:
         raw = file.read(HEADER_BYTES)
     try:
-        header = json.loads(raw)
+        header: dict[str, Any] = json.loads(raw)
         if header["format"] != FORMAT:
             raise ValueError(
                 f"{path} is a {header['format']!r}, which this version does not read; write it "
@@ -122,12 +124,13 @@ def read_header(path: Path) -> dict:
     return header
 
 
-def records_begin(header: Mapping) -> int:
+def records_begin(header: Mapping[str, Any]) -> int:
     """Where the first record is, in bytes from the beginning of the file."""
-    return HEADER_BYTES + header["items"] * ROW.itemsize
+    items: int = header["items"]
+    return HEADER_BYTES + items * ROW.itemsize
 
 
-def positions_done(partial: Path, header: Mapping, table: np.ndarray) -> int | None:
+def positions_done(partial: Path, header: Mapping[str, Any], table: np.ndarray) -> int | None:
     """How many positions an interrupted call has written; None if it was about something else."""
     if not partial.exists():
         return None

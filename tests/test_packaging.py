@@ -24,7 +24,7 @@ SYSTEMS = {
     "macOS": {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix"},
     "Windows": {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt"},
 }
-ONLY_LINUX = {"liger-kernel", "triton"}  # as their wheels on PyPI say
+ONLY_LINUX = {"liger-kernel", "orda-kernel", "triton"}  # all need Triton's wheels
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import torch
 import traitlets
 from torch import Tensor
 
+from kdlab.config import History
 from kdlab.divergences import forward_kl, jensen_shannon, reverse_kl
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import SCHEDULES, make_schedule
-from kdlab.trainer import History
 
 __all__ = [
     "WIDGETS",
@@ -36,16 +37,16 @@ Table = dict[str, dict[str, float]]
 """Rows by name, each with its columns by name."""
 
 
-class Probabilities(traitlets.List):
+class Probabilities(traitlets.List[float]):
     """A distribution: numbers of at least 0 that sum to 1."""
 
-    def validate(self, obj, value):
-        value = super().validate(obj, value)
-        if min(value, default=-1) < 0 or abs(sum(value) - 1) > 1e-6:
+    def validate(self, obj: Any, value: Any) -> list[float]:
+        values: list[float] = super().validate(obj, value) or []
+        if min(values, default=-1) < 0 or abs(sum(values) - 1) > 1e-6:
             raise traitlets.TraitError(
-                f"{self.name} must be probabilities that sum to 1, got {value}"
+                f"{self.name} must be probabilities that sum to 1, got {values}"
             )
-        return value
+        return values
 
 
 def probabilities(*values: float) -> Probabilities:
@@ -56,17 +57,18 @@ class Widget(anywidget.AnyWidget):
     """What all widgets share: their style, presets, and traits of matching lengths."""
 
     _css = HERE / "widgets.css"
-    presets: dict[str, dict] = {}  # noqa: RUF012
+    presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012
     """Traits by the name that ``preset=`` takes."""
 
-    def __init__(self, preset: str | None = None, **traits):
+    def __init__(self, preset: str | None = None, **traits: Any):
         unknown = [name for name in traits if name not in self.trait_names(sync=True)]
         if unknown:
             raise ValueError(f"{type(self).__name__} has no trait {', '.join(unknown)}")
         if preset is not None and preset not in self.presets:
             known = ", ".join(self.presets) or "none"
             raise ValueError(f"unknown preset {preset!r} of {type(self).__name__}; known: {known}")
-        super().__init__(**{**self.presets.get(preset, {}), **traits})
+        given = {} if preset is None else self.presets[preset]
+        super().__init__(**{**given, **traits})
 
     def numbers(self) -> Table:
         """What the widget's table shows for the present traits, computed by kdlab."""
@@ -87,7 +89,7 @@ class SoftmaxTemperature(Widget):
     logits = traitlets.List(traitlets.Float(), [3.0, 2.0, 0.5, -2.0]).tag(sync=True)
     temperature = traitlets.Float(1.0, min=0.1, max=10.0).tag(sync=True)
 
-    def __init__(self, preset: str | None = None, **traits):
+    def __init__(self, preset: str | None = None, **traits: Any):
         super().__init__(preset, **traits)
         check_lengths(self, "tokens", "logits")
 
@@ -141,7 +143,7 @@ class KLExplorer(Widget):
     picked = traitlets.Unicode().tag(sync=True)
     revealed = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, preset: str | None = None, **traits):
+    def __init__(self, preset: str | None = None, **traits: Any):
         if "students" in traits and "teacher" in traits:  # the bars begin with the teacher
             traits = {"p": traits["teacher"], "q": traits["teacher"], **traits}
         super().__init__(preset, **traits)
@@ -240,7 +242,7 @@ class LambdaMixer(Widget):
     y = traitlets.Int(1, min=0).tag(sync=True)
     lam = traitlets.Float(1.0, min=0.0, max=20.0).tag(sync=True)
 
-    def __init__(self, preset: str | None = None, **traits):
+    def __init__(self, preset: str | None = None, **traits: Any):
         super().__init__(preset, **traits)
         check_lengths(self, "tokens", "p")
         if self.y >= len(self.tokens):
@@ -259,6 +261,7 @@ class LambdaMixer(Widget):
         mixed = torch.tensor([row["q*"] for row in self.numbers().values()], dtype=torch.float64)
         teacher = torch.tensor(self.p, dtype=torch.float64).log()
         out = CombinedObjective(lam=self.lam)(mixed.log(), teacher, torch.tensor(self.y))
+        assert out.kd_loss is not None  # there is a teacher
         return out.lm_loss.item(), out.kd_loss.item(), out.loss.item()
 
 
@@ -281,7 +284,7 @@ class SchedulePlayer(Widget):
     run = traitlets.Dict().tag(sync=True)
 
     @traitlets.default("run")
-    def _recorded(self):
+    def _recorded(self) -> Any:
         return json.loads((HERE / "recorded_run.json").read_text(encoding="utf8"))
 
     def options(self) -> dict[str, float | int]:
@@ -317,7 +320,7 @@ class SchedulePlayer(Widget):
         values = [schedule.value]
         for step, losses in enumerate(zip(self.run["lm"], self.run["kd"], strict=True), start=1):
             gap = self.run["gap"].get(str(step))
-            schedule.step({"gap": gap, "losses": losses}.get(schedule.watches))
+            schedule.step({"gap": gap, "losses": losses}.get(schedule.watches or ""))
             values.append(schedule.value)
         return values
 
@@ -338,7 +341,7 @@ class SchedulePlayer(Widget):
         return row | ({"gap": self.run["gap"][str(max(measured))]} if measured else {})
 
 
-def read_run(folder: str | Path, made_with: str) -> dict:
+def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
     """A run of ``kdlab distill`` as the schedule player takes it.
 
     Args:
@@ -392,7 +395,7 @@ def log_bell(x: Tensor, mu: float, sigma: float) -> Tensor:
 
 def entropy(p: Tensor) -> float:
     """In nats."""
-    return torch.special.entr(p).sum().item()
+    return float(torch.special.entr(p).sum())
 
 
 def check_lengths(widget: Widget, *names: str) -> None:

@@ -5,11 +5,13 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import kdlab
 from kdlab import cli
+from kdlab.schedules import SCHEDULES
 
 STUB = Path(kdlab.__file__).with_suffix(".pyi")
 SLOW = ("torch", "numpy", "matplotlib", "accelerate", "tokenizers", "anywidget", "transformers")
@@ -36,7 +38,8 @@ def test_help_waits_for_no_slow_module(words):
 
 
 def test_the_command_line_names_all_there_is():
-    assert list(cli.DIVERGENCES) == list(kdlab.DIVERGENCES)
+    assert list(get_args(cli.Divergence)) == list(kdlab.DIVERGENCES)
+    assert list(get_args(cli.Schedule)) == list(SCHEDULES)
     assert list(cli.PRESETS) == list(kdlab.PRESETS)
 
 
