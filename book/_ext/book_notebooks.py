@@ -2,7 +2,8 @@
 
 MyST-NB executes a page as a notebook whose text is still MyST. Here that text becomes what any
 notebook shows: directives and roles turn into plain Markdown, diagrams into words, widgets into
-cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says how to run it.
+cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says
+how to run it.
 """
 
 import html
