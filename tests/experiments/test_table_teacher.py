@@ -21,7 +21,7 @@ def test_the_recorded_arms_are_the_declared_ones(module):
 
 def test_with_little_text_labels_are_learned_by_heart_and_the_teacher_prevents_it(tmp_path):
     arms = [f"60 blocks: {source}" for source in ("labels", "λ = 4", "teacher")]
-    small = two_sources.SWEEP.reduced(arms, steps=150, eval_every=50)
+    small = two_sources.SWEEP.reduced(arms, steps=300, eval_every=100)
     results = small.results(tmp_path, threads=1)
     labels, both, teacher = (results.of(arm)[0]["curve"]["lm_loss"] for arm in arms)
     assert labels[-1] > labels[0] + 0.2
