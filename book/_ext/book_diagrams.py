@@ -42,11 +42,15 @@ class Diagram(SphinxDirective):
         return [figure]
 
 
+def in_words(name: str) -> str:
+    """What the drawing shows, for readers who do not see it."""
+    return " ".join(inspect.getdoc(drawings.DRAWINGS[name]).split())
+
+
 def inline(name: str) -> str:
     """The drawing as an SVG element that says what it shows."""
-    drawing = drawings.DRAWINGS[name]
-    said = html.escape(" ".join(inspect.getdoc(drawing).split()), quote=True)
-    return drawing().replace("<svg", f'<svg role="img" aria-label="{said}"', 1)
+    label = html.escape(in_words(name), quote=True)
+    return drawings.DRAWINGS[name]().replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
 def setup(app: Sphinx) -> dict:

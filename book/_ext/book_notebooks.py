@@ -1,8 +1,9 @@
 """Each page with code downloads as a notebook that runs, outputs included.
 
 MyST-NB executes a page as a notebook whose text is still MyST. Here that text becomes what any
-notebook shows: directives and roles turn into plain Markdown, widgets into cells that show them.
-The page gets the theme's ``.ipynb`` button, and a line at its end that says how to run it.
+notebook shows: directives and roles turn into plain Markdown, diagrams into words, widgets into
+cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says
+how to run it.
 """
 
 import html
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+from book_diagrams import in_words
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 
@@ -108,6 +110,9 @@ def as_cells(text: str) -> list:
             markdown.append(plain_markdown(question(argument, body)))
         elif name in ("math", "bibliography", "progress", "tableofcontents", "index"):
             markdown.append(f"$$\n{body}\n$$" if name == "math" else "")
+        elif name == "diagram":
+            caption = plain_markdown(body).strip().replace("\n", " ")
+            markdown.append(f"> *Diagram.* {in_words(argument)}\n>\n> {caption}")
         else:  # an admonition or a figure
             inner = plain_markdown(body).strip() or argument
             title = argument or name.capitalize()

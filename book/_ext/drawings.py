@@ -105,7 +105,7 @@ def course_map() -> str:
     problem sets."""
     parts = [
         ("1 · Before", "", ["soft targets", "KL", "which way round", "one knob, λ"]),
-        ("2 · The objective", "strong", ["two sources", "the formula", "what truth adds"]),
+        ("2 · Objective", "strong", ["two sources", "the formula", "what truth adds"]),
         ("3 · After", "", ["λ in motion", "reading curves", "what to change"]),
     ]
     drawn = []
@@ -232,7 +232,7 @@ def one_step() -> str:
         words(92, 72, "next token", "small", "start"),
         named_box(6, 86, 108, "label\n_y_", "label"),
         named_box(180, 86, 120, "student\n_q_", "student"),
-        named_box(350, 86, 124, "teacher, frozen\n_p_", "teacher"),
+        named_box(350, 86, 124, "teacher\n_p_, frozen", "teacher"),
         arrow((60, 142), (110, 180), kind="label"),
         arrow((212, 142), (150, 180), kind="student"),
         arrow((268, 142), (330, 180), kind="student"),
@@ -266,7 +266,7 @@ def mask() -> str:
     drawn.append(words(356, 22, "answer", "label strong"))
     drawn.append(words(240, 112, "the labels", "small"))
     drawn.append(path([(245, 124), (245, 132), (468, 132), (468, 124)]))
-    drawn.append(words(356, 154, "LM and KD: the mean of these _N_ = 3", "small"))
+    drawn.append(words(356, 154, "LM, KD: mean of these _N_ = 3", "small"))
     drawn.append(words(116, 154, "in neither loss", "small muted"))
     return svg(480, 164, *drawn)
 
@@ -294,12 +294,12 @@ def q_star() -> str:
         drawn.append(dot(x, at, "lambda"))
         drawn.append(words(x, at - 12, name, "small lambda"))
     drawn += [dot(*y, "label", 7), dot(*p, "teacher", 7)]
-    drawn.append(words(24, 262, "label, 𝟙", "label strong", "start"))
+    drawn.append(words(70, 262, "label _y_", "label strong"))
     drawn.append(words(p[0] + 12, p[1] + 6, "teacher _p_", "teacher strong", "start"))
     middle = between(y, p, 0.5)
-    drawn.append(words(middle[0], middle[1] + 42, "_q_∗ = (𝟙 + λ_p_)/(1 + λ)", "lambda"))
+    drawn.append(words(middle[0] + 24, middle[1] + 44, "_q_∗ = (𝟙 + λ_p_)/(1 + λ)", "lambda"))
     drawn.append(arrow((middle[0], middle[1] + 26), (middle[0], middle[1] + 8), kind="lambda"))
-    drawn.append(words(470, 262, "the teacher's favourite", "small", "end"))
+    drawn.append(words(474, 258, "favourite", "small", "end"))
     drawn.append(words(256, 28, "the third token", "small", "start"))
     return svg(480, 272, *drawn)
 
@@ -330,7 +330,7 @@ def bias_and_variance() -> str:
         words(p[0] + 16, p[1] + 22, "the same each time", "small teacher", "start"),
         words(300, 172, "mixtures _q_∗: near", "lambda", "start"),
         arrow((296, 166), (between(samples[1], p, share)[0] + 10, 150), kind="lambda"),
-        words(r[0], 236, "samples of labels: an error each, around _r_", "label"),
+        words(8, 236, "samples of labels: another error each", "label", "start"),
     )
 
 
@@ -374,7 +374,7 @@ def two_states() -> str:
     drawn = []
     for x, title, cure in (
         (8, "A: at the teacher's level", "lower λ"),
-        (250, "B: learning few labels by heart", "raise λ, or stop earlier"),
+        (250, "B: labels by heart", "raise λ, or stop earlier"),
     ):
         drawn.append(words(x + 111, 20, title, "strong small"))
         drawn.append(path([(x + 6, 36), (x + 6, 170), (x + 216, 170)]))
