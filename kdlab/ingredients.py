@@ -151,6 +151,7 @@ def trained_teacher(
     Raises:
         ValueError: the preset is unknown.
 
+    >>> from kdlab import count_parameters
     >>> corpus = Corpus("owls", tuple(f"{i} owls " * 40 for i in range(80)))
     >>> count_parameters(trained_teacher(corpus, steps=1, device="cpu"))
     1071872
