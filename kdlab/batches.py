@@ -207,8 +207,10 @@ def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return names, False
-    hugging_face = any(kind.__name__ == "PreTrainedModel" for kind in type(model).__mro__)
-    return names, not hugging_face
+    inside = _pretrained(model)
+    if inside is None or inside is model:
+        return names, inside is None
+    return names | forward_takes(inside)[0], True  # a wrapper that passes on what it is given
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -225,6 +227,15 @@ def _unwrapped(model: nn.Module) -> nn.Module:
             return cast(nn.Module, inner)
 
 
+def _pretrained(model: nn.Module) -> nn.Module | None:
+    """The model of transformers that this is, or that a wrapper holds."""
+    return next((part for part in model.modules() if _is_pretrained(part)), None)
+
+
+def _is_pretrained(part: nn.Module) -> bool:
+    return any(kind.__name__ == "PreTrainedModel" for kind in type(part).__mro__)
+
+
 def _kind(model: nn.Module) -> str:
     return type(_unwrapped(model)).__name__
 
@@ -236,7 +247,7 @@ def _padded_left(mask: Tensor) -> bool:
 
 def check_causal(model: nn.Module) -> None:
     """Raise ValueError if a model sees more of a text than what came before."""
-    model = _unwrapped(model)
+    model = _pretrained(model) or _unwrapped(model)
     config, kind = getattr(model, "config", None), type(model).__name__
     if getattr(config, "is_encoder_decoder", False):
         raise ValueError(

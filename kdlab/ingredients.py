@@ -43,6 +43,7 @@ class Ingredients:
     Runs of one setting can share it: ``distill(..., ingredients=ingredients)``.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
     >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
     >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))

@@ -123,11 +123,10 @@ class LiveTeacher(nn.Module):
         """Does nothing but return the teacher: dropout would make it contradict itself."""
         return super().train(False)
 
-    def to(self, device: torch.device) -> LiveTeacher:
-        """Move the model, unless it is spread over several devices, or is where it should be."""
+    def to(self, *where: Any, **named: Any) -> LiveTeacher:
+        """Move the model, as ``nn.Module.to`` does; one that is spread over devices stays there."""
         spread = len(getattr(self.model, "hf_device_map", None) or ()) > 1
-        elsewhere = {p.device for p in self.model.parameters()} - {torch.device(device)}
-        return self if spread or not elsewhere else super().to(device)
+        return self if spread else super().to(*where, **named)
 
     @property
     def head(self) -> nn.Linear | None:

@@ -161,7 +161,9 @@ class DistillationTrainer:
         options = self.accelerator_options
         self.accelerator = make_accelerator(config.device, config.mixed_precision, options)
         accelerator = self.accelerator
-        if config.on_policy and accelerator.distributed_type == DistributedType.FSDP:
+        sharded = any(isinstance(part, FSDPModule) for part in self.student.modules())
+        sharded = sharded or accelerator.distributed_type == DistributedType.FSDP
+        if config.on_policy and sharded:
             raise ValueError("on_policy does not work under FSDP: the student is in pieces there")
         set_seed(config.seed)
         if hasattr(self.teacher, "to"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.experiments import laptop, own_words, teacher_file, weak_teacher
-from kdlab import Bench, Recipe, Sweep, SweepResults
+from kdlab import Ingredients, Recipe, Sweep, SweepResults
 
 RESULTS = Path(__file__).parents[2] / "book/labs/results"
 SMALL = {"vocab_size": 512, "batch_size": 8, "eval_every": None, "eval_blocks": 48}
@@ -78,10 +78,10 @@ def test_reverse_kl_teaches_a_beginner_little(tmp_path, monkeypatch):
 
 def geometric_mean_lm_loss(recipe: dict) -> float:
     """Of the best student by reverse KL among those that answer every context alike."""
-    bench = Bench.of(Recipe(**recipe))
-    blocks = bench.validation.spread(SMALL["eval_blocks"]).blocks
+    ingredients = Ingredients.of(Recipe(**recipe))
+    blocks = ingredients.validation.spread(SMALL["eval_blocks"]).blocks
     with torch.no_grad():
-        log_p = bench.teacher(blocks[:, :-1]).log_softmax(-1)
+        log_p = ingredients.teacher(blocks[:, :-1]).log_softmax(-1)
     log_q = log_p.mean((0, 1)).log_softmax(-1)
     return -log_q[blocks[:, 1:]].mean().item()
 

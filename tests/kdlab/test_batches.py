@@ -92,6 +92,12 @@ def test_padding_on_either_side_says_what_none_does(name):
         assert found.positions == plain.positions
 
 
+def test_a_wrapper_s_model_counts_its_positions_too():
+    expected = losses(rows(), tiny("GPT2"), tiny("GPT2", 1))
+    found = losses(padded("left"), Passes(tiny("GPT2")), Passes(tiny("GPT2", 1)))
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
 class Takes(nn.Module):
     """Says what it was called with."""
 
@@ -293,6 +299,7 @@ def that_looks_ahead(kind):
     ("made", "message"),
     [
         (with_an_encoder, "BartForConditionalGeneration has an encoder"),
+        (lambda: Passes(with_an_encoder()), "BartForConditionalGeneration has an encoder"),
         (lambda: that_looks_ahead("BertForMaskedLM"), "BertForMaskedLM sees what comes after"),
         (lambda: that_looks_ahead("BertLMHeadModel"), "BertLMHeadModel sees what comes after"),
     ],
