@@ -111,7 +111,7 @@ def call(name: str, *arguments: object) -> int:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    """Mounts; see mount(2)."""
+    """Calls the system's mount."""
     texts = [text.encode() if text else None for text in (source, target, kind)]
     try:
         call("mount", *texts, ctypes.c_ulong(flags), data.encode() or None)
