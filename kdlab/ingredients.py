@@ -152,6 +152,7 @@ def trained_teacher(
         ValueError: the preset is unknown.
 
     >>> corpus = Corpus("owls", tuple(f"{i} owls " * 40 for i in range(80)))
+    >>> from kdlab import count_parameters
     >>> count_parameters(trained_teacher(corpus, steps=1, device="cpu"))
     1071872
     """
