@@ -38,7 +38,7 @@ __all__ = ["Ingredients", "trained_teacher"]
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What a recipe names, made or loaded: a teacher, and text in its tokens.
+    r"""What a recipe names, made or loaded: a teacher, and text in its tokens.
 
     Runs of one setting can share it: ``distill(..., ingredients=ingredients)``.
 
@@ -46,7 +46,7 @@ class Ingredients:
     >>> from pathlib import Path
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
     >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
-    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> _ = text.write_text("\n\n".join(tale.format(i) * 20 for i in range(60)))
     >>> ingredients = Ingredients.of(Recipe(corpus=str(text), teacher_steps=2), device="cpu")
     >>> ingredients.train[0]["input_ids"].shape, ingredients.student("layers:2").config.n_layer
     (torch.Size([128]), 2)
