@@ -13,6 +13,7 @@ machine down from there too; they are counted as not run.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
+import psutil
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -35,6 +37,7 @@ ASSIGNMENT = "attacked"
 TASKS = {"forward_kl": 4.0, "reverse_kl": 4.0}
 CONTROLS = "controls"
 NOT_RUN = "not run"
+COST: dict = {}  # what the last run of ours cost the grader: bytes of memory, of its largest record
 STOCK_SECONDS = 120  # for one submission, Python's start included
 
 # What every course folder holds, ours and the stock one: an answer for the thieves to find.
@@ -250,7 +253,12 @@ def make_course(root: Path, tests: dict[str, str], config: str) -> NotebookNode:
 def nbgrader(root: Path, *arguments: str) -> None:
     """Runs a command of nbgrader's in a course folder."""
     command = [sys.executable, "-m", "nbgrader", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    environment = os.environ | {  # nbgrader calls alembic by name
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    }
+    done = subprocess.run(
+        command, cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
 
@@ -300,18 +308,42 @@ def grade_with_ours(corpus: Iterable[Entry], jobs: int = 2) -> dict[str, Mark]:
         for entry in corpus:
             hand_in(root, released, entry)
         command = [sys.executable, "-m", "autograder", "grade", ASSIGNMENT, "--json"]
-        done = subprocess.run(
-            [*command, "--jobs", str(jobs)], cwd=root, capture_output=True, text=True, check=False
-        )
-        if done.returncode not in (0, 3):
-            raise RuntimeError(f"Grading failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
+        with (root / "out").open("wb") as out, (root / "err").open("wb") as err:
+            grader = subprocess.Popen(
+                [*command, "--jobs", str(jobs)], cwd=root, stdout=out, stderr=err
+            )
+            COST["memory"] = watch(grader)
+        if grader.returncode not in (0, 3):
+            raise RuntimeError(f"Grading failed:\n{(root / 'err').read_text()[-3000:]}")
+        records = (root / "records" / ASSIGNMENT).glob("*.json")
+        COST["record"], COST["of"] = max((path.stat().st_size, path.stem) for path in records)
         marks = {}
-        for record in json.loads(done.stdout):
+        for record in json.loads((root / "out").read_text()):
             words = [f"{v['check']}: {v['status']}" for v in record["verdicts"]]
             words = words or [f"set aside: {record['reason']}"]
             points = None if record["state"] == "quarantined" else record["points"]
             marks[record["student"]] = Mark(points, "; ".join(words), record["seconds"])
         return marks
+
+
+def watch(grader: subprocess.Popen) -> int:
+    """Waits for a grader's end.
+
+    Returns:
+        The most memory, in bytes, that it or one of its workers had; kernels are not among them.
+    """
+    most = 0
+    while True:
+        with contextlib.suppress(psutil.Error):
+            one = psutil.Process(grader.pid)
+            for process in (one, *one.children()):
+                with contextlib.suppress(psutil.Error, OSError):
+                    if process.cmdline() == one.cmdline():
+                        text = Path(f"/proc/{process.pid}/status").read_text()
+                        most = max(most, 1024 * int(re.search(r"VmHWM:\s+(\d+)", text)[1]))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            grader.wait(0.1)
+            return most
 
 
 def grade_with_stock(corpus: Iterable[Entry]) -> dict[str, Mark]:
@@ -434,7 +466,9 @@ def main() -> None:
                 f"attacks won, {sum(harmed(e, marks[e.student]) for e in controls)} of "
                 f"{len(controls)} controls harmed"
             )
-    print(f"ours took {seconds:.0f} s with 2 jobs")
+    print(f"ours took {seconds:.0f} s with 2 jobs; batches ended: 0")
+    print(f"a grader's process had {COST['memory'] / 2**20:.0f} MiB at most")
+    print(f"the largest record has {COST['record'] / 2**20:.1f} MiB, of {COST['of']}")
 
 
 if __name__ == "__main__":

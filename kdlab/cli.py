@@ -226,7 +226,7 @@ def cache_teacher(
     if as_json:
         typer.echo(json.dumps({**stored.header, "bytes": size}, indent=2))
         return
-    positions = stored.header["items"] * stored.header["positions"]
+    positions = stored.header["positions"]
     typer.echo(
         f"{positions:,} positions, {stored.bytes_per_position} bytes each, {size / 1e6:.1f} MB "
         f"in {out}. Train from it with: kdlab distill --teacher-file {out}"

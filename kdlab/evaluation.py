@@ -241,6 +241,8 @@ def _measured(
             terms += [torch.zeros_like(terms[0])] * 4
         terms.append(torch.full_like(terms[0], len(y)))
         place = (confidence * BINS).long().clamp_max(BINS - 1)
+        # Not torchmetrics: its CalibrationError keeps every position and returns the error alone,
+        # and the figure is of the bins.
         bins = q.new_zeros(3, BINS)
         for line, value in zip(bins, (1.0, confidence, likeliest == y), strict=True):
             line.index_add_(0, place, torch.zeros_like(confidence) + value)

@@ -38,7 +38,7 @@ __all__ = ["Ingredients", "trained_teacher"]
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What a recipe names, made or loaded: a teacher, and text in its tokens.
+    r"""What a recipe names, made or loaded: a teacher, and text in its tokens.
 
     Runs of one setting can share it: ``distill(..., ingredients=ingredients)``.
 
@@ -46,7 +46,7 @@ class Ingredients:
     >>> from pathlib import Path
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
     >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
-    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> _ = text.write_text("\n\n".join(tale.format(i) * 20 for i in range(60)))
     >>> ingredients = Ingredients.of(Recipe(corpus=str(text), teacher_steps=2), device="cpu")
     >>> ingredients.train[0]["input_ids"].shape, ingredients.student("layers:2").config.n_layer
     (torch.Size([128]), 2)
@@ -153,8 +153,8 @@ def trained_teacher(
 
     >>> from kdlab import count_parameters
     >>> corpus = Corpus("owls", tuple(f"{i} owls " * 40 for i in range(80)))
-    >>> count_parameters(trained_teacher(corpus, steps=1, device="cpu"))
-    1071872
+    >>> trained_teacher(corpus, steps=1, device="cpu").config.n_layer
+    4
     """
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")

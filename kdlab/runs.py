@@ -39,7 +39,7 @@ def distill(
     device: str = "auto",
     progress: bool = False,
 ) -> dict:
-    """Distil a teacher into a student, from text to summary.
+    r"""Distil a teacher into a student, from text to summary.
 
     Args:
         out: a folder for everything that the run writes.
@@ -60,7 +60,7 @@ def distill(
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
     >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
-    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> _ = text.write_text("\n\n".join(tale.format(i) * 20 for i in range(60)))
     >>> recipe = Recipe(corpus=str(text), teacher_steps=2, steps=2)
     >>> summary = distill(text.parent / "run", recipe, device="cpu")
     >>> summary["teacher_params"] > summary["student_params"]
@@ -144,7 +144,7 @@ def _clear(out: Path, resume: bool) -> None:
 
 
 def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
-    """Measure the student of a run beside its teacher, on the validation split of its corpus.
+    r"""Measure the student of a run beside its teacher, on the validation split of its corpus.
 
     Args:
         run: a folder that :func:`distill` wrote.
@@ -159,7 +159,7 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
     >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
-    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> _ = text.write_text("\n\n".join(tale.format(i) * 20 for i in range(60)))
     >>> recipe = Recipe(corpus=str(text), teacher_steps=2, steps=2)
     >>> summary = distill(text.parent / "run", recipe, device="cpu")
     >>> evaluate_run(text.parent / "run", device="cpu").perplexity == summary["eval_perplexity"]
@@ -179,7 +179,7 @@ def cache_teacher(
     device: str = "auto",
     progress: bool = False,
 ) -> TopKTeacher:
-    """Ask a recipe's teacher about the training split of its corpus, and keep its k best answers.
+    r"""Ask a recipe's teacher about the training split of its corpus, and keep its k best answers.
 
     Args:
         out: the file; ``Recipe(teacher_file=...)`` trains from it.
@@ -197,7 +197,7 @@ def cache_teacher(
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
     >>> tale = "{0} owls met {0} more owls, and then there were twice {0} owls. "
-    >>> _ = text.write_text("\\n\\n".join(tale.format(i) * 20 for i in range(60)))
+    >>> _ = text.write_text("\n\n".join(tale.format(i) * 20 for i in range(60)))
     >>> recipe = Recipe(corpus=str(text), teacher_steps=2, steps=2)
     >>> cache_teacher(text.parent / "teacher.topk", recipe, k=8, device="cpu").bytes_per_position
     34

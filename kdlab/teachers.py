@@ -76,8 +76,10 @@ class Teacher(Protocol):
     """
 
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor | TopK:
-        """What it predicts after all but the last token of each row: ``[B, T − 1, V]`` logits, or
-        the likeliest tokens. No gradient is taken of it.
+        """What it predicts after all but the last token of each row, without a gradient.
+
+        Returns:
+            ``[B, T − 1, V]`` logits, or the likeliest tokens.
         """
 
 

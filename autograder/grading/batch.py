@@ -7,10 +7,12 @@ Workers come from any executor of `concurrent.futures`.
 
 from __future__ import annotations
 
+import ast
 import atexit
 import ctypes
 import fcntl
 import hashlib
+import importlib
 import logging
 import multiprocessing
 import os
@@ -174,6 +176,16 @@ def sandboxed(config: Config) -> bool:
     return bool(bubblewrap())
 
 
+def share_imports(checks: Path) -> None:
+    """Imports what an assignment's checks import, so that forked workers need not, each anew."""
+    for node in ast.parse(checks.read_text(encoding="utf-8")).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        for name in names:
+            with suppress(ImportError):  # whoever loads the checks says what is missing
+                importlib.import_module(name)
+
+
 def process_pool(jobs: int) -> Executor:
     """Worker processes on this machine, forked from this one, which has loaded all they need.
 
@@ -241,6 +253,7 @@ class Batch:
             if any(issubclass(step, Judge) for step in self.steps):
                 checks = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
                 self.withheld = tuple(withheld_modules(checks))
+                share_imports(checks)
                 if sandboxed(self.config):
                     refuse_exposed(self.course.places())
                     pool = WarmPool.from_config(self.config, self.withheld, within=self.scratch)

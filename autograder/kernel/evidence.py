@@ -87,11 +87,7 @@ def encode(value: Any) -> Any:
         name = str(value.dtype).removeprefix("torch.")
         if name not in NUMPY_DTYPES:
             raise Unsupported(f"a tensor of dtype {name}")
-        tensor = value.detach().to_dense() if value.layout != torch.strided else value.detach()
-        tensor = tensor.cpu().contiguous()
-        if name == "bfloat16":
-            tensor = tensor.view(torch.int16)
-        return _array(name, value.shape, tensor.numpy())
+        return _array(name, value.shape, _values(torch, value.detach()))
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.kind in "UO" and value.ndim:
             return encode(value.tolist())
@@ -103,6 +99,16 @@ def encode(value: Any) -> Any:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {key: encode(item) for key, item in value.items()}}
     raise Unsupported(type(value).__name__)
+
+
+def _values(torch: Any, tensor: Any) -> np.ndarray:
+    """A tensor's values, whatever it has put off: a sign, a layout, a copy, a device."""
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    plain = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
+    plain.copy_(tensor)
+    plain = plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain
+    return plain.numpy()
 
 
 def _array(name: str, shape: Any, values: np.ndarray) -> dict:

@@ -16,7 +16,13 @@ from pathlib import Path
 from traitlets.config import Config
 
 from autograder.sandbox.options import Sandbox, SandboxLimits, bubblewrap
-from autograder.sandbox.walls import PYTHON, bubblewrap_command, stage, user_namespace
+from autograder.sandbox.walls import (
+    PYTHON,
+    bubblewrap_command,
+    stage,
+    user_namespace,
+    write_accounts,
+)
 from autograder.sandbox.warm import SCRATCH
 
 POOL = "AUTOGRADER_WARM_POOL"  # environment variable: the folder of the open pool
@@ -105,6 +111,7 @@ class WarmPool:
             kernels, code = self.directory / "kernels", self.directory / "code"
             kernels.mkdir()
             masked = stage(code, self.packages, self.withheld)
+            write_accounts(self.directory)
             for path in (kernels, code, *code.rglob("*")):  # whatever the umask is
                 path.chmod(0o755)
             self._describe()

@@ -11,12 +11,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autograder.sandbox.warm import KERNEL, KERNELS, SCRATCH
+from autograder.sandbox.warm import KERNEL, KERNELS, PROCESSES, SCRATCH
 
 CODE = "/run/code"  # inside: what of our packages a notebook may import
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
 PYTHON = (sys.base_prefix, sys.prefix, sys.base_exec_prefix, sys.exec_prefix)
-DETAILS = ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+DETAILS = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+ACCOUNTS = {  # files of /etc
+    "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000:Student:{SCRATCH}:/bin/sh\n",
+    "group": "root:x:0:\nstudent:x:1000:\n",
+}
 NOBODY = 65534  # the user that notebooks run as when the grader is root
 
 
@@ -66,6 +70,13 @@ def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> lis
         for parent in path.relative_to(target).parents[:-1]:
             (target / parent / "__init__.py").write_text("")
     return places
+
+
+def write_accounts(folder: Path) -> None:
+    """Writes who there is inside, for code that asks for its user's name."""
+    for name, text in ACCOUNTS.items():
+        (folder / name).write_text(text, encoding="ascii")
+        (folder / name).chmod(0o644)  # whatever the umask is
 
 
 class CourseExposed(RuntimeError):
@@ -122,13 +133,15 @@ def bubblewrap_command(
     command += ["--unshare-uts", "--unshare-cgroup-try", "--clearenv"]
     if namespace:
         command += ["--userns", str(*namespace), "--cap-add", "CAP_SETUID"]
-        command += ["--cap-add", "CAP_SETGID"]
+        command += ["--cap-add", "CAP_SETGID", "--cap-add", "CAP_SYS_ADMIN"]
     else:
         command += ["--unshare-user"]
     command += ["--tmpfs", SCRATCH]  # first, because Python may be in it
     folders = sorted({*SYSTEM, *PYTHON} - {"/usr"})
     # Parents that bubblewrap makes by itself may be for root alone.
-    for parent in sorted({str(p) for folder in (*folders, KERNEL) for p in Path(folder).parents}):
+    for parent in sorted(
+        {str(p) for folder in (*folders, KERNEL, "/etc/x") for p in Path(folder).parents}
+    ):
         if parent not in ("/", *folders) and not os.path.islink(parent):
             command += ["--perms", "0755", "--dir", parent]
     for folder in folders:
@@ -144,8 +157,10 @@ def bubblewrap_command(
                 command += ["--tmpfs", str(place), "--remount-ro", str(place)]
             else:
                 command += ["--ro-bind", "/dev/null", str(place)]
+    for name in ACCOUNTS:
+        command += ["--ro-bind", str(code.parent / name), f"/etc/{name}"]
     command += ["--ro-bind", str(code), CODE, "--bind", str(kernels), KERNELS]
-    command += ["--perms", "0755", "--dir", KERNEL]
+    command += ["--perms", "0755", "--dir", KERNEL, "--dir", PROCESSES]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
     command += ["--remount-ro", "/", "--chdir", "/"]
     environment = {
@@ -161,6 +176,7 @@ def bubblewrap_command(
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
+        "TORCHDYNAMO_DISABLE": "1",  # torch.compile needs a compiler and room; here it runs as is
     }
     for name, value in environment.items():
         command += ["--setenv", name, value]

@@ -29,12 +29,18 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 KERNELS = "/run/kernels"  # the folders of all kernels; hidden from each
 KERNEL = "/run/kernel"  # this kernel's own: connection.json, its sockets, work/
+PROCESSES = "/run/processes"  # a /proc that nothing covers; without it, a kernel gets none
 SCRATCH = "/tmp"
 WATCH_SECONDS = 0.1  # between two looks at a kernel's memory
+SHOWN = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "version", "vmstat")  # of /proc
+PIPE = 64 * 1024  # bytes that a pipe may hold
+SOCKET = 2 * 212_992  # bytes that a socket may hold; the system doubles what is asked for
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -89,6 +95,7 @@ DENIED = {
     "delete_module": (176, 106),
     "personality": (135, 92),
     "syslog": (103, 116),
+    "sched_setaffinity": (203, 122),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
@@ -111,7 +118,7 @@ def call(name: str, *arguments: object) -> int:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    """Mounts; see mount(2)."""
+    """Calls the system's mount."""
     texts = [text.encode() if text else None for text in (source, target, kind)]
     try:
         call("mount", *texts, ctypes.c_ulong(flags), data.encode() or None)
@@ -133,17 +140,36 @@ def main() -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # so that collections in the children do not touch, and copy, these pages
+    with suppress(OSError):
+        mount("proc", PROCESSES, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    processors = sorted(os.sched_getaffinity(0))
+    busy: dict[int, int] = {}  # the guards there are, and the processor of each
     while True:
         connection, _ = listener.accept()
-        if os.fork() == 0:
+        busy = {pid: processor for pid, processor in busy.items() if is_running(pid)}
+        processor = min(processors, key=list(busy.values()).count)
+        pid = os.fork()
+        busy[pid] = processor
+        if pid == 0:
             listener.close()
+            # However many processes and sessions it makes, a notebook has one processor.
+            os.sched_setaffinity(0, {processor})
             try:
                 guard(connection, options)
             except BaseException as error:
                 connection.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
             os._exit(0)
         connection.close()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is still there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def guard(connection: socket.socket, options: dict) -> None:
@@ -167,6 +193,7 @@ def guard(connection: socket.socket, options: dict) -> None:
     message = os.read(ready, 4096).decode()
     if message != "ready":
         raise RuntimeError(message or "the kernel ended before it was ready")
+    show_process(pid, processes)
     # The sockets are there; from now on the folder, which is on the grader's disk, stays as it is.
     flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV
     mount("none", KERNEL, None, flags)
@@ -222,22 +249,39 @@ def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
         except OSError:  # it ended meanwhile
             return ""
 
-    sizes, waiting = {}, [pid]
+    def names(path: str) -> list[str]:
+        try:
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY, dir_fd=processes)
+        except OSError:
+            return []
+        found = os.listdir(folder)
+        os.close(folder)
+        return found
+
+    def held(members: Iterable[int]) -> int:
+        """Bytes that pipes and sockets may hold; processes share many of them."""
+        kinds = {}
+        for member in members:
+            for name in names(f"{member}/fd"):
+                try:
+                    target = os.readlink(f"{member}/fd/{name}", dir_fd=processes)
+                except OSError:
+                    continue
+                if target.startswith(("socket:", "pipe:")):
+                    kinds[target] = SOCKET if target.startswith("socket:") else PIPE
+        return sum(kinds.values())
+
+    sizes, waiting, descriptors = {}, [pid], 0
     while waiting:
         member = waiting.pop()
         sizes[member] = int((read(f"{member}/statm").split() or "00")[1])
-        try:
-            tasks = os.open(f"{member}/task", os.O_RDONLY | os.O_DIRECTORY, dir_fd=processes)
-        except OSError:
-            continue
-        names = os.listdir(tasks)
-        os.close(tasks)
-        for task in names:
+        descriptors += len(names(f"{member}/fd"))
+        for task in names(f"{member}/task"):
             waiting += map(int, read(f"{member}/task/{task}/children").split())
-    if sum(sizes.values()) * resource.getpagesize() <= memory:
+    if sum(sizes.values()) * resource.getpagesize() + descriptors * SOCKET <= memory:
         return False
-    # Shared pages were counted for each. Dividing them takes the system a while, so one by one.
-    left = memory
+    # What several share was counted for each. To divide it takes a while, so one by one.
+    left = memory - held(sizes)
     for member in sorted(sizes, key=sizes.get, reverse=True):
         if any(select.select(urgent, [], [], 0)):
             return False
@@ -281,15 +325,46 @@ def make_world(name: str, options: dict) -> None:
         os.makedirs(folder)
         mount(f"/proc/self/fd/{descriptor}", folder, None, MS_BIND)
         os.close(descriptor)
-    for hidden in (KERNELS, "/proc"):
-        mount("tmpfs", hidden, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
+    mount("tmpfs", KERNELS, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
+    mount("tmpfs", PROCESSES, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
+    hide_processes(safe | MS_NOEXEC)
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
+
+
+def hide_processes(safe: int) -> None:
+    """Puts a /proc in the place of the one there is: what it says of the machine, and no process.
+
+    A /proc of its own cannot be mounted everywhere, and would show more than notebooks need.
+    """
+    whole = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
+    mount("tmpfs", "/proc", "tmpfs", safe, "size=64k,nr_inodes=64,mode=0755")
+    os.fchdir(whole)
+    for name in SHOWN:
+        try:
+            Path("/proc", name).touch()
+            mount(name, f"/proc/{name}", None, MS_BIND)
+        except OSError:  # not every system has them all
+            continue
+    Path("/proc/1").mkdir()
+    os.chdir("/")
+    os.close(whole)
+    mount("none", "/proc", None, MS_BIND | MS_REMOUNT | MS_RDONLY | safe)
+
+
+def show_process(pid: int, processes: int) -> None:
+    """Shows a kernel, which is process 1 to itself, what /proc says of it: its memory, for one."""
+    os.fchdir(processes)
+    with suppress(OSError):  # then a notebook does without
+        mount(str(pid), "/proc/1", None, MS_BIND)
+    os.chdir("/")
 
 
 def become_kernel(limits: dict, say_ready: int, go: int) -> None:
     """Gives up every right, starts ipykernel, and hands over once the guard has shut the folder."""
     try:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+        with suppress(OSError):  # then it does with what the guard shows
+            mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
         os.setsid()  # many processes of one session get no more processor time than one
         nowhere = os.open("/dev/null", os.O_RDWR)
         for descriptor in range(3):

@@ -4,6 +4,9 @@ MyST-NB executes a page as a notebook whose text is still MyST. Here that text b
 notebook shows: directives and roles turn into plain Markdown, diagrams into words, widgets into
 cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says
 how to run it.
+
+jupytext turns such a page into a notebook too, but leaves directives and roles as they stand in the
+text, and they are what is translated here.
 """
 
 import html

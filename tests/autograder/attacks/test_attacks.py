@@ -2,7 +2,9 @@
 
 import pytest
 
-from benchmarks.attacks import CONTROLS, Mark, entries, grade_with_ours, harmed, won
+from benchmarks.attacks import CONTROLS, COST, Mark, entries, grade_with_ours, harmed, won
+
+MiB = 2**20
 
 CLASSES = {"forging", "reading", "leaving", "exhausting", "tampering", "shortcuts", CONTROLS}
 CORPUS = entries()
@@ -36,6 +38,11 @@ def test_honest_parts_of_attacks_keep_their_points(marks: dict[str, Mark]) -> No
         assert marks[entry.student].points == sum(entry.deserves.values()), entry.student
 
 
+def test_no_submission_costs_the_grader_more_than_it_may(marks: dict[str, Mark]) -> None:
+    assert COST["memory"] < 700 * MiB, COST
+    assert COST["record"] < 24 * MiB, COST
+
+
 def test_ends_are_told_apart(marks: dict[str, Mark]) -> None:
     expected = {
         "leaving-os_exit": "died",
@@ -44,6 +51,10 @@ def test_ends_are_told_apart(marks: dict[str, Mark]) -> None:
         "exhausting-memory_of_torch": "out of memory",
         "exhausting-stubborn_loop": "timed out",
         "exhausting-deaf_loop": "timed out",
+        "exhausting-many_frames": "refused",
+        "exhausting-buffers_of_sockets": "out of memory",
+        "exhausting-large_evidence": "refused",
+        "exhausting-refused_evidence": "refused",
         "forging-evidence_malformed": "refused",
         "forging-evidence_replayed": "refused",
     }

@@ -4,16 +4,18 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from autograder.grading import cli
+from autograder.grading import batch, cli
+from autograder.grading.batch import scratch_folder
 from autograder.grading.cli import app
 from autograder.grading.intake import shown
-from autograder.sandbox import options
+from autograder.sandbox import options, walls
 
 ASSIGNMENT = "set"
 
@@ -183,6 +185,27 @@ def test_doctor_says_before_what_grade_does_in_every_case(invoke: Callable, cour
         if item["state"] == "recorded"
     )
     assert "caf" in invoke("grade", ASSIGNMENT).output
+
+
+def test_what_a_killed_batch_left_is_removed_by_the_next(invoke: Callable) -> None:
+    with scratch_folder() as alive:
+        dead = Path(tempfile.mkdtemp(prefix=alive.name[:-8], dir=alive.parent))
+        (dead / "lock").touch()
+        (dead / "autograder-worker").mkdir()
+        invoke("grade", ASSIGNMENT)
+        assert not dead.exists()
+        assert alive.exists()
+    assert not alive.exists()
+
+
+def test_a_course_inside_its_environment_is_refused(
+    invoke: Callable, monkeypatch: pytest.MonkeyPatch, course: Path
+) -> None:
+    monkeypatch.setattr(batch, "sandboxed", lambda config: True)
+    monkeypatch.setattr(walls, "PYTHON", (str(course),))
+    result = invoke("grade", ASSIGNMENT)
+    assert result.exit_code == 2
+    assert "Make the virtual environment a folder of its own" in " ".join(result.output.split())
 
 
 def test_a_record_that_cannot_be_read_is_made_anew(invoke: Callable, course: Path) -> None:

@@ -18,7 +18,7 @@ from autograder.sandbox import options
 from autograder.sandbox.kernels import SandboxKernelManager, copy_work
 from autograder.sandbox.options import SandboxMissing, bubblewrap, withheld_modules
 from autograder.sandbox.pool import POOL, WarmPool, open_pool
-from autograder.sandbox.walls import stage
+from autograder.sandbox.walls import CourseExposed, refuse_exposed, stage
 
 LIMITS = Config()
 LIMITS.Sandbox.memory_mb = 600
@@ -53,23 +53,23 @@ class Kernel:
     def do(self, work):
         return self.loop.run_until_complete(work)
 
-    def run(self, code: str, timeout: float = 30) -> str:
-        texts = []
+    def run(self, code: str, timeout: float = 300) -> str:
+        return self.do(asyncio.wait_for(self._run(textwrap.dedent(code)), timeout))
 
-        def keep(message: dict) -> None:
+    async def _run(self, code: str) -> str:
+        texts, asked = [], self.client.execute(code, allow_stdin=False)
+        while True:
+            message = await self.client.iopub_channel.get_msg()
             content = message["content"]
+            if message["parent_header"]["msg_id"] != asked:
+                continue
+            if content.get("execution_state") == "idle":
+                return "".join(texts).strip()
             texts.append(content.get("text", ""))
             if "traceback" in content:
                 texts.append(f"{content['ename']}: {content['evalue']}")
 
-        self.do(
-            self.client.execute_interactive(
-                textwrap.dedent(code), output_hook=keep, timeout=timeout, allow_stdin=False
-            )
-        )
-        return "".join(texts).strip()
-
-    def cause(self, code: str, timeout: float = 60) -> tuple[int, str | None]:
+    def cause(self, code: str, timeout: float = 300) -> tuple[int, str | None]:
         """How the kernel ends under some code."""
         self.client.execute(textwrap.dedent(code))
         return self.do(asyncio.wait_for(self.manager.provisioner.wait(), timeout)), (
@@ -115,7 +115,7 @@ for path in ("/", "/etc", "/usr", "/dev", "/run", "/run/code", "/run/kernel", "/
     except OSError:
         pass
 print("interfaces", [name for _, name in socket.if_nameindex()])
-print("processes", os.listdir("/proc"), os.getpid(), os.getppid())
+print("processes", [n for n in os.listdir("/proc") if n.isdigit()], os.getpid(), os.getppid())
 for name in ("1.1.1.1", "127.0.0.1"):
     try:
         socket.create_connection((name, 53), timeout=1)
@@ -140,7 +140,7 @@ def test_nothing_but_python_can_be_reached(
     code = REACH.format(here=str(tmp_path.parent), allowed=allowed, prefix=sys.prefix)
     assert kernel.run(code).splitlines() == [
         "interfaces ['lo']",
-        "processes [] 1 0",
+        "processes ['1'] 1 0",
         "others []",
         "user 1000 1000 [1000]" if os.getuid() else "user 1000 1000 []",
         "environment ['HOME']",
@@ -467,3 +467,71 @@ def test_a_pool_on_other_terms_is_not_used(tmp_path: Path, monkeypatch: pytest.M
     assert open_pool(pool.limits, ["kdlab.fused"], []) == tmp_path
     assert open_pool(pool.limits, [], []) is None
     assert json.loads((tmp_path / "terms.json").read_text())["withheld"] == ["kdlab.fused"]
+
+
+@needs_bubblewrap
+def test_honest_code_finds_its_machine(kernel: Kernel) -> None:
+    code = """
+    import getpass, os, pwd, psutil, subprocess
+    print(pwd.getpwuid(os.getuid()).pw_name, getpass.getuser())
+    print(psutil.virtual_memory().total > 0, psutil.pids()[0], psutil.cpu_count() > 0)
+    print(subprocess.run(["true"], start_new_session=True).returncode)
+    """
+    assert kernel.run(code).splitlines() == ["student student", "True 1 True", "0"]
+
+
+@needs_bubblewrap
+def test_code_that_is_to_be_compiled_runs_as_it_is(kernel: Kernel) -> None:
+    code = """
+    import torch
+    @torch.compile
+    def double(x):
+        return 2 * x
+    print(double(torch.ones(2)).tolist())
+    """
+    assert kernel.run(code) == "[2.0, 2.0]"
+
+
+@needs_bubblewrap
+def test_a_notebook_has_one_processor_whatever_it_starts(kernel: Kernel) -> None:
+    code = """
+    import os
+    print(len(os.sched_getaffinity(0)))
+    if os.fork() == 0:
+        os.setsid()
+        try:
+            os.sched_setaffinity(0, range(os.cpu_count()))
+        except PermissionError:
+            pass
+        os._exit(len(os.sched_getaffinity(0)))
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+    """
+    assert kernel.run(code).split() == ["1", "1"]
+
+
+@needs_bubblewrap
+def test_memory_in_sockets_is_counted(kernel: Kernel) -> None:
+    code = """
+    import os, socket, time
+    for _ in range(36):
+        if os.fork() == 0:
+            kept = []
+            try:
+                while True:
+                    kept += socket.socketpair()
+            except OSError:
+                time.sleep(1000)
+    time.sleep(1000)
+    """
+    assert kernel.cause(code) == (-9, "memory")
+
+
+def test_a_course_among_what_notebooks_see_is_refused(tmp_path: Path) -> None:
+    refuse_exposed([tmp_path])
+    for place in (Path(sys.prefix), Path(sys.prefix) / "course", Path("/usr/lib/course")):
+        with pytest.raises(CourseExposed, match="a folder of its own"):
+            refuse_exposed([tmp_path, place])
+    link = tmp_path / "link"
+    link.symlink_to(sys.prefix)
+    with pytest.raises(CourseExposed):
+        refuse_exposed([link / "gradebook.db"])
