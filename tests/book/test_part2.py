@@ -47,6 +47,16 @@ def test_with_all_the_text_the_seeds_cannot_tell(two):
         assert less.includes_zero
 
 
+def test_twice_the_steps_do_not_settle_it(two):
+    arms = [f"all text, longer: {name}" for name in ("labels", "λ = 1")]
+    assert two.difference(*arms, "lm_loss").includes_zero
+    labels, both = (two.values(arm, "lm_loss") for arm in arms)
+    assert sum(a < b for a, b in zip(labels, both, strict=True)) == 4
+    weak = SweepResults.read(RESULTS / "weak_teacher.json")
+    for arm in ("λ = 1", "λ = 4", "linear", "plateau"):
+        assert below(weak, "labels", f"weaker: {arm}")
+
+
 def test_as_the_text_grows_the_best_lambda_falls(two):
     """2.3 says so too: 4 or more, then 1 or less."""
     few = min(SOURCES, key=lambda s: two.mean(f"60 blocks: {s}", "lm_loss").mean)
