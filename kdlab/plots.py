@@ -155,7 +155,7 @@ def mean_curves(
     label = MEASURES.get(column, column)
     if beside is not None:
         axes.axhline(0.0, color="#777777", linewidth=1)
-        label += f", less that of {beside}"
+        label += f", minus that of {beside}"
     axes.set(xlabel="optimiser step", ylabel=label, title=title)
     axes.legend(frameon=False)
     return _open(axes)
@@ -188,7 +188,7 @@ def measurements(
     ...         for a, x in {"labels": 5.0, "both": 4.5}.items()]
     >>> results = SweepResults("owls", runs=runs)
     >>> measurements(results, {"both": "λ = 1"}, beside="labels").axes[0].get_xlabel()
-    'LM loss, nats per token, less that of labels'
+    'LM loss, nats per token, minus that of labels'
     """
     _, axes = plt.subplots(figsize=(7, 0.8 + 0.34 * len(arms)), layout="constrained")
     for row, arm in enumerate(arms):
@@ -200,7 +200,7 @@ def measurements(
     label = MEASURES.get(measure, measure.replace("_", " "))
     if beside is not None:
         axes.axvline(0.0, color="#777777", linewidth=1)
-        label += f", less that of {beside}"
+        label += f", minus that of {beside}"
     axes.set(xlabel=label, title=title, ylim=(len(arms) - 0.5, -0.5))
     axes.set_yticks(range(len(arms)), list(arms.values()))
     return _open(axes)

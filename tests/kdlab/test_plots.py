@@ -105,7 +105,7 @@ def test_mean_curves_show_the_mean_over_the_seeds(sweep):
     assert len(axes.collections) == 2  # the intervals
     (axes,) = plots.mean_curves(sweep, {"both": "λ = 1"}, beside="labels").axes
     assert lines(axes)["λ = 1"] == [0.0, -1.0]
-    assert axes.get_ylabel().endswith("less that of labels")
+    assert axes.get_ylabel().endswith("minus that of labels")
 
 
 def test_measurements_show_means_or_paired_differences(sweep):
@@ -115,4 +115,4 @@ def test_measurements_show_means_or_paired_differences(sweep):
     assert [bar.lines[0].get_xdata()[0] for bar in axes.containers] == [5.0, 6.0]
     (axes,) = plots.measurements(sweep, {"both": "λ = 1"}, beside="labels").axes
     assert [bar.lines[0].get_xdata()[0] for bar in axes.containers] == [-1.0]
-    assert axes.get_xlabel().endswith("less that of labels")
+    assert axes.get_xlabel().endswith("minus that of labels")
