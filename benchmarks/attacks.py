@@ -340,7 +340,8 @@ def watch(grader: subprocess.Popen) -> int:
                 with contextlib.suppress(psutil.Error, OSError):
                     if process.cmdline() == one.cmdline():
                         text = Path(f"/proc/{process.pid}/status").read_text()
-                        most = max(most, 1024 * int(re.search(r"VmHWM:\s+(\d+)", text)[1]))
+                        found = re.search(r"VmHWM:\s+(\d+)", text)  # of one that ended, none
+                        most = max(most, 1024 * int(found[1]) if found else 0)
         with contextlib.suppress(subprocess.TimeoutExpired):
             grader.wait(0.1)
             return most

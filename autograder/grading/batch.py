@@ -337,21 +337,26 @@ class Batch:
             self._quarantine(student, error.digest, error.repairs, words(error))
             return None
         digest = taken.examined.digest
-        if old and old.digest == digest and not self.force and self._settled(old):
+        if old and old.digest == digest and not self.force:
+            try:
+                self._settle(old)
+            except Stopped:
+                raise
+            except Exception as error:
+                self._quarantine(student, digest, taken.examined.repairs, words(error))
             return None
         record = self._new_record(student, taken.examined, old)
         return self._job(taken, record), record
 
-    def _settled(self, old: Record) -> bool:
-        """Whether the verdicts are known; if the gradebook lacks them, it gets them."""
-        if old.state is State.QUARANTINED:
+    def _settle(self, old: Record) -> None:
+        """Gives the gradebook the verdicts that are known, if it lacks them."""
+        known = old.state is State.QUARANTINED or (
+            old.state is State.RECORDED and self._is_recorded(old)
+        )
+        if known:
             self.report(old, False)
-            return True
-        if old.state is State.RECORDED and self._is_recorded(old):
-            self.report(old, False)
-            return True
-        self._record(old)
-        return True
+        else:
+            self._record(old)
 
     def _is_recorded(self, record: Record) -> bool:
         folder = self.course.folder("autograded", record.student, self.assignment)
@@ -396,7 +401,7 @@ class Batch:
             if isinstance(result, BaseException):
                 if is_full(result):
                     raise Stopped(f"A worker's disk is full: {words(result)}")
-                raise result
+                raise result if isinstance(result, Exception) else RuntimeError(words(result))
             self._fill(record, result)
             with disk():
                 self.records.write(record)

@@ -138,6 +138,8 @@ def main() -> None:
     sys.modules["debugpy"] = None  # nobody debugs here, and ipykernel would load it every time
     for name in options["preload"]:
         importlib.import_module(name)
+    if torch := sys.modules.get("torch"):
+        torch.compile = as_it_is
     gc.collect()
     gc.freeze()  # so that collections in the children do not touch, and copy, these pages
     with suppress(OSError):
@@ -161,6 +163,11 @@ def main() -> None:
                 connection.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
             os._exit(0)
         connection.close()
+
+
+def as_it_is(model: object = None, **options: object) -> object:
+    """In the place of `torch.compile`, which needs a compiler, room and minutes."""
+    return (lambda given: given) if model is None else model
 
 
 def is_running(pid: int) -> bool:

@@ -126,7 +126,7 @@ def test_feedback_shows_the_verdict_and_nothing_hidden(
         "KL(p‖q), p the teacher",
     ):
         assert words in swapped
-    assert "not run · 0 of 4 points" in pages["stub"]
+    assert "no result · 0 of 4 points" in pages["stub"]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from autograder.judging.evidence import decode_outcome
-from autograder.judging.verdict import judge
+from autograder.judging.verdict import Rubric, judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import encode_outcome
 from autograder.spec import Case, generator, load_checks, question
@@ -196,11 +197,16 @@ def test_what_is_given_agrees_with_kdlab() -> None:
 
 def earned(name: str, value: object) -> dict[str, float]:
     """Points by part."""
+    asked, rubric = asked_of(name)
+    outcomes = [decode_outcome(encode_outcome(outcome)) for outcome in observe(value, asked)]
+    return judge(rubric, outcomes).parts
+
+
+@cache
+def asked_of(name: str) -> tuple[dict, Rubric]:
     check = CHECKS[name]
-    case_list = check.cases(generator(5, check))
-    outcomes = observe(value, question(check, case_list))
-    outcomes = [decode_outcome(encode_outcome(outcome)) for outcome in outcomes]
-    return judge(check.rubric(case_list), outcomes).parts
+    found = check.cases(generator(5, check))
+    return question(check, found), check.rubric(found)
 
 
 def notebook(replaced: str = "") -> dict:

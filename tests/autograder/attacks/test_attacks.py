@@ -51,8 +51,6 @@ def test_ends_are_told_apart(marks: dict[str, Mark]) -> None:
         "exhausting-memory_of_torch": "out of memory",
         "exhausting-stubborn_loop": "timed out",
         "exhausting-deaf_loop": "timed out",
-        "exhausting-many_frames": "refused",
-        "exhausting-buffers_of_sockets": "out of memory",
         "exhausting-large_evidence": "refused",
         "exhausting-refused_evidence": "refused",
         "forging-evidence_malformed": "refused",

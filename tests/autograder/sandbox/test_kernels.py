@@ -510,10 +510,10 @@ def test_a_notebook_has_one_processor_whatever_it_starts(kernel: Kernel) -> None
 
 
 @needs_bubblewrap
-def test_memory_in_sockets_is_counted(kernel: Kernel) -> None:
+def test_memory_in_sockets_is_counted(tmp_path: Path) -> None:
     code = """
     import os, socket, time
-    for _ in range(36):
+    for _ in range(8):
         if os.fork() == 0:
             kept = []
             try:
@@ -523,7 +523,12 @@ def test_memory_in_sockets_is_counted(kernel: Kernel) -> None:
                 time.sleep(1000)
     time.sleep(1000)
     """
-    assert kernel.cause(code) == (-9, "memory")
+    config = Config(LIMITS)
+    config.Sandbox.open_files = 512
+    with WarmPool.from_config(config, WITHHELD):
+        kernel = Kernel(tmp_path, config=config)
+        assert kernel.cause(code) == (-9, "memory")
+        kernel.close()
 
 
 def test_a_course_among_what_notebooks_see_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import resource
 import socket
 import time
 
-for _ in range(40):
+for _ in range(20):
     if os.fork() == 0:
         kept = []
         try:
