@@ -1196,7 +1196,7 @@ def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
 
 
 FIT_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[section], wrong)
+    Misconception(name, hint, SECTIONS[section], wrong, mixed=name == "not_converged")
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
