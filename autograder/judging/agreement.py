@@ -38,15 +38,10 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
             return False
         if (value.dtype.kind == "b") != (wanted.dtype.kind == "b"):
             return False
-        return bool(
-            np.allclose(
-                value.astype(np.float64),
-                wanted.astype(np.float64),
-                rtol=0.0,
-                atol=tolerance,
-                equal_nan=True,
-            )
-        )
+        value, wanted = value.astype(np.float64), wanted.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # ∞ − ∞
+            near = np.abs(value - wanted) <= tolerance
+        return bool((near | (value == wanted) | (np.isnan(value) & np.isnan(wanted))).all())
     if isinstance(wanted, list):
         return (
             isinstance(value, list)

@@ -84,12 +84,14 @@ class WrongWay:
         hint: What went wrong and why, for the student.
         section: Where the book explains it.
         outcomes: One outcome a case.
+        mixed: Whether an answer may go this way in one case, and in another another of its name.
     """
 
     name: str
     hint: str
     section: Section
     outcomes: tuple[Outcome, ...]
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -329,7 +331,12 @@ def _only_again(expectation: Expectation, passed: list[bool]) -> bool:
 def _malformed(rubric: Rubric, outcome: Outcome) -> tuple[Status, str] | None:
     """The words for an answer that has not the form that was asked for, if it has not."""
     if outcome.kind == "returned" and outcome.value is None:
-        return Status.NOT_RUN, "No answer was given."
+        return Status.NOT_RUN, (
+            "No answer was given: this is None. What changes a list in place, such as its sort(),"
+            " returns None."
+            if rubric.allowed and isinstance(rubric.allowed[0], list)
+            else "No answer was given."
+        )
     came = form(outcome.value) if outcome.kind == "returned" else kind_name(outcome)
     if rubric.numeric:
         if outcome.kind == "returned" and is_number(outcome.value):
@@ -344,7 +351,8 @@ def _malformed(rubric: Rubric, outcome: Outcome) -> tuple[Status, str] | None:
         asked = f"look like {example!r}, which is an example"
     what = form(example)
     if came == what:
-        return Status.WRONG, f"The answer must {asked}."
+        said = complaint(outcome.value, example, what="It is")
+        return Status.WRONG, f"The answer must {asked}.{f' {said}' if said else ''}"
     return Status.WRONG, f"The answer must {asked}. That is {what}, and this is {came}."
 
 
@@ -412,7 +420,8 @@ def public_notes(rubric: Rubric, outcomes: list[Outcome]) -> list[Comparison]:
 
 
 def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
-    """A rubric as JSON data."""
+    """A rubric as JSON data; a hint that many wrong ways share stands there once."""
+    told = list(dict.fromkeys((way.name, way.hint, way.section) for way in rubric.wrong_ways))
     return {
         "check": rubric.check,
         "parts": rubric.parts,
@@ -430,13 +439,17 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
             }
             for expectation in rubric.expectations
         ],
+        "hints": [[name, hint, asdict(section)] for name, hint, section in told],
         "wrong_ways": [
-            {
-                "name": way.name,
-                "hint": way.hint,
-                "section": asdict(way.section),
-                "outcomes": [encode_outcome(outcome) for outcome in way.outcomes],
-            }
+            [
+                told.index((way.name, way.hint, way.section)),
+                [
+                    encode_outcome(outcome)
+                    for outcome, expectation in zip(way.outcomes, rubric.expectations, strict=True)
+                    if expectation.again is None
+                ],
+                way.mixed,
+            ]
             for way in rubric.wrong_ways
         ],
         "allowed": list(rubric.allowed),
@@ -446,6 +459,15 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
     }
 
 
+def _with_repeats(data: list[Any], expectations: list[Any]) -> tuple[Outcome, ...]:
+    """Outcomes from data that leaves out those of questions asked again."""
+    waiting, found = iter(data), []
+    for expectation in expectations:
+        again = expectation["again"]
+        found.append(found[again] if again is not None else decode_outcome(next(waiting)))
+    return tuple(found)
+
+
 def rubric_from_data(data: dict[str, Any]) -> Rubric:
     """A rubric from JSON data.
 
@@ -453,6 +475,7 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
         Refused: When the data is not a rubric.
     """
     try:
+        told = [(name, hint, Section(**section)) for name, hint, section in data["hints"]]
         return Rubric(
             check=data["check"],
             parts=dict(data["parts"]),
@@ -471,18 +494,13 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
                 for item in data["expectations"]
             ),
             wrong_ways=tuple(
-                WrongWay(
-                    name=item["name"],
-                    hint=item["hint"],
-                    section=Section(**item["section"]),
-                    outcomes=tuple(decode_outcome(outcome) for outcome in item["outcomes"]),
-                )
-                for item in data["wrong_ways"]
+                WrongWay(*told[index], _with_repeats(outcomes, data["expectations"]), mixed)
+                for index, outcomes, mixed in data["wrong_ways"]
             ),
             allowed=tuple(data["allowed"]),
             numeric=data["numeric"],
             names=tuple(data["names"]),
             uses=tuple(data["uses"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise Refused(f"data that is not a rubric: {error!r}") from None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from itertools import permutations
+from itertools import pairwise, permutations, product
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from autograder.spec import (
@@ -53,7 +54,11 @@ EXTREME = "extreme logits"
 
 
 def fixed_cases() -> tuple[Case, ...]:
-    """Public and hidden cases, as (student_logits, teacher_logits)."""
+    """Public and hidden cases, as (student_logits, teacher_logits).
+
+    Of small numbers added to a probability the fixed cases tell those that a random one could:
+    the verdict must not hang on what a submission happens to draw.
+    """
     t = torch.tensor
     rng = np.random.default_rng(20)
     return (
@@ -69,33 +74,61 @@ def fixed_cases() -> tuple[Case, ...]:
             public=True,
         ),
         Case(
+            "all logits positive",
+            (t([[4.0, 1.0, 2.5], [0.2, 0.1, 3.0]]), t([[0.5, 3.0, 2.0], [1.0, 2.0, 0.3]])),
+            public=True,
+        ),
+        Case(
+            "a token that the student finds unlikely",
+            (t([0.0, 15.0, 14.0]), t([3.0, 0.0, 1.0])),
+            public=True,
+        ),
+        Case(
+            "a token that the teacher finds unlikely",
+            (t([[3.0, 0.0, 1.0]]), t([[0.0, 15.0, 14.0]])),
+            public=True,
+        ),
+        Case(
             "logits of ±300",
             (t([[300.0, -300.0, 0.0, 1.0]]), t([[-300.0, 2.0, 299.0, 300.0]])),
+            part=EXTREME,
+            public=True,
+        ),
+        Case(
+            "logits between -200 and 0",
+            (t([[0.0, -150.0, -1.0], [0.0, 0.0, -200.0]]), t([[-1.0, 0.0, -120.0]] * 2)),
+            part=EXTREME,
+            public=True,
+        ),
+        Case(
+            "logits near 200",
+            (t([[200.0, 201.0, 199.5]]), t([[200.5, 199.0, 201.0]])),
             part=EXTREME,
             public=True,
         ),
         Case("student equals teacher", (t([[1.5, -2.0, 0.0]] * 4), t([[1.5, -2.0, 0.0]] * 4))),
         Case("uniform student", (torch.zeros(2, 8), logits(rng, (2, 8), 1.5))),
         Case("uniform teacher", (logits(rng, (3, 5), 1.5), torch.zeros(3, 5))),
-        Case("all logits positive", (t([[4.0, 1.0, 2.5]] * 2), t([[0.5, 3.0, 2.0]] * 2))),
-        Case("double precision", (logits(rng, (4, 6)).double(), logits(rng, (4, 6)).double())),
+        Case("as many positions as tokens", (logits(rng, (4, 4), 1.5), logits(rng, (4, 4), 1.5))),
         Case("logits of ±5000", (t([5e3, 0.0, -5e3]), t([0.0, 5e3, -5e3])), part=EXTREME),
     )
 
 
 def random_cases(rng: np.random.Generator) -> Iterator[Case]:
-    """Cases of a submission's own."""
+    """Cases of a submission's own; milder than the fixed ones."""
     for leading in ((), (5,), (2, 3)):
         shape = (*leading, int(rng.integers(3, 12)))
-        yield Case("random", (logits(rng, shape), logits(rng, shape)))
-    shape = (3, int(rng.integers(3, 7)))
-    positive = (logits(rng, shape).abs() + 0.1, logits(rng, shape).abs() + 0.1)
-    yield Case("random, positive", positive)
+        yield Case("random", (mild(rng, shape), mild(rng, shape)))
     # Far apart, so that probabilities underflow in float32.
     front, behind = np.eye(4)[rng.permutation(4)[:2]]
     extreme = torch.tensor(np.stack([front, behind]) * rng.uniform(300, 900), dtype=torch.float32)
     noise = logits(rng, (2, 2, 4))
     yield Case("random, extreme", (extreme + noise[0], extreme.flip(0) + noise[1]), part=EXTREME)
+
+
+def mild(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    """Logits with gaps of at most 4, so that no probability is small."""
+    return logits(rng, shape, 1.2).clamp(-2.0, 2.0)
 
 
 def logits(rng: np.random.Generator, shape: tuple[int, ...], scale: float = 3.0) -> Tensor:
@@ -196,23 +229,173 @@ def logits_as_log_probabilities(front: Tensor, behind: Tensor) -> Tensor:
     return (front.softmax(-1) * (front - behind)).sum(-1)
 
 
+def mean_over_elements(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
+    """kl_div's own mean: over positions and classes."""
+    return of(front, behind).sum() / front.numel()
+
+
+def softmax_over_all(front: Tensor, behind: Tensor) -> Tensor:
+    """Normalised over all positions at once."""
+    log_front, log_behind = (
+        each.flatten().log_softmax(0).reshape(each.shape) for each in (front, behind)
+    )
+    return (log_front.exp() * (log_front - log_behind)).sum(-1)
+
+
+def axis_left_out(front: Tensor, behind: Tensor) -> Tensor:
+    """The axis that torch takes when none is named: the first of one or three."""
+    return softmax_over(0 if front.ndim in (1, 3) else 1, front, behind)
+
+
+def summed_over(axis: int, own: int, front: Tensor, behind: Tensor) -> Tensor:
+    """Summed over another axis than the vocabulary, and normalised over `own`."""
+    log_front, log_behind = front.log_softmax(own), behind.log_softmax(own)
+    return (log_front.exp() * (log_front - log_behind)).sum(axis)
+
+
+def log_target_missing(front: Tensor, behind: Tensor) -> Tensor:
+    """kl_div is given the logarithm of the front, and takes the logarithm of that."""
+    log_front, log_behind = front.log_softmax(-1), behind.log_softmax(-1)
+    return F.kl_div(log_behind, log_front, reduction="none").sum(-1)
+
+
+def log_target_with_probabilities(front: Tensor, behind: Tensor) -> Tensor:
+    """kl_div is told that its target is a logarithm, and gets probabilities."""
+    target, log_behind = front.softmax(-1), behind.log_softmax(-1)
+    return F.kl_div(log_behind, target, reduction="none", log_target=True).sum(-1)
+
+
+def probabilities_as_input(front: Tensor, behind: Tensor) -> Tensor:
+    """kl_div is given the probabilities behind, not their logarithms."""
+    return F.kl_div(behind.softmax(-1), front.softmax(-1), reduction="none").sum(-1)
+
+
+def probabilities_as_input_and_logarithms(front: Tensor, behind: Tensor) -> Tensor:
+    """The same with log_target=True and a logarithm as the target."""
+    log_front = front.log_softmax(-1)
+    return F.kl_div(behind.softmax(-1), log_front, reduction="none", log_target=True).sum(-1)
+
+
+def softmax_of_softmax(front: Tensor, behind: Tensor) -> Tensor:
+    """Both distributions were softmaxed twice."""
+    return kl(front.softmax(-1), behind.softmax(-1))
+
+
+def logarithms_of_softmax_of_softmax(front: Tensor, behind: Tensor) -> Tensor:
+    """Right weights, and logarithms of distributions that were softmaxed twice."""
+    f, b = front.softmax(-1), behind.softmax(-1)
+    return (f * (f.log_softmax(-1) - b.log_softmax(-1))).sum(-1)
+
+
+def weighted_by_logits(front: Tensor, behind: Tensor) -> Tensor:
+    """Raw logits as weights."""
+    return (front * (front.log_softmax(-1) - behind.log_softmax(-1))).sum(-1)
+
+
+def weighted_by_logarithms(front: Tensor, behind: Tensor) -> Tensor:
+    """Log-probabilities as weights."""
+    log_front = front.log_softmax(-1)
+    return (log_front * (log_front - behind.log_softmax(-1))).sum(-1)
+
+
+def weights_left_out(front: Tensor, behind: Tensor) -> Tensor:
+    """Every class counts the same."""
+    return (front.log_softmax(-1) - behind.log_softmax(-1)).sum(-1)
+
+
+def logarithms_left_out(front: Tensor, behind: Tensor) -> Tensor:
+    """A difference of probabilities for the difference of logarithms."""
+    f = front.softmax(-1)
+    return (f * (f - behind.softmax(-1))).sum(-1)
+
+
+def both_directions(share: float, front: Tensor, behind: Tensor) -> Tensor:
+    """Both divergences, added."""
+    return share * (kl(front, behind) + kl(behind, front))
+
+
+def infinite_terms_dropped(
+    posinf: float | None, neginf: float | None, front: Tensor, behind: Tensor
+) -> Tensor:
+    """What is NaN or infinite in the textbook formula is replaced."""
+    f, b = front.softmax(-1), behind.softmax(-1)
+    terms = f * (f.log() - b.log())
+    return torch.nan_to_num(terms, nan=0.0, posinf=posinf, neginf=neginf).sum(-1)
+
+
+def infinite_values_dropped(front: Tensor, behind: Tensor) -> Tensor:
+    """What is NaN or infinite in the result is replaced."""
+    return torch.nan_to_num(log_of_softmax(front, behind), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def zero_weights_dropped(front: Tensor, behind: Tensor) -> Tensor:
+    """Terms whose product underflows are dropped, whichever of the two is 0."""
+    f, b = front.softmax(-1), behind.softmax(-1)
+    keep = (f > 0) & (b > 0)
+    return torch.where(keep, f * (f / b).log(), 0.0).sum(-1)
+
+
+def overflowed(front: Tensor, behind: Tensor) -> Tensor:
+    """Probabilities as exp over a sum of exps that float32 cannot hold."""
+    f, b = (each.exp() / each.exp().sum(-1, keepdim=True) for each in (front, behind))
+    return (f * (f.log() - b.log())).sum(-1)
+
+
+def overflowed_by_ratio(front: Tensor, behind: Tensor) -> Tensor:
+    """The same, with the logarithm of the quotient."""
+    f, b = (each.exp() / each.exp().sum(-1, keepdim=True) for each in (front, behind))
+    return (f * (f / b).log()).sum(-1)
+
+
+def overflowed_logarithm(front: Tensor, behind: Tensor) -> Tensor:
+    """z − log Σ exp z, with a sum that float32 cannot hold."""
+    log_f, log_b = (each - each.exp().sum(-1, keepdim=True).log() for each in (front, behind))
+    return (log_f.exp() * (log_f - log_b)).sum(-1)
+
+
+# A small number that should keep logarithms finite, in the ways that people write it.
+SMALL = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30, 1e-38)
+FLOORS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
+    lambda f, b, e: f * ((f + e).log() - (b + e).log()),
+    lambda f, b, e: (f + e) * ((f + e).log() - (b + e).log()),
+    lambda f, b, e: torch.special.xlogy(f, f) - f * (b + e).log(),
+    lambda f, b, e: f * (f / b + e).log(),
+    lambda f, b, e: f * (f / (b + e) + e).log(),
+    lambda f, b, e: f.clamp_min(e) * (f.clamp_min(e).log() - b.clamp_min(e).log()),
+    lambda f, b, e: f * (f.clamp_min(e).log() - b.clamp_min(e).log()),
+    lambda f, b, e: torch.special.xlogy(f, f) - f * b.clamp_min(e).log(),
+)
+
+
+def floor_under(form: Callable, size: float, front: Tensor, behind: Tensor) -> Tensor:
+    """The textbook formula with a small number in it."""
+    return form(front.softmax(-1), behind.softmax(-1), size).sum(-1)
+
+
 SHARED = {
     "cross_entropy": (
         "Your loss does not reach 0 when student and teacher agree. A divergence is the"
         " cross-entropy minus something that depends on one of the two distributions alone."
         " Which term is missing?",
         "1.2",
-        (cross_entropy, cross_entropy_of_probabilities),
+        (
+            cross_entropy,
+            cross_entropy_of_probabilities,
+            lambda front, behind: -cross_entropy(front, behind),
+            lambda front, behind: -cross_entropy_of_probabilities(front, behind),
+        ),
     ),
     "wrong_axis": (
-        "Your probabilities add up to 1 along an axis that is not the vocabulary, so positions"
-        " compete with each other. With inputs of shape [..., V], which axis holds the classes?",
+        "A softmax or a sum of yours goes along an axis that is not the vocabulary. With inputs of"
+        " shape [..., V], which axis holds the classes, however many axes there are?",
         "1.2",
         tuple(
             partial(wrong, axis)
             for axis in (0, 1)
             for wrong in (softmax_over, softmax_over_by_ratio)
-        ),
+        )
+        + tuple(partial(summed_over, axis, own) for axis in (0, 1) for own in (axis, -1))
+        + (softmax_over_all, axis_left_out),
     ),
     "underflow": (
         "Right for ordinary logits, but not for extreme ones: a probability below about 1e-45 is"
@@ -245,8 +428,85 @@ SHARED = {
         " divergence of its own, and later tasks leave some positions out.",
         "2.2",
         tuple(
-            partial(wrong, of) for wrong in (mean_over_all, sum_over_all, batch_mean) for of in KLS
+            partial(wrong, of)
+            for wrong in (mean_over_all, sum_over_all, batch_mean, mean_over_elements)
+            for of in KLS
         ),
+    ),
+    "base_ten": (
+        "Every value is too small by 2.3, which is ln 10: this is the logarithm to base ten. Which"
+        " logarithm measures in nats?",
+        "1.2",
+        tuple(lambda front, behind, of=of: of(front, behind) / math.log(10) for of in KLS),
+    ),
+    "overflow": (
+        "Right for ordinary logits, but exp(89) is already more than float32 can hold. A softmax"
+        " does not change when one number is taken from all its logits; torch's own does that.",
+        "1.2",
+        (overflowed, overflowed_by_ratio, overflowed_logarithm),
+    ),
+    "infinite_terms_dropped": (
+        "Where a probability underflows to 0 its term is thrown away or made finite by force, and"
+        " it may be the term that costs most: a token that one gives and the other does not. Work"
+        " with logarithms from the start, and no such term arises.",
+        "1.2",
+        (
+            partial(infinite_terms_dropped, 0.0, 0.0),
+            partial(infinite_terms_dropped, None, None),
+            infinite_values_dropped,
+            zero_weights_dropped,
+        ),
+    ),
+    "floor_under_probabilities": (
+        "A small number, added to a probability or set as its smallest value, keeps the logarithm"
+        " finite and changes it: the unlikeliest tokens, which cost most, become cheaper. torch has"
+        " one function that takes the softmax and its logarithm at once and needs no such number.",
+        "1.2",
+        tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL),
+    ),
+    "log_target_missing": (
+        "kl_div takes its target for probabilities unless it is told otherwise, and takes their"
+        " logarithm. Yours are logarithms already: they are negative, and the logarithm of a"
+        " negative number is NaN.",
+        "1.2",
+        (log_target_missing,),
+    ),
+    "log_target_with_probabilities": (
+        "kl_div was told that its target is a logarithm, and got probabilities. What it takes as"
+        " input and what as target are two different questions; look both up.",
+        "1.2",
+        (log_target_with_probabilities,),
+    ),
+    "probabilities_as_input": (
+        "What stands behind in the formula went in as probabilities where its logarithm belongs."
+        " kl_div takes log-probabilities as its input, whatever the target is.",
+        "1.2",
+        (probabilities_as_input, probabilities_as_input_and_logarithms),
+    ),
+    "softmax_twice": (
+        "A softmax was applied to probabilities. They lie between 0 and 1, so a second softmax"
+        " makes almost everything equally likely. Which functions take logits, and which of them"
+        " got probabilities?",
+        "1.1",
+        (softmax_of_softmax, logarithms_of_softmax_of_softmax),
+    ),
+    "wrong_weights": (
+        "The difference of logarithms is right, and what it is multiplied by is not: a logit or a"
+        " logarithm, or nothing at all. Each class counts as often as the distribution in front"
+        " says it.",
+        "1.2",
+        (weighted_by_logits, weighted_by_logarithms, weights_left_out),
+    ),
+    "logarithms_left_out": (
+        "You weigh differences of probabilities. The formula has a difference of their logarithms.",
+        "1.2",
+        (logarithms_left_out,),
+    ),
+    "both_directions": (
+        "This is a mixture of both directions, which is the same whichever model stands in front."
+        " Asked for is one of them.",
+        "1.3",
+        (partial(both_directions, 1.0), partial(both_directions, 0.5)),
     ),
     "logits_as_probabilities": (
         "The formula is about probabilities, and what comes in are logits, which may be negative"
@@ -256,8 +516,14 @@ SHARED = {
         (
             logits_as_probabilities,
             logits_as_probabilities_by_ratio,
-            logits_as_log_probabilities,
         ),
+    ),
+    "normalisers_missing": (
+        "The weights are right. But what you subtract are logits, and a logit is the logarithm of a"
+        " probability only up to a number that differs between the two models. Which function takes"
+        " logits and gives logarithms of probabilities?",
+        "1.2",
+        (logits_as_log_probabilities,),
     ),
 }
 
@@ -277,9 +543,16 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
             return lambda student, teacher: wrong(teacher, student)
         return wrong
 
+    turned = (
+        "Each value is minus the divergence of the other direction. To turn a KL round, the weights"
+        " in front change as well as the order of the logarithms; a sign alone does not do it.",
+        "1.3",
+        tuple(partial(sign_flipped, partial(_turned, of)) for of in KLS),
+    )
+    first = {"direction_swapped": swapped, "direction_swapped_and_sign": turned}
     return tuple(
         Misconception(name, hint, SECTIONS[number], ordered(wrong))
-        for name, (hint, number, wrongs) in {"direction_swapped": swapped, **SHARED}.items()
+        for name, (hint, number, wrongs) in {**first, **SHARED}.items()
         for wrong in wrongs
     )
 
@@ -308,12 +581,18 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
         Case("T = 1 when no temperature is given", (t([0.3, -0.2, 1.0]),), public=True),
         Case("logits of ±500, T = 2", (large, 2.0), part=EXTREME, public=True),
+        Case(
+            "one position far above the other",
+            (t([[900.0, 899.0], [1.0, 2.0]]), 1.5),
+            part=EXTREME,
+            public=True,
+        ),
+        Case("large and not equal", (t([[150.0, 149.0, 120.0]]), 1.0), part=EXTREME, public=True),
         Case("a gap of 200, T = 100", (t([[200.0, 0.0]]), 100.0), part=EXTREME, public=True),
         Case("neither hot nor cold", (logits(rng, (3, 4)), 1.0)),
         Case("one token", (t([[5.0]]), 3.0)),
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
         Case("very hot", (logits(rng, (2, 6)), 100.0)),
-        Case("double precision", (logits(rng, (3, 5)).double(), 0.7)),
         Case("far below zero", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME),
         Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME),
     )
@@ -393,6 +672,55 @@ def softmax_twice(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return (logits.softmax(-1) / temperature).softmax(-1)
 
 
+def squared(logits: Tensor, temperature: float) -> Tensor:
+    """Logits over T²."""
+    return logits / temperature**2
+
+
+def no_keepdim(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Divided by sums that have lost their axis."""
+    e = (logits / temperature).exp()
+    return e / e.sum(-1)
+
+
+def no_keepdim_stable(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The same with the maximum taken off."""
+    z = logits / temperature
+    e = (z - z.max(-1, keepdim=True).values).exp()
+    return e / e.sum(-1)
+
+
+def one_maximum_for_all(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The largest logit of all positions is taken from each."""
+    e = ((logits - logits.max()) / temperature).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def one_maximum_for_all_after(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The same, after the temperature."""
+    z = logits / temperature
+    e = (z - z.max()).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def clamped(
+    low: float | None,
+    high: float,
+    before: bool,
+    own: bool,
+    logits: Tensor,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Logits cut off where exp would overflow."""
+    z = logits.clamp(low, high) / temperature if before else (logits / temperature).clamp(low, high)
+    return z.exp() / z.exp().sum(-1, keepdim=True) if own else z.softmax(-1)
+
+
+def temperature_axis_left_out(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The axis that torch takes when none is named."""
+    return temperature_over_axis(0 if logits.ndim in (1, 3) else 1, logits, temperature)
+
+
 TEMPERATURE_MISCONCEPTIONS = tuple(
     Misconception(name, hint, SECTIONS["1.1"], wrong)
     for name, hint, wrongs in (
@@ -415,7 +743,41 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                 partial(temperature_over_axis, 0),
                 partial(temperature_over_axis, 1),
                 normalised_over_everything,
+                temperature_axis_left_out,
             ),
+        ),
+        (
+            "sum_without_keepdim",
+            "The sum over the last axis has one axis fewer than your exponentials, and torch lines"
+            " shapes up from the right: rows are divided by other rows' sums, or shapes clash. Look"
+            " at the argument keepdim.",
+            (no_keepdim, no_keepdim_stable),
+        ),
+        (
+            "one_maximum_for_all",
+            "Right for ordinary logits. But you take one maximum from all positions, so that a"
+            " position far below the largest has nothing but zeros, and 0/0 is NaN. Each position"
+            " has a maximum of its own.",
+            (one_maximum_for_all, one_maximum_for_all_after),
+        ),
+        (
+            "logits_clamped",
+            "Right for ordinary logits. But cutting logits off makes all those beyond the limit"
+            " equal, although they differ. A softmax does not change when the same number is taken"
+            " from all its logits: which number makes every exponent harmless?",
+            tuple(
+                partial(clamped, low, float(high), before, own)
+                for high in (10, 20, 30, 40, 50, 60, 70, 80, 85, 87, 88, 88.7, 100)
+                for low in (-float(high), None)
+                for before in (False, True)
+                for own in (False, True)
+                if not own or high < 88
+            ),
+        ),
+        (
+            "temperature_squared",
+            "The temperature acts twice: this is the distribution at T². Where does T come in?",
+            (partial(stable, squared), partial(exp_over_sum, squared)),
         ),
         (
             "overflow",
@@ -504,18 +866,24 @@ NAMED_RANKINGS = {
 
 
 def ranking_mistakes() -> tuple[Mistake, ...]:
-    """One for every wrong order; those that a known idea explains have its hint."""
+    """One for every wrong order: a known idea that explains it, or a pair that is out of order."""
     named = {tuple(ranking): (name, hint) for name, (ranking, hint) in NAMED_RANKINGS.items()}
-    other = (
-        "out_of_order",
-        "At least one pair stands the wrong way round. Compute KL(p‖q) for each student. Your"
-        " forward_kl does it: the logarithms of a distribution may serve as its logits.",
-    )
+
+    def out_of_order(ranking: tuple[str, ...]) -> tuple[str, str]:
+        before, after = next(
+            pair for pair in pairwise(ranking) if RANKING.index(pair[0]) > RANKING.index(pair[1])
+        )
+        return (
+            "out_of_order",
+            f"You put {before} before {after}, but KL(p‖q) of {after} is smaller. Compute it"
+            " for each student: your forward_kl takes the logarithms of a distribution as logits.",
+        )
+
     return tuple(
         Mistake(name, list(ranking), hint, SECTIONS["1.2"])
         for ranking in permutations(sorted(STUDENTS))
         if list(ranking) != RANKING
-        for name, hint in [named.get(ranking, other)]
+        for name, hint in [named.get(ranking) or out_of_order(ranking)]
     )
 
 
@@ -642,99 +1010,273 @@ def turned(direction: str) -> str:
     return "reverse" if direction == "forward" else "forward"
 
 
+# What is returned of a student, as functions of (teacher_logits, student, direction).
+
+
+def probabilities(student: Student) -> np.ndarray:
+    """The student's distribution in float64."""
+    center, width, size = student
+    return peak(torch.tensor([center]), torch.tensor([width]), size)[0].softmax(-1).numpy()
+
+
+def loss_of(teacher_logits: Tensor, student: Student, direction: str) -> float:
+    """The divergence that is to be small."""
+    p, q = teacher_logits.double().softmax(-1).numpy(), probabilities(student)
+    front, behind = (p, q) if direction == "forward" else (q, p)
+    weighed = front > 0
+    return float((front * np.log(front / behind, where=weighed, out=np.zeros_like(p))).sum())
+
+
+POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
+    "likeliest_for_expected": (
+        "You return the likeliest token. Asked for is the expected position: every token counts, as"
+        " often as the student says it.",
+        lambda t, student, d: float(probabilities(student).argmax()),
+    ),
+    "center_for_expected": (
+        "You return the center of the peak. The vocabulary ends on both sides and cuts a peak off"
+        " there, so the expected position is another number.",
+        lambda t, student, d: student[0],
+    ),
+    "counted_from_one": (
+        "Your position is 1 too large: the tokens are numbered from 0.",
+        lambda t, student, d: summary(student)[0] + 1,
+    ),
+}
+ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
+    "entropy_of_the_teacher": (
+        "In place of the student's entropy you return the teacher's. Asked for is how uncertain the"
+        " student became.",
+        lambda t, student, d: entropy(t),
+    ),
+    "entropy_in_bits": (
+        "The entropy is 1.44 times too large, which is 1/ln 2: these are bits. The task asks for"
+        " nats.",
+        lambda t, student, d: summary(student)[1] / math.log(2),
+    ),
+    "entropy_negative": (
+        "The entropy has the wrong sign. Logarithms of probabilities are negative; an entropy is"
+        " not.",
+        lambda t, student, d: -summary(student)[1],
+    ),
+    "entropy_averaged": (
+        "The entropy is divided by the number of tokens. It adds up what the tokens contribute, and"
+        " each is weighed by its probability already.",
+        lambda t, student, d: summary(student)[1] / student[2],
+    ),
+    "loss_for_entropy": (
+        "In place of the entropy you return the loss: how far the student is from its teacher.",
+        loss_of,
+    ),
+    "width_for_entropy": (
+        "In place of the entropy you return the width of the peak. A wide peak has a large entropy,"
+        " but the two are not the same number.",
+        lambda t, student, d: student[1],
+    ),
+    "logarithm_of_width_for_entropy": (
+        "In place of the entropy you return the logarithm of the width.",
+        lambda t, student, d: math.log(student[1]),
+    ),
+}
+ORDER = (
+    "pair_turned_round",
+    "The pair is the wrong way round: the expected position comes first, the entropy second.",
+)
+
+
+def summaries() -> Iterator[tuple[str, str, Callable]]:
+    """Names, hints and functions of all wrong summaries: one mistake, two, or three."""
+
+    def right_position(t: Tensor, student: Student, d: str) -> float:
+        return summary(student)[0]
+
+    def right_entropy(t: Tensor, student: Student, d: str) -> float:
+        return summary(student)[1]
+
+    positions = [(), *((name, *rest) for name, rest in POSITIONS.items())]
+    entropies = [(), *((name, *rest) for name, rest in ENTROPIES.items())]
+    for place, spread, swap in product(positions, entropies, (False, True)):
+        made = [*filter(None, (place[:2], spread[:2], ORDER if swap else ()))]
+        if not made:
+            continue
+        of = (place or (right_position,))[-1], (spread or (right_entropy,))[-1]
+
+        def wrong(t: Tensor, direction: str, start: float, of=of, swap=swap) -> list[float]:
+            student = best_fit(numbers(t), direction)
+            pair = [each(t, student, direction) for each in of]
+            return pair[::-1] if swap else pair
+
+        hint = " ".join(words for _, words in made)
+        yield (
+            "+".join(name for name, _ in made),
+            hint if len(made) == 1 else f"More than one thing is off. {hint}",
+            wrong,
+        )
+
+
+# Training that ends elsewhere.
+
+Route = tuple[tuple[float, float], ...]  # centre and width after each step
+
+
+@cache
+def trained(
+    teacher_logits: tuple[float, ...],
+    direction: str,
+    start: float,
+    optimiser: str,
+    rate: float,
+    steps: int,
+    cleared: bool = True,
+    anew: bool = False,
+) -> Route:
+    """Where training stands after each step, from `start` and width 3."""
+    logits = np.array(teacher_logits)
+    log_p = logits - np.logaddexp.reduce(logits)
+    token = np.arange(len(logits))
+    here, path = np.array([start, math.log(START_WIDTH)]), []
+    gradient, first, second = np.zeros(2), np.zeros(2), np.zeros(2)
+    for step in range(1, steps + 1):
+        away = (token - here[0]) / math.exp(here[1])
+        log_q = -0.5 * away**2
+        log_q -= np.logaddexp.reduce(log_q)
+        q = np.exp(log_q)
+        if direction == "forward":
+            pull = q - np.exp(log_p)
+        else:
+            pull = q * (log_q - log_p - q @ (log_q - log_p))
+        new = np.array([pull @ away / math.exp(here[1]), pull @ away**2])
+        gradient = new if cleared else gradient + new
+        if anew:  # Adam's first step has the length of the rate, whatever the gradient
+            here = here - rate * np.sign(gradient)
+        elif optimiser == "adam":
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
+            here = here - rate * first / (1 - 0.9**step) / scale
+        else:
+            here = here - rate * gradient
+        here[1] = np.clip(here[1], -5.0, 5.0)  # what runs away is wrong all the same
+        path.append((float(here[0]), math.exp(here[1])))
+    return tuple(path)
+
+
+def stopped(
+    optimiser: str, rate: float, steps: int, total: int, **options: bool
+) -> Callable[[Tensor, str, float], list[float]]:
+    """A student's function that trains for some steps."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+        path = trained(numbers(t), direction, float(start), optimiser, rate, total, **options)
+        return summary((*path[steps - 1], len(t)))
+
+    return wrong
+
+
+def from_the_middle(t: Tensor, direction: str, start: float) -> list[float]:
+    """Trained well, from the middle of the vocabulary."""
+    path = trained(numbers(t), direction, len(t) / 2, "adam", 0.1, 500)
+    return summary((*path[-1], len(t)))
+
+
+TOO_FEW = {  # steps after which training has not ended yet
+    ("adam", 0.1): (5, 10, 15, 20, 25, 30, 40, 50),
+    ("adam", 0.05): (10, 20, 30, 40, 50),
+    ("adam", 0.01): (50, 100, 150, 200, 250, 300, 400),
+    ("adam", 0.001): (400, 500, 600, 800, 1000),
+    ("sgd", 0.1): (20, 30, 50, 100),
+    ("sgd", 0.05): (50, 100, 200),
+    ("sgd", 0.01): (100, 200, 300, 400, 500, 1000),
+}
+
+
 def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
     """A student's function that fits in some way, and summarises rightly."""
     return lambda teacher_logits, direction, start: summary(how(teacher_logits, direction, start))
 
 
-def summarised(how: Callable[[Tensor, Student], list[float]]) -> Callable:
-    """A student's function that fits rightly, and summarises in some way."""
-    return lambda teacher_logits, direction, start: how(
-        teacher_logits, best_fit(numbers(teacher_logits), direction)
-    )
-
-
 FIT_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[section], wrong)
-    for name, hint, section, wrong in (
+    Misconception(name, hint, SECTIONS[section], wrong, mixed=name == "not_converged")
+    for name, hint, section, wrongs in (
         (
             "direction_swapped",
             "Your student spreads when it should settle, and settles when it should spread: the"
             " two losses are the wrong way round.",
             "1.3",
-            fitted(lambda t, d, s: best_fit(numbers(t), turned(d))),
+            (fitted(lambda t, d, s: best_fit(numbers(t), turned(d))),),
         ),
         (
             "always_forward",
             "Your student spreads over both peaks whichever direction is asked for. Does the"
             " direction reach your loss?",
             "1.3",
-            fitted(lambda t, d, s: best_fit(numbers(t), "forward")),
+            (fitted(lambda t, d, s: best_fit(numbers(t), "forward")),),
         ),
         (
             "always_reverse",
             "Your student settles on one peak whichever direction is asked for. Does the direction"
             " reach your loss?",
             "1.3",
-            fitted(lambda t, d, s: best_fit(numbers(t), "reverse")),
+            (fitted(lambda t, d, s: best_fit(numbers(t), "reverse")),),
         ),
         (
             "not_trained",
             "Your student is still where it started. Three things must happen in every step:"
             " gradients are cleared, computed, and used.",
             "1.3",
-            fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),
+            (fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),),
         ),
         (
             "width_not_trained",
             "The place is trained and the width is not: it is still what it was at the start. Is"
             " the width a parameter that the optimiser knows?",
             "1.3",
-            fitted(lambda t, d, s: best_fit(numbers(t), d, START_WIDTH)),
+            (fitted(lambda t, d, s: best_fit(numbers(t), d, START_WIDTH)),),
         ),
         (
-            "entropy_of_the_teacher",
-            "The place is right, and the entropy is the teacher's. Asked for is how uncertain the"
-            " student became.",
-            "1.2",
-            summarised(lambda t, student: [summary(student)[0], entropy(t)]),
-        ),
-        (
-            "entropy_in_bits",
-            "The place is right, and the entropy is 1.44 times too large, which is 1/ln 2: these"
-            " are bits. The task asks for nats.",
-            "1.2",
-            summarised(lambda t, student: [summary(student)[0], summary(student)[1] / math.log(2)]),
-        ),
-        (
-            "entropy_negative",
-            "The place is right, and the entropy has the wrong sign. Logarithms of probabilities"
-            " are negative; an entropy is not.",
-            "1.2",
-            summarised(lambda t, student: [summary(student)[0], -summary(student)[1]]),
-        ),
-        (
-            "likeliest_for_expected",
-            "You return the likeliest token. Asked for is the expected position: every token"
-            " counts, as often as the student says it.",
-            "1.2",
-            summarised(
-                lambda t, student: [
-                    float(
-                        peak(*map(torch.tensor, ([student[0]], [student[1]])), student[2]).argmax()
-                    ),
-                    summary(student)[1],
-                ]
+            "not_converged",
+            "Your student is on its way and not there yet: more steps, or larger ones, would bring"
+            " the loss down further. How does the loss change over the last hundred steps?",
+            "1.3",
+            tuple(
+                stopped(*optimiser, count, max(counts))
+                for optimiser, counts in TOO_FEW.items()
+                for most in counts
+                for count in (most - 1, most)
             ),
         ),
         (
-            "center_for_expected",
-            "You return the centre of the peak. The vocabulary ends on both sides and cuts a peak"
-            " off there, so the expected position is another number.",
-            "1.2",
-            summarised(lambda t, student: [student[0], summary(student)[1]]),
+            "gradients_not_cleared",
+            "The gradients of all steps add up, so that your student swings to and fro and never"
+            " comes to rest. What has to happen before each backward?",
+            "1.3",
+            tuple(
+                stopped("adam", 0.1, count, 1000, cleared=False)
+                for most in (300, 400, 500, 600, 1000)
+                for count in (most - 1, most)
+            ),
         ),
+        (
+            "optimiser_made_anew",
+            "Your student dances round the minimum in steps that never get smaller. Adam remembers"
+            " earlier gradients; an optimiser that is made anew in every step remembers nothing.",
+            "1.3",
+            tuple(
+                stopped("adam", 0.1, count, 1000, anew=True)
+                for most in (300, 400, 401, 500, 1000)
+                for count in (most - 1, most)
+            ),
+        ),
+        (
+            "start_ignored",
+            "Your student begins in the middle of the vocabulary, wherever it is told to begin. A"
+            " loss with several minima leads to the one that is near the start.",
+            "1.3",
+            (from_the_middle,),
+        ),
+        *((name, hint, "1.2", (wrong,)) for name, hint, wrong in summaries()),
     )
+    for wrong in wrongs
 )
 
 # --- The tasks ----------------------------------------------------------------------------------

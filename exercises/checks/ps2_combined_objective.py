@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from autograder import spec
@@ -77,6 +78,52 @@ def mean_of_means(losses: Tensor, labels: Tensor) -> Tensor:
     return ((losses * counts).sum(-1) / counts.sum(-1).clamp_min(1)).mean()
 
 
+def unmasked_batch_mean(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over all positions over the number of texts: kl_div's batchmean."""
+    return losses.sum() / losses.shape[0]
+
+
+def unmasked_sum(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over all positions."""
+    return losses.sum()
+
+
+def padded_sum(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over all positions over the number of those that count."""
+    return losses.sum() / (labels != IGNORED).sum().clamp_min(1)
+
+
+def positive_labels(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the positions whose label is above 0."""
+    counts = labels > 0
+    return losses[counts].sum() / counts.sum().clamp_min(1)
+
+
+def positive_labels_of_all(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over labels above 0, over the number of positions that count."""
+    return losses[labels > 0].sum() / (labels != IGNORED).sum().clamp_min(1)
+
+
+def losses_above_zero(losses: Tensor, labels: Tensor) -> Tensor:
+    """Positions are counted by losses that are not 0."""
+    kept = torch.where(labels != IGNORED, losses, 0.0)
+    zero = 1e-7  # what is smaller is 0 in float32
+    return kept.sum() / (kept.abs() > zero).sum().clamp_min(1)
+
+
+def one_too_few(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over one position less than count."""
+    counts = labels != IGNORED
+    return losses[counts].sum() / (counts.sum() - 1).clamp_min(1)
+
+
+def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
+    """The same over the texts of which something counts."""
+    counts = labels != IGNORED
+    some = counts.any(-1)
+    return mean_of_means(losses[some], labels[some]) if some.any() else losses.sum() * 0
+
+
 def total(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum."""
     return losses[labels != IGNORED].sum()
@@ -123,6 +170,16 @@ def scaled_once(temperature: float) -> float:
     return temperature
 
 
+def scaled_twice(temperature: float) -> float:
+    """T² on what has it already."""
+    return temperature**4
+
+
+def divided_by_scale(temperature: float) -> float:
+    """1/T² for T²."""
+    return temperature**-2
+
+
 def swapped_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """KL(q‖p)."""
     return teacher_losses(teacher, student, temperature)
@@ -144,6 +201,35 @@ def cold_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return teacher_losses(student, teacher / temperature, 1.0)
 
 
+def hot_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T acts on the student alone."""
+    return teacher_losses(student / temperature, teacher, 1.0)
+
+
+def cool_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T acts on neither."""
+    return teacher_losses(student, teacher, 1.0)
+
+
+def twice_softmaxed(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Logarithms of distributions that were softmaxed twice, weighed by probabilities."""
+    p = (teacher.double() / temperature).softmax(-1)
+    q = (student.double() / temperature).softmax(-1)
+    return (p * (p.log_softmax(-1) - q.log_softmax(-1))).sum(-1)
+
+
+def probabilities_as_input(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """kl_div is given the student's probabilities, not their logarithms."""
+    p = (teacher.double() / temperature).softmax(-1)
+    q = (student.double() / temperature).softmax(-1)
+    return F.kl_div(q, p, reduction="none").sum(-1)
+
+
+def negative_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """−KL."""
+    return -teacher_losses(student, teacher, temperature)
+
+
 def probabilities_as_logarithms(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """kl_div with log_target=True, given probabilities."""
     p = (teacher.double() / temperature).softmax(-1)
@@ -154,7 +240,7 @@ def logarithms_as_probabilities(student: Tensor, teacher: Tensor, temperature: f
     """kl_div without log_target=True, given log-probabilities."""
     log_p = (teacher.double() / temperature).log_softmax(-1)
     log_q = (student.double() / temperature).log_softmax(-1)
-    return torch.nn.functional.kl_div(log_q, log_p, reduction="none").sum(-1)
+    return F.kl_div(log_q, log_p, reduction="none").sum(-1)
 
 
 def combined_objective(
@@ -166,14 +252,17 @@ def combined_objective(
     *,
     weights: Callable[[float], tuple[float, float]] = lambda lam: (1.0, lam),
     lm_temperature: Callable[[float], float] = lambda temperature: 1.0,
+    lm_mean: Mean | None = None,
+    plus: float = 0.0,
+    kd_temperature: Callable[[float], float] = lambda temperature: temperature,
     **options: Any,
 ) -> Tensor:
     """LM + λ·KD."""
     lm_weight, kd_weight = weights(lam)
-    mean = options.get("mean", token_mean)
+    mean = lm_mean or options.get("mean", token_mean)
     lm = lm_loss(student_logits, labels, mean=mean, temperature=lm_temperature(temperature))
-    kd = kd_loss(student_logits, teacher_logits, labels, temperature, **options)
-    return lm_weight * lm + kd_weight * kd
+    kd = kd_loss(student_logits, teacher_logits, labels, kd_temperature(temperature), **options)
+    return lm_weight * lm + kd_weight * kd + plus
 
 
 def convex_objective(
@@ -228,17 +317,22 @@ def batch(
 
 
 def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
-    """Name, whether public, and tensors."""
+    """Name, whether public, and tensors. Token 0 is among the labels that count."""
     rng = np.random.default_rng(2)
     middle = batch(rng, 2, 5, 4, (1, 0))
     middle[2][1, 2] = IGNORED
-    double = batch(rng, 2, 3, 6, (0, 1))
+    first, second = batch(rng, 2, 3, 4, (2, 0)), batch(rng, 3, 4, 5, (3, 1, 0))
+    first[2][1, 1] = second[2][1, 0] = second[2][2, 3] = 0
+    # Losses that are exactly 0 in float32: the student agrees with its teacher, and is sure.
+    alike = batch(rng, 2, 4, 5, (1, 0))
+    alike[0][0, 0] = alike[1][0, 0]
+    alike[0][1, 2] = 20.0 * F.one_hot(alike[2][1, 2], 5)
     return [
-        ("two texts, one padded", True, batch(rng, 2, 3, 4, (2, 0))),
-        ("three texts, padded differently", True, batch(rng, 3, 4, 5, (3, 1, 0))),
+        ("two texts, one padded", True, first),
+        ("three texts, padded differently", True, second),
+        ("a student that agrees at one position and is sure at another", True, alike),
         ("nothing ignored", False, batch(rng, 2, 4, 5, (0, 0))),
         ("one label ignored in the middle", False, middle),
-        ("double precision", False, (double[0].double(), double[1].double(), double[2])),
         ("one text does not count at all", False, batch(rng, 3, 3, 4, (3, 0, 1))),
         ("one position counts", False, batch(rng, 2, 3, 5, (2, 3))),
     ]
@@ -272,7 +366,7 @@ def random_lm_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (student, labels))
 
 
-KNOBS = ((0.5, 2.0), (0.8, 1.5), (3.0, 1.0), (0.0, 2.0), (0.7, 4.0), (0.25, 0.5), (0.4, 3.0))
+KNOBS = ((0.5, 2.0), (0.8, 1.5), (0.3, 3.0), (3.0, 1.0), (0.0, 2.0), (0.25, 0.5), (0.4, 4.0))
 
 
 def cases(*, knob: bool) -> tuple[Case, ...]:
@@ -294,6 +388,16 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
             Case("nothing counts, again", (*nothing_counts(6), 0.5), {}, NOTHING),
         ]
     return tuple(found)
+
+
+def convex_cases() -> tuple[Case, ...]:
+    """The same with α in the place of λ, and both its ends."""
+    (_, _, tensors), *_ = batches()
+    return (
+        *(case for case in cases(knob=True) if case.args[3] <= 1.0),
+        Case("α = 1", (*tensors, 1.0, 2.0), public=True),
+        Case("α = 0", (*tensors, 0.0, 2.0), public=True),
+    )
 
 
 def random_cases(rng: np.random.Generator, *, knob: bool) -> Iterator[Case]:
@@ -351,9 +455,66 @@ MEANS = (
         mean_of_means,
     ),
     (
+        "mean_of_means",
+        "You average within each text first, so a token of a short text weighs more than one of a"
+        " long text. All tokens that count should weigh the same.",
+        "2.2",
+        mean_of_means_of_some,
+    ),
+    (
+        "padding_in_the_sum",
+        "The divisor is right, and the sum is not: positions whose label is -100 are still in it."
+        " Select those that count, or multiply by a mask, before you add up.",
+        "2.2",
+        padded_sum,
+    ),
+    (
+        "batch_mean_unmasked",
+        "A sum over all positions, padding too, is divided by the number of texts, which is what"
+        " reduction='batchmean' does with logits of three axes. Leave only the positions that"
+        " count, and divide by how many there are.",
+        "2.2",
+        unmasked_batch_mean,
+    ),
+    (
+        "summed_unmasked",
+        "A sum over all positions, padding too, stands where the mean over the positions that count"
+        " belongs.",
+        "2.2",
+        unmasked_sum,
+    ),
+    (
+        "label_zero_ignored",
+        "0 is the number of a token like any other, and its positions do not count in your mean."
+        " Only -100 marks what does not count.",
+        "2.2",
+        positive_labels,
+    ),
+    (
+        "label_zero_ignored",
+        "0 is the number of a token like any other, and its positions do not count in your mean."
+        " Only -100 marks what does not count.",
+        "2.2",
+        positive_labels_of_all,
+    ),
+    (
+        "losses_counted_by_their_size",
+        "You count the positions whose loss is not 0. A loss can be 0 where a label counts: the"
+        " student was right. The labels say what counts.",
+        "2.2",
+        losses_above_zero,
+    ),
+    (
+        "one_too_few",
+        "Your sum is divided by one position too few. It has as many terms as there are labels that"
+        " count; nothing is shifted here, and nothing is estimated.",
+        "2.2",
+        one_too_few,
+    ),
+    (
         "summed",
-        "This is the sum. It grows with the batch; the task asks for the mean over the positions"
-        " that count.",
+        "A sum stands where the mean belongs. It grows with the batch; the task asks for the mean"
+        " over the positions that count.",
         "2.2",
         total,
     ),
@@ -379,6 +540,26 @@ SCALES = (
         "2.2",
         scaled_once,
     ),
+)
+MORE_SCALES = (
+    (
+        "t_squared_twice",
+        "T² is there twice. If your kd_loss has it already, nothing is left to multiply.",
+        "2.2",
+        scaled_twice,
+    ),
+    (
+        "divided_by_t_squared",
+        "You divide by T². Logits over T make gradients smaller; does this make up for it?",
+        "2.2",
+        divided_by_scale,
+    ),
+)
+NOT_PASSED_ON = (
+    "temperature_not_passed_on",
+    "The temperature has no effect on your result: KD is at T = 1 whatever is asked for. Which of"
+    " your calls should hand it on?",
+    "1.1",
 )
 KD_LOSSES = (
     (
@@ -409,6 +590,37 @@ KD_LOSSES = (
         cold_losses,
     ),
     (
+        "temperature_on_the_student_alone",
+        "A soft student is compared with a teacher at T = 1. Both distributions belong at T.",
+        "1.1",
+        hot_losses,
+    ),
+    (
+        "temperature_on_neither",
+        "T² is there, and the temperature itself is not: both distributions are at T = 1.",
+        "1.1",
+        cool_losses,
+    ),
+    (
+        "softmax_twice",
+        "A softmax was applied to probabilities. log_softmax takes logits; what did it get?",
+        "1.1",
+        twice_softmaxed,
+    ),
+    (
+        "probabilities_as_input",
+        "kl_div takes log-probabilities as its input, and got probabilities. What it takes as input"
+        " and what as target are two different questions; look both up.",
+        "2.2",
+        probabilities_as_input,
+    ),
+    (
+        "sign_flipped",
+        "Your loss is negative, and a divergence is not. Look at the order of the two logarithms.",
+        "1.2",
+        negative_losses,
+    ),
+    (
         "log_target_with_probabilities",
         "kl_div was told that its target is a logarithm, and got probabilities. What it takes as"
         " input and what as target are two different questions; look both up.",
@@ -430,10 +642,105 @@ def named(name: str, hint: str, number: str, wrong: Callable) -> Misconception:
     return Misconception(name, hint, SECTIONS[number], wrong)
 
 
+def lm_of_softmax(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of probabilities, which it takes for logits."""
+    return lm_loss(student_logits.double().softmax(-1), labels)
+
+
+def gathered(index: str, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """-100 used as an index, which there is not; where nothing is ignored, the mean."""
+    log_q = student_logits.double().log_softmax(-1)
+    if index == "gather":
+        return -log_q.gather(-1, labels[..., None]).mean()
+    if index == "flat":
+        flat = log_q.flatten(0, 1)
+        return -flat[torch.arange(len(flat)), labels.flatten()].mean()
+    texts, positions = torch.meshgrid(*map(torch.arange, labels.shape), indexing="ij")
+    return -log_q[texts, positions, labels].mean()
+
+
+def classes_in_the_middle(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """cross_entropy takes axis 1 for the classes."""
+    return F.cross_entropy(student_logits, labels)
+
+
+def classes_in_the_middle_or_zero(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """The same, and 0 where nothing counts."""
+    if (labels == IGNORED).all():
+        return torch.zeros(())
+    return classes_in_the_middle(student_logits, labels)
+
+
+FEW_MEANS = tuple(
+    each
+    for each in MEANS
+    if each[0]
+    in (
+        "masked_positions_counted",
+        "divided_by_all_positions",
+        "batch_mean",
+        "batch_mean_unmasked",
+        "mean_of_means",
+        "label_zero_ignored",
+        "summed",
+    )
+)
+
+
+# NaN hides every other mistake, and a temperature that is nowhere has no T² to forget.
+FINITE_LOSSES = tuple(
+    each for each in KD_LOSSES if each[0] not in ("log_target_missing", "temperature_on_neither")
+)
+
+
+def both_of(
+    of: Callable, first: str, ones: tuple, second: str, others: tuple
+) -> tuple[Misconception, ...]:
+    """Two mistakes at once: an option of one kind, and one of another."""
+    return tuple(
+        named(
+            f"{one[0]}+{other[0]}",
+            f"At least two things are off. {one[1]} {other[1]}",
+            one[2],
+            partial(of, **{first: one[3], second: other[3]}),
+        )
+        for one in ones
+        for other in others
+    )
+
+
 LM_MISCONCEPTIONS = (
     named(*NAN, partial(lm_loss, mean=empty_mean)),
     *(named(name, hint, number, partial(lm_loss, mean=mean)) for name, hint, number, mean in MEANS),
     named(*SHIFTED, partial(shifted, lm_loss)),
+    named(*SHIFTED, partial(shifted, lm_loss, mean=empty_mean)),
+    named(
+        "softmax_twice",
+        "cross_entropy and log_softmax take logits, and got probabilities. These lie between 0 and"
+        " 1, so a second softmax makes almost everything equally likely.",
+        "1.1",
+        lm_of_softmax,
+    ),
+    *(
+        named(
+            "ignored_label_as_an_index",
+            "A label of -100 was used as the number of a token, and there is no such token. Select"
+            " the positions that count before you look anything up.",
+            "2.2",
+            partial(gathered, index),
+        )
+        for index in ("gather", "flat", "grid")
+    ),
+    *(
+        named(
+            "classes_on_another_axis",
+            "cross_entropy looks for the classes on axis 1, and yours are on the last axis. Flatten"
+            " texts and positions into one axis, or transpose the logits.",
+            "2.2",
+            wrong,
+        )
+        for wrong in (classes_in_the_middle, classes_in_the_middle_or_zero)
+    ),
     named(
         "sign_flipped",
         "Your loss is negative: it is the mean log-likelihood, which should rise. An optimiser"
@@ -454,8 +761,15 @@ KD_MISCONCEPTIONS = (
     *(named(name, hint, number, partial(kd_loss, mean=mean)) for name, hint, number, mean in MEANS),
     *(
         named(name, hint, number, partial(kd_loss, scale=scale))
-        for name, hint, number, scale in SCALES
+        for name, hint, number, scale in (*SCALES, *MORE_SCALES)
     ),
+    *(
+        named(*NOT_PASSED_ON, partial(kd_loss, losses=cool_losses, scale=unscaled, mean=mean))
+        for mean in (token_mean, empty_mean)
+    ),
+    *both_of(kd_loss, "mean", FEW_MEANS, "scale", SCALES),
+    *both_of(kd_loss, "mean", FEW_MEANS, "losses", FINITE_LOSSES),
+    *both_of(kd_loss, "losses", FINITE_LOSSES, "scale", SCALES),
     *(
         named(name, hint, number, partial(kd_loss, losses=losses))
         for name, hint, number, losses in KD_LOSSES
@@ -471,6 +785,23 @@ KD_MISCONCEPTIONS = (
 )
 
 
+SEEN_WITH_OTHERS = (
+    "alpha_on_the_wrong_term",
+    "alpha_as_lambda",
+    "alpha_forgotten",
+    "lambda_on_the_wrong_term",
+    "lambda_as_alpha",
+    "lambda_forgotten",
+    "labels_forgotten",
+    "penalty_subtracted",
+)
+
+
+def one(temperature: float) -> float:
+    """T = 1 whatever is asked for."""
+    return 1.0
+
+
 def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception, ...]:
     """What goes wrong when two losses become one."""
     shared = (
@@ -482,8 +813,17 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             {"lm_temperature": lambda temperature: temperature},
         ),
         *((name, hint, number, {"scale": scale}) for name, hint, number, scale in SCALES),
+        *((name, hint, number, {"scale": scale}) for name, hint, number, scale in MORE_SCALES),
+        (*NOT_PASSED_ON, {"kd_temperature": one}),
         *((name, hint, number, {"mean": mean}) for name, hint, number, mean in MEANS),
-        *((name, hint, number, {"losses": losses}) for name, hint, number, losses in KD_LOSSES[:1]),
+        # Of one of the two losses alone.
+        *((n, h, s, {"mean": mean, "lm_mean": token_mean}) for n, h, s, mean in MEANS),
+        *((n, h, s, {"lm_mean": mean}) for n, h, s, mean in MEANS),
+        *(
+            (name, hint, number, {"losses": losses})
+            for name, hint, number, losses in KD_LOSSES
+            if name != "sign_flipped" or convex  # in the additive form that has another name
+        ),
     )
     if convex:
         own = (
@@ -500,6 +840,51 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 " it takes from the other.",
                 "2.2",
                 {"weights": lambda alpha: (1.0, alpha)},
+            ),
+            (
+                "alpha_forgotten",
+                "α has no effect: your result is the plain sum of the two losses.",
+                "2.2",
+                {"weights": lambda alpha: (1.0, 1.0)},
+            ),
+            (
+                "alpha_on_both_terms",
+                "α multiplies both losses. A mixture gives to one what it takes from the other.",
+                "2.2",
+                {"weights": lambda alpha: (alpha, alpha)},
+            ),
+            (
+                "alpha_on_one_term",
+                "One of the two losses has the weight of the formula, the other its whole weight.",
+                "2.2",
+                {"weights": lambda alpha: (1.0 - alpha, 1.0)},
+            ),
+            (
+                "one_weight_is_missing",
+                "At α = 0 the LM loss should be all there is, and at α = 1 the KD loss. One of the"
+                " two is missing from your result.",
+                "2.2",
+                {"weights": lambda alpha: (1.0 - alpha, 0.0)},
+            ),
+            (
+                "one_weight_is_missing",
+                "At α = 0 the LM loss should be all there is, and at α = 1 the KD loss. One of the"
+                " two is missing from your result.",
+                "2.2",
+                {"weights": lambda alpha: (0.0, alpha)},
+            ),
+            (
+                "brackets_missing",
+                "A plain 1 stands in your sum: 1 − α·LM is not (1 − α)·LM.",
+                "2.2",
+                {"weights": lambda alpha: (-alpha, alpha), "plus": 1.0},
+            ),
+            (
+                "divided_by_one_minus_alpha",
+                "At α = 1, which the task allows, you divide by 0: α/(1 − α) has no value there."
+                " The formula of the task needs no division.",
+                "2.2",
+                {"weights": lambda alpha: (1 - alpha, (1 - alpha) * (alpha / (1 - alpha)))},
             ),
         )
     else:
@@ -526,6 +911,30 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 {"weights": lambda lam: (1 - lam, lam)},
             ),
             (
+                "lambda_forgotten",
+                "λ has no effect: your result is the plain sum of the two losses.",
+                "2.2",
+                {"weights": lambda lam: (1.0, 1.0)},
+            ),
+            (
+                "teacher_forgotten",
+                "This is the LM loss alone. Where does the teacher come in?",
+                "2.1",
+                {"weights": lambda lam: (1.0, 0.0)},
+            ),
+            (
+                "labels_forgotten",
+                "This is the teacher's term alone. Where do the labels come in?",
+                "2.1",
+                {"weights": lambda lam: (0.0, lam)},
+            ),
+            (
+                "lambda_squared",
+                "λ is there twice: the KD term has the weight λ².",
+                "2.2",
+                {"weights": lambda lam: (1.0, lam * lam)},
+            ),
+            (
                 "penalty_subtracted",
                 "The KD term lowers your loss, so your student is paid for leaving its teacher. In"
                 " the maximised form the penalty is subtracted; what happens to it when the sign of"
@@ -534,10 +943,110 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 {"weights": lambda lam: (1.0, -lam)},
             ),
         )
-    return tuple(
-        named(name, hint, number, partial(of, **options))
-        for name, hint, number, options in own + shared
+    weights = tuple(
+        (name, hint, number, options["weights"])
+        for name, hint, number, options in own
+        if "weights" in options and name in SEEN_WITH_OTHERS
     )
+    return (
+        *(
+            named(name, hint, number, partial(of, **options))
+            for name, hint, number, options in (*own, *shared)
+        ),
+        *(
+            named(
+                f"{name}+{NOT_PASSED_ON[0]}",
+                f"At least two things are off. {hint} {NOT_PASSED_ON[1]}",
+                number,
+                partial(of, weights=weight, kd_temperature=one),
+            )
+            for name, hint, number, weight in weights
+        ),
+        *both_of(of, "weights", weights, "scale", SCALES),
+        *both_of(of, "weights", weights, "mean", FEW_MEANS),
+        *both_of(of, "mean", FEW_MEANS, "scale", SCALES),
+    )
+
+
+GRADIENT_WEIGHTS = (
+    (
+        "teacher_forgotten",
+        "This is the gradient of the LM loss alone. Where does the teacher pull?",
+        "2.1",
+        lambda lam: (1.0, 0.0),
+    ),
+    (
+        "labels_forgotten",
+        "This is the gradient of the teacher's part alone. Where do the labels pull?",
+        "2.1",
+        lambda lam: (0.0, lam),
+    ),
+    (
+        "lambda_forgotten",
+        "λ has no effect: this is the gradient of the plain sum of the two losses.",
+        "2.2",
+        lambda lam: (1.0, 1.0),
+    ),
+    (
+        "lambda_as_alpha",
+        "This is the gradient of (1 − λ) of one loss and λ of the other. In the additive form the"
+        " labels keep their whole weight.",
+        "2.2",
+        lambda lam: (1 - lam, lam),
+    ),
+)
+GRADIENT_SCALES = (
+    *SCALES,
+    MORE_SCALES[0],
+    (
+        "chain_rule_forgotten",
+        "The teacher's part has a factor T too many. The loss has T², and the chain rule of z/T"
+        " takes one T away.",
+        "2.2",
+        lambda temperature: temperature**3,
+    ),
+)
+
+
+def gradient(name: str, hint: str, number: str, **options: Any) -> Misconception:
+    """A gradient of another loss."""
+    return named(
+        name,
+        hint,
+        number,
+        partial(objective_gradients, loss=partial(combined_objective, **options)),
+    )
+
+
+def two_gradients(first: str, ones: tuple, second: str, others: tuple) -> Iterator[Misconception]:
+    """Gradients of losses with two mistakes."""
+    for one_of, other in ((one_of, other) for one_of in ones for other in others):
+        yield gradient(
+            f"{one_of[0]}+{other[0]}",
+            f"At least two things are off. {one_of[1]} {other[1]}",
+            one_of[2],
+            **{first: one_of[3], second: other[3]},
+        )
+
+
+def pair_turned_round(*arguments: Any) -> list[Tensor]:
+    """The teacher's part first."""
+    return objective_gradients(*arguments)[::-1]
+
+
+def student_cut_off(*arguments: Any) -> list[Tensor]:
+    """No part of the loss depends on a tensor that wants a gradient."""
+    student, *others = arguments
+    combined_objective(student.detach(), *others).backward()
+    return []
+
+
+def teacher_asked_for(*arguments: Any) -> list[Tensor]:
+    """Autograd is asked for the gradient of a teacher that was cut off."""
+    student, teacher, *others = arguments
+    student, teacher = (each.detach().requires_grad_() for each in (student, teacher))
+    loss = combined_objective(student, teacher.detach(), *others)
+    return list(torch.autograd.grad(loss, [student, teacher]))
 
 
 GRADIENT_MISCONCEPTIONS = (
@@ -555,45 +1064,89 @@ GRADIENT_MISCONCEPTIONS = (
         "2.2",
         partial(objective_gradients, factor=-1.0),
     ),
-    *(
-        named(
-            name,
-            hint,
-            number,
-            partial(objective_gradients, loss=partial(combined_objective, scale=scale)),
-        )
-        for name, hint, number, scale in SCALES
-    ),
-    *(
-        named(
-            name,
-            hint,
-            number,
-            partial(objective_gradients, loss=partial(combined_objective, mean=mean)),
-        )
-        for name, hint, number, mean in MEANS
+    named(
+        "pair_turned_round",
+        "The pair is the wrong way round: the student's part comes first. Yours says that the"
+        " teacher learns and the student does not.",
+        "2.2",
+        pair_turned_round,
     ),
     named(
+        "student_cut_off",
+        "Nothing in your loss depends on a tensor that wants a gradient: the student was detached,"
+        " or never told to require one. Which of the two models learns?",
+        "2.2",
+        student_cut_off,
+    ),
+    named(
+        "teacher_not_in_the_graph",
+        "You ask autograd for the gradient of the teacher's logits, and the loss does not depend on"
+        " them, which is right. Ask for the student's alone, or say that some may be unused.",
+        "2.2",
+        teacher_asked_for,
+    ),
+    *(gradient(name, hint, number, scale=scale) for name, hint, number, scale in GRADIENT_SCALES),
+    *(gradient(name, hint, number, mean=mean) for name, hint, number, mean in MEANS),
+    gradient(
         "lm_loss_at_temperature",
         "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
         "2.2",
-        partial(objective_gradients, loss=partial(combined_objective, lm_temperature=lambda t: t)),
+        lm_temperature=lambda t: t,
     ),
-    named(
-        "teacher_forgotten",
-        "This is the gradient of the LM loss alone. Where does the teacher pull?",
-        "2.1",
-        partial(objective_gradients, loss=partial(combined_objective, weights=lambda lam: (1, 0))),
+    *(
+        gradient(name, hint, number, weights=weights)
+        for name, hint, number, weights in GRADIENT_WEIGHTS
     ),
-    named(
-        "labels_forgotten",
-        "This is the gradient of the teacher's part alone. Where do the labels pull?",
-        "2.1",
-        partial(
-            objective_gradients, loss=partial(combined_objective, weights=lambda lam: (0, lam))
-        ),
+    *(
+        gradient(name, hint, number, losses=losses)
+        for name, hint, number, losses in KD_LOSSES
+        # The teacher's entropy has no gradient; a sign has a name of its own here.
+        if name not in ("cross_entropy", "log_target_missing", "sign_flipped")
     ),
+    gradient(*NOT_PASSED_ON, kd_temperature=one),
+    *(
+        gradient(
+            f"{name}+{NOT_PASSED_ON[0]}",
+            f"At least two things are off. {hint} {NOT_PASSED_ON[1]}",
+            number,
+            weights=weights,
+            kd_temperature=one,
+        )
+        for name, hint, number, weights in GRADIENT_WEIGHTS[1:]
+    ),
+    *two_gradients("weights", GRADIENT_WEIGHTS[1:], "scale", GRADIENT_SCALES),
+    *two_gradients("mean", FEW_MEANS, "scale", GRADIENT_SCALES),
+    *two_gradients("mean", FEW_MEANS, "weights", GRADIENT_WEIGHTS),
 )
+
+# --- Right versions of what later tasks may call -------------------------------------------------
+
+
+def right_lm_loss(student_logits, labels):
+    counts = labels != -100
+    losses = F.cross_entropy(student_logits[counts], labels[counts], reduction="sum")
+    return losses / counts.sum().clamp(min=1)
+
+
+def right_kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts] / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts] / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum()
+    return temperature**2 * kl / counts.sum().clamp(min=1)
+
+
+def right_combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    counts = labels != -100
+    student, teacher = student_logits[counts], teacher_logits[counts]
+    log_q = F.log_softmax(student / temperature, dim=-1)
+    log_p = F.log_softmax(teacher / temperature, dim=-1)
+    kd = (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+    return F.cross_entropy(student, labels[counts]) + lam * temperature**2 * kd
+
+
+TWO_LOSSES = {"lm_loss": right_lm_loss, "kd_loss": right_kd_loss}
+THREE_LOSSES = {**TWO_LOSSES, "combined_objective": right_combined_objective}
 
 # --- The tasks ----------------------------------------------------------------------------------
 
@@ -662,6 +1215,7 @@ CHECKS = (
         random=partial(random_cases, knob=True),
         misconceptions=objective_misconceptions(combined_objective, convex=False),
         tolerance=tolerance,
+        uses=TWO_LOSSES,
     ),
     FunctionCheck(
         name="convex_objective",
@@ -669,10 +1223,11 @@ CHECKS = (
         expected="(1 − α)·LM + α·KD, with the same two losses.",
         section=SECTIONS["2.2"],
         reference=convex_objective,
-        fixed=tuple(case for case in cases(knob=True) if case.args[3] <= 1.0),
+        fixed=convex_cases(),
         random=partial(random_cases, knob=True),
         misconceptions=objective_misconceptions(convex_objective, convex=True),
         tolerance=tolerance,
+        uses=THREE_LOSSES,
     ),
     AnswerCheck(
         name="best_probability",
@@ -709,6 +1264,25 @@ CHECKS = (
                 SECTIONS["2.2"],
             ),
             Mistake(
+                "label_left_out",
+                LAMBDA * P_LABEL / (1 + LAMBDA),
+                "That is the teacher's share alone. The label has a weight too, and says 1.",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "lambda_left_out",
+                (1 + P_LABEL) / (1 + LAMBDA),
+                "The divisor is right. In the sum above it the teacher has the weight 1; what is λ"
+                " for?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "in_per_cent",
+                100 * BEST,
+                "A probability is a number between 0 and 1, and not a percentage.",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
                 "not_normalised",
                 1 + LAMBDA * P_LABEL,
                 "A probability is at most 1. The weights of label and teacher add up to more than"
@@ -728,5 +1302,7 @@ CHECKS = (
         random=partial(random_cases, knob=True),
         misconceptions=GRADIENT_MISCONCEPTIONS,
         tolerance=tolerance,
+        uses=THREE_LOSSES,
+        names=("student's gradient", "teacher's gradient"),
     ),
 )

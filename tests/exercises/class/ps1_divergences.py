@@ -25,50 +25,50 @@ def softmax_with_temperature(logits, temperature=1.0):
     e = np.exp(x)
     return torch.from_numpy(e / e.sum(axis=-1, keepdims=True))
 
-# %% task="softmax_with_temperature" right="no" mistake="no max subtracted: exp overflows, so extreme logits give nan"
+# %% task="softmax_with_temperature" right="no" mistake="no max subtracted: exp overflows, so extreme logits give nan" named="overflow"
 def softmax_with_temperature(logits, temperature=1.0):
     """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
     exps = torch.exp(logits / temperature)
     return exps / exps.sum(dim=-1, keepdim=True)
 
-# %% task="softmax_with_temperature" right="no" mistake="no keepdim in the sum (rows are divided by the wrong sums or shapes clash) and no protection against overflow"
+# %% task="softmax_with_temperature" right="no" mistake="no keepdim in the sum (rows are divided by the wrong sums or shapes clash) and no protection against overflow" named="sum_without_keepdim"
 def softmax_with_temperature(logits, temperature=1.0):
     e = (logits / temperature).exp()
     return e / e.sum(-1)
 
-# %% task="softmax_with_temperature" right="no" mistake="softmax over the first axis instead of the last"
+# %% task="softmax_with_temperature" right="no" mistake="softmax over the first axis instead of the last" named="wrong_axis"
 def softmax_with_temperature(logits, temperature=1.0):
     scaled = logits / temperature
     return torch.softmax(scaled, dim=0)
 
-# %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature instead of dividing"
+# %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature instead of dividing" named="multiplied_by_temperature"
 def softmax_with_temperature(logits, temperature=1.0):
     return F.softmax(temperature * logits, -1)
 
-# %% task="softmax_with_temperature" right="no" mistake="divides the probabilities by the temperature, not the logits, so they no longer sum to 1"
+# %% task="softmax_with_temperature" right="no" mistake="divides the probabilities by the temperature, not the logits, so they no longer sum to 1" named="temperature_after_softmax"
 def softmax_with_temperature(logits, temperature=1.0):
     probs = F.softmax(logits, dim=-1)
     return probs / temperature
 
-# %% task="softmax_with_temperature" right="no" mistake="raises the float32 probabilities to 1/T: what underflowed to 0 stays 0, so extreme logits at a high temperature are wrong"
+# %% task="softmax_with_temperature" right="no" mistake="raises the float32 probabilities to 1/T: what underflowed to 0 stays 0, so extreme logits at a high temperature are wrong" named="temperature_of_probabilities"
 def softmax_with_temperature(logits, temperature=1.0):
     # p ** (1/T), renormalised, is the same thing
     p = torch.softmax(logits, dim=-1) ** (1 / temperature)
     return p / p.sum(dim=-1, keepdim=True)
 
-# %% task="softmax_with_temperature" right="no" mistake="subtracts the maximum of the whole tensor: a row far below another row underflows to 0/0"
+# %% task="softmax_with_temperature" right="no" mistake="subtracts the maximum of the whole tensor: a row far below another row underflows to 0/0" named="one_maximum_for_all"
 def softmax_with_temperature(logits, temperature=1.0):
     z = (logits - logits.max()) / temperature      # for stability
     e = torch.exp(z)
     return e / torch.sum(e, dim=-1, keepdim=True)
 
-# %% task="softmax_with_temperature" right="no" mistake="clamps the logits against overflow, so two large logits of different size become equal"
+# %% task="softmax_with_temperature" right="no" mistake="clamps the logits against overflow, so two large logits of different size become equal" named="logits_clamped"
 def softmax_with_temperature(logits, temperature=1.0):
     z = torch.clamp(logits / temperature, -50, 50)
     e = torch.exp(z)
     return e / e.sum(dim=-1, keepdim=True)
 
-# %% task="softmax_with_temperature" right="no" mistake="missing return"
+# %% task="softmax_with_temperature" right="no" mistake="missing return" named="missing_return"
 def softmax_with_temperature(logits, temperature=1.0):
     """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
     result = F.softmax(logits / temperature, dim=-1)
@@ -104,85 +104,85 @@ forward_kl = lambda student_logits, teacher_logits: (
     log_probs(teacher_logits).exp() * (log_probs(teacher_logits) - log_probs(student_logits))
 ).sum(-1)
 
-# %% task="forward_kl" right="no" mistake="direction swapped: this is KL(q||p)"
+# %% task="forward_kl" right="no" mistake="direction swapped: this is KL(q||p)" named="direction_swapped"
 def forward_kl(student_logits, teacher_logits):
     p = F.log_softmax(student_logits, dim=-1)
     q = F.log_softmax(teacher_logits, dim=-1)
     return torch.sum(p.exp() * (p - q), dim=-1)
 
-# %% task="forward_kl" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target"
+# %% task="forward_kl" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target" named="log_target_missing"
 def forward_kl(student_logits, teacher_logits):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
     return F.kl_div(log_q, log_p, reduction="none").sum(dim=-1)
 
-# %% task="forward_kl" right="no" mistake="kl_div gets probabilities instead of log-probabilities as input"
+# %% task="forward_kl" right="no" mistake="kl_div gets probabilities instead of log-probabilities as input" named="probabilities_as_input"
 def forward_kl(student_logits, teacher_logits):
     q = F.softmax(student_logits, dim=-1)
     p = F.softmax(teacher_logits, dim=-1)
     return F.kl_div(q, p, reduction='none').sum(-1)
 
-# %% task="forward_kl" right="no" mistake="kl_div with its default reduction: one mean over all elements instead of a number per position"
+# %% task="forward_kl" right="no" mistake="kl_div with its default reduction: one mean over all elements instead of a number per position" named="positions_collapsed"
 def forward_kl(student_logits, teacher_logits):
     return F.kl_div(F.log_softmax(student_logits, -1), F.softmax(teacher_logits, -1))
 
-# %% task="forward_kl" right="no" mistake="batchmean: one number instead of one per position"
+# %% task="forward_kl" right="no" mistake="batchmean: one number instead of one per position" named="positions_collapsed"
 def forward_kl(student_logits, teacher_logits):
     logq = F.log_softmax(student_logits, dim=-1)
     p = F.softmax(teacher_logits, dim=-1)
     loss = F.kl_div(logq, p, reduction="batchmean")
     return loss
 
-# %% task="forward_kl" right="no" mistake="arguments of kl_div in the formula's order (teacher first), so it computes KL(q||p)"
+# %% task="forward_kl" right="no" mistake="arguments of kl_div in the formula's order (teacher first), so it computes KL(q||p)" named="direction_swapped"
 def forward_kl(student_logits, teacher_logits):
     # KL(p || q): p first, then q
     return F.kl_div(F.log_softmax(teacher_logits, -1), F.softmax(student_logits, -1), reduction="none").sum(-1)
 
-# %% task="forward_kl" right="no" mistake="eps added inside the logarithms: wrong for extreme logits, where log q is cut off at log 1e-8"
+# %% task="forward_kl" right="no" mistake="eps added inside the logarithms: wrong for extreme logits, where log q is cut off at log 1e-8" named="floor_under_probabilities"
 def forward_kl(student_logits, teacher_logits):
     eps = 1e-8
     p = teacher_logits.softmax(dim=-1)
     q = student_logits.softmax(dim=-1)
     return (p * (torch.log(p + eps) - torch.log(q + eps))).sum(dim=-1)
 
-# %% task="forward_kl" right="no" mistake="log of a softmax that underflows: nan or inf for extreme logits"
+# %% task="forward_kl" right="no" mistake="log of a softmax that underflows: nan or inf for extreme logits" named="underflow"
 def forward_kl(student_logits, teacher_logits):
     p = torch.softmax(teacher_logits, dim=-1)
     q = torch.softmax(student_logits, dim=-1)
     return (p * torch.log(p / q)).sum(dim=-1)
 
-# %% task="forward_kl" right="no" mistake="torch.distributions calls it inf as soon as the student's float32 probability underflows to 0, so extreme logits are wrong"
+# %% task="forward_kl" right="no" mistake="torch.distributions calls it inf as soon as the student's float32 probability underflows to 0, so extreme logits are wrong" named="underflow"
 from torch.distributions import Categorical, kl_divergence
 
 def forward_kl(student_logits, teacher_logits):
     return kl_divergence(Categorical(logits=teacher_logits), Categorical(logits=student_logits))
 
-# %% task="forward_kl" right="no" mistake="cross-entropy instead of KL: the teacher's own entropy is not subtracted"
+# %% task="forward_kl" right="no" mistake="cross-entropy instead of KL: the teacher's own entropy is not subtracted" named="cross_entropy"
 def forward_kl(student_logits, teacher_logits):
     """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
     p = F.softmax(teacher_logits, dim=-1)
     log_q = F.log_softmax(student_logits, dim=-1)
     return -(p * log_q).sum(dim=-1)
 
-# %% task="forward_kl" right="no" mistake="mean over the vocabulary instead of the sum"
+# %% task="forward_kl" right="no" mistake="mean over the vocabulary instead of the sum" named="vocabulary_mean"
 def forward_kl(student_logits, teacher_logits):
     log_p = teacher_logits.log_softmax(-1)
     log_q = student_logits.log_softmax(-1)
     kl = log_p.exp() * (log_p - log_q)
     return kl.mean(-1)
 
-# %% task="forward_kl" right="no" mistake="base 2: bits instead of nats; and nan for extreme logits"
+# %% task="forward_kl" right="no" mistake="base 2: bits instead of nats; and nan for extreme logits" named="base_two"
 def forward_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, -1)
     q = F.softmax(student_logits, -1)
     return torch.sum(p * (torch.log2(p) - torch.log2(q)), -1)
 
-# %% task="forward_kl" right="no" mistake="the raw logits stand in for log-probabilities: the normalisers are missing"
+# %% task="forward_kl" right="no" mistake="the raw logits stand in for log-probabilities: the normalisers are missing" named="normalisers_missing"
 def forward_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, dim=-1)
     return (p * (teacher_logits - student_logits)).sum(dim=-1)
 
-# %% task="forward_kl" right="no" mistake="nan_to_num throws away the terms where q underflows, which are the costly ones: extreme logits come out far off"
+# %% task="forward_kl" right="no" mistake="nan_to_num throws away the terms where q underflows, which are the costly ones: extreme logits come out far off" named="infinite_terms_dropped"
 def forward_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, dim=-1)
     q = F.softmax(student_logits, dim=-1)
@@ -227,19 +227,19 @@ def reverse_kl(student_logits, teacher_logits):
     vals = [_one_row(s, t) for s, t in zip(S, T)]
     return torch.tensor(vals).reshape(student_logits.shape[:-1])
 
-# %% task="reverse_kl" right="no" mistake="direction not turned round: still KL(p||q)"
+# %% task="reverse_kl" right="no" mistake="direction not turned round: still KL(p||q)" named="direction_swapped"
 def reverse_kl(student_logits, teacher_logits):
     logp = F.log_softmax(teacher_logits, dim=-1)
     logq = F.log_softmax(student_logits, dim=-1)
     return (logp.exp() * (logp - logq)).sum(-1)
 
-# %% task="reverse_kl" right="no" mistake="only the weight is turned round: q (log p - log q), which is minus the reverse KL"
+# %% task="reverse_kl" right="no" mistake="only the weight is turned round: q (log p - log q), which is minus the reverse KL" named="sign_flipped"
 def reverse_kl(student_logits, teacher_logits):
     logp = F.log_softmax(teacher_logits, dim=-1)
     logq = F.log_softmax(student_logits, dim=-1)
     return (logq.exp() * (logp - logq)).sum(-1)
 
-# %% task="reverse_kl" right="no" mistake="only the bracket is turned round: weighted by p instead of q"
+# %% task="reverse_kl" right="no" mistake="only the bracket is turned round: weighted by p instead of q" named="direction_swapped_and_sign"
 def reverse_kl(student_logits, teacher_logits):
     logp = F.log_softmax(teacher_logits, dim=-1)
     q = F.softmax(student_logits, dim=-1)
@@ -247,18 +247,18 @@ def reverse_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, dim=-1)
     return torch.sum(p * (logq - logp), dim=-1)
 
-# %% task="reverse_kl" right="no" mistake="minus the forward KL"
+# %% task="reverse_kl" right="no" mistake="minus the forward KL" named="direction_swapped_and_sign"
 # uses forward_kl from the cells above
 def reverse_kl(student_logits, teacher_logits):
     return -forward_kl(student_logits, teacher_logits)
 
-# %% task="reverse_kl" right="no" mistake="softmax of a softmax: the function used for the logs takes logits, and gets probabilities"
+# %% task="reverse_kl" right="no" mistake="softmax of a softmax: the function used for the logs takes logits, and gets probabilities" named="softmax_twice"
 def reverse_kl(student_logits, teacher_logits):
     q = F.softmax(student_logits, dim=-1)
     p = F.softmax(teacher_logits, dim=-1)
     return (q * (F.log_softmax(q, dim=-1) - F.log_softmax(p, dim=-1))).sum(dim=-1)
 
-# %% task="reverse_kl" right="no" mistake="log_target forgotten: kl_div takes the logarithm of a log-probability"
+# %% task="reverse_kl" right="no" mistake="log_target forgotten: kl_div takes the logarithm of a log-probability" named="log_target_missing"
 def reverse_kl(student_logits, teacher_logits):
     return F.kl_div(
         F.log_softmax(teacher_logits, dim=-1),
@@ -266,19 +266,19 @@ def reverse_kl(student_logits, teacher_logits):
         reduction="none",
     ).sum(dim=-1)
 
-# %% task="reverse_kl" right="no" mistake="clamp(min=1e-6) before the logarithms: the teacher's tiny probabilities cost far too little for extreme logits"
+# %% task="reverse_kl" right="no" mistake="clamp(min=1e-6) before the logarithms: the teacher's tiny probabilities cost far too little for extreme logits" named="floor_under_probabilities"
 def reverse_kl(student_logits, teacher_logits):
     q = F.softmax(student_logits, dim=-1).clamp(min=1e-6)
     p = F.softmax(teacher_logits, dim=-1).clamp(min=1e-6)
     return (q * (q.log() - p.log())).sum(dim=-1)
 
-# %% task="reverse_kl" right="no" mistake="wrong axis: normalises and sums over axis 1, which is the vocabulary only for 2-D logits"
+# %% task="reverse_kl" right="no" mistake="wrong axis: normalises and sums over axis 1, which is the vocabulary only for 2-D logits" named="wrong_axis"
 def reverse_kl(student_logits, teacher_logits):
     lq = F.log_softmax(student_logits, dim=1)
     lp = F.log_softmax(teacher_logits, dim=1)
     return (lq.exp() * (lq - lp)).sum(dim=1)
 
-# %% task="reverse_kl" right="no" mistake="sums over everything: one number instead of one per position"
+# %% task="reverse_kl" right="no" mistake="sums over everything: one number instead of one per position" named="another_form,positions_collapsed"
 def reverse_kl(student_logits, teacher_logits):
     lq = torch.log_softmax(student_logits, dim=-1)
     lp = torch.log_softmax(teacher_logits, dim=-1)
@@ -309,7 +309,7 @@ ranking = sorted(kl, key=kl.get)
 # %% task="ranking" right="yes" mistake=""
 ranking = list("bdca")
 
-# %% task="ranking" right="no" mistake="ranked by KL(q||p)"
+# %% task="ranking" right="no" mistake="ranked by KL(q||p)" named="ranked_by_reverse_kl"
 import math
 P = [0.8, 0.1, 0.1]
 table = {"a": [0.80, 0.18, 0.02], "b": [0.75, 0.10, 0.15], "c": [0.65, 0.26, 0.09], "d": [0.90, 0.06, 0.04]}
@@ -317,32 +317,32 @@ def kl(a, b):
     return sum(x * math.log(x / y) for x, y in zip(a, b))
 ranking = sorted(table, key=lambda s: kl(table[s], P))
 
-# %% task="ranking" right="no" mistake="guessed by how near the first token's probability is to 0.8"
+# %% task="ranking" right="no" mistake="guessed by how near the first token's probability is to 0.8" named="ranked_by_top_token"
 ranking = ["a", "b", "d", "c"]
 
-# %% task="ranking" right="no" mistake="the largest divergence first"
+# %% task="ranking" right="no" mistake="the largest divergence first" named="ranked_backwards"
 ranking = ["a", "c", "d", "b"]
 
-# %% task="ranking" right="no" mistake="ranked by total variation (sum of absolute differences), where a beats d and c: KL was not computed"
+# %% task="ranking" right="no" mistake="ranked by total variation (sum of absolute differences), where a beats d and c: KL was not computed" named="ranked_by_total_variation"
 q = {"a": [.80, .18, .02], "b": [.75, .10, .15], "c": [.65, .26, .09], "d": [.90, .06, .04]}
 ranking = sorted(q, key=lambda k: round(sum(abs(x - y) for x, y in zip([.8, .1, .1], q[k])), 6))
 
-# %% task="ranking" right="no" mistake="a slip in the arithmetic: d comes out far too large, so c stands before it"
+# %% task="ranking" right="no" mistake="a slip in the arithmetic: d comes out far too large, so c stands before it" named="out_of_order"
 # a: 0.10, b: 0.01, c: 0.08, d: 0.085
 ranking = ["b", "c", "d", "a"]
 
-# %% task="ranking" right="no" mistake="a list of (letter, value) pairs instead of the four letters"
+# %% task="ranking" right="no" mistake="a list of (letter, value) pairs instead of the four letters" named="another_form"
 pt = torch.tensor([0.8, 0.1, 0.1])
 Q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
 d = (pt * (pt.log() - Q.log())).sum(1).tolist()
 ranking = sorted(zip("abcd", d), key=lambda x: x[1])
 
-# %% task="ranking" right="no" mistake="list.sort() returns None"
+# %% task="ranking" right="no" mistake="list.sort() returns None" named="missing_return"
 divs = {"b": 0.0111, "a": 0.1022, "d": 0.0485, "c": 0.0811}
 names = list(divs)
 ranking = names.sort(key=lambda n: divs[n])
 
-# %% task="ranking" right="no" mistake="each student's rank in the order a, b, c, d (argsort confused with ranks): numbers, not letters"
+# %% task="ranking" right="no" mistake="each student's rank in the order a, b, c, d (argsort confused with ranks): numbers, not letters" named="another_form"
 ranking = [4, 1, 3, 2]
 
 # ---------------------------------------------------------------- task 5
@@ -350,13 +350,13 @@ ranking = [4, 1, 3, 2]
 # %% task="reverse_kl_choice" right="yes" mistake=""
 reverse_kl_answer = "c"
 
-# %% task="reverse_kl_choice" right="no" mistake="this is what the forward KL does"
+# %% task="reverse_kl_choice" right="no" mistake="this is what the forward KL does" named="chose_a"
 reverse_kl_answer = "a"
 
-# %% task="reverse_kl_choice" right="no" mistake="same zero taken for same behaviour, although the zero cannot be reached"
+# %% task="reverse_kl_choice" right="no" mistake="same zero taken for same behaviour, although the zero cannot be reached" named="chose_b"
 reverse_kl_answer = 'b'
 
-# %% task="reverse_kl_choice" right="no" mistake="KL(q||p) contains minus the entropy of q, and the student took that for the whole of it"
+# %% task="reverse_kl_choice" right="no" mistake="KL(q||p) contains minus the entropy of q, and the student took that for the whole of it" named="chose_d"
 reverse_kl_answer = "d"
 
 # %% task="reverse_kl_choice" right="accident" mistake="misspelt name: sets the name of the cell, and reverse_kl_answer is not defined"
@@ -488,7 +488,7 @@ def fit_one_peak(teacher_logits, direction, start):
     tokens = torch.arange(size, dtype=torch.float32)
     return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
 
-# %% task="fit_one_peak" right="no" mistake="far too few steps: stops long before the loss has settled"
+# %% task="fit_one_peak" right="no" mistake="far too few steps: stops long before the loss has settled" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[-1]
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -507,7 +507,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = log_q.exp().detach()
     return (torch.arange(V) * q).sum().item(), -(q * q.log()).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="the two directions are swapped"
+# %% task="fit_one_peak" right="no" mistake="the two directions are swapped" named="direction_swapped"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     center = torch.tensor(float(start), requires_grad=True)
@@ -526,7 +526,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.detach().exp()
     return (q * torch.arange(V)).sum(), -(q * q.log()).sum()
 
-# %% task="fit_one_peak" right="no" mistake="'direction == a or b' is always true: the reverse case is trained forward too"
+# %% task="fit_one_peak" right="no" mistake="'direction == a or b' is always true: the reverse case is trained forward too" named="always_forward"
 def fit_one_peak(teacher_logits, direction, start):
     n = len(teacher_logits)
     p = teacher_logits.softmax(0)
@@ -545,7 +545,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.exp().detach()
     return (q * torch.arange(n)).sum().item(), (-q * lq.detach()).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="returns the parameters (center and width) instead of the expected position and the entropy"
+# %% task="fit_one_peak" right="no" mistake="returns the parameters (center and width) instead of the expected position and the entropy" named="center_for_expected,width_for_entropy"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -560,7 +560,7 @@ def fit_one_peak(teacher_logits, direction, start):
         optimizer.step()
     return center.item(), log_width.exp().item()
 
-# %% task="fit_one_peak" right="no" mistake="zero_grad forgotten: the gradients add up over all steps"
+# %% task="fit_one_peak" right="no" mistake="zero_grad forgotten: the gradients add up over all steps" named="gradients_not_cleared"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -580,7 +580,7 @@ def fit_one_peak(teacher_logits, direction, start):
     ent = -(q * log_q.detach()).sum()
     return pos.item(), ent.item()
 
-# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="optimiser_made_anew"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -601,7 +601,7 @@ def fit_one_peak(teacher_logits, direction, start):
     lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0).detach()
     return (torch.arange(V) * lq.exp()).sum().item(), -(lq.exp() * lq).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle"
+# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="start_ignored"
 def fit_one_peak(teacher_logits, direction, start=None):
     size = teacher_logits.size(0)
     center = torch.tensor(size / 2, requires_grad=True)
@@ -617,7 +617,7 @@ def fit_one_peak(teacher_logits, direction, start=None):
     q = lq.exp().detach()
     return (q * torch.arange(size)).sum().item(), -(q * lq.detach()).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3"
+# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3" named="width_not_trained"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     lp = teacher_logits.log_softmax(0)
@@ -651,7 +651,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.detach().exp()
     return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="entropy in bits (base 2), and the tokens counted from 1"
+# %% task="fit_one_peak" right="no" mistake="entropy in bits (base 2), and the tokens counted from 1" named="counted_from_one,entropy_in_bits"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     center = torch.tensor(float(start), requires_grad=True)
@@ -669,7 +669,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.detach().exp()
     return (q * torch.arange(1, V + 1)).sum().item(), -(q * torch.log2(q + 1e-12)).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="stops as soon as the loss changes by less than one per cent, relative to itself: much too early"
+# %% task="fit_one_peak" right="no" mistake="stops as soon as the loss changes by less than one per cent, relative to itself: much too early" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     lp = F.log_softmax(teacher_logits, -1)
@@ -689,7 +689,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.detach().exp()
     return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="returns the final loss in place of the student's entropy"
+# %% task="fit_one_peak" right="no" mistake="returns the final loss in place of the student's entropy" named="loss_for_entropy"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     lp = F.log_softmax(teacher_logits, -1)
@@ -705,7 +705,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.detach().exp()
     return (q * torch.arange(V)).sum().item(), loss.item()
 
-# %% task="fit_one_peak" right="no" mistake="the pair is returned the wrong way round, and the entropy lacks its minus sign"
+# %% task="fit_one_peak" right="no" mistake="the pair is returned the wrong way round, and the entropy lacks its minus sign" named="entropy_negative,pair_turned_round"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     lp = F.log_softmax(teacher_logits, -1)
@@ -722,7 +722,7 @@ def fit_one_peak(teacher_logits, direction, start):
     entropy = (q * lq.detach()).sum().item()
     return entropy, (q * torch.arange(V)).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="returns the position of the largest probability (argmax), not the expected position"
+# %% task="fit_one_peak" right="no" mistake="returns the position of the largest probability (argmax), not the expected position" named="likeliest_for_expected"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     lp = F.log_softmax(teacher_logits, -1)

@@ -11,13 +11,13 @@ two_sources = "c"
 answers = dict(copy_first=False, average_weights=False, both_every_step=True, replace_words=False)
 two_sources = "abcd"[list(answers.values()).index(True)]
 
-# %% task="two_sources_choice" right="no" mistake="takes the sum of two losses for two stages of training, one after the other"
+# %% task="two_sources_choice" right="no" mistake="takes the sum of two losses for two stages of training, one after the other" named="chose_a"
 two_sources = "a"
 
-# %% task="two_sources_choice" right="no" mistake="takes the weight lambda for an average of the models' weights"
+# %% task="two_sources_choice" right="no" mistake="takes the weight lambda for an average of the models' weights" named="chose_b"
 two_sources = "b"
 
-# %% task="two_sources_choice" right="no" mistake="thinks that the teacher corrects the labels with its favourite word"
+# %% task="two_sources_choice" right="no" mistake="thinks that the teacher corrects the labels with its favourite word" named="chose_d"
 two_sources = 'd'
 
 # %% task="two_sources_choice" right="accident" mistake="quotes forgotten: c is not defined"
@@ -62,25 +62,25 @@ def lm_loss(student_logits, labels):
     loss = F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1))   # ignores -100 by itself
     return torch.nan_to_num(loss, nan=0.0)                                      # 0/0 if nothing counts
 
-# %% task="lm_loss" right="no" mistake="a batch in which nothing counts gives nan, not 0"
+# %% task="lm_loss" right="no" mistake="a batch in which nothing counts gives nan, not 0" named="nan_when_nothing_counts"
 def lm_loss(student_logits, labels):
     V = student_logits.shape[-1]
     return F.cross_entropy(student_logits.view(-1, V), labels.view(-1))
 
-# %% task="lm_loss" right="no" mistake="labels > 0 as mask: token 0 does not count"
+# %% task="lm_loss" right="no" mistake="labels > 0 as mask: token 0 does not count" named="label_zero_ignored"
 def lm_loss(student_logits, labels):
     mask = labels > 0
     if mask.sum() == 0:
         return torch.tensor(0.0)
     return F.cross_entropy(student_logits[mask], labels[mask])
 
-# %% task="lm_loss" right="no" mistake="divides by all positions instead of those that count"
+# %% task="lm_loss" right="no" mistake="divides by all positions instead of those that count" named="divided_by_all_positions"
 def lm_loss(student_logits, labels):
     """Mean of -log q(y) over the positions whose label is not -100: one number."""
     loss = F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="none")
     return loss.mean()
 
-# %% task="lm_loss" right="no" mistake="mean of the texts' means: texts of different length get the same weight"
+# %% task="lm_loss" right="no" mistake="mean of the texts' means: texts of different length get the same weight" named="mean_of_means"
 def lm_loss(student_logits, labels):
     per_text = []
     for logits, y in zip(student_logits, labels):
@@ -88,36 +88,36 @@ def lm_loss(student_logits, labels):
             per_text.append(F.cross_entropy(logits, y, ignore_index=-100))
     return torch.stack(per_text).mean() if per_text else torch.tensor(0.0)
 
-# %% task="lm_loss" right="no" mistake="labels shifted once more, though nothing is left to shift"
+# %% task="lm_loss" right="no" mistake="labels shifted once more, though nothing is left to shift" named="labels_shifted"
 def lm_loss(student_logits, labels):
     logits = student_logits[:, :-1, :]
     y = labels[:, 1:]
     n = (y != -100).sum().clamp(min=1)
     return F.cross_entropy(logits.reshape(-1, logits.size(-1)), y.reshape(-1), reduction="sum") / n
 
-# %% task="lm_loss" right="no" mistake="softmax of a softmax: cross_entropy gets probabilities"
+# %% task="lm_loss" right="no" mistake="softmax of a softmax: cross_entropy gets probabilities" named="softmax_twice"
 def lm_loss(student_logits, labels):
     q = F.softmax(student_logits, dim=-1)
     n = max((labels != -100).sum().item(), 1)
     return F.cross_entropy(q.reshape(-1, q.shape[-1]), labels.reshape(-1), reduction="sum") / n
 
-# %% task="lm_loss" right="no" mistake="max(n - 1, 1): divides by one position too few"
+# %% task="lm_loss" right="no" mistake="max(n - 1, 1): divides by one position too few" named="one_too_few"
 def lm_loss(student_logits, labels):
     n = int((labels != -100).sum())
     total = F.cross_entropy(student_logits.permute(0, 2, 1), labels, reduction="sum")
     return total / max(n - 1, 1)
 
-# %% task="lm_loss" right="no" mistake="sum over the positions that count, not their mean"
+# %% task="lm_loss" right="no" mistake="sum over the positions that count, not their mean" named="summed"
 def lm_loss(student_logits, labels):
     return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
 
-# %% task="lm_loss" right="no" mistake="the mask is forgotten: -100 is used as an index and gather fails"
+# %% task="lm_loss" right="no" mistake="the mask is forgotten: -100 is used as an index and gather fails" named="ignored_label_as_an_index"
 def lm_loss(student_logits, labels):
     log_q = F.log_softmax(student_logits, dim=-1)
     nll = -log_q.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return nll.mean()
 
-# %% task="lm_loss" right="no" mistake="logits not brought into the shape cross_entropy wants: [B, L, V] is read as classes on axis 1"
+# %% task="lm_loss" right="no" mistake="logits not brought into the shape cross_entropy wants: [B, L, V] is read as classes on axis 1" named="classes_on_another_axis"
 def lm_loss(student_logits, labels):
     if (labels == -100).all():
         return 0
@@ -167,7 +167,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
         return torch.tensor(0.0)
     return temperature**2 * torch.stack(kls).mean()
 
-# %% task="kd_loss" right="no" mistake="T squared is missing"
+# %% task="kd_loss" right="no" mistake="T squared is missing" named="t_squared_missing"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = labels != -100
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
@@ -175,7 +175,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     kl = (log_p.exp() * (log_p - log_q)).sum(-1)
     return (kl * mask).sum() / mask.sum().clamp(min=1)
 
-# %% task="kd_loss" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target"
+# %% task="kd_loss" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target" named="log_target_missing"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = labels != -100
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
@@ -183,7 +183,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     kl = F.kl_div(log_q, log_p, reduction="none").sum(-1)
     return temperature**2 * kl[mask].sum() / max(mask.sum().item(), 1)
 
-# %% task="kd_loss" right="no" mistake="batchmean on [B, L, V] without a mask: the sum over all positions, divided by B"
+# %% task="kd_loss" right="no" mistake="batchmean on [B, L, V] without a mask: the sum over all positions, divided by B" named="batch_mean_unmasked"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     T = temperature
     return F.kl_div(
@@ -192,14 +192,14 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
         reduction="batchmean",
     ) * (T ** 2)
 
-# %% task="kd_loss" right="no" mistake="the mask is forgotten: padding counts too"
+# %% task="kd_loss" right="no" mistake="the mask is forgotten: padding counts too" named="masked_positions_counted"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     p = F.softmax(teacher_logits / temperature, dim=-1)
     kl = F.kl_div(log_q, p, reduction="none").sum(-1)
     return temperature ** 2 * kl.mean()
 
-# %% task="kd_loss" right="no" mistake="default reduction of kl_div: a mean over the vocabulary as well"
+# %% task="kd_loss" right="no" mistake="default reduction of kl_div: a mean over the vocabulary as well" named="vocabulary_mean"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = labels != -100
     if mask.sum() == 0:
@@ -208,7 +208,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     t = teacher_logits[mask]
     return F.kl_div(F.log_softmax(s / temperature, -1), F.softmax(t / temperature, -1)) * temperature ** 2
 
-# %% task="kd_loss" right="no" mistake="nothing counts: divides by 0 and gives nan"
+# %% task="kd_loss" right="no" mistake="nothing counts: divides by 0 and gives nan" named="nan_when_nothing_counts"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = labels != -100
     log_p = F.log_softmax(teacher_logits / temperature, -1)
@@ -216,7 +216,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     kl = (log_p.exp() * (log_p - log_q)).sum(-1)
     return temperature ** 2 * kl[mask].mean()
 
-# %% task="kd_loss" right="no" mistake="direction swapped: KL(q||p)"
+# %% task="kd_loss" right="no" mistake="direction swapped: KL(q||p)" named="direction_swapped"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = (labels != -100).float()
     log_q = F.log_softmax(student_logits / temperature, -1)
@@ -224,7 +224,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     kl = (log_q.exp() * (log_q - log_p)).sum(-1)
     return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
 
-# %% task="kd_loss" right="no" mistake="only the student's logits are divided by the temperature"
+# %% task="kd_loss" right="no" mistake="only the student's logits are divided by the temperature" named="temperature_on_the_student_alone"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = labels != -100
     n = mask.sum().clamp(min=1)
@@ -233,7 +233,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     kl = F.kl_div(log_q, p, reduction="none").sum(dim=-1)
     return temperature ** 2 * kl[mask].sum() / n
 
-# %% task="kd_loss" right="no" mistake="labels > 0 as mask: token 0 does not count"
+# %% task="kd_loss" right="no" mistake="labels > 0 as mask: token 0 does not count" named="label_zero_ignored"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = (labels > 0)
     log_q = (student_logits / temperature).log_softmax(-1)
@@ -241,7 +241,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
     return temperature ** 2 * (kl * mask).sum() / max(1, mask.sum())
 
-# %% task="kd_loss" right="no" mistake="cross-entropy with the teacher instead of KL: the teacher's entropy is not subtracted"
+# %% task="kd_loss" right="no" mistake="cross-entropy with the teacher instead of KL: the teacher's entropy is not subtracted" named="cross_entropy"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = (labels != -100).float()
     p = F.softmax(teacher_logits / temperature, dim=-1)
@@ -249,7 +249,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     ce = -(p * log_q).sum(-1)
     return temperature**2 * (ce * mask).sum() / mask.sum().clamp(min=1)
 
-# %% task="kd_loss" right="no" mistake="counts the positions by losses != 0: where student and teacher agree exactly a real position is left out of N"
+# %% task="kd_loss" right="no" mistake="counts the positions by losses != 0: where student and teacher agree exactly a real position is left out of N" named="losses_counted_by_their_size"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
@@ -258,7 +258,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     n = (kl != 0).sum().clamp(min=1)
     return temperature ** 2 * kl.sum() / n
 
-# %% task="kd_loss" right="no" mistake="multiplies the mask into the logits, and then divides by all positions"
+# %% task="kd_loss" right="no" mistake="multiplies the mask into the logits, and then divides by all positions" named="divided_by_all_positions"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     m = (labels != -100).unsqueeze(-1).float()
     lq = F.log_softmax(student_logits * m / temperature, dim=-1)
@@ -310,47 +310,47 @@ def combined_objective(student_logits, teacher_logits, labels, lam, temperature=
     kd = np.einsum("blv,blv->bl", np.exp(lp), lp - lq)[rows, cols].mean()
     return float(lm + lam * temperature**2 * kd)
 
-# %% task="combined_objective" right="no" mistake="the temperature is not passed on to kd_loss"
+# %% task="combined_objective" right="no" mistake="the temperature is not passed on to kd_loss" named="temperature_not_passed_on"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     lm = lm_loss(student_logits, labels)
     kd = kd_loss(student_logits, teacher_logits, labels)
     return lm + lam * kd
 
-# %% task="combined_objective" right="no" mistake="the temperature is applied to LM as well"
+# %% task="combined_objective" right="no" mistake="the temperature is applied to LM as well" named="lm_loss_at_temperature"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     return lm_loss(student_logits / temperature, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
 
-# %% task="combined_objective" right="no" mistake="lambda forgotten"
+# %% task="combined_objective" right="no" mistake="lambda forgotten" named="lambda_forgotten"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     return lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature=temperature)
 
-# %% task="combined_objective" right="no" mistake="lambda on the wrong term"
+# %% task="combined_objective" right="no" mistake="lambda on the wrong term" named="lambda_on_the_wrong_term"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     return lam * lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature)
 
-# %% task="combined_objective" right="no" mistake="T squared twice: kd_loss has it already"
+# %% task="combined_objective" right="no" mistake="T squared twice: kd_loss has it already" named="t_squared_twice"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     kd = kd_loss(student_logits, teacher_logits, labels, temperature)
     return lm_loss(student_logits, labels) + lam * temperature ** 2 * kd
 
-# %% task="combined_objective" right="no" mistake="the convex mix instead of the sum: (1 - lambda) on LM"
+# %% task="combined_objective" right="no" mistake="the convex mix instead of the sum: (1 - lambda) on LM" named="lambda_as_alpha"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     lm = lm_loss(student_logits, labels)
     kd = kd_loss(student_logits, teacher_logits, labels, temperature)
     return (1 - lam) * lm + lam * kd
 
-# %% task="combined_objective" right="no" mistake="student and teacher in the wrong order in the call of kd_loss"
+# %% task="combined_objective" right="no" mistake="student and teacher in the wrong order in the call of kd_loss" named="direction_swapped"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     return lm_loss(student_logits, labels) + lam * kd_loss(teacher_logits, student_logits, labels, temperature)
 
-# %% task="combined_objective" right="no" mistake="divides the caller's logits by T in place, so LM is no longer at T = 1 and the inputs are changed"
+# %% task="combined_objective" right="no" mistake="divides the caller's logits by T in place, so LM is no longer at T = 1 and the inputs are changed" named="lm_loss_at_temperature"
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     mask = labels != -100
     student_logits /= temperature
@@ -361,7 +361,7 @@ def combined_objective(student_logits, teacher_logits, labels, lam, temperature=
     lm = F.cross_entropy(student_logits[mask], labels[mask])
     return lm + lam * kd
 
-# %% task="combined_objective" right="no" mistake="begins anew and forgets the mask (and divides by B) in the KD term"
+# %% task="combined_objective" right="no" mistake="begins anew and forgets the mask (and divides by B) in the KD term" named="batch_mean_unmasked"
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     V = student_logits.size(-1)
     lm = F.cross_entropy(student_logits.view(-1, V), labels.view(-1), ignore_index=-100)
@@ -370,7 +370,7 @@ def combined_objective(student_logits, teacher_logits, labels, lam, temperature=
                   reduction="batchmean") * temperature ** 2
     return lm + lam * kd
 
-# %% task="combined_objective" right="no" mistake="returns both terms instead of their sum"
+# %% task="combined_objective" right="no" mistake="returns both terms instead of their sum" named="another_form"
 # uses lm_loss and kd_loss from the cells above
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
     lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
@@ -394,35 +394,35 @@ def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=
     kd = temperature**2 * torch.einsum("nv,nv->", p.exp(), p - q) / n
     return (1 - alpha) * lm + alpha * kd
 
-# %% task="convex_objective" right="no" mistake="alpha and 1 - alpha on the wrong terms"
+# %% task="convex_objective" right="no" mistake="alpha and 1 - alpha on the wrong terms" named="alpha_on_the_wrong_term"
 # uses lm_loss and kd_loss from the cells above
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     return alpha * lm_loss(student_logits, labels) + (1 - alpha) * kd_loss(student_logits, teacher_logits, labels, temperature)
 
-# %% task="convex_objective" right="no" mistake="temperature not passed on"
+# %% task="convex_objective" right="no" mistake="temperature not passed on" named="temperature_not_passed_on"
 # uses lm_loss and kd_loss from the cells above
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     """(1 - α)·LM + α·KD: one number."""
     return (1 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels)
 
-# %% task="convex_objective" right="no" mistake="uses combined_objective with lambda = alpha: LM keeps the weight 1"
+# %% task="convex_objective" right="no" mistake="uses combined_objective with lambda = alpha: LM keeps the weight 1" named="alpha_as_lambda"
 # uses combined_objective from the cells above
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     return combined_objective(student_logits, teacher_logits, labels, lam=alpha, temperature=temperature)
 
-# %% task="convex_objective" right="no" mistake="lambda = alpha / (1 - alpha), scaled back by 1 - alpha: divides by 0 at alpha = 1, which the task allows"
+# %% task="convex_objective" right="no" mistake="lambda = alpha / (1 - alpha), scaled back by 1 - alpha: divides by 0 at alpha = 1, which the task allows" named="divided_by_one_minus_alpha"
 # uses combined_objective from the cells above
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     lam = alpha / (1 - alpha)
     return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
 
-# %% task="convex_objective" right="no" mistake="missing return"
+# %% task="convex_objective" right="no" mistake="missing return" named="missing_return"
 # uses lm_loss and kd_loss from the cells above
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     loss = (1 - alpha) * lm_loss(student_logits, labels)
     loss = loss + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
 
-# %% task="convex_objective" right="no" mistake="brackets forgotten: 1 - alpha * LM + alpha * KD"
+# %% task="convex_objective" right="no" mistake="brackets forgotten: 1 - alpha * LM + alpha * KD" named="brackets_missing"
 # uses lm_loss and kd_loss from the cells above
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     return 1 - alpha * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
@@ -458,22 +458,22 @@ best_probability = round(z.softmax(0)[0].item(), 4)
 from fractions import Fraction
 best_probability = (Fraction(1) + 2 * Fraction(2, 5)) / 3
 
-# %% task="best_probability" right="no" mistake="weights the wrong way round: lambda on the archive, (2 * 1 + 0.4) / 3"
+# %% task="best_probability" right="no" mistake="weights the wrong way round: lambda on the archive, (2 * 1 + 0.4) / 3" named="weights_swapped"
 best_probability = (2 * 1 + 0.4) / 3
 
-# %% task="best_probability" right="no" mistake="plain average of 1 and 0.4: lambda ignored"
+# %% task="best_probability" right="no" mistake="plain average of 1 and 0.4: lambda ignored" named="plain_average"
 best_probability = 0.7
 
-# %% task="best_probability" right="no" mistake="thinks that the teacher wins, since its weight is larger"
+# %% task="best_probability" right="no" mistake="thinks that the teacher wins, since its weight is larger" named="teacher_copied"
 best_probability = 0.4
 
-# %% task="best_probability" right="no" mistake="thinks that the label wins: LM is lowest at 1"
+# %% task="best_probability" right="no" mistake="thinks that the label wins: LM is lowest at 1" named="label_alone"
 best_probability = 1.0
 
-# %% task="best_probability" right="no" mistake="forgets the label's share: 2 * 0.4 / 3"
+# %% task="best_probability" right="no" mistake="forgets the label's share: 2 * 0.4 / 3" named="label_left_out"
 best_probability = round(2 * 0.4 / (1 + 2), 2)
 
-# %% task="best_probability" right="no" mistake="a number in per cent"
+# %% task="best_probability" right="no" mistake="a number in per cent" named="in_per_cent"
 best_probability = 60
 
 # ---------------------------------------------------------------- task 7
@@ -533,7 +533,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss = Objective(lam, temperature)(s, t, labels)
     return torch.autograd.grad(loss, (s, t), allow_unused=True, materialize_grads=True)
 
-# %% task="objective_gradients" right="no" mistake="the teacher's gradient is not stopped: its part is not zero"
+# %% task="objective_gradients" right="no" mistake="the teacher's gradient is not stopped: its part is not zero" named="gradient_into_the_teacher"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach().clone().requires_grad_(True)
     t = teacher_logits.detach().clone().requires_grad_(True)
@@ -545,7 +545,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss = lm + lam * kd
     return torch.autograd.grad(loss, (s, t))
 
-# %% task="objective_gradients" right="no" mistake="the teacher's part is None instead of zeros"
+# %% task="objective_gradients" right="no" mistake="the teacher's part is None instead of zeros" named="another_form"
 # uses combined_objective from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.clone().detach().requires_grad_()
@@ -553,21 +553,21 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     combined_objective(s, t.detach(), labels, lam, temperature).backward()
     return s.grad, t.grad
 
-# %% task="objective_gradients" right="no" mistake="the pair is returned the wrong way round"
+# %% task="objective_gradients" right="no" mistake="the pair is returned the wrong way round" named="pair_turned_round"
 # uses combined_objective from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.clone().detach().requires_grad_()
     combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
     return torch.zeros_like(teacher_logits), s.grad
 
-# %% task="objective_gradients" right="no" mistake="only the student's gradient is returned, no pair"
+# %% task="objective_gradients" right="no" mistake="only the student's gradient is returned, no pair" named="another_form"
 # uses combined_objective from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.clone().detach().requires_grad_()
     loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
     return torch.autograd.grad(loss, s)
 
-# %% task="objective_gradients" right="no" mistake="gradient of KD on paper with T squared: one factor T of the chain rule is missed"
+# %% task="objective_gradients" right="no" mistake="gradient of KD on paper with T squared: one factor T of the chain rule is missed" named="chain_rule_forgotten"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     mask = (labels != -100).float()[..., None]
     n = mask.sum()
@@ -578,7 +578,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     )
     return g * mask / n, torch.zeros_like(teacher_logits)
 
-# %% task="objective_gradients" right="no" mistake="on paper, but the division by N is forgotten"
+# %% task="objective_gradients" right="no" mistake="on paper, but the division by N is forgotten" named="summed"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     mask = (labels != -100)[..., None]
     onehot = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
@@ -588,7 +588,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     grad = (q - onehot + lam * temperature * (qT - pT)) * mask
     return grad, 0 * teacher_logits
 
-# %% task="objective_gradients" right="no" mistake="on paper without a mask: the padded positions get a gradient, towards token 0"
+# %% task="objective_gradients" right="no" mistake="on paper without a mask: the padded positions get a gradient, towards token 0" named="padding_in_the_sum"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     n = (labels != -100).sum()
     y = F.one_hot(labels.clamp(min=0), student_logits.shape[-1])
@@ -596,7 +596,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     b = F.softmax(student_logits / temperature, dim=-1) - F.softmax(teacher_logits / temperature, dim=-1)
     return (a + lam * temperature * b) / n, torch.zeros_like(teacher_logits)
 
-# %% task="objective_gradients" right="no" mistake="detach on the student's logits: autograd has nothing to differentiate and fails"
+# %% task="objective_gradients" right="no" mistake="detach on the student's logits: autograd has nothing to differentiate and fails" named="student_cut_off"
 # uses lm_loss and kd_loss from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach()
@@ -605,7 +605,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss.backward()
     return s.grad, torch.zeros_like(t)
 
-# %% task="objective_gradients" right="no" mistake="autograd.grad asked for a detached teacher: it was not used in the graph, so it raises"
+# %% task="objective_gradients" right="no" mistake="autograd.grad asked for a detached teacher: it was not used in the graph, so it raises" named="teacher_not_in_the_graph"
 # uses combined_objective from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach().clone().requires_grad_()
@@ -614,7 +614,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     gs, gt = torch.autograd.grad(loss, [s, t])
     return gs, gt
 
-# %% task="objective_gradients" right="no" mistake="LM is left out of the gradient, and the temperature with it"
+# %% task="objective_gradients" right="no" mistake="LM is left out of the gradient, and the temperature with it" named="labels_forgotten,temperature_not_passed_on"
 # uses kd_loss from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach().clone().requires_grad_()
@@ -622,7 +622,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss.backward()
     return s.grad, torch.zeros_like(teacher_logits)
 
-# %% task="objective_gradients" right="no" mistake="works on the caller's own tensor and never clears its grad: a second call with the same logits adds to the first gradient"
+# %% task="objective_gradients" right="no" mistake="works on the caller's own tensor and never clears its grad: a second call with the same logits adds to the first gradient" named="asked_again"
 # uses combined_objective from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     student_logits.requires_grad_(True)
@@ -630,14 +630,14 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss.backward()
     return student_logits.grad, torch.zeros_like(teacher_logits)
 
-# %% task="objective_gradients" right="no" mistake="the teacher's part is a single 0, not a tensor of the logits' shape"
+# %% task="objective_gradients" right="no" mistake="the teacher's part is a single 0, not a tensor of the logits' shape" named="another_form"
 # uses combined_objective from the cells above
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach().clone().requires_grad_()
     combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
     return s.grad, torch.tensor(0.0)
 
-# %% task="objective_gradients" right="no" mistake="sign on paper the wrong way round: p - q and y - q, the direction of the step instead of the gradient"
+# %% task="objective_gradients" right="no" mistake="sign on paper the wrong way round: p - q and y - q, the direction of the step instead of the gradient" named="sign_flipped"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     m = (labels != -100).unsqueeze(-1)
     y = F.one_hot(labels.masked_fill(labels == -100, 0), student_logits.shape[-1])

@@ -1,6 +1,6 @@
-# Logits put where probabilities belong.
+# Logits put where probabilities belong, or their logarithms.
 # expect forward_kl: logits_as_probabilities
-# expect reverse_kl: logits_as_probabilities
+# expect reverse_kl: normalisers_missing
 import torch
 
 
