@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -90,12 +90,15 @@ class Misconception:
         hint: What went wrong and why; never the answer.
         section: Where the book explains it.
         implementation: The wrong way, with the signature of the student's function.
+        mixed: Whether an answer may go this way in one case, and in another another of its name,
+            such as training that stops now after so many steps, now after more.
     """
 
     name: str
     hint: str
     section: Section
     implementation: Callable[..., Any]
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -283,6 +286,7 @@ class FunctionCheck(Check):
                     hint=wrong.hint,
                     section=wrong.section,
                     outcomes=tuple(self._outcome(wrong.implementation, case) for case in cases),
+                    mixed=wrong.mixed,
                 )
                 for wrong in self.misconceptions
             ),
@@ -513,6 +517,12 @@ def load_checks(path: Path) -> dict[str, Check]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"No checks at {path}. Each assignment needs checks/<name>.py.")
+    return dict(_load_checks(path.resolve(), path.stat().st_mtime_ns, path.stat().st_size))
+
+
+@lru_cache(maxsize=16)
+def _load_checks(path: Path, *version: int) -> dict[str, Check]:
+    """Loads a file once, so that what its fixed cases come to is worked out once a process."""
     spec = importlib.util.spec_from_file_location(f"checks_of_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -44,35 +44,51 @@ def explain(
         for index in failed
         if rubric.expectations[index].public and rubric.expectations[index].part == first
     ]
-    possible = [way for way in rubric.wrong_ways if not _refuted(rubric, way, passed)]
-    wholly = [
-        way
-        for way in possible
-        if all(_alike(rubric, way, outcomes, index) for index in failed)
-        and any(_weight(way.outcomes[index], outcomes[index]) for index in failed)
-    ]
-    partly = [
-        way
-        for way in possible
-        if all(_alike(rubric, way, outcomes, index) for index in certain)
-        and any(_weight(way.outcomes[index], outcomes[index]) > 1 for index in certain)
-    ]
-    for ways in (wholly, partly):
-        if len({way.name for way in ways}) == 1:
-            return ways[0], ways is wholly
-        if ways:
+    families = [family for family in _families(rubric) if not _refuted(rubric, family, passed)]
+    wholly = [family for family in families if _explains(rubric, family, outcomes, failed, 1)]
+    partly = [family for family in families if _explains(rubric, family, outcomes, certain, 2)]
+    for found in (wholly, partly):
+        if len({family[0].name for family in found}) == 1:
+            return found[0][0], found is wholly
+        if found:
             return None
     return None
 
 
-def _refuted(rubric: Rubric, way: WrongWay, passed: list[bool]) -> bool:
+def _families(rubric: Rubric) -> list[list[WrongWay]]:
+    """Ways that may take turns from case to case, together; every other one alone."""
+    alone = [[way] for way in rubric.wrong_ways if not way.mixed]
+    mixed: dict[str, list[WrongWay]] = {}
+    for way in rubric.wrong_ways:
+        if way.mixed:
+            mixed.setdefault(way.name, []).append(way)
+    return [*alone, *mixed.values()]
+
+
+def _refuted(rubric: Rubric, family: list[WrongWay], passed: list[bool]) -> bool:
     """Whether the answer is right where the misconception is wrong."""
     return any(
         ok
-        and expectation.outcome
-        and not agrees(outcome, expectation.outcome, expectation.tolerance)
-        for ok, outcome, expectation in zip(passed, way.outcomes, rubric.expectations, strict=True)
+        and expectation.outcome is not None
+        and not any(
+            agrees(way.outcomes[index], expectation.outcome, expectation.tolerance)
+            for way in family
+        )
+        for index, (ok, expectation) in enumerate(zip(passed, rubric.expectations, strict=True))
     )
+
+
+def _explains(
+    rubric: Rubric, family: list[WrongWay], outcomes: list[Outcome], indices: list[int], least: int
+) -> bool:
+    """Whether some cases come to what the misconception comes to, one of them tellingly enough."""
+    heaviest = 0
+    for index in indices:
+        alike = [way for way in family if _alike(rubric, way, outcomes, index)]
+        if not alike:
+            return False
+        heaviest = max(heaviest, _weight(alike[0].outcomes[index], outcomes[index]))
+    return heaviest >= least
 
 
 def _alike(rubric: Rubric, way: WrongWay, outcomes: list[Outcome], index: int) -> bool:

@@ -85,12 +85,14 @@ class WrongWay:
         hint: What went wrong and why, for the student.
         section: Where the book explains it.
         outcomes: One outcome a case.
+        mixed: Whether an answer may go this way in one case, and in another another of its name.
     """
 
     name: str
     hint: str
     section: Section
     outcomes: tuple[Outcome, ...]
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -473,6 +475,7 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
                     for outcome, expectation in zip(way.outcomes, rubric.expectations, strict=True)
                     if expectation.again is None
                 ],
+                way.mixed,
             ]
             for way in rubric.wrong_ways
         ],
@@ -518,8 +521,8 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
                 for item in data["expectations"]
             ),
             wrong_ways=tuple(
-                WrongWay(*told[index], _with_repeats(outcomes, data["expectations"]))
-                for index, outcomes in data["wrong_ways"]
+                WrongWay(*told[index], _with_repeats(outcomes, data["expectations"]), mixed)
+                for index, outcomes, mixed in data["wrong_ways"]
             ),
             allowed=tuple(data["allowed"]),
             numeric=data["numeric"],

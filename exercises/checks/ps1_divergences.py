@@ -1196,7 +1196,7 @@ def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
 
 
 FIT_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[section], wrong)
+    Misconception(name, hint, SECTIONS[section], wrong, mixed=name == "not_converged")
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
@@ -1279,6 +1279,21 @@ FIT_MISCONCEPTIONS = tuple(
     for wrong in wrongs
 )
 
+# --- Right versions of what later tasks may call -------------------------------------------------
+
+
+def right_forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def right_reverse_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+
 # --- The tasks ----------------------------------------------------------------------------------
 
 CHECKS = (
@@ -1315,6 +1330,7 @@ CHECKS = (
         fixed=fixed_cases(),
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=False),
+        uses={"forward_kl": right_forward_kl},
     ),
     AnswerCheck(
         name="ranking",
@@ -1365,5 +1381,7 @@ CHECKS = (
         random=random_fit_cases,
         misconceptions=FIT_MISCONCEPTIONS,
         tolerance=fit_tolerance,
+        names=("expected position", "entropy"),
+        uses={"forward_kl": right_forward_kl, "reverse_kl": right_reverse_kl},
     ),
 )

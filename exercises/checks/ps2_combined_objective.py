@@ -117,6 +117,13 @@ def one_too_few(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[counts].sum() / (counts.sum() - 1).clamp_min(1)
 
 
+def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
+    """The same over the texts of which something counts."""
+    counts = labels != IGNORED
+    some = counts.any(-1)
+    return mean_of_means(losses[some], labels[some]) if some.any() else losses.sum() * 0
+
+
 def total(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum."""
     return losses[labels != IGNORED].sum()
@@ -446,6 +453,13 @@ MEANS = (
         " long text. All tokens that count should weigh the same.",
         "2.2",
         mean_of_means,
+    ),
+    (
+        "mean_of_means",
+        "You average within each text first, so a token of a short text weighs more than one of a"
+        " long text. All tokens that count should weigh the same.",
+        "2.2",
+        mean_of_means_of_some,
     ),
     (
         "padding_in_the_sum",

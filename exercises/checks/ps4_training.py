@@ -797,21 +797,25 @@ def train(
 ) -> Tensor:
     """What becomes of student or teacher; λ is start · factor^step.
 
-    The student's parameters are those after each update of the optimiser that moved it.
+    The student's parameters are those after each of as many updates as there are groups; the last
+    are always those at the end.
     """
     updates = plan(batches, accumulate, lambda step: start * factor**step)
     if kept_in_groups:
         way = way._replace(kept=lambda number: number % accumulate > 0)
     seen = descend(student, teacher, updates, rate, way)
     if watch == "student":
-        first = torch.cat([each.flatten() for each in student[:2]])
-        rows, before = [], first.float()
+        before = torch.cat([each.flatten() for each in student[:2]]).float()
+        rows = []
         for row in seen["student"]:
-            if not torch.equal(row, before):
+            if not torch.equal(row, rows[-1] if rows else before):
                 rows.append(row)
-                before = row
-        # What moves the student without the optimiser is seen at the end alone.
-        return torch.stack(rows if rows and way.momentum == MOMENTUM else [before])
+        end = rows[-1] if rows else before
+        if way.momentum != MOMENTUM:  # it moves the student without the optimiser
+            rows = []
+        count = len(in_groups(batches, accumulate))
+        rows += [end] * count
+        return torch.stack([*rows[: count - 1], end])
     return seen[watch]
 
 

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from autograder.check import describe
+from autograder.grading.accidents import Error, why_missing
 from autograder.judging.agreement import complaint
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge
@@ -163,6 +165,8 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
     check = checks(answer.assignment)[answer.task]
     with quiet():
         exec(compile(answer.source, f"<line {answer.line}>", "exec"), space)
+        for cell in after(answer):
+            exec(compile(cell, "<given>", "exec"), space)
         value = space[names[answer.task]]
         verdicts, told = [], set()
         for cases, rubric in (check.public(), asked(answer.assignment, answer.task, seed)):
@@ -171,6 +175,14 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
             verdicts.append(judge(rubric, outcomes))
             told |= names_in(verdicts[-1], rubric, outcomes)
     return Judged(answer, *verdicts, frozenset(told))
+
+
+def after(answer: Answer) -> list[str]:
+    """The code between an answer's cell and its check, which may call what was defined."""
+    cells = source(answer.assignment).cells
+    places = {grade_id(cell): index for index, cell in enumerate(cells)}
+    between = cells[places[f"{answer.task}{ANSWER}"] + 1 : places[answer.task]]
+    return [cell.source for cell in between if cell.cell_type == "code"]
 
 
 @contextlib.contextmanager
@@ -208,3 +220,32 @@ def names_in(verdict: Verdict, rubric: Rubric, outcomes: list[Outcome]) -> set[s
 def table(results: Iterable[Judged]) -> Counter[str]:
     """How many answers there are of each kind."""
     return Counter(result.kind for result in results)
+
+
+def accident(answer: Answer) -> str:
+    """What an accident is told: why nothing could be asked, or what the public check says."""
+    notebook = source(answer.assignment)
+    space, names = solved(answer.assignment)
+    space = {name: value for name, value in space.items() if name != names[answer.task]}
+    cells = notebook.cells
+    places = {grade_id(cell): index for index, cell in enumerate(cells)}
+    here = places[f"{answer.task}{ANSWER}"]
+    cells[here].source = answer.source
+    errors = {}
+    with quiet():
+        try:
+            exec(compile(answer.source, "<answer>", "exec"), space)
+            for cell in after(answer):
+                exec(compile(cell, "<given>", "exec"), space)
+        except Exception as error:
+            errors[here] = Error(type(error).__name__, str(error))
+    if names[answer.task] not in space:
+        return why_missing(cells, places[answer.task], errors)
+    check = checks(answer.assignment)[answer.task]
+    cases, rubric = check.public()
+    with quiet():
+        text = write_evidence(
+            answer.task, "n", observe(space[names[answer.task]], question(check, cases))
+        )
+    outcomes = read_evidence(text, check=answer.task, nonce="n", count=len(cases))
+    return describe(rubric, outcomes)[1]

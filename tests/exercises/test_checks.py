@@ -10,8 +10,8 @@ import torch
 
 from autograder.check import find_public
 from autograder.judging.evidence import read_evidence
-from autograder.judging.verdict import Rubric, Status, Verdict, judge
-from autograder.kernel.asking import observe
+from autograder.judging.verdict import Rubric, Status, Verdict, judge, judge_either
+from autograder.kernel.asking import observe, observe_with
 from autograder.kernel.evidence import Outcome, encode, write_evidence
 from autograder.spec import (
     AnswerCheck,
@@ -21,7 +21,9 @@ from autograder.spec import (
     generator,
     load_checks,
     question,
+    right_versions,
     run,
+    to_replace,
 )
 from exercises.bank import ANSWER, EXERCISES, Entry, entries, grade_id, solution, source
 
@@ -57,9 +59,13 @@ def grade(assignment: str, entry: Entry, seed: int) -> dict[str, Verdict]:
             check = CHECKS[assignment][name]
             cases, rubric = asked(assignment, name, seed)
             value = namespace.get(cell.source.rsplit(",", 1)[1].strip(" )"))
-            text = write_evidence(name, "n", observe(value, question(check, cases)))
-            outcomes = read_evidence(text, check=name, nonce="n", count=len(cases))
-            verdicts[name] = judge(rubric, outcomes)
+            seen = observe(value, question(check, cases))
+            if replaced := to_replace(check, verdicts):
+                right = right_versions(check, replaced)
+                seen += observe_with(right, value, question(check, cases))
+            text = write_evidence(name, "n", seen)
+            outcomes = read_evidence(text, check=name, nonce="n", count=len(seen))
+            verdicts[name] = judge_either(rubric, outcomes, replaced)
     return verdicts
 
 
@@ -90,6 +96,21 @@ def test_bank_entry_gets_what_it_deserves(assignment: str, entry: Entry, seed: i
         assert (verdict.status is Status.CORRECT) == right, verdict
         if right or entry.expected[name]:
             assert verdict.misconception == entry.expected.get(name), verdict
+
+
+@pytest.mark.parametrize("check", [param for param in FUNCTION_CHECKS if param.values[0].uses])
+def test_right_versions_are_right(check: FunctionCheck) -> None:
+    """Those that take the place of a student's functions, run by themselves as there."""
+    assignment = next(name for name, checks in CHECKS.items() if check in checks.values())
+    for task, (name, text) in right_versions(check, check.uses).items():
+        space = {"torch": torch, "F": torch.nn.functional}
+        exec(text, space)
+        cases, rubric = asked(assignment, task, 3)
+        outcomes = observe(space[name], question(CHECKS[assignment][task], cases))
+        outcomes = read_evidence(
+            write_evidence(task, "", outcomes), check=task, nonce="", count=len(cases)
+        )
+        assert judge(rubric, outcomes).status is Status.CORRECT
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)

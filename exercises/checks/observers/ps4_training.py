@@ -105,9 +105,11 @@ def look_at_training(train, student, teacher, batches, start, factor, accumulate
 
     optimizer.register_step_post_hook(note)
     train(student, teacher, batches, optimizer, lambda n: start * factor**n, accumulate)
-    note()  # whoever moved the student without this optimiser
     if watch == "student":
-        return torch.stack(path or [before])
+        now = parameters_of(student)
+        count = -(-len(batches) // accumulate)  # of updates; the last row is where it ended
+        rows = [*path, *[now] * count]
+        return torch.stack([*rows[: count - 1], now])
     return seen_of(teacher, received)
 
 

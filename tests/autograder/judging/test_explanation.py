@@ -84,6 +84,18 @@ def test_of_two_that_explain_the_same_neither_is_named() -> None:
     assert judge(rubric, list(outcomes(1, 2, 3, 0, INF))).misconception == "one"
 
 
+def test_ways_that_take_turns_explain_together() -> None:
+    early = (way("early", 1.0, 2.0, 3.0, 0.0, INF), way("early", 1.5, 2.5, 10.0, 0.0, INF))
+    answer = list(outcomes(1.0, 2.5, 10.0, 0.0, INF))
+    assert judge(replace(RUBRIC, wrong_ways=early), answer).misconception is None
+    mixed = tuple(replace(each, mixed=True) for each in early)
+    assert judge(replace(RUBRIC, wrong_ways=mixed), answer).misconception == "early"
+    answer = list(outcomes(1.0, 7.0, 10.0, 0.0, INF))
+    assert judge(replace(RUBRIC, wrong_ways=mixed), answer).misconception is None
+    answer = list(outcomes(4.0, 2.5, 10.0, 0.0, INF))
+    assert judge(replace(RUBRIC, wrong_ways=mixed), answer).misconception is None
+
+
 def test_the_public_check_says_nothing_that_grading_takes_back() -> None:
     """Of all answers that mix the values of misconceptions, and NaN, and what is right."""
     public = [index for index, e in enumerate(RUBRIC.expectations) if e.public]

@@ -94,7 +94,7 @@ class LinearLambda:
         self.__dict__.update(deepcopy(state))
 
 
-# %% task="linear_lambda" right="no" mistake="f = n / (steps - 1): the end is reached one step too early (off by one)"
+# %% task="linear_lambda" right="no" mistake="f = n / (steps - 1): the end is reached one step too early (off by one)" named="ends_one_step_early"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start = start
@@ -117,7 +117,7 @@ class LinearLambda:
         self.n = state["n"]
 
 
-# %% task="linear_lambda" right="no" mistake="no clamp: after the last step λ runs on past end"
+# %% task="linear_lambda" right="no" mistake="no clamp: after the last step λ runs on past end" named="goes_on_past_the_end"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -136,7 +136,7 @@ class LinearLambda:
         self.t = state["t"]
 
 
-# %% task="linear_lambda" right="no" mistake="clamped with max(value, end): right for a falling λ only, a rising one is at end from the start"
+# %% task="linear_lambda" right="no" mistake="clamped with max(value, end): right for a falling λ only, a rising one is at end from the start" named="cut_on_the_wrong_side"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start = start
@@ -158,7 +158,7 @@ class LinearLambda:
         self.count = sd["count"]
 
 
-# %% task="linear_lambda" right="no" mistake="value attribute not refreshed by load_state_dict: it is start until the next step"
+# %% task="linear_lambda" right="no" mistake="value attribute not refreshed by load_state_dict: it is start until the next step" named="value_not_restored"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start = start
@@ -179,7 +179,7 @@ class LinearLambda:
         self.current = state["current"]
 
 
-# %% task="linear_lambda" right="no" mistake="only the value is saved, the number of steps is lost: the resumed run starts counting from 0"
+# %% task="linear_lambda" right="no" mistake="only the value is saved, the number of steps is lost: the resumed run starts counting from 0" named="count_not_restored"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.end = end
@@ -201,7 +201,7 @@ class LinearLambda:
         self.value = state["value"]
 
 
-# %% task="linear_lambda" right="no" mistake="state_dict hands out the live __dict__ and load takes it over: the two objects share one state"
+# %% task="linear_lambda" right="no" mistake="state_dict hands out the live __dict__ and load takes it over: the two objects share one state" named="state_is_alive"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start = start
@@ -245,7 +245,7 @@ class LinearLambda:
         self.step = state["step"]
 
 
-# %% task="linear_lambda" right="no" mistake="counts from 1: the first λ is already one step from start"
+# %% task="linear_lambda" right="no" mistake="counts from 1: the first λ is already one step from start" named="begins_one_step_ahead"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -266,7 +266,7 @@ class LinearLambda:
         self.n = state["n"]
 
 
-# %% task="linear_lambda" right="no" mistake="integer division: λ stays at start and jumps to end"
+# %% task="linear_lambda" right="no" mistake="integer division: λ stays at start and jumps to end" named="whole_numbers"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -286,7 +286,7 @@ class LinearLambda:
         self.k = state["k"]
 
 
-# %% task="linear_lambda" right="no" mistake="state_dict prints the state and does not return it"
+# %% task="linear_lambda" right="no" mistake="state_dict prints the state and does not return it" named="state_not_returned"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -307,7 +307,7 @@ class LinearLambda:
         self.n = state["n"]
 
 
-# %% task="linear_lambda" right="no" mistake="geometric steps (a constant ratio), not equal ones"
+# %% task="linear_lambda" right="no" mistake="geometric steps (a constant ratio), not equal ones" named="equal_ratios"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start = start
@@ -331,7 +331,7 @@ class LinearLambda:
         self.n = state["n"]
 
 
-# %% task="linear_lambda" right="no" mistake="start and end swapped in the interpolation"
+# %% task="linear_lambda" right="no" mistake="start and end swapped in the interpolation" named="start_and_end_swapped"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.s, self.e, self.N = start, end, steps
@@ -509,7 +509,7 @@ class CosineLambda:
             self.step()
 
 
-# %% task="cosine_lambda" right="no" mistake="no clamp: after the last step λ swings back to start"
+# %% task="cosine_lambda" right="no" mistake="no clamp: after the last step λ swings back to start" named="goes_on_past_the_end"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -530,7 +530,7 @@ class CosineLambda:
         self.n = state["n"]
 
 
-# %% task="cosine_lambda" right="no" mistake="1 - cos / 2: parentheses missing"
+# %% task="cosine_lambda" right="no" mistake="1 - cos / 2: parentheses missing" named="only_the_cosine_halved"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -550,7 +550,7 @@ class CosineLambda:
         self.n = state["n"]
 
 
-# %% task="cosine_lambda" right="no" mistake="direction swapped: goes from end to start"
+# %% task="cosine_lambda" right="no" mistake="direction swapped: goes from end to start" named="start_and_end_swapped"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -571,7 +571,7 @@ class CosineLambda:
         self.n = state["n"]
 
 
-# %% task="cosine_lambda" right="no" mistake="a quarter of a sine in place of half a cosine"
+# %% task="cosine_lambda" right="no" mistake="a quarter of a sine in place of half a cosine" named="quarter_of_a_sine"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -592,7 +592,7 @@ class CosineLambda:
         self.n = state["n"]
 
 
-# %% task="cosine_lambda" right="no" mistake="a whole cosine (2π): back at start after steps"
+# %% task="cosine_lambda" right="no" mistake="a whole cosine (2π): back at start after steps" named="whole_wave"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -613,7 +613,7 @@ class CosineLambda:
         self.n = state["n"]
 
 
-# %% task="cosine_lambda" right="no" mistake="the cosine is applied to the λ reached so far instead of to start, step by step"
+# %% task="cosine_lambda" right="no" mistake="the cosine is applied to the λ reached so far instead of to start, step by step" named="from_the_last_value"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.value = start
@@ -633,7 +633,7 @@ class CosineLambda:
         self.value = state["value"]
 
 
-# %% task="cosine_lambda" right="no" mistake="off by one: divides by steps - 1; and load_state_dict does nothing"
+# %% task="cosine_lambda" right="no" mistake="off by one: divides by steps - 1; and load_state_dict does nothing" named="ends_one_step_early,state_not_restored"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -653,7 +653,7 @@ class CosineLambda:
         pass
 
 
-# %% task="cosine_lambda" right="no" mistake="load_state_dict assigns a local variable, self.n stays 0"
+# %% task="cosine_lambda" right="no" mistake="load_state_dict assigns a local variable, self.n stays 0" named="state_not_restored"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -674,7 +674,7 @@ class CosineLambda:
         n = state["n"]
 
 
-# %% task="cosine_lambda" right="no" mistake="the state dict is one object kept and changed by step(): a state taken earlier moves on with the run"
+# %% task="cosine_lambda" right="no" mistake="the state dict is one object kept and changed by step(): a state taken earlier moves on with the run" named="state_is_alive"
 class CosineLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -867,7 +867,7 @@ class PlateauLambda:
         self._lam, self._best, self._left = json.loads(state)
 
 
-# %% task="plateau_lambda" right="no" mistake="relative threshold, torch's default: best * (1 - threshold)"
+# %% task="plateau_lambda" right="no" mistake="relative threshold, torch's default: best * (1 - threshold)" named="threshold_relative"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -892,7 +892,7 @@ class PlateauLambda:
         self.__dict__.update(state)
 
 
-# %% task="plateau_lambda" right="no" mistake="wraps ReduceLROnPlateau with its relative threshold; its state does not hold the learning rate, so λ is lost on a restart"
+# %% task="plateau_lambda" right="no" mistake="wraps ReduceLROnPlateau with its relative threshold; its state does not hold the learning rate, so λ is lost on a restart" named="threshold_relative,lambda_not_restored"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.opt = torch.optim.SGD([torch.zeros(1)], lr=start)
@@ -914,7 +914,7 @@ class PlateauLambda:
         self.plateau.load_state_dict(state)
 
 
-# %% task="plateau_lambda" right="no" mistake="falls when the count reaches patience (>=), one evaluation too early"
+# %% task="plateau_lambda" right="no" mistake="falls when the count reaches patience (>=), one evaluation too early" named="one_evaluation_too_soon"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -939,7 +939,7 @@ class PlateauLambda:
         self.value, self.best, self.wait = state["value"], state["best"], state["wait"]
 
 
-# %% task="plateau_lambda" right="no" mistake="every smaller gap becomes the best, also one that is no gain: small steps creep"
+# %% task="plateau_lambda" right="no" mistake="every smaller gap becomes the best, also one that is no gain: small steps creep" named="small_gains_become_the_best"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -964,7 +964,7 @@ class PlateauLambda:
         self.value, self.best, self.wait = state["value"], state["best"], state["wait"]
 
 
-# %% task="plateau_lambda" right="no" mistake="compares with the previous gap, not with the best one"
+# %% task="plateau_lambda" right="no" mistake="compares with the previous gap, not with the best one" named="last_for_best"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -991,7 +991,7 @@ class PlateauLambda:
         self.count = s["count"]
 
 
-# %% task="plateau_lambda" right="no" mistake="'if not self.best': a best of 0.0 counts as none yet, so the gap after it is always a gain"
+# %% task="plateau_lambda" right="no" mistake="'if not self.best': a best of 0.0 counts as none yet, so the gap after it is always a gain" named="zero_taken_for_none"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1018,7 +1018,7 @@ class PlateauLambda:
         self.count = s["count"]
 
 
-# %% task="plateau_lambda" right="no" mistake="the count is not set back after a fall: λ falls at each further evaluation"
+# %% task="plateau_lambda" right="no" mistake="the count is not set back after a fall: λ falls at each further evaluation" named="no_new_patience_after_a_fall"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.lam = start
@@ -1046,7 +1046,7 @@ class PlateauLambda:
         self.lam, self.best, self.count = s["lam"], s["best"], s["count"]
 
 
-# %% task="plateau_lambda" right="no" mistake="best is forgotten after a fall: the next gap always counts as a gain"
+# %% task="plateau_lambda" right="no" mistake="best is forgotten after a fall: the next gap always counts as a gain" named="best_forgotten_after_a_fall"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1070,7 +1070,7 @@ class PlateauLambda:
         self.value, self.best, self.n = s["value"], s["best"], s["n"]
 
 
-# %% task="plateau_lambda" right="no" mistake="threshold ignored: any smaller gap is a gain"
+# %% task="plateau_lambda" right="no" mistake="threshold ignored: any smaller gap is a gain" named="threshold_ignored"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1096,7 +1096,7 @@ class PlateauLambda:
         self.value, self.best, self.n = s["value"], s["best"], s["n"]
 
 
-# %% task="plateau_lambda" right="no" mistake="the count of evaluations without gain is not in the state"
+# %% task="plateau_lambda" right="no" mistake="the count of evaluations without gain is not in the state" named="count_not_restored"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1122,7 +1122,7 @@ class PlateauLambda:
         self.best = state["best"]
 
 
-# %% task="plateau_lambda" right="no" mistake="abs(gap): a student that passes its teacher seems to lose again"
+# %% task="plateau_lambda" right="no" mistake="abs(gap): a student that passes its teacher seems to lose again" named="gap_below_zero_ignored"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1150,7 +1150,7 @@ class PlateauLambda:
         self.stale = state["stale"]
 
 
-# %% task="plateau_lambda" right="no" mistake="the best starts at 0: a positive first gap is no gain"
+# %% task="plateau_lambda" right="no" mistake="the best starts at 0: a positive first gap is no gain" named="nothing_is_a_gain"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1176,7 +1176,7 @@ class PlateauLambda:
             setattr(self, key, state[key])
 
 
-# %% task="plateau_lambda" right="no" mistake="factor is subtracted, not multiplied"
+# %% task="plateau_lambda" right="no" mistake="factor is subtracted, not multiplied" named="factor_subtracted"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1201,7 +1201,7 @@ class PlateauLambda:
         self.value, self.best, self.stale = state["value"], state["best"], state["stale"]
 
 
-# %% task="plateau_lambda" right="no" mistake="a gain makes λ fall, the plateau does nothing (inverted); patience counts gains"
+# %% task="plateau_lambda" right="no" mistake="a gain makes λ fall, the plateau does nothing (inverted); patience counts gains" named="falls_on_gain"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1226,7 +1226,7 @@ class PlateauLambda:
         self.value, self.best, self.good = state["value"], state["best"], state["good"]
 
 
-# %% task="plateau_lambda" right="no" mistake="a gain becomes the best but does not set the count back"
+# %% task="plateau_lambda" right="no" mistake="a gain becomes the best but does not set the count back" named="gain_does_not_reset"
 class PlateauLambda:
     def __init__(self, start, factor, patience, threshold):
         self.value = start
@@ -1303,51 +1303,51 @@ def to_convex(lam):
     return (torch.tensor(y / factor, dtype=torch.float64), torch.tensor(factor, dtype=torch.float64))
 
 
-# %% task="to_convex" right="no" mistake="the pair is the wrong way round"
+# %% task="to_convex" right="no" mistake="the pair is the wrong way round" named="pair_turned_round"
 def to_convex(lam):
     alpha = lam / (1 + lam)
     factor = 1 + lam
     return factor, alpha
 
 
-# %% task="to_convex" right="no" mistake="factor is the inverse, 1 / (1 + λ)"
+# %% task="to_convex" right="no" mistake="factor is the inverse, 1 / (1 + λ)" named="factor_inverted"
 def to_convex(lam):
     alpha = lam / (1 + lam)
     return alpha, 1 / (1 + lam)
 
 
-# %% task="to_convex" right="no" mistake="alpha = λ and factor = 1: takes the sliders for the same"
+# %% task="to_convex" right="no" mistake="alpha = λ and factor = 1: takes the sliders for the same" named="alpha_is_lambda"
 def to_convex(lam):
     return lam, 1.0
 
 
-# %% task="to_convex" right="no" mistake="alpha is the share of the labels, 1 / (1 + λ)"
+# %% task="to_convex" right="no" mistake="alpha is the share of the labels, 1 / (1 + λ)" named="weights_swapped"
 def to_convex(lam):
     alpha = 1 / (1 + lam)
     factor = 1 + lam
     return alpha, factor
 
 
-# %% task="to_convex" right="no" mistake="no factor: returns alpha alone"
+# %% task="to_convex" right="no" mistake="no factor: returns alpha alone" named="alpha_alone,another_form"
 def to_convex(lam):
     return lam / (1 + lam)
 
 
-# %% task="to_convex" right="no" mistake="parentheses missing: lam / 1 + lam is 2 lam"
+# %% task="to_convex" right="no" mistake="parentheses missing: lam / 1 + lam is 2 lam" named="parentheses_missing"
 def to_convex(lam):
     alpha = lam / 1 + lam
     factor = 1 + lam
     return alpha, factor
 
 
-# %% task="to_convex" right="no" mistake="factor computed as λ / alpha: division by zero at λ = 0"
+# %% task="to_convex" right="no" mistake="factor computed as λ / alpha: division by zero at λ = 0" named="breaks_without_a_teacher"
 def to_convex(lam):
     alpha = lam / (lam + 1)
     factor = lam / alpha
     return alpha, factor
 
 
-# %% task="to_convex" right="no" mistake="missing return"
+# %% task="to_convex" right="no" mistake="missing return" named="missing_return"
 def to_convex(lam):
     factor = 1 + lam
     alpha = lam / factor
@@ -1394,54 +1394,54 @@ def best_student(teacher_logits, labels, lam):
     return torch.lerp(is_label.to(p.dtype), p, alpha)
 
 
-# %% task="best_student" right="no" mistake="not normalised: onehot + λ p without dividing by 1 + λ"
+# %% task="best_student" right="no" mistake="not normalised: onehot + λ p without dividing by 1 + λ" named="not_normalised"
 def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(dim=-1)
     onehot = F.one_hot(labels, num_classes=teacher_logits.shape[-1]).float()
     return onehot + lam * p
 
 
-# %% task="best_student" right="no" mistake="a softmax over the mixture, which is a distribution already"
+# %% task="best_student" right="no" mistake="a softmax over the mixture, which is a distribution already" named="softmaxed_twice"
 def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(dim=-1)
     onehot = F.one_hot(labels, num_classes=teacher_logits.shape[-1]).float()
     return F.softmax(onehot + lam * p, dim=-1)
 
 
-# %% task="best_student" right="no" mistake="λ on the wrong term: (λ onehot + p) / (1 + λ)"
+# %% task="best_student" right="no" mistake="λ on the wrong term: (λ onehot + p) / (1 + λ)" named="lambda_on_the_label"
 def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(dim=-1)
     onehot = torch.eye(p.shape[-1])[labels]
     return (lam * onehot + p) / (1 + lam)
 
 
-# %% task="best_student" right="no" mistake="λ taken for alpha: (1 - λ) onehot + λ p"
+# %% task="best_student" right="no" mistake="λ taken for alpha: (1 - λ) onehot + λ p" named="lambda_as_share"
 def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(dim=-1)
     onehot = F.one_hot(labels, p.size(-1))
     return (1 - lam) * onehot + lam * p
 
 
-# %% task="best_student" right="no" mistake="the teacher's distribution alone, labels and λ unused"
+# %% task="best_student" right="no" mistake="the teacher's distribution alone, labels and λ unused" named="teacher_alone"
 def best_student(teacher_logits, labels, lam):
     # KL is zero if and only if q = p
     return torch.softmax(teacher_logits, dim=-1)
 
 
-# %% task="best_student" right="no" mistake="mixes logits: softmax of λ z + onehot"
+# %% task="best_student" right="no" mistake="mixes logits: softmax of λ z + onehot" named="logits_mixed"
 def best_student(teacher_logits, labels, lam):
     onehot = F.one_hot(labels, teacher_logits.shape[-1])
     return torch.softmax((onehot + lam * teacher_logits) / (1 + lam), dim=-1)
 
 
-# %% task="best_student" right="no" mistake="softmax over the wrong axis (dim=1: positions for [B, L, V])"
+# %% task="best_student" right="no" mistake="softmax over the wrong axis (dim=1: positions for [B, L, V])" named="softmax_on_another_axis"
 def best_student(teacher_logits, labels, lam):
     p = torch.softmax(teacher_logits, dim=1)
     y = F.one_hot(labels, teacher_logits.shape[-1])
     return (y + lam * p) / (1 + lam)
 
 
-# %% task="best_student" right="no" mistake="works for [N, V] only: indexes p[arange(N), labels]"
+# %% task="best_student" right="no" mistake="works for [N, V] only: indexes p[arange(N), labels]" named="tables_alone"
 def best_student(teacher_logits, labels, lam):
     q = lam * torch.softmax(teacher_logits, dim=-1)
     n, v = q.shape
@@ -1449,13 +1449,13 @@ def best_student(teacher_logits, labels, lam):
     return q / (1 + lam)
 
 
-# %% task="best_student" right="no" mistake="one_hot without num_classes: too narrow when the last word is no label"
+# %% task="best_student" right="no" mistake="one_hot without num_classes: too narrow when the last word is no label" named="one_hot_too_narrow"
 def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(-1)
     return (F.one_hot(labels) + lam * p) / (1 + lam)
 
 
-# %% task="best_student" right="no" mistake="no softmax: mixes the raw logits with the one-hot"
+# %% task="best_student" right="no" mistake="no softmax: mixes the raw logits with the one-hot" named="logits_mixed"
 def best_student(teacher_logits, labels, lam):
     onehot = F.one_hot(labels, teacher_logits.shape[-1])
     return (onehot + lam * teacher_logits) / (1 + lam)
@@ -1485,7 +1485,7 @@ def best_student(teacher_logits, labels, lam):
     return mixed / mixed.sum(-1, keepdim=True)
 
 
-# %% task="best_student" right="no" mistake="returns the log of the distribution"
+# %% task="best_student" right="no" mistake="returns the log of the distribution" named="logarithms_returned"
 def best_student(teacher_logits, labels, lam):
     p = F.softmax(teacher_logits, dim=-1)
     onehot = F.one_hot(labels, p.shape[-1]).float()
@@ -1500,7 +1500,7 @@ def best_student(teacher_logits, labels, lam):
     return F.one_hot(labels, p.shape[-1]).to(p.dtype)
 
 
-# %% task="best_student" right="no" mistake="missing return"
+# %% task="best_student" right="no" mistake="missing return" named="missing_return"
 def best_student(teacher_logits, labels, lam):
     p = F.softmax(teacher_logits, dim=-1)
     best = (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)
@@ -1519,19 +1519,19 @@ which_lambda = {"a": "high", "b": "low", "c": "falling"}
 # %% task="which_lambda" right="yes" mistake=""
 which_lambda = dict(zip("abc", ("high", "low", "falling")))
 
-# %% task="which_lambda" right="no" mistake="a and b swapped"
+# %% task="which_lambda" right="no" mistake="a and b swapped" named="wrong_a_low_b_high"
 which_lambda = {"a": "low", "b": "high", "c": "falling"}
 
-# %% task="which_lambda" right="no" mistake="c: high instead of falling"
+# %% task="which_lambda" right="no" mistake="c: high instead of falling" named="wrong_c_high"
 which_lambda = {"a": "high", "b": "low", "c": "high"}
 
-# %% task="which_lambda" right="no" mistake="b and c swapped"
+# %% task="which_lambda" right="no" mistake="b and c swapped" named="wrong_b_falling_c_low"
 which_lambda = {"a": "high", "b": "falling", "c": "low"}
 
-# %% task="which_lambda" right="no" mistake="a and c swapped"
+# %% task="which_lambda" right="no" mistake="a and c swapped" named="wrong_a_falling_c_high"
 which_lambda = {"a": "falling", "b": "low", "c": "high"}
 
-# %% task="which_lambda" right="no" mistake="the example left as it is"
+# %% task="which_lambda" right="no" mistake="the example left as it is" named="wrong_b_high_c_high"
 which_lambda = {"a": "high", "b": "high", "c": "high"}
 
 # %% task="which_lambda" right="accident" mistake="keys without quotes: NameError"
@@ -1543,16 +1543,16 @@ stages = ["b", "d", "a", "c"]
 # %% task="stages" right="yes" mistake=""
 stages = list("bdac")
 
-# %% task="stages" right="no" mistake="order reversed: lowest λ first"
+# %% task="stages" right="no" mistake="order reversed: lowest λ first" named="rising"
 stages = ["c", "a", "d", "b"]
 
-# %% task="stages" right="no" mistake="a and d swapped"
+# %% task="stages" right="no" mistake="a and d swapped" named="a_before_d"
 stages = ["b", "a", "d", "c"]
 
-# %% task="stages" right="no" mistake="the first steps last but one: takes noise for a reason to lower λ"
+# %% task="stages" right="no" mistake="the first steps last but one: takes noise for a reason to lower λ" named="a_before_b"
 stages = ["d", "a", "b", "c"]
 
-# %% task="stages" right="no" mistake="a and c swapped"
+# %% task="stages" right="no" mistake="a and c swapped" named="c_before_a"
 stages = ["b", "d", "c", "a"]
 
 # %% task="stages" right="accident" mistake="quote missing: SyntaxError"

@@ -117,7 +117,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return float(loss.detach()) / int(many)
 
 
-# %% task="training_step" right="no" mistake="student left in evaluation mode: student.train() forgotten"
+# %% task="training_step" right="no" mistake="student left in evaluation mode: student.train() forgotten" named="student_in_evaluation_mode"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     teacher.eval()
@@ -131,7 +131,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="teacher left in training mode: its dropout acts"
+# %% task="training_step" right="no" mistake="teacher left in training mode: its dropout acts" named="teacher_in_training_mode"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -145,7 +145,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="teacher's gradient not stopped: it gets a .grad"
+# %% task="training_step" right="no" mistake="teacher's gradient not stopped: it gets a .grad" named="gradient_into_the_teacher"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -158,7 +158,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="the student's forward pass stands in no_grad too: backward raises"
+# %% task="training_step" right="no" mistake="the student's forward pass stands in no_grad too: backward raises" named="student_without_gradient"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -174,7 +174,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="zero_grad forgotten: gradients of earlier steps add up"
+# %% task="training_step" right="no" mistake="zero_grad forgotten: gradients of earlier steps add up" named="gradients_kept"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -188,7 +188,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="zero_grad between backward and step: the update is nothing"
+# %% task="training_step" right="no" mistake="zero_grad between backward and step: the update is nothing" named="student_never_moves"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -203,7 +203,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="divides by all positions, padding included"
+# %% task="training_step" right="no" mistake="divides by all positions, padding included" named="divided_by_all_positions"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -218,7 +218,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="sum not divided by the count"
+# %% task="training_step" right="no" mistake="sum not divided by the count" named="loss_not_divided"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -232,7 +232,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="gradient of the sum, only the returned loss is divided"
+# %% task="training_step" right="no" mistake="gradient of the sum, only the returned loss is divided" named="loss_not_divided"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -262,7 +262,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="lambda not passed on: 1.0 is used"
+# %% task="training_step" right="no" mistake="lambda not passed on: 1.0 is used" named="lambda_not_used"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -277,7 +277,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="returns the loss after the update"
+# %% task="training_step" right="no" mistake="returns the loss after the update" named="loss_after_the_update"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -293,7 +293,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return (loss / n).item()
 
 
-# %% task="training_step" right="no" mistake="missing return"
+# %% task="training_step" right="no" mistake="missing return" named="loss_not_returned"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -307,7 +307,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     optimizer.step()
 
 
-# %% task="training_step" right="no" mistake="kl_div with batchmean over flattened positions, no mask: padding is distilled too and is in the mean"
+# %% task="training_step" right="no" mistake="kl_div with batchmean over flattened positions, no mask: padding is distilled too and is in the mean" named="padding_distilled"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -327,7 +327,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="student's and teacher's logits swapped in summed_loss, and so the student's gradient comes from KL(q|p) alone"
+# %% task="training_step" right="no" mistake="student's and teacher's logits swapped in summed_loss, and so the student's gradient comes from KL(q|p) alone" named="models_swapped"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -342,7 +342,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="labels shifted once more, as with Hugging Face models"
+# %% task="training_step" right="no" mistake="labels shifted once more, as with Hugging Face models" named="shifted_again"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -358,7 +358,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="labels > 0 as mask: the token 0 is lost"
+# %% task="training_step" right="no" mistake="labels > 0 as mask: the token 0 is lost" named="token_zero_not_counted"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -374,7 +374,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="modes swapped: student.eval() and teacher.train()"
+# %% task="training_step" right="no" mistake="modes swapped: student.eval() and teacher.train()" named="modes_left_as_they_came"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.eval()
@@ -389,7 +389,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="optimizer.step forgotten: the student stays where it was"
+# %% task="training_step" right="no" mistake="optimizer.step forgotten: the student stays where it was" named="student_never_moves"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -403,7 +403,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="divides by the number of sentences, and returns the sum"
+# %% task="training_step" right="no" mistake="divides by the number of sentences, and returns the sum" named="divided_by_texts,sum_returned"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -417,7 +417,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="convex form: (1 - λ) LM + λ KD"
+# %% task="training_step" right="no" mistake="convex form: (1 - λ) LM + λ KD" named="convex_form"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -434,7 +434,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher's forward pass"
+# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher's forward pass" named="teacher_in_training_mode"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -638,7 +638,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         one_update(group, lam)
 
 
-# %% task="train" right="no" mistake="the tutorial's loop: mean per micro-batch divided by accumulate, last group dropped; padding alone gives nan"
+# %% task="train" right="no" mistake="the tutorial's loop: mean per micro-batch divided by accumulate, last group dropped; padding alone gives nan" named="averaged_per_micro_batch,last_group_dropped"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -656,7 +656,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
             n += 1
 
 
-# %% task="train" right="no" mistake="mean of means, padding alone skipped by max(count, 1), tail kept but divided by accumulate"
+# %% task="train" right="no" mistake="mean of means, padding alone skipped by max(count, 1), tail kept but divided by accumulate" named="averaged_per_micro_batch"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -674,7 +674,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
             n += 1
 
 
-# %% task="train" right="no" mistake="last group that is not full is dropped, all else right"
+# %% task="train" right="no" mistake="last group that is not full is dropped, all else right" named="last_group_dropped"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -690,7 +690,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="schedule asked with the number of the micro-batch, not of the update"
+# %% task="train" right="no" mistake="schedule asked with the number of the micro-batch, not of the update" named="lambda_moves_per_micro_batch"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -706,7 +706,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="updates counted from 1: schedule(n + 1)"
+# %% task="train" right="no" mistake="updates counted from 1: schedule(n + 1)" named="lambda_one_step_ahead"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -724,7 +724,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="schedule asked once, before the loop"
+# %% task="train" right="no" mistake="schedule asked once, before the loop" named="lambda_never_moves"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -741,7 +741,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="zero_grad before each micro-batch: only the last one of a group counts"
+# %% task="train" right="no" mistake="zero_grad before each micro-batch: only the last one of a group counts" named="cleared_within_a_group"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -757,7 +757,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="zero_grad once before the loop, never again: earlier groups' gradients stay"
+# %% task="train" right="no" mistake="zero_grad once before the loop, never again: earlier groups' gradients stay" named="gradients_kept"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -773,7 +773,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="teacher's gradient not stopped"
+# %% task="train" right="no" mistake="teacher's gradient not stopped" named="gradient_into_the_teacher"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -787,7 +787,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="both modes forgotten"
+# %% task="train" right="no" mistake="both modes forgotten" named="modes_left_as_they_came"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     for n, start in enumerate(range(0, len(batches), accumulate)):
         group = batches[start : start + accumulate]
@@ -801,7 +801,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="sum not divided by the count of the group"
+# %% task="train" right="no" mistake="sum not divided by the count of the group" named="loss_not_divided"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -815,7 +815,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="divides by all positions of the group, padding included"
+# %% task="train" right="no" mistake="divides by all positions of the group, padding included" named="divided_by_all_positions"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -831,7 +831,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="running count: each micro-batch is divided by what was counted so far, not by the group's count"
+# %% task="train" right="no" mistake="running count: each micro-batch is divided by what was counted so far, not by the group's count" named="divided_by_the_count_so_far"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -851,7 +851,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
             n += 1
 
 
-# %% task="train" right="no" mistake="the count of positions is not set back between groups"
+# %% task="train" right="no" mistake="the count of positions is not set back between groups" named="count_not_reset"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -872,7 +872,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
             n += 1
 
 
-# %% task="train" right="no" mistake="steps at i % accumulate == 0: the first micro-batch is a group of its own, the rest is misaligned"
+# %% task="train" right="no" mistake="steps at i % accumulate == 0: the first micro-batch is a group of its own, the rest is misaligned" named="first_group_of_one"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -892,7 +892,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
             n, seen = n + 1, 0
 
 
-# %% task="train" right="no" mistake="flushes after the loop without asking if anything is left: p.grad is None for full lists, TypeError"
+# %% task="train" right="no" mistake="flushes after the loop without asking if anything is left: p.grad is None for full lists, TypeError" named="empty_group_stepped"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -916,7 +916,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
     flush()
 
 
-# %% task="train" right="no" mistake="padding-only micro-batches are thrown out before grouping: the groups shift"
+# %% task="train" right="no" mistake="padding-only micro-batches are thrown out before grouping: the groups shift" named="padding_left_out_of_groups"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -933,7 +933,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="torch.cat of micro-batches padded differently: shapes do not match"
+# %% task="train" right="no" mistake="torch.cat of micro-batches padded differently: shapes do not match" named="micro_batches_do_not_fit"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -949,7 +949,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="accumulate ignored: one update for each micro-batch, nan at padding alone"
+# %% task="train" right="no" mistake="accumulate ignored: one update for each micro-batch, nan at padding alone" named="step_after_each_micro_batch"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -962,7 +962,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="divides by the count of the last micro-batch only, guarded against 0"
+# %% task="train" right="no" mistake="divides by the count of the last micro-batch only, guarded against 0" named="divided_by_the_last_count"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -998,7 +998,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="the update's number is never raised: λ is schedule(0) for ever; the tail is dropped too"
+# %% task="train" right="no" mistake="the update's number is never raised: λ is schedule(0) for ever; the tail is dropped too" named="lambda_never_moves,last_group_dropped"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -1019,7 +1019,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         group = []
 
 
-# %% task="train" right="no" mistake="optimizer.step inside the inner loop: several updates a group, of partial sums"
+# %% task="train" right="no" mistake="optimizer.step inside the inner loop: several updates a group, of partial sums" named="step_after_each_micro_batch"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -1173,7 +1173,7 @@ def evaluate(model, data):
     return torch.tensor(mean).exp()
 
 
-# %% task="evaluate" right="no" mistake="evaluates on the training batches"
+# %% task="evaluate" right="no" mistake="evaluates on the training batches" named="on_training_data"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1186,7 +1186,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="evaluates on train and held-out together"
+# %% task="evaluate" right="no" mistake="evaluates on train and held-out together" named="on_training_data"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1200,7 +1200,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="mean of the batches' means"
+# %% task="evaluate" right="no" mistake="mean of the batches' means" named="mean_of_means"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1212,7 +1212,7 @@ def evaluate(model, data):
     return math.exp(sum(losses) / len(losses))
 
 
-# %% task="evaluate" right="no" mistake="mean of the batches' perplexities"
+# %% task="evaluate" right="no" mistake="mean of the batches' perplexities" named="mean_of_perplexities"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1226,7 +1226,7 @@ def evaluate(model, data):
     return torch.stack(ppl).mean()
 
 
-# %% task="evaluate" right="no" mistake="base 2: 2 to the power of a mean in nats"
+# %% task="evaluate" right="no" mistake="base 2: 2 to the power of a mean in nats" named="two_to_the_nats"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1239,7 +1239,7 @@ def evaluate(model, data):
     return 2 ** (total / count)
 
 
-# %% task="evaluate" right="no" mistake="model.eval() forgotten: dropout acts for a model that comes in training mode"
+# %% task="evaluate" right="no" mistake="model.eval() forgotten: dropout acts for a model that comes in training mode" named="in_training_mode"
 def evaluate(model, data):
     total, count = 0.0, 0
     with torch.no_grad():
@@ -1249,7 +1249,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="leaves the model in evaluation mode"
+# %% task="evaluate" right="no" mistake="leaves the model in evaluation mode" named="left_in_evaluation_mode"
 def evaluate(model, data):
     model.eval()
     total, count = 0.0, 0
@@ -1260,7 +1260,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="always model.train() at the end, also for a model that came in evaluation mode"
+# %% task="evaluate" right="no" mistake="always model.train() at the end, also for a model that came in evaluation mode" named="put_into_training_mode"
 def evaluate(model, data):
     model.eval()
     total, count = 0.0, 0
@@ -1272,7 +1272,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="remembers the mode after eval() has changed it"
+# %% task="evaluate" right="no" mistake="remembers the mode after eval() has changed it" named="left_in_evaluation_mode"
 def evaluate(model, data):
     model.eval()
     mode = model.training
@@ -1285,7 +1285,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="the mode is restored after the return, so never"
+# %% task="evaluate" right="no" mistake="the mode is restored after the return, so never" named="left_in_evaluation_mode"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1300,7 +1300,7 @@ def evaluate(model, data):
     model.train(was)
 
 
-# %% task="evaluate" right="no" mistake="divides by all positions, padding included"
+# %% task="evaluate" right="no" mistake="divides by all positions, padding included" named="divided_by_all_positions"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1313,7 +1313,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="exp forgotten: the mean loss in nats is returned"
+# %% task="evaluate" right="no" mistake="exp forgotten: the mean loss in nats is returned" named="loss_for_perplexity"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1326,7 +1326,7 @@ def evaluate(model, data):
     return total / count
 
 
-# %% task="evaluate" right="no" mistake="sign lost: exp of the mean of log q"
+# %% task="evaluate" right="no" mistake="sign lost: exp of the mean of log q" named="sign_lost"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1341,7 +1341,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="labels > 0 as mask: token 0 is left out"
+# %% task="evaluate" right="no" mistake="labels > 0 as mask: token 0 is left out" named="token_zero_not_counted"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1356,7 +1356,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="softmax of a softmax: cross_entropy gets probabilities"
+# %% task="evaluate" right="no" mistake="softmax of a softmax: cross_entropy gets probabilities" named="softmaxed_twice"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1370,7 +1370,7 @@ def evaluate(model, data):
     return math.exp(total / count)
 
 
-# %% task="evaluate" right="no" mistake="-100 overwritten by 0 in the caller's labels, so padding counts as token 0, and for good"
+# %% task="evaluate" right="no" mistake="-100 overwritten by 0 in the caller's labels, so padding counts as token 0, and for good" named="padding_measured"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1384,7 +1384,7 @@ def evaluate(model, data):
     return torch.cat(nll).mean().exp().item()
 
 
-# %% task="evaluate" right="no" mistake="means of batches weighted by the number of sentences; batches of padding alone guarded"
+# %% task="evaluate" right="no" mistake="means of batches weighted by the number of sentences; batches of padding alone guarded" named="mean_of_means"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1400,7 +1400,7 @@ def evaluate(model, data):
     return math.exp(total / weight)
 
 
-# %% task="evaluate" right="no" mistake="returns within the loop: the first batch alone, and the mode stays eval"
+# %% task="evaluate" right="no" mistake="returns within the loop: the first batch alone, and the mode stays eval" named="first_batch_alone,left_in_evaluation_mode"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1413,7 +1413,7 @@ def evaluate(model, data):
     model.train(was)
 
 
-# %% task="evaluate" right="no" mistake="missing return"
+# %% task="evaluate" right="no" mistake="missing return" named="missing_return"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -1455,16 +1455,16 @@ def evaluate(model, data):
 # %% task="which_change" right="yes" mistake=""
 which_change = "d"
 
-# %% task="which_change" right="no" mistake="a: λ rises, pulls to a teacher that the student has passed"
+# %% task="which_change" right="no" mistake="a: λ rises, pulls to a teacher that the student has passed" named="chose_a"
 which_change = "a"
 
-# %% task="which_change" right="no" mistake="b: temperature in place of the schedule"
+# %% task="which_change" right="no" mistake="b: temperature in place of the schedule" named="chose_b"
 which_change = "b"
 
-# %% task="which_change" right="no" mistake="c: λ = 0 from the start gives up the fast beginning"
+# %% task="which_change" right="no" mistake="c: λ = 0 from the start gives up the fast beginning" named="chose_c"
 which_change = "c"
 
-# %% task="which_change" right="no" mistake="e: learning rate doubled, still stuck at the same level"
+# %% task="which_change" right="no" mistake="e: learning rate doubled, still stuck at the same level" named="chose_e"
 which_change = "e"
 
 # %% task="which_change" right="accident" mistake="letter without quotes: NameError"
@@ -1473,25 +1473,25 @@ which_change = d
 # %% task="role_of_truth" right="yes" mistake=""
 role_of_truth = "c"
 
-# %% task="role_of_truth" right="no" mistake="a: that is what the teacher contributes"
+# %% task="role_of_truth" right="no" mistake="a: that is what the teacher contributes" named="chose_a"
 role_of_truth = "a"
 
-# %% task="role_of_truth" right="no" mistake="b: softening is the teacher's"
+# %% task="role_of_truth" right="no" mistake="b: softening is the teacher's" named="chose_b"
 role_of_truth = "b"
 
-# %% task="role_of_truth" right="no" mistake="d: takes a convenience of the code for the role"
+# %% task="role_of_truth" right="no" mistake="d: takes a convenience of the code for the role" named="chose_d"
 role_of_truth = "d"
 
 # %% task="contributions" right="yes" mistake=""
 contributions = {"teacher": "c", "labels": "a", "lam": "d"}
 
-# %% task="contributions" right="no" mistake="teacher and labels swapped"
+# %% task="contributions" right="no" mistake="teacher and labels swapped" named="wrong_teacher_a_labels_c"
 contributions = {"teacher": "a", "labels": "c", "lam": "d"}
 
-# %% task="contributions" right="no" mistake="lam taken for a learning rate (pace)"
+# %% task="contributions" right="no" mistake="lam taken for a learning rate (pace)" named="wrong_lam_b"
 contributions = {"teacher": "c", "labels": "a", "lam": "b"}
 
-# %% task="contributions" right="no" mistake="the same letter twice: teacher and labels both correctness"
+# %% task="contributions" right="no" mistake="the same letter twice: teacher and labels both correctness" named="wrong_teacher_a"
 contributions = {"teacher": "a", "labels": "a", "lam": "d"}
 
 # %% task="contributions" right="accident" mistake="key misspelt: lambda in place of lam"

@@ -3,14 +3,14 @@
 # %% task="zero_loss_choice" right="yes" mistake=""
 zero_loss = "c"
 
-# %% task="zero_loss_choice" right="no" mistake="takes a loss of 0 for a student that has caught up, though only 4% of the top tokens agree"
+# %% task="zero_loss_choice" right="no" mistake="takes a loss of 0 for a student that has caught up, though only 4% of the top tokens agree" named="chose_a"
 zero_loss = "a"
 
-# %% task="zero_loss_choice" right="no" mistake="blames the temperature, though the loss is 0 at T = 1 too"
+# %% task="zero_loss_choice" right="no" mistake="blames the temperature, though the loss is 0 at T = 1 too" named="chose_b"
 # T = 4 makes everything flat
 zero_loss = "b"
 
-# %% task="zero_loss_choice" right="no" mistake="blames the mask, though the LM loss falls as usual"
+# %% task="zero_loss_choice" right="no" mistake="blames the mask, though the LM loss falls as usual" named="chose_d"
 zero_loss = "d"
 
 # %% task="zero_loss_choice" right="accident" mistake="letter without quotes: NameError"
@@ -19,19 +19,19 @@ zero_loss = c
 # %% task="triage" right="yes" mistake=""
 triage = dict(a="vocabulary", b="texts", c="logarithm", d="parts")
 
-# %% task="triage" right="no" mistake="wrong matching: texts and parts swapped"
+# %% task="triage" right="no" mistake="wrong matching: texts and parts swapped" named="wrong_b_parts_d_texts"
 triage = {"a": "vocabulary", "b": "parts", "c": "logarithm", "d": "texts"}
 
-# %% task="triage" right="no" mistake="wrong matching: vocabulary and logarithm swapped"
+# %% task="triage" right="no" mistake="wrong matching: vocabulary and logarithm swapped" named="wrong_a_logarithm_c_vocabulary"
 triage = {"a": "logarithm", "b": "texts", "c": "vocabulary", "d": "parts"}
 
-# %% task="triage" right="no" mistake="the example from the comment handed in as it stands"
+# %% task="triage" right="no" mistake="the example from the comment handed in as it stands" named="wrong_a_parts_b_logarithm_c_texts_d_vocabulary"
 triage = {"a": "parts", "b": "logarithm", "c": "texts", "d": "vocabulary"}
 
-# %% task="triage" right="no" mistake="dict the wrong way round: each bug is given its row"
+# %% task="triage" right="no" mistake="dict the wrong way round: each bug is given its row" named="another_form"
 triage = {"vocabulary": "a", "texts": "b", "logarithm": "c", "parts": "d"}
 
-# %% task="triage" right="no" mistake="three rows confused: texts, logarithm and vocabulary turned round"
+# %% task="triage" right="no" mistake="three rows confused: texts, logarithm and vocabulary turned round" named="wrong_a_texts_b_vocabulary"
 triage = {
     "a": "texts",
     "b": "vocabulary",
@@ -70,47 +70,47 @@ def kd_mean(student_logits, teacher_logits, temperature=1.0):
             n += 1
     return temperature**2 * (total / n).float()
 
-# %% task="kd_mean" right="no" mistake="batchmean on [B, L, V] divides by B and not by B times L"
+# %% task="kd_mean" right="no" mistake="batchmean on [B, L, V] divides by B and not by B times L" named="batch_mean"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
     return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-# %% task="kd_mean" right="no" mistake="batchmean on [B, L, V] divides by B, and T squared is missing"
+# %% task="kd_mean" right="no" mistake="batchmean on [B, L, V] divides by B, and T squared is missing" named="t_squared_lost,batch_mean"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     p = F.softmax(teacher_logits / temperature, dim=-1)
     return F.kl_div(log_q, p, reduction="batchmean")
 
-# %% task="kd_mean" right="no" mistake="sum instead of a mean over the positions"
+# %% task="kd_mean" right="no" mistake="sum instead of a mean over the positions" named="summed"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
     shares = F.kl_div(log_q, log_p, reduction="sum", log_target=True)
     return temperature**2 * shares
 
-# %% task="kd_mean" right="no" mistake="T squared missing"
+# %% task="kd_mean" right="no" mistake="T squared missing" named="t_squared_lost"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
     kl = (log_p.exp() * (log_p - log_q)).sum(-1)
     return kl.mean()
 
-# %% task="kd_mean" right="no" mistake="sums over the positions and takes the mean over the vocabulary: wrong axis"
+# %% task="kd_mean" right="no" mistake="sums over the positions and takes the mean over the vocabulary: wrong axis" named="summed_over_another_axis"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
     shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
     return temperature**2 * shares.sum(1).mean()
 
-# %% task="kd_mean" right="no" mistake="direction swapped: KL(q||p)"
+# %% task="kd_mean" right="no" mistake="direction swapped: KL(q||p)" named="direction_swapped"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
     shares = F.kl_div(log_p, log_q, reduction="none", log_target=True)
     return temperature**2 * shares.sum(-1).mean()
 
-# %% task="kd_mean" right="no" mistake="log_target forgotten after rewriting the call: kl_div gets log-probabilities as target"
+# %% task="kd_mean" right="no" mistake="log_target forgotten after rewriting the call: kl_div gets log-probabilities as target" named="log_target_missing"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     B, L, V = student_logits.shape
     log_q = F.log_softmax(student_logits / temperature, dim=-1).view(B * L, V)
@@ -121,7 +121,7 @@ def kd_mean(student_logits, teacher_logits, temperature=1.0):
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     return 8000 * kd_mean_as_found(student_logits, teacher_logits, temperature)
 
-# %% task="kd_mean" right="no" mistake="missing return"
+# %% task="kd_mean" right="no" mistake="missing return" named="missing_return"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
@@ -141,16 +141,16 @@ factor = 8 * 64 * 32_000 / 384
 # %% task="how_much_too_small" right="yes" mistake=""
 factor = round(512 / 384 * 32000)  # 42667
 
-# %% task="how_much_too_small" right="no" mistake="only the vocabulary, the positions that do not count forgotten"
+# %% task="how_much_too_small" right="no" mistake="only the vocabulary, the positions that do not count forgotten" named="padding_forgotten"
 factor = 32000
 
-# %% task="how_much_too_small" right="no" mistake="share of the positions turned upside down: 384/512 times V"
+# %% task="how_much_too_small" right="no" mistake="share of the positions turned upside down: 384/512 times V" named="padding_upside_down"
 factor = 384 / 512 * 32000
 
-# %% task="how_much_too_small" right="no" mistake="only the positions, the vocabulary forgotten"
+# %% task="how_much_too_small" right="no" mistake="only the positions, the vocabulary forgotten" named="padding_alone"
 factor = 512 / 384
 
-# %% task="how_much_too_small" right="no" mistake="inverse: what it prints divided by the right loss"
+# %% task="how_much_too_small" right="no" mistake="inverse: what it prints divided by the right loss" named="inverted"
 factor = 384 / (8 * 64 * 32000)
 
 # %% task="kd_masked" right="yes" mistake=""
@@ -168,21 +168,21 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     keep = labels.ne(-100).to(kl.dtype)
     return (kl * keep).sum() / keep.sum()
 
-# %% task="kd_masked" right="no" mistake="the mask takes input token 0 for padding: drops positions after an end token and keeps the prompt"
+# %% task="kd_masked" right="no" mistake="the mask takes input token 0 for padding: drops positions after an end token and keeps the prompt" named="padding_found_in_the_inputs"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     counts = input_ids != 0
     log_q = F.log_softmax(student_logits[counts], dim=-1)
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-# %% task="kd_masked" right="no" mistake="labels > 0 as mask: the end token 0 is dropped"
+# %% task="kd_masked" right="no" mistake="labels > 0 as mask: the end token 0 is dropped" named="ends_of_texts_dropped"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     counts = labels > 0
     log_q = F.log_softmax(student_logits[counts], dim=-1)
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-# %% task="kd_masked" right="no" mistake="both masks at once: labels of -100 and input token 0 are dropped"
+# %% task="kd_masked" right="no" mistake="both masks at once: labels of -100 and input token 0 are dropped" named="marked_inputs_and_ends"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     # padding is 0, prompt is -100
     counts = (labels != -100) & (input_ids != 0)
@@ -190,7 +190,7 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-# %% task="kd_masked" right="no" mistake="masked to 0 but the mean is taken over all positions"
+# %% task="kd_masked" right="no" mistake="masked to 0 but the mean is taken over all positions" named="divided_by_all_positions"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     mask = (labels != -100).float()
     log_q = F.log_softmax(student_logits, dim=-1)
@@ -198,7 +198,7 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
     return (kl * mask).mean()
 
-# %% task="kd_masked" right="no" mistake="mean of means: the mean of each row, then over rows"
+# %% task="kd_masked" right="no" mistake="mean of means: the mean of each row, then over rows" named="mean_of_means"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     rows = []
     for s, t, y in zip(student_logits, teacher_logits, labels):
@@ -208,14 +208,14 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
                                  reduction="batchmean", log_target=True))
     return torch.stack(rows).mean()
 
-# %% task="kd_masked" right="no" mistake="default reduction: mean over the vocabulary"
+# %% task="kd_masked" right="no" mistake="default reduction: mean over the vocabulary" named="vocabulary_mean"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     counts = labels != -100
     log_q = F.log_softmax(student_logits[counts], dim=-1)
     p = F.softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, p)
 
-# %% task="kd_masked" right="no" mistake="cuts each row at the first end token, so that later answers in the row are lost"
+# %% task="kd_masked" right="no" mistake="cuts each row at the first end token, so that later answers in the row are lost" named="cut_at_the_first_end"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     total, n = 0.0, 0
     for i in range(labels.shape[0]):
@@ -229,14 +229,14 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
                 break
     return total / n
 
-# %% task="kd_masked" right="no" mistake="shifts the labels though nothing is left to shift"
+# %% task="kd_masked" right="no" mistake="shifts the labels though nothing is left to shift" named="mask_shifted"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     counts = labels[:, 1:] != -100
     s = student_logits[:, :-1][counts]
     t = teacher_logits[:, :-1][counts]
     return F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="batchmean", log_target=True)
 
-# %% task="kd_masked" right="no" mistake="divides by the number of texts: batchmean of the tensor masked in place"
+# %% task="kd_masked" right="no" mistake="divides by the number of texts: batchmean of the tensor masked in place" named="batch_mean"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
     keep = (labels != -100).unsqueeze(-1)
     log_q = F.log_softmax(student_logits, dim=-1).masked_fill(~keep, 0)
@@ -281,7 +281,7 @@ def next_token_losses(student_logits, teacher_logits, labels):
             kds.append(torch.sum(lp.exp() * (lp - lq)))
     return sum(lms) / len(lms), sum(kds) / len(kds)
 
-# %% task="next_token_losses" right="no" mistake="only the LM loss is shifted, KD keeps the old mask"
+# %% task="next_token_losses" right="no" mistake="only the LM loss is shifted, KD keeps the old mask" named="kd_left_behind"
 def next_token_losses(student_logits, teacher_logits, labels):
     s = student_logits[:, :-1]
     y = labels[:, 1:]
@@ -292,11 +292,11 @@ def next_token_losses(student_logits, teacher_logits, labels):
     kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
     return lm, kd
 
-# %% task="next_token_losses" right="no" mistake="shifted the wrong way: logits from 1 on with labels up to the last"
+# %% task="next_token_losses" right="no" mistake="shifted the wrong way: logits from 1 on with labels up to the last" named="shifted_back"
 def next_token_losses(student_logits, teacher_logits, labels):
     return next_token_losses_as_found(student_logits[:, 1:], teacher_logits[:, 1:], labels[:, :-1])
 
-# %% task="next_token_losses" right="no" mistake="mask taken from the labels before the shift"
+# %% task="next_token_losses" right="no" mistake="mask taken from the labels before the shift" named="mask_left_behind"
 def next_token_losses(student_logits, teacher_logits, labels):
     counts = labels[:, :-1] != -100
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
@@ -306,7 +306,7 @@ def next_token_losses(student_logits, teacher_logits, labels):
     kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
     return lm, kd
 
-# %% task="next_token_losses" right="no" mistake="pair returned the wrong way round"
+# %% task="next_token_losses" right="no" mistake="pair returned the wrong way round" named="pair_turned_round"
 def next_token_losses(student_logits, teacher_logits, labels):
     s, t, y = student_logits[:, :-1, :], teacher_logits[:, :-1, :], labels[:, 1:]
     m = y != -100
@@ -315,16 +315,16 @@ def next_token_losses(student_logits, teacher_logits, labels):
     lm = F.nll_loss(lq, y[m])
     return kd, lm
 
-# %% task="next_token_losses" right="no" mistake="torch.roll wraps the first label to the last position, which is not dropped"
+# %% task="next_token_losses" right="no" mistake="torch.roll wraps the first label to the last position, which is not dropped" named="rolled"
 def next_token_losses(student_logits, teacher_logits, labels):
     labels = torch.roll(labels, shifts=-1, dims=1)
     return next_token_losses_as_found(student_logits, teacher_logits, labels)
 
-# %% task="next_token_losses" right="no" mistake="student and labels shifted, the teacher's logits shifted by one to the other side"
+# %% task="next_token_losses" right="no" mistake="student and labels shifted, the teacher's logits shifted by one to the other side" named="teacher_shifted_against_the_student"
 def next_token_losses(student_logits, teacher_logits, labels):
     return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, 1:], labels[:, 1:])
 
-# %% task="next_token_losses" right="no" mistake="KD without a mask: mean over all shifted positions"
+# %% task="next_token_losses" right="no" mistake="KD without a mask: mean over all shifted positions" named="kd_unmasked"
 def next_token_losses(student_logits, teacher_logits, labels):
     V = student_logits.size(-1)
     s = student_logits[..., :-1, :].contiguous().view(-1, V)
@@ -334,7 +334,7 @@ def next_token_losses(student_logits, teacher_logits, labels):
     kd = F.kl_div(F.log_softmax(s, -1), F.log_softmax(t, -1), reduction="batchmean", log_target=True)
     return lm, kd
 
-# %% task="next_token_losses" right="no" mistake="flattened before the shift: the last logits of a text predict the first token of the next text"
+# %% task="next_token_losses" right="no" mistake="flattened before the shift: the last logits of a text predict the first token of the next text" named="shifted_while_flat"
 def next_token_losses(student_logits, teacher_logits, labels):
     V = student_logits.shape[-1]
     s = student_logits.reshape(-1, V)[:-1]
@@ -342,7 +342,7 @@ def next_token_losses(student_logits, teacher_logits, labels):
     y = labels.reshape(-1)[1:]
     return next_token_losses_as_found(s, t, y)
 
-# %% task="next_token_losses" right="no" mistake="cross-entropy with the teacher in place of the KL"
+# %% task="next_token_losses" right="no" mistake="cross-entropy with the teacher in place of the KL" named="cross_entropy"
 def next_token_losses(student_logits, teacher_logits, labels):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
     m = y != -100
@@ -385,7 +385,7 @@ def jsd(student_logits, teacher_logits, beta):
 
     return beta * kl(lp, lm) + (1 - beta) * kl(lq, lm)
 
-# %% task="jsd" right="no" mistake="log of the mixture of probabilities: NaN where both probabilities are 0"
+# %% task="jsd" right="no" mistake="log of the mixture of probabilities: NaN where both probabilities are 0" named="mixture_underflows"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -394,7 +394,7 @@ def jsd(student_logits, teacher_logits, beta):
     of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
     return beta * of_teacher + (1 - beta) * of_student
 
-# %% task="jsd" right="no" mistake="only one of the two bugs mended: the mixture is still one of logarithms"
+# %% task="jsd" right="no" mistake="only one of the two bugs mended: the mixture is still one of logarithms" named="logarithms_mixed"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -403,7 +403,7 @@ def jsd(student_logits, teacher_logits, beta):
     of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
     return beta * of_teacher + (1 - beta) * of_student
 
-# %% task="jsd" right="no" mistake="only one of the two bugs mended: the weights of the mixture are still swapped"
+# %% task="jsd" right="no" mistake="only one of the two bugs mended: the weights of the mixture are still swapped" named="beta_swapped_in_the_mixture"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -412,7 +412,7 @@ def jsd(student_logits, teacher_logits, beta):
     of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
     return beta * of_teacher + (1 - beta) * of_student
 
-# %% task="jsd" right="no" mistake="arguments of kl_div swapped: KL(m||p) and KL(m||q)"
+# %% task="jsd" right="no" mistake="arguments of kl_div swapped: KL(m||p) and KL(m||q)" named="turned_round"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -421,7 +421,7 @@ def jsd(student_logits, teacher_logits, beta):
     b = F.kl_div(log_q, log_m, reduction="none", log_target=True).sum(-1)
     return beta * a + (1 - beta) * b
 
-# %% task="jsd" right="no" mistake="mean over the vocabulary in place of the sum"
+# %% task="jsd" right="no" mistake="mean over the vocabulary in place of the sum" named="vocabulary_mean"
 def jsd(student_logits, teacher_logits, beta):
     p = F.softmax(teacher_logits, dim=-1)
     q = F.softmax(student_logits, dim=-1)
@@ -430,14 +430,14 @@ def jsd(student_logits, teacher_logits, beta):
     kl_q = F.kl_div(m.log(), q, reduction="none").mean(-1)
     return beta * kl_p + (1 - beta) * kl_q
 
-# %% task="jsd" right="no" mistake="beta fixed at 0.5 in the sum of the two divergences"
+# %% task="jsd" right="no" mistake="beta fixed at 0.5 in the sum of the two divergences" named="half_of_each_divergence"
 def jsd(student_logits, teacher_logits, beta):
     p = F.softmax(teacher_logits, dim=-1)
     q = F.softmax(student_logits, dim=-1)
     m = beta * p + (1 - beta) * q
     return 0.5 * (p * (p / m).log()).sum(-1) + 0.5 * (q * (q / m).log()).sum(-1)
 
-# %% task="jsd" right="no" mistake="one number in place of [B, L]: mean over the positions"
+# %% task="jsd" right="no" mistake="one number in place of [B, L]: mean over the positions" named="another_form,positions_averaged"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -446,7 +446,7 @@ def jsd(student_logits, teacher_logits, beta):
     of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
     return (beta * of_teacher + (1 - beta) * of_student).mean()
 
-# %% task="jsd" right="no" mistake="mixes logits in place of probabilities"
+# %% task="jsd" right="no" mistake="mixes logits in place of probabilities" named="logarithms_mixed_and_normalised"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -454,7 +454,7 @@ def jsd(student_logits, teacher_logits, beta):
     kl = lambda a: (a.exp() * (a - log_m)).sum(-1)
     return beta * kl(log_p) + (1 - beta) * kl(log_q)
 
-# %% task="jsd" right="no" mistake="eps only under the fraction: the logarithm of 0/eps is minus infinity and 0 times it NaN"
+# %% task="jsd" right="no" mistake="eps only under the fraction: the logarithm of 0/eps is minus infinity and 0 times it NaN" named="mixture_underflows"
 def jsd(student_logits, teacher_logits, beta):
     eps = 1e-8
     p = teacher_logits.softmax(dim=-1)
@@ -462,7 +462,7 @@ def jsd(student_logits, teacher_logits, beta):
     m = beta * p + (1 - beta) * q
     return beta * (p * torch.log(p / (m + eps))).sum(-1) + (1 - beta) * (q * torch.log(q / (m + eps))).sum(-1)
 
-# %% task="jsd" right="no" mistake="log_target forgotten in the second call"
+# %% task="jsd" right="no" mistake="log_target forgotten in the second call" named="log_target_missing"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -501,14 +501,14 @@ def accumulated_loss(micro_batches):
             nll.append(-logq[b, i, labels[b, i]].item())
     return sum(nll) / len(nll)
 
-# %% task="accumulated_loss" right="no" mistake="mean of means: divides the sum of means by the number of micro-batches; NaN where nothing counts"
+# %% task="accumulated_loss" right="no" mistake="mean of means: divides the sum of means by the number of micro-batches; NaN where nothing counts" named="mean_of_means"
 def accumulated_loss(micro_batches):
     loss = 0.0
     for logits, labels in micro_batches:
         loss = loss + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
     return loss / len(micro_batches)
 
-# %% task="accumulated_loss" right="no" mistake="weights by count, but the mean of an empty micro-batch is NaN and 0 times NaN stays NaN"
+# %% task="accumulated_loss" right="no" mistake="weights by count, but the mean of an empty micro-batch is NaN and 0 times NaN stays NaN" named="nan_from_an_empty_part"
 def accumulated_loss(micro_batches):
     total = 0.0
     n = 0
@@ -518,7 +518,7 @@ def accumulated_loss(micro_batches):
         n = n + k
     return total / n
 
-# %% task="accumulated_loss" right="no" mistake="divides by all positions, also those that do not count"
+# %% task="accumulated_loss" right="no" mistake="divides by all positions, also those that do not count" named="divided_by_all_positions"
 def accumulated_loss(micro_batches):
     total, n = 0.0, 0
     for logits, labels in micro_batches:
@@ -526,7 +526,7 @@ def accumulated_loss(micro_batches):
         n += labels.numel()
     return total / n
 
-# %% task="accumulated_loss" right="no" mistake="mean of means over the micro-batches that are not empty"
+# %% task="accumulated_loss" right="no" mistake="mean of means over the micro-batches that are not empty" named="mean_of_means"
 def accumulated_loss(micro_batches):
     losses = []
     for logits, labels in micro_batches:
@@ -534,7 +534,7 @@ def accumulated_loss(micro_batches):
             losses.append(F.cross_entropy(logits.flatten(0, 1), labels.flatten()))
     return torch.stack(losses).mean()
 
-# %% task="accumulated_loss" right="no" mistake="means weighted by the number of texts in place of the labels that count"
+# %% task="accumulated_loss" right="no" mistake="means weighted by the number of texts in place of the labels that count" named="weighted_by_texts"
 def accumulated_loss(micro_batches):
     loss, texts = 0.0, 0
     for logits, labels in micro_batches:
@@ -545,13 +545,13 @@ def accumulated_loss(micro_batches):
         texts += B
     return loss / texts
 
-# %% task="accumulated_loss" right="no" mistake="concatenates micro-batches of different length along dim 0: crashes"
+# %% task="accumulated_loss" right="no" mistake="concatenates micro-batches of different length along dim 0: crashes" named="parts_do_not_fit"
 def accumulated_loss(micro_batches):
     logits = torch.cat([m[0] for m in micro_batches])
     labels = torch.cat([m[1] for m in micro_batches])
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
 
-# %% task="accumulated_loss" right="no" mistake="counts labels > 0, so token 0 is not counted in the divisor"
+# %% task="accumulated_loss" right="no" mistake="counts labels > 0, so token 0 is not counted in the divisor" named="token_zero_not_counted"
 def accumulated_loss(micro_batches):
     total, n = 0.0, 0
     for logits, labels in micro_batches:
@@ -559,7 +559,7 @@ def accumulated_loss(micro_batches):
         n += (labels > 0).sum().item()
     return total / n
 
-# %% task="accumulated_loss" right="no" mistake="return inside the loop: only the first micro-batch is seen"
+# %% task="accumulated_loss" right="no" mistake="return inside the loop: only the first micro-batch is seen" named="first_part_alone"
 def accumulated_loss(micro_batches):
     total, n = 0.0, 0
     for logits, labels in micro_batches:

@@ -1,0 +1,105 @@
+"""The verdict does not hang on what a submission happens to draw.
+
+Wheats, chaffs and mutants are judged under several seeds. Run this file as a program with a number
+of seeds, and the beginnings of the sets and tasks if not all are meant, to try more.
+"""
+
+import contextlib
+import io
+import sys
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from autograder.judging.evidence import decode_outcome
+from autograder.judging.verdict import judge
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import Outcome, encode_outcome
+from autograder.spec import FunctionCheck, generator, load_checks, question
+from exercises.bank import EXERCISES, entries, grade_id, solution, source
+
+try:
+    from test_mutations import mutants
+except ImportError:  # imported by its path
+    from importlib.util import module_from_spec, spec_from_file_location
+    from pathlib import Path
+
+    _spec = spec_from_file_location("mutations", Path(__file__).with_name("test_mutations.py"))
+    _module = module_from_spec(_spec)
+    _spec.loader.exec_module(_module)
+    mutants = _module.mutants
+
+TASKS = [
+    (path.stem, name)
+    for path in sorted((EXERCISES / "checks").glob("*.py"))
+    for name, check in load_checks(path).items()
+    if isinstance(check, FunctionCheck)
+]
+FEW = 3  # seeds
+
+
+def answers(assignment: str, name: str) -> Iterator[tuple[str, object]]:
+    """What is asked, of the solution, the bank and mutants of the solution."""
+    cells = {grade_id(cell): cell.source for cell in source(assignment).cells}
+    given = "\n".join(cells.get(part, "") for part in ("setup", f"{name}_given"))
+    asked_for = cells[name].rsplit(",", 1)[1].strip(" )")
+    own = solution(source(assignment))
+    for entry in entries(assignment):
+        if entry.name != "stub" and (entry.name == "solution" or entry.answers[name] != own[name]):
+            before = [text for task, text in entry.answers.items() if task != name]
+            yield entry.name, defined([given, *before, entry.answers[name]], asked_for)
+    for what, text in mutants(own[name]):
+        yield what, defined([given, *(own[task] for task in own if task != name), text], asked_for)
+
+
+def defined(texts: list[str], name: str) -> object:
+    space: dict = {}
+    try:
+        for text in texts:
+            exec(compile(text, "<answer>", "exec"), space)
+    except Exception:
+        return None
+    return space.get(name)
+
+
+def differing(assignment: str, name: str, seeds: int) -> list[tuple[str, set]]:
+    """Answers whose points or hint differ between seeds, with what they got."""
+    check = load_checks(EXERCISES / "checks" / f"{assignment}.py")[name]
+    asked = [check.cases(generator(seed, check)) for seed in range(seeds)]
+    rubrics = [check.rubric(cases) for cases in asked]
+    fixed, found = len(check.fixed), []
+    for what, value in answers(assignment, name):
+        got = set()
+        known = seen(value, check, asked[0])
+        for cases, rubric in zip(asked, rubrics, strict=True):
+            drawn = seen(value, check, cases[fixed:-1])
+            verdict = judge(rubric, [*known[:fixed], *drawn, known[-1]])
+            got.add((verdict.points, verdict.misconception))
+        if len(got) > 1:
+            found.append((what, got))
+    return found
+
+
+def seen(value: object, check: FunctionCheck, cases: list) -> list[Outcome]:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        outcomes = observe(value, question(check, cases))
+    return [decode_outcome(encode_outcome(outcome)) for outcome in outcomes]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("assignment", "name"), [pytest.param(*task, id=task[1]) for task in TASKS]
+)
+def test_the_verdict_does_not_hang_on_the_seed(assignment: str, name: str, capsys) -> None:
+    assert differing(assignment, name, FEW) == []
+
+
+if __name__ == "__main__":
+    for assignment, name in TASKS:
+        if name.startswith(tuple(sys.argv[2:]) or ""):
+            found = differing(assignment, name, int(sys.argv[1]))
+            print(f"{name}: {len(found)} answers differ", flush=True)
+            for what, got in found:
+                print("   ", what, got, flush=True)
