@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from kdlab.evaluate import Calibration
 from kdlab.schedules import LambdaSchedule
 from kdlab.sweeps import SweepResults
-from kdlab.trainer import History
+from kdlab.config import History
 
 __all__ = [
     "evaluation_curves",
