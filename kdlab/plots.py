@@ -10,10 +10,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kdlab.config import History
 from kdlab.evaluate import Calibration
 from kdlab.schedules import LambdaSchedule
 from kdlab.sweeps import SweepResults
-from kdlab.config import History
 
 __all__ = [
     "evaluation_curves",
