@@ -24,7 +24,8 @@ from kdlab.teachers import Teacher
 __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
 
 BINS = 15  # of equal width, as in Guo et al. 2017
-CHUNK = {"cpu": 2**21, "cuda": 2**26}  # logits of each model that exist at once
+CHUNK = {"cpu": 2**20, "cuda": 2**26}  # logits of each model that exist at once
+LEAST = 64  # positions at once: for fewer, reading the head would take longer than using it
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _measured(
     entries = min(model.entries for model in models)
     if match_vocab != "truncate" and len(models) == 2:
         check_vocabularies(*(model.entries for model in models))
-    size = max(1, CHUNK.get(labels.device.type, CHUNK["cuda"]) // entries)
+    size = max(LEAST, CHUNK.get(labels.device.type, CHUNK["cuda"]) // entries)
     for start in range(0, len(labels), size):
         at = slice(start, start + size)
         y = labels[at]

@@ -394,7 +394,8 @@ def test_what_is_no_teacher_is_refused():
 
 def test_activations_that_are_computed_again_change_nothing():
     student = tiny("Llama")
-    student.gradient_checkpointing_enable()
+    name = "activation_checkpointing_enable"  # as it is called from transformers 5.24 on
+    getattr(student, name, student.gradient_checkpointing_enable)()
     run, history = fit(student, tiny("Llama", 1))
     assert run.path == "linear"
     assert history.column("loss") == pytest.approx(losses(tiny("Llama"), tiny("Llama", 1)))

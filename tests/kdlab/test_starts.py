@@ -470,6 +470,7 @@ def test_nothing_asks_a_device_without_float64_for_it(monkeypatch):
 def test_an_evaluation_never_has_all_logits_at_once(monkeypatch):
     """Hidden states at a time, and no more logits than a chunk has."""
     monkeypatch.setitem(sys.modules["kdlab.evaluation"].CHUNK, "cpu", 5 * V)
+    monkeypatch.setattr(sys.modules["kdlab.evaluation"], "LEAST", 1)
     seen, linear = [], nn.functional.linear
 
     def noted(x, weight, bias=None):
