@@ -394,7 +394,7 @@ def test_what_is_no_teacher_is_refused():
 
 def test_activations_that_are_computed_again_change_nothing():
     student = tiny("Llama")
-    name = "activation_checkpointing_enable"  # as it is called from transformers 5.24 on
+    name = "activation_checkpointing_enable"  # the name it is being given
     getattr(student, name, student.gradient_checkpointing_enable)()
     run, history = fit(student, tiny("Llama", 1))
     assert run.path == "linear"
