@@ -126,7 +126,12 @@ def compare(root: Path, entries: dict[str, bank.Entry | None]) -> tuple[list[str
             student = submission.student.id
             students.append(student)
             entry = entries[student]
-            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            grades = [
+                grade
+                for notebook in submission.notebooks
+                for grade in notebook.grades
+                if grade.name in checks  # others are for people to grade
+            ]
             if sorted(grade.name for grade in grades) != sorted(checks):
                 wrong.append((student, [grade.name for grade in grades]))
             for grade in grades:

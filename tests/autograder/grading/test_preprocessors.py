@@ -84,7 +84,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bubblewrap: None):
             "nbgrader": {"assignment": "set", "notebook": "set", "student": "ada"},
             "metadata": {"path": str(tmp_path)},
         }
-        judge = Judge(**({"timeout": 30} | options))
+        judge = Judge(**({"timeout": 600, "notebook_timeout": 3600} | options))
         notebook, _ = judge.preprocess(notebook, resources)
         results = {}
         for cell in notebook.cells:
