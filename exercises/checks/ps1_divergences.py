@@ -1173,6 +1173,22 @@ def stopped(
     return wrong
 
 
+def stopped_early(share: float) -> Callable[[Tensor, str, float], list[float]]:
+    """A student's function that stops when the loss falls by less than this share of itself."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+        path = trained(numbers(t), direction, float(start), "adam", 0.1, 500)
+        best = math.inf
+        for here in ((float(start), START_WIDTH), *path):
+            loss = loss_of(t, (*here, len(t)), direction)
+            if loss > best * (1 - share):
+                break
+            best = loss
+        return summary((*here, len(t)))
+
+    return wrong
+
+
 def from_the_middle(t: Tensor, direction: str, start: float) -> list[float]:
     """Trained well, from the middle of the vocabulary."""
     path = trained(numbers(t), direction, len(t) / 2, "adam", 0.1, 500)
@@ -1196,7 +1212,7 @@ def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
 
 
 FIT_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[section], wrong, mixed=name == "not_converged")
+    Misconception(name, hint, SECTIONS[section], wrong)
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
@@ -1238,11 +1254,15 @@ FIT_MISCONCEPTIONS = tuple(
             "Your student is on its way and not there yet: more steps, or larger ones, would bring"
             " the loss down further. How does the loss change over the last hundred steps?",
             "1.3",
-            tuple(
-                stopped(*optimiser, count, max(counts))
-                for optimiser, counts in TOO_FEW.items()
-                for most in counts
-                for count in (most - 1, most)
+            (
+                *(
+                    stopped(*optimiser, count, max(counts))
+                    for optimiser, counts in TOO_FEW.items()
+                    for most in counts
+                    for count in (most - 1, most)
+                ),
+                stopped_early(0.01),
+                stopped_early(0.1),
             ),
         ),
         (

@@ -92,7 +92,7 @@ def seen(value: object, check: FunctionCheck, cases: list) -> list[Outcome]:
 @pytest.mark.parametrize(
     ("assignment", "name"), [pytest.param(*task, id=task[1]) for task in TASKS]
 )
-def test_the_verdict_does_not_hang_on_the_seed(assignment: str, name: str, capsys) -> None:
+def test_the_verdict_does_not_hang_on_the_seed(assignment: str, name: str) -> None:
     assert differing(assignment, name, FEW) == []
 
 

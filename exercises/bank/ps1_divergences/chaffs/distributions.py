@@ -11,4 +11,4 @@ def forward_kl(student_logits, teacher_logits):
 
 # %% task: reverse_kl
 def reverse_kl(student_logits, teacher_logits):
-    return forward_kl(teacher_logits, student_logits)
+    return kl_divergence(Categorical(logits=student_logits), Categorical(logits=teacher_logits))
