@@ -53,7 +53,8 @@ def test_the_library_and_a_notebooks_check_need_no_linux_on_windows(tmp_path):
     libraries = (
         "import torch, numpy, matplotlib.pyplot, anywidget, accelerate, tokenizers, tqdm.auto, "
         "safetensors.torch, typer, multiprocessing.connection, multiprocessing.popen_spawn_posix, "
-        "concurrent.futures.process, torch.distributed.checkpoint.state_dict, torch.distributed.fsdp"
+        "concurrent.futures.process, torch.distributed.checkpoint.state_dict, "
+        "torch.distributed.fsdp"
     )
     code = """
 import importlib, pkgutil
