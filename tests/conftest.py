@@ -7,6 +7,7 @@ costly: the built book's pages by part, a round of the course. What takes longes
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 @pytest.fixture(scope="session")
 def bubblewrap() -> None:
     """For tests that start a sandboxed kernel: skipped on a machine that can't, failed in CI."""
+    if sys.platform != "linux":
+        pytest.skip("needs bubblewrap, which is for Linux")
     if shutil.which("bwrap") is None and os.environ.get("CI") != "true":
         pytest.skip("needs bubblewrap; install it with: apt-get install bubblewrap")
 

@@ -438,7 +438,7 @@ def test_numbers_of_all_kinds_are_numbers(value) -> None:
         (torch.tensor([0.33]), "a tensor with 1 axis"),
         ({1, 3}, "a set"),
         (1j, "a complex"),
-        (lambda: 0.33, "a function"),
+        pytest.param(lambda: 0.33, "a function", id="function"),
         (True, "True or False"),
     ],
     ids=repr,

@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 
 from autograder.check import describe
-from autograder.grading.accidents import Error, why_missing
+from autograder.grading.accidents import why_without_result
 from autograder.judging.agreement import complaint
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge
@@ -229,18 +229,13 @@ def accident(answer: Answer) -> str:
     space = {name: value for name, value in space.items() if name != names[answer.task]}
     cells = notebook.cells
     places = {grade_id(cell): index for index, cell in enumerate(cells)}
-    here = places[f"{answer.task}{ANSWER}"]
-    cells[here].source = answer.source
-    errors = {}
-    with quiet():
-        try:
-            exec(compile(answer.source, "<answer>", "exec"), space)
-            for cell in after(answer):
-                exec(compile(cell, "<given>", "exec"), space)
-        except Exception as error:
-            errors[here] = Error(type(error).__name__, str(error))
+    cells[places[f"{answer.task}{ANSWER}"]].source = answer.source
+    with quiet(), contextlib.suppress(Exception):
+        exec(compile(answer.source, "<answer>", "exec"), space)
+        for cell in after(answer):
+            exec(compile(cell, "<given>", "exec"), space)
     if names[answer.task] not in space:
-        return why_missing(cells, places[answer.task], errors)
+        return why_without_result(cells, places[answer.task]) or ""
     check = checks(answer.assignment)[answer.task]
     cases, rubric = check.public()
     with quiet():
