@@ -37,6 +37,7 @@ from exercises.bank import EXERCISES, Entry, entries, submission
 
 BUILD = EXERCISES.parent / "_build"
 COURSE = "kdlab"
+ALWAYS = ("solution", "stub", "wheat-functional", "chaff-direction_swapped")  # in the demonstration
 NOT_FOR_STUDENTS = (  # parts of JupyterLab
     "@jupyter/nbgrader:course-list",
     "@jupyter/nbgrader:create-assignment",
@@ -244,13 +245,14 @@ def sample(submissions: list[Entry], size: int = 12) -> list[Entry]:
     """
     kinds: dict[str, list[Entry]] = {}
     for entry in submissions:
-        kinds.setdefault(entry.name.partition("-")[0], []).append(entry)
+        if entry.name not in ALWAYS:
+            kinds.setdefault(entry.name.partition("-")[0], []).append(entry)
     for entries_of_kind in kinds.values():
         spread = max(1, len(entries_of_kind) // 4)
         entries_of_kind[:] = entries_of_kind[::spread] + [
             entry for index, entry in enumerate(entries_of_kind) if index % spread
         ]
-    chosen: list[Entry] = []
+    chosen = [entry for entry in submissions if entry.name in ALWAYS]
     while any(kinds.values()) and len(chosen) < size:
         chosen += [left.pop(0) for left in kinds.values() if left]
     return chosen[:size]
