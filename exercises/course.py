@@ -18,6 +18,7 @@ from html import unescape
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Annotated
+from unittest.mock import patch
 
 import nbformat
 import typer
@@ -26,7 +27,6 @@ from nbgrader.apps import NbGraderAPI
 from nbgrader.auth import Authenticator
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeSubmit
-from nbgrader.utils import setenv
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -118,7 +118,7 @@ def release_all(root: Path) -> list[str]:
         "KDLAB_EXCHANGE": str(root / "exchange"),
     }
     names = sorted(folder.name for folder in (root / "source").iterdir())
-    with setenv(**environment):
+    with patch.dict(os.environ, environment):
         config = Course(root).config
         api = NbGraderAPI(CourseDirectory(config=config, root=str(root)), config=config)
         for name in names:

@@ -123,7 +123,7 @@ def _tensor(name: str, value: Any) -> Tensor:
         raise ValueError(
             f"the field {name!r} holds {type(value).__name__} that is no array of numbers"
         )
-    return torch.as_tensor(array)
+    return torch.as_tensor(array if array.flags.writeable else array.copy())
 
 
 def check_rows(data: Any, name: str = "train", *, ignore_index: int = -100) -> None:

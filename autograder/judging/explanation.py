@@ -45,7 +45,13 @@ def explain(
         if rubric.expectations[index].public and rubric.expectations[index].part == first
     ]
     families = [family for family in _families(rubric) if not _refuted(rubric, family, passed)]
-    wholly = [family for family in families if _explains(rubric, family, outcomes, failed, 1)]
+    fixed = [index for index in failed if not rubric.expectations[index].drawn]
+    # Ways that take turns hang on the last digit; a name must not hang on what the seed drew.
+    wholly = [
+        family
+        for family in families
+        if _explains(rubric, family, outcomes, fixed if family[0].mixed else failed, 1)
+    ]
     partly = [family for family in families if _explains(rubric, family, outcomes, certain, 2)]
     for found in (wholly, partly):
         if len({family[0].name for family in found}) == 1:
@@ -70,6 +76,7 @@ def _refuted(rubric: Rubric, family: list[WrongWay], passed: list[bool]) -> bool
     return any(
         ok
         and expectation.outcome is not None
+        and not (expectation.drawn and family[0].mixed)
         and not any(
             agrees(way.outcomes[index], expectation.outcome, expectation.tolerance)
             for way in family
@@ -92,10 +99,14 @@ def _explains(
 
 
 def _alike(rubric: Rubric, way: WrongWay, outcomes: list[Outcome], index: int) -> bool:
-    """Whether an answer comes to the same as a misconception, whose numbers may be larger."""
+    """Whether an answer comes to the same as a misconception.
+
+    The tolerance is that of the right answer. Where the wrong one is several times as large, it is
+    rounded more coarsely by as much.
+    """
     expected, wrong = rubric.expectations[index], way.outcomes[index]
     size = _size(wrong.value) / max(1.0, _size(expected.outcome and expected.outcome.value))
-    return agrees(outcomes[index], wrong, expected.tolerance * max(1.0, size))
+    return agrees(outcomes[index], wrong, expected.tolerance * (size if size > 4 else 1.0))
 
 
 def _size(value: Any) -> float:

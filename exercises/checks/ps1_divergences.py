@@ -1212,7 +1212,7 @@ def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
 
 
 FIT_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[section], wrong)
+    Misconception(name, hint, SECTIONS[section], wrong, mixed=name == "optimiser_made_anew")
     for name, hint, section, wrongs in (
         (
             "direction_swapped",

@@ -24,7 +24,7 @@ def look(function, value):
     box = Box(value)
     function(box)
     seen.append(box.value)
-    return [box.value, len(seen)]
+    return [box.value, len(seen) <= 4]  # one, two, and one asked again
 """,
     "look",
 )
@@ -36,7 +36,7 @@ def check(**options: object) -> FunctionCheck:
         "parts": {"values": 1},
         "expected": "a box with twice its value",
         "section": Section("1", "", ""),
-        "reference": lambda value: [2 * value, value],
+        "reference": lambda value: [2 * value, True],
         "fixed": (Case("one", (1,), public=True), Case("two", (2,))),
         "observer": LOOK,
     }
@@ -48,7 +48,7 @@ def judged(function: object) -> Status:
     cases = made.cases()
     asked = json.loads(json.dumps(question(made, cases)))
     text = write_evidence("double", "n", asking.observe(function, asked))
-    outcomes = read_evidence(text, check="double", nonce="n", count=2)
+    outcomes = read_evidence(text, check="double", nonce="n", count=len(cases))
     return judge(made.rubric(cases), outcomes).status
 
 
@@ -59,14 +59,14 @@ def double(box) -> None:
 def test_an_observer_calls_the_function_and_its_findings_are_judged() -> None:
     assert judged(double) is Status.CORRECT
     assert judged(double) is Status.CORRECT  # its namespace is new each time
-    assert judged(lambda box: [2, 1]) is Status.WRONG  # what is returned is no answer here
+    assert judged(lambda box: [2, True]) is Status.WRONG  # what is returned is no answer here
     assert judged(7) is Status.WRONG
 
 
 def test_an_observer_ships_with_the_public_cases() -> None:
     data = public_data([check()])["double"]
     assert data["observer"] == [LOOK.source, "look"]
-    assert len(data["cases"]) == 1
+    assert len(data["cases"]) == 2  # the second asks the first again
 
 
 def test_what_an_observer_names_is_found_nowhere_else() -> None:

@@ -26,9 +26,9 @@ def reverse_kl(student_logits, teacher_logits):
 
 # %% task: fit_one_peak
 def fit_one_peak(teacher_logits, direction, start):
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_()
-    log_p = teacher_logits.log_softmax(-1)
+    center = torch.tensor(float(start), dtype=torch.float64, requires_grad=True)
+    log_width = torch.tensor(3.0, dtype=torch.float64).log().requires_grad_()
+    log_p = teacher_logits.double().log_softmax(-1)
     for _ in range(401):
         optimizer = torch.optim.Adam([center, log_width], lr=0.1)
         log_q = one_peak(center, log_width.exp(), len(teacher_logits)).log_softmax(-1)
