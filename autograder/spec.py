@@ -277,7 +277,6 @@ class FunctionCheck(Check):
                     tolerance=self.tolerance(case),
                     again=self._first(cases) if case.again else None,
                     unit=case.unit,
-                    drawn=not any(case is each for each in (*self.fixed, *self._again)),
                 )
                 for case in cases
             ),

@@ -45,13 +45,7 @@ def explain(
         if rubric.expectations[index].public and rubric.expectations[index].part == first
     ]
     families = [family for family in _families(rubric) if not _refuted(rubric, family, passed)]
-    fixed = [index for index in failed if not rubric.expectations[index].drawn]
-    # Ways that take turns hang on the last digit; a name must not hang on what the seed drew.
-    wholly = [
-        family
-        for family in families
-        if _explains(rubric, family, outcomes, fixed if family[0].mixed else failed, 1)
-    ]
+    wholly = [family for family in families if _explains(rubric, family, outcomes, failed, 1)]
     partly = [family for family in families if _explains(rubric, family, outcomes, certain, 2)]
     for found in (wholly, partly):
         if len({family[0].name for family in found}) == 1:
@@ -76,7 +70,6 @@ def _refuted(rubric: Rubric, family: list[WrongWay], passed: list[bool]) -> bool
     return any(
         ok
         and expectation.outcome is not None
-        and not (expectation.drawn and family[0].mixed)
         and not any(
             agrees(way.outcomes[index], expectation.outcome, expectation.tolerance)
             for way in family

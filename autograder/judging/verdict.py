@@ -65,7 +65,6 @@ class Expectation:
         tolerance: The largest absolute difference that arithmetic explains.
         again: Which earlier case it repeats, if one.
         unit: What the first axis of the result counts, such as "step".
-        drawn: Whether the seed made it.
     """
 
     case: str
@@ -75,7 +74,6 @@ class Expectation:
     tolerance: float = 0.0
     again: int | None = None
     unit: str = ""
-    drawn: bool = False
 
 
 @dataclass(frozen=True)

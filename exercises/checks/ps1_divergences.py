@@ -1128,7 +1128,6 @@ def trained(
     rate: float,
     steps: int,
     cleared: bool = True,
-    anew: bool = False,
 ) -> Route:
     """Where training stands after each step, from `start` and width 3."""
     logits = np.array(teacher_logits)
@@ -1147,9 +1146,7 @@ def trained(
             pull = q * (log_q - log_p - q @ (log_q - log_p))
         new = np.array([pull @ away / math.exp(here[1]), pull @ away**2])
         gradient = new if cleared else gradient + new
-        if anew:  # Adam's first step has the length of the rate, whatever the gradient
-            here = here - rate * np.sign(gradient)
-        elif optimiser == "adam":
+        if optimiser == "adam":
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * gradient**2
             scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
@@ -1212,7 +1209,7 @@ def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
 
 
 FIT_MISCONCEPTIONS = tuple(
-    Misconception(name, hint, SECTIONS[section], wrong, mixed=name == "optimiser_made_anew")
+    Misconception(name, hint, SECTIONS[section], wrong)
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
@@ -1273,17 +1270,6 @@ FIT_MISCONCEPTIONS = tuple(
             tuple(
                 stopped("adam", 0.1, count, 1000, cleared=False)
                 for most in (300, 400, 500, 600, 1000)
-                for count in (most - 1, most)
-            ),
-        ),
-        (
-            "optimiser_made_anew",
-            "Your student dances round the minimum in steps that never get smaller. Adam remembers"
-            " earlier gradients; an optimiser that is made anew in every step remembers nothing.",
-            "1.3",
-            tuple(
-                stopped("adam", 0.1, count, 1000, anew=True)
-                for most in (300, 400, 401, 500, 1000)
                 for count in (most - 1, most)
             ),
         ),

@@ -580,7 +580,7 @@ def fit_one_peak(teacher_logits, direction, start):
     ent = -(q * log_q.detach()).sum()
     return pos.item(), ent.item()
 
-# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="optimiser_made_anew"
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
