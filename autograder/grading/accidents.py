@@ -25,12 +25,15 @@ LAST_CALLS = {"exit", "quit", "_exit"}
 MAX_SOURCE = 20_000  # characters of a cell that are looked at
 
 
-def why_without_result(cells: Sequence[NotebookNode], index: int) -> str | None:
+def why_without_result(
+    cells: Sequence[NotebookNode], index: int, returned_none: bool = False
+) -> str | None:
     """Says what in the source explains that a graded cell has no result, if something does.
 
     Args:
         cells: The notebook's cells.
         index: The graded cell.
+        returned_none: Whether None came where a result was asked for; some tasks return nothing.
     """
     asks = CHECK_LINE.match(cells[index].source.strip())
     if asks is None:
@@ -65,7 +68,7 @@ def why_without_result(cells: Sequence[NotebookNode], index: int) -> str | None:
     return (
         _another_name(name, tree, cells)
         or _unknown_name(name, tree, [tree for tree in trees if tree is not None])
-        or _no_return(name, tree)
+        or (_no_return(name, tree) if returned_none else None)
         or _ended_before(cells[:index])
     )
 

@@ -42,9 +42,8 @@ class ForStudents(NbGraderPreprocessor):
             return cell, resources
         if is_judged(cell):
             self._asked = True
-            reason = why_without_result(self._cells, cell_index)
             cell.outputs = [
-                _shown(output, reason)
+                self._shown(output, cell_index)
                 for output in cell.outputs
                 if VERDICT_MIME in output.get("data", {})
             ]
@@ -54,16 +53,16 @@ class ForStudents(NbGraderPreprocessor):
         cell.execution_count = None
         return cell, resources
 
-
-def _shown(output: NotebookNode, reason: str | None) -> NotebookNode:
-    """The verdict written out anew, so that the page holds what this file puts there."""
-    data = output.data[VERDICT_MIME]["verdict"]
-    section = Section(**data["section"])
-    verdict = Verdict(**(data | {"section": section, "status": Status(data["status"])}))
-    verdict = told(verdict, reason)
-    return new_output(
-        "display_data", {"text/html": verdict.to_html(), "text/plain": verdict.to_text()}
-    )
+    def _shown(self, output: NotebookNode, index: int) -> NotebookNode:
+        """The verdict written out anew, so that the page holds what this file puts there."""
+        data = output.data[VERDICT_MIME]["verdict"]
+        section = Section(**data["section"])
+        verdict = Verdict(**(data | {"section": section, "status": Status(data["status"])}))
+        none = "Is a return statement missing?" in verdict.message
+        verdict = told(verdict, why_without_result(self._cells, index, none))
+        return new_output(
+            "display_data", {"text/html": verdict.to_html(), "text/plain": verdict.to_text()}
+        )
 
 
 def _raised(output: NotebookNode) -> NotebookNode:

@@ -1,9 +1,12 @@
 """What is said of a task that has no result, from what the student wrote."""
 
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from autograder.grading.accidents import where, why_without_result
+from autograder.grading.feedback import ForStudents
+from autograder.grading.preprocessors import VERDICT_MIME
+from autograder.judging.verdict import Section, Status, Verdict
 
 
 def notebook(*answers: str, task: str = "forward_kl", asked: str | None = None) -> list:
@@ -14,7 +17,12 @@ def notebook(*answers: str, task: str = "forward_kl", asked: str | None = None) 
 
 
 def said(cells: list) -> str | None:
-    return why_without_result(cells, len(cells) - 1)
+    return why_without_result(cells, len(cells) - 1, returned_none=True)
+
+
+def test_a_task_that_returns_nothing_rightly_is_not_told_so() -> None:
+    cells = notebook("def train(student):\n    student.step()", task="train")
+    assert why_without_result(cells, len(cells) - 1) is None
 
 
 @pytest.mark.parametrize(
@@ -97,3 +105,25 @@ def test_a_cell_that_ended_python_is_named() -> None:
     assert where(cell, 4) == "cell 5 of the notebook, which calls exit() or quit(),"
     cell = new_code_cell("1", metadata={"nbgrader": {"grade_id": "lm_loss_answer"}})
     assert where(cell, 4) == "the cell `lm_loss_answer`"
+
+
+@pytest.mark.parametrize(
+    ("said_by_the_judge", "told"),
+    [
+        ("It returned None each time. Is a return statement missing?", True),
+        ("Results differ from what was expected.", False),
+        (
+            "It worked with a None: is a return statement missing in a function that it calls?",
+            False,
+        ),
+    ],
+)
+def test_a_missing_return_is_told_where_a_result_was_asked_for(said_by_the_judge, told) -> None:
+    section, parts = Section("1.1", "", ""), {"values": 0.0}
+    verdict = Verdict("train", 0.0, 3.0, Status.WRONG, said_by_the_judge, "", section, parts)
+    cells = notebook("def train(student):\n    student.step()", task="train")
+    cells[-1].metadata.nbgrader = {"grade_id": "train", "grade": True, "solution": False}
+    data = {"text/plain": "0.0", VERDICT_MIME: {"verdict": verdict.to_data()}}
+    cells[-1].outputs = [new_output("execute_result", data)]
+    shown, _ = ForStudents().preprocess(new_notebook(cells=cells), {})
+    assert ("returns nothing" in shown.cells[-1].outputs[0].data["text/plain"]) == told
