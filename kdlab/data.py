@@ -86,7 +86,8 @@ def load_corpus(name: str = "pydocs") -> Corpus:
     if name == "pydocs":
         path = cache_dir() / "corpora" / f"pydocs-{platform.python_version()}.json"
         if not path.exists():
-            write_atomically(path, json.dumps(list(dict.fromkeys(_pydocs()))))
+            with whole_or_not_at_all(path) as partial:  # refused before the work, not after
+                partial.write_text(json.dumps(list(dict.fromkeys(_pydocs()))), encoding="utf-8")
         return Corpus("pydocs", tuple(json.loads(path.read_text(encoding="utf-8"))))
     if name.startswith("hf:"):
         title, documents = _hugging_face(name.removeprefix("hf:"))
@@ -168,8 +169,9 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(corpus.train, trainer)
-    write_atomically(path, tokenizer.to_str())
+    with whole_or_not_at_all(path) as partial:
+        tokenizer.train_from_iterator(corpus.train, trainer)
+        partial.write_text(tokenizer.to_str(), encoding="utf-8")
     return tokenizer
 
 
