@@ -28,10 +28,10 @@ os.environ.setdefault("KDLAB_CACHE", str(ROOT / ".cache" / "kdlab"))
 
 FIRST = (
     "tests/test_readme.py::test_make_book",  # builds the book; its other tests come last
-    "tests/test_readme.py::test_the_distillation",
-    "tests/exercises/test_course.py",
     "tests/autograder/attacks",
+    "tests/exercises/test_course.py",
     "tests/experiments",
+    "tests/test_readme.py::test_the_distillation",
 )
 NEEDS = {"book": "the rendered book", "chromium": "a browser", "bubblewrap": "sandboxed kernels"}
 
@@ -76,6 +76,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"Left out: tests that need {needs}, and those marked slow. make test runs them."
         )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than the cores: some of the tests wait more than they compute."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
