@@ -99,6 +99,9 @@ DENIED = {
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "landlock_create_ruleset": (444, 444),
 }
 CLONE_CALLS = {"clone": (56, 220), "clone3": (435, 435)}
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, linux/audit.h
@@ -278,22 +281,27 @@ def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
                     kinds[target] = SOCKET if target.startswith("socket:") else PIPE
         return sum(kinds.values())
 
-    sizes, waiting, descriptors = {}, [pid], 0
+    def kilobytes(name: str, text: str) -> int:
+        found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    sizes, waiting, descriptors, tables = {}, [pid], 0, 0
     while waiting:
         member = waiting.pop()
-        sizes[member] = int((read(f"{member}/statm").split() or "00")[1])
+        status = read(f"{member}/status")
+        sizes[member] = 1024 * kilobytes("VmRSS", status)
+        tables += 1024 * kilobytes("VmPTE", status)  # of pages, which may all be the one of zeros
         descriptors += len(names(f"{member}/fd"))
         for task in names(f"{member}/task"):
             waiting += map(int, read(f"{member}/task/{task}/children").split())
-    if sum(sizes.values()) * resource.getpagesize() + descriptors * SOCKET <= memory:
+    if sum(sizes.values()) + tables + descriptors * SOCKET <= memory:
         return False
     # What several share was counted for each. To divide it takes a while, so one by one.
-    left = memory - held(sizes)
+    left = memory - tables - held(sizes)
     for member in sorted(sizes, key=sizes.get, reverse=True):
         if any(select.select(urgent, [], [], 0)):
             return False
-        share = re.search(r"^Pss:\s+(\d+) kB", read(f"{member}/smaps_rollup"), re.MULTILINE)
-        left -= 1024 * int(share[1]) if share else 0
+        left -= 1024 * kilobytes("Pss", read(f"{member}/smaps_rollup"))
         if left < 0:
             return True
     return False
