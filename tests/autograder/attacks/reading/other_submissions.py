@@ -6,7 +6,7 @@ import os
 
 TASK = lambda *args: 0
 folders = [os.getcwd()] + ["/".join([".."] * depth) for depth in range(1, 8)] + ["/tmp", "/home"]
-for folder in folders:
+for folder in set(map(os.path.realpath, folders)):
     for path in glob.glob(f"{folder}/**/submitted/*/*/*.ipynb", recursive=True) + glob.glob(
         f"{folder}/*/*/*.ipynb"
     ):
