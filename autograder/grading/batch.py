@@ -233,6 +233,7 @@ class Batch:
         self.steps = self.course.executing()
         self.config = worker_config(self.course)
         self.checks = checks_digest(self.course)
+        self.versions, self.limits = versions(), limits(self.config)
 
     def run(self, students: Iterable[str]) -> None:
         """Grades the submissions of these students.
@@ -253,12 +254,12 @@ class Batch:
             if any(issubclass(step, Judge) for step in self.steps):
                 checks = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
                 self.withheld = tuple(withheld_modules(checks))
-                share_imports(checks)
                 if sandboxed(self.config):
                     refuse_exposed(self.course.places())
                     pool = WarmPool.from_config(self.config, self.withheld, within=self.scratch)
                     stack.enter_context(pool)
                     self.pool = str(pool.directory)
+                share_imports(checks)  # while the pool does the same
             yield
 
     def _executed(
@@ -378,8 +379,8 @@ class Batch:
             repairs=examined.repairs,
             seed=old.seed if same else drawn,  # the same submission, the same cases
             checks=self.checks,
-            versions=versions(),
-            limits=limits(self.config),
+            versions=self.versions,
+            limits=self.limits,
         )
 
     def _job(self, taken: Taken, record: Record) -> Job:
@@ -435,7 +436,7 @@ class Batch:
             repairs=list(repairs),
             reason=reason,
             checks=self.checks,
-            versions=versions(),
+            versions=self.versions,
         )
         with disk():
             self.records.write(record)

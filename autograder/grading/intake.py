@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from sqlalchemy.exc import OperationalError
 
 from autograder.grading.course import Blueprint, Course
@@ -70,7 +70,7 @@ def take_in(
         with disk():
             examined = examine(submission, copy, blueprints, ignore, room)
             sane = course.sanitise(scratch, assignment, student)
-        notebooks = {name: nbformat.writes(sane[name]) for name in sane.keys() & blueprints}
+        notebooks = {name: json.dumps(sane[name]) for name in sane.keys() & blueprints}
         if not notebooks:
             raise Unfit("nbgrader found no notebook in it.")
         return Taken(examined, notebooks)
