@@ -316,7 +316,7 @@ class FunctionCheck(Check):
 
 
 class _Outcomes(Sequence[Outcome]):
-    """What a misconception comes to in each case; worked out when asked, for answers that are wrong.
+    """What a misconception comes to in each case; worked out when it is asked for.
 
     There are dozens of misconceptions and cases, and judging a right answer needs none of them.
     """

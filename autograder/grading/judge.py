@@ -202,7 +202,7 @@ class Judge(Execute):
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
         self._late = True
-        # A cell that is interrupted has as long to end as it had to run, and no other runs after it.
+        # An interrupted cell has as long to end as it had to run; then no other cell runs.
         self.iopub_timeout = min(LATE, max(STOPPING, timeout))
         return await super()._async_handle_timeout(timeout, cell)
 
