@@ -127,8 +127,9 @@ assert torch.allclose(torch.as_tensor(reverse_kl(s, t)).float(), torch.tensor(30
 """,
 }
 
+ENDLESS = "exhausting"  # most of these use up whatever time there is, so that there is little
 OUR_OPTIONS = """
-c.Judge.timeout = 4
+c.Judge.timeout = {seconds}
 c.Judge.notebook_timeout = 25
 c.Sandbox.memory_mb = 1024
 c.Sandbox.processes = 48
@@ -297,14 +298,29 @@ def hand_in(root: Path, released: NotebookNode, entry: Entry) -> None:
 def grade_with_ours(corpus: Iterable[Entry], jobs: int = 2) -> dict[str, Mark]:
     """Grades the corpus with `python -m autograder grade`; the notebooks run in the sandbox.
 
+    Those that would go on without end are a course of their own, with 2 seconds for a cell.
+
     Returns:
         Marks by student.
     """
+    corpus = list(corpus)
+    COST.update(memory=0, record=0, of="")
+    marks = {}
+    for seconds, part in (
+        (2, [entry for entry in corpus if entry.kind == ENDLESS]),
+        (6, [entry for entry in corpus if entry.kind != ENDLESS]),
+    ):
+        if part:
+            marks |= _grade_course(part, jobs, seconds)
+    return marks
+
+
+def _grade_course(corpus: list[Entry], jobs: int, seconds: int) -> dict[str, Mark]:
     with TemporaryDirectory(prefix="attacks-") as folder:
         root = Path(folder)
         config = (ROOT / "exercises" / "nbgrader_config.py").read_text(encoding="utf-8")
         tests = {task: f'check("{task}", {task})' for task in TASKS}
-        released = make_course(root, tests, config + OUR_OPTIONS)
+        released = make_course(root, tests, config + OUR_OPTIONS.format(seconds=seconds))
         for entry in corpus:
             hand_in(root, released, entry)
         command = [sys.executable, "-m", "autograder", "grade", ASSIGNMENT, "--json"]
@@ -312,11 +328,12 @@ def grade_with_ours(corpus: Iterable[Entry], jobs: int = 2) -> dict[str, Mark]:
             grader = subprocess.Popen(
                 [*command, "--jobs", str(jobs)], cwd=root, stdout=out, stderr=err
             )
-            COST["memory"] = watch(grader)
+            COST["memory"] = max(COST["memory"], watch(grader))
         if grader.returncode not in (0, 3):
             raise RuntimeError(f"Grading failed:\n{(root / 'err').read_text()[-3000:]}")
-        records = (root / "records" / ASSIGNMENT).glob("*.json")
-        COST["record"], COST["of"] = max((path.stat().st_size, path.stem) for path in records)
+        for path in (root / "records" / ASSIGNMENT).glob("*.json"):
+            if path.stat().st_size > COST["record"]:
+                COST.update(record=path.stat().st_size, of=path.stem)
         marks = {}
         for record in json.loads((root / "out").read_text()):
             words = [f"{v['check']}: {v['status']}" for v in record["verdicts"]]

@@ -11,6 +11,7 @@ import ast
 import atexit
 import ctypes
 import fcntl
+import gc
 import hashlib
 import importlib
 import logging
@@ -178,12 +179,17 @@ def sandboxed(config: Config) -> bool:
 
 def share_imports(checks: Path) -> None:
     """Imports what an assignment's checks import, so that forked workers need not, each anew."""
+    names = []
     for node in ast.parse(checks.read_text(encoding="utf-8")).body:
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-        for name in names:
-            with suppress(ImportError):  # whoever loads the checks says what is missing
-                importlib.import_module(name)
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+    gc.disable()  # nothing of it is garbage, and to find that out takes a while
+    for name in names:
+        with suppress(ImportError):  # whoever loads the checks says what is missing
+            importlib.import_module(name)
+    gc.enable()
 
 
 def process_pool(jobs: int) -> Executor:

@@ -139,12 +139,14 @@ def main() -> None:
             continue
     listener = socket.socket(fileno=options["listener"])
     sys.modules["debugpy"] = None  # nobody debugs here, and ipykernel would load it every time
+    gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
     for name in options["preload"]:
         importlib.import_module(name)
     if torch := sys.modules.get("torch"):
         torch.compile = as_it_is
     gc.collect()
     gc.freeze()  # so that collections in the children do not touch, and copy, these pages
+    gc.enable()
     with suppress(OSError):
         mount("proc", PROCESSES, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The corpus, graded for real: three at a time, in kernels from a warm pool."""
+"""The corpus, graded for real: two at a time, in kernels from a warm pool."""
 
 import pytest
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bubblewrap")]
 
 @pytest.fixture(scope="module")
 def marks(bubblewrap: None) -> dict[str, Mark]:
-    return grade_with_ours(CORPUS, jobs=3)  # many wait for a time limit
+    return grade_with_ours(CORPUS)
 
 
 def test_the_corpus_has_every_class() -> None:
