@@ -21,6 +21,7 @@ ACCOUNTS = {  # files of /etc
     "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000:Student:{SCRATCH}:/bin/sh\n",
     "group": "root:x:0:\nstudent:x:1000:\n",
 }
+INSIDE = ("warm.py", "syscalls.py")  # of this folder; they need nothing else of ours
 NOBODY = 65534  # the user that notebooks run as when the grader is root
 
 
@@ -45,7 +46,8 @@ def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> lis
     (ours / "sandbox").mkdir()
     for folder in (ours, ours / "sandbox"):
         (folder / "__init__.py").touch()
-    shutil.copy(own / "sandbox" / "warm.py", ours / "sandbox")
+    for name in INSIDE:
+        shutil.copy(own / "sandbox" / name, ours / "sandbox")
     (ours / "check.py").write_text("from autograder.kernel.asking import check\n")
     places = [own]
     for name in sorted({*packages, *(module.partition(".")[0] for module in withheld)}):
