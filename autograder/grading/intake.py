@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ def take_in(
     try:
         if not is_text(student):
             raise Unfit("The name of its folder is not UTF-8 text; rename the folder.")
+        if any(unicodedata.category(letter) == "Cc" for letter in student):
+            raise Unfit("The name of its folder has a line break or the like; rename the folder.")
         copy = scratch / student / assignment
         shutil.rmtree(copy, ignore_errors=True)
         submission = course.folder("submitted", student, assignment)
