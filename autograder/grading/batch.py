@@ -261,7 +261,9 @@ class Batch:
                 checks = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
                 self.withheld = tuple(withheld_modules(checks))
                 if sandboxed(self.config):
-                    refuse_exposed(self.course.places())
+                    refuse_exposed(
+                        self.course.places(), Sandbox(config=Config(self.config)).packages
+                    )
                     pool = WarmPool.from_config(self.config, self.withheld, within=self.scratch)
                     stack.enter_context(pool)
                     self.pool = str(pool.directory)

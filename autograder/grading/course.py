@@ -88,6 +88,8 @@ class Course:
         places = [self.root, self.root / str(self.config.Judge.get("checks_directory", "checks"))]
         steps = ("submitted", "autograded", "feedback", "release", "source")
         places += [self.folder(step, ".", ".") for step in steps]
+        if exchange := self.config.Exchange.get("root"):
+            places.append(Path(exchange))
         kind, _, path = self.coursedir.db_url.partition(":///")
         if kind == "sqlite":
             places.append(Path(path))

@@ -31,7 +31,7 @@ from autograder.judging.verdict import (
 )
 from autograder.kernel.evidence import MIME, Outcome
 from autograder.sandbox.kernels import SandboxKernelManager
-from autograder.sandbox.options import MiB, withheld_modules
+from autograder.sandbox.options import MiB, Sandbox, withheld_modules
 from autograder.sandbox.walls import refuse_exposed
 from autograder.sandbox.wire import TooMuch
 from autograder.spec import (
@@ -98,7 +98,7 @@ class Judge(Execute):
         self._checks = load_checks(path)
         self._withheld = withheld_modules(path)
         if shutil.which("bwrap"):
-            refuse_exposed([Path.cwd(), path])
+            refuse_exposed([Path.cwd(), path], Sandbox(parent=self).packages)
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
         self._flooded = False  # whether the kernel was ended because it sent too much

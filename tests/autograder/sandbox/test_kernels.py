@@ -558,11 +558,19 @@ def test_memory_of_the_system_is_not_for_notebooks(pool: WarmPool, tmp_path: Pat
     kernel.close()
 
 
-def test_a_course_among_what_notebooks_see_is_refused(tmp_path: Path) -> None:
+def test_a_course_among_what_notebooks_see_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refuse_exposed([tmp_path])
     for place in (Path(sys.prefix), Path(sys.prefix) / "course", Path("/usr/lib/course")):
         with pytest.raises(CourseExposed, match="a folder of its own"):
             refuse_exposed([tmp_path, place])
+    (tmp_path / "shared_course").mkdir()
+    (tmp_path / "shared_course" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    refuse_exposed([tmp_path], ["shared_course"])  # a package of the course's is offered
+    with pytest.raises(CourseExposed, match="the package shared_course"):  # not the course itself
+        refuse_exposed([tmp_path / "shared_course" / "checks"], ["shared_course"])
     link = tmp_path / "link"
     link.symlink_to(sys.prefix)
     with pytest.raises(CourseExposed):
