@@ -4,6 +4,7 @@ The corpus is tests/autograder/attacks: a folder a class, a file a notebook. `# 
 says what an attack's honest part earns; without it, nothing. A control deserves everything.
 
     python benchmarks/attacks.py [--ours] [NAME ...]
+    python benchmarks/attacks.py --record book/reference/attacks.json   # what the page shows
 
 Stock nbgrader runs in a container of its own (bubblewrap, this file system read-only, no network),
 so that what it lets through does no harm here. Attacks marked `# safe on stock: no` would take the
@@ -23,6 +24,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,6 +39,7 @@ ASSIGNMENT = "attacked"
 TASKS = {"forward_kl": 4.0, "reverse_kl": 4.0}
 CONTROLS = "controls"
 NOT_RUN = "not run"
+MiB = 2**20
 COST: dict = {}  # what the last run of ours cost the grader: bytes of memory, of its largest record
 STOCK_SECONDS = 120  # for one submission, Python's start included
 
@@ -127,9 +130,8 @@ assert torch.allclose(torch.as_tensor(reverse_kl(s, t)).float(), torch.tensor(30
 """,
 }
 
-ENDLESS = "exhausting"  # most of these use up whatever time there is, so that there is little
 OUR_OPTIONS = """
-c.Judge.timeout = {seconds}
+c.Judge.timeout = 4
 c.Judge.notebook_timeout = 25
 c.Sandbox.memory_mb = 1024
 c.Sandbox.processes = 48
@@ -298,29 +300,14 @@ def hand_in(root: Path, released: NotebookNode, entry: Entry) -> None:
 def grade_with_ours(corpus: Iterable[Entry], jobs: int = 2) -> dict[str, Mark]:
     """Grades the corpus with `python -m autograder grade`; the notebooks run in the sandbox.
 
-    Those that would go on without end are a course of their own, with 2 seconds for a cell.
-
     Returns:
         Marks by student.
     """
-    corpus = list(corpus)
-    COST.update(memory=0, record=0, of="")
-    marks = {}
-    for seconds, part in (
-        (2, [entry for entry in corpus if entry.kind == ENDLESS]),
-        (6, [entry for entry in corpus if entry.kind != ENDLESS]),
-    ):
-        if part:
-            marks |= _grade_course(part, jobs, seconds)
-    return marks
-
-
-def _grade_course(corpus: list[Entry], jobs: int, seconds: int) -> dict[str, Mark]:
     with TemporaryDirectory(prefix="attacks-") as folder:
         root = Path(folder)
         config = (ROOT / "exercises" / "nbgrader_config.py").read_text(encoding="utf-8")
         tests = {task: f'check("{task}", {task})' for task in TASKS}
-        released = make_course(root, tests, config + OUR_OPTIONS.format(seconds=seconds))
+        released = make_course(root, tests, config + OUR_OPTIONS)
         for entry in corpus:
             hand_in(root, released, entry)
         command = [sys.executable, "-m", "autograder", "grade", ASSIGNMENT, "--json"]
@@ -328,12 +315,11 @@ def _grade_course(corpus: list[Entry], jobs: int, seconds: int) -> dict[str, Mar
             grader = subprocess.Popen(
                 [*command, "--jobs", str(jobs)], cwd=root, stdout=out, stderr=err
             )
-            COST["memory"] = max(COST["memory"], watch(grader))
+            COST["memory"] = watch(grader)
         if grader.returncode not in (0, 3):
             raise RuntimeError(f"Grading failed:\n{(root / 'err').read_text()[-3000:]}")
-        for path in (root / "records" / ASSIGNMENT).glob("*.json"):
-            if path.stat().st_size > COST["record"]:
-                COST.update(record=path.stat().st_size, of=path.stem)
+        records = (root / "records" / ASSIGNMENT).glob("*.json")
+        COST["record"], COST["of"] = max((path.stat().st_size, path.stem) for path in records)
         marks = {}
         for record in json.loads((root / "out").read_text()):
             words = [f"{v['check']}: {v['status']}" for v in record["verdicts"]]
@@ -444,10 +430,25 @@ def harmed(entry: Entry, mark: Mark) -> bool:
     return not entry.is_attack and (mark.points or 0.0) < sum(entry.deserves.values())
 
 
+def by_class(corpus: list[Entry], ours: dict[str, Mark], stock: dict[str, Mark]) -> list[dict]:
+    """For each class, how many notebooks it has, and how many of them won or were harmed."""
+    rows = []
+    for kind in sorted({entry.kind for entry in corpus}, key=lambda kind: (kind == CONTROLS, kind)):
+        part = [entry for entry in corpus if entry.kind == kind]
+        wrong = {
+            side: sum(won(e, marks[e.student]) or harmed(e, marks[e.student]) for e in part)
+            for side, marks in (("ours", ours), ("stock", stock))
+        }
+        too_dangerous = sum(stock[entry.student].status == NOT_RUN for entry in part)
+        rows.append({"class": kind, "notebooks": len(part), **wrong, "not_run": too_dangerous})
+    return rows
+
+
 def main() -> None:
     """Grades the corpus and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ours", action="store_true", help="leave stock nbgrader out")
+    parser.add_argument("--record", type=Path, help="where to write the numbers that a page shows")
     parser.add_argument("names", nargs="*", help="parts of names; all without")
     options = parser.parse_args()
     corpus = [
@@ -487,6 +488,16 @@ def main() -> None:
     print(f"ours took {seconds:.0f} s with 2 jobs; batches ended: 0")
     print(f"a grader's process had {COST['memory'] / 2**20:.0f} MiB at most")
     print(f"the largest record has {COST['record'] / 2**20:.1f} MiB, of {COST['of']}")
+    if options.record:
+        if not stock or options.names:
+            raise SystemExit("--record is for the whole corpus, with stock nbgrader beside it")
+        numbers = {
+            "nbgrader": version("nbgrader"),
+            "classes": by_class(corpus, ours, stock),
+            "memory_mib": round(COST["memory"] / MiB),
+            "record_mib": round(COST["record"] / MiB, 1),
+        }
+        options.record.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
