@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -285,7 +285,7 @@ class FunctionCheck(Check):
                     name=wrong.name,
                     hint=wrong.hint,
                     section=wrong.section,
-                    outcomes=tuple(self._outcome(wrong.implementation, case) for case in cases),
+                    outcomes=_Outcomes(self, wrong.implementation, cases),
                     mixed=wrong.mixed,
                 )
                 for wrong in self.misconceptions
@@ -313,6 +313,28 @@ class FunctionCheck(Check):
         if key not in self._known:
             self._known[key] = run(function, case)
         return self._known[key]
+
+
+class _Outcomes(Sequence[Outcome]):
+    """What a misconception comes to in each case; worked out when it is asked for.
+
+    There are dozens of misconceptions and cases, and judging a right answer needs none of them.
+    """
+
+    def __init__(self, check: FunctionCheck, function: Callable[..., Any], cases: list[Case]):
+        self._check, self._function, self._cases = check, function, cases
+        self._known: dict[int, Outcome] = {}
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return tuple(self[each] for each in range(*index.indices(len(self))))
+        case = self._cases[index]
+        if index not in self._known:
+            self._known[index] = self._check._outcome(self._function, case)
+        return self._known[index]
 
 
 @dataclass(frozen=True)

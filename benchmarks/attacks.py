@@ -4,6 +4,7 @@ The corpus is tests/autograder/attacks: a folder a class, a file a notebook. `# 
 says what an attack's honest part earns; without it, nothing. A control deserves everything.
 
     python benchmarks/attacks.py [--ours] [NAME ...]
+    python benchmarks/attacks.py --record book/reference/attacks.json   # what the page shows
 
 Stock nbgrader runs in a container of its own (bubblewrap, this file system read-only, no network),
 so that what it lets through does no harm here. Attacks marked `# safe on stock: no` would take the
@@ -23,6 +24,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,6 +39,7 @@ ASSIGNMENT = "attacked"
 TASKS = {"forward_kl": 4.0, "reverse_kl": 4.0}
 CONTROLS = "controls"
 NOT_RUN = "not run"
+MiB = 2**20
 COST: dict = {}  # what the last run of ours cost the grader: bytes of memory, of its largest record
 STOCK_SECONDS = 120  # for one submission, Python's start included
 
@@ -427,10 +430,25 @@ def harmed(entry: Entry, mark: Mark) -> bool:
     return not entry.is_attack and (mark.points or 0.0) < sum(entry.deserves.values())
 
 
+def by_class(corpus: list[Entry], ours: dict[str, Mark], stock: dict[str, Mark]) -> list[dict]:
+    """For each class, how many notebooks it has, and how many of them won or were harmed."""
+    rows = []
+    for kind in sorted({entry.kind for entry in corpus}, key=lambda kind: (kind == CONTROLS, kind)):
+        part = [entry for entry in corpus if entry.kind == kind]
+        wrong = {
+            side: sum(won(e, marks[e.student]) or harmed(e, marks[e.student]) for e in part)
+            for side, marks in (("ours", ours), ("stock", stock))
+        }
+        too_dangerous = sum(stock[entry.student].status == NOT_RUN for entry in part)
+        rows.append({"class": kind, "notebooks": len(part), **wrong, "not_run": too_dangerous})
+    return rows
+
+
 def main() -> None:
     """Grades the corpus and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ours", action="store_true", help="leave stock nbgrader out")
+    parser.add_argument("--record", type=Path, help="where to write the numbers that a page shows")
     parser.add_argument("names", nargs="*", help="parts of names; all without")
     options = parser.parse_args()
     corpus = [
@@ -470,6 +488,16 @@ def main() -> None:
     print(f"ours took {seconds:.0f} s with 2 jobs; batches ended: 0")
     print(f"a grader's process had {COST['memory'] / 2**20:.0f} MiB at most")
     print(f"the largest record has {COST['record'] / 2**20:.1f} MiB, of {COST['of']}")
+    if options.record:
+        if not stock or options.names:
+            raise SystemExit("--record is for the whole corpus, with stock nbgrader beside it")
+        numbers = {
+            "nbgrader": version("nbgrader"),
+            "classes": by_class(corpus, ours, stock),
+            "memory_mib": round(COST["memory"] / MiB),
+            "record_mib": round(COST["record"] / MiB, 1),
+        }
+        options.record.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

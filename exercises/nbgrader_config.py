@@ -32,13 +32,12 @@ c.GenerateAssignment.preprocessors = [
     "autograder.grading.preprocessors.ReleasePublicCases",
 ]
 
-# nbgrader's own lists with RestoreCells in the place of DeduplicateIds and OverwriteCells, and
-# Judge in that of Execute; cells' metadata are checked once, before anything runs.
+# nbgrader's own lists with RestoreCells in the place of DeduplicateIds, OverwriteCells and
+# CheckCellMetadata, because it takes all marks from the gradebook, and Judge in that of Execute.
 c.Autograde.sanitize_preprocessors = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.OverwriteKernelspec",
     "autograder.grading.preprocessors.RestoreCells",
-    "nbgrader.preprocessors.CheckCellMetadata",
 ]
 c.Autograde.autograde_preprocessors = [
     "autograder.grading.judge.Judge",

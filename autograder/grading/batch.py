@@ -11,6 +11,7 @@ import ast
 import atexit
 import ctypes
 import fcntl
+import gc
 import hashlib
 import importlib
 import logging
@@ -178,12 +179,17 @@ def sandboxed(config: Config) -> bool:
 
 def share_imports(checks: Path) -> None:
     """Imports what an assignment's checks import, so that forked workers need not, each anew."""
+    names = []
     for node in ast.parse(checks.read_text(encoding="utf-8")).body:
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
-        for name in names:
-            with suppress(ImportError):  # whoever loads the checks says what is missing
-                importlib.import_module(name)
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+    gc.disable()  # nothing of it is garbage, and to find that out takes a while
+    for name in names:
+        with suppress(ImportError):  # whoever loads the checks says what is missing
+            importlib.import_module(name)
+    gc.enable()
 
 
 def process_pool(jobs: int) -> Executor:
@@ -233,6 +239,7 @@ class Batch:
         self.steps = self.course.executing()
         self.config = worker_config(self.course)
         self.checks = checks_digest(self.course)
+        self.versions, self.limits = versions(), limits(self.config)
 
     def run(self, students: Iterable[str]) -> None:
         """Grades the submissions of these students.
@@ -253,12 +260,14 @@ class Batch:
             if any(issubclass(step, Judge) for step in self.steps):
                 checks = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
                 self.withheld = tuple(withheld_modules(checks))
-                share_imports(checks)
                 if sandboxed(self.config):
-                    refuse_exposed(self.course.places())
+                    refuse_exposed(
+                        self.course.places(), Sandbox(config=Config(self.config)).packages
+                    )
                     pool = WarmPool.from_config(self.config, self.withheld, within=self.scratch)
                     stack.enter_context(pool)
                     self.pool = str(pool.directory)
+                share_imports(checks)  # while the pool does the same
             yield
 
     def _executed(
@@ -378,8 +387,8 @@ class Batch:
             repairs=examined.repairs,
             seed=old.seed if same else drawn,  # the same submission, the same cases
             checks=self.checks,
-            versions=versions(),
-            limits=limits(self.config),
+            versions=self.versions,
+            limits=self.limits,
         )
 
     def _job(self, taken: Taken, record: Record) -> Job:
@@ -435,7 +444,7 @@ class Batch:
             repairs=list(repairs),
             reason=reason,
             checks=self.checks,
-            versions=versions(),
+            versions=self.versions,
         )
         with disk():
             self.records.write(record)

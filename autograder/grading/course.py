@@ -23,6 +23,7 @@ from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import rmtree
+from sqlalchemy.orm import scoped_session
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
@@ -87,6 +88,8 @@ class Course:
         places = [self.root, self.root / str(self.config.Judge.get("checks_directory", "checks"))]
         steps = ("submitted", "autograded", "feedback", "release", "source")
         places += [self.folder(step, ".", ".") for step in steps]
+        if exchange := self.config.Exchange.get("root"):
+            places.append(Path(exchange))
         kind, _, path = self.coursedir.db_url.partition(":///")
         if kind == "sqlite":
             places.append(Path(path))
@@ -199,21 +202,33 @@ class Course:
 
 
 _engine = cache(sqlalchemy.create_engine)
+_opened: dict[tuple[str, ...], Gradebook] = {}  # the first of each address and course
 
 
 @contextmanager
 def _one_engine() -> Iterator[None]:
     """Lets nbgrader's steps share a database engine.
 
-    Each step makes one of its own, for which SQLAlchemy compiles every statement again; that took
-    longer than all that the statements do. nbgrader closes an engine's connections after each use.
+    Each step opens the gradebook anew, ten times a submission: with an engine of its own, for which
+    SQLAlchemy compiles every statement again, and with a look for every table. That took longer
+    than all that the statements do. nbgrader closes an engine's connections after each use.
     """
-    own = nbgrader.api.create_engine
-    nbgrader.api.create_engine = _engine
+    own_engine, own_opening = nbgrader.api.create_engine, Gradebook.__init__
+
+    def opening(gradebook: Gradebook, *address: Any, **named: Any) -> None:
+        key = (*address, *named.values())
+        if first := _opened.get(key):
+            vars(gradebook).update(vars(first))
+            gradebook.db = scoped_session(first.db.session_factory)
+        else:
+            own_opening(gradebook, *address, **named)
+            _opened[key] = gradebook
+
+    nbgrader.api.create_engine, Gradebook.__init__ = _engine, opening
     try:
         yield
     finally:
-        nbgrader.api.create_engine = own
+        nbgrader.api.create_engine, Gradebook.__init__ = own_engine, own_opening
 
 
 def _classes(steps: list[type | str]) -> list[type]:
@@ -241,18 +256,29 @@ class _Autograde(Autograde):
         self.assignments = {str(folder): sorted(map(str, folder.glob("*.ipynb")))}
         self.notebooks = []
 
+    def _through(
+        self, steps: list[type | str], notebook: NotebookNode, resources: dict[str, Any]
+    ) -> NotebookNode:
+        """Passes a notebook through preprocessors.
+
+        nbconvert's exporter does the same, and copies and checks the notebook between all of them.
+        """
+        for step in _classes(steps):
+            notebook, resources = step(parent=self)(notebook, resources)
+        return notebook
+
 
 class _Sanitise(_Autograde):
     def run(self) -> dict[str, NotebookNode]:
         self.init_notebooks()
-        self.exporter = self.exporter_class(config=self.config)
-        self._init_preprocessors()
         known = {}
         for paths in self.assignments.values():
-            for path in sorted(paths):
+            for path in paths:
                 resources = self.init_single_notebook_resources(path)
-                text, _ = self.exporter.from_filename(path, resources=resources)
-                known[Path(path).stem] = nbformat.reads(text, as_version=4)
+                notebook = nbformat.read(path, as_version=4)
+                known[Path(path).stem] = self._through(
+                    self.sanitize_preprocessors, notebook, resources
+                )
         return known
 
 
@@ -288,13 +314,7 @@ class _Record(_Autograde):
 
     def convert_single_notebook(self, notebook_filename: str) -> None:
         resources = self.init_single_notebook_resources(notebook_filename)
-        self._sanitizing = False
-        try:
-            self.exporter._preprocessors = []
-            for step in self.autograde_preprocessors[self._done :]:
-                self.exporter.register_preprocessor(step)
-            notebook = self._executed[resources["nbgrader"]["notebook"]]
-            output, resources = self.exporter.from_notebook_node(notebook, resources)
-            self.write_single_notebook(output, resources)
-        finally:
-            self._sanitizing = True
+        notebook = self._executed[resources["nbgrader"]["notebook"]]
+        steps = self.autograde_preprocessors[self._done :]
+        text = nbformat.writes(self._through(steps, notebook, resources))
+        self.write_single_notebook(f"{text}\n", resources | {"output_extension": ".ipynb"})

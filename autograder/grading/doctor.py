@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.utils import compute_checksum, parse_utc
 
 from autograder.grading.course import Blueprint, MarkedCell
-from autograder.grading.files import SCRATCH, Unfit, digest, is_shown, read_files
+from autograder.grading.files import SCRATCH, Unfit, digest, fit, is_notebook, is_shown, read_files
 
 MAX_VALUES = 10_000_000  # commas and opening brackets of a notebook's file
 MAX_SOURCE = 4 * 2**20  # characters of a notebook's cells
@@ -71,13 +71,14 @@ def examine(
     files = read_files(submission, needed, ignore, room, result.repairs)
     result.digest = digest(files)
     _find_renamed(files, blueprints, result.repairs)
+    fit(files, needed, room, result.repairs)
     _check_timestamp(files)
     copy.mkdir(parents=True)
     for name, raw in files.items():
         if name in needed:
             notebook = read_notebook(raw, name, result.repairs)
             restore(notebook, name, blueprints[name.removesuffix(".ipynb")], result.repairs)
-            raw = nbformat.writes(notebook).encode()
+            raw = json.dumps(notebook).encode()
         else:
             result.files[name] = raw
             # Other notebooks are files like others, and nbgrader would take them for the student's.
@@ -115,7 +116,7 @@ def _meant(files: Mapping[str, bytes], name: str, blueprint: Blueprint) -> str |
     known = {cell.grade_id: cell for cell in blueprint.cells}
     found: dict[str, dict[str, str]] = {}  # answers by cell, of each candidate
     for stray in sorted(files):
-        if "/" in stray or not stray.endswith(".ipynb"):
+        if not is_notebook(stray):
             continue
         try:
             cells = read_notebook(files[stray], stray, []).cells

@@ -13,6 +13,7 @@ import grades in the Gradebook?", https://community.canvaslms.com/t5/Instructor-
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,13 @@ def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
 
 
 def inert(text: str | None) -> str:
-    """Text that no spreadsheet takes for a formula.
+    """Text that no spreadsheet takes for a formula, at whatever it parts cells.
 
     It may begin with what one skips: spaces, controls, marks that have no width.
     """
-    text = text or ""
-    seen = next((letter for letter in text if letter.isprintable() and not letter.isspace()), "")
-    return f"'{text}" if seen in FORMULA and seen else text
+    return "".join(map(_inert, re.split(r"([;\t\r\n])", text or "")))
+
+
+def _inert(piece: str) -> str:
+    seen = next((letter for letter in piece if letter.isprintable() and not letter.isspace()), "")
+    return f"'{piece}" if seen and seen in FORMULA else piece

@@ -58,7 +58,8 @@ class ForStudents(NbGraderPreprocessor):
         data = output.data[VERDICT_MIME]["verdict"]
         section = Section(**data["section"])
         verdict = Verdict(**(data | {"section": section, "status": Status(data["status"])}))
-        none = "Is a return statement missing?" in verdict.message
+        wrong = verdict.status is Status.WRONG
+        none = wrong and "Is a return statement missing?" in verdict.message
         verdict = told(verdict, why_without_result(self._cells, index, none))
         return new_output(
             "display_data", {"text/html": verdict.to_html(), "text/plain": verdict.to_text()}

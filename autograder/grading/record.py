@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ class Records:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(record.student)
         fresh = path.with_suffix(".new")
-        text = json.dumps({"version": VERSION, **asdict(record)})
+        text = json.dumps({"version": VERSION, **vars(record)})
         try:
             with fresh.open("w", encoding="utf-8") as stream:
                 stream.write(text)

@@ -91,7 +91,7 @@ class WrongWay:
     name: str
     hint: str
     section: Section
-    outcomes: tuple[Outcome, ...]
+    outcomes: Sequence[Outcome]
     mixed: bool = False
 
 

@@ -30,11 +30,14 @@ KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's tim
     "ipykernel.kernelapp",
     "ipykernel.debugger",
     "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
     "IPython.extensions.storemagic",
     "matplotlib_inline.backend_inline",
     "sqlite3",
     "tornado.platform.asyncio",
     "tornado.queues",
+    "faulthandler",
     "autograder.kernel.asking",
 )
 

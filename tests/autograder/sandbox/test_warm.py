@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox.warm import CLONE, CLONE_CALLS, DENIED, MACHINES, filter_program, guard
+from autograder.sandbox.syscalls import CLONE, CLONE_CALLS, DENIED, MACHINES, filter_program
+from autograder.sandbox.warm import guard
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 NOT_PERMITTED, NOT_KNOWN = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
