@@ -69,6 +69,8 @@ class Case:
         unit: What the first axis of the result counts, such as "step", where that is to be said.
         again: Whether the question is asked twice with the same tensors, and the second answer is
             the one that is judged.
+        only: What alone is another than in the public case before, in words, where that is less
+            than a whole argument: "what the logits say where a label is -100".
     """
 
     name: str
@@ -79,6 +81,7 @@ class Case:
     calls: tuple[Call, ...] = ()
     unit: str = ""
     again: bool = False
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,12 @@ class Misconception:
         hint: What went wrong and why; never the answer.
         section: Where the book explains it.
         implementation: The wrong way, with the signature of the student's function.
-        mixed: Whether an answer may go this way in one case, and in another another of its name,
-            such as training that stops now after so many steps, now after more.
     """
 
     name: str
     hint: str
     section: Section
     implementation: Callable[..., Any]
-    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,6 +231,10 @@ class FunctionCheck(Check):
             a student's own one lost points, the answer is judged with these too. Their source is
             run by itself, with `torch` and `F` and nothing else of this file.
         observer: What is called in place of the student's function, to look at what that does.
+        facts: By a name that fits a sentence, what is so of a public case: a number by which a
+            wrong result may be off, True or False, or where in the result something lies, as
+            nested lists of True and False. Of a wrong answer that no misconception explains the
+            student is told which of them fits it (`autograder.judging.observation`).
 
     The first public case is asked once more at the end, twice, with the same tensors: what a
     function keeps between its calls, or leaves behind in what it was given, must not change its
@@ -245,6 +249,7 @@ class FunctionCheck(Check):
     names: tuple[str, ...] = ()
     uses: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     observer: Observer | None = None
+    facts: Callable[[Case], Mapping[str, Any]] = lambda case: {}
     _known: dict[tuple[int, Callable], Outcome] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -277,8 +282,10 @@ class FunctionCheck(Check):
                     tolerance=self.tolerance(case),
                     again=self._first(cases) if case.again else None,
                     unit=case.unit,
+                    facts=dict(self.facts(case)) if case.public and not case.again else {},
+                    twins=self._twins(cases, place),
                 )
-                for case in cases
+                for place, case in enumerate(cases)
             ),
             wrong_ways=tuple(
                 WrongWay(
@@ -286,7 +293,6 @@ class FunctionCheck(Check):
                     hint=wrong.hint,
                     section=wrong.section,
                     outcomes=_Outcomes(self, wrong.implementation, cases),
-                    mixed=wrong.mixed,
                 )
                 for wrong in self.misconceptions
             ),
@@ -297,6 +303,29 @@ class FunctionCheck(Check):
     def public(self) -> tuple[list[Case], Rubric]:
         cases = [case for case in (*self.fixed, *self._again) if case.public]
         return cases, self.rubric(cases)
+
+    def _twins(self, cases: list[Case], place: int) -> tuple[tuple[int, str], ...]:
+        """Earlier public cases that differ from one in a single thing, and which that is."""
+        case = cases[place]
+        before = [at for at in range(place) if cases[at].public]
+        if not case.public or case.again or not before:
+            return ()
+        if case.only:
+            return ((before[-1], case.only),)
+        own, found = self._arguments(case), []
+        for at in before:
+            other = self._arguments(cases[at])
+            differing = [n for n in own | other if own.get(n) != other.get(n)]
+            if len(differing) == 1 and not cases[at].only:
+                found.append((at, f"`{differing[0]}`"))
+        return tuple(found)
+
+    def _arguments(self, case: Case) -> dict[str, Any]:
+        """A case's arguments by name as data, and its calls."""
+        names = list(inspect.signature(self.reference).parameters)
+        named = dict(zip(names, case.args, strict=False)) | dict(case.kwargs)
+        calls = [call_to_data(call) for call in case.calls]
+        return {name: encode(value) for name, value in named.items()} | {"the calls": calls}
 
     def _first(self, cases: list[Case]) -> int:
         return next(index for index, case in enumerate(cases) if case.public)

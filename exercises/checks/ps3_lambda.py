@@ -123,6 +123,37 @@ def random_planned_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random, resumed", (), options, RESUMED, calls=calls)
 
 
+def asked_values(case: Case) -> list[int]:
+    """Of each value that is kept, how often step() was called on its object; −1 after a load."""
+    count, loaded, found = 0, False, []
+    for call in case.calls:
+        loaded = loaded or call.name == "load_state_dict"
+        count += call.name == "step"
+        if call.kept and call.name == "value":
+            found.append(-1 if loaded else count)
+    return found
+
+
+def planned_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, and where in its values something lies."""
+    counts, total = asked_values(case), case.kwargs["steps"]
+    start, end = case.kwargs["start"], case.kwargs["end"]
+    return {
+        "`start`": start,
+        "`end`": end,
+        "`end` - `start`": end - start,
+        "λ rises": end > start,
+        "λ falls": end < start,
+        "`end` is 0": end == 0,
+        "before the first step": [count == 0 for count in counts],
+        "of the last step": [count == total for count in counts],
+        "after the last step": [count > total for count in counts],
+        "of the last step and after it": [count >= total for count in counts],
+        "between the first and the last step": [0 < count < total for count in counts],
+        "after a state was loaded": [count < 0 for count in counts],
+    }
+
+
 def accumulated(case: Case) -> float:
     """Adding up n float32 numbers of size λ may be wrong by n·λ·ε."""
     sizes = [abs(value) for value in case.kwargs.values()]
@@ -157,6 +188,11 @@ def with_shape(right: type, shape: Callable[[float], float]) -> tuple[type, type
     return bent, guarded(bent)
 
 
+NO_VALUE = (
+    "no_value",
+    "The object has no `value`: no attribute, property or method of that name. What step() returns"
+    " is seen by nobody; λ is read from `value`.",
+)
 STATE_IS_ALIVE = (
     "state_is_alive",
     "The state that you return goes on changing with your schedule: it is the schedule's own"
@@ -217,6 +253,18 @@ def without_state(right: type) -> tuple[type, type]:
             self.count = state["count"]
 
     return Stateless, StatelessAndAsked
+
+
+def without_value(right: type) -> type:
+    """A schedule that tells λ to nobody, or under another name."""
+
+    class Nameless(right):
+        @property
+        def value(self) -> float:
+            kind = type(self).__name__
+            raise AttributeError(f"'{kind}' object has no attribute 'value'")
+
+    return Nameless
 
 
 def with_emptied_state(right: type, remembered: tuple[str, ...]) -> type:
@@ -290,6 +338,40 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 return super().value if self.count else self.start
 
         return Cut, CutWhenStepped
+
+    class Around(right):
+        """Begins anew when all steps are done."""
+
+        def fraction(self) -> float:
+            return self.count % (self.steps + 1) / self.steps
+
+    class AroundAtTheEnd(right):
+        """The same, one step sooner."""
+
+        def fraction(self) -> float:
+            return self.count % self.steps / self.steps
+
+    class WithoutStart(right):
+        """How far it has come, not where it is."""
+
+        @property
+        def value(self) -> float:
+            return super().value - self.start
+
+    def held(keep: Callable[[float, float, float], float]) -> tuple[type, type]:
+        """λ is held by a limit that fits one direction."""
+
+        class Held(right):
+            @property
+            def value(self) -> float:
+                return keep(right.value.fget(self), self.start, self.end)
+
+        class HeldUnbounded(unbounded):
+            @property
+            def value(self) -> float:
+                return keep(unbounded.value.fget(self), self.start, self.end)
+
+        return Held, HeldUnbounded
 
     class Forgetful(right):
         def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -389,6 +471,24 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *(cut_from_below(unbounded) if right is Linear else ()),
         ),
         (
+            "cut_for_a_rising_value",
+            "Right for a λ that rises. When λ is to fall, your limit cuts it off on the wrong side:"
+            " what is the smaller of a value and the end then?",
+            *held(lambda value, start, end: min(value, end)),
+        ),
+        (
+            "begins_anew",
+            "When all steps are done, λ goes back to its start and the way begins anew. It should"
+            " stay where it has arrived.",
+            Around,
+            AroundAtTheEnd,
+        ),
+        (
+            "start_left_out",
+            "This is how far λ has come, not where it is: the start itself is missing.",
+            WithoutStart,
+        ),
+        (
             "start_and_end_swapped",
             "Start and end are the wrong way round: λ begins where it should end.",
             *with_shape(right, lambda fraction: 1 - right.shape(fraction)),
@@ -416,6 +516,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             Silent,
             SilentOnTheWay,
         ),
+        (*NO_VALUE, without_value(right)),
         (
             "state_not_restored",
             "Right in one go, but after loading a state your schedule begins anew, and a resumed"
@@ -624,6 +725,36 @@ def random_plateau_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (), options, calls=steps(0, *gaps))
         calls = resumed(steps(0, *gaps[:5]), steps(0, *gaps[5:]))
         yield Case("random, resumed", (), options, RESUMED, calls=calls)
+
+
+def plateau_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, and where in its values something lies."""
+    gaps = [call.args[0] for call in case.calls if call.name == "step"]
+    right = Plateau(**case.kwargs)
+    values = [right.value]
+    for gap in gaps:
+        right.step(gap)
+        values.append(right.value)
+    counts = asked_values(case)
+    falls = [at for at in range(1, len(values)) if values[at] != values[at - 1]]
+    below = [at for at, gap in enumerate(gaps, 1) if gap <= 0]
+
+    def since(moments: list[int], number: int = 0) -> list[bool]:
+        at = moments[number] if len(moments) > number else len(values)
+        return [count < 0 or count >= at for count in counts]
+
+    return {
+        "the patience is 0": case.kwargs["patience"] == 0,
+        "the threshold is 0": case.kwargs["threshold"] == 0,
+        "there is a gap of 0 or less": bool(below),
+        "λ is to fall": bool(falls),
+        "λ is to fall more than once": len(falls) > 1,
+        "`factor`": case.kwargs["factor"],
+        "after a state was loaded": [count < 0 for count in counts],
+        "from the first gap of 0 or less on": since(below),
+        "from the first fall on": since(falls),
+        "from the second fall on": since(falls, 1),
+    }
 
 
 class Impatient(Plateau):
@@ -1051,6 +1182,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "`value` is None where a number should be. Is a return statement missing?",
             Silent,
         ),
+        (*NO_VALUE, without_value(Plateau)),
         (
             "state_not_restored",
             "Right in one go, but after loading a state your schedule begins anew.",
@@ -1217,7 +1349,7 @@ def best_cases() -> tuple[Case, ...]:
         Case("three positions", (*position((3, 5)), 0.5), public=True),
         Case("two texts of three positions", (*position((2, 3, 4)), 3.0), public=True),
         Case("a sure teacher", (sure, torch.tensor([0, 3]), 9.0), public=True),
-        Case("λ = 0", (*position((2, 4)), 0.0)),
+        Case("λ = 0", (*position((2, 4)), 0.0), public=True),
         Case("λ = 1", (*position((3, 3)), 1.0)),
         Case("a large λ", (*position((2, 6)), 50.0)),
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
@@ -1233,11 +1365,32 @@ def random_best_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (logits, labels, float(rng.uniform(1.2, 4.0))))
 
 
+def best_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, and where in its rows the label stands."""
+    logits, labels, lam = case.args
+    at_label = torch.nn.functional.one_hot(labels, logits.shape[-1]).bool()
+    return {
+        "λ": lam,
+        "1 + λ": 1 + lam,
+        "λ is 0": lam == 0,
+        "λ is above 1": lam > 1,
+        "the logits have three axes": logits.ndim == 3,
+        "the logits have one axis": logits.ndim == 1,
+        "at the label of each position": at_label.tolist(),
+        "of the tokens that are not the label": (~at_label).tolist(),
+    }
+
+
 def of_probabilities(case: Case) -> float:
     """A probability is wrong by its logits' rounding and by that of a sum over the vocabulary."""
     logits = case.args[0]
     largest = max(1.0, float(logits.abs().max()))
     return 2 * (logits.shape[-1] + largest) * float(np.finfo(np.float32).eps)
+
+
+def normalised(rows: Tensor) -> Tensor:
+    """The same, over their sums."""
+    return rows / rows.sum(-1, keepdim=True)
 
 
 def unpacked(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
@@ -1308,6 +1461,36 @@ BEST_MISCONCEPTIONS = every_variant(
             lambda t, y, lam: mixed(t.double(), y, 1.0, lam),
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)).softmax(-1),
             lambda t, y, lam: mixed(t.double(), y, 1.0, lam).softmax(-1),
+        ),
+        (
+            "label_overwritten",
+            "At the label's own place only the label's share is left: what the teacher gives it"
+            " is gone. Both sources speak about that token.",
+            lambda t, y, lam: best_student(t, y, lam).scatter(-1, y[..., None], 1 / (1 + lam)),
+            lambda t, y, lam: (
+                (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0) / (1 + lam)
+            ),
+            lambda t, y, lam: t.double().softmax(-1).scatter(-1, y[..., None], 1.0),
+            lambda t, y, lam: normalised(
+                (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0)
+            ),
+        ),
+        (
+            "mixed_in_logits",
+            "You add something to the label's logit and take a softmax. A sum of logits is a"
+            " product of probabilities, and the best student is a mean of two distributions.",
+            *(
+                lambda t, y, lam, add=add: (
+                    t.double() + add(lam) * torch.nn.functional.one_hot(y, t.shape[-1])
+                ).softmax(-1)
+                for add in (
+                    lambda lam: 1 / torch.tensor(lam),
+                    lambda lam: 1.0,
+                    lambda lam: lam,
+                    math.log1p,
+                    lambda lam: torch.log1p(1 / torch.tensor(lam)),
+                )
+            ),
         ),
         (
             "logarithms_mixed",
@@ -1440,6 +1623,7 @@ CHECKS = (
         fixed=planned_cases(),
         random=random_planned_cases,
         misconceptions=planned_misconceptions(Linear),
+        facts=planned_facts,
         tolerance=accumulated,
     ),
     FunctionCheck(
@@ -1451,6 +1635,7 @@ CHECKS = (
         fixed=planned_cases(),
         random=random_planned_cases,
         misconceptions=planned_misconceptions(Cosine),
+        facts=planned_facts,
         tolerance=accumulated,
     ),
     FunctionCheck(
@@ -1463,6 +1648,7 @@ CHECKS = (
         fixed=plateau_cases(),
         random=random_plateau_cases,
         misconceptions=PLATEAU_MISCONCEPTIONS,
+        facts=plateau_facts,
         tolerance=accumulated,
     ),
     FunctionCheck(
@@ -1480,6 +1666,12 @@ CHECKS = (
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
         misconceptions=CONVEX_MISCONCEPTIONS,
+        facts=lambda case: {
+            "λ": case.args[0],
+            "1 + λ": 1 + case.args[0],
+            "λ is 0": case.args[0] == 0,
+            "λ is above 1": case.args[0] > 1,
+        },
         names=("alpha", "factor"),
         tolerance=lambda case: 4 * (1 + case.args[0]) * float(np.finfo(np.float32).eps),
     ),
@@ -1492,6 +1684,7 @@ CHECKS = (
         fixed=best_cases(),
         random=random_best_cases,
         misconceptions=BEST_MISCONCEPTIONS,
+        facts=best_facts,
         tolerance=of_probabilities,
     ),
     AnswerCheck(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from itertools import permutations
+from functools import partial, reduce
+from itertools import product, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -453,6 +453,25 @@ MASKS = (
         lambda input_ids, labels: shifted(labels != IGNORED, 1),
     ),
     (
+        "row_read_from_its_beginning",
+        "You count how many positions count in a row, and then take so many from its beginning: the"
+        " prompt is in, and the end of the answer is out. Labels say which ones count.",
+        "2.2",
+        lambda input_ids, labels: (
+            torch.arange(labels.shape[1]) < (labels != IGNORED).sum(-1, keepdim=True)
+        ),
+    ),
+    (
+        "everything_between",
+        "You take all positions from the first that counts in a row to the last. Between two"
+        " answers there may be a prompt, which does not count.",
+        "2.2",
+        lambda input_ids, labels: (
+            ((labels != IGNORED).long().cumsum(-1) > 0)
+            & ((labels != IGNORED).long().flip(-1).cumsum(-1).flip(-1) > 0)
+        ),
+    ),
+    (
         "mask_inverted",
         "Your mask is upside down: exactly the positions that should not count do.",
         "2.2",
@@ -512,6 +531,17 @@ KD_MASKED_WAYS = (
     *(
         (*what, *(partial(kd_masked, divisor=divisor) for divisor in divisors))
         for *what, divisors in listed(DIVISORS)
+    ),
+    (
+        "summed_unmasked",
+        "This is a sum over all positions, those that do not count too. Print your mask: is it a"
+        " tensor with a value for each position?",
+        "2.2",
+        partial(
+            kd_masked,
+            counts=lambda input_ids, labels: torch.ones_like(labels, dtype=torch.bool),
+            divisor=lambda mask, shares: 1.0,
+        ),
     ),
     (
         "mean_of_means",
@@ -679,6 +709,63 @@ SHIFT_WAYS = (
         " read. Write down which logits and which label you pair first.",
         "2.2",
         lambda student, teacher, labels: losses_of(student[:, 1:], teacher[:, 1:], labels[:, :-1]),
+    ),
+    (
+        "padded_with_a_token",
+        "You fill the place that the shift leaves free with a token, so the last logits of each"
+        " text learn to say it. What comes after the end does not count, and has a mark of its own.",
+        "2.2",
+        lambda student, teacher, labels: losses_of(
+            student, teacher, torch.nn.functional.pad(labels[:, 1:], (0, 1), value=0)
+        ),
+    ),
+    (
+        "shifted_after_the_mask",
+        "You shift what the mask has left. Then pairs are made across gaps, and from one text to"
+        " the next. Pair logits and labels while each still stands at its place.",
+        "2.2",
+        lambda student, teacher, labels: losses_of(
+            student[labels != IGNORED][None, :-1],
+            teacher[labels != IGNORED][None, :-1],
+            labels[labels != IGNORED][None, 1:],
+        ),
+    ),
+    (
+        "shifted_along_the_texts",
+        "You shift along the texts: the logits of one text meet the labels of the next."
+        " Which axis counts the positions?",
+        "2.2",
+        lambda student, teacher, labels: losses_of(student[:-1], teacher[:-1], labels[1:]),
+    ),
+    (
+        "both_must_count",
+        "You leave out pairs whose first token has the mark, so the first token of each answer is"
+        " lost. Of a pair only the token that is predicted has to count.",
+        "2.2",
+        lambda student, teacher, labels: next_token_losses(
+            student,
+            teacher,
+            torch.cat(
+                [
+                    labels[:, :1],
+                    labels[:, 1:].where(labels[:, :-1] != IGNORED, torch.tensor(IGNORED)),
+                ],
+                1,
+            ),
+        ),
+    ),
+    (
+        "counted_before_the_shift",
+        "You divide by how many labels count before the shift. After it there are fewer pairs: the"
+        " first label of a text is predicted by nobody.",
+        "2.2",
+        *(
+            lambda student, teacher, labels, which=which: [
+                loss * (counted(labels[:, 1:]) / counted(labels) if at in which else 1.0)
+                for at, loss in enumerate(next_token_losses(student, teacher, labels))
+            ]
+            for which in ((1,), (0,), (0, 1))
+        ),
     ),
     (
         "rolled",
@@ -921,6 +1008,44 @@ JSD_WAYS = (
         partial(jsd, mix=logarithms_mixed),
     ),
     (
+        "weights_as_powers",
+        "β multiplies a logarithm in your mixture, which makes a power of the probability and not a"
+        " share of it. What is the logarithm of β·p?",
+        "1.3",
+        partial(
+            jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(beta * log_p, (1 - beta) * log_q)
+        ),
+        partial(
+            jsd,
+            mix=lambda log_p, log_q, beta: (
+                (beta * log_p).exp() + ((1 - beta) * log_q).exp()
+            ).log(),
+        ),
+    ),
+    (
+        "mixture_not_weighted",
+        "Your mixture is the sum of both distributions: it adds up to 2. What stands before each of"
+        " them in the formula?",
+        "1.3",
+        partial(jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(log_p, log_q)),
+    ),
+    (
+        "mixture_overflows",
+        "Right, but for large logits something overflows: where one model gives a token much more"
+        " than the other, the ratio of the two is more than the largest number.",
+        "1.3",
+        partial(
+            jsd,
+            mix=lambda log_p, log_q, beta: (
+                log_p + (beta + (1 - beta) * (log_q - log_p).exp()).log()
+            ),
+        ),
+        partial(
+            jsd,
+            mix=lambda log_p, log_q, beta: log_q + (1 - beta + beta * (log_p - log_q).exp()).log(),
+        ),
+    ),
+    (
         "logarithms_mixed_and_normalised",
         "You average logarithms or logits, and normalise the result. It adds up to 1, but it is"
         " another distribution than the mixture: a token that one model rules out has nothing in"
@@ -1071,6 +1196,32 @@ def over_nonzero(micro_batches: Parts) -> Tensor:
     return losses.sum() / (losses != 0).sum()
 
 
+def halved(micro_batches: Parts, from_zero: bool) -> Tensor:
+    """Again and again the mean of what there is and of the next part's mean."""
+    means = [label_losses(*part).mean() for part in filled(micro_batches)]
+    return reduce(lambda loss, mean: (loss + mean) / 2, [torch.zeros(())] * from_zero + means)
+
+
+def until_empty(micro_batches: Parts, refused: bool) -> Tensor:
+    """The parts before the first in which nothing counts; 0/0 is NaN or refused."""
+    parts = list(takewhile(lambda part: bool((part[1] != IGNORED).any()), micro_batches))
+    if refused and not parts:
+        raise ZeroDivisionError
+    return accumulated_loss(parts) if parts else torch.tensor(NAN)
+
+
+def padded_with_zero(micro_batches: Parts) -> Tensor:
+    """All parts at one length, filled up with logits of 0 and with token 0."""
+    length = max(labels.shape[1] for _, labels in micro_batches)
+    pad = torch.nn.functional.pad
+    return accumulated_loss(
+        [
+            [pad(of, (0, 0, 0, length - of.shape[1])), pad(labels, (0, length - labels.shape[1]))]
+            for of, labels in micro_batches
+        ]
+    )
+
+
 def in_one_piece(micro_batches: Parts) -> Tensor:
     """All parts put together; those of different lengths do not fit."""
     return accumulated_loss([[torch.cat(each) for each in zip(*micro_batches, strict=True)]])
@@ -1143,6 +1294,50 @@ ACCUMULATED_WAYS = (
         " How many terms does your sum have?",
         "2.2",
         lambda parts: total_over(parts, torch.numel),
+    ),
+    (
+        "divided_by_one_count",
+        "You add up all losses and divide by what counts in one part, as if it were all. What is"
+        " the mean a mean of?",
+        "2.2",
+        *(
+            lambda parts, at=at: (
+                total_over(parts, lambda labels: 0 * labels.numel() + 1)
+                * len(parts)
+                / counted(parts[at][1])
+            )
+            for at in (0, -1)
+        ),
+    ),
+    (
+        "running_average",
+        "Each part halves what came before it, so the later ones weigh more. A mean of many things"
+        " is no mean of two, made again and again.",
+        "2.2",
+        partial(halved, from_zero=False),
+        partial(halved, from_zero=True),
+    ),
+    (
+        "stopped_at_an_empty_part",
+        "All that comes after a part without labels is lost. Such a part adds nothing, and the next"
+        " one has its turn.",
+        "2.2",
+        partial(until_empty, refused=False),
+        partial(until_empty, refused=True),
+    ),
+    (
+        "padded_with_a_token",
+        "You bring the parts to one length, and what you fill the labels with is a token, not the"
+        " mark: positions that nobody wrote are in your mean.",
+        "2.2",
+        padded_with_zero,
+    ),
+    (
+        "counted_after_the_shift",
+        "You count the labels without the first of each text, as if they had to be shifted. Here"
+        " labels[i] is already what logits[i] predicts.",
+        "2.2",
+        lambda parts: total_over(parts, lambda labels: int(counted(labels[:, 1:]))),
     ),
     (
         "zeros_not_counted",
@@ -1280,14 +1475,115 @@ def rows(
     return *models, torch.tensor(ids), torch.tensor(labels)
 
 
+def elsewhere(student: Tensor, labels: Tensor) -> Tensor:
+    """The same logits where a label counts, and others where none does."""
+    return torch.where((labels == IGNORED)[..., None], student.flip(-1) - 3.0, student)
+
+
+def mean_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 3."""
+    student, temperature = case.args[0], case.args[2] if len(case.args) > 2 else 1.0
+    texts, length, vocabulary = student.shape
+    return sizes(texts, length, vocabulary) | {
+        "T": temperature,
+        "T is not 1": temperature != 1,
+        "the models are sure": float(student.abs().max()) >= LARGEST,
+    }
+
+
+def sizes(texts: int, length: int, vocabulary: int) -> dict[str, Any]:
+    """The numbers that a sum may be divided by."""
+    return {
+        "the size of the vocabulary": vocabulary,
+        "the number of texts": texts,
+        "the number of positions in a text": length,
+        "the number of all positions": texts * length,
+    }
+
+
+def masked_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 5."""
+    student, _, input_ids, labels = case.args
+    counts = labels != IGNORED
+    first, last = counts.long().argmax(-1), counts.long().cumsum(-1).argmax(-1)
+    return sizes(*student.shape) | {
+        "the number of positions that count": int(counts.sum()),
+        "a prompt stands between two answers": bool((counts.sum(-1) < last - first + 1).any()),
+        "an answer begins after the end of another": bool(((input_ids == END) & counts).any()),
+        "the models are sure": float(student.abs().max()) >= LARGEST,
+    }
+
+
+def shift_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 6."""
+    student, _, labels = case.args
+    texts, length, vocabulary = student.shape
+    counts = labels != IGNORED
+    return sizes(texts, length, vocabulary) | {
+        "the number of labels that count": int(counts.sum()),
+        "the number of pairs that count": int(counts[:, 1:].sum()),
+        "the number of all pairs": texts * (length - 1),
+        "some label is -100": not bool(counts.all()),
+        "there is more than one text": texts > 1,
+        "the models are sure": float(student.abs().max()) >= LARGEST,
+    }
+
+
+def jsd_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 7."""
+    student, _, beta = case.args
+    return {
+        "the size of the vocabulary": student.shape[-1],
+        "β": beta,
+        "1 - β": 1 - beta,
+        "β is above one half": beta > 0.5,
+        "β is below one half": beta < 0.5,
+        "logits are large": float(student.abs().max()) > 1000,
+    }
+
+
+def accumulated_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 8."""
+    labels = [each for _, each in case.args[0]]
+    counts = [int((each != IGNORED).sum()) for each in labels]
+    return {
+        "the number of parts": len(labels),
+        "the number of texts": sum(map(len, labels)),
+        "the number of all positions": sum(each.numel() for each in labels),
+        "the number of labels that count": sum(counts),
+        "one more than the number of labels that count": sum(counts) + 1,
+        "a part has no label that counts": not all(counts),
+        "parts differ in length": len({each.shape[1] for each in labels}) > 1,
+        "there are more than two parts": len(labels) > 2,
+    }
+
+
 def masked_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, input_ids, labels); a text is (prompt, answers…)."""
     rng = np.random.default_rng(52)
     agreeing, sure_of = rows(rng, 6, 5, (1, 4), (2, 3)), rows(rng, 5, 4, (1, 3), (1, 2))
     agreeing[0][0, 1], agreeing[0][1, 2] = agreeing[1][0, 1], agreeing[1][1, 2]
     sure_of = (*sure(rng, 2, 5, 4), *sure_of[2:])
+    first = rows(rng, 6, 5, (2, 2), (3, 3))
+    between = rows(np.random.default_rng(57), 9, 5, (2, 2, 5), (1, 3))
+    between[3][0, 3:5] = IGNORED  # a prompt of two tokens
+    again = rows(np.random.default_rng(58), 10, 6, (1, 2, 6), (3, 2, 4))
+    again[3][0, 2:5] = again[3][1, 4] = IGNORED
     return (
-        Case("a prompt, an answer, padding", rows(rng, 6, 5, (2, 2), (3, 3)), public=True),
+        Case("a prompt, an answer, padding", first, public=True),
+        Case(
+            "the same, with other logits where a label is -100",
+            (elsewhere(first[0], first[3]), *first[1:]),
+            public=True,
+            only="what the student says where a label is -100",
+        ),
+        Case(
+            "the first batch, with other input_ids",
+            (*first[:2], first[2].flip(0).clamp_min(1), first[3]),
+            public=True,
+        ),
+        Case("a prompt between two answers", between, public=True),
+        Case("prompts between answers", again),
         Case("two answers in a row", rows(rng, 8, 4, (2, 2, 3), (1, 3), (3, 2, 2)), public=True),
         Case("a student that agrees at two positions", agreeing, public=True),
         Case("sure models", sure_of, public=True),
@@ -1358,9 +1654,11 @@ def jsd_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, beta)."""
     rng = np.random.default_rng(54)
     same = logits(rng, 2, 2, 5)
+    first = two_models(rng, 2, 3, 4)
     return (
-        Case("β = 0.1", (*two_models(rng, 2, 3, 4), 0.1), public=True),
+        Case("β = 0.1", (*first, 0.1), public=True),
         Case("β = 0.7", (*two_models(rng, 1, 3, 5), 0.7), public=True),
+        Case("the first models, β = 0.6", (*first, 0.6), public=True),
         Case("large logits, β = 0.25", (*large(rng, 4), 0.25), {}, LARGE, True),
         Case("β = 0.5", (*two_models(rng, 2, 2, 6), 0.5)),
         Case("β = 0.99", (*two_models(rng, 1, 4, 3), 0.99)),
@@ -1400,7 +1698,9 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case("a long part and a short one", (parts(rng, 4, (4, 4, 3), (2, 1, 1)),), public=True),
         Case("three parts", (parts(rng, 5, (3, 3), (5, 2, 4, 1), (2, 1, 2)),), public=True),
         Case("a sure student", (sure_of,), public=True),
-        Case("the second is empty", (parts(rng, 4, (3, 2, 3), (2, 0, 0)),), {}, EMPTY, True),
+        Case(
+            "the second is empty", (parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 1)),), {}, EMPTY, True
+        ),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
         Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),
         Case("equal parts", (parts(rng, 5, (3, 3, 3), (3, 3, 3)),)),
@@ -1454,7 +1754,7 @@ WHY = {
 def triage_mistakes() -> tuple[Mistake, ...]:
     """One for every wrong matching, with what speaks against each wrong pair."""
     found = []
-    for order in permutations(CAUSES.values()):
+    for order in product(CAUSES.values(), repeat=len(CAUSES)):  # one bug may be there twice
         answer = dict(zip(CAUSES, order, strict=True))
         wrong = [pair for pair in answer.items() if pair in WHY]
         if wrong:
@@ -1512,6 +1812,7 @@ CHECKS = (
         fixed=mean_cases(),
         random=random_mean_cases,
         misconceptions=named(KD_MEAN_WAYS),
+        facts=mean_facts,
         tolerance=heated,
     ),
     AnswerCheck(
@@ -1556,6 +1857,36 @@ CHECKS = (
                 SECTIONS["1.2"],
             ),
             Mistake(
+                "what_does_not_count",
+                TEXTS * LENGTH * VOCABULARY / (TEXTS * LENGTH - COUNTED),
+                "You divide by the number of positions that do not count. By which of the two does"
+                " the right code divide?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "texts_for_positions",
+                TEXTS * VOCABULARY,
+                "You compare numbers of texts. Both codes see positions: how many has the batch, and"
+                " how many of them count?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "divided_by_texts",
+                LENGTH * VOCABULARY,
+                "You let the right code divide by the number of texts. What is its mean a mean of?",
+                SECTIONS["2.2"],
+            ),
+            *(
+                Mistake(
+                    "texts_once_more",
+                    TEXTS * LENGTH * VOCABULARY / COUNTED * share,
+                    "The number of texts is in your factor on its own. Neither code divides by it;"
+                    " it is a part of the number of all positions, and no more.",
+                    SECTIONS["2.2"],
+                )
+                for share in (TEXTS, 1 / TEXTS)
+            ),
+            Mistake(
                 "inverted",
                 COUNTED / (TEXTS * LENGTH * VOCABULARY),
                 "That is the wrong loss as a share of the right one. The question is asked the"
@@ -1573,6 +1904,7 @@ CHECKS = (
         fixed=masked_cases(),
         random=random_masked_cases,
         misconceptions=named(KD_MASKED_WAYS),
+        facts=masked_facts,
     ),
     FunctionCheck(
         name="next_token_losses",
@@ -1584,6 +1916,7 @@ CHECKS = (
         fixed=shift_cases(),
         random=random_shift_cases,
         misconceptions=named(SHIFT_WAYS),
+        facts=shift_facts,
         names=("LM", "KD"),
     ),
     FunctionCheck(
@@ -1596,6 +1929,7 @@ CHECKS = (
         fixed=jsd_cases(),
         random=random_jsd_cases,
         misconceptions=named(JSD_WAYS),
+        facts=jsd_facts,
     ),
     FunctionCheck(
         name="accumulated_loss",
@@ -1607,6 +1941,7 @@ CHECKS = (
         fixed=accumulated_cases(),
         random=random_accumulated_cases,
         misconceptions=named(ACCUMULATED_WAYS),
+        facts=accumulated_facts,
         tolerance=of_parts,
     ),
 )

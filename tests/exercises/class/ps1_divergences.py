@@ -601,7 +601,7 @@ def fit_one_peak(teacher_logits, direction, start):
     lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0).detach()
     return (torch.arange(V) * lq.exp()).sum().item(), -(lq.exp() * lq).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="start_ignored"
+# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start=None):
     size = teacher_logits.size(0)
     center = torch.tensor(size / 2, requires_grad=True)
