@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from autograder.grading import audit as auditing
+from autograder.grading.authoring_commands import new, selftest
 from autograder.grading.batch import Batch, cpu_jobs, process_pool
 from autograder.grading.console import (
     AssignmentArgument,
@@ -38,12 +39,13 @@ from autograder.grading.files import Unfit
 from autograder.grading.intake import shown, take_in, words
 from autograder.grading.joining import join
 from autograder.grading.record import Record, State
+from autograder.grading.report_command import report
 from autograder.sandbox.options import Sandbox
 
 app = typer.Typer(
     add_completion=False, help="Grade a class's submissions. Run it in the course's folder."
 )
-for command in (feedback, join):
+for command in (feedback, report, join, new, selftest):
     app.command()(command)
 
 Jobs = Annotated[
