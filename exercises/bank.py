@@ -7,10 +7,17 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from autograder.authoring import bank
-from autograder.authoring.bank import Entry, submission
+from autograder.authoring.bank import ANSWER, Entry, grade_id, parse, solution, submission
 
 __all__ = [
-    *("ANSWER", "EXERCISES", "Entry", "entries", "grade_id", "parse", "solution", "source"),
+    "ANSWER",
+    "EXERCISES",
+    "Entry",
+    "entries",
+    "grade_id",
+    "parse",
+    "solution",
+    "source",
     "submission",
 ]
 

@@ -35,9 +35,11 @@ from autograder.grading.console import (
     open_course,
 )
 from autograder.grading.delivery_command import feedback
+from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
 from autograder.grading.intake import shown, take_in, words
 from autograder.grading.joining import join
+from autograder.grading.lms_commands import app as lms
 from autograder.grading.record import Record, State
 from autograder.grading.report_command import report
 from autograder.sandbox.options import Sandbox
@@ -45,8 +47,9 @@ from autograder.sandbox.options import Sandbox
 app = typer.Typer(
     add_completion=False, help="Grade a class's submissions. Run it in the course's folder."
 )
-for command in (feedback, report, join, new, selftest):
+for command in (feedback, report, extend, join, new, selftest):
     app.command()(command)
+app.add_typer(lms, name="lms")
 
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Submissions at a time; as many as processors without.")

@@ -1,6 +1,6 @@
 """The Dockerfile: nothing to complain of, and each of its commands does what it should.
 
-Where there is no engine, the commands run in the system's own root, covered by a layer that is thrown
+Where there is no engine, they run in the system's own root, covered by a layer that is thrown
 away: what the base image would give, Python and a Debian, the machine has to have.
 """
 
