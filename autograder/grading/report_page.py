@@ -14,7 +14,8 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 75rem; margin: auto;
   padding: 1rem; background: light-dark(#fff, #14171c); }
 h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; } h3 { margin-top: 2rem; }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .5rem; }
+dl { display: grid; gap: .5rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(9rem, 45%), 1fr)); }
 dl div { background: var(--soft); border-radius: .4rem; padding: .5rem .75rem; }
 dt { font-size: .85rem; } dd { margin: 0; font-size: 1.3rem; font-weight: 600; }
 .scroll { overflow-x: auto; } .scroll:focus-visible { outline: 2px solid var(--bar); }
@@ -22,6 +23,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 caption { text-align: left; padding: .3rem 0; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
   vertical-align: top; }
+td.wide { min-width: 16rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 thead th { background: var(--soft); }
 thead button { all: unset; cursor: pointer; font-weight: 600; }
@@ -107,7 +109,7 @@ def _waits(report: Report) -> str:
 
 def _tasks(report: Report) -> str:
     rows = [_task(task) for task in report.tasks.values()]
-    heads = ["task", "#of", "#mean", "share of the points", "#all points", "#none", "how it ended"]
+    heads = ["task", "#of", "#mean", "share of the points", "#all points", "#none", "~how it ended"]
     return "<h3>By task</h3>" + _table("Marks by task, of those who have marks.", heads, rows)
 
 
@@ -145,13 +147,13 @@ def _mistakes(report: Report) -> str:
     rows.sort(key=lambda row: -float(row[2][1]))
     if not rows:
         return "<h3>Misconceptions</h3><p>None was recognised.</p>"
-    heads = ["task", "misconception", "#how often", "what its students are told", "who"]
+    heads = ["task", "misconception", "#how often", "~what its students are told", "~who"]
     return "<h3>Misconceptions</h3>" + _table("The most frequent first.", heads, rows)
 
 
 def _students(report: Report) -> str:
     heads = ["student", "name", "state", "#points", *(f"#{name}" for name in report.tasks)]
-    heads += ["#penalty", "#hours late", "#seconds", "notes"]
+    heads += ["#penalty", "#hours late", "#seconds", "~notes"]
     rows = [_student(report, each) for each in report.students]
     return "<h3>By student</h3>" + _table(
         f"Points of {report.most:g}; — is not marked or not handed in.", heads, rows
@@ -185,11 +187,11 @@ def _number(value: float | None) -> tuple[str, str]:
 
 def _table(caption: str, heads: list[str], rows: list[list[tuple[str, str]]]) -> str:
     def kind(head: str) -> str:
-        return ' class="number"' if head.startswith("#") else ""
+        return {"#": ' class="number"', "~": ' class="wide"'}.get(head[:1], "")
 
     head = "".join(
         f'<th scope="col"{kind(each)}>'
-        f'<button type="button">{escape(each.lstrip("#"))}</button></th>'
+        f'<button type="button">{escape(each.lstrip("#~").replace("_", " "))}</button></th>'
         for each in heads
     )
     lines = ""

@@ -130,7 +130,8 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
     assert not (root / "submitted").exists()
 
 
-WORKSHEET = """\ufeffIdentifier,Full name,Email address,Status,Grade,Maximum Grade,Last modified (submission)
+HEAD = "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Last modified (submission)"
+WORKSHEET = f"""\ufeff{HEAD}
 Participant 501,Wei Li,li2@example.org,Submitted,,7.00,"Friday, 30 January 2026, 3:30 PM"
 Participant 502,Ada Lovelace,ada@example.org,Submitted,,7.00,"Friday, 30 January 2026, 3:31 PM"
 Participant 503,=HYPERLINK(1),x@example.org,No submission,,7.00,-
