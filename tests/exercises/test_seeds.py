@@ -14,23 +14,13 @@ from itertools import islice
 
 import pytest
 
+from autograder.authoring.mutants import mutants
 from autograder.judging.evidence import decode_outcome
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import Outcome, encode_outcome
 from autograder.spec import FunctionCheck, generator, load_checks, question
 from exercises.bank import EXERCISES, entries, grade_id, solution, source
-
-try:
-    from test_mutations import mutants
-except ImportError:  # imported by its path
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    _spec = spec_from_file_location("mutations", Path(__file__).with_name("test_mutations.py"))
-    _module = module_from_spec(_spec)
-    _spec.loader.exec_module(_module)
-    mutants = _module.mutants
 
 TASKS = [
     (path.stem, name)

@@ -333,7 +333,7 @@ def test_no_more_is_told_of_a_check_than_the_page_for_instructors_says() -> None
                 notebook = new_notebook(cells=[answer, judged(result)])
                 notebook, _ = ForStudents().preprocess(notebook, {})
                 seen.add(str(notebook.cells[1].outputs))
-    page = (Path(__file__).parents[3] / "book/reference/instructors.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "book/instructors/promises.md").read_text("utf-8")
     assert r"\log_2\bigl((2^k + 1)(2m + 1) + 1\bigr)" in page
     assert len(seen) == (2 ** len(parts) + 1) * (2 * len(names) + 1) + 1
 
