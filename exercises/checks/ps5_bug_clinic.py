@@ -713,7 +713,7 @@ SHIFT_WAYS = (
     (
         "padded_with_a_token",
         "You fill the place that the shift leaves free with a token, so the last logits of each"
-        " text learn to say it. What comes after the end does not count, and has a mark of its own.",
+        " text learn to say it. What comes after the end does not count, and has its own mark.",
         "2.2",
         lambda student, teacher, labels: losses_of(
             student, teacher, torch.nn.functional.pad(labels[:, 1:], (0, 1), value=0)
@@ -1866,8 +1866,8 @@ CHECKS = (
             Mistake(
                 "texts_for_positions",
                 TEXTS * VOCABULARY,
-                "You compare numbers of texts. Both codes see positions: how many has the batch, and"
-                " how many of them count?",
+                "You compare numbers of texts. Both codes see positions: how many has the batch,"
+                " and how many of them count?",
                 SECTIONS["2.2"],
             ),
             Mistake(
