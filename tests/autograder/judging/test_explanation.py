@@ -115,9 +115,9 @@ def test_the_public_check_says_nothing_that_grading_takes_back() -> None:
         ]
         before = judge(shown, [answer[i] for i in public]).misconception
         after = judge(RUBRIC, answer).misconception
-        if before and after and not before.startswith("observed_"):
+        if before and before.startswith("observed_"):
+            assert after  # what is seen stays true, and may be explained
+        elif before and after and not after.startswith("observed_"):
             spoken += 1
             assert before == after
-        elif before and before.startswith("observed_"):  # it stays true, and may be explained
-            assert after
     assert spoken > 100
