@@ -47,8 +47,12 @@ def explain(
     ways = [
         way
         for way, right in zip(rubric.wrong_ways, rubric.ways_right, strict=True)
-        # Where the answer is right, the misconception is.
-        if all(also for also, ok in zip(right, passed, strict=True) if ok)
+        # Where the answer is right, the misconception is, or comes to the same within rounding.
+        if all(
+            also or _alike(rubric, way, outcomes, index)
+            for index, (also, ok) in enumerate(zip(right, passed, strict=True))
+            if ok
+        )
     ]
     wholly = [way for way in ways if _explains(rubric, way, outcomes, failed, 1)]
     partly = [way for way in ways if _explains(rubric, way, outcomes, certain, 2)]

@@ -1334,7 +1334,7 @@ BEGINNINGS = (
         begun(place, START_WIDTH)
         for place in (lambda size, start: size / 2, lambda size, start: 0.0)
     ),
-    *(begun(lambda size, start: start, math.exp(width)) for width in (0.0, 1.0, START_WIDTH)),
+    begun(lambda size, start: start, math.exp(START_WIDTH)),
 )
 TOO_FEW = {  # steps after which training has not ended yet
     ("adam", 0.1): (5, 10, 15, 20, 25, 30, 40, 50),

@@ -712,8 +712,8 @@ SHIFT_WAYS = (
     ),
     (
         "padded_with_a_token",
-        "You fill the place that the shift leaves free with a token, so the last logits of"
-        " each text learn to say it. What comes after the end does not count, and has a mark of its own.",
+        "You fill the place that the shift leaves free with a token, so the last logits of each"
+        " text learn to say it. What comes after the end does not count, and has its own mark.",
         "2.2",
         lambda student, teacher, labels: losses_of(
             student, teacher, torch.nn.functional.pad(labels[:, 1:], (0, 1), value=0)

@@ -130,11 +130,6 @@ def test_bank_has_every_kind(assignment: str) -> None:
             part for way in check.rubric(check.cases()).wrong_ways for part in way.name.split("+")
         }
         assert recognised <= declared
-        if isinstance(check, AnswerCheck):
-            continue  # each of its mistakes is judged by a test of its own
-        # Shared by several functions, a misconception needs one chaff among them.
-        elsewhere = {wrong for entry in kinds["chaff"] for wrong in entry.expected.values()}
-        assert declared <= recognised | elsewhere, declared - recognised - elsewhere
 
 
 @pytest.mark.parametrize("seed", [0, 1])

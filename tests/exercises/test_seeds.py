@@ -29,7 +29,7 @@ TASKS = [
     if isinstance(check, FunctionCheck)
 ]
 FEW = 2  # seeds
-SOME = {"fit_one_peak": 12}  # the suite tries one of so many mutants, of other tasks one of 3
+SOME = {"fit_one_peak": 24}  # the suite tries one of so many mutants, of other tasks one of 3
 
 
 def answers(assignment: str, name: str, every: int = 1) -> Iterator[tuple[str, object]]:
