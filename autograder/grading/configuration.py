@@ -71,6 +71,7 @@ def configure(c: Config, root: Path) -> None:
         "autograder.grading.preprocessors.RestoreCells",
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
+    c.Autograde.pre_convert_hook = "autograder.grading.rehearsal.before_autograde"
     c.Autograde.autograde_preprocessors = [
         "autograder.grading.judge.Judge",
         "nbgrader.preprocessors.LimitOutput",
