@@ -111,7 +111,7 @@ def judged(
         check = checks[name]
         cases = check.cases(generator(seed, check))
         rubric = check.rubric(cases)
-        asked = cell.source.rsplit(",", 1)[1].strip(" )")
+        asked = asked_for(cell)
         if asked not in space:
             verdicts[name] = unjudged(rubric, Status.NOT_RUN, "It is not defined.")
             continue
@@ -124,6 +124,12 @@ def judged(
         outcomes = read_evidence(text, check=name, nonce="n", count=len(seen))
         verdicts[name] = judge_either(rubric, outcomes, replaced)
     return verdicts
+
+
+def asked_for(cell: NotebookNode) -> str | None:
+    """The name that a graded cell hands to `check`; None where it does something else."""
+    line = CHECK_LINE.match(cell.source.strip())
+    return line[2] if line else None
 
 
 def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
@@ -284,7 +290,8 @@ def _mutants(notebook: NotebookNode, checks: dict[str, Check], path: Path) -> Pa
     part = Part("mutants")
     known = equivalent(path)
     own = solution(notebook)
-    cells = {grade_id(cell): cell.source for cell in notebook.cells}
+    graded = {grade_id(cell): cell for cell in notebook.cells}
+    cells = {name: cell.source for name, cell in graded.items()}
     missed: list[str] = []
     for name, check in checks.items():
         if not isinstance(check, FunctionCheck) or name not in own:
@@ -292,14 +299,16 @@ def _mutants(notebook: NotebookNode, checks: dict[str, Check], path: Path) -> Pa
         before = [cells.get(part_, "") for part_ in ("setup", f"{name}_given")]
         before += [text for task, text in own.items() if task != name]
         given = "\n".join(before).replace("from autograder.check import check", "check = None")
-        asked_for = cells[name].rsplit(",", 1)[1].strip(" )")
+        wanted = asked_for(graded[name]) if name in graded else None
+        if wanted is None:
+            continue  # said of the notebook already
         cases = check.cases(generator(0, check))
         rubric = check.rubric(cases)
         for what, text in mutants(own[name]):
             if (name, what) in known:
                 continue
             part.tried += 1
-            if not noticed(check, cases, rubric, given, asked_for, text):
+            if not noticed(check, cases, rubric, given, wanted, text):
                 missed.append(f"{name}: {what}")
     part.notes = [f"no case notices {what}" for what in missed]
     if part.tried and len(missed) > (1 - LEAST) * part.tried:

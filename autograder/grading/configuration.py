@@ -70,6 +70,7 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.OverwriteKernelspec",
         "autograder.grading.preprocessors.RestoreCells",
     ]
+    c.Autograde.pre_convert_hook = "autograder.grading.rehearsal.before_autograde"
     c.Autograde.autograde_preprocessors = [
         "autograder.grading.judge.Judge",
         "nbgrader.preprocessors.LimitOutput",

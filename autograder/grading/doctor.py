@@ -82,6 +82,7 @@ def examine(
             notebook = read_notebook(raw, name, result.repairs)
             restore(notebook, name, blueprints[name.removesuffix(".ipynb")], result.repairs)
             _gather_pictures(notebook, raw, files, name, result.repairs)
+            _look_elsewhere(notebook, name, result.repairs)
             raw = json.dumps(notebook).encode()
         else:
             result.files[name] = raw
@@ -112,6 +113,20 @@ def _gather_pictures(
             known = pasted.get(cell.source)
             where = f"{name}: {_grade_id(cell) or 'a cell'}"
             gather(cell, known.pop(0) if known else None, files, where, repairs)
+
+
+def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
+    """Says where an answer in words may stand if its cell is as it was; nbgrader makes that 0."""
+    own = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    own = [cell for cell in own if not cell.metadata.get("nbgrader") and cell.source.strip()]
+    for cell in notebook.cells if own else ():
+        marks = cell.metadata.get("nbgrader", {})
+        is_written = cell.cell_type == "markdown" and marks.get("grade") and marks.get("solution")
+        if is_written and compute_checksum(cell) == marks.get("checksum"):
+            repairs.append(
+                f"{name}: {_grade_id(cell)} is untouched and gets 0, but the notebook has"
+                f" {len(own)} text cells of the student's own; look there."
+            )
 
 
 def _find_renamed(

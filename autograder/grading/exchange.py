@@ -112,6 +112,12 @@ class Submit(ExchangeSubmit):
     """
 
     def copy_files(self) -> None:
+        size, most = self.get_size(self.src_path), 1000 * self.coursedir.max_dir_size
+        if size > most:
+            self.fail(
+                f"Nothing was submitted: {self.src_path} holds {size / 1e6:.0f} MB, and"
+                f" {most / 1e6:.0f} MB are allowed. Leave out what it can do without."
+            )
         super().copy_files()
         folder = Path(self.inbound_path, self.assignment_filename)
         folder.chmod(0o2755 if self.coursedir.groupshared else 0o755)

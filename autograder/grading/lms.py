@@ -25,6 +25,7 @@ from typing import Any
 from nbgrader.utils import parse_utc
 
 from autograder.grading.course import Course, Misconfigured
+from autograder.grading.delivery import deliver
 from autograder.grading.export import inert
 
 MOODLE = re.compile(
@@ -318,7 +319,7 @@ def _known(course: Course, assignment: str) -> dict[str, list[str]]:
 def give_back(
     course: Course, assignment: str, to: Path, worksheet: Path | None = None
 ) -> dict[str, str]:
-    """Packs feedback as Moodle or Canvas takes it, and fills in Moodle's worksheet.
+    """Makes feedback anew where it is old, packs it for Moodle or Canvas, fills the worksheet in.
 
     Args:
         course: The course.
@@ -336,12 +337,11 @@ def give_back(
     if not known:
         raise Misconfigured(f"Nothing of {assignment} was imported: python -m autograder lms take")
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
-    missing: dict[str, str] = {}
+    made = deliver(course, assignment, known, release=False)  # no page is older than the marks
+    missing = {each.student: each.problem for each in made if each.problem}
     with zipfile.ZipFile(to / "feedback.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for student, (lms, prefix) in sorted(known.items()):
             pages = sorted(course.folder("feedback", student, assignment).glob("*.html"))
-            if not pages:
-                missing[student] = "There is no page for it; run: python -m autograder feedback"
             for page in pages:
                 between = "/" if lms == "moodle" else "_"
                 archive.write(page, f"{prefix}{between}{page.name}")

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from traitlets.utils.importstring import import_item
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.intake import words
 from autograder.grading.preprocessors import is_judged
+from autograder.grading.terms import checks_folder
 from autograder.sandbox.options import Sandbox
 from autograder.spec import generator, load_checks, public_data, question
 
@@ -40,6 +42,25 @@ def rehearse(course: Course) -> None:
     for step in steps:
         _make(step, course.config)
     _make(Sandbox, course.config).limits()
+
+
+def before_autograde(assignment: str, **_: Any) -> None:
+    """The same for nbgrader's own command, once; nbgrader's hook before each submission.
+
+    Raises:
+        SystemExit: With a sentence, where each submission would fail with a traceback.
+    """
+    _try_once(str(Path.cwd()), assignment)
+
+
+@cache
+def _try_once(root: str, assignment: str) -> None:
+    course = Course(Path(root))
+    try:
+        rehearse(course)
+        readable(checks_folder(course) / f"{assignment}.py")
+    except Misconfigured as error:
+        raise SystemExit(f"{assignment} was not graded. {error}") from None
 
 
 def _make(kind: type[Configurable], config: Config) -> Any:
@@ -213,6 +234,5 @@ def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
         for cell in nbformat.read(path, as_version=4).cells:
             if is_judged(cell):
                 points[cell.metadata.nbgrader.grade_id] = cell.metadata.nbgrader.points
-    folder = course.root / str(course.config.Judge.get("checks_directory", "checks"))
-    if problem := rehearse_checks(folder / f"{assignment}.py", points):
+    if problem := rehearse_checks(checks_folder(course) / f"{assignment}.py", points):
         raise SystemExit(f"{assignment} was not generated. {problem}")

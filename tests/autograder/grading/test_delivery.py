@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from nbgrader.auth import Authenticator
 from nbgrader.converters import GenerateFeedback
+from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import (
     ExchangeCollect,
     ExchangeFetchAssignment,
@@ -315,3 +316,12 @@ def test_no_one_else_can_write_what_was_handed_in(room: Room) -> None:
     (folder,) = (room.exchange / "kdlab" / "inbound").iterdir()
     for path in (folder, *folder.rglob("*")):
         assert not path.stat().st_mode & 0o022, path
+
+
+def test_a_folder_that_is_too_large_is_a_sentence(room: Room) -> None:
+    room.step(ExchangeFetchAssignment, "ada", room.home("ada"))
+    with (room.home("ada") / ASSIGNMENT / "weights.bin").open("wb") as stream:
+        stream.truncate(110 * 10**6)
+    with pytest.raises(ExchangeError, match="holds 110 MB, and 100 MB are allowed"):
+        room.step(Submit, "ada", room.home("ada"))
+    assert not list((room.exchange / "kdlab" / "inbound").iterdir())

@@ -129,3 +129,13 @@ def test_names_of_attachments_do_nothing(course: Path, canned_grades: Callable) 
     formgrader, _, said = seen(course, canned_grades)
     assert formgrader == [PNG]
     assert len(said) == 1
+
+
+def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable) -> None:
+    path = course / "submitted" / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_markdown_cell("It squares, because I wrote so."))
+    nbformat.write(notebook, path)
+    (said,) = canned_grades(course)["bob"].repairs
+    assert "why is untouched and gets 0" in said
+    assert "1 text cells of the student's own" in said

@@ -142,6 +142,16 @@ def test_checks_are_tried_first(
         assert result.exit_code == 0, result.output
 
 
+def test_nbgraders_own_command_says_it_once(course: Path) -> None:
+    (course / "late_plain.py").write_text(PLAIN, encoding="utf-8")
+    configure(course, "c.AssignLatePenalties.plugin_class = 'late_plain.Late'")
+    command = [sys.executable, "-m", "nbgrader", "autograde", ASSIGNMENT]
+    done = subprocess.run(command, cwd=course, capture_output=True, text=True, env=os.environ)
+    assert done.returncode
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("derives from nbgrader.plugins.BasePlugin") == 1
+
+
 def test_checks_that_are_gone(invoke: Callable, course: Path) -> None:
     (course / "checks" / f"{ASSIGNMENT}.py").unlink()
     nobody_is_blamed(course, invoke("grade", ASSIGNMENT), "Each assignment needs checks")
