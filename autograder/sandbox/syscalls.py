@@ -70,6 +70,8 @@ DENIED = {
     "msgget": (68, 186),
     "landlock_create_ruleset": (444, 444),
 }
+SETSOCKOPT = (54, 208)
+SOL_SOCKET, SO_SNDBUF, SO_RCVBUF = 1, 7, 8  # asm-generic/socket.h
 CLONE_CALLS = {"clone": (56, 220), "clone3": (435, 435)}
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, linux/audit.h
 
@@ -123,8 +125,9 @@ def filter_program(machine: str) -> list[tuple[int, int, int, int]]:
     column, architecture = MACHINES[machine]
     load, equal, at_least, any_bit, back = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/bpf_common.h
     allow, kill = 0x7FFF0000, 0x80000000  # linux/seccomp.h
+    done = 0x00050000  # the call is left out, and says that all went well
     not_permitted, not_known = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
-    number, flags = 0, 16  # offsets in struct seccomp_data
+    number, flags, level, option = 0, 16, 24, 32  # offsets in struct seccomp_data
     program = [
         (load, 0, 0, 4),
         (equal, 1, 0, architecture),
@@ -135,6 +138,17 @@ def filter_program(machine: str) -> list[tuple[int, int, int, int]]:
     ]
     for denied in DENIED.values():
         program += [(equal, 0, 1, denied[column]), (back, 0, 0, not_permitted)]
+    # What a socket holds at first it holds always: the guard counts on that.
+    program += [
+        (equal, 0, 7, SETSOCKOPT[column]),
+        (load, 0, 0, level),
+        (equal, 0, 4, SOL_SOCKET),
+        (load, 0, 0, option),
+        (equal, 1, 0, SO_SNDBUF),
+        (equal, 0, 1, SO_RCVBUF),
+        (back, 0, 0, done),
+        (back, 0, 0, allow),
+    ]
     # clone3 hides its flags from filters; told that there is none, the C library uses clone.
     program += [(equal, 0, 1, CLONE_CALLS["clone3"][column]), (back, 0, 0, not_known)]
     namespaces = 0x02000000  # cgroup

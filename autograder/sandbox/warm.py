@@ -45,7 +45,6 @@ SCRATCH = "/tmp"
 WATCH_SECONDS = 0.1  # between two looks at a kernel's memory
 SHOWN = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "version", "vmstat")  # of /proc
 PIPE = 64 * 1024  # bytes that a pipe may hold
-SOCKET = 2 * 212_992  # bytes that a socket may hold; the system doubles what is asked for
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32  # sys/mount.h
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
@@ -162,7 +161,7 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
         if alive in events:
             break
         if time.monotonic() - look > WATCH_SECONDS:
-            if too_large(pid, processes, limits["memory"], urgent):
+            if too_large(pid, processes, limits, urgent):
                 cause = cause or "memory"
                 os.kill(pid, signal.SIGKILL)
             look = time.monotonic()
@@ -175,15 +174,17 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
     return {"exit": code, "cause": cause, "cpu_seconds": seconds}
 
 
-def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
+def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
     """Whether a process and its descendants use more memory than they may.
 
     Args:
         pid: The process.
         processes: Descriptor of a /proc that shows it.
-        memory: Bytes that they may use; pages that several share are divided among them.
+        limits: "memory", bytes that they may use, of which pages that several share are divided
+            among them; and "socket", bytes that a socket may hold.
         urgent: Where something may arrive that matters more; then this is not finished.
     """
+    memory, socket = limits["memory"], limits["socket"]
 
     def read(path: str) -> str:
         try:
@@ -211,7 +212,7 @@ def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
                 except OSError:
                     continue
                 if target.startswith(("socket:", "pipe:")):
-                    kinds[target] = SOCKET if target.startswith("socket:") else PIPE
+                    kinds[target] = socket if target.startswith("socket:") else PIPE
         return sum(kinds.values())
 
     def kilobytes(name: str, text: str) -> int:
@@ -227,7 +228,7 @@ def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
         descriptors += len(names(f"{member}/fd"))
         for task in names(f"{member}/task"):
             waiting += map(int, read(f"{member}/task/{task}/children").split())
-    if sum(sizes.values()) + tables + descriptors * SOCKET <= memory:
+    if sum(sizes.values()) + tables + descriptors * socket <= memory:
         return False
     # What several share was counted for each. To divide it takes a while, so one by one.
     left = memory - tables - held(sizes)
@@ -328,6 +329,7 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
         from ipykernel.kernelapp import IPKernelApp
 
         shorten(OutStream, limits["message"] // 16)
+        keep_all(IPKernelApp)
         app = IPKernelApp.instance()
         app.initialize(["-f", f"{KERNEL}/connection.json", "--HistoryManager.hist_file=:memory:"])
         app.shell.ask_exit = lambda: None  # one exit() left in a cell costs no later task
@@ -340,6 +342,22 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
     os.close(go)
     app.start()
     os._exit(0)
+
+
+def keep_all(app: type) -> None:
+    """Makes a kernel wait, when it sends faster than the grader reads.
+
+    ZeroMQ would drop what is more than a thousand messages, and with it that the cell has ended.
+    """
+    import zmq
+
+    whole = app.init_iopub
+
+    def init_iopub(self, context):
+        context.setsockopt(zmq.XPUB_NODROP, 1)
+        whole(self, context)
+
+    app.init_iopub = init_iopub
 
 
 def shorten(stream: type, most: int) -> None:

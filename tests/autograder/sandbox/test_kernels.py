@@ -17,7 +17,7 @@ from traitlets.config import Config
 from autograder.sandbox import options
 from autograder.sandbox.kernels import SandboxKernelManager, copy_work
 from autograder.sandbox.options import SandboxMissing, bubblewrap, withheld_modules
-from autograder.sandbox.pool import POOL, WarmPool, open_pool
+from autograder.sandbox.pool import POOL, WarmPool, open_pool, socket_room
 from autograder.sandbox.walls import CourseExposed, refuse_exposed, stage
 
 LIMITS = Config()
@@ -529,6 +529,25 @@ def test_memory_in_sockets_is_counted(tmp_path: Path) -> None:
         kernel = Kernel(tmp_path, config=config)
         assert kernel.cause(code) == (-9, "memory")
         kernel.close()
+
+
+@needs_bubblewrap
+def test_a_socket_holds_no_more_than_the_guard_counts(pool: WarmPool, tmp_path: Path) -> None:
+    code = """
+    import socket
+    one, other = socket.socketpair()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**24)
+    one.setblocking(False)
+    sent = 0
+    try:
+        while True:
+            sent += one.send(bytes(2**12))
+    except BlockingIOError:
+        print(sent)
+    """
+    kernel = Kernel(tmp_path)
+    assert 0 < int(kernel.run(code)) <= socket_room()
+    kernel.close()
 
 
 @needs_bubblewrap
