@@ -87,7 +87,13 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
     ]
     if len(public) < 2 or all(passed[index] for index in public):
         return None
-    seen = [each for index in public for each in _seen(rubric.expectations, outcomes, index)]
+    parts = {rubric.expectations[index].part for index in public if not passed[index]}
+    seen = [
+        each
+        for index in public
+        if rubric.expectations[index].part in parts
+        for each in _seen(rubric.expectations, outcomes, index)
+    ]
     beside = {each.index for each in seen}
     start, part = "", []
     if all(passed[index] or index in beside for index in public):
