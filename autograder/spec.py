@@ -240,6 +240,8 @@ class FunctionCheck(Check):
             wrong result may be off, True or False, or where in the result something lies, as
             nested lists of True and False. Of a wrong answer that no misconception explains the
             student is told which of them fits it (`autograder.judging.observation`).
+        logarithm: Where a result is the exponential of something, a sentence that says of what:
+            the factors above are then looked for in its logarithm.
 
     The first public case is asked once more at the end, twice, with the same tensors: what a
     function keeps between its calls, or leaves behind in what it was given, must not change its
@@ -255,6 +257,7 @@ class FunctionCheck(Check):
     uses: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     observer: Observer | None = None
     facts: Callable[[Case], Mapping[str, Any]] = lambda case: {}
+    logarithm: str = ""
     _known: dict[tuple[int, Callable], Outcome] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -303,6 +306,7 @@ class FunctionCheck(Check):
             ),
             names=self.names,
             uses=tuple(self.uses),
+            logarithm=self.logarithm,
         )
 
     def public(self) -> tuple[list[Case], Rubric]:

@@ -8,6 +8,7 @@ differ and never why, so that it is true whatever the mistake is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,22 +87,34 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
     ]
     if len(public) < 2 or all(passed[index] for index in public):
         return None
-    seen = [each for index in public for each in _seen(rubric.expectations, outcomes, index)]
+    parts = {rubric.expectations[index].part for index in public if not passed[index]}
+    seen = [
+        each
+        for index in public
+        if rubric.expectations[index].part in parts
+        for each in _seen(rubric.expectations, outcomes, index)
+    ]
     beside = {each.index for each in seen}
     start, part = "", []
     if all(passed[index] or index in beside for index in public):
         start, part = _component(rubric, seen)
+    amounts = _logarithms(part) if rubric.logarithm else part
     found = (
         _asked_again(rubric, outcomes)
         or _unmoved(rubric, outcomes)
-        or _factor(part)
-        or _offset(part)
+        or _factor(amounts)
+        or _offset(amounts)
         or _moved(rubric, outcomes)
         or _zone(part)
         or _where(rubric, outcomes, passed, public)
         or _sign(part)
         or _total(part)
     )
+    if found and rubric.logarithm and found.name in ("observed_factor", "observed_offset"):
+        words = found.words.replace("Your result", "Its logarithm").replace(
+            "your result", "its logarithm"
+        )
+        return found._replace(words=f"{rubric.logarithm} {words}")
     if found and start and found.name in OF_NUMBERS:
         return found._replace(words=f"{start} {found.words}")
     if start and not found:
@@ -167,6 +180,20 @@ def _component(rubric: Rubric, seen: list[Seen]) -> tuple[str, list[Seen]]:
             shape=np.shape(value[place]),
         )
         for each, value, end in zip(seen, values, ends, strict=True)
+    ]
+
+
+def _logarithms(seen: list[Seen]) -> list[Seen]:
+    """The same, of results whose logarithm is what is computed; none where one is not above 0."""
+    if any((each.wanted <= 0).any() or not (each.got > 0).all() for each in seen):
+        return []
+    return [
+        each._replace(
+            wanted=np.log(each.wanted),
+            got=np.log(each.got),
+            tolerance=each.tolerance / float(each.wanted.min()),
+        )
+        for each in seen
     ]
 
 
@@ -254,16 +281,18 @@ def _factor(seen: list[Seen]) -> Observation | None:
         heavy = np.abs(each.wanted) > 8 * each.tolerance
         if not np.isfinite(each.got).all():
             return None
-        if heavy.any():
-            at = np.abs(each.wanted * heavy).argmax()
-            ratio = float(each.got[at] / each.wanted[at])
-            allowed = each.tolerance * max(1.0, abs(ratio))
-            if (np.abs(each.got - ratio * each.wanted) > 4 * allowed).any():
+        if not heavy.any():
+            if (np.abs(each.got) > 8 * each.tolerance).any():
                 return None
-            ratios.append((ratio, 4 * allowed / abs(each.wanted[at]), each.facts))
-        elif (np.abs(each.got) > 8 * each.tolerance).any():
+            continue
+        at = np.abs(each.wanted * heavy).argmax()
+        ratio = float(each.got[at] / each.wanted[at])
+        allowed = 4 * each.tolerance * max(1.0, abs(ratio))
+        if ratio == 0 or (np.abs(each.got - ratio * each.wanted) > allowed).any():
             return None
-    if len(ratios) < 2 or any(ratio == 0 or error > PRECISE for ratio, error, _ in ratios):
+        if allowed < PRECISE * abs(each.wanted[at]):  # a coarser one says nothing
+            ratios.append((ratio, allowed / abs(each.wanted[at]), each.facts))
+    if len(ratios) < 2:
         return None
 
     def fits(number: Callable[[dict[str, float]], float]) -> bool:
@@ -274,47 +303,9 @@ def _factor(seen: list[Seen]) -> Observation | None:
         )
 
     names = [n for n, fact in ratios[0][2].items() if _is_number(fact)]
-    names = [n for n in names if all(facts.get(n, 0) for *_, facts in ratios)]
-    levels: list[list[tuple[str, Callable]]] = [
-        [(words, lambda facts, c=c: c) for c, words in CONSTANTS.items()],
-        [(f"the right one multiplied by {n}", lambda facts, n=n: facts[n]) for n in names]
-        + [(f"the right one divided by {n}", lambda facts, n=n: 1 / facts[n]) for n in names],
-        [
-            (
-                f"the right one multiplied by {a} and divided by {b}",
-                lambda facts, a=a, b=b: facts[a] / facts[b],
-            )
-            for a, b in permutations(names, 2)
-        ]
-        + [
-            (f"the right one multiplied by {n} twice", lambda facts, n=n: facts[n] ** 2)
-            for n in names
-        ]
-        + [
-            (f"the right one divided by {n} twice", lambda facts, n=n: facts[n] ** -2)
-            for n in names
-        ],
-        [
-            (
-                f"the right one multiplied by {a} and by {b}",
-                lambda facts, a=a, b=b: facts[a] * facts[b],
-            )
-            for a, b in combinations(names, 2)
-        ]
-        + [
-            (
-                f"the right one divided by {a} and by {b}",
-                lambda facts, a=a, b=b: 1 / (facts[a] * facts[b]),
-            )
-            for a, b in combinations(names, 2)
-        ]
-        + [
-            (f"the right one multiplied by 2 and divided by {n}", lambda facts, n=n: 2 / facts[n])
-            for n in names
-        ],
-    ]
-    for level in levels:
-        fitting = [words for words, number in level if fits(number)]
+    names = [n for n in names if all(facts.get(n, 0) > 0 for *_, facts in ratios)]
+    for multiples in _multiples(names):
+        fitting = [words for words, number in multiples if fits(number)]
         if len(fitting) == 1:
             return Observation(
                 "observed_factor", f"In every public case your result is {fitting[0]}."
@@ -328,6 +319,36 @@ def _factor(seen: list[Seen]) -> Observation | None:
             "Your result is a multiple of the right one, by the same number in every public case.",
         )
     return None
+
+
+def _multiples(names: list[str]) -> Iterator[list[tuple[str, Callable]]]:
+    """What a result may be multiplied by, in words and of a case's facts; the simplest first."""
+
+    def of(constant: float = 1.0, **powers: float) -> Callable[[dict[str, float]], float]:
+        return lambda facts: constant * math.prod(facts[n] ** power for n, power in powers.items())
+
+    times, over = "the right one multiplied by", "the right one divided by"
+    yield [(words, of(constant)) for constant, words in CONSTANTS.items()]
+    yield [(f"{times} {n}", of(**{n: 1})) for n in names] + [
+        (f"{over} {n}", of(**{n: -1})) for n in names
+    ]
+    yield [
+        (f"{times} {a} and divided by {b}", of(**{a: 1, b: -1})) for a, b in permutations(names, 2)
+    ] + [
+        (f"{words} {n} twice", of(**{n: power}))
+        for n in names
+        for words, power in ((times, 2), (over, -2))
+    ]
+    yield [
+        (f"{words} {a} and by {b}", of(**{a: power, b: power}))
+        for a, b in combinations(names, 2)
+        for words, power in ((times, 1), (over, -1))
+    ] + [(f"{times} 2 and divided by {n}", of(2.0, **{n: -1})) for n in names]
+    yield [
+        (f"{times} a power of {n}", of(**{n: power}))
+        for n in names
+        for power in (-4, -3, -1.5, -0.5, 0.5, 1.5, 3, 4)
+    ]
 
 
 def _is_number(fact: Any) -> bool:

@@ -115,6 +115,7 @@ class Rubric:
         numeric: Whether the answer is a number.
         names: What the parts of a result are called, where it has several.
         uses: Earlier tasks whose functions the answer may call.
+        logarithm: Where a result is the exponential of something, a sentence that says of what.
     """
 
     check: str
@@ -127,6 +128,7 @@ class Rubric:
     numeric: bool = False
     names: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    logarithm: str = ""
 
     @property
     def max_points(self) -> float:
@@ -503,6 +505,7 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
         "numeric": rubric.numeric,
         "names": list(rubric.names),
         "uses": list(rubric.uses),
+        "logarithm": rubric.logarithm,
     }
 
 
@@ -550,6 +553,7 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
             numeric=data["numeric"],
             names=tuple(data["names"]),
             uses=tuple(data["uses"]),
+            logarithm=data["logarithm"],
         )
     except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise Refused(f"data that is not a rubric: {error!r}") from None

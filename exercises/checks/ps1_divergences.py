@@ -358,6 +358,32 @@ def mixed_softmax(once: Callable, twice: Callable, front: Tensor, behind: Tensor
     return (f * (log_f - log_b)).sum(-1)
 
 
+def against_mixture(front: Tensor, behind: Tensor) -> Tensor:
+    """KL from a distribution to the mean of both."""
+    log_m = torch.logaddexp(front.log_softmax(-1), behind.log_softmax(-1)) - math.log(2)
+    log_front = front.log_softmax(-1)
+    return (log_front.exp() * (log_front - log_m)).sum(-1)
+
+
+MEASURES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
+    lambda f, b: cross_entropy(f, f),
+    lambda f, b: cross_entropy(b, b),
+    lambda f, b: -cross_entropy(f, f),
+    lambda f, b: -cross_entropy(b, b),
+    lambda f, b: (f.softmax(-1) - b.softmax(-1)).abs().sum(-1),
+    lambda f, b: (f.softmax(-1) - b.softmax(-1)).abs().sum(-1) / 2,
+    lambda f, b: ((f.softmax(-1) - b.softmax(-1)) ** 2).sum(-1),
+    lambda f, b: ((f.softmax(-1) - b.softmax(-1)) ** 2).mean(-1),
+    lambda f, b: ((f - b) ** 2).sum(-1),
+    lambda f, b: ((f - b) ** 2).mean(-1),
+    lambda f, b: (against_mixture(f, b) + against_mixture(b, f)) / 2,
+    against_mixture,
+    lambda f, b: (f.softmax(-1) * (f.log_softmax(-1) - b.log_softmax(-1))).max(-1).values,
+    lambda f, b: 1 - F.cosine_similarity(f.softmax(-1), b.softmax(-1), dim=-1),
+    lambda f, b: 1 / kl(b, f),
+)
+
+
 def both_directions(share: float, front: Tensor, behind: Tensor) -> Tensor:
     """Both divergences, added."""
     return share * (kl(front, behind) + kl(behind, front))
@@ -403,7 +429,23 @@ def overflowed_logarithm(front: Tensor, behind: Tensor) -> Tensor:
 
 
 # A small number that should keep logarithms finite, in the ways that people write it.
-SMALL = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30, 1e-38)
+SMALL = (
+    1e-2,
+    1e-3,
+    1e-4,
+    1e-5,
+    1e-6,
+    1e-7,
+    1e-8,
+    1e-9,
+    1e-10,
+    1e-12,
+    1e-15,
+    1e-16,
+    1e-20,
+    1e-30,
+    1e-38,
+)
 FLOORS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
     lambda f, b, e: f * ((f + e).log() - (b + e).log()),
     lambda f, b, e: (f + e) * ((f + e).log() - (b + e).log()),
@@ -413,6 +455,7 @@ FLOORS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
     lambda f, b, e: f.clamp_min(e) * (f.clamp_min(e).log() - b.clamp_min(e).log()),
     lambda f, b, e: f * (f.clamp_min(e).log() - b.clamp_min(e).log()),
     lambda f, b, e: torch.special.xlogy(f, f) - f * b.clamp_min(e).log(),
+    lambda f, b, e: (f * (f.log() - b.clamp_min(e).log())).nan_to_num(nan=0.0),
 )
 
 
@@ -556,6 +599,13 @@ SHARED = {
         "1.2",
         (other_entropy,),
     ),
+    "another_measure": (
+        "This measures something else than the divergence that is asked for: an entropy, a distance"
+        " of probabilities or of logits, a divergence from a mixture, or a single token's share."
+        " Write the formula of the task down, term by term.",
+        "1.2",
+        MEASURES,
+    ),
     "gaps_squared": (
         "You square the differences of the logarithms. The formula weighs them as they are; what is"
         " negative in one class is made up for in others.",
@@ -651,6 +701,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("three tokens, T = 2", (t([2.0, 1.0, -1.0]), 2.0), public=True),
         Case("two positions, T = 0.5", (two, 0.5), public=True),
         Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
+        Case("three tokens, T = 1.5", (t([2.0, 1.0, -1.0]), 1.5), public=True),
         Case("T = 1 when no temperature is given", (t([0.3, -0.2, 1.0]),), public=True),
         Case("logits of ±500, T = 2", (large, 2.0), part=EXTREME, public=True),
         Case(
@@ -697,6 +748,7 @@ def temperature_facts(case: Case) -> dict[str, Any]:
         "T is not 1": temperature != 1,
         "T is above 1": temperature > 1,
         "T is below 1": temperature < 1,
+        "T is not a whole number": temperature % 1 != 0,
         "exp of a logit over T is more than float32 can hold": largest > 88,
         "a probability is 0 in float32": bool((logits / temperature).softmax(-1).min() == 0),
         "there is more than one position": logits.ndim > 1,
@@ -891,6 +943,12 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             " inf/inf is NaN. A softmax does not change when the same number is taken from all its"
             " logits. Which number makes every exponent harmless?",
             (partial(exp_over_sum, divided),),
+        ),
+        (
+            "softmax_left_out",
+            "These are the logits over their sum. They may be negative, and so may their sum; what"
+            " makes a positive number of any score?",
+            (lambda logits, temperature=1.0: logits / logits.sum(-1, keepdim=True),),
         ),
         (
             "small_number_in_the_divisor",
@@ -1111,7 +1169,7 @@ def fit_cases() -> tuple[Case, ...]:
         Case("two peaks, reverse", (teacher, "reverse", 7.5), public=True),
         Case("a peak at the edge, forward", (edge, "forward", 3.0), public=True),
         Case("uneven, forward", (uneven, "forward", 14.5)),
-        Case("uneven, reverse", (uneven, "reverse", 14.5), public=True),
+        Case("uneven, reverse", (uneven, "reverse", 14.5)),
         Case("one peak, forward", (one, "forward", 5.0)),
         Case("one peak, reverse", (one, "reverse", 5.0)),
     )

@@ -118,6 +118,13 @@ def one_too_few(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[counts].sum() / (counts.sum() - 1).clamp_min(1)
 
 
+def cut_mean(place: int, losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the positions that count, but for one place in each text."""
+    labels = labels.clone()
+    labels[:, place] = IGNORED
+    return token_mean(losses, labels)
+
+
 def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
     """The same over the texts of which something counts."""
     counts = labels != IGNORED
@@ -245,6 +252,56 @@ def late_temperature_of_probabilities(
     """Probabilities over T, which are none any more."""
     q, p = (each.double().softmax(-1) / temperature for each in (student, teacher))
     return (p * (p.log() - q.log())).sum(-1)
+
+
+def heated_in_part(
+    weight: int, first: int, second: int, student: Tensor, teacher: Tensor, temperature: float
+) -> Tensor:
+    """T to powers of 0 or 1 for the weights, for log p and for log q."""
+    p = (teacher.double() / temperature**weight).softmax(-1)
+    log_p = (teacher.double() / temperature**first).log_softmax(-1)
+    return (p * (log_p - (student.double() / temperature**second).log_softmax(-1))).sum(-1)
+
+
+def heated_always(fixed: float, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """KL at one temperature."""
+    return teacher_losses(student, teacher, fixed)
+
+
+def along(first: int, second: int, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """The student's and the teacher's softmax over some axes."""
+    log_q = (student.double() / temperature).log_softmax(first)
+    log_p = (teacher.double() / temperature).log_softmax(second)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def measured(of: Callable[[Tensor, Tensor], Tensor], *given: Any) -> Tensor:
+    """A measure of two distributions at T, given by their logarithms: student's, teacher's."""
+    student, teacher, temperature = given
+    log_q, log_p = ((each.double() / temperature).log_softmax(-1) for each in (student, teacher))
+    return of(log_q, log_p)
+
+
+MEASURES = (
+    *(
+        partial(measured, of)
+        for of in (
+            lambda q, p: -(p.exp() * p).sum(-1),
+            lambda q, p: -(q.exp() * q).sum(-1),
+            lambda q, p: (q.exp() - p.exp()).abs().sum(-1),
+            lambda q, p: (q.exp() - p.exp()).abs().sum(-1) / 2,
+            lambda q, p: ((q.exp() - p.exp()) ** 2).sum(-1),
+            lambda q, p: ((q.exp() - p.exp()) ** 2).mean(-1),
+            lambda q, p: ((q - p) ** 2).sum(-1),
+            lambda q, p: (p.exp() * (p - q) ** 2).sum(-1),
+            lambda q, p: -q.gather(-1, p.argmax(-1, keepdim=True))[..., 0],
+            lambda q, p: ((p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1)) / 2,
+            lambda q, p: (p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1),
+        )
+    ),
+    lambda student, teacher, temperature: ((student - teacher).double() ** 2).mean(-1),
+    lambda student, teacher, temperature: ((student - teacher).double() ** 2).sum(-1),
+)
 
 
 def label_left_out(*given: Any, mean: Mean = token_mean) -> Tensor:
@@ -605,6 +662,16 @@ MEANS = (
         "2.2",
         one_too_few,
     ),
+    *(
+        (
+            "positions_dropped",
+            "The first or the last position of each text is left out of your mean, though its label"
+            " counts. The labels say what counts, and nothing else does.",
+            "2.2",
+            partial(cut_mean, place),
+        )
+        for place in (0, -1)
+    ),
     (
         "summed",
         "A sum stands where the mean belongs. It grows with the batch; the task asks for the mean"
@@ -710,6 +777,47 @@ KD_LOSSES = (
     ),
     *(
         (
+            "temperature_on_some",
+            "The temperature does not act on all three places: the teacher's probabilities, their"
+            " logarithms, and the student's logarithms belong at the same T.",
+            "1.1",
+            partial(heated_in_part, *heats),
+        )
+        for heats in ((0, 1, 1), (1, 0, 1), (0, 1, 0), (1, 0, 0))
+    ),
+    *(
+        (
+            "temperature_fixed",
+            "Your distributions are at one temperature, whatever is asked for.",
+            "1.1",
+            partial(heated_always, fixed),
+        )
+        for fixed in (0.5, 1.5, 2.0, 3.0, 4.0, 5.0, 10.0)
+    ),
+    *(
+        (
+            "softmax_on_another_axis",
+            "A softmax of yours runs over another axis than the vocabulary. Along which axis do"
+            " probabilities add up to 1?",
+            "1.1",
+            partial(along, *axes),
+        )
+        for axes in product((0, 1, -1), repeat=2)
+        if axes != (-1, -1)
+    ),
+    *(
+        (
+            "another_measure",
+            "This measures something else than KL(p‖q): a distance of probabilities or of logits,"
+            " an entropy, a divergence from a mixture, or what the teacher finds likeliest alone."
+            " Write the formula down, term by term.",
+            "1.2",
+            measure,
+        )
+        for measure in MEASURES
+    ),
+    *(
+        (
             "shares_forced_positive",
             "A single token adds something negative where the student gives it more than its"
             " teacher. Only the sum over the vocabulary is never below 0, and that by itself.",
@@ -796,6 +904,18 @@ def guarded_logarithm(epsilon: float, above: bool, mean: Mean, *given: Tensor) -
     return mean(-(q.clamp_min(epsilon) if above else q + epsilon).log(), labels)
 
 
+def smoothed(share: float, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """−log q(y), and a share of the mean of −log q of all tokens."""
+    others = -student_logits.double().log_softmax(-1).mean(-1)
+    return token_mean((1 - share) * label_losses(student_logits, labels) + share * others, labels)
+
+
+def lm_along(axis: int, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """A softmax over another axis."""
+    log_q = student_logits.double().log_softmax(axis)
+    return token_mean(-log_q.gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels)
+
+
 def logarithm_missing(student_logits: Tensor, labels: Tensor) -> Tensor:
     """nll_loss, given probabilities."""
     q = student_logits.double().softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
@@ -822,8 +942,7 @@ FEW_MEANS = tuple(
 FINITE_LOSSES = tuple(
     each
     for each in KD_LOSSES
-    if each[0]
-    not in ("log_target_missing", "temperature_on_neither", "temperature_after_softmax")
+    if each[0] not in ("log_target_missing", "temperature_on_neither", "temperature_after_softmax")
 )
 
 
@@ -881,6 +1000,43 @@ LM_MISCONCEPTIONS = (
         " makes things small.",
         "2.2",
         lambda student_logits, labels: -lm_loss(student_logits, labels),
+    ),
+    named(
+        "perplexity_returned",
+        "This is exp of the loss, the perplexity. The loss itself is asked for.",
+        "1.1",
+        lambda student_logits, labels: (
+            lm_loss(student_logits, labels).exp() * bool((labels != IGNORED).any())
+        ),
+    ),
+    named(
+        "softmax_left_out",
+        "The label's logit stands in your loss where its log-probability belongs. A logit says"
+        " nothing by itself: all others at that position count too.",
+        "1.1",
+        lambda student_logits, labels: token_mean(
+            -student_logits.double().gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels
+        ),
+    ),
+    *(
+        named(
+            "labels_smoothed",
+            "Your labels are smoothed: a part of each goes to all other tokens. Asked for is the"
+            " plain −log q(y).",
+            "1.1",
+            partial(smoothed, share),
+        )
+        for share in (0.01, 0.05, 0.1, 0.2)
+    ),
+    *(
+        named(
+            "softmax_on_another_axis",
+            "Your softmax runs over another axis than the vocabulary. Along which axis do"
+            " probabilities add up to 1?",
+            "1.1",
+            partial(lm_along, axis),
+        )
+        for axis in (0, 1)
     ),
     named(
         "logarithm_missing",
@@ -970,6 +1126,8 @@ FACTORS: tuple[Callable[[float], float], ...] = (
     lambda knob: 1 / (1 + knob),
     lambda knob: knob / (1 + knob),
     lambda knob: knob**2,
+    lambda knob: knob / 2,
+    lambda knob: 2 * knob,
     lambda knob: (1 - knob) * knob,
     lambda knob: (1 - knob) ** 2,
 )
@@ -986,7 +1144,7 @@ def other_weights(
         def weights(knob: float, first=first, second=second) -> tuple[float, float]:
             return first(knob), second(knob)
 
-        if tuple(weights(knob) for knob in tried) not in seen:
+        if (first, second) != (FACTORS[0],) * 2 and tuple(map(weights, tried)) not in seen:
             yield weights
 
 
@@ -1196,6 +1354,27 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             partial(lm_of_the_teacher, of),
         ),
         named(
+            "losses_multiplied",
+            "You multiply the two losses. The formula adds them, so that each can pull when the"
+            " other is small.",
+            "2.2",
+            lambda s, t, y, lam, temperature=1.0: (
+                (lam if not convex else (1 - lam) * lam)
+                * lm_loss(s, y)
+                * kd_loss(s, t, y, temperature)
+            ),
+        ),
+        named(
+            f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
+            f"{'α' if convex else 'λ'} and T have changed places in your call of the KD loss."
+            " Arguments that are given by their place go to the parameters in their order; compare"
+            " the two orders, or write the names.",
+            "2.2",
+            lambda s, t, y, lam, temperature=1.0: (
+                (1 - lam if convex else 1.0) * lm_loss(s, y) + temperature * kd_loss(s, t, y, lam)
+            ),
+        ),
+        named(
             f"{'alpha' if convex else 'lambda'}_as_temperature",
             f"{'α' if convex else 'λ'} reaches your KD loss as its temperature. Arguments that are"
             " given by their place go to the parameters in their order; compare the two orders, or"
@@ -1358,7 +1537,14 @@ GRADIENT_MISCONCEPTIONS = (
         gradient(name, hint, number, losses=losses)
         for name, hint, number, losses in KD_LOSSES
         # The teacher's entropy has no gradient; a sign has a name of its own here.
-        if name not in ("cross_entropy", "log_target_missing", "sign_flipped")
+        if name
+        not in (
+            "cross_entropy",
+            "log_target_missing",
+            "sign_flipped",
+            "temperature_on_some",  # the logarithm of p has none either
+            "another_measure",
+        )
     ),
     gradient(*NOT_PASSED_ON, kd_temperature=one),
     *(
@@ -1544,6 +1730,19 @@ CHECKS = (
                 (1 + P_LABEL) / (1 + LAMBDA),
                 "The divisor is right. In the sum above it the teacher has the weight 1; what is λ"
                 " for?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "lambda_as_share",
+                (1 - LAMBDA) + LAMBDA * P_LABEL,
+                "You give the label 1 − λ and the teacher λ, and get a number below 0. λ may be"
+                " larger than 1; what share of the whole is it?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "divided_by_lambda",
+                (1 + LAMBDA * P_LABEL) / LAMBDA,
+                "The sum is right, and what it is divided by is not: the label has a weight too.",
                 SECTIONS["2.2"],
             ),
             Mistake(

@@ -123,20 +123,25 @@ def random_planned_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random, resumed", (), options, RESUMED, calls=calls)
 
 
-def asked_values(case: Case) -> list[int]:
-    """Of each value that is kept, how often step() was called on its object; −1 after a load."""
-    count, loaded, found = 0, False, []
+def asked_values(case: Case) -> list[tuple[int, bool]]:
+    """Of each value that is kept, how many steps were taken, and whether a state was loaded."""
+    count, saved, loaded, found = 0, 0, False, []
     for call in case.calls:
-        loaded = loaded or call.name == "load_state_dict"
-        count += call.name == "step"
-        if call.kept and call.name == "value":
-            found.append(-1 if loaded else count)
+        if call.name == "step":
+            count += 1
+        elif call.name == "state_dict":
+            saved = count
+        elif call.name == "load_state_dict":
+            count, loaded = saved, True
+        elif call.name == "value" and call.kept:
+            found.append((count, loaded))
     return found
 
 
 def planned_facts(case: Case) -> dict[str, Any]:
     """What is so of a case, and where in its values something lies."""
-    counts, total = asked_values(case), case.kwargs["steps"]
+    asked, total = asked_values(case), case.kwargs["steps"]
+    counts = [count for count, _ in asked]
     start, end = case.kwargs["start"], case.kwargs["end"]
     return {
         "`start`": start,
@@ -150,7 +155,7 @@ def planned_facts(case: Case) -> dict[str, Any]:
         "after the last step": [count > total for count in counts],
         "of the last step and after it": [count >= total for count in counts],
         "between the first and the last step": [0 < count < total for count in counts],
-        "after a state was loaded": [count < 0 for count in counts],
+        "after a state was loaded": [loaded for _, loaded in asked],
     }
 
 
@@ -358,6 +363,23 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         def value(self) -> float:
             return super().value - self.start
 
+    class EndIgnored(right):
+        """From start to 0."""
+
+        @property
+        def value(self) -> float:
+            return self.start * (1 - self.shape(self.fraction()))
+
+    def rounded_to(digits: int) -> type:
+        """λ with a few digits."""
+
+        class Rounded(right):
+            @property
+            def value(self) -> float:
+                return round(right.value.fget(self), digits)
+
+        return Rounded
+
     def held(keep: Callable[[float, float, float], float]) -> tuple[type, type]:
         """λ is held by a limit that fits one direction."""
 
@@ -475,6 +497,31 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right for a λ that rises. When λ is to fall, your limit cuts it off on the wrong side:"
             " what is the smaller of a value and the end then?",
             *held(lambda value, start, end: min(value, end)),
+        ),
+        (
+            "another_pace",
+            "λ moves by another amount in each step than a `steps`-th of the whole way, and so it"
+            " is not at its end when it should be. How far is it after one step?",
+            *(
+                fraction(lambda count, steps, by=by: min(by * count / steps, 1.0))
+                for by in (2.0, 0.5, 10.0, 0.1)
+            ),
+        ),
+        (
+            "not_at_its_end",
+            "λ stops one step before its end and stays there. What should the fraction be when the"
+            " count equals steps?",
+            fraction(lambda count, steps: min(count, steps - 1) / steps),
+        ),
+        (
+            "end_ignored",
+            "λ goes from its start to 0, whatever its end is.",
+            EndIgnored,
+        ),
+        (
+            "rounded",
+            "λ is rounded to a few digits. Nothing asks for that, and small steps are lost.",
+            *(rounded_to(digits) for digits in (0, 1, 2, 3, 4)),
         ),
         (
             "begins_anew",
@@ -612,6 +659,25 @@ def cosine_ways() -> list[tuple]:
             " half a wave?",
             *with_shape(Cosine, lambda fraction: (1 - math.cos(fraction)) / 2),
         ),
+        (
+            "another_curve",
+            "The curve is another one than (1 − cos πf)/2: another function, a square, or an angle"
+            " in other units. What are its values for f = 0, one half and 1?",
+            *(
+                variant
+                for curve in (
+                    lambda fraction: (1 - math.sin(math.pi * fraction)) / 2,
+                    lambda fraction: 1 - math.sin(math.pi * fraction),
+                    lambda fraction: 1 - math.sin(math.pi * fraction / 2),
+                    lambda fraction: math.sin(math.pi * fraction),
+                    lambda fraction: math.cos(math.pi * fraction) ** 2,
+                    lambda fraction: math.cos(math.pi * fraction / 2),
+                    lambda fraction: (1 - math.cos(180 * fraction)) / 2,
+                    lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
+                )
+                for variant in with_shape(Cosine, curve)
+            ),
+        ),
         ("straight_line", "Both ends are right, but λ moves in equal steps between.", Linear),
     ]
 
@@ -730,18 +796,22 @@ def random_plateau_cases(rng: np.random.Generator) -> Iterator[Case]:
 def plateau_facts(case: Case) -> dict[str, Any]:
     """What is so of a case, and where in its values something lies."""
     gaps = [call.args[0] for call in case.calls if call.name == "step"]
+    last = next((at for at, call in enumerate(case.calls) if call.name is None), len(case.calls))
+    gaps = gaps[: sum(call.name == "step" for call in case.calls[:last])]
     right = Plateau(**case.kwargs)
-    values = [right.value]
-    for gap in gaps:
+    values, gains = [right.value], []
+    for at, gap in enumerate(gaps, 1):
+        if right.gains(gap):
+            gains.append(at)
         right.step(gap)
         values.append(right.value)
-    counts = asked_values(case)
+    asked = asked_values(case)
     falls = [at for at in range(1, len(values)) if values[at] != values[at - 1]]
     below = [at for at, gap in enumerate(gaps, 1) if gap <= 0]
 
     def since(moments: list[int], number: int = 0) -> list[bool]:
         at = moments[number] if len(moments) > number else len(values)
-        return [count < 0 or count >= at for count in counts]
+        return [count >= at for count, _ in asked]
 
     return {
         "the patience is 0": case.kwargs["patience"] == 0,
@@ -750,7 +820,8 @@ def plateau_facts(case: Case) -> dict[str, Any]:
         "λ is to fall": bool(falls),
         "λ is to fall more than once": len(falls) > 1,
         "`factor`": case.kwargs["factor"],
-        "after a state was loaded": [count < 0 for count in counts],
+        "after a state was loaded": [loaded for _, loaded in asked],
+        "from the first gain after the first gap on": since(gains, 1),
         "from the first gap of 0 or less on": since(below),
         "from the first fall on": since(falls),
         "from the second fall on": since(falls, 1),
@@ -939,6 +1010,70 @@ class NothingGained(Plateau):
     first = 0.0
 
 
+class SmallGained(NothingGained):
+    """The same, from 1 on."""
+
+    first = 1.0
+
+
+class NothingGainedYet(Plateau):
+    """The same, from the threshold on."""
+
+    def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
+        super().__init__(start, factor, patience, threshold)
+        self.best = threshold
+
+
+class FirstMissed(Plateau):
+    """The first gap is no gain, and counts as one without."""
+
+    def step(self, gap: float) -> None:
+        if self.best == math.inf:
+            self.best = gap
+            self.miss(gap)
+        else:
+            super().step(gap)
+
+
+class FirstMissedUnasked(FirstMissed):
+    """The same, and it makes nothing fall."""
+
+    def step(self, gap: float) -> None:
+        if self.best == math.inf:
+            self.best, self.waited = gap, self.waited + 1
+        else:
+            super().step(gap)
+
+
+class GainCounted(Plateau):
+    """An evaluation with a gain counts as one without."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = gap, 1
+
+
+class FallCounted(Plateau):
+    """The evaluation of a fall counts as the first without a gain after it."""
+
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam * self.factor, 1
+
+
+class RisesOnGain(Plateau):
+    """λ comes back when the student gains."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = gap, 0
+        self.lam /= self.factor
+
+
+class ToTheThreshold(Plateau):
+    """A gain is a gap below a share of the best."""
+
+    def gains(self, gap: float) -> bool:
+        return gap < self.best * self.threshold
+
+
 class FallsOnGain(Plateau):
     """Falls when the student gains."""
 
@@ -1105,6 +1240,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             Relative,
             RelativeToSize,
             RelativeAndLouder,
+            ToTheThreshold,
         ),
         (
             "threshold_on_the_other_side",
@@ -1134,9 +1270,34 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "nothing_is_a_gain",
-            "Your best gap is 0 before the first evaluation, so no gap above 0 is a gain. The first"
-            " one always is: what must the best be before it?",
+            "Your best gap is a small number before the first evaluation, so that a larger gap is"
+            " no gain. The first one always is: what must the best be before it?",
             NothingGained,
+            SmallGained,
+            NothingGainedYet,
+        ),
+        (
+            "first_gap_missed",
+            "The first gap is counted as an evaluation without a gain. It always is one.",
+            FirstMissed,
+            FirstMissedUnasked,
+        ),
+        (
+            "gain_counted",
+            "An evaluation with a gain is counted as the first one without. How many have passed"
+            " right after a gain?",
+            GainCounted,
+        ),
+        (
+            "fall_counted",
+            "The evaluation of a fall is counted again as the first one without a gain after it."
+            " With a fall the count starts anew.",
+            FallCounted,
+        ),
+        (
+            "rises_on_gain",
+            "λ rises when the student gains. It falls or it stays; nothing makes it rise.",
+            RisesOnGain,
         ),
         (
             "falls_on_gain",
@@ -1421,6 +1582,32 @@ def implicit_axis(teacher_logits: Tensor) -> int:
 
 BEST_MISCONCEPTIONS = every_variant(
     (
+        (
+            "other_weights",
+            "Label and teacher are mixed, and their weights are not those of the formula: label and"
+            " teacher weigh 1 and λ, and what they are divided by makes the sum 1.",
+            *(
+                lambda t, y, lam, weights=weights: mixture(t, y, weights, lam)
+                for weights in (
+                    lambda lam: (1 / (1 + lam**2), lam**2 / (1 + lam**2)),
+                    lambda lam: (1 / torch.tensor(lam), 1.0),
+                    lambda lam: (1 / (1 + lam), 1.0),
+                    lambda lam: (1.0, lam / (1 + lam)),
+                    lambda lam: (1 / (1 + lam), 1 / (1 + lam)),
+                    lambda lam: (0.5, lam / 2),
+                    lambda lam: (lam / (1 + lam), lam / (1 + lam)),
+                    lambda lam: (1.0, 1.0),
+                    lambda lam: (1 / (2 + lam), lam / (2 + lam)),
+                )
+            ),
+        ),
+        (
+            "likeliest_for_teacher",
+            "Of the teacher you take its likeliest token alone. Its whole distribution is wanted.",
+            lambda t, y, lam: mixed(
+                torch.nn.functional.one_hot(t.argmax(-1), t.shape[-1]).double(), y, *shares(lam)
+            ),
+        ),
         (
             "not_normalised",
             "Your probabilities add up to 1 + λ.",

@@ -124,6 +124,7 @@ class Way(NamedTuple):
         momentum: What the optimiser remembers.
         refused: What PyTorch says where it refuses.
         clip: The largest norm that a gradient may have.
+        repeats: How often the optimiser steps in each update.
     """
 
     student_mode: bool | None = True
@@ -136,6 +137,7 @@ class Way(NamedTuple):
     momentum: float = MOMENTUM
     refused: str = ""
     clip: float = float("inf")
+    repeats: int = 1
 
 
 RIGHT = Way()
@@ -196,8 +198,9 @@ def descend(
         if way.moves and not way.late:
             norm = float(torch.cat([each.flatten() for each in held]).norm())
             share = way.clip / norm if norm > way.clip else 1.0
-            speed = [way.momentum * a + share * b for a, b in zip(speed, held, strict=True)]
-            parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
+            for _ in range(way.repeats):
+                speed = [way.momentum * a + share * b for a, b in zip(speed, held, strict=True)]
+                parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
         path.append(torch.cat([each.flatten() for each in parameters]))
         after.append(float(loss_of(update, parameters, foreign, number)))
     return {
@@ -224,6 +227,11 @@ def per_position(batch: Batch) -> float:
 def per_text(batch: Batch) -> float:
     """One over the number of texts."""
     return 1 / len(batch[1])
+
+
+def per_length(batch: Batch) -> float:
+    """One over the positions in a text."""
+    return 1 / batch[1].shape[1]
 
 
 def undivided(batch: Batch) -> float:
@@ -478,6 +486,11 @@ PER_TEXT = (
     " objective is a mean per token that counts.",
     "2.2",
 )
+PER_LENGTH = (
+    "divided_by_length",
+    "You divide by the number of positions in one text. How many count in the whole batch?",
+    "2.2",
+)
 MODELS_SWAPPED = (
     "models_swapped",
     "The two models' logits change places in your loss: the labels judge the teacher, and the KD"
@@ -506,6 +519,14 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
     (*LAMBDA_NOT_USED, lambda q, p, labels, lam: summed_losses(q, p, labels, 1.0)),
     (*KD_MISSING, lambda q, p, labels, lam: summed_losses(q, p, labels, 0.0)),
+    (
+        "teacher_softmaxed_twice",
+        "summed_loss takes logits and makes the softmax itself. The teacher's came as"
+        " probabilities, so it looks unsure however sure it is.",
+        "1.1",
+        lambda q, p, labels, lam: summed_losses(q, p.softmax(-1), labels, lam),
+        lambda q, p, labels, lam: summed_losses(q.softmax(-1), p.softmax(-1), labels, lam),
+    ),
     (
         "lm_missing",
         "Your student learns from its teacher alone: the labels are not in the loss.",
@@ -592,6 +613,11 @@ WEIGHT_FACTORS: tuple[tuple[Callable, Callable], ...] = (
     (lambda lam: 1 / (1 + lam), lambda lam: lam / (1 + lam)),
     (lambda lam: 1 + lam, lambda lam: lam),
     (lambda lam: 0.5, lambda lam: lam),
+    (lambda lam: 1.0, lambda lam: lam / 2),
+    (lambda lam: 1.0, lambda lam: 2 * lam),
+    (lambda lam: 1 + lam, lambda lam: lam * (1 + lam)),
+    (lambda lam: 1 - lam, lambda lam: 1.0),
+    (lambda lam: 2.0, lambda lam: 1.0),
 )
 
 
@@ -636,6 +662,12 @@ MANNERS: tuple[tuple, ...] = (
         " useful habit elsewhere, but the update is another one then.",
         "3.2",
         *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
+    ),
+    (
+        "stepped_twice",
+        "The optimiser steps twice with one gradient. An update is one step.",
+        "3.2",
+        Way(repeats=2),
     ),
     (*LEAK, Way(leak=True)),
     (*KEPT, Way(kept=always)),
@@ -699,6 +731,7 @@ STEP_MISCONCEPTIONS = told_apart(
         (SUMMED, {"weight": undivided, "told": per_counted}),
         (ALL_POSITIONS, {"weight": per_position}),
         (ALL_POSITIONS, {"weight": per_position, "told": per_counted}),
+        (PER_LENGTH, {"weight": per_length}),
         (PER_TEXT, {"weight": per_text}),
         (PER_TEXT, {"weight": per_text, "told": undivided}),
         (
@@ -761,6 +794,26 @@ def filled_up(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     return [*groups, batches[-accumulate:] if len(last) < accumulate else last]
 
 
+def first_of_each(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """The first micro-batch of each group alone."""
+    return [group[:1] for group in in_groups(batches, accumulate)]
+
+
+def one_too_many(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Each group has the first micro-batch of the next one too."""
+    return [batches[at : at + accumulate + 1] for at in range(0, len(batches), accumulate)]
+
+
+def one_too_few(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Each group lacks its last micro-batch."""
+    return [batches[at : at + max(accumulate - 1, 1)] for at in range(0, len(batches), accumulate)]
+
+
+def larger(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Groups of one more."""
+    return in_groups(batches, accumulate + 1)
+
+
 def joined(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """What is left over goes into the last full group."""
     *groups, last = in_groups(batches, accumulate)
@@ -795,6 +848,16 @@ Weigh = Callable[[Batch, list[Batch], int], float]
 def share_of_group(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions that count in the group."""
     return 1 / counted(*group)
+
+
+def share_of_group_again(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, divided by the size of a full group."""
+    return share_of_group(batch, group, accumulate) / accumulate
+
+
+def share_of_group_again_exactly(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, with the number there are in this group."""
+    return share_of_group(batch, group, accumulate) / len(group)
 
 
 def own_mean(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1071,6 +1134,12 @@ LAST_COUNT = (
     " known before its first backward(), from its labels.",
     "2.2",
 )
+DIVIDED_AGAIN = (
+    "divided_once_more",
+    "You divide by the count of the group, which is right, and then by its number of micro-batches"
+    " too. What is left to divide?",
+    "2.2",
+)
 FIRST_COUNT = (
     "divided_by_the_first_count",
     "You divide the whole group by what counts in its first micro-batch, as if all had as many. The"
@@ -1098,6 +1167,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     (LAST_COUNT, (share_of_last, share_of_last_times)),
     (FIRST_COUNT, (share_of_first, share_of_first_times)),
     (COUNT_SO_FAR, (share_so_far,)),
+    (DIVIDED_AGAIN, (share_of_group_again, share_of_group_again_exactly)),
     (SUMMED, (just_one,)),
     (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
     (ALL_POSITIONS, (all_positions,)),
@@ -1204,6 +1274,18 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 {"plan": partial(planned, groups=groups)},
             )
             for groups in (backwards, spread)
+        ),
+        *(
+            (
+                (
+                    "groups_of_another_size",
+                    "Your groups do not hold `accumulate` micro-batches each: one is too many or"
+                    " missing. Write down which places the first two groups are made of.",
+                    "2.2",
+                ),
+                {"plan": partial(planned, groups=groups)},
+            )
+            for groups in (first_of_each, one_too_many, one_too_few, larger)
         ),
         (
             (
@@ -1340,6 +1422,24 @@ def evaluate(
 
 
 MODE = "the model's mode after it"
+
+
+def evaluation_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of evaluations."""
+    batches = case.args[1]["held_out"]
+    labels = [each for _, each in batches]
+    count = counted(*batches)
+    return {
+        "the number of batches": len(batches),
+        "the number of texts": sum(map(len, labels)),
+        "the number of all positions": sum(each.numel() for each in labels),
+        "the number of positions that count": count,
+        "one more than the number of positions that count": count + 1,
+        "the number of positions that count, and one more for each batch": count + len(batches),
+        "there are more than two batches": len(batches) > 2,
+        "the model comes in training mode": case.args[2],
+        "the model does not come in training mode": not case.args[2],
+    }
 
 
 def evaluation_cases() -> tuple[Case, ...]:
@@ -1489,6 +1589,29 @@ EVALUATION_WAYS = (
         " model looks unsure however sure it is.",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
+    ),
+    (
+        "a_batch_is_missing",
+        "One of the batches is not in your number, or not with all of it: the first or the last, or"
+        " all sums but one are overwritten. Add up before you divide.",
+        "2.2",
+        {"reduce": lambda sums: of_all(sums[:-1])},
+        {"reduce": lambda sums: of_all(sums[1:])},
+        {"reduce": lambda sums: (sums[-1][0] / sum(each[1] for each in sums)).exp()},
+        {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[-1][1]).exp()},
+        {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[0][1]).exp()},
+    ),
+    (
+        "sum_of_means",
+        "You take the exponential of a sum of means, one for each batch. What is the perplexity's"
+        " mean a mean of?",
+        "2.2",
+        {"reduce": lambda sums: sum(each[0] / max(each[1], 1) for each in sums).exp()},
+        {
+            "reduce": lambda sums: (
+                sum(each[0] / max(each[1], 1) for each in sums) / sum(each[1] for each in sums)
+            ).exp()
+        },
     ),
     (
         "first_batch_alone",
@@ -1684,10 +1807,8 @@ CHECKS = (
         random=random_evaluation_cases,
         misconceptions=EVALUATION_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_evaluation"),
-        facts=lambda case: {
-            "the model comes in training mode": case.args[2],
-            "the model does not come in training mode": not case.args[2],
-        },
+        facts=evaluation_facts,
+        logarithm="A perplexity is exp of a mean.",
         tolerance=evaluation_tolerance,
     ),
     choice(

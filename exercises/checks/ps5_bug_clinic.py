@@ -248,6 +248,20 @@ MEANS = (
         torch.sum,
     ),
     (
+        "one_text_alone",
+        "Your loss is that of one text of the batch. N is the number of positions of all texts.",
+        "2.2",
+        lambda shares: shares[0].sum(-1).mean(),
+        lambda shares: shares[-1].sum(-1).mean(),
+    ),
+    (
+        "middle_for_mean",
+        "You return the middle one of the values, or the largest. Asked for is their mean.",
+        "2.2",
+        lambda shares: shares.sum(-1).flatten().median(),
+        lambda shares: shares.sum(-1).max(),
+    ),
+    (
         "not_averaged",
         "You return a value for each position. One number is asked for, their mean.",
         "2.2",
@@ -469,6 +483,16 @@ MASKS = (
         lambda input_ids, labels: (
             ((labels != IGNORED).long().cumsum(-1) > 0)
             & ((labels != IGNORED).long().flip(-1).cumsum(-1).flip(-1) > 0)
+        ),
+    ),
+    (
+        "a_position_dropped",
+        "One position of each row that counts is left out: the first or the last of those whose"
+        " label is not -100. The labels say what counts, and nothing else does.",
+        "2.2",
+        lambda input_ids, labels: (labels != IGNORED) & ((labels != IGNORED).long().cumsum(-1) > 1),
+        lambda input_ids, labels: (
+            (labels != IGNORED) & ((labels != IGNORED).long().flip(-1).cumsum(-1).flip(-1) > 1)
         ),
     ),
     (
@@ -985,6 +1009,16 @@ def other_weights(beta: float) -> tuple[float, float]:
     return 1 - beta, beta
 
 
+def against_each_other(
+    student_logits: Tensor, teacher_logits: Tensor, beta: float, *, both: bool = False
+) -> Tensor:
+    """β·KL(p‖q), and the student's part as it should be, or (1−β)·KL(q‖p)."""
+    log_q, log_p = (each.double().log_softmax(-1) for each in (student_logits, teacher_logits))
+    of_teacher = kl_shares(log_q, log_p)
+    of_student = kl_shares(log_p if both else mixed(log_p, log_q, beta), log_q)
+    return (beta * of_teacher + (1 - beta) * of_student).sum(-1)
+
+
 def logarithm_as_target(log_q: Tensor, log_p: Tensor) -> Tensor:
     """kl_div without log_target=True, given log-probabilities."""
     return torch.nn.functional.kl_div(log_q, log_p, reduction="none")
@@ -1006,6 +1040,62 @@ JSD_WAYS = (
         " say there?",
         "1.3",
         partial(jsd, mix=logarithms_mixed),
+    ),
+    (
+        "other_weights",
+        "The mixture is right, and what the two divergences are multiplied by is not. β and 1 − β"
+        " stand before them, each once.",
+        "1.3",
+        *(
+            partial(jsd, mix=mix, weights=weights)
+            for mix in (mixed, mixed_and_underflown)
+            for weights in (
+                lambda beta: (beta, beta),
+                lambda beta: (1 - beta, 1 - beta),
+                lambda beta: (1.0, 1 - beta),
+                lambda beta: (beta, 1.0),
+                lambda beta: (beta / 2, (1 - beta) / 2),
+                lambda beta: (2 * beta, 2 * (1 - beta)),
+                lambda beta: (beta**2, (1 - beta) ** 2),
+                lambda beta: (1.0, beta),
+                lambda beta: (1 - beta, 1.0),
+                lambda beta: (1.0, 0.0),
+                lambda beta: (0.0, 1.0),
+            )
+        ),
+    ),
+    (
+        "other_mixture",
+        "The weights before the two divergences are right, and those in the mixture are not: they"
+        " are β and 1 − β, or as logarithms the natural ones of these.",
+        "1.3",
+        *(
+            partial(
+                jsd,
+                mix=lambda log_p, log_q, beta, of=of: torch.logaddexp(
+                    log_p + of(beta)[0], log_q + of(beta)[1]
+                ),
+            )
+            for of in (
+                lambda beta: (math.log2(beta), math.log2(1 - beta)),
+                lambda beta: (math.log10(beta), math.log10(1 - beta)),
+                lambda beta: (math.log(beta), math.log(beta)),
+                lambda beta: (math.log(1 - beta), math.log(1 - beta)),
+                lambda beta: (beta, 1 - beta),
+                lambda beta: (math.log(beta), 0.0),
+                lambda beta: (0.0, math.log(1 - beta)),
+            )
+        ),
+    ),
+    (
+        "not_against_the_mixture",
+        "One of the two divergences, or both, is taken from the other model and not from the"
+        " mixture. What stands behind in each of them?",
+        "1.3",
+        partial(jsd, mix=lambda log_p, log_q, beta: log_q),
+        partial(jsd, mix=lambda log_p, log_q, beta: log_p),
+        against_each_other,
+        partial(against_each_other, both=True),
     ),
     (
         "weights_as_powers",
@@ -1196,6 +1286,15 @@ def over_nonzero(micro_batches: Parts) -> Tensor:
     return losses.sum() / (losses != 0).sum()
 
 
+def divided_again(micro_batches: Parts) -> Tensor:
+    """What there is, divided in each part by what was counted until then."""
+    total, count = torch.zeros((), dtype=torch.float64), 0
+    for logits, labels in micro_batches:
+        count = count + counted(labels)
+        total = (total + label_losses(logits, labels).sum()) / count
+    return total
+
+
 def halved(micro_batches: Parts, from_zero: bool) -> Tensor:
     """Again and again the mean of what there is and of the next part's mean."""
     means = [label_losses(*part).mean() for part in filled(micro_batches)]
@@ -1308,6 +1407,34 @@ ACCUMULATED_WAYS = (
             )
             for at in (0, -1)
         ),
+    ),
+    (
+        "overwritten",
+        "One of your two sums is overwritten in each part: at the end it holds the last part alone,"
+        " and the other one all of them.",
+        "2.2",
+        lambda parts: label_losses(*parts[-1]).sum() / sum(counted(y) for _, y in parts),
+    ),
+    (
+        "divided_in_the_loop",
+        "You divide in the loop, so what came first is divided again with every part.",
+        "2.2",
+        divided_again,
+    ),
+    (
+        "divided_by_the_largest_count",
+        "You divide by the count of the largest part. What is the mean a mean of?",
+        "2.2",
+        lambda parts: (
+            total_over(parts, lambda labels: 1) * len(parts) / max(counted(y) for _, y in parts)
+        ),
+    ),
+    (
+        "labels_shifted",
+        "You compare the logits of each position with the label of the next. Here labels[i] is"
+        " already what logits[i] predicts.",
+        "2.2",
+        lambda parts: accumulated_loss([[of[:, :-1], labels[:, 1:]] for of, labels in parts]),
     ),
     (
         "running_average",
@@ -1552,6 +1679,7 @@ def accumulated_facts(case: Case) -> dict[str, Any]:
         "the number of all positions": sum(each.numel() for each in labels),
         "the number of labels that count": sum(counts),
         "one more than the number of labels that count": sum(counts) + 1,
+        "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
         "a part has no label that counts": not all(counts),
         "parts differ in length": len({each.shape[1] for each in labels}) > 1,
         "there are more than two parts": len(labels) > 2,
@@ -1576,11 +1704,6 @@ def masked_cases() -> tuple[Case, ...]:
             (elsewhere(first[0], first[3]), *first[1:]),
             public=True,
             only="what the student says where a label is -100",
-        ),
-        Case(
-            "the first batch, with other input_ids",
-            (*first[:2], first[2].flip(0).clamp_min(1), first[3]),
-            public=True,
         ),
         Case("a prompt between two answers", between, public=True),
         Case("prompts between answers", again),

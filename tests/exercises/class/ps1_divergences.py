@@ -633,7 +633,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.exp()
     return (q * torch.arange(V)).sum().item(), -(q * lq).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution"
+# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution" named="observed_where"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     center = torch.tensor(float(start), requires_grad=True)

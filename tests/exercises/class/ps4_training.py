@@ -978,7 +978,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="shuffles the list first: not in order, and changes the caller's list"
+# %% task="train" right="no" mistake="shuffles the list first: not in order, and changes the caller's list" named="observed_again"
 import random
 
 
