@@ -330,7 +330,7 @@ def check_no_future(
     row = {name: value[:1] for name, value in batch.items()}
     ids = row["input_ids"]
     mask = row.get("attention_mask", torch.ones_like(ids))
-    last = int(mask[0].nonzero().max())
+    last = max(mask[0].nonzero().flatten().tolist(), default=0)
     others = ids[0, :last][ids[0, :last] != ids[0, last]]
     if len(others) == 0:  # one token, or one again and again
         return

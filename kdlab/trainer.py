@@ -35,6 +35,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from kdlab.batches import (
+    NO_INPUTS,
     Rows,
     check_causal,
     check_ids,
@@ -365,6 +366,12 @@ class DistillationTrainer:
         """Linear, if both models can do without their heads and the objective without logits."""
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
         check_ids(batch, self.student, self.teacher)
+        written = {"input_ids", "attention_mask", *NO_INPUTS}
+        if self.config.on_policy and not batch.keys() <= written:
+            raise ValueError(
+                f"on_policy writes texts anew, and the data has {min(batch.keys() - written)!r} of "
+                "the old ones; remove that column"
+            )
         batch = send_to_device(batch, self.accelerator.device)
         found, self._gives_logits = choose_path(
             self.student,
