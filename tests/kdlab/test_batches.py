@@ -365,6 +365,16 @@ class Both(nn.Module):
         return self.lm_head(self.mixed(self.token_embedding(input_ids), src_mask=mask))
 
 
+class Noisy(nn.Embedding):
+    """Drops some of its logits in evaluation mode too."""
+
+    def __init__(self):
+        super().__init__(V, V)
+
+    def forward(self, input_ids):
+        return nn.functional.dropout(super().forward(input_ids), 0.5, training=True)
+
+
 class Backwards(nn.Module):
     """What comes next is read off the text itself."""
 
@@ -404,6 +414,7 @@ def test_a_model_that_reads_ahead_is_found_by_what_it_says(made, tmp_path):
         with pytest.raises(ValueError, match=message):
             use()
     assert losses(rows(), Both(wide=False), gpt())
+    assert losses(rows(), Noisy(), Noisy())
 
 
 def test_batches_are_named_as_they_are_padded():
