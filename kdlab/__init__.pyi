@@ -17,6 +17,7 @@ from . import (
     paths,
     plots,
     pretrained,
+    products,
     recipes,
     runs,
     saving,

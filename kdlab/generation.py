@@ -96,7 +96,9 @@ def _after(input_ids: Tensor, model: nn.Module, past: Any) -> tuple[Tensor, Any]
         past = past or KeyValues()
         return model(new, past)[:, -1], past
     takes, _ = forward_takes(model)
-    if "use_cache" in takes:
+    # PEFT puts prompts before whatever it is given, be it the rest of a text.
+    prompted = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
+    if "use_cache" in takes and not prompted:
         output = model(new, use_cache=True, **(past or {}))
         # It is called past_key_values, cache_params or cache: what it returns, and takes again.
         kept = {name: getattr(output, name, None) for name in CACHES if name in takes}

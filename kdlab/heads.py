@@ -9,13 +9,14 @@ nothing to its logits once its head has made them: :func:`why_not_left_out` look
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 import torch.nn as nn
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.devices import kept_random_state
 
@@ -33,7 +34,10 @@ def find_head(model: nn.Module) -> nn.Linear | str:
     if head is None:
         return f"{kind} shows no head, neither by get_output_embeddings() nor as lm_head"
     if not isinstance(head, nn.Linear) or type(head).forward is not nn.Linear.forward:
-        return f"the head of {kind} is a {type(head).__name__}, not a plain nn.Linear"
+        named = type(head).__name__
+        if named == "Linear":  # PEFT's is called so too
+            named = f"{type(head).__module__.partition('.')[0]}.Linear"
+        return f"the head of {kind} is a {named}, not a plain nn.Linear"
     if "forward" in vars(head):
         return f"the forward of {kind}'s head was replaced, as a device_map does"
     hooks = len(head._forward_hooks) + len(head._forward_pre_hooks)
@@ -104,18 +108,69 @@ def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
 
 @contextmanager
 def unchanged(*models: nn.Module) -> Iterator[None]:
-    """What runs inside leaves no trace: modes, buffers, attributes and draws are put back."""
+    """What runs inside leaves no trace: in weights, buffers, attributes, modes, hooks and draws."""
     modules = {id(m): m for model in models for m in model.modules()}.values()
-    attributes = [(m, copy.copy(vars(m)), dict(m._buffers)) for m in modules]
-    values = [(b, b.clone()) for _, _, found in attributes for b in found.values() if b is not None]
+    attributes = [(m, copy.copy(vars(m))) for m in modules]
+    contents = [
+        (value, copy.copy(value))
+        for _, found in attributes
+        for name, value in found.items()
+        if isinstance(value, list | dict | set) and name not in ("_parameters", "_modules")
+    ]
+    draws = [
+        (value, value.get_state())
+        for _, found in attributes
+        for value in found.values()
+        if isinstance(value, torch.Generator)
+    ]
+    buffers = [(b, b.clone()) for m in modules for b in m._buffers.values() if b is not None]
+    written = _WrittenTo(p for m in modules for p in m._parameters.values() if p is not None)
     with kept_random_state(), torch.no_grad():
         try:
-            yield
+            with written:
+                yield
         finally:
-            for module, found, buffers in attributes:
+            for module, found in attributes:
                 vars(module).clear()
                 vars(module).update(found)
-                module._buffers.clear()
-                module._buffers.update(buffers)
-            for buffer, value in values:
-                buffer.copy_(value)
+            for container, content in contents:
+                container.clear()
+                (container.extend if isinstance(container, list) else container.update)(content)
+            for generator, state in draws:
+                generator.set_state(state)
+            for tensor, value in [*buffers, *written.before]:
+                tensor.copy_(value)
+
+
+class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps what weights were before they are written to, as an embedding's max_norm does.
+
+    Copies of all weights would take a model's memory twice; nearly no model writes to any.
+    """
+
+    def __init__(self, weights: Iterable[Tensor]):
+        super().__init__()  # type: ignore[no-untyped-call]
+        # A weight in pieces is a tensor of another class, which the pieces are not written through.
+        self.weights = {_memory(w): w for w in weights if type(w) in PLAIN}
+        self.before: list[tuple[Tensor, Tensor]] = []
+
+    def __torch_dispatch__(
+        self,
+        operation: Any,
+        types: Any,
+        arguments: tuple[Any, ...] = (),
+        named: dict[str, Any] | None = None,
+    ) -> Any:
+        if operation._schema.is_mutable:
+            for tensor in (*arguments, *(named or {}).values()):
+                weight = self.weights.pop(_memory(tensor), None) if type(tensor) in PLAIN else None
+                if weight is not None:
+                    self.before.append((weight, weight.clone()))
+        return operation(*arguments, **(named or {}))
+
+
+PLAIN = (Tensor, nn.Parameter)
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

@@ -12,10 +12,10 @@ from accelerate.utils import DistributedType
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 
-from kdlab.batches import model_inputs
+from kdlab.batches import check_no_future, logits_for
 from kdlab.fused import linear_twin
 from kdlab.heads import find_head, unchanged, why_not_left_out
-from kdlab.models import logits_of
+from kdlab.modes import in_evaluation_mode
 from kdlab.objective import Objective
 from kdlab.teachers import Teacher
 from kdlab.topk import TopK
@@ -44,8 +44,15 @@ def choose_path(
 
     Returns:
         That, and whether the teacher gives logits.
+
+    Raises:
+        ValueError: what a model says of a text depends on what comes later in it.
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
+    with unchanged(*parts), in_evaluation_mode(*parts):
+        check_no_future(student, lambda row: logits_for(student, row), batch)
+        if isinstance(teacher, nn.Module):
+            check_no_future(teacher, teacher.targets, batch)
     with unchanged(*parts), accelerator.autocast():
         teacher_head: nn.Linear | None = getattr(teacher, "head", None)
         why: str | None = "it shows no head"
@@ -79,8 +86,7 @@ def choose_path(
         if ddp is not None and ddp.find_unused_parameters:
             return "find_unused_parameters would take the student's head for unused", gives_logits
         student.train()
-        inputs = model_inputs(student, batch)
-        why = why_not_left_out(lambda: logits_of(student, **inputs), head)
+        why = why_not_left_out(lambda: logits_for(student, batch), head)
     return (f"of the student: {why}" if why else Heads(head, teacher_head)), gives_logits
 
 

@@ -23,9 +23,18 @@ import torch.nn as nn
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kdlab.batches import Rows, check_causal, collate, model_inputs
+from kdlab.batches import (
+    Rows,
+    check_causal,
+    check_ids,
+    check_no_future,
+    check_rows,
+    collate,
+    logits_for,
+    model_inputs,
+)
 from kdlab.divergences import check_temperature, log_softmax
-from kdlab.heads import find_head
+from kdlab.heads import find_head, unchanged
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
 from kdlab.topk import TopK
@@ -185,7 +194,7 @@ class AdaptersOffTeacher:
         """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
         adapted: Any = self.student
         with in_evaluation_mode(self.student), adapted.disable_adapter():
-            return logits_of(self.student, **model_inputs(self.student, batch))[:, :-1]
+            return logits_for(self.student, batch)[:, :-1]
 
     def fingerprint(self) -> str:
         """Of the weights that no adapter changes."""
@@ -238,6 +247,7 @@ class TopKTeacher:
             self.path, record, "r", offset=records_begin(header), shape=(header["positions"],)
         )
         if data is not None:
+            check_rows(data, "data", labels=False)
             found = getattr(data, "tokenizer_sha256", None)
             _check_same(self.path, "tokenizer", header["tokenizer"], found)
             for i in range(len(data)):
@@ -360,15 +370,20 @@ def write_topk_store(
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)
+    check_rows(data, "data", labels=False)
     device = next(teacher.parameters()).device
 
     def asked(rows: list[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Tensor]:
         batch = collate(rows, labels=False)
+        check_ids(batch, teacher)
         batch = {key: value.to(device) for key, value in batch.items()}
-        return batch, logits_of(teacher, **model_inputs(teacher, batch))[..., :vocabulary]
+        return batch, logits_for(teacher, batch)[..., :vocabulary]
 
     with in_evaluation_mode(teacher):
-        entries = asked([data[0]])[1].shape[-1]
+        batch, logits = asked([data[0]])
+        with unchanged(teacher):
+            check_no_future(teacher, lambda row: logits_for(teacher, row), batch)
+        entries = logits.shape[-1]
         if vocabulary is not None and entries < vocabulary:
             raise ValueError(f"vocabulary is {vocabulary}, but the teacher has {entries} entries")
         if not 1 <= k <= entries:

@@ -34,7 +34,16 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from kdlab.batches import Rows, check_causal, check_rows, collate, micro_batches, model_inputs
+from kdlab.batches import (
+    NO_INPUTS,
+    Rows,
+    check_causal,
+    check_ids,
+    check_rows,
+    collate,
+    micro_batches,
+    model_inputs,
+)
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
 from kdlab.checks import check_models, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
@@ -241,6 +250,8 @@ class DistillationTrainer:
 
         # Every sum is divided by the positions of the whole step, over micro-batches and processes:
         # a mean of means would weigh a short batch as much as a long one.
+        for batch in batches:
+            check_ids(batch, self.student, self.teacher)
         labels = [batch["labels"][:, 1:] for batch in batches]
         num_items = torch.stack([(part != objective.ignore_index).sum() for part in labels]).sum()
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
@@ -354,6 +365,13 @@ class DistillationTrainer:
     def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        check_ids(batch, self.student, self.teacher)
+        written = {"input_ids", "attention_mask", *NO_INPUTS}
+        if self.config.on_policy and not batch.keys() <= written:
+            raise ValueError(
+                f"on_policy writes texts anew, and the data has {min(batch.keys() - written)!r} of "
+                "the old ones; remove that column"
+            )
         batch = send_to_device(batch, self.accelerator.device)
         found, self._gives_logits = choose_path(
             self.student,
