@@ -150,7 +150,8 @@ def menu(page: Page, *names: str) -> None:
     """Chooses from JupyterLab's menus."""
     page.get_by_role("menuitem", name=names[0], exact=True).first.click()
     for name in names[1:]:
-        page.locator(".lm-Menu-item", has_text=name).last.click()
+        label = page.locator(".lm-Menu-itemLabel", has_text=re.compile(rf"^{name}$"))
+        page.locator(".lm-Menu-item", has=label).last.click()
 
 
 def shows(page: Page) -> list[str]:

@@ -53,6 +53,7 @@ def test_a_new_set_is_sound(made: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert parts["mutants"]["notes"] == []
 
 
+@pytest.mark.slow
 def test_its_own_test_runs(made: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     done = subprocess.run(command, cwd=made, capture_output=True, text=True)

@@ -14,6 +14,7 @@ from autograder.grading.batch import Executed
 from autograder.grading.cli import app
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.record import Records, State
+from autograder.grading.rehearsal import before_release
 
 ASSIGNMENT = "set"
 
@@ -142,6 +143,7 @@ def test_checks_are_tried_first(
         assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_nbgraders_own_command_says_it_once(course: Path) -> None:
     (course / "late_plain.py").write_text(PLAIN, encoding="utf-8")
     configure(course, "c.AssignLatePenalties.plugin_class = 'late_plain.Late'")
@@ -157,17 +159,27 @@ def test_checks_that_are_gone(invoke: Callable, course: Path) -> None:
     nobody_is_blamed(course, invoke("grade", ASSIGNMENT), "Each assignment needs checks")
 
 
-@pytest.mark.parametrize(("old", "new", "wanted"), CHECK_FAULTS[3:6])
-def test_nothing_is_generated_and_no_traceback_is_shown(
-    course: Path, old: str, new: str, wanted: str
+@pytest.mark.parametrize(("old", "new", "wanted"), CHECK_FAULTS[:6])
+def test_what_cannot_be_graded_is_not_generated(
+    course: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, wanted: str
 ) -> None:
     path = course / "checks" / f"{ASSIGNMENT}.py"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    monkeypatch.chdir(course)
+    source = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    with pytest.raises(SystemExit, match=f"set was not generated.*{wanted}"):
+        before_release(ASSIGNMENT, [str(source)], student=".")
+
+
+@pytest.mark.slow
+def test_nothing_is_generated_and_no_traceback_is_shown(course: Path) -> None:
+    path = course / "checks" / f"{ASSIGNMENT}.py"
+    path.write_text(path.read_text(encoding="utf-8").replace('"shapes": 1}', '"shapes": 2}'))
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", ASSIGNMENT, "--force"]
     done = subprocess.run(command, cwd=course, capture_output=True, text=True, env=os.environ)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert wanted in done.stderr
+    assert "is worth 4 points, its check 5. Make them the same." in done.stderr
     assert not (course / "release" / ASSIGNMENT).exists()  # so that the next try is no "skipping"
 
 
