@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -140,7 +141,7 @@ def test_with_little_text_labels_stay_behind_even_at_their_best_step(two):
     assert best("60 blocks: labels") - best("60 blocks: λ = 1") == pytest.approx(0.2, abs=0.03)
     steps, losses = two.curve("60 blocks: labels", "lm_loss")
     assert steps[0] == 100
-    assert all(a.mean < b.mean for a, b in zip(losses, losses[1:], strict=False))
+    assert all(a.mean < b.mean for a, b in pairwise(losses))
     six = two.difference("600 blocks: λ = 1", "600 blocks: labels", "lm_loss")
     assert six.mean < -0.2
     assert not six.includes_zero
