@@ -147,3 +147,12 @@ def test_with_little_text_labels_stay_behind_even_at_their_best_step(two):
     assert not six.includes_zero
     assert two.difference("all text: λ = 1", "all text: labels", "lm_loss").includes_zero
     assert math.isclose(best("600 blocks: labels"), two.mean("600 blocks: labels", "lm_loss").mean)
+
+
+def test_trl_has_what_the_table_says():
+    config = pytest.importorskip("trl").DistillationConfig
+    gold = pytest.importorskip("trl.experimental.gold").GOLDConfig
+    assert config.beta == 1.0  # reverse KL
+    assert not [name for name in dir(config) if "lambda" in name or name == "lmbda"]
+    assert not gold.uld_use_hybrid_loss
+    assert gold.uld_crossentropy_weight == 0.0
