@@ -487,7 +487,7 @@ def cost_of_a_step() -> str:
     the student's 6 N. Distillation with a live teacher: the student's 6 N and the teacher's 12 N,
     three times as long. With the teacher in a file that five students read: 6 N and a fifth of
     12 N."""
-    unit, left = 19, 120
+    unit, left = 18, 120
     rows = [
         ("labels", 0.0, "1"),
         ("teacher, live", 12.0, "3"),
