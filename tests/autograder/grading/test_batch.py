@@ -399,7 +399,7 @@ def test_a_dask_cluster_grades_the_same(graded: Path, ungraded: Path, read_grade
 
     with (
         LocalCluster(  # a process of its own, as on another machine
-            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):
