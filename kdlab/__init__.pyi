@@ -1,5 +1,6 @@
 from . import (
     batches,
+    chats,
     checkpoints,
     checks,
     config,
@@ -7,6 +8,7 @@ from . import (
     devices,
     divergences,
     evaluation,
+    examples,
     fused,
     generation,
     heads,
@@ -17,18 +19,21 @@ from . import (
     paths,
     plots,
     pretrained,
+    questions,
     recipes,
     runs,
     saving,
     schedules,
     sweeps,
     teachers,
+    templates,
     topk,
     topk_file,
     trainer,
     widgets,
 )
 from .batches import collate
+from .chats import ChatDataset, ChatReport, PackedChats, train_chat_tokenizer
 from .config import History, TrainConfig
 from .data import Corpus, PackedDataset, load_corpus, train_tokenizer
 from .divergences import (
@@ -41,6 +46,7 @@ from .divergences import (
     total_variation,
 )
 from .evaluation import Calibration, Evaluation, evaluate, perplexity
+from .examples import Conversation, Examples, load_examples
 from .fused import LinearCombinedObjective
 from .generation import generate
 from .ingredients import Ingredients, trained_teacher
@@ -54,6 +60,7 @@ from .models import (
     logits_of,
 )
 from .objective import CombinedObjective, Objective, ObjectiveOutput
+from .questions import pydocs_qa, reckoning
 from .recipes import Recipe
 from .runs import cache_teacher, distill, evaluate_run
 from .saving import load_student
@@ -76,6 +83,7 @@ from .teachers import (
     TopKTeacher,
     write_topk_store,
 )
+from .templates import ChatTemplate
 from .topk import TopK
 from .trainer import DistillationTrainer
 
@@ -86,12 +94,17 @@ __all__ = [
     "PRESETS",
     "AdaptersOffTeacher",
     "Calibration",
+    "ChatDataset",
+    "ChatReport",
+    "ChatTemplate",
     "CombinedObjective",
     "ConstantLambda",
+    "Conversation",
     "Corpus",
     "CosineLambda",
     "DistillationTrainer",
     "Evaluation",
+    "Examples",
     "ExponentialLambda",
     "History",
     "Ingredients",
@@ -103,6 +116,7 @@ __all__ = [
     "LiveTeacher",
     "Objective",
     "ObjectiveOutput",
+    "PackedChats",
     "PackedDataset",
     "PlateauLambda",
     "RatioLambda",
@@ -127,14 +141,18 @@ __all__ = [
     "generate",
     "jensen_shannon",
     "load_corpus",
+    "load_examples",
     "load_student",
     "logits_of",
     "make_schedule",
     "perplexity",
+    "pydocs_qa",
+    "reckoning",
     "reverse_kl",
     "skew_forward_kl",
     "skew_reverse_kl",
     "total_variation",
+    "train_chat_tokenizer",
     "train_tokenizer",
     "trained_teacher",
     "write_topk_store",
