@@ -16,6 +16,7 @@ from . import (
     models,
     modes,
     objective,
+    packing,
     paths,
     plots,
     pretrained,
@@ -33,7 +34,7 @@ from . import (
     widgets,
 )
 from .batches import collate
-from .chats import ChatDataset, ChatReport, PackedChats, train_chat_tokenizer
+from .chats import ChatDataset, ChatReport, train_chat_tokenizer
 from .config import History, TrainConfig
 from .data import Corpus, PackedDataset, load_corpus, train_tokenizer
 from .divergences import (
@@ -60,6 +61,7 @@ from .models import (
     logits_of,
 )
 from .objective import CombinedObjective, Objective, ObjectiveOutput
+from .packing import PackedRows
 from .questions import pydocs_qa, reckoning
 from .recipes import Recipe
 from .runs import cache_teacher, distill, evaluate_run
@@ -116,8 +118,8 @@ __all__ = [
     "LiveTeacher",
     "Objective",
     "ObjectiveOutput",
-    "PackedChats",
     "PackedDataset",
+    "PackedRows",
     "PlateauLambda",
     "RatioLambda",
     "Recipe",

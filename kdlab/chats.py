@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,10 @@ from torch.utils.data import Dataset
 
 from kdlab.data import END_OF_TEXT, Corpus, trained_tokenizer
 from kdlab.examples import Conversation, Examples
+from kdlab.packing import PackedRows
 from kdlab.templates import ChatTemplate
 
-__all__ = ["ChatDataset", "ChatReport", "PackedChats", "train_chat_tokenizer"]
+__all__ = ["ChatDataset", "ChatReport", "train_chat_tokenizer"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return self.rows[index]
 
-    def packed(self, block_size: int) -> PackedChats:
+    def packed(self, block_size: int) -> PackedRows:
         """Several conversations a row, none of which sees another: less padding.
 
         Args:
@@ -140,7 +140,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         Raises:
             ValueError: a conversation is longer than that.
         """
-        return PackedChats(self, block_size)
+        return PackedRows(self, block_size)
 
 
 def tokenizer_text(tokenizer: Any) -> str:
@@ -150,71 +150,6 @@ def tokenizer_text(tokenizer: Any) -> str:
         state: str = backend.to_str()
         return state
     return repr(sorted(tokenizer.get_vocab().items()))
-
-
-class PackedChats(Dataset[dict[str, Tensor]]):
-    """Conversations packed into rows of equal length, each as if it were alone.
-
-    A row has ``position_ids`` that begin anew with each conversation. Models read from them that
-    another text begins: :func:`kdlab.batches.check_packing` tries whether a model does. What is
-    left of a row is filled with a text of its own that counts nowhere.
-
-    Args:
-        data: the conversations.
-        block_size: tokens of each row.
-
-    >>> from kdlab import Examples, train_chat_tokenizer
-    >>> row = {"messages": [{"role": "user", "content": "Hi?"},
-    ...                     {"role": "assistant", "content": "Yes."}]}
-    >>> examples = Examples.of([row] * 30)
-    >>> data = ChatDataset(examples.conversations, train_chat_tokenizer(examples, 300))
-    >>> len(data), len(data.packed(64))
-    (30, 6)
-    """
-
-    packed = True
-
-    def __init__(self, data: ChatDataset, block_size: int):
-        longest = max(len(row["input_ids"]) for row in data.rows)
-        if longest > block_size:
-            raise ValueError(
-                f"a conversation of {longest} tokens does not fit a row of {block_size}; give "
-                f"ChatDataset max_length={block_size}, or a larger block_size"
-            )
-        self.data, self.block_size = data, block_size
-        self.report, self.tokenizer_sha256 = data.report, data.tokenizer_sha256
-        self.members = _fitted([len(row["input_ids"]) for row in data.rows], block_size)
-
-    def __len__(self) -> int:
-        return len(self.members)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        rows = [self.data[i] for i in self.members[index]]
-        left = self.block_size - sum(len(row["input_ids"]) for row in rows)
-        filler = torch.zeros(left, dtype=torch.long)
-        lengths = [*(len(row["input_ids"]) for row in rows), left]
-        labels = [row["labels"].clone() for row in rows]
-        for each in labels:
-            each[0] = -100  # what stands before it is another text
-        return {
-            "input_ids": torch.cat([*(row["input_ids"] for row in rows), filler]),
-            "labels": torch.cat([*labels, filler - 100]),
-            "position_ids": torch.cat([torch.arange(n) for n in lengths]),
-        }
-
-
-def _fitted(lengths: list[int], size: int) -> list[list[int]]:
-    """Which rows share a block: the longest first, each where it leaves the least room."""
-    room: list[tuple[int, int]] = []  # sorted: what is left, and of which block
-    blocks: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        place = bisect_left(room, (lengths[i], -1))
-        left, block = room.pop(place) if place < len(room) else (size, len(blocks))
-        if block == len(blocks):
-            blocks.append([])
-        blocks[block].append(i)
-        insort(room, (left - lengths[i], block))
-    return blocks
 
 
 # --- a tokenizer that is trained here ---

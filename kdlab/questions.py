@@ -172,7 +172,7 @@ def reckoning(
 
     >>> asked = reckoning(8).conversations[0]
     >>> asked.kind, asked.prompt[0]["content"], asked.answer
-    ('weekdays', 'Which weekday is 27 days after Sunday?', 'Saturday')
+    ('weekdays', 'Which weekday is 25 days before Sunday?', 'Wednesday')
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:

@@ -29,6 +29,7 @@ from kdlab.divergences import check_temperature, log_softmax
 from kdlab.heads import find_head
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
+from kdlab.packing import check_packing, is_packed
 from kdlab.topk import TopK
 from kdlab.topk_file import (
     FORMAT,
@@ -356,6 +357,8 @@ def write_topk_store(
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)
+    if is_packed(data):
+        check_packing(teacher)
     device = next(teacher.parameters()).device
 
     def asked(rows: list) -> tuple[dict[str, Tensor], Tensor]:

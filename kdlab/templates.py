@@ -232,27 +232,17 @@ class ChatTemplate:
     def end_tokens(self) -> list[str]:
         """The tokens at which the assistant's text ends: of the template, and of the tokenizer."""
         found = [self.tokenizer.eos_token] if self.tokenizer.eos_token else []
-        asked, answer = ({"role": role, "content": STAND_INS[0]} for role in ("user", "assistant"))
-        added = [token.content for token in self.tokenizer.added_tokens_decoder.values()]
-
-        def first_of(text: str) -> str:
-            return max((t for t in added if t and text.startswith(t)), key=len, default="")
-
+        asked, answer = ({"role": role, "content": "?"} for role in ("user", "assistant"))
         try:
             _, after = self._around([asked, answer], 1, ())
-            after = after.lstrip()
-            while token := first_of(after):
-                found.append(token)
-                after = after[len(token) :]
-            # Within a conversation a turn may end in another way; but what begins a message is no
-            # end of the one before.
-            _, after = self._around([asked, answer, asked, answer], 1, ())
-            token = first_of(after.lstrip())
-            if token not in self.render([asked]).partition(STAND_INS[0])[0]:
-                found.append(token)
         except Exception:  # no template, or one for other conversations
-            pass
-        return [token for token in dict.fromkeys(found) if token]
+            return found
+        added = [token.content for token in self.tokenizer.added_tokens_decoder.values()]
+        after = after.lstrip()
+        while token := max((t for t in added if t and after.startswith(t)), key=len, default=""):
+            found.append(token)
+            after = after[len(token) :]
+        return list(dict.fromkeys(found))
 
     @cached_property
     def end_ids(self) -> list[int]:

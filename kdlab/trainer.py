@@ -44,6 +44,7 @@ from kdlab.generation import continued
 from kdlab.heads import left_out
 from kdlab.models import logits_of
 from kdlab.objective import Objective, ObjectiveOutput
+from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
 from kdlab.schedules import ConstantLambda, LambdaSchedule
 from kdlab.teachers import Teacher, as_teacher
@@ -153,6 +154,10 @@ class DistillationTrainer:
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
         check_schedule(self.schedule, self.teacher, self.config, eval)
+        if is_packed(train):
+            for model in (self.student, getattr(self.teacher, "model", None)):
+                if isinstance(model, nn.Module):
+                    check_packing(model)
         with kept_random_state():  # the seed is of this run, not of what follows it
             return self._fit(train, eval, resume)
 
