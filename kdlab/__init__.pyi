@@ -1,4 +1,5 @@
 from . import (
+    answers,
     batches,
     chats,
     checkpoints,
@@ -32,6 +33,13 @@ from . import (
     topk_file,
     trainer,
     widgets,
+)
+from .answers import (
+    Answer,
+    AnswerEvaluation,
+    evaluate_answers,
+    exact_match,
+    write_answers,
 )
 from .batches import collate
 from .chats import ChatDataset, ChatReport, train_chat_tokenizer
@@ -95,6 +103,8 @@ __all__ = [
     "DIVERGENCES",
     "PRESETS",
     "AdaptersOffTeacher",
+    "Answer",
+    "AnswerEvaluation",
     "Calibration",
     "ChatDataset",
     "ChatReport",
@@ -137,8 +147,10 @@ __all__ = [
     "count_parameters",
     "distill",
     "evaluate",
+    "evaluate_answers",
     "evaluate_run",
     "every_nth_layer",
+    "exact_match",
     "forward_kl",
     "generate",
     "jensen_shannon",
@@ -157,5 +169,6 @@ __all__ = [
     "train_chat_tokenizer",
     "train_tokenizer",
     "trained_teacher",
+    "write_answers",
     "write_topk_store",
 ]

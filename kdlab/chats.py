@@ -125,6 +125,11 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         state = tokenizer_text(tokenizer)
         self.tokenizer_sha256 = hashlib.sha256(state.encode()).hexdigest()
 
+    @property
+    def end_ids(self) -> list[int]:
+        """The tokens at which the assistant's text ends."""
+        return self.template.end_ids
+
     def __len__(self) -> int:
         return len(self.rows)
 
