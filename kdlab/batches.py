@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -17,13 +17,22 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-__all__ = ["check_rows", "collate", "model_inputs"]
+__all__ = ["Rows", "check_rows", "collate", "model_inputs"]
 
 NO_INPUTS = ("labels", "index")
 """Fields of a batch that no model is called with: the truth, and a row's number."""
 
 SEES_BOTH_WAYS = ("bert", "electra", "roformer", "ernie", "big_bird", "data2vec-text")
 """Architectures of transformers that are causal only where their config says ``is_decoder``."""
+
+
+class Rows(Protocol):
+    """A data set whose rows are asked for by their number: a list, torch's, or Hugging Face's."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Mapping[str, Any]:
+        """A row: its fields by their names."""
 
 
 def collate(

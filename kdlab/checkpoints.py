@@ -25,9 +25,8 @@ from torch.distributed.checkpoint.state_dict import (
     get_state_dict,
     set_state_dict,
 )
-from torch.utils.data import Dataset
 
-from kdlab.batches import collate
+from kdlab.batches import Rows, collate
 from kdlab.config import TrainConfig
 from kdlab.divergences import divergence_name
 
@@ -97,7 +96,7 @@ def load_checkpoint(
         return None
     if not (folder / "progress.json").exists():
         raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
-    progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    progress: dict[str, Any] = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
     for key, value in json.loads(json.dumps(identity)).items():
         if progress["run"].get(key) != value:
             raise ValueError(
@@ -135,7 +134,7 @@ def identity_of(
     schedule: Mapping[str, Any],
     teacher: Any,
     student: nn.Module,
-    data: Dataset,
+    data: Rows,
 ) -> dict[str, Any]:
     """What must be the same for a run to go on.
 
@@ -172,7 +171,7 @@ def _described(value: Any) -> Any:
     return value if plain else type(value).__name__
 
 
-def _data_sha256(data: Dataset) -> str:
+def _data_sha256(data: Rows) -> str:
     digest = hashlib.sha256()
     rows = min(len(data), AT_MOST)
     for i in range(rows):

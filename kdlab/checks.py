@@ -43,11 +43,12 @@ def check_models(student: nn.Module, teacher: Any) -> None:
 def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:
     """Raise ValueError if a teacher's probabilities are of another temperature."""
     taken_at = getattr(teacher, "temperature", None)
-    if taken_at not in (None, getattr(objective, "temperature", taken_at)):
-        where = f" in {teacher.path}" if hasattr(teacher, "path") else ""
+    asked = getattr(objective, "temperature", taken_at)
+    if taken_at not in (None, asked):
+        path = getattr(teacher, "path", None)
         raise ValueError(
-            f"the teacher{where} was written at temperature {taken_at}, but the objective has "
-            f"{objective.temperature}"
+            f"the teacher{f' in {path}' if path else ''} was written at temperature {taken_at}, "
+            f"but the objective has {asked}"
         )
 
 

@@ -87,7 +87,8 @@ def load_corpus(name: str = "pydocs") -> Corpus:
     if name == "pydocs":
         path = cache_dir() / "corpora" / f"pydocs-{platform.python_version()}.json"
         if not path.exists():
-            write_atomically(path, json.dumps(list(dict.fromkeys(_pydocs()))))
+            with whole_or_not_at_all(path) as partial:  # refused before the work, not after
+                partial.write_text(json.dumps(list(dict.fromkeys(_pydocs()))), encoding="utf-8")
         return Corpus("pydocs", tuple(json.loads(path.read_text(encoding="utf-8"))))
     if name.startswith("hf:"):
         title, data = hugging_face(name.removeprefix("hf:"))
@@ -196,8 +197,9 @@ def trained_tokenizer(
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts(), trainer)
-    write_atomically(path, tokenizer.to_str())
+    with whole_or_not_at_all(path) as partial:
+        tokenizer.train_from_iterator(texts(), trainer)
+        partial.write_text(tokenizer.to_str(), encoding="utf-8")
     return tokenizer
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from kdlab.batches import check_causal, check_rows, collate, model_inputs
+from kdlab.batches import Rows, check_causal, check_rows, collate, model_inputs
 from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
 from kdlab.fused import gathered
 from kdlab.heads import find_head, left_out, why_not_left_out
@@ -97,7 +97,7 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(
     student: nn.Module,
-    data: Dataset,
+    data: Rows,
     teacher: nn.Module | Teacher | None = None,
     *,
     batch_size: int = 32,
@@ -140,7 +140,7 @@ def evaluate(
             check_packing(model)
     asked = [_Asked(model) for model in (student, teacher) if model is not None]
     device = next(student.parameters()).device
-    parts = []
+    parts: list[tuple[Tensor, Tensor]] = []
     with in_evaluation_mode(*models):
         for start in range(0, len(data), batch_size):
             rows = [data[i] for i in range(start, min(start + batch_size, len(data)))]
@@ -165,17 +165,21 @@ def evaluate(
 class _Asked:
     """A model, or a teacher, that is asked without its head where that says the same."""
 
+    ask: Callable[[Mapping[str, Tensor]], Any]
+    head: nn.Linear | None
+
     def __init__(self, source: nn.Module | Teacher):
-        if hasattr(source, "targets"):
-            self.ask, head = source.targets, getattr(source, "head", None)
-        else:
+        head: Any
+        if isinstance(source, nn.Module) and not hasattr(source, "targets"):
             check_causal(source)
-            self.ask = lambda batch: logits_of(source, **model_inputs(source, batch))
+            self.ask = partial(_logits, source)
             head = find_head(source)
+        else:
+            self.ask, head = cast(Teacher, source).targets, getattr(source, "head", None)
         self.head = head if isinstance(head, nn.Linear) else None
         self.known = False  # whether the head can be left out
 
-    def about(self, batch: Mapping[str, Tensor]) -> _Rows:
+    def about(self, batch: Mapping[str, Tensor]) -> _Logits:
         """What it says about the positions of a batch that have a next token."""
         if self.head is not None and not self.known:
             row = {name: value[:1] for name, value in batch.items()}
@@ -186,7 +190,7 @@ class _Asked:
             with left_out(self.head):
                 hidden = self.ask(batch)
             bias = self.head.bias
-            return _Rows(
+            return _Logits(
                 hidden, gathered(self.head.weight), None if bias is None else gathered(bias)
             )
         logits = self.ask(batch)
@@ -195,10 +199,14 @@ class _Asked:
                 f"the teacher gave {type(logits).__name__}; to measure the distance from it takes "
                 "its logits"
             )
-        return _Rows(logits)
+        return _Logits(logits)
 
 
-class _Rows(NamedTuple):
+def _logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    return logits_of(model, **model_inputs(model, batch))
+
+
+class _Logits(NamedTuple):
     """Logits, or what they are made of."""
 
     rows: Tensor  # [B, T or T − 1, V], or hidden states [B, T or T − 1, d]
@@ -220,7 +228,7 @@ class _Rows(NamedTuple):
 
 
 def _measured(
-    models: list[_Rows], batch: Mapping[str, Tensor], ignore_index: int, match_vocab: str
+    models: list[_Logits], batch: Mapping[str, Tensor], ignore_index: int, match_vocab: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Sums over a few positions at a time: the seven numbers, and the bins."""
     labels = batch["labels"][:, 1:]
@@ -249,12 +257,13 @@ def _measured(
         # Not torchmetrics: its CalibrationError keeps every position and returns the error alone,
         # and the figure is of the bins.
         bins = q.new_zeros(3, BINS)
-        for line, value in zip(bins, (1.0, confidence, likeliest == y), strict=True):
-            line.index_add_(0, place, torch.zeros_like(confidence) + value)
+        ones = torch.ones_like(confidence)
+        for line, value in zip(bins, (ones, confidence, ones * (likeliest == y)), strict=True):
+            line.index_add_(0, place, value)
         yield torch.stack([term.float() for term in terms]), bins
 
 
-def perplexity(model: nn.Module, data: Dataset, *, batch_size: int = 32) -> float:
+def perplexity(model: nn.Module, data: Rows, *, batch_size: int = 32) -> float:
     """exp of the mean negative log-likelihood of the labels, the usual score of a language model.
 
     Args:

@@ -13,8 +13,8 @@ of 16 would be off by up to 0.06, six percent of its probability.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +76,7 @@ class LinearCombinedObjective(CombinedObjective):
         divergence: str | Divergence = "forward_kl",
         *,
         chunk_size: int | None = None,
-        **options,
+        **options: Any,
     ):
         super().__init__(divergence, **options)
         if chunk_size is not None and chunk_size < 1:
@@ -84,7 +84,7 @@ class LinearCombinedObjective(CombinedObjective):
         self.chunk_size = chunk_size
         kernel_of(self.divergence)  # a function without a kernel is an error now, not in training
 
-    def __call__(
+    def __call__(  # type: ignore[override]  # of hidden states: it stands in no other's place
         self,
         student_hidden: Tensor,
         student_head: Head,
@@ -116,24 +116,27 @@ class LinearCombinedObjective(CombinedObjective):
                 head does more than multiply and add a bias.
         """
         weight, bias = _read_head("student", student_hidden, student_head)
-        teacher = None
+        teacher: _Teacher | TopK | None = None
         if isinstance(teacher_hidden, TopK):
+            teacher = teacher_hidden
             if self.match_vocab == "truncate":
-                size = min(len(weight), teacher_hidden.vocabulary or len(weight))
+                size = min(len(weight), teacher.vocabulary or len(weight))
                 weight, bias = weight[:size], None if bias is None else bias[:size]
-                teacher_hidden = teacher_hidden.within(size)
+                teacher = teacher.within(size)
         elif teacher_hidden is not None:
-            teacher = _read_head("teacher", teacher_hidden, teacher_head)
+            teacher_weight, teacher_bias = _read_head("teacher", teacher_hidden, teacher_head)
             if teacher_hidden.shape[:-1] != student_hidden.shape[:-1]:
                 raise ValueError(
                     f"student_hidden {tuple(student_hidden.shape)} and teacher_hidden "
                     f"{tuple(teacher_hidden.shape)} must have the same positions"
                 )
             if self.match_vocab == "truncate":
-                size = min(len(weight), len(teacher[0]))
+                size = min(len(weight), len(teacher_weight))
                 weight, bias = weight[:size], None if bias is None else bias[:size]
-                teacher = tuple(None if x is None else x[:size] for x in teacher)
-            check_vocabularies(len(weight), len(teacher[0]))
+                teacher_weight = teacher_weight[:size]
+                teacher_bias = None if teacher_bias is None else teacher_bias[:size]
+            check_vocabularies(len(weight), len(teacher_weight))
+            teacher = _Teacher(teacher_hidden, teacher_weight, teacher_bias)
         elif self.lam > 0:
             raise ValueError(f"teacher_hidden may be None only while lam is 0; lam is {self.lam}")
 
@@ -142,10 +145,10 @@ class LinearCombinedObjective(CombinedObjective):
         logits_shape = (*student_hidden.shape[:-1], len(weight))
         counts = counted(labels, logits_shape, self.ignore_index)
         labels = labels[counts].long()
-        if isinstance(teacher_hidden, TopK):
-            teacher = self._checked(teacher_hidden, logits_shape, counts)
+        if isinstance(teacher, TopK):
+            teacher = self._checked(teacher, logits_shape, counts)
         elif teacher is not None:
-            teacher = teacher_hidden[counts], *teacher
+            teacher = teacher._replace(hidden=teacher.hidden[counts])
         num_items, divisor = count_items(num_items, len(labels))
         work = _Work(
             kernel_of(self.divergence),
@@ -156,7 +159,8 @@ class LinearCombinedObjective(CombinedObjective):
             self.chunk_size,
             torch.is_grad_enabled(),
         )
-        lm_loss, kd_loss, loss = _LinearObjective.apply(
+        computed: Callable[..., tuple[Tensor, Tensor | None, Tensor]] = _LinearObjective.apply
+        lm_loss, kd_loss, loss = computed(
             student_hidden[counts], weight, bias, teacher, labels, work, self.combine
         )
         return ObjectiveOutput(loss, lm_loss, kd_loss, num_items)
@@ -175,8 +179,9 @@ def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
     """
     kind = type(objective)
     if "linear_twin" in vars(kind):
-        return objective.linear_twin()
-    if kind is not CombinedObjective:
+        own: LinearCombinedObjective | str = vars(kind)["linear_twin"](objective)
+        return own
+    if not isinstance(objective, CombinedObjective) or kind is not CombinedObjective:
         return f"{kind.__name__} offers no linear_twin() of its own"
     replaced = [name for name in vars(objective) if hasattr(CombinedObjective, name)]
     if replaced:
@@ -203,9 +208,26 @@ class _Work(NamedTuple):
     with_grad: bool
 
 
+class _Teacher(NamedTuple):
+    """What a teacher's logits are made of."""
+
+    hidden: Tensor  # [..., d_t]
+    weight: Tensor  # [V, d_t]
+    bias: Tensor | None  # [V]
+
+
 class _LinearObjective(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden, weight, bias, teacher, labels, work, combine):
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        teacher: _Teacher | TopK | None,
+        labels: Tensor,
+        work: _Work,
+        combine: Callable[[Tensor, Tensor | None], Tensor],
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         with torch.autocast(hidden.device.type, enabled=False):  # precision is decided here
             wanted = [need and work.with_grad for need in ctx.needs_input_grad[:3]]
             lm_sum, kd_sum, gradients = _run(hidden, weight, bias, teacher, labels, work, wanted)
@@ -220,23 +242,31 @@ class _LinearObjective(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, _lm, _kd, upstream):
+    def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
         scale = upstream / ctx.divisor
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         gradients = [None if x is None else (x * scale).to(dtype) for x, dtype in pairs]
         return *gradients, None, None, None, None
 
 
-def _run(hidden, weight, bias, teacher, labels, work, wanted):
+def _run(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    teacher: _Teacher | TopK | None,
+    labels: Tensor,
+    work: _Work,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor | None, tuple[Tensor | None, ...]]:
     """Sums of the LM and KD terms over all positions, and the gradients of their weighted sum."""
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
     size = _chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
     logits = hidden.new_empty(size, vocabulary, dtype=dtype)
-    teacher_logits = torch.empty_like(logits) if isinstance(teacher, tuple) else None
+    teacher_logits = torch.empty_like(logits) if isinstance(teacher, _Teacher) else logits
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
     to_hidden, to_weight, to_bias = (
-        torch.zeros_like(x, dtype=dtype) if want else None
+        torch.zeros_like(x, dtype=dtype) if want and x is not None else None
         for x, want in zip((hidden, weight, bias), wanted, strict=True)
     )
     block = max(1, _BLOCK // vocabulary) if hidden.device.type == "cpu" else size
@@ -245,13 +275,12 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
         chunk = slice(start, min(start + size, number))
         student_chunk = logits[: chunk.stop - start]  # in the end it holds the gradient
         _project(hidden[chunk], weight, bias, student_chunk)
-        teacher_chunk = None
+        teacher_chunk: Tensor | TopK | None = None
         if isinstance(teacher, TopK):
             teacher_chunk = teacher[chunk]
         elif teacher is not None:
-            teacher_hidden, teacher_weight, teacher_bias = teacher
             teacher_chunk = teacher_logits[: chunk.stop - start]
-            _project(teacher_hidden[chunk], teacher_weight, teacher_bias, teacher_chunk)
+            _project(teacher.hidden[chunk], teacher.weight, teacher.bias, teacher_chunk)
         for first in range(0, len(student_chunk), block):
             rows = slice(first, first + block)
             here = slice(start + first, min(start + first + block, chunk.stop))
@@ -272,11 +301,14 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
     return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
 
 
-def _terms(logits, teacher, labels, work, need_grad):
+def _terms(
+    logits: Tensor, teacher: Tensor | TopK | None, labels: Tensor, work: _Work, need_grad: bool
+) -> tuple[Tensor, Tensor | float]:
     """The two terms at each position; the gradient of their weighted sum replaces the logits."""
     q, log_total = _softmax(logits)
     lm = log_total - logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    kd, kd_gradient = 0.0, None
+    kd: Tensor | float = 0.0
+    kd_gradient: Tensor | None = None
     if teacher is not None:
         hot, hot_logits, hot_total = q, logits, log_total
         if work.temperature != 1.0:
@@ -311,7 +343,9 @@ def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     return q, logits.amax(-1) - q.amax(-1).log()
 
 
-def _over_buckets(log_q, top_k, kernel, need_grad):
+def _over_buckets(
+    log_q: Tensor, top_k: TopK, kernel: Kernel, need_grad: bool
+) -> tuple[Tensor, Tensor | None]:
     """A kernel over the k tokens and the tail; its gradient, to the logits of all tokens."""
     rest = log_q.scatter(-1, top_k.ids, -torch.inf)
     log_tail = rest.logsumexp(-1, keepdim=True)
@@ -350,7 +384,7 @@ def _to_weight(gradient: Tensor, hidden: Tensor, out: Tensor) -> None:
 
 
 def _multiply(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> None:
-    options = {} if a.dtype == out.dtype else {"out_dtype": out.dtype}
+    options: dict[str, Any] = {} if a.dtype == out.dtype else {"out_dtype": out.dtype}
     if add:
         torch.addmm(out, a, b, out=out, **options)
     else:
@@ -375,8 +409,10 @@ def _rows_as(weight: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor
 # --- inputs ---------------------------------------------------------------------------------------
 
 
-def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor | None]:
+def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, Tensor | None]:
     """The weight and the bias of a head, checked against its hidden states."""
+    weight: Tensor
+    bias: Tensor | None
     if isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward:
         weight, bias = head.weight, head.bias
     elif isinstance(head, Tensor):
@@ -417,17 +453,18 @@ def gathered(weight: Tensor) -> Tensor:
         return weight
     mesh = weight.device_mesh
     whole = weight.full_tensor(grad_placements=[Partial()] * mesh.ndim)  # gradients are added up
-    return _ScaledGradient.apply(whole, 1 / mesh.size())
+    scaled: Callable[[Tensor, float], Tensor] = _ScaledGradient.apply
+    return scaled(whole, 1 / mesh.size())
 
 
 class _ScaledGradient(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, scale):
+    def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
         ctx.scale = scale
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         return upstream * ctx.scale, None
 
 

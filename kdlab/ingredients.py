@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
 
 import torch
 import torch.nn as nn
 from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from kdlab.config import TrainConfig
 from kdlab.data import (
@@ -55,7 +55,7 @@ class Ingredients:
     setting: Recipe  # its part that all of this depends on
     teacher: nn.Module  # where its last user left it, on the CPU or on a GPU
     train: PackedDataset
-    validation: Dataset
+    validation: PackedDataset
     vocab_size: int  # of the teacher, and of every student
 
     @classmethod
@@ -76,7 +76,7 @@ class Ingredients:
             name = recipe.teacher.removeprefix("hf:")
             teacher, tokenizer, end = load_pretrained(name, recipe.vocab_size)
         else:
-            teacher = trained_teacher(
+            teacher = own = trained_teacher(
                 corpus,
                 recipe.teacher,
                 vocab_size=recipe.vocab_size,
@@ -84,7 +84,7 @@ class Ingredients:
                 device=device,
                 progress=progress,
             )
-            tokenizer, end = train_tokenizer(corpus, teacher.config.vocab_size), END_OF_TEXT
+            tokenizer, end = train_tokenizer(corpus, own.config.vocab_size), END_OF_TEXT
         train, validation = (
             PackedDataset(split, tokenizer, BLOCK_SIZE, end_of_text=end)
             for split in (corpus.train, corpus.validation)
@@ -93,7 +93,8 @@ class Ingredients:
             train = train.spread(max(1, round(recipe.train_fraction * len(train))))
         if recipe.eval_blocks is not None:
             validation = validation.spread(recipe.eval_blocks)
-        return cls(setting, teacher, train, validation, teacher.config.vocab_size)
+        entries: int = cast(Any, teacher).config.vocab_size
+        return cls(setting, teacher, train, validation, entries)
 
     def student(self, name: str) -> nn.Module:
         """A student before its first step, of one seed of torch's.
@@ -108,7 +109,13 @@ class Ingredients:
         return smaller if kind == "layers" else type(smaller)(smaller.config)
 
     def teacher_text(self, recipe: Recipe, *, device: str = "auto") -> list[dict[str, Tensor]]:
-        """Blocks that begin as those of the corpus do, and that the teacher finished; cached."""
+        """Blocks that begin as those of the corpus do, and that the teacher finished; cached.
+
+        Raises:
+            ValueError: the recipe does not say how many.
+        """
+        if recipe.teacher_texts is None:
+            raise ValueError("the recipe asks for no text of the teacher's; set teacher_texts")
         prompts = self.train.spread(recipe.teacher_texts).blocks[:, : recipe.prompt_tokens]
         digest = hashlib.sha256(prompts.numpy().tobytes() + model_sha256(self.teacher).encode())
         path = cache_dir() / "teacher-texts" / f"{digest.hexdigest()[:16]}.safetensors"
@@ -117,7 +124,7 @@ class Ingredients:
             draws = torch.Generator(where).manual_seed(0)
             parts = [
                 continued(self.teacher.to(where), part.to(where), BLOCK_SIZE, generator=draws)
-                for part in prompts.split(64)
+                for part in torch.split(prompts, 64)
             ]
             text = {key: torch.cat([part[key].cpu() for part in parts]) for key in parts[0]}
             with whole_or_not_at_all(path) as partial:
@@ -181,4 +188,6 @@ def trained_teacher(
             DistillationTrainer(model, None, CombinedObjective(lam=0.0), config=config).fit(train)
         save_student(model.cpu(), folder)
     with kept_random_state():  # a model draws its first weights, to be overwritten
-        return load_student(folder)
+        teacher = load_student(folder)
+    assert isinstance(teacher, TinyGPT)  # it was saved above
+    return teacher

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn as nn
@@ -47,10 +47,11 @@ def choose_path(
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
     with unchanged(*parts), accelerator.autocast():
-        teacher_head, why = getattr(teacher, "head", None), "it shows no head"
-        targets = None
+        teacher_head: nn.Linear | None = getattr(teacher, "head", None)
+        why: str | None = "it shows no head"
+        targets: Tensor | TopK | None = None
 
-        def targets_of_row() -> Any:
+        def targets_of_row() -> Tensor | TopK | None:
             nonlocal targets
             targets = targets_for(teacher, batch)
             return targets

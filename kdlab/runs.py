@@ -10,12 +10,15 @@ import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import accelerate
 import tokenizers
 import torch
+import torch.nn as nn
 from accelerate.utils import set_seed
 
+from kdlab.batches import Rows
 from kdlab.data import write_atomically
 from kdlab.devices import kept_random_state, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
@@ -23,7 +26,7 @@ from kdlab.ingredients import Ingredients
 from kdlab.models import count_parameters
 from kdlab.recipes import Recipe, read_recipe
 from kdlab.saving import load_student, save_student
-from kdlab.teachers import TopKTeacher, write_topk_store
+from kdlab.teachers import Teacher, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer
 
 __all__ = ["cache_teacher", "distill", "evaluate_run"]
@@ -38,7 +41,7 @@ def distill(
     ingredients: Ingredients | None = None,
     device: str = "auto",
     progress: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     r"""Distil a teacher into a student, from text to summary.
 
     Args:
@@ -83,12 +86,12 @@ def distill(
     with kept_random_state():
         set_seed(recipe.seed)
         student = ingredients.student(recipe.student)
-    teacher = ingredients.teacher
+    teacher: nn.Module | Teacher | None = ingredients.teacher
     if recipe.arm == "lm":
         teacher = None
     elif recipe.teacher_file is not None:
         teacher = TopKTeacher(recipe.teacher_file, ingredients.train, tail=recipe.teacher_tail)
-    train = ingredients.train
+    train: Rows = ingredients.train
     if recipe.teacher_texts is not None:
         train = ingredients.teacher_text(recipe, device=device)
     trainer = DistillationTrainer(
@@ -109,8 +112,8 @@ def distill(
 
     measured = history.eval[-1] if history.eval else {"kl_to_teacher": None}
     if measured["kl_to_teacher"] is None:  # the trainer had no live teacher to compare with
-        teacher = ingredients.teacher.to(trainer.accelerator.device)
-        measured = evaluate(student, ingredients.validation, teacher).as_record()
+        live = ingredients.teacher.to(trainer.accelerator.device)
+        measured = evaluate(student, ingredients.validation, live).as_record()
     summary = {
         "arm": recipe.arm,
         "schedule": recipe.schedule if recipe.arm == "combined" else None,

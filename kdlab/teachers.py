@@ -21,10 +21,9 @@ import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from kdlab.batches import check_causal, collate, model_inputs
+from kdlab.batches import Rows, check_causal, collate, model_inputs
 from kdlab.divergences import check_temperature, log_softmax
 from kdlab.heads import find_head
 from kdlab.models import logits_of
@@ -91,7 +90,8 @@ def as_teacher(teacher: Any) -> Teacher | None:
         TypeError: it is neither.
     """
     if teacher is None or callable(getattr(teacher, "targets", None)):
-        return teacher
+        found: Teacher | None = teacher
+        return found
     if isinstance(teacher, nn.Module):
         return LiveTeacher(teacher)
     raise TypeError(
@@ -144,7 +144,8 @@ class LiveTeacher(nn.Module):
 
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The teacher's logits ``[B, T − 1, V]`` for the positions that have a next token."""
-        return self(**model_inputs(self.model, batch))[:, :-1]
+        logits: Tensor = self(**model_inputs(self.model, batch))
+        return logits[:, :-1]
 
     def fingerprint(self) -> str:
         """A text by which a checkpoint knows its teacher again: of a part of each weight."""
@@ -183,7 +184,8 @@ class AdaptersOffTeacher:
     @torch.no_grad()
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
-        with in_evaluation_mode(self.student), self.student.disable_adapter():
+        adapted: Any = self.student
+        with in_evaluation_mode(self.student), adapted.disable_adapter():
             return logits_of(self.student, **model_inputs(self.student, batch))[:, :-1]
 
     def fingerprint(self) -> str:
@@ -223,7 +225,7 @@ class TopKTeacher:
     def __init__(
         self,
         path: str | Path,
-        data: Dataset | None = None,
+        data: Rows | None = None,
         model: nn.Module | None = None,
         *,
         tail: bool = True,
@@ -247,7 +249,8 @@ class TopKTeacher:
     @property
     def temperature(self) -> float:
         """The temperature at which the probabilities were taken."""
-        return self.header["temperature"]
+        taken_at: float = self.header["temperature"]
+        return taken_at
 
     @property
     def bytes_per_position(self) -> int:
@@ -295,15 +298,16 @@ class TopKTeacher:
         return TopK(ids, buckets[..., :-1], buckets[..., -1], self.temperature, vocabulary)
 
     def _rows_of(self, batch: Mapping[str, Tensor]) -> list[int]:
-        found = [self.rows.get(key) for key in row_keys(batch)]
-        if None in found:
-            row = found.index(None)
+        keys = row_keys(batch)
+        unknown = [row for row, key in enumerate(keys) if key not in self.rows]
+        if unknown:
+            row = unknown[0]
             start = batch["input_ids"][row][present(batch)[row]][:6].tolist()
             raise ValueError(
                 f"{self.path} was written for another corpus: it has no row that begins with the "
                 f"tokens {start}; write it anew with write_topk_store"
             )
-        return found
+        return [self.rows[key] for key in keys]
 
     def fingerprint(self) -> str:
         """A text by which a checkpoint knows its teacher again."""
@@ -314,7 +318,7 @@ class TopKTeacher:
 @torch.no_grad()
 def write_topk_store(
     teacher: nn.Module,
-    data: Dataset,
+    data: Rows,
     path: str | Path,
     k: int,
     *,
@@ -361,7 +365,7 @@ def write_topk_store(
         check_packing(teacher)
     device = next(teacher.parameters()).device
 
-    def asked(rows: list) -> tuple[dict[str, Tensor], Tensor]:
+    def asked(rows: list[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Tensor]:
         batch = collate(rows, labels=False)
         batch = {key: value.to(device) for key, value in batch.items()}
         return batch, logits_of(teacher, **model_inputs(teacher, batch))[..., :vocabulary]
@@ -373,7 +377,7 @@ def write_topk_store(
         if not 1 <= k <= entries:
             raise ValueError(f"k must be between 1 and the vocabulary's {entries}, got {k}")
         table = _table(data)
-        header = {
+        header: dict[str, Any] = {
             "format": FORMAT,
             "k": k,
             "vocabulary": entries,
@@ -409,7 +413,7 @@ def write_topk_store(
     partial.replace(path)
 
 
-def _table(data: Dataset) -> np.ndarray:
+def _table(data: Rows) -> np.ndarray:
     """A line for each row of the data: by what it is found, and where its records are."""
     table = np.zeros(len(data), ROW)
     for i in range(len(data)):

@@ -157,9 +157,9 @@ def test_the_distillation_of_the_readme(tmp_path):
     assert command[-2:] == ("--out", "runs/first")
     run(*words)
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["teacher_perplexity"] < 0.7 * summary["eval_perplexity"]
-    assert summary["eval_perplexity"] < 600  # of 2,048 for a model that knows nothing
-    assert len((out / "metrics.jsonl").read_text().splitlines()) == 200
+    assert summary["teacher_perplexity"] < 0.8 * summary["eval_perplexity"]
+    assert summary["eval_perplexity"] < 150  # of 512 for a model that knows nothing
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 100
 
 
 def test_the_python_of_the_readme_runs():
