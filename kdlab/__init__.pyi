@@ -72,7 +72,7 @@ from .objective import CombinedObjective, Objective, ObjectiveOutput
 from .packing import PackedRows
 from .questions import pydocs_qa, reckoning
 from .recipes import Recipe
-from .runs import cache_teacher, distill, evaluate_run
+from .runs import Chat, cache_teacher, distill, evaluate_run
 from .saving import load_student
 from .schedules import (
     ConstantLambda,
@@ -106,6 +106,7 @@ __all__ = [
     "Answer",
     "AnswerEvaluation",
     "Calibration",
+    "Chat",
     "ChatDataset",
     "ChatReport",
     "ChatTemplate",

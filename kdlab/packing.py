@@ -8,7 +8,6 @@ with a state that runs on, as Mamba's does, cannot: :func:`check_packing` tries 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,8 +43,8 @@ class PackedRows(Dataset[dict[str, Tensor]]):
     [-100, 1, 2, -100, 1]
     """
 
-    def __init__(self, data: Dataset[Any] | Sequence[Mapping[str, Any]], block_size: int):
-        self.data: Any = data
+    def __init__(self, data: Any, block_size: int):
+        self.data = data
         self.block_size = block_size
         self.report = getattr(data, "report", None)
         self.tokenizer_sha256 = getattr(data, "tokenizer_sha256", None)

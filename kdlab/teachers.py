@@ -24,6 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kdlab.batches import Rows, check_causal, collate, model_inputs
+from kdlab.devices import stays
 from kdlab.divergences import check_temperature, log_softmax
 from kdlab.heads import find_head
 from kdlab.models import logits_of
@@ -127,9 +128,8 @@ class LiveTeacher(nn.Module):
         return super().train(False)
 
     def to(self, *where: Any, **named: Any) -> LiveTeacher:
-        """Move the model, as ``nn.Module.to`` does; one that is spread over devices stays there."""
-        spread = len(getattr(self.model, "hf_device_map", None) or ()) > 1
-        return self if spread else super().to(*where, **named)
+        """Move the model as ``nn.Module.to`` does, unless it is spread out or quantised."""
+        return self if stays(self.model) else super().to(*where, **named)
 
     @property
     def head(self) -> nn.Linear | None:

@@ -38,7 +38,7 @@ from kdlab.batches import Rows, check_causal, check_rows, collate, micro_batches
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
 from kdlab.checks import check_models, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
-from kdlab.devices import kept_random_state, make_accelerator
+from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
@@ -360,7 +360,7 @@ class DistillationTrainer:
         """The student as it is trained, on its device and over all processes; and its optimiser."""
         accelerator, student = self.accelerator, self.student
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
-        if not (sharded or len(getattr(student, "hf_device_map", None) or ()) > 1):
+        if not (sharded or stays(student)):
             student.to(accelerator.device)
         optimizer = _optimizer(student, self.config)
         if self.config.compile:
