@@ -179,8 +179,11 @@ def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
 # --- what a model takes ---
 
 
-def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any]:
     """What of a batch a model is called with: all but labels and row numbers.
+
+    A model of transformers is told to keep nothing of the text, which no step needs; where it keeps
+    something, it also takes packed texts for one.
 
     Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
     that are there, so that a text reads the same on either side.
@@ -189,7 +192,9 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Ten
         ValueError: the batch has a field that the model's forward does not take.
     """
     names, everything = forward_takes(model)
-    inputs = {"input_ids": batch["input_ids"]}
+    inputs: dict[str, Any] = {"input_ids": batch["input_ids"]}
+    if "use_cache" in names:
+        inputs["use_cache"] = False
     for name, value in batch.items():
         if name in NO_INPUTS or name in inputs:
             continue

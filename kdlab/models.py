@@ -236,7 +236,7 @@ class CausalSelfAttention(nn.Module):
         return mixed
 
 
-def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Any) -> Tensor:
     """The logits of any causal language model: a tensor, or an object with ``.logits``.
 
     Args:

@@ -138,7 +138,7 @@ class LiveTeacher(nn.Module):
         return head if isinstance(head, nn.Linear) else None
 
     @torch.no_grad()
-    def forward(self, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """Next-token logits ``[B, T, V]``, a constant, for token ids ``[B, T]``."""
         return logits_of(self.model, input_ids, **inputs)
 
@@ -449,9 +449,11 @@ def _sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
             continue
         if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
             tensor = tensor.full_tensor()
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        if tensor.is_meta:  # on a disk: its name and shape must do
+            continue
         values = tensor.detach().reshape(-1)
         if at_most is not None:
             values = values[:: max(1, len(values) // at_most)]
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(values.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
