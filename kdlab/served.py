@@ -71,6 +71,7 @@ def write_served_store(
     *,
     k: int | None = None,
     temperature: float = 1.0,
+    vocabulary: int | None = None,
 ) -> ServedReport:
     """Read a server's responses, one a line, and write what they say as a top-k store.
 
@@ -81,6 +82,7 @@ def write_served_store(
         path: the store, for :class:`kdlab.TopKTeacher`.
         k: tokens to keep at each position; None for as many as every position lists.
         temperature: at which the log-probabilities were taken; servers give them at 1.
+        vocabulary: entries of the student's vocabulary, if it has more than the tokenizer.
 
     Returns:
         The rows to learn from, and what could not be mapped.
@@ -98,8 +100,8 @@ def write_served_store(
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "served.jsonl").write_text(json.dumps({"prompt_logprobs": scores}))
     >>> report = write_served_store(folder / "served.jsonl", data, folder / "teacher.topk")
-    >>> print(f"{TopKTeacher(folder / 'teacher.topk', report.rows).read(torch.tensor([0])).ids.shape}")
-    torch.Size([1, 10, 1])
+    >>> TopKTeacher(folder / "teacher.topk", report.rows).read(torch.tensor([0])).ids.shape
+    torch.Size([1, 7, 1])
     """
     tokens, report = TokenIds(data.tokenizer), ServedReport([])
     spoken: list[list[Position | None]] = []
@@ -115,7 +117,8 @@ def write_served_store(
     report.positions, report.k = len(listed), min(listed) if k is None else k
     if min(listed) < report.k or report.k < 1:
         raise ValueError(f"a position lists {min(listed)} tokens, fewer than k={report.k}")
-    _write(Path(path), report, spoken, len(tokens), temperature, data.tokenizer_sha256)
+    entries = len(tokens) if vocabulary is None else vocabulary
+    _write(Path(path), report, spoken, entries, temperature, data.tokenizer_sha256)
     return report
 
 
@@ -247,33 +250,37 @@ class TokenIds:
         special = {str(token) for token in tokenizer.added_tokens_decoder.values()}
         bytes_of = _byte_alphabet(vocabulary)
         self.entries = 1 + max(vocabulary.values())
-        self.by_bytes: dict[bytes, int | None] = {}
-        for token, i in sorted(vocabulary.items(), key=lambda each: each[1]):
+        self.known: dict[bytes, int | None] = {}  # None: several tokens stand for it
+        self.single: dict[bytes, int] = {}  # bytes that a piece may lack
+        for token, i in vocabulary.items():
             if token in special:
                 key = token.encode()
             elif bytes_of is not None:
                 key = bytes(bytes_of[character] for character in token)
-            elif re.fullmatch(r"<0x[0-9A-F]{2}>", token):  # a byte, where no piece has it
-                self.by_bytes.setdefault(bytes([int(token[3:5], 16)]), i)
+            elif re.fullmatch(r"<0x[0-9A-F]{2}>", token):
+                self.single[bytes([int(token[3:5], 16)])] = i
                 continue
             else:
                 key = token.replace("▁", " ").encode()
-            self.by_bytes[key] = i
+            self.known[key] = None if key in self.known else i
 
     def __len__(self) -> int:
         return self.entries
 
     def find(self, token: str | bytes) -> int | None:
         """The id of a token as a server names it; None if there is none."""
-        if isinstance(token, bytes):
-            return self.by_bytes.get(token)
-        if numbered := re.fullmatch(r"token_id:(\d+)", token):  # vLLM's return_tokens_as_token_ids
-            i = int(numbered[1])
-            return i if i < self.entries else None
-        if token.startswith("bytes:"):  # of completions, a part of a character
-            raw = token.removeprefix("bytes:").encode().decode("unicode_escape")
-            return self.by_bytes.get(raw.encode("latin-1"))
-        return self.by_bytes.get(token.encode(errors="surrogatepass"))
+        if isinstance(token, str):
+            numbered = re.fullmatch(r"token_id:(\d+)", token)  # vLLM's return_tokens_as_token_ids
+            if numbered:
+                return int(numbered[1]) if int(numbered[1]) < self.entries else None
+            if "\ufffd" in token:  # what is left of half a character says not which
+                return None
+            if token.startswith("bytes:"):  # of completions, a part of a character
+                raw = token.removeprefix("bytes:").encode().decode("unicode_escape")
+                token = raw.encode("latin-1")
+            else:
+                token = token.encode(errors="surrogatepass")
+        return self.known[token] if token in self.known else self.single.get(token)
 
 
 def _byte_alphabet(vocabulary: Mapping[str, int]) -> dict[str, int] | None:
