@@ -3,7 +3,7 @@
     python benchmarks/trainer.py            all pairs of models, five rounds
     python benchmarks/trainer.py --pair tiny --rounds 3
 
-``tiny``: the course's own teacher and student, 2,048 tokens in the vocabulary, blocks of 128 tokens.
+``tiny``: the course's own teacher and student, V = 2,048, on blocks of 128 tokens.
 ``llama``: Hugging Face Llamas with random weights in the shape of the reference work of
 objective.py, hidden sizes 192 and 576, V = 49,152, on the same blocks. All train with AdamW and
 clipping to a norm of 1, in float32 on 2 threads. We and the bare loop minimise LM + KL(p‖q); TRL's
@@ -170,20 +170,13 @@ def written(pair: Pair, *, own: bool) -> list[float]:
     template, student = ChatTemplate(chat_tokenizer()), student.eval()
     prompts = [template.encode_prompt(each) for each in conversations(pair)[: pair.sequences]]
     batch = collate([{"input_ids": p} for p in prompts], labels=False, padding_side="left")
-    ends = []
+    ids, mask, ends = batch["input_ids"], batch["attention_mask"], []
+    options = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "top_k": 0}
     for _ in range(pair.steps):
         if own:
-            generate(
-                student, batch["input_ids"], NEW_TOKENS, attention_mask=batch["attention_mask"]
-            )
+            generate(student, ids, NEW_TOKENS, attention_mask=mask)
         else:
-            student.generate(
-                **batch,
-                max_new_tokens=NEW_TOKENS,
-                min_new_tokens=NEW_TOKENS,
-                do_sample=True,
-                top_k=0,
-            )
+            student.generate(ids, attention_mask=mask, do_sample=True, **options)
         ends.append(time.perf_counter())
     return ends
 

@@ -23,7 +23,7 @@ import torch
 import transformers
 from packaging.specifiers import SpecifierSet
 
-from kdlab import reckoning, train_chat_tokenizer
+from tests.kdlab.tiny_models import tiny_pair
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -202,31 +202,6 @@ def test_the_practitioner_s_path_of_the_readme(tmp_path):
 
 
 NAMED = ("--teacher", "--student", "--data", "--out", "--steps")
-
-
-def tiny_pair(folder):
-    """A teacher, a smaller student over the same tokens, and a file of conversations."""
-    examples = reckoning(60)
-    tokenizer = train_chat_tokenizer(examples, 320)
-    found = {"data": folder / "chat.jsonl"}
-    lines = [json.dumps({"messages": each.messages}) for each in examples.conversations]
-    found["data"].write_text("\n".join(lines))
-    for name, width in (("teacher", 48), ("student", 32)):
-        found[name] = folder / name
-        config = transformers.LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=width,
-            intermediate_size=width,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=64,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=None,
-        )
-        transformers.AutoModelForCausalLM.from_config(config).save_pretrained(found[name])
-        tokenizer.save_pretrained(found[name])
-    return found
 
 
 def test_the_python_of_the_readme_runs():
