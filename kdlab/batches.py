@@ -1,7 +1,7 @@
 """From rows of a data set to what a model is called with.
 
 A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
-any length. A batch is padded on the right and has an ``attention_mask`` where anything was padded.
+any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
 Labels count where a token and the one before it are there, on whichever side a row is padded.
 What a batch holds reaches the model, or is refused by its name.
 """
@@ -42,15 +42,20 @@ class Rows(Protocol):
 
 
 def collate(
-    rows: Sequence[Mapping[str, Any]], *, ignore_index: int = -100, labels: bool = True
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    ignore_index: int = -100,
+    labels: bool = True,
+    padding_side: str = "right",
 ) -> dict[str, Tensor]:
     """Rows of any length as one batch.
 
     Args:
         rows: each ``{"input_ids": [T], "labels": [T], ...}``. A field as long as its row is padded
-            on the right where rows differ in length; any other must have one shape in all rows.
+            where rows differ in length; any other must have one shape in all rows.
         ignore_index: the label of what was padded.
         labels: whether rows must have labels.
+        padding_side: ``"right"``, or ``"left"``, which a text needs that is to go on.
 
     Returns:
         ``{"input_ids": [B, T], "labels": [B, T], ...}``; with an ``attention_mask`` if rows have
@@ -64,6 +69,8 @@ def collate(
     >>> batch["labels"].tolist(), batch["attention_mask"].tolist()
     ([[1, 2, 3], [4, 5, -100]], [[1, 1, 1], [1, 1, 0]])
     """
+    if padding_side not in ("left", "right"):
+        raise ValueError(f'padding_side must be "left" or "right", got {padding_side!r}')
     read = [_read(row, labels, ignore_index) for row in rows]
     names = list(read[0])
     for row in read:
@@ -82,8 +89,10 @@ def collate(
         values = [row[name] for row in read]
         along = [v.dim() == 1 and len(v) == n for v, n in zip(values, lengths, strict=True)]
         if all(along):
+            sides = [(0, width - n) if padding_side == "right" else (width - n, 0) for n in lengths]
             values = [
-                nn.functional.pad(v, (0, width - len(v)), value=fill.get(name, 0)) for v in values
+                nn.functional.pad(v, side, value=fill.get(name, 0))
+                for v, side in zip(values, sides, strict=True)
             ]
         shapes = {tuple(v.shape) for v in values}
         if len(shapes) > 1:
@@ -185,8 +194,11 @@ def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
 # --- what a model takes ---
 
 
-def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any]:
     """What of a batch a model is called with: all but labels and row numbers.
+
+    A model of transformers is told to keep nothing of the text, which no step needs; where it keeps
+    something, it also takes packed texts for one.
 
     Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
     that are there, so that a text reads the same on either side.
@@ -195,7 +207,9 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Ten
         ValueError: the batch has a field that the model's forward does not take.
     """
     names, everything = forward_takes(model)
-    inputs = {"input_ids": batch["input_ids"]}
+    inputs: dict[str, Any] = {"input_ids": batch["input_ids"]}
+    if "use_cache" in names:
+        inputs["use_cache"] = False
     for name, value in batch.items():
         if name in NO_INPUTS or name in inputs:
             continue

@@ -25,6 +25,7 @@ from kdlab.batches import (
 from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
 from kdlab.heads import find_head, left_out, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
+from kdlab.packing import check_packing, is_packed
 from kdlab.products import gathered, in_rows, projected
 from kdlab.teachers import Teacher
 
@@ -141,6 +142,9 @@ def evaluate(
     """
     check_rows(data, "data", ignore_index=ignore_index)
     models = [m for m in (student, teacher) if isinstance(m, nn.Module)]
+    if is_packed(data):
+        for model in models:
+            check_packing(model)
     asked = [_Asked(model) for model in (student, teacher) if model is not None]
     device = next(student.parameters()).device
     parts: list[tuple[Tensor, Tensor]] = []

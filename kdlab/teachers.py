@@ -33,10 +33,12 @@ from kdlab.batches import (
     logits_for,
     model_inputs,
 )
+from kdlab.devices import stays
 from kdlab.divergences import check_temperature, log_softmax
 from kdlab.heads import find_head, unchanged
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
+from kdlab.packing import check_packing, is_packed
 from kdlab.topk import TopK
 from kdlab.topk_file import (
     FORMAT,
@@ -135,9 +137,8 @@ class LiveTeacher(nn.Module):
         return super().train(False)
 
     def to(self, *where: Any, **named: Any) -> LiveTeacher:
-        """Move the model, as ``nn.Module.to`` does; one that is spread over devices stays there."""
-        spread = len(getattr(self.model, "hf_device_map", None) or ()) > 1
-        return self if spread else super().to(*where, **named)
+        """Move the model as ``nn.Module.to`` does, unless it is spread out or quantised."""
+        return self if stays(self.model) else super().to(*where, **named)
 
     @property
     def head(self) -> nn.Linear | None:
@@ -146,7 +147,7 @@ class LiveTeacher(nn.Module):
         return head if isinstance(head, nn.Linear) else None
 
     @torch.no_grad()
-    def forward(self, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """Next-token logits ``[B, T, V]``, a constant, for token ids ``[B, T]``."""
         return logits_of(self.model, input_ids, **inputs)
 
@@ -371,6 +372,8 @@ def write_topk_store(
         teacher = teacher.model
     check_causal(teacher)
     check_rows(data, "data", labels=False)
+    if is_packed(data):
+        check_packing(teacher)
     device = next(teacher.parameters()).device
 
     def asked(rows: list[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Tensor]:
@@ -461,9 +464,11 @@ def _sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
             continue
         if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
             tensor = tensor.full_tensor()
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        if tensor.is_meta:  # on a disk: its name and shape must do
+            continue
         values = tensor.detach().reshape(-1)
         if at_most is not None:
             values = values[:: max(1, len(values) // at_most)]
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(values.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
