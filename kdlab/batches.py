@@ -1,7 +1,7 @@
 """From rows of a data set to what a model is called with.
 
 A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
-any length. A batch is padded on the right and has an ``attention_mask`` where anything was padded.
+any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
 What a batch holds reaches the model, or is refused by its name.
 """
 
@@ -36,15 +36,20 @@ class Rows(Protocol):
 
 
 def collate(
-    rows: Sequence[Mapping[str, Any]], *, ignore_index: int = -100, labels: bool = True
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    ignore_index: int = -100,
+    labels: bool = True,
+    padding_side: str = "right",
 ) -> dict[str, Tensor]:
     """Rows of any length as one batch.
 
     Args:
         rows: each ``{"input_ids": [T], "labels": [T], ...}``. A field as long as its row is padded
-            on the right where rows differ in length; any other must have one shape in all rows.
+            where rows differ in length; any other must have one shape in all rows.
         ignore_index: the label of what was padded.
         labels: whether rows must have labels.
+        padding_side: ``"right"``, or ``"left"``, which a text needs that is to go on.
 
     Returns:
         ``{"input_ids": [B, T], "labels": [B, T], ...}``; with an ``attention_mask`` if rows have
@@ -58,6 +63,8 @@ def collate(
     >>> batch["labels"].tolist(), batch["attention_mask"].tolist()
     ([[1, 2, 3], [4, 5, -100]], [[1, 1, 1], [1, 1, 0]])
     """
+    if padding_side not in ("left", "right"):
+        raise ValueError(f'padding_side must be "left" or "right", got {padding_side!r}')
     read = [_read(row, labels) for row in rows]
     names = list(read[0])
     for row in read:
@@ -76,8 +83,10 @@ def collate(
         values = [row[name] for row in read]
         along = [v.dim() == 1 and len(v) == n for v, n in zip(values, lengths, strict=True)]
         if all(along):
+            sides = [(0, width - n) if padding_side == "right" else (width - n, 0) for n in lengths]
             values = [
-                nn.functional.pad(v, (0, width - len(v)), value=fill.get(name, 0)) for v in values
+                nn.functional.pad(v, side, value=fill.get(name, 0))
+                for v, side in zip(values, sides, strict=True)
             ]
         shapes = {tuple(v.shape) for v in values}
         if len(shapes) > 1:

@@ -19,6 +19,7 @@ from kdlab.fused import gathered
 from kdlab.heads import find_head, left_out, why_not_left_out
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
+from kdlab.packing import check_packing, is_packed
 from kdlab.teachers import Teacher
 
 __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
@@ -134,6 +135,9 @@ def evaluate(
     """
     check_rows(data, "data", ignore_index=ignore_index)
     models = [m for m in (student, teacher) if isinstance(m, nn.Module)]
+    if is_packed(data):
+        for model in models:
+            check_packing(model)
     asked = [_Asked(model) for model in (student, teacher) if model is not None]
     device = next(student.parameters()).device
     parts: list[tuple[Tensor, Tensor]] = []

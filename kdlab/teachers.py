@@ -24,10 +24,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kdlab.batches import Rows, check_causal, collate, model_inputs
+from kdlab.devices import stays
 from kdlab.divergences import check_temperature, log_softmax
 from kdlab.heads import find_head
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
+from kdlab.packing import check_packing, is_packed
 from kdlab.topk import TopK
 from kdlab.topk_file import (
     FORMAT,
@@ -126,9 +128,8 @@ class LiveTeacher(nn.Module):
         return super().train(False)
 
     def to(self, *where: Any, **named: Any) -> LiveTeacher:
-        """Move the model, as ``nn.Module.to`` does; one that is spread over devices stays there."""
-        spread = len(getattr(self.model, "hf_device_map", None) or ()) > 1
-        return self if spread else super().to(*where, **named)
+        """Move the model as ``nn.Module.to`` does, unless it is spread out or quantised."""
+        return self if stays(self.model) else super().to(*where, **named)
 
     @property
     def head(self) -> nn.Linear | None:
@@ -360,6 +361,8 @@ def write_topk_store(
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)
+    if is_packed(data):
+        check_packing(teacher)
     device = next(teacher.parameters()).device
 
     def asked(rows: list[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Tensor]:
