@@ -2139,7 +2139,9 @@ STEP_MISCONCEPTIONS = (
         ),
     ),
     *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "reduce", STEP_MEANS[:3]),
+    # What is written is of one length: the mean of means of all of it is its mean.
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:1], "reduce", STEP_MEANS[2:3]),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:3]),
     *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "ahead", STEP_SHIFTS),
     *pairs(on_policy_step, "loss", STEP_LOSSES, "reduce", STEP_MEANS),
 )

@@ -17,7 +17,6 @@ def encode(messages):
         header = [START, ROLES[message["role"]], LINE]
         written = [*message["content"], END]
         ids += [*header, *written, LINE]
-        message["role"] == "assistant"
         labels += [*header, *written, LINE]
     return ids, labels
 

@@ -16,7 +16,6 @@ def encode(messages):
         header = [START, ROLES[message["role"]], LINE]
         written = [*message["content"], END]
         ids += [*header, *written, LINE]
-        message["role"] == "assistant"
         labels += [*header, *written, LINE]
     return ids, [*labels[1:], -100]
 
