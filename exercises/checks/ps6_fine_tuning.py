@@ -221,6 +221,12 @@ ONLY_LAST = (
     "One of the assistant's answers counts, and another does not. Each of its turns is something"
     " that it wrote and that there is to learn from.",
 )
+LABELS_SHIFTED = (
+    "labels_shifted",
+    "Your labels are one place too early: each is the token that comes next. Here"
+    " `labels[i]` belongs to `ids[i]`, and the loss of task 3 makes the shift. It would be"
+    " made twice.",
+)
 ENCODE_MISCONCEPTIONS = (
     *ways(
         encode,
@@ -323,14 +329,9 @@ ENCODE_MISCONCEPTIONS = (
     *ways(
         encode,
         "ahead",
-        Wrong(
-            "labels_shifted",
-            "Your labels are one place too early: each is the token that comes next. Here"
-            " `labels[i]` belongs to `ids[i]`, and the loss of task 3 makes the shift. It would be"
-            " made twice.",
-            1,
-        ),
+        Wrong(*LABELS_SHIFTED, 1),
     ),
+    Misconception(*LABELS_SHIFTED, FINE_TUNING, partial(encode, ahead=1, cut=1)),
     *ways(
         encode,
         "ignored",

@@ -139,7 +139,7 @@ def encode(messages):
     labels[:first] = -100
     return ids, labels
 
-# %% task="encode" right="no" mistake="shifts the labels already here" named="labels_shifted"
+# %% task="encode" right="no" mistake="shifts the labels already here" named="labels_shifted,another_form"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -178,7 +178,7 @@ def encode(messages):
         labels += [0, 0, 0] + [mine * token for token in body] + [0]
     return ids, labels
 
-# %% task="encode" right="no" mistake="forgets the line break after the end" named="line_after_the_end_missing"
+# %% task="encode" right="no" mistake="forgets the line break after the end" named="line_after_the_end_missing,another_form"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
