@@ -88,7 +88,7 @@ def test_accidents_are_told_what_happened(assignment: str) -> None:
 
 
 def test_every_set_has_right_and_wrong_answers_and_accidents() -> None:
-    assert len(classroom.assignments()) == 5
+    assert len(classroom.assignments()) == 6
     total = 0
     for assignment in classroom.assignments():
         answers = classroom.answers(assignment)
