@@ -23,7 +23,7 @@ from kdlab.batches import (
     logits_for,
 )
 from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
-from kdlab.heads import find_head, left_out, unchanged, why_not_left_out
+from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
 from kdlab.packing import check_packing, is_packed
 from kdlab.products import gathered, in_rows, projected
@@ -198,8 +198,11 @@ class _Asked:
                     self.head = None
             self.known = True
         if self.head is not None:
-            with left_out(self.head):
-                hidden = self.ask(batch)
+            try:
+                hidden = hidden_of(lambda: self.ask(batch), self.head)
+            except DoesMore:
+                self.head = None
+        if self.head is not None:
             weight, bias = self.head.weight, self.head.bias
             weight = weight if in_rows(weight) else gathered(weight)
             return _Logits(hidden, weight, None if bias is None else gathered(bias))

@@ -3,7 +3,8 @@
 The linear objective needs what a model's head is given, its last hidden states. The model itself is
 called, with all that was wrapped around it, hooked into it or adapted in it; for that call its head
 returns what it is given. Whatever comes back is hidden states if, and only if, the model does
-nothing to its logits once its head has made them: :func:`why_not_left_out` looks.
+nothing to its logits once its head has made them: :func:`why_not_left_out` looks before a run, and
+:func:`hidden_of` each time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.devices import kept_random_state
 
-__all__ = ["find_head", "left_out", "unchanged", "why_not_left_out"]
+__all__ = ["find_head", "hidden_of", "left_out", "unchanged", "why_not_left_out"]
 
 
 def find_head(model: nn.Module) -> nn.Linear | str:
@@ -68,6 +69,40 @@ def _as_given(hidden: Tensor) -> Tensor:
     return hidden
 
 
+class DoesMore(ValueError):
+    """A model does more to its logits than it did when it was first asked."""
+
+
+def hidden_of(ask: Callable[[], Any], head: nn.Linear) -> Tensor:
+    """What a model's head is given: its answer while the head is left out.
+
+    Args:
+        ask: asks the model, or a teacher that holds it, for logits.
+        head: the model's.
+
+    Raises:
+        DoesMore: the model does more to its logits, this time, than to multiply by its head.
+    """
+    given: list[tuple[Tensor, int]] = []
+
+    def noted(hidden: Tensor) -> Tensor:
+        given.append((hidden, hidden._version))
+        return hidden
+
+    cast(Any, head).forward = noted
+    try:
+        answer = ask()
+    finally:
+        del head.forward
+    if len(given) != 1 or not _as_it_was(answer, *given[0]):
+        raise DoesMore(
+            "a model does more to its logits than when it was first asked, so they cannot be left "
+            "out; use TrainConfig(linear_objective=False)"
+        )
+    hidden: Tensor = answer
+    return hidden
+
+
 def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
     """In words, why a model's logits are not exactly what its head returned; None if they are.
 
@@ -85,25 +120,28 @@ def why_not_left_out(ask: Callable[[], Any], head: nn.Linear) -> str | None:
 
     cast(Any, head).forward = noted
     try:
-        answer: Tensor = ask()
+        answer = ask()
     finally:
         del head.forward
     if len(returned) != 1:
         return f"its head is called {len(returned)} times in a forward pass"
-    ((logits, version),) = returned
-    the_same_memory = (
-        isinstance(answer, Tensor)
-        and answer.dim() == logits.dim() == 3
-        and answer.shape[1] <= logits.shape[1]
-        and answer.shape[::2] == logits.shape[::2]
-        and answer.dtype == logits.dtype
-        and answer.stride() == logits.stride()
-        and answer.data_ptr() == logits.data_ptr()
-        and answer._version == version  # written to by nobody since
-    )
-    if not the_same_memory:
+    if not _as_it_was(answer, *returned[0]):
         return "it does more to its logits than to multiply by its head (a cap, a scale, a cast)"
     return None
+
+
+def _as_it_was(answer: Any, returned: Tensor, version: int) -> bool:
+    """Whether an answer is what a head returned, or its first positions, and nobody wrote to it."""
+    return (
+        isinstance(answer, Tensor)
+        and answer.dim() == returned.dim() == 3
+        and answer.shape[1] <= returned.shape[1]
+        and answer.shape[::2] == returned.shape[::2]
+        and answer.dtype == returned.dtype
+        and answer.stride() == returned.stride()
+        and answer.data_ptr() == returned.data_ptr()
+        and answer._version == version
+    )
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn as nn
@@ -14,7 +14,7 @@ from torch.distributed.fsdp import FSDPModule
 
 from kdlab.batches import check_no_future, logits_for
 from kdlab.fused import linear_twin
-from kdlab.heads import find_head, unchanged, why_not_left_out
+from kdlab.heads import find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
 from kdlab.objective import Objective
 from kdlab.teachers import Teacher
@@ -54,7 +54,7 @@ def choose_path(
         if isinstance(teacher, nn.Module):
             check_no_future(teacher, teacher.targets, batch)
     with unchanged(*parts), accelerator.autocast():
-        teacher_head: nn.Linear | None = getattr(teacher, "head", None)
+        teacher_head: Any = getattr(teacher, "head", None)
         why: str | None = "it shows no head"
         targets: Tensor | TopK | None = None
 
@@ -63,6 +63,11 @@ def choose_path(
             targets = targets_for(teacher, batch)
             return targets
 
+        if not isinstance(teacher_head, nn.Linear | None):
+            raise ValueError(
+                f"{type(teacher).__name__}.head must be an nn.Linear or None, got "
+                f"{type(teacher_head).__name__}"
+            )
         if teacher_head is None:
             targets_of_row()
         elif why := why_not_left_out(targets_of_row, teacher_head):
@@ -91,9 +96,28 @@ def choose_path(
 
 
 @torch.no_grad()
-def targets_for(teacher: Teacher | None, batch: Mapping[str, Tensor]) -> Tensor | TopK | None:
-    """What a teacher says about a batch, a constant."""
-    return None if teacher is None else teacher.targets(batch)
+def targets_for(
+    teacher: Teacher | None, batch: Mapping[str, Tensor], head: nn.Linear | None = None
+) -> Tensor | TopK | None:
+    """What a teacher says about a batch, a constant; without its head, if one is left out."""
+    if teacher is None:
+        return None
+    if head is not None:
+        return hidden_of(lambda: teacher.targets(batch), head)
+    targets, name = teacher.targets(batch), type(teacher).__name__
+    if not isinstance(targets, Tensor | TopK):
+        raise ValueError(
+            f"{name}.targets(batch) returned {type(targets).__name__}; it must return logits, or "
+            "the likeliest tokens as a TopK"
+        )
+    size, length = batch["input_ids"].shape
+    shape = targets.shape if isinstance(targets, Tensor) else targets.ids.shape
+    if shape[:-1] != (size, length - 1):
+        raise ValueError(
+            f"{name}.targets(batch) returned {list(shape)} for {size} rows of {length} tokens; it "
+            f"must be [{size}, {length - 1}, ...], one for each token that another follows"
+        )
+    return targets
 
 
 def in_pieces_again(model: nn.Module) -> None:

@@ -51,7 +51,7 @@ from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
-from kdlab.heads import left_out
+from kdlab.heads import hidden_of, left_out
 from kdlab.models import logits_of
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
@@ -358,10 +358,17 @@ class DistillationTrainer:
         assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
         if on_policy:
             twin.form, twin.lam = "convex", 1.0
-        with left_out(student_head):
-            hidden = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-        with nullcontext() if teacher_head is None else left_out(teacher_head):
-            targets = targets_for(self.teacher, batch)
+
+        def ask() -> Tensor:
+            return logits_of(student, **model_inputs(self.student, batch))
+
+        if student is self.student:
+            hidden = hidden_of(ask, student_head)
+        else:  # what is compiled or data-parallel may answer with a copy
+            with left_out(student_head):
+                hidden = ask()
+        targets = targets_for(self.teacher, batch, teacher_head)
+        hidden = hidden[:, :-1]
         output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
         return output._replace(loss=lam * output.loss) if on_policy else output
 

@@ -17,6 +17,7 @@ from kdlab import (
     TopK,
     TopKTeacher,
     TrainConfig,
+    collate,
     evaluate,
     generate,
     logits_of,
@@ -148,6 +149,59 @@ def test_what_a_subclass_of_a_teacher_says_is_what_is_taught(kind, path):
     data = [{"input_ids": row, "labels": row} for row in batch["input_ids"]]
     _, history = fit(gpt(), kind(gpt(1)), data=data, steps=1)
     assert history.column("kd_loss")[0] == pytest.approx(expected, rel=1e-4)
+
+
+class Capped(TinyGPT):
+    """Caps its logits where there is more than one row: not so when it is first asked."""
+
+    def forward(self, input_ids, *arguments, **named):
+        logits = super().forward(input_ids, *arguments, **named)
+        return torch.tanh(logits) if len(input_ids) > 1 else logits
+
+
+def test_a_model_that_changes_its_ways_is_not_taken_for_what_it_was():
+    for models in ((gpt(kind=Capped), gpt(1)), (gpt(), gpt(1, kind=Capped))):
+        with pytest.raises(ValueError, match="more to its logits than when it was first asked"):
+            fit(*models)
+        fit(*models, linear=False)
+    together, alone = (evaluate(gpt(kind=Capped), rows(), batch_size=size) for size in (8, 1))
+    batch = collate(rows())
+    with torch.no_grad():
+        logits = gpt(kind=Capped)(batch["input_ids"])[:, :-1]
+    expected = CombinedObjective(lam=0.0)(logits, None, batch["labels"][:, 1:]).loss.item()
+    assert together.lm_loss == pytest.approx(expected, rel=1e-5)
+    assert alone.lm_loss != pytest.approx(expected, rel=1e-5)
+
+
+class Long(Counting):
+    head = None
+
+    def targets(self, batch):
+        return logits_of(self.model, batch["input_ids"])
+
+
+class Silent(Counting):
+    head = None
+
+    def targets(self, batch):
+        return None
+
+
+class BadHead(Other):
+    head = "lm_head"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Long, r"Long.targets\(batch\) returned \[1, 12, 48\] for 1 rows of 12 tokens"),
+        (Silent, r"Silent.targets\(batch\) returned NoneType"),
+        (BadHead, "BadHead.head must be an nn.Linear or None, got str"),
+    ],
+)
+def test_a_teacher_that_is_none_is_named(kind, message):
+    with pytest.raises(ValueError, match=message):
+        fit(gpt(), kind(gpt(1)))
 
 
 class Doubled(CombinedObjective):
