@@ -8,6 +8,7 @@ What differs from one place to another are these variables, with what they are w
     KDLAB_ROOT=/srv/kdlab           the course, the exchange and the hub's own state
     KDLAB_INSTRUCTOR=instructor     the account that owns the course
     KDLAB_STUDENTS=kdlab-students   the system's group of those who may log in beside
+    KDLAB_BOOK=http://...           for setup alone: where students read the book
 """
 
 import os
