@@ -42,7 +42,7 @@ CONTROLS = "controls"
 NOT_RUN = "not run"
 MiB = 2**20
 COST: dict = {}  # what the last run of ours cost the grader: bytes of memory, of its largest record
-STOCK_SECONDS = 120  # for one submission, Python's start included
+STOCK_SECONDS = 90  # for one submission, Python's start included
 
 # What every course folder holds, ours and the stock one: an answer for the thieves to find.
 SOLUTIONS = """
