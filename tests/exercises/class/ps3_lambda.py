@@ -1667,7 +1667,7 @@ class CosineLambda:
     def load_state_dict(self, state):
         self.n = state["n"]
 
-# %% task="best_student" right="no" mistake="divides by 2 for any lam" named="observed_total"
+# %% task="best_student" right="no" mistake="divides by 2 for any lam" named="other_weights"
 def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(-1)
     return (F.one_hot(labels, p.shape[-1]) + lam * p) / 2
