@@ -45,7 +45,7 @@ from kdlab.batches import (
     model_inputs,
 )
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
-from kdlab.checks import check_models, check_schedule, check_temperature_of
+from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
@@ -83,6 +83,7 @@ class DistillationTrainer:
             the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}`` for one.
 
     Raises:
+        TypeError: a part is something else.
         ValueError: the parts cannot be trained together, and why.
 
     >>> from kdlab import CombinedObjective, TinyGPT
@@ -107,6 +108,7 @@ class DistillationTrainer:
         out: str | Path | None = None,
         accelerator_options: Mapping[str, Any] | None = None,
     ):
+        check_parts(student, objective, schedule, config)
         if teacher is None and objective.lam > 0:
             raise ValueError(
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
