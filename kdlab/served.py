@@ -158,8 +158,8 @@ def _row(
         known = row["input_ids"].tolist()
         if len(scores) != len(known):
             raise ValueError(
-                f"{where}: it scores {len(scores)} tokens, the row has {len(known)}; give the server "
-                "data[i]['input_ids'].tolist() as its prompt"
+                f"{where}: it scores {len(scores)} tokens, the row has {len(known)}; give the "
+                "server data[i]['input_ids'].tolist() as its prompt"
             )
         pairs = zip(known[1:], scores[1:], strict=True)
         return row, [_scored(token, each, f"{where}: token {n}") for n, (token, each) in
