@@ -258,6 +258,16 @@ class ChatTemplate:
         trailing = re.search(rf"({self._any_end})(?:\s+{self._any_end})*\s*$", text[:end])
         return trailing.end(1) if trailing else end
 
+    @cached_property
+    def _special(self) -> list[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return [token.content for token in added if token.special and token.content.strip()]
+
+    def special_in(self, conversation: Conversation) -> str:
+        """A special token that a message holds as text, and that reads as itself; or nothing."""
+        said = [str(message.get("content", "")) for message in conversation.messages]
+        return next((t for t in self._special for text in said if t in text), "")
+
     # --- tokens ---
 
     def encode(self, conversation: Conversation) -> Encoded:
