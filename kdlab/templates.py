@@ -306,8 +306,9 @@ class ChatTemplate:
     @cached_property
     def _begin(self) -> list[int]:
         """What the tokenizer begins a plain text with."""
-        ids = self._ids("", add_special_tokens=True)
-        return [i for i in ids[:1] if i != self.tokenizer.eos_token_id or len(ids) > 1]
+        whole, bare = self._ids("a", add_special_tokens=True), self._ids("a")
+        ends = range(len(whole) - len(bare) + 1)
+        return next((whole[:n] for n in ends if whole[n : n + len(bare)] == bare), [])
 
     def _tokens(self, text: str, spans: Sequence[tuple[int, int]]) -> tuple[Encoded, list[int]]:
         """The tokens, and the number of them up to the end of each span."""
