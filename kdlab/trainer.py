@@ -52,7 +52,7 @@ from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
-from kdlab.models import logits_of
+from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
@@ -321,7 +321,7 @@ class DistillationTrainer:
         if config.prompt_tokens is not None:
             prompts = [config.prompt_tokens] * len(prompts)
         if config.new_tokens is not None:
-            width = max(prompts) + config.new_tokens
+            width = longest_text(self.student, max(prompts) + config.new_tokens)
         written = continued(
             self.student,
             batch["input_ids"].to(device),
