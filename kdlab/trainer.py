@@ -34,17 +34,27 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from kdlab.batches import Rows, check_causal, check_rows, collate, micro_batches, model_inputs
+from kdlab.batches import (
+    NO_INPUTS,
+    Rows,
+    check_causal,
+    check_ids,
+    check_rows,
+    collate,
+    micro_batches,
+    model_inputs,
+)
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
 from kdlab.checks import check_models, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
-from kdlab.devices import kept_random_state, make_accelerator
+from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
-from kdlab.generation import continued
-from kdlab.heads import left_out
+from kdlab.generation import before_answers, continued, end_of_text_of
+from kdlab.heads import hidden_of, left_out
 from kdlab.models import logits_of
 from kdlab.objective import Objective, ObjectiveOutput
+from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
@@ -156,6 +166,18 @@ class DistillationTrainer:
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
         check_schedule(self.schedule, self.teacher, self.config, eval)
+        self._ends = self.config.end_of_text
+        if self._ends is None:
+            self._ends = (*getattr(train, "end_ids", ()), *end_of_text_of(self.student))
+        if is_packed(train):
+            if self.config.on_policy:
+                raise ValueError(
+                    "on_policy goes on from one text a row: give the rows as they were before they "
+                    "were packed"
+                )
+            for model in (self.student, getattr(self.teacher, "model", None)):
+                if isinstance(model, nn.Module):
+                    check_packing(model)
         with kept_random_state():  # the seed is of this run, not of what follows it
             return self._fit(train, eval, resume)
 
@@ -241,6 +263,8 @@ class DistillationTrainer:
 
         # Every sum is divided by the positions of the whole step, over micro-batches and processes:
         # a mean of means would weigh a short batch as much as a long one.
+        for batch in batches:
+            check_ids(batch, self.student, self.teacher)
         labels = [batch["labels"][:, 1:] for batch in batches]
         num_items = torch.stack([(part != objective.ignore_index).sum() for part in labels]).sum()
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
@@ -287,19 +311,30 @@ class DistillationTrainer:
 
     def _student_text(self, batch: dict[str, Tensor], part: int) -> dict[str, Tensor]:
         """The beginnings of a batch's texts, and how the student goes on; prompts do not count."""
-        device = self.accelerator.device
+        config, device = self.config, self.accelerator.device
         draw = self._chance("text", part, self.accelerator.process_index).getrandbits(62)
-        mask = batch.get("attention_mask")
-        return continued(
+        mask, width = batch.get("attention_mask"), batch["input_ids"].shape[1]
+        ignore_index = self.objective.ignore_index
+        prompts = before_answers(batch, ignore_index=ignore_index)
+        if config.prompt_tokens is not None:
+            prompts = [config.prompt_tokens] * len(prompts)
+        if config.new_tokens is not None:
+            width = max(prompts) + config.new_tokens
+        written = continued(
             self.student,
             batch["input_ids"].to(device),
-            batch["input_ids"].shape[1],
-            prompt_tokens=self.config.prompt_tokens,
+            width,
+            prompt_tokens=prompts,
+            new_tokens=config.new_tokens,
             attention_mask=None if mask is None else mask.to(device),
-            end_of_text=self.config.end_of_text,
-            ignore_index=self.objective.ignore_index,
+            end_of_text=self._ends,
+            ignore_index=ignore_index,
             generator=torch.Generator(device).manual_seed(draw),
         )
+        if "attention_mask" not in written:
+            return written
+        longest = int(written["attention_mask"].sum(-1).max())
+        return {name: field[:, :longest] for name, field in written.items()}
 
     def _objective(
         self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor, on_policy: bool
@@ -323,10 +358,17 @@ class DistillationTrainer:
         assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
         if on_policy:
             twin.form, twin.lam = "convex", 1.0
-        with left_out(student_head):
-            hidden = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-        with nullcontext() if teacher_head is None else left_out(teacher_head):
-            targets = targets_for(self.teacher, batch)
+
+        def ask() -> Tensor:
+            return logits_of(student, **model_inputs(self.student, batch))
+
+        if student is self.student:
+            hidden = hidden_of(ask, student_head)
+        else:  # what is compiled or data-parallel may answer with a copy
+            with left_out(student_head):
+                hidden = ask()
+        targets = targets_for(self.teacher, batch, teacher_head)
+        hidden = hidden[:, :-1]
         output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
         return output._replace(loss=lam * output.loss) if on_policy else output
 
@@ -336,7 +378,7 @@ class DistillationTrainer:
         """The student as it is trained, on its device and over all processes; and its optimiser."""
         accelerator, student = self.accelerator, self.student
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
-        if not (sharded or len(getattr(student, "hf_device_map", None) or ()) > 1):
+        if not (sharded or stays(student)):
             student.to(accelerator.device)
         optimizer = _optimizer(student, self.config)
         if self.config.compile:
@@ -354,6 +396,13 @@ class DistillationTrainer:
     def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        check_ids(batch, self.student, self.teacher)
+        written = {"input_ids", "attention_mask", *NO_INPUTS}
+        if self.config.on_policy and not batch.keys() <= written:
+            raise ValueError(
+                f"on_policy writes texts anew, and the data has {min(batch.keys() - written)!r} of "
+                "the old ones; remove that column"
+            )
         batch = send_to_device(batch, self.accelerator.device)
         found, self._gives_logits = choose_path(
             self.student,
