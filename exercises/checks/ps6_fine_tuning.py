@@ -743,6 +743,11 @@ def label_losses(student: Tensor, labels: Tensor) -> Tensor:
     return -student.log_softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
 
 
+def label_losses_across(student: Tensor, labels: Tensor) -> Tensor:
+    """The same with the positions for classes and the classes for positions."""
+    return F.cross_entropy(student, labels, reduction="none")
+
+
 def forward_kl(student: Tensor, teacher: Tensor) -> Tensor:
     """KL(p‖q) at each position."""
     log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
@@ -856,6 +861,7 @@ def answer_loss(
     mean: Mean = token_mean,
     lm_mean: Mean | None = None,
     kd_mean: Mean | None = None,
+    lm_losses: Callable[[Tensor, Tensor], Tensor] = label_losses,
     kd: Callable[[Tensor, Tensor], Tensor] = forward_kl,
     weights: Callable[[float], tuple[float, float]] = lambda lam: (1.0, lam),
     leak: bool = False,
@@ -874,6 +880,7 @@ def answer_loss(
         mean: Over positions.
         lm_mean: The labels' own one, where it differs.
         kd_mean: The teacher's own one, where it differs.
+        lm_losses: The labels' term at each position.
         kd: The teacher's term at each position.
         weights: Of the two terms, from λ.
         leak: Whether a gradient reaches the teacher.
@@ -883,7 +890,7 @@ def answer_loss(
     teacher = teacher_logits.double().requires_grad_()
     guide = teacher if leak else teacher.detach()
     q, _, y = aligned(student, guide, labels)
-    lm = (lm_mean or mean)(label_losses(q, y), y)
+    lm = (lm_mean or mean)(lm_losses(q, y), y)
     q, p, y = (kd_aligned or aligned)(student, guide, labels)
     own, foreign = weights(lam)
     loss = own * lm + foreign * (kd_mean or mean)(kd(q, p), y)
@@ -924,8 +931,10 @@ def as_index(
 def classes_in_the_middle(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
 ) -> Tensor:
-    """cross_entropy takes axis 1 for the classes."""
-    return F.cross_entropy(student_logits[:, :-1], labels[:, 1:])
+    """cross_entropy takes axis 1 for the classes, which may be as many as there are."""
+    F.cross_entropy(student_logits[:, :-1], labels[:, 1:])
+    options = {"aligned": next_ones, "lm_losses": label_losses_across}
+    return answer_loss(student_logits, teacher_logits, labels, lam, watch, **options)
 
 
 def two_lengths(
@@ -1163,20 +1172,8 @@ LOSS_MISCONCEPTIONS = (
     ),
     *pairs(answer_loss, "mean", FEW, "aligned", SHIFTS),
     *pairs(answer_loss, "mean", FEW, "weights", WEIGHTS[:3]),
-    *pairs(answer_loss, "mean", FEW, "kd", KINDS[:4]),
-    *pairs(answer_loss, "aligned", SHIFTS, "kd", KINDS[:4]),
-    *pairs(answer_loss, "lm_mean", MEANS, "kd_mean", KD_OVER_THE_PROMPT),
-    *(
-        Misconception(
-            f"{KD_OVER_ALL[0]}+{each.name}",
-            f"At least two things are off. {KD_OVER_ALL[1]} {each.hint}",
-            FINE_TUNING,
-            partial(answer_loss, kd_mean=mean, **{option: each.option}),
-        )
-        for mean in (mean_of_all, all_over_some)
-        for option, found in (("aligned", SHIFTS), ("weights", WEIGHTS[:3]), ("kd", KINDS[:2]))
-        for each in found
-    ),
+    *pairs(answer_loss, "lm_mean", MEANS[:1], "kd_mean", KD_OVER_THE_PROMPT),
+    *pairs(answer_loss, "kd_mean", KD_OVER_THE_PROMPT[:2], "aligned", SHIFTS),
     *(
         Misconception(
             f"{each.name}+gradient_into_the_teacher",
@@ -1188,7 +1185,6 @@ LOSS_MISCONCEPTIONS = (
         for option, found in (
             ("mean", FEW),
             ("aligned", SHIFTS),
-            ("weights", WEIGHTS[:3]),
             ("kd", KINDS[:1]),
             ("kd_mean", KD_OVER_THE_PROMPT[:2]),
         )
@@ -2139,12 +2135,12 @@ STEP_MISCONCEPTIONS = (
             OWN_WORDS,
         ),
     ),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES[:1]),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:3], "ahead", STEP_SHIFTS),
     # What is written is of one length: the mean of means of all of it is its mean.
     *pairs(on_policy_step, "counts", STEP_COUNTS[:1], "reduce", STEP_MEANS[2:3]),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:3]),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "ahead", STEP_SHIFTS),
-    *pairs(on_policy_step, "loss", STEP_LOSSES, "reduce", STEP_MEANS),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:1]),
+    *pairs(on_policy_step, "loss", STEP_LOSSES[:1], "reduce", STEP_MEANS),
 )
 LOSS, TEACHER = "the loss", "the teacher"
 STEP_VOCABULARY = 6
