@@ -1170,10 +1170,10 @@ LOSS_MISCONCEPTIONS = (
         FORMULA,
         partial(answer_loss, cut=True),
     ),
-    *pairs(answer_loss, "mean", FEW, "aligned", SHIFTS),
-    *pairs(answer_loss, "mean", FEW, "weights", WEIGHTS[:3]),
+    *pairs(answer_loss, "mean", FEW[:2], "aligned", SHIFTS),
+    *pairs(answer_loss, "mean", FEW[:2], "weights", WEIGHTS[:1]),
     *pairs(answer_loss, "lm_mean", MEANS[:1], "kd_mean", KD_OVER_THE_PROMPT),
-    *pairs(answer_loss, "kd_mean", KD_OVER_THE_PROMPT[:2], "aligned", SHIFTS),
+    *pairs(answer_loss, "kd_mean", KD_OVER_THE_PROMPT[:1], "aligned", SHIFTS),
     *(
         Misconception(
             f"{each.name}+gradient_into_the_teacher",
@@ -1184,7 +1184,7 @@ LOSS_MISCONCEPTIONS = (
         )
         for option, found in (
             ("mean", FEW),
-            ("aligned", SHIFTS),
+            ("aligned", SHIFTS[:1]),
             ("kd", KINDS[:1]),
             ("kd_mean", KD_OVER_THE_PROMPT[:2]),
         )
@@ -1721,10 +1721,11 @@ def random_accuracy_cases(rng: np.random.Generator) -> Iterator[Case]:
 def go_on_from(table: Tensor, prompt: list[int], draws: list[float]) -> list[int]:
     """What a table writes: a token for each draw, the first whose cumulated share reaches it."""
     begin = sum(prompt) % len(draws)  # so that prompts do not share their draws
+    reached = table.detach().float().softmax(-1).cumsum(-1).tolist()
     found = [prompt[-1]]
     for draw in draws[begin:] + draws[:begin]:
-        below = table[found[-1]].float().softmax(-1).cumsum(-1) < draw
-        found.append(min(int(below.sum()), len(below) - 1))
+        below = sum(share < draw for share in reached[found[-1]])
+        found.append(min(below, len(reached) - 1))
     return found[1:]
 
 
