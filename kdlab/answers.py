@@ -118,6 +118,14 @@ def write_answers(
 
     Raises:
         ValueError: there are no conversations, or a template refuses one.
+
+    >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
+    >>> examples = reckoning(200)
+    >>> tokenizer = train_chat_tokenizer(examples, 400)
+    >>> model = TinyGPT("tiny-student", vocab_size=len(tokenizer))
+    >>> answers = write_answers(model, examples.validation[:3], tokenizer, new_tokens=5)
+    >>> [answer.tokens <= 5 for answer in answers]
+    [True, True, True]
     """
     if not conversations:
         raise ValueError("there are no conversations to answer")

@@ -144,10 +144,12 @@ def _after(
         past = past or KeyValues()
         return model(new, past, mask)[:, -1], past
     takes, _ = forward_takes(model)
+    # PEFT puts prompts before whatever it is given, be it the rest of a text.
+    prompted = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
     padded: dict[str, Any] = {} if mask is None else {"attention_mask": mask}
     if mask is not None and "position_ids" in takes:
         padded["position_ids"] = (mask.cumsum(-1) - 1).clamp_min(0)[:, -new.shape[1] :]
-    if "use_cache" in takes:
+    if "use_cache" in takes and not prompted:
         if "logits_to_keep" in takes:
             padded["logits_to_keep"] = 1
         output = model(new, use_cache=True, **padded, **(past or {}))

@@ -236,7 +236,7 @@ class CausalSelfAttention(nn.Module):
         return mixed
 
 
-def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Any) -> Tensor:
     """The logits of any causal language model: a tensor, or an object with ``.logits``.
 
     Args:
@@ -249,6 +249,7 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
 
     Raises:
         TypeError: the model returned neither.
+        ValueError: it returned logits of other positions than those that it was given.
 
     >>> logits_of(nn.Embedding(10, 10), torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 10])
@@ -260,7 +261,20 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
             f"{type(model).__name__} returned {type(output).__name__}; it must return logits "
             "[B, T, V] or an object with .logits"
         )
+    if logits.shape[:2] != input_ids.shape:
+        virtual = _virtual_tokens(model)  # PEFT's prompts stand before the text, and are answered
+        logits = logits[:, virtual:]
+        if logits.shape[:2] != input_ids.shape:
+            raise ValueError(
+                f"{type(model).__name__} returned logits {list(logits.shape)} for tokens "
+                f"{list(input_ids.shape)}; they must be [B, T, V], one for each token"
+            )
     return logits
+
+
+def _virtual_tokens(model: nn.Module) -> int:
+    config = getattr(getattr(model, "module", model), "active_peft_config", None)
+    return getattr(config, "num_virtual_tokens", None) or 0
 
 
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:

@@ -161,7 +161,11 @@ def with_less_memory(model: nn.Module) -> None:
     if not getattr(model, "supports_gradient_checkpointing", False):
         raise ValueError(f"{type(model).__name__} has no gradient checkpointing; leave it out")
     ours: Any = model
-    ours.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    options = {"use_reentrant": False}
+    if hasattr(ours, "activation_checkpointing_enable"):  # its name from 5.23 on
+        ours.activation_checkpointing_enable(options)
+    else:
+        ours.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
     ours.enable_input_require_grads()
 
 

@@ -149,7 +149,7 @@ class Recipe:
 
     def setting(self) -> Recipe:
         """What the text and the teacher depend on; all else is as by default."""
-        names = (
+        names: tuple[str, ...] = (
             "corpus",
             "train_fraction",
             "vocab_size",

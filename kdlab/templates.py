@@ -339,8 +339,8 @@ class ChatTemplate:
 
 
 def _shown(message: Mapping[str, Any], text: str) -> bool:
-    """Whether a text has the end of what a message says, and the tools that it calls."""
-    said = message.get("content", "").strip()[-20:]
+    """Whether a text has the last word of what a message says, and the tools that it calls."""
+    said = "".join(message.get("content", "").split()[-1:])[-20:]
     calls = [call.get("function", call) for call in message.get("tool_calls", [])]
     return said in text and all(str(call.get("name", "")) in text for call in calls)
 

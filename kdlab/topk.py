@@ -120,6 +120,11 @@ class TopK:
                 f"the teacher's top k has positions {tuple(self.ids.shape[:-1])}, the student's "
                 f"logits have {tuple(positions)}"
             )
+        if self.log_tail.isnan().any():
+            raise ValueError(
+                "the teacher says nothing about a position that has a label; only what it was "
+                "asked about can count"
+            )
         highest = self.ids.max().item() if self.ids.numel() else 0
         if highest >= entries:
             raise ValueError(

@@ -34,7 +34,16 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from kdlab.batches import Rows, check_causal, check_rows, collate, micro_batches, model_inputs
+from kdlab.batches import (
+    NO_INPUTS,
+    Rows,
+    check_causal,
+    check_ids,
+    check_rows,
+    collate,
+    micro_batches,
+    model_inputs,
+)
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
 from kdlab.checks import check_models, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
@@ -42,7 +51,7 @@ from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
-from kdlab.heads import left_out
+from kdlab.heads import hidden_of, left_out
 from kdlab.models import logits_of
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
@@ -254,6 +263,8 @@ class DistillationTrainer:
 
         # Every sum is divided by the positions of the whole step, over micro-batches and processes:
         # a mean of means would weigh a short batch as much as a long one.
+        for batch in batches:
+            check_ids(batch, self.student, self.teacher)
         labels = [batch["labels"][:, 1:] for batch in batches]
         num_items = torch.stack([(part != objective.ignore_index).sum() for part in labels]).sum()
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
@@ -347,10 +358,17 @@ class DistillationTrainer:
         assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
         if on_policy:
             twin.form, twin.lam = "convex", 1.0
-        with left_out(student_head):
-            hidden = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-        with nullcontext() if teacher_head is None else left_out(teacher_head):
-            targets = targets_for(self.teacher, batch)
+
+        def ask() -> Tensor:
+            return logits_of(student, **model_inputs(self.student, batch))
+
+        if student is self.student:
+            hidden = hidden_of(ask, student_head)
+        else:  # what is compiled or data-parallel may answer with a copy
+            with left_out(student_head):
+                hidden = ask()
+        targets = targets_for(self.teacher, batch, teacher_head)
+        hidden = hidden[:, :-1]
         output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
         return output._replace(loss=lam * output.loss) if on_policy else output
 
@@ -378,6 +396,13 @@ class DistillationTrainer:
     def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        check_ids(batch, self.student, self.teacher)
+        written = {"input_ids", "attention_mask", *NO_INPUTS}
+        if self.config.on_policy and not batch.keys() <= written:
+            raise ValueError(
+                f"on_policy writes texts anew, and the data has {min(batch.keys() - written)!r} of "
+                "the old ones; remove that column"
+            )
         batch = send_to_device(batch, self.accelerator.device)
         found, self._gives_logits = choose_path(
             self.student,

@@ -79,16 +79,12 @@ def asked(assignment: str, name: str, seed: int) -> tuple[list[Case], Rubric]:
 
 @pytest.mark.filterwarnings("ignore:this is slow", "ignore:reduction. 'mean' divides")
 @pytest.mark.parametrize(
-    ("assignment", "entry", "seed"),
-    [
-        pytest.param(a, e, seed, id=f"{a[:3]}-{e.name}-{seed}")
-        for a, e in BANK
-        if e.name != "stub"
-        for seed in ((0,) if e.expected else (0, 1))
-    ],
+    ("assignment", "entry"),
+    [pytest.param(a, e, id=f"{a[:3]}-{e.name}") for a, e in BANK if e.name != "stub"],
 )
-def test_bank_entry_gets_what_it_deserves(assignment: str, entry: Entry, seed: int) -> None:
-    verdicts = grade(assignment, entry, seed)
+def test_bank_entry_gets_what_it_deserves(assignment: str, entry: Entry) -> None:
+    """Under one seed; test_seeds.py says that others come to the same."""
+    verdicts = grade(assignment, entry, 0)
     assert entry.expected.keys() <= verdicts.keys()
     for name, verdict in verdicts.items():
         right = name not in entry.expected
@@ -134,11 +130,6 @@ def test_bank_has_every_kind(assignment: str) -> None:
             part for way in check.rubric(check.cases()).wrong_ways for part in way.name.split("+")
         }
         assert recognised <= declared
-        if isinstance(check, AnswerCheck):
-            continue  # each of its mistakes is judged by a test of its own
-        # Shared by several functions, a misconception needs one chaff among them.
-        elsewhere = {wrong for entry in kinds["chaff"] for wrong in entry.expected.values()}
-        assert declared <= recognised | elsewhere, declared - recognised - elsewhere
 
 
 @pytest.mark.parametrize("seed", [0, 1])

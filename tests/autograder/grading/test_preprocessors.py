@@ -305,11 +305,11 @@ def test_messages_that_are_none_are_dropped(run) -> None:
 @pytest.mark.slow
 def test_a_notebook_has_a_time_in_all(run) -> None:
     answers = {
-        "slow": "import time\ntime.sleep(2)\ndef slow(x):\n    return 2 * x",
+        "slow": "import time\ntime.sleep(1)\ndef slow(x):\n    return 2 * x",
         "late": "time.sleep(100)\ndef late(x):\n    return 2 * x",
         "never": "def never(x):\n    return 2 * x",
     }
-    results = run(answers, notebook_timeout=25)
+    results = run(answers, notebook_timeout=10)
     assert [results[name].verdict["status"] for name in answers] == [
         Status.CORRECT,
         Status.NOT_RUN,

@@ -1557,3 +1557,118 @@ stages = ["b", "d", "c", "a"]
 
 # %% task="stages" right="accident" mistake="quote missing: SyntaxError"
 stages = ["b", "d", "a, "c"]
+
+# %% task="linear_lambda" right="no" mistake="stops at the end with min(), which holds a falling lambda at once at the end value" named="cut_for_a_rising_value"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        return min(self.start + self.count * (self.end - self.start) / self.steps, self.end)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all objects step together" named="observed_again"
+class LinearLambda:
+    taken = 0
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+
+    @property
+    def value(self):
+        f = min(LinearLambda.taken / self.steps, 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        LinearLambda.taken += 1
+
+    def state_dict(self):
+        return {"taken": LinearLambda.taken}
+
+    def load_state_dict(self, state):
+        LinearLambda.taken = state["taken"]
+
+# %% task="best_student" right="no" mistake="scatter overwrites the label's share with 1 in place of adding to it" named="label_overwritten"
+def best_student(teacher_logits, labels, lam):
+    q = lam * F.softmax(teacher_logits, dim=-1)
+    q.scatter_(-1, labels.unsqueeze(-1), 1.0)
+    return q / q.sum(-1, keepdim=True)
+
+# %% task="best_student" right="no" mistake="mixes in logits: adds 1/lambda to the label's logit and takes the softmax" named="mixed_in_logits"
+def best_student(teacher_logits, labels, lam):
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    return torch.softmax(teacher_logits + y / lam, dim=-1)
+
+# %% task="linear_lambda" right="no" mistake="max instead of clamp: only works when falling" named="observed_where"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.end = end
+        self.delta = (end - start) / steps
+    def step(self):
+        self.value = max(self.value + self.delta, self.end)
+    def state_dict(self):
+        return {"value": self.value}
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+# %% task="linear_lambda" right="no" mistake="step() returns the value and value is missing" named="no_value"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    def step(self):
+        self.n += 1
+        f = min(1.0, self.n / self.steps)
+        return self.start + (self.end - self.start) * f
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="linear_lambda" right="no" mistake="goes back to start after the end (modulo)" named="begins_anew"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        f = (self.n % (self.steps + 1)) / self.steps
+        return self.start + (self.end - self.start) * f
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="cosine_lambda" right="no" mistake="start left out" named="start_left_out"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="best_student" right="no" mistake="divides by 2 for any lam" named="observed_total"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    return (F.one_hot(labels, p.shape[-1]) + lam * p) / 2
+
