@@ -29,7 +29,7 @@ from autograder.spec import (
 SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
 OBSERVERS = Path(__file__).with_name("observers") / "ps6_fine_tuning.py"
 WITHHELD = ("kdlab",)  # it has templates, a collator, an objective and an evaluation
-FINE_TUNING = SECTIONS["2.1"]  # the page that explains prompts and answers
+FINE_TUNING = SECTIONS["2.4"]
 FORMULA, DIRECTION, OWN_WORDS = SECTIONS["2.2"], SECTIONS["1.3"], SECTIONS["4.4"]
 IGNORED = -100
 
