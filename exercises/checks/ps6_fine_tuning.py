@@ -434,6 +434,20 @@ def three() -> list[dict[str, Any]]:
     return [m for a, b in both for m in (message("user", *a), message("assistant", *b))]
 
 
+def encode_facts(case: Case) -> dict[str, Any]:
+    """What is so of a conversation."""
+    (messages,) = case.args
+    roles = [each["role"] for each in messages]
+    return {
+        "a system message comes first": roles[0] == "system",
+        "there are several answers": roles.count("assistant") > 1,
+        "the user has the last word": roles[-1] == "user",
+        "an answer has no words": any(
+            each["role"] == "assistant" and not each["content"] for each in messages
+        ),
+    }
+
+
 def random_encode_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Conversations of a submission's own."""
     for turns in (1, 2, 3):
@@ -691,6 +705,16 @@ def collate_cases() -> tuple[Case, ...]:
         Case("rows of one length, left", (alike, END, "left"), {}, LEFT),
         Case("two rows, left", (short, LINE, "left"), {}, LEFT),
     )
+
+
+def collate_facts(case: Case) -> dict[str, Any]:
+    """What is so of a batch to be."""
+    _, pad_id, *side = case.args
+    return {
+        "the padding is the end of text": pad_id == END,
+        "the padding stands on the left": side == ["left"],
+        "no side is given": not side,
+    }
 
 
 def random_collate_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -1234,6 +1258,17 @@ def loss_cases() -> tuple[Case, ...]:
     )
 
 
+def loss_facts(case: Case) -> dict[str, Any]:
+    """What is so of a batch."""
+    counts = case.args[2] != IGNORED
+    begun = (counts[:, 1:] & ~counts[:, :-1]).sum(-1) + counts[:, 0]
+    return {
+        "a row begins with an answer": bool(counts[:, 0].any()),
+        "a row has several answers": bool((begun > 1).any()),
+        "a row has no answer": not bool(counts.any(-1).all()),
+    }
+
+
 def random_loss_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Batches of a submission's own: answers of unequal length, of which one begins its row."""
     for watch, part in (("loss", None), ("loss", None), ("gradients", GRADIENTS)):
@@ -1704,6 +1739,15 @@ def accuracy_cases() -> tuple[Case, ...]:
         Case(name, examination(seed, most, *kinds), public=public)
         for seed, (name, public, most, kinds) in enumerate(found)
     )
+
+
+def accuracy_facts(case: Case) -> dict[str, Any]:
+    """What is so of an examination."""
+    prompts, _, answers, most, _ = case.args
+    return {
+        "there are several questions": len(prompts) > 1,
+        "an answer has as many tokens as it may have": any(len(each) == most for each in answers),
+    }
 
 
 def random_accuracy_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -2196,6 +2240,11 @@ def own_cases() -> tuple[Case, ...]:
     )
 
 
+def own_facts(case: Case) -> dict[str, Any]:
+    """What is so of some steps."""
+    return {"there is more than one step": len(case.args[2]) > 1}
+
+
 def random_own_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Steps of a submission's own."""
     for watch, part in (("student", None), ("student", None), ("loss", LOSS), ("teacher", TEACHER)):
@@ -2287,6 +2336,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=encode,
         fixed=encode_cases(),
+        facts=encode_facts,
         random=random_encode_cases,
         misconceptions=ENCODE_MISCONCEPTIONS,
         names=("ids", "labels"),
@@ -2300,6 +2350,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=collate,
         fixed=collate_cases(),
+        facts=collate_facts,
         random=random_collate_cases,
         misconceptions=COLLATE_MISCONCEPTIONS,
     ),
@@ -2311,6 +2362,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=answer_loss,
         fixed=loss_cases(),
+        facts=loss_facts,
         random=random_loss_cases,
         misconceptions=LOSS_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_loss"),
@@ -2324,6 +2376,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=accuracy,
         fixed=accuracy_cases(),
+        facts=accuracy_facts,
         random=random_accuracy_cases,
         misconceptions=ACCURACY_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_accuracy"),
@@ -2337,6 +2390,7 @@ CHECKS = (
         section=OWN_WORDS,
         reference=on_policy_step,
         fixed=own_cases(),
+        facts=own_facts,
         random=random_own_cases,
         misconceptions=STEP_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_own_words"),
