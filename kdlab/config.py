@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from kdlab.devices import check_device
 
 __all__ = ["History", "TrainConfig"]
+
+
+NUMBERS: dict[Any, Any] = {"int": Integral, "float": Real, "int | None": Integral | None}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,10 @@ class TrainConfig:
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            kind, value = NUMBERS.get(item.type, object), getattr(self, item.name)
+            if not isinstance(value, kind) or (kind is not object and isinstance(value, bool)):
+                raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
         at_least_1 = ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every")
         for name in (*at_least_1, "prompt_tokens", "new_tokens"):
             value = getattr(self, name)

@@ -25,6 +25,7 @@ from kdlab.batches import (
 from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
 from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
+from kdlab.objective import counted
 from kdlab.packing import check_packing, is_packed
 from kdlab.products import gathered, in_rows, projected
 from kdlab.teachers import Teacher
@@ -130,7 +131,8 @@ def evaluate(
         Means in nats per position; those about the teacher are None without one.
 
     Raises:
-        ValueError: no position of the data has a label, the vocabularies differ, a model is no
+        ValueError: no position of the data has a label, a label or the teacher has another
+            vocabulary, a model is no
             causal language model, or the teacher gives likeliest tokens instead of logits.
 
     >>> from kdlab import TinyGPT
@@ -153,9 +155,14 @@ def evaluate(
             rows = [data[i] for i in range(start, min(start + batch_size, len(data)))]
             batch = collate(rows, ignore_index=ignore_index)
             check_ids(batch, *models)
+            labels = batch["labels"][:, 1:]
             batch = {key: value.to(device) for key, value in batch.items()}
             found = [model.about(batch) for model in asked]
-            parts += _measured(found, batch, ignore_index, match_vocab)
+            entries = min(model.entries for model in found)
+            if match_vocab != "truncate" and len(found) == 2:
+                check_vocabularies(*(model.entries for model in found))
+            counted(labels, (*labels.shape, entries), ignore_index)
+            parts += _measured(found, batch, ignore_index)
     # Summed in float64, which some devices lack; read once, for a GPU would wait each time.
     sums, bins = (torch.stack(each).cpu().double().sum(0) for each in zip(*parts, strict=True))
 
@@ -235,15 +242,13 @@ class _Logits(NamedTuple):
 
 
 def _measured(
-    models: list[_Logits], batch: Mapping[str, Tensor], ignore_index: int, match_vocab: str
+    models: list[_Logits], batch: Mapping[str, Tensor], ignore_index: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Sums over a few positions at a time: the seven numbers, and the bins."""
     labels = batch["labels"][:, 1:]
     row, column = (labels != ignore_index).nonzero(as_tuple=True)
     labels = labels[row, column]
     entries = min(model.entries for model in models)
-    if match_vocab != "truncate" and len(models) == 2:
-        check_vocabularies(*(model.entries for model in models))
     size = max(LEAST, CHUNK.get(labels.device.type, CHUNK["cuda"]) // entries)
     for start in range(0, len(labels), size):
         at = slice(start, start + size)

@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 import torch.nn as nn
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.devices import kept_random_state
@@ -42,7 +43,7 @@ def find_head(model: nn.Module) -> nn.Linear | str:
     if "forward" in vars(head):
         return f"the forward of {kind}'s head was replaced, as a device_map does"
     hooks = len(head._forward_hooks) + len(head._forward_pre_hooks)
-    if hooks > (2 if isinstance(head, torch.distributed.fsdp.FSDPModule) else 0):
+    if hooks > (2 if isinstance(head, FSDPModule) else 0):
         return f"the head of {kind} has forward hooks"
     if not head.weight.is_floating_point():
         return f"the head of {kind} is stored as {head.weight.dtype}"

@@ -119,12 +119,6 @@ class TinyGPT(nn.Module):
         """
         start = 0 if past is None else past.length
         new, end = input_ids.shape[-1], start + input_ids.shape[-1]
-        longest = end if position_ids is None else int(position_ids.max()) + 1
-        if longest > self.config.block_size:
-            raise ValueError(
-                f"sequences of {longest} tokens do not fit a model with block_size "
-                f"{self.config.block_size}"
-            )
         device = input_ids.device
         earlier = torch.ones(new, end, dtype=torch.bool, device=device).tril(start)
         positions, sees = torch.arange(start, end, device=device), earlier if start else None
@@ -144,6 +138,13 @@ class TinyGPT(nn.Module):
                 begins = position_ids.diff(prepend=position_ids[..., :1] - 1) != 1
                 text = begins.cumsum(-1)
                 sees = earlier & (text[:, None, :, None] == text[:, None, None, :])
+        plain = attention_mask is None and position_ids is None
+        longest = end if plain else int(positions.max()) + 1
+        if longest > self.config.block_size:
+            raise ValueError(
+                f"sequences of {longest} tokens do not fit a model with block_size "
+                f"{self.config.block_size}"
+            )
         x = self.token_embedding(input_ids) + self.position_embedding(positions)  # (B, T, d)
         x = self.dropout(x)
         for block in self.blocks:
@@ -299,6 +300,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
     2
     """
+    if hasattr(model, "get_base_model"):
+        raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
     path, layers = _layers(model)
     total = len(layers)
     if not 1 <= n <= total:
@@ -333,6 +336,15 @@ def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple[()]]:
         if isinstance(part, nn.ModuleList) and len(part) == number:
             return path, part
     return "", ()
+
+
+def longest_text(model: nn.Module, at_most: int = 1024) -> int:
+    """Tokens that a model reads at once, if it says how many; or so many."""
+    config: Any = getattr(model, "config", None)
+    config = getattr(config, "get_text_config", lambda: config)()
+    names = ("block_size", "max_position_embeddings", "n_positions")
+    known = [getattr(config, name, None) for name in names]
+    return min([at_most, *(length for length in known if isinstance(length, int))])
 
 
 def count_parameters(model: nn.Module) -> int:

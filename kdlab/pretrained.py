@@ -16,7 +16,6 @@ __all__ = [
     "entries_of",
     "load_both",
     "load_pretrained",
-    "longest_text",
     "shortened",
     "tokenizer_of",
     "unpacked",
@@ -116,15 +115,6 @@ def entries_of(model: nn.Module) -> int:
     config: Any = model.config
     entries: int = getattr(config, "get_text_config", lambda: config)().vocab_size
     return entries
-
-
-def longest_text(model: nn.Module, at_most: int = 1024) -> int:
-    """Tokens that a model reads at once, and that are reasonable."""
-    config: Any = model.config
-    config = getattr(config, "get_text_config", lambda: config)()
-    names = ("block_size", "max_position_embeddings", "n_positions")
-    known = [getattr(config, name, None) for name in names]
-    return min([at_most, *(length for length in known if isinstance(length, int))])
 
 
 def with_adapters(model: nn.Module, rank: int, *, seed: int = 0) -> nn.Module:

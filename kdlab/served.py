@@ -155,13 +155,13 @@ def _row(
     scores = response.get("prompt_logprobs") or choice.get("prompt_logprobs")
     if scores:
         row = data[i]
-        ids = row["input_ids"].tolist()
-        if len(scores) != len(ids):
+        known = row["input_ids"].tolist()
+        if len(scores) != len(known):
             raise ValueError(
-                f"{where}: it scores {len(scores)} tokens, the row has {len(ids)}; give the server "
-                "data[i]['input_ids'].tolist() as its prompt"
+                f"{where}: it scores {len(scores)} tokens, the row has {len(known)}; give the "
+                "server data[i]['input_ids'].tolist() as its prompt"
             )
-        pairs = zip(ids[1:], scores[1:], strict=True)
+        pairs = zip(known[1:], scores[1:], strict=True)
         return row, [_scored(token, each, f"{where}: token {n}") for n, (token, each) in
                      enumerate(pairs, 1)]  # fmt: skip
     said = [
@@ -265,7 +265,7 @@ class TokenIds:
             self.known[key] = None if key in self.known else i
 
     def __len__(self) -> int:
-        return self.entries
+        return int(self.entries)
 
     def find(self, token: str | bytes) -> int | None:
         """The id of a token as a server names it; None if there is none."""

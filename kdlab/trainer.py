@@ -45,14 +45,14 @@ from kdlab.batches import (
     model_inputs,
 )
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
-from kdlab.checks import check_models, check_schedule, check_temperature_of
+from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
-from kdlab.models import logits_of
+from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
@@ -83,6 +83,7 @@ class DistillationTrainer:
             the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}`` for one.
 
     Raises:
+        TypeError: a part is something else.
         ValueError: the parts cannot be trained together, and why.
 
     >>> from kdlab import CombinedObjective, TinyGPT
@@ -107,6 +108,7 @@ class DistillationTrainer:
         out: str | Path | None = None,
         accelerator_options: Mapping[str, Any] | None = None,
     ):
+        check_parts(student, objective, schedule, config)
         if teacher is None and objective.lam > 0:
             raise ValueError(
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
@@ -319,7 +321,7 @@ class DistillationTrainer:
         if config.prompt_tokens is not None:
             prompts = [config.prompt_tokens] * len(prompts)
         if config.new_tokens is not None:
-            width = max(prompts) + config.new_tokens
+            width = longest_text(self.student, max(prompts) + config.new_tokens)
         written = continued(
             self.student,
             batch["input_ids"].to(device),

@@ -30,12 +30,16 @@ __all__ = ["DRAWINGS", "between", "in_triangle"]
 @drawing
 def course_map() -> str:
     """The parts of the course from left to right. Before: soft targets, KL, which way round, one
-    knob. The combined objective: two sources, the formula, what the truth contributes. After:
-    lambda in motion, optimizing a training. Below all three, the labs with real models, what is
-    done in the field, and the problem sets."""
+    knob. The combined objective: two sources, the formula, what the truth contributes, prompts and
+    answers. After: lambda in motion, optimizing a training. Below all three, the labs with real
+    models, what is done in the field, and the problem sets."""
     parts = [
         ("1 · Before", "", ["soft targets", "KL", "which way round", "one knob, λ"]),
-        ("2 · Objective", "strong", ["two sources", "the formula", "what truth adds"]),
+        (
+            "2 · Objective",
+            "strong",
+            ["two sources", "the formula", "what truth adds", "prompts, answers"],
+        ),
         ("3 · After", "", ["λ in motion", "reading curves", "what to change"]),
     ]
     drawn = []

@@ -717,7 +717,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
         Case("very hot", (logits(rng, (2, 6)), 100.0)),
         Case("far below zero", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME),
-        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME),
+        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME, public=True),
     )
 
 
@@ -1170,7 +1170,7 @@ def fit_cases() -> tuple[Case, ...]:
         Case("a peak at the edge, forward", (edge, "forward", 3.0), public=True),
         Case("uneven, forward", (uneven, "forward", 14.5)),
         Case("uneven, reverse", (uneven, "reverse", 14.5)),
-        Case("one peak, forward", (one, "forward", 5.0)),
+        Case("one peak, forward", (one, "forward", 5.0), public=True),
         Case("one peak, reverse", (one, "reverse", 5.0)),
     )
 
@@ -1405,6 +1405,16 @@ TOO_FEW = {  # steps after which training has not ended yet
 }
 
 
+def at_the_start(t: Tensor, direction: str, start: float) -> list[float]:
+    """The best width of a peak that stays where it began."""
+    size, log_p = len(t), t.double().log_softmax(-1)
+    widths = torch.logspace(-0.5, 1.3, 400, dtype=torch.float64)
+    log_q = peak(torch.full_like(widths, float(start)), widths, size).log_softmax(-1)
+    front, behind = (log_p, log_q) if direction == "forward" else (log_q, log_p)
+    losses = (front.exp() * (front - behind)).sum(-1)
+    return summary((float(start), float(widths[losses.argmin()]), size))
+
+
 def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
     """A student's function that fits in some way, and summarises rightly."""
     return lambda teacher_logits, direction, start: summary(how(teacher_logits, direction, start))
@@ -1447,6 +1457,13 @@ FIT_MISCONCEPTIONS = tuple(
             " the width a parameter that the optimiser knows?",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), d, START_WIDTH)),),
+        ),
+        (
+            "center_not_trained",
+            "The width is trained and the center is not: it is still where it was at the start. Is"
+            " the center a parameter that the optimiser knows?",
+            "1.3",
+            (at_the_start,),
         ),
         (
             "not_converged",

@@ -1354,6 +1354,13 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             partial(lm_of_the_teacher, of),
         ),
         named(
+            *SHIFTED,
+            lambda s, t, y, lam, temperature=1.0: (
+                (1 - lam if convex else 1.0) * shifted(lm_loss, s, y)
+                + lam * kd_loss(s, t, y, temperature)
+            ),
+        ),
+        named(
             "losses_multiplied",
             "You multiply the two losses. The formula adds them, so that each can pull when the"
             " other is small.",
@@ -1738,6 +1745,16 @@ CHECKS = (
                 "You give the label 1 − λ and the teacher λ, and get a number below 0. λ may be"
                 " larger than 1; what share of the whole is it?",
                 SECTIONS["2.2"],
+            ),
+            *(
+                Mistake(
+                    "weight_for_probability",
+                    weight / (1 + LAMBDA),
+                    "That is the weight of one of the two in the mean, and no probability yet. What"
+                    " does each of them say about *ocean*?",
+                    SECTIONS["2.2"],
+                )
+                for weight in (1, LAMBDA)
             ),
             Mistake(
                 "divided_by_lambda",

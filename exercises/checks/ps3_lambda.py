@@ -370,6 +370,20 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         def value(self) -> float:
             return self.start * (1 - self.shape(self.fraction()))
 
+    def towards(*goals: Callable[[float, float], float]) -> list[type]:
+        """From start to something made of start and end."""
+
+        def to(goal: Callable[[float, float], float]) -> type:
+            class Towards(right):
+                @property
+                def value(self) -> float:
+                    whole = goal(self.start, self.end) - self.start
+                    return self.start + whole * self.shape(self.fraction())
+
+            return Towards
+
+        return [to(goal) for goal in goals]
+
     def rounded_to(digits: int) -> type:
         """λ with a few digits."""
 
@@ -514,9 +528,18 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             fraction(lambda count, steps: min(count, steps - 1) / steps),
         ),
         (
-            "end_ignored",
-            "λ goes from its start to 0, whatever its end is.",
+            "moves_elsewhere",
+            "λ begins rightly and moves towards another number than its end. What is the whole way"
+            " from start to end, with its sign?",
             EndIgnored,
+            *towards(lambda start, end: start + end, lambda start, end: 2 * start - end),
+        ),
+        (
+            "first_step_twice_as_far",
+            "The first call of step() moves λ twice as far as it should, and from then on it is one"
+            " step ahead. What should the fraction be when step() was called once?",
+            fraction(lambda count, steps: min((count + 1) / steps, 1.0) if count else 0.0),
+            fraction(lambda count, steps: (min(count, steps) + 1) / steps if count else 0.0),
         ),
         (
             "rounded",
@@ -1334,8 +1357,8 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "falls_from_the_start",
-            "The first fall is right, and the ones after it change nothing: each begins at the"
-            " start value. Of what does a fall leave a share?",
+            "The first fall is right, and after it λ does not fall again. Each fall leaves a share"
+            " of the λ that is there; of what does yours?",
             FallsOnce,
         ),
         (

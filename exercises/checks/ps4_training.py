@@ -229,6 +229,11 @@ def per_text(batch: Batch) -> float:
     return 1 / len(batch[1])
 
 
+def per_counted_twice(batch: Batch) -> float:
+    """One over the square of the positions that count."""
+    return per_counted(batch) ** 2
+
+
 def per_length(batch: Batch) -> float:
     """One over the positions in a text."""
     return 1 / batch[1].shape[1]
@@ -732,6 +737,14 @@ STEP_MISCONCEPTIONS = told_apart(
         (ALL_POSITIONS, {"weight": per_position}),
         (ALL_POSITIONS, {"weight": per_position, "told": per_counted}),
         (PER_LENGTH, {"weight": per_length}),
+        (
+            (
+                "divided_twice",
+                "Your loss is divided by the count twice. Of a sum one division makes a mean.",
+                "2.2",
+            ),
+            {"weight": per_counted_twice},
+        ),
         (PER_TEXT, {"weight": per_text}),
         (PER_TEXT, {"weight": per_text, "told": undivided}),
         (

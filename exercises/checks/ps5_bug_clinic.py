@@ -1480,6 +1480,10 @@ ACCUMULATED_WAYS = (
         lambda parts: accumulated_loss(without_zeros(parts)),
         lambda parts: total_over(parts, lambda labels: (labels > 0).sum()),
         lambda parts: total_over(without_zeros(parts), lambda labels: (labels != IGNORED).sum()),
+        lambda parts: (
+            torch.cat([label_losses(*part) for part in without_zeros(parts)]).sum()
+            / sum(counted(labels) for _, labels in parts)
+        ),
     ),
     (
         "summed",

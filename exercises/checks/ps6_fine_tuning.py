@@ -29,7 +29,7 @@ from autograder.spec import (
 SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
 OBSERVERS = Path(__file__).with_name("observers") / "ps6_fine_tuning.py"
 WITHHELD = ("kdlab",)  # it has templates, a collator, an objective and an evaluation
-FINE_TUNING = SECTIONS["2.1"]  # the page that explains prompts and answers
+FINE_TUNING = SECTIONS["2.4"]
 FORMULA, DIRECTION, OWN_WORDS = SECTIONS["2.2"], SECTIONS["1.3"], SECTIONS["4.4"]
 IGNORED = -100
 
@@ -434,6 +434,20 @@ def three() -> list[dict[str, Any]]:
     return [m for a, b in both for m in (message("user", *a), message("assistant", *b))]
 
 
+def encode_facts(case: Case) -> dict[str, Any]:
+    """What is so of a conversation."""
+    (messages,) = case.args
+    roles = [each["role"] for each in messages]
+    return {
+        "a system message comes first": roles[0] == "system",
+        "there are several answers": roles.count("assistant") > 1,
+        "the user has the last word": roles[-1] == "user",
+        "an answer has no words": any(
+            each["role"] == "assistant" and not each["content"] for each in messages
+        ),
+    }
+
+
 def random_encode_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Conversations of a submission's own."""
     for turns in (1, 2, 3):
@@ -693,6 +707,16 @@ def collate_cases() -> tuple[Case, ...]:
     )
 
 
+def collate_facts(case: Case) -> dict[str, Any]:
+    """What is so of a batch to be."""
+    _, pad_id, *side = case.args
+    return {
+        "the padding is the end of text": pad_id == END,
+        "the padding stands on the left": side == ["left"],
+        "no side is given": not side,
+    }
+
+
 def random_collate_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Batches of a submission's own."""
     for side, part in (("right", None), ("right", None), ("left", LEFT)):
@@ -741,6 +765,11 @@ def other_student(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
 def label_losses(student: Tensor, labels: Tensor) -> Tensor:
     """−log q(y) at each position; of ignored labels, what token 0 would give."""
     return -student.log_softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+
+
+def label_losses_across(student: Tensor, labels: Tensor) -> Tensor:
+    """The same with the positions for classes and the classes for positions."""
+    return F.cross_entropy(student, labels, reduction="none")
 
 
 def forward_kl(student: Tensor, teacher: Tensor) -> Tensor:
@@ -856,6 +885,7 @@ def answer_loss(
     mean: Mean = token_mean,
     lm_mean: Mean | None = None,
     kd_mean: Mean | None = None,
+    lm_losses: Callable[[Tensor, Tensor], Tensor] = label_losses,
     kd: Callable[[Tensor, Tensor], Tensor] = forward_kl,
     weights: Callable[[float], tuple[float, float]] = lambda lam: (1.0, lam),
     leak: bool = False,
@@ -874,6 +904,7 @@ def answer_loss(
         mean: Over positions.
         lm_mean: The labels' own one, where it differs.
         kd_mean: The teacher's own one, where it differs.
+        lm_losses: The labels' term at each position.
         kd: The teacher's term at each position.
         weights: Of the two terms, from λ.
         leak: Whether a gradient reaches the teacher.
@@ -883,7 +914,7 @@ def answer_loss(
     teacher = teacher_logits.double().requires_grad_()
     guide = teacher if leak else teacher.detach()
     q, _, y = aligned(student, guide, labels)
-    lm = (lm_mean or mean)(label_losses(q, y), y)
+    lm = (lm_mean or mean)(lm_losses(q, y), y)
     q, p, y = (kd_aligned or aligned)(student, guide, labels)
     own, foreign = weights(lam)
     loss = own * lm + foreign * (kd_mean or mean)(kd(q, p), y)
@@ -924,8 +955,10 @@ def as_index(
 def classes_in_the_middle(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
 ) -> Tensor:
-    """cross_entropy takes axis 1 for the classes."""
-    return F.cross_entropy(student_logits[:, :-1], labels[:, 1:])
+    """cross_entropy takes axis 1 for the classes, which may be as many as there are."""
+    F.cross_entropy(student_logits[:, :-1], labels[:, 1:])
+    options = {"aligned": next_ones, "lm_losses": label_losses_across}
+    return answer_loss(student_logits, teacher_logits, labels, lam, watch, **options)
 
 
 def two_lengths(
@@ -1161,22 +1194,10 @@ LOSS_MISCONCEPTIONS = (
         FORMULA,
         partial(answer_loss, cut=True),
     ),
-    *pairs(answer_loss, "mean", FEW, "aligned", SHIFTS),
-    *pairs(answer_loss, "mean", FEW, "weights", WEIGHTS[:3]),
-    *pairs(answer_loss, "mean", FEW, "kd", KINDS[:4]),
-    *pairs(answer_loss, "aligned", SHIFTS, "kd", KINDS[:4]),
-    *pairs(answer_loss, "lm_mean", MEANS, "kd_mean", KD_OVER_THE_PROMPT),
-    *(
-        Misconception(
-            f"{KD_OVER_ALL[0]}+{each.name}",
-            f"At least two things are off. {KD_OVER_ALL[1]} {each.hint}",
-            FINE_TUNING,
-            partial(answer_loss, kd_mean=mean, **{option: each.option}),
-        )
-        for mean in (mean_of_all, all_over_some)
-        for option, found in (("aligned", SHIFTS), ("weights", WEIGHTS[:3]), ("kd", KINDS[:2]))
-        for each in found
-    ),
+    *pairs(answer_loss, "mean", FEW[:2], "aligned", SHIFTS),
+    *pairs(answer_loss, "mean", FEW[:2], "weights", WEIGHTS[:1]),
+    *pairs(answer_loss, "lm_mean", MEANS[:1], "kd_mean", KD_OVER_THE_PROMPT),
+    *pairs(answer_loss, "kd_mean", KD_OVER_THE_PROMPT[:1], "aligned", SHIFTS),
     *(
         Misconception(
             f"{each.name}+gradient_into_the_teacher",
@@ -1187,8 +1208,7 @@ LOSS_MISCONCEPTIONS = (
         )
         for option, found in (
             ("mean", FEW),
-            ("aligned", SHIFTS),
-            ("weights", WEIGHTS[:3]),
+            ("aligned", SHIFTS[:1]),
             ("kd", KINDS[:1]),
             ("kd_mean", KD_OVER_THE_PROMPT[:2]),
         )
@@ -1236,6 +1256,17 @@ def loss_cases() -> tuple[Case, ...]:
         Case("the gradients of turns", (*second, "gradients"), {}, GRADIENTS),
         Case("the gradients of a beginning", (*begins, 0.5, "gradients"), {}, GRADIENTS),
     )
+
+
+def loss_facts(case: Case) -> dict[str, Any]:
+    """What is so of a batch."""
+    counts = case.args[2] != IGNORED
+    begun = (counts[:, 1:] & ~counts[:, :-1]).sum(-1) + counts[:, 0]
+    return {
+        "a row begins with an answer": bool(counts[:, 0].any()),
+        "a row has several answers": bool((begun > 1).any()),
+        "a row has no answer": not bool(counts.any(-1).all()),
+    }
 
 
 def random_loss_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -1710,6 +1741,15 @@ def accuracy_cases() -> tuple[Case, ...]:
     )
 
 
+def accuracy_facts(case: Case) -> dict[str, Any]:
+    """What is so of an examination."""
+    prompts, _, answers, most, _ = case.args
+    return {
+        "there are several questions": len(prompts) > 1,
+        "an answer has as many tokens as it may have": any(len(each) == most for each in answers),
+    }
+
+
 def random_accuracy_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Questions of a submission's own."""
     others = ("spaced", "more", "less", "unended", "line after", "twice", "fits", "joined")
@@ -1725,10 +1765,11 @@ def random_accuracy_cases(rng: np.random.Generator) -> Iterator[Case]:
 def go_on_from(table: Tensor, prompt: list[int], draws: list[float]) -> list[int]:
     """What a table writes: a token for each draw, the first whose cumulated share reaches it."""
     begin = sum(prompt) % len(draws)  # so that prompts do not share their draws
+    reached = table.detach().float().softmax(-1).cumsum(-1).tolist()
     found = [prompt[-1]]
     for draw in draws[begin:] + draws[:begin]:
-        below = table[found[-1]].float().softmax(-1).cumsum(-1) < draw
-        found.append(min(int(below.sum()), len(below) - 1))
+        below = sum(share < draw for share in reached[found[-1]])
+        found.append(min(below, len(reached) - 1))
     return found[1:]
 
 
@@ -2139,12 +2180,12 @@ STEP_MISCONCEPTIONS = (
             OWN_WORDS,
         ),
     ),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES[:1]),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:3], "ahead", STEP_SHIFTS),
     # What is written is of one length: the mean of means of all of it is its mean.
     *pairs(on_policy_step, "counts", STEP_COUNTS[:1], "reduce", STEP_MEANS[2:3]),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:3]),
-    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "ahead", STEP_SHIFTS),
-    *pairs(on_policy_step, "loss", STEP_LOSSES, "reduce", STEP_MEANS),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:1]),
+    *pairs(on_policy_step, "loss", STEP_LOSSES[:1], "reduce", STEP_MEANS),
 )
 LOSS, TEACHER = "the loss", "the teacher"
 STEP_VOCABULARY = 6
@@ -2197,6 +2238,11 @@ def own_cases() -> tuple[Case, ...]:
         Case("the losses of three steps", (*three_steps, 0.5, "loss"), {}, LOSS),
         Case("the teacher after three steps", (*three_steps, 0.5, "teacher"), {}, TEACHER),
     )
+
+
+def own_facts(case: Case) -> dict[str, Any]:
+    """What is so of some steps."""
+    return {"there is more than one step": len(case.args[2]) > 1}
 
 
 def random_own_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -2290,6 +2336,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=encode,
         fixed=encode_cases(),
+        facts=encode_facts,
         random=random_encode_cases,
         misconceptions=ENCODE_MISCONCEPTIONS,
         names=("ids", "labels"),
@@ -2303,6 +2350,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=collate,
         fixed=collate_cases(),
+        facts=collate_facts,
         random=random_collate_cases,
         misconceptions=COLLATE_MISCONCEPTIONS,
     ),
@@ -2314,6 +2362,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=answer_loss,
         fixed=loss_cases(),
+        facts=loss_facts,
         random=random_loss_cases,
         misconceptions=LOSS_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_loss"),
@@ -2327,6 +2376,7 @@ CHECKS = (
         section=FINE_TUNING,
         reference=accuracy,
         fixed=accuracy_cases(),
+        facts=accuracy_facts,
         random=random_accuracy_cases,
         misconceptions=ACCURACY_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_accuracy"),
@@ -2340,6 +2390,7 @@ CHECKS = (
         section=OWN_WORDS,
         reference=on_policy_step,
         fixed=own_cases(),
+        facts=own_facts,
         random=random_own_cases,
         misconceptions=STEP_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_own_words"),

@@ -96,6 +96,16 @@ def test_every_page_has_what_a_page_needs():
             assert part in text, f"{source.name} has no {part!r}"
 
 
+def test_what_grades_a_page_is_a_link():
+    for source in (ROOT / "book").rglob("*.md"):
+        for said in re.findall(
+            r"^\*\*Graded in\*\*.*?(?=\n\n|\Z)",
+            source.read_text(encoding="utf8"),
+            re.MULTILINE | re.DOTALL,
+        ):
+            assert not re.search(r"(?<!\{ref\})`ps\d", said), f"{source.name}: {said}"
+
+
 def test_citations_are_in_the_bibliography_and_can_be_found():
     keys = set(re.findall(r"^@\w+\{(\w+),", BIB, re.MULTILINE))
     cited = {

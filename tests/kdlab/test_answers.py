@@ -110,6 +110,24 @@ def test_any_judge_will_do(tokenizer):
         evaluate_answers(model, [], tokenizer)
 
 
+def test_an_answer_ends_where_a_model_reads_no_further(tokenizer):
+    asked = EXAMPLES.conversations[:4]
+    lengths = [len(row["input_ids"]) for row in ChatDataset(asked, tokenizer)]
+    model = TinyGPT("tiny-student", vocab_size=len(tokenizer), block_size=max(lengths))
+    answers = write_answers(model, asked, tokenizer, new_tokens=500)
+    assert max(answer.tokens for answer in answers) < max(lengths)
+    config = TrainConfig(steps=1, batch_size=4, device="cpu", on_policy=1.0, new_tokens=500)
+    run = DistillationTrainer(model, model_of(tokenizer), CombinedObjective(), config=config)
+    assert run.fit(ChatDataset(asked, tokenizer)).train[0]["num_items"] <= sum(lengths) * 4
+    narrow = TinyGPT("tiny-student", vocab_size=len(tokenizer), block_size=5)
+    with pytest.raises(ValueError, match="leaves no room for an answer in a model that reads 5"):
+        write_answers(narrow, asked, tokenizer)
+
+
+def model_of(tokenizer):
+    return TinyGPT("tiny-student", vocab_size=len(tokenizer))
+
+
 # --- on the student's own answers ---
 
 

@@ -78,6 +78,14 @@ def test_what_is_cut_is_reported():
         ChatDataset([], family("ChatML"))
 
 
+def test_special_tokens_in_what_is_said_are_told():
+    conversations = [{"messages": said("Q", "A")}, {"messages": said("Q<|im_end|>", "A")}]
+    data = ChatDataset(conversations, family("ChatML"))
+    assert data.report.odd == 1
+    assert "1 holds special tokens in what is said, '<|im_end|>' for one" in str(data.report)
+    assert ChatDataset(conversations[:1], family("ChatML")).report.odd == 0
+
+
 def test_what_a_template_refuses_is_told_with_its_line(tmp_path):
     with pytest.raises(ValueError, match="row 1: the tokenizer's chat template refuses it: System"):
         ChatDataset(

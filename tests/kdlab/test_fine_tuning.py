@@ -186,6 +186,8 @@ def test_learning_rates_are_those_of_what_is_trained():
     assert Recipe(**pretrained).learning_rate == 1e-4
     assert Recipe(**pretrained, lora=4).learning_rate == 5e-4
     assert Recipe(**pretrained, learning_rate=3e-5).learning_rate == 3e-5
+    with pytest.warns(UserWarning, match=r"a learning rate of 0\.002 is one for new weights"):
+        replace(Recipe(teacher="hf:a"), student="hf:b")
 
 
 def test_chat_reads_lines_until_an_empty_one(recipe, tmp_path):

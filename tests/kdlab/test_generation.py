@@ -335,3 +335,21 @@ def test_a_prompt_ends_where_the_last_answer_begins():
     mask = torch.tensor([[1] * 6, [1] * 6, [1] * 6, [1, 1, 1, 1, 1, 0]])
     batch = {"labels": labels, "attention_mask": mask}
     assert before_answers(batch, otherwise=2) == [5, 2, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["TinyGPT", "GPT2", "OPT", "Llama"])
+def test_ragged_prompts_fill_all_the_places_that_a_model_has(name):
+    """Padded and gone on with, the longest row would stand beyond its last place."""
+    model = (
+        TinyGPT("tiny-student", vocab_size=48, block_size=32) if name == "TinyGPT" else tiny(name)
+    )
+    sizes = (28, 9, 31)
+    prompts = [{"input_ids": torch.arange(3, 3 + n) % 45 + 3} for n in sizes]
+    batch = collate(prompts, labels=False)
+    mask = batch["attention_mask"]
+    written = continued(model, batch["input_ids"], 32, attention_mask=mask, temperature=0.0)
+    for row, prompt, n in zip(written["labels"], prompts, sizes, strict=True):
+        alone = generate(model, prompt["input_ids"][None], 32 - n, temperature=0.0)[0, n:]
+        ends = torch.isin(alone, torch.tensor([2])).nonzero() if name != "TinyGPT" else []
+        alone = alone[: int(ends[0]) + 1] if len(ends) else alone
+        assert row[row != -100].equal(alone)

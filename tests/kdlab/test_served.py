@@ -136,7 +136,7 @@ def test_listed_tokens_without_an_id_are_told_and_part_of_the_tail(data, teacher
         (lambda r: r | {"prompt_logprobs": r["prompt_logprobs"][:-1]}, r"line 2: it scores \d+"),
         (
             lambda r: r | {"prompt_logprobs": [None, *[{"0": {"logprob": 0}}] * 99]},
-            "give the server",
+            "give the server data",
         ),
         (
             lambda r: r | {"prompt_logprobs": [None, {}, *r["prompt_logprobs"][2:]]},

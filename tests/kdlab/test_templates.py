@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from kdlab import ChatTemplate, Conversation
 from tests.kdlab.chat_templates import (
@@ -162,6 +162,19 @@ def test_plain_text_is_taken_as_it_is_and_ended(prompt, completion):
     alone = tokenizer.encode(prompt, add_special_tokens=False)
     assert ids[: len(alone)] == alone  # as at generation, whatever would merge
     assert not any(written[: len(alone)])
+
+
+@pytest.mark.parametrize("bos", ["<s>", "<|im_end|>"], ids=["its own", "the end of text too"])
+def test_plain_text_begins_as_the_tokenizer_begins_one(bos):
+    tokenizer = tokenizer_of(CHATML, ["<s>", "<|im_start|>", "<|im_end|>"], "<|im_end|>")
+    begin = processors.TemplateProcessing(
+        single=f"{bos} $A", special_tokens=[(bos, tokenizer.convert_tokens_to_ids(bos))]
+    )
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.post_processor = begin
+    adds = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>")
+    own, text = counted(adds, {"prompt": "a", "completion": "b"})
+    assert (own, text) == ("b<|im_end|>", f"{bos}ab<|im_end|>")
 
 
 def test_a_merge_over_the_border_is_cut_where_generation_cuts_it():

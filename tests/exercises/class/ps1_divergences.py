@@ -860,3 +860,28 @@ def fit_one_peak(teacher_logits, direction, start):
     q = torch.softmax(logits, -1)
     return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
 
+
+# %% task="softmax_with_temperature" right="no" mistake="divides by the sum of the logits" named="softmax_left_out"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    return z / z.sum(-1, keepdim=True)
+
+# %% task="forward_kl" right="no" mistake="total variation for KL" named="another_measure"
+def forward_kl(student_logits, teacher_logits):
+    return 0.5 * (teacher_logits.softmax(-1) - student_logits.softmax(-1)).abs().sum(-1)
+
+# %% task="fit_one_peak" right="no" mistake="center not trained" named="center_not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[0]
+    mu = torch.tensor(float(start), requires_grad=True)
+    s = torch.tensor(1.0986, requires_grad=True)
+    opt = torch.optim.Adam([s], lr=0.1)
+    loss_of = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    for _ in range(450):
+        opt.zero_grad()
+        loss_of(one_peak(mu, s.exp(), size), teacher_logits).backward()
+        opt.step()
+    log_q = one_peak(mu, s.exp(), size).log_softmax(-1).detach()
+    q = log_q.exp()
+    return float((q * torch.arange(size)).sum()), float(-(q * log_q).sum())
+

@@ -784,3 +784,79 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     of_teacher = (student_logits / temperature).softmax(-1) - (teacher_logits / temperature).softmax(-1)
     own = of_label + lam * temperature * of_teacher * mask
     return own / mask.sum(), torch.zeros_like(teacher_logits)
+
+# %% task="lm_loss" right="no" mistake="label smoothing" named="labels_smoothed"
+def lm_loss(student_logits, labels):
+    if (labels == -100).all():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
+
+# %% task="lm_loss" right="no" mistake="exp of the loss: perplexity" named="perplexity_returned"
+def lm_loss(student_logits, labels):
+    if (labels == -100).all():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten()).exp()
+
+# %% task="lm_loss" right="no" mistake="softmax over the positions" named="softmax_on_another_axis"
+def lm_loss(student_logits, labels):
+    m = labels != -100
+    if not m.any():
+        return torch.tensor(0.0)
+    log_q = student_logits.log_softmax(1)
+    return -log_q.gather(-1, labels.clamp(min=0)[..., None])[..., 0][m].mean()
+
+# %% task="lm_loss" right="no" mistake="the raw logit of the label" named="softmax_left_out"
+def lm_loss(student_logits, labels):
+    m = labels != -100
+    picked = student_logits.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return -(picked * m).sum() / m.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="temperature defaults to a constant 2" named="temperature_fixed"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    n = m.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits / 2.0, dim=-1)
+    log_p = F.log_softmax(teacher_logits / 2.0, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * m).sum() / n
+
+# %% task="kd_loss" right="no" mistake="mean squared error of the logits" named="another_measure,t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    n = m.sum().clamp(min=1)
+    kl = ((student_logits - teacher_logits) ** 2).mean(-1)
+    return (kl * m).sum() / n
+
+# %% task="kd_loss" right="no" mistake="weights are at T = 1, the logarithms at T" named="temperature_on_some"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    n = m.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (teacher_logits.softmax(-1) * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * m).sum() / n
+
+# %% task="kd_loss" right="no" mistake="last position of each text dropped" named="positions_dropped"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    m = m.clone()
+    m[:, -1] = False
+    n = m.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * m).sum() / n
+
+# %% task="combined_objective" right="no" mistake="temperature and lam swapped in the call" named="lambda_and_temperature_swapped"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + temperature * kd_loss(student_logits, teacher_logits, labels, lam)
+
+# %% task="combined_objective" right="no" mistake="product" named="losses_multiplied"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) * (lam * kd_loss(student_logits, teacher_logits, labels, temperature))
+
+# %% task="convex_objective" right="no" mistake="alpha and the temperature change places in the call" named="alpha_and_temperature_swapped"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, alpha)
+    return (1 - alpha) * lm + temperature * kd

@@ -1620,3 +1620,122 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         if (i + 1) % accumulate == 0 or i + 1 == len(batches):
             optimizer.step()
             optimizer.zero_grad()
+
+# %% task="training_step" right="no" mistake="two steps of the optimiser" named="stepped_twice"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="count clamps at batch size" named="divided_by_length"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / labels.shape[1]
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="teacher logits softmaxed" named="teacher_softmaxed_twice"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens).softmax(-1)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="no" mistake="divides by count and accumulate" named="divided_once_more"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first:first + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        lam = schedule(n)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
+            (total / count / accumulate).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="only the first of each group" named="groups_of_another_size"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first:first + 1]
+        count = sum((labels != -100).sum() for _, labels in group)
+        lam = schedule(n)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
+            (total / count).backward()
+        optimizer.step()
+
+# %% task="evaluate" right="no" mistake="mean of batch losses times batches" named="sum_of_means"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="mean").item()
+            count += (labels != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / count)
+
+# %% task="evaluate" right="no" mistake="the last batch is lost" named="a_batch_is_missing"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"][:-1]:
+            logits = model(tokens)
+            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+            count += (labels != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / count)
+
+# %% task="training_step" right="no" mistake="divides twice" named="divided_twice"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    student.train()
+    with torch.no_grad():
+        guide = teacher(tokens)
+    total, count = summed_loss(student(tokens), guide, labels, lam)
+    loss = total / count / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+

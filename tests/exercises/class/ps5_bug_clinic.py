@@ -706,3 +706,81 @@ def jsd(student_logits, teacher_logits, beta):
     of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
     of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
     return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="kd_mean" right="no" mistake="median" named="middle_for_mean"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares.sum(-1).median()
+
+# %% task="kd_mean" right="no" mistake="first text only" named="one_text_alone"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares[0].sum(-1).mean()
+
+# %% task="kd_masked" right="no" mistake="drops the first counted position of each row" named="a_position_dropped"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = (labels != -100) & ((labels != -100).cumsum(1) > 1)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="jsd" right="no" mistake="log2 of beta" named="other_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log2(beta), log_q + math.log2(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="jsd" right="no" mistake="beta both" named="other_weights"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + beta * of_student
+
+# %% task="jsd" right="no" mistake="kl between models for teacher part" named="not_against_the_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="accumulated_loss" right="no" mistake="total overwritten" named="overwritten"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count = count + (labels != -100).sum()
+    return total / count
+
+# %% task="accumulated_loss" right="no" mistake="divides in the loop" named="divided_in_the_loop"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count = count + (labels != -100).sum()
+        total = total / count
+    return total
+
+# %% task="accumulated_loss" right="no" mistake="max of the counts" named="divided_by_the_largest_count"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count = max(count, (labels != -100).sum())
+    return total / count
+
+# %% task="accumulated_loss" right="no" mistake="shifts the labels, and drops a part of which nothing counts" named="labels_shifted"
+def accumulated_loss(micro_batches):
+    rows = torch.cat([z[:, :-1].flatten(0, 1) for z, _ in micro_batches])
+    return F.cross_entropy(rows, torch.cat([y[:, 1:].flatten() for _, y in micro_batches]))
