@@ -47,7 +47,7 @@ LOST_PAGE = """\
 <link rel="icon" href="{base}_static/{icon}">
 <style>
 :root {{ color-scheme: light dark; }}
-body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto 0; padding: 0 1rem; }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto 0; }}
 </style>
 </head>
 <body>
@@ -83,7 +83,9 @@ def tags(app: Sphinx, title: str, description: str, address: str | None) -> str:
         previews["og:url"] = address or app.config.html_baseurl
         previews["og:image"] = urljoin(folder(app), app.config.book_card)
         shown["twitter:card"] = "summary_large_image"
-    lines = [f'<meta name="{name}" content="{html.escape(value)}">' for name, value in shown.items()]
+    lines = [
+        f'<meta name="{name}" content="{html.escape(value)}">' for name, value in shown.items()
+    ]
     lines += [
         f'<meta property="{name}" content="{html.escape(value)}">'
         for name, value in previews.items()
@@ -129,7 +131,9 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
     if app.config.html_baseurl:
         base = urlsplit(folder(app)).path
         (out / "404.html").write_text(LOST_PAGE.format(base=base, **about), encoding="utf8")
-        addresses = (folder(app) + app.builder.get_target_uri(n) for n in sorted(app.env.found_docs))
+        addresses = (
+            folder(app) + app.builder.get_target_uri(n) for n in sorted(app.env.found_docs)
+        )
         lines = "\n".join(f"<url><loc>{html.escape(address)}</loc></url>" for address in addresses)
         (out / "sitemap.xml").write_text(
             '<?xml version="1.0" encoding="UTF-8"?>\n'
