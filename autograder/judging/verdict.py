@@ -161,7 +161,8 @@ class Verdict:
         expected: What was asked for, in words.
         section: The section of the book to read.
         parts: Points earned by part.
-        misconception: The name of the misconception that explains the outcomes, if one does.
+        misconception: The name of the misconception that explains the outcomes, if one does; else
+            that of an observation ("observed_…"), if there is one.
         hint: Its hint.
     """
 

@@ -1612,10 +1612,6 @@ CHECKS = (
         misconceptions=FIT_MISCONCEPTIONS,
         tolerance=fit_tolerance,
         names=("expected position", "entropy"),
-        facts=lambda case: {
-            f"the direction is {direction}": case.args[1] == direction
-            for direction in ("forward", "reverse")
-        },
         uses={"forward_kl": right_forward_kl, "reverse_kl": right_reverse_kl},
     ),
 )
