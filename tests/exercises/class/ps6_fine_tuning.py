@@ -101,7 +101,7 @@ def encode(messages):
         labels += body if m["role"] == "assistant" else [-100] * len(body)
     return ids, labels
 
-# %% task="encode" right="no" mistake="only the last message is learned, and that is the user's in one case" named="observed_component"
+# %% task="encode" right="no" mistake="only the last message is learned, and that is the user's in one case" named="observed_where"
 def encode(messages):
     ids, labels = [], []
     for i, m in enumerate(messages):
