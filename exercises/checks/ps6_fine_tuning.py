@@ -1249,7 +1249,7 @@ def loss_cases() -> tuple[Case, ...]:
         Case("two turns, and a row without an answer", (*second, "loss"), public=True),
         Case("a row that begins with an answer", (*begins, 0.5, "loss"), public=True),
         Case("the gradients of the first case", (*first, "gradients"), {}, GRADIENTS, True),
-        Case("padded on the left", (*left, 1.5, "loss")),
+        Case("a batch padded on the left", (*left, 1.5, "loss")),
         Case("labels alone", (*left, 0.0, "loss")),
         Case("alike", (*alike, 3.0, "loss")),
         Case("one token counts", (*answers(rng, 4, 5, (), ((3, 4),)), 0.8, "loss")),
