@@ -45,13 +45,9 @@ class TrainConfig:
     compile: bool = False  # torch.compile the student
     linear_objective: bool = True  # from hidden states, where both models show them
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int | None = (
-        None  # before the student goes on; None: up to the last answer, or 16
-    )
+    prompt_tokens: int | None = None  # of a text; None: up to its last answer, or 16
     new_tokens: int | None = None  # that the student writes at most; None: to the batch's width
-    end_of_text: int | tuple[int, ...] | None = (
-        None  # of the student's; None: as model and data say
-    )
+    end_of_text: int | tuple[int, ...] | None = None  # None: what model and data say
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:

@@ -30,7 +30,7 @@ ROOT_PAGE = """\
 <title>{title}</title>
 {tags}
 <link rel="icon" href="_static/{icon}">
-<meta http-equiv="refresh" content="0; url={first}">
+<meta http-equiv="Refresh" content="0; url={first}">
 </head>
 <body><p><a href="{first}">{title}</a></p></body>
 </html>
@@ -65,8 +65,10 @@ def describe(app: Sphinx, page: str, template: str, context: dict, doctree: node
     if doctree is None:
         return
     title = re.sub("<[^>]+>", "", context.get("title", "")) or app.config.html_title
+    title = html.unescape(title)
+    said = first_sentences(doctree) or f"{title}, in: {app.config.html_title}"
     context["metatags"] = context.get("metatags", "") + tags(
-        app, html.unescape(title), first_sentences(doctree), context.get("pageurl")
+        app, title, said, context.get("pageurl")
     )
 
 
@@ -94,7 +96,7 @@ def tags(app: Sphinx, title: str, description: str, address: str | None) -> str:
 
 
 def first_sentences(doctree: nodes.document) -> str:
-    """The text of the first paragraph that is more than a line, as whole sentences if they fit."""
+    """The first paragraph that is more than a line, by whole sentences; "" if there is none."""
     for paragraph in doctree.findall(nodes.paragraph):
         if isinstance(paragraph.parent, nodes.section) and len(paragraph.astext()) > 60:
             text = re.sub(r"\s+", " ", paragraph.astext().replace("\\(", "").replace("\\)", ""))

@@ -77,7 +77,9 @@ def asked(assignment: str, name: str, seed: int) -> tuple[list[Case], Rubric]:
     return cases, check.rubric(cases)
 
 
-@pytest.mark.filterwarnings("ignore:this is slow", "ignore:reduction. 'mean' divides")
+@pytest.mark.filterwarnings(
+    "ignore:this is slow", "ignore:reduction. 'mean' divides", "ignore:Converting a tensor with"
+)
 @pytest.mark.parametrize(
     ("assignment", "entry"),
     [pytest.param(a, e, id=f"{a[:3]}-{e.name}") for a, e in BANK if e.name != "stub"],
@@ -170,9 +172,11 @@ def test_public_cases_alone_name_every_misconception(check: FunctionCheck) -> No
 def test_hints_differ_and_so_do_their_names(check: Check) -> None:
     hints: dict[str, str] = {}
     for way in check.rubric(check.cases()).wrong_ways:
-        if way.name != "out_of_order":  # which pair is out of order differs
+        # Which pair is out of order differs; two mistakes at once have the hints of both.
+        if way.name != "out_of_order" and "+" not in way.name:
             assert hints.setdefault(way.name, way.hint) == way.hint
-    assert len(set(hints.values())) == len(hints)
+    if isinstance(check, FunctionCheck):  # two answers to a question can be wrong alike
+        assert len(set(hints.values())) == len(hints)
 
 
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
