@@ -56,7 +56,7 @@ serve: ## serve the rendered book on localhost
 test: cache $(VENV)/.test ## run the whole suite
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
-quick: cache $(VENV)/.test ## the part of the suite for each change, in a minute and a half
+quick: cache $(VENV)/.test ## the part of the suite for each change
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --quick $(PYTEST_ARGS)
 
 coverage: cache $(VENV)/.test ## the whole suite, and which lines and branches it does not reach
