@@ -1,5 +1,6 @@
 """What people do in JupyterLab, and the states that tell that it is done."""
 
+import itertools
 import re
 from collections.abc import Callable
 
@@ -58,8 +59,10 @@ def shows(page: Page) -> list[str]:
 class Terminal:
     """A terminal in JupyterLab: commands are typed, and said to have ended in a file."""
 
+    count = itertools.count()
+
     def __init__(self, hub: Hub, page: Page) -> None:
-        self.hub, self.page, self.count = hub, page, 0
+        self.hub, self.page = hub, page
         page.goto(f"{hub.url}/user/instructor/lab")
         page.wait_for_selector("#jp-MainLogo")
         hub.picture(page, "instructor")
@@ -68,8 +71,7 @@ class Terminal:
         self.screen.wait_for()
 
     def run(self, command: str, status: int = 0) -> str:
-        self.count += 1
-        place = f"/home/instructor/ended-{self.count}"
+        place = f"/home/instructor/ended-{next(self.count)}"
         self.screen.click()
         self.page.keyboard.insert_text(f"({command}) > {place}.log 2>&1; echo $? > {place}")
         self.page.keyboard.press("Enter")
