@@ -164,12 +164,13 @@ def test_a_round_in_a_browser(hub: Hub, browser: Browser) -> None:
         page.goto(f"{hub.url}/user/{student}/lab")
         panel = assignments(page)
         panel.get_by_text("Fetch Feedback", exact=True).click()
-        panel.get_by_text(re.compile("view feedback")).first.wait_for()
-        hub.picture(page, f"{student}-has-feedback")
-        read = ["sh", "-c", f"cat /home/{student}/{SET}/feedback/*/*.html"]
-        page.set_content(hub.inside(*read, user=student).stdout)
-        expect(page.locator("body")).to_contain_text(words)
+        panel.get_by_text(re.compile("view feedback")).first.click()
+        page.locator(".jp-DirListing-item", has_text=f"{SET}.html").dblclick()
+        opened = page.frame_locator(".jp-HTMLViewer iframe")
+        expect(opened.locator("body")).to_contain_text(words)
         hub.picture(page, f"{student}-feedback")
+        read = ["sh", "-c", f"cat /home/{student}/{SET}/feedback/*/*.html"]
+        assert words in hub.inside(*read, user=student).stdout
         assert hub.inside(*read, user="bob" if student == "ada" else "ada").returncode
 
 
