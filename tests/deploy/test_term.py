@@ -163,7 +163,7 @@ def test_a_term_from_the_pages(clone: Path) -> None:
     assert "2 of 2 submissions have nothing wrong" in types("autograder doctor")
     assert "2 graded" in instructor.run("python -m autograder grade ps1_divergences")
     types("autograder report")
-    assert "direction_swapped" in (clone / "exercises" / "report.html").read_text("utf-8")
+    assert "direction swapped" in (clone / "exercises" / "report.html").read_text("utf-8")
     assert "2 released, 0 not delivered" in instructor.run(
         "python -m autograder feedback ps1_divergences"
     )
