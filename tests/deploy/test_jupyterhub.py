@@ -83,6 +83,8 @@ def mark(hub: Hub, page: Page, points: str) -> None:
     waits.locator(".name a.name-hidden").click()
     score = grader.locator(f"input.score#{WORDS}")
     expect(grader.locator("body")).to_contain_text(EXPLANATION)
+    extra = grader.locator(f"input#{WORDS}_extra_credit")
+    expect(extra).to_have_attribute("placeholder", "0")  # what is typed before is overwritten
     with page.expect_response(lambda r: "/api/grade/" in r.url and r.request.method == "PUT"):
         score.fill(points)
         score.press("Tab")
