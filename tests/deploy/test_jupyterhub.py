@@ -72,7 +72,7 @@ def mark(hub: Hub, page: Page, points: str) -> None:
     page.goto(f"{hub.url}/user/instructor/lab")
     menu(page, "Nbgrader", "Formgrader")
     grader = page.frame_locator("#formgrader-iframe iframe")
-    grader.locator("tbody .name").get_by_text(SET, exact=True).wait_for()
+    grader.locator("tbody .name").get_by_text(SET, exact=True).first.wait_for()
     hub.picture(page, "formgrader")
     grader.get_by_role("link", name="Manual Grading").click()
     for _ in ("assignment", "notebook"):
