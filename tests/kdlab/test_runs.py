@@ -87,6 +87,7 @@ def test_the_command_writes_a_summary_metrics_and_the_student(text, tmp_path):
     assert load_student(tmp_path).config.d_model == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "combination"),
     [
@@ -263,6 +264,7 @@ def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     assert "written for another" in other.output
 
 
+@pytest.mark.slow
 def test_runs_are_drawn(text, tmp_path):
     for name in ("one", "two"):
         shortly(tmp_path / name, corpus=text, steps=4, eval_every=2)

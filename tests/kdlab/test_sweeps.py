@@ -82,6 +82,7 @@ def failing(spec, seed, folder):
     return {"final": {}, "curve": {}}
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_stops_those_that_have_not_begun(tmp_path):
     sweep = Sweep("failing", {f"arm {i}": i for i in range(40)}, seeds=1, run=failing)
     with pytest.raises(ArithmeticError, match="the first run failed"):
@@ -204,6 +205,7 @@ def test_a_measurement_is_told_the_recipe_with_its_seed(small, tmp_path):
     assert seen == [replace(small, seed=seed) for seed in (0, 1)]
 
 
+@pytest.mark.slow
 def test_a_run_cut_off_with_another_recipe_is_begun_anew(small, tmp_path):
     folder = tmp_path / "both-0"
     distill(folder, replace(small, lam=3.0), checkpoint_every=1, device="cpu")
