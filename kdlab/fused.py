@@ -250,10 +250,17 @@ class _LinearObjective(torch.autograd.Function):
     def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
         scale = upstream / ctx.divisor
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-        hidden, weight, bias = (None if x is None else (x * scale).to(dtype) for x, dtype in pairs)
+        hidden, weight, bias = (
+            None if x is None else _scaled(x, scale, dtype) for x, dtype in pairs
+        )
         if weight is not None:
             weight = gradient_of(ctx.weight, weight)
         return hidden, weight, bias, None, None, None, None
+
+
+def _scaled(x: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+    """x · scale, cast as it is written: on a GPU, no product in x's own precision exists."""
+    return torch.mul(x, scale, out=torch.empty_like(x, dtype=dtype))
 
 
 def _run(

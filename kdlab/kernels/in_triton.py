@@ -126,6 +126,11 @@ def _read(row, columns, vocabulary):
 
 
 @triton.jit
+def _write(row, columns, vocabulary, value):
+    tl.store(row + columns, value.to(row.dtype.element_ty), mask=columns < vocabulary)
+
+
+@triton.jit
 def _finite(top):
     """A maximum to subtract: 0 while only −inf has been seen, for −inf − (−inf) is undefined."""
     return tl.where(top == float("-inf"), 0.0, top)
@@ -241,8 +246,7 @@ def _objective(
                 # The gradient goes where the logits are. In half precision a block's lies where
                 # earlier ones were, the first one's among its own logits: all warps must have read.
                 tl.debug_barrier()
-                written = slope.to(gradient.dtype.element_ty)
-                tl.store(gradient + columns, written, mask=columns < vocabulary)
+                _write(gradient, columns, vocabulary, slope)
     if with_teacher:
         tl.store(kd + row, value)
 
