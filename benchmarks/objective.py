@@ -482,7 +482,7 @@ def table(title: str, summary: dict[str, dict]):
             f"{row['cpu_seconds']:.2f}",
             f"{row['cpu_seconds_times_floor']:.2f}",
             f"{row['bytes'] / MIB:,.0f}",
-            f"{row['bytes'] / own['bytes']:.1f}",
+            f"{row['bytes'] / max(own['bytes'], 1):.1f}",  # none in a rehearsal
             style="bold" if name == "ours" else None,
         )
     return out
