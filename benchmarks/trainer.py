@@ -192,7 +192,8 @@ def ours(name: str, pair: Pair, *, compiled: bool = False) -> list[float]:
         data = ChatDataset(conversations(pair), chat_tokenizer())
     trainer = DistillationTrainer(student, teacher, objective, Watch(1.0), config)
     trainer.fit(data or make_data(pair))
-    print(f"path: {trainer.path}", file=sys.stderr)
+    if os.environ.get("KDLAB_TRITON") == "1" and trainer.path != "linear, in Triton":
+        sys.exit(trainer.path)
     return ends
 
 
