@@ -92,7 +92,7 @@ def ours():
     return lambda h, W, th, tW, y: objective(h, W, th, tW, y).loss
 
 
-def ours_in_triton(divergence: str = "forward_kl"):
+def ours_in_triton(chunk_size: int | None = None):
     import torch
 
     from kdlab import kernels
@@ -101,10 +101,10 @@ def ours_in_triton(divergence: str = "forward_kl"):
 
     os.environ["KDLAB_TRITON"] = "1"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    why = kernels.why_not(device, torch.float32, kernel_of(divergence), top_k=False)
+    why = kernels.why_not(device, torch.float32, kernel_of("forward_kl"), top_k=False)
     if why:
         raise RuntimeError(f"not in Triton: {why}")
-    objective = LinearCombinedObjective(divergence, lam=LAM)
+    objective = LinearCombinedObjective(lam=LAM, chunk_size=chunk_size)
     return lambda h, W, th, tW, y: objective(h, W, th, tW, y).loss
 
 
@@ -219,6 +219,7 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
     "floor_valid": ("floor: valid only", lambda: floor(valid_only=True)),
     "ours": ("kdlab linear", ours),
     "ours_in_triton": ("kdlab linear, in Triton", ours_in_triton),
+    "ours_in_triton_512": ("… by 512 positions", lambda: ours_in_triton(chunk_size=512)),
     "ours_top_k": ("kdlab linear, top-64 teacher", ours_top_k),
     "ours_dense": ("kdlab dense", ours_dense),
     "pytorch": ("PyTorch", pytorch),
@@ -228,7 +229,7 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
     "liger_compiled": ("Liger, compiled", lambda: liger(compiled=True)),
     "orda": ("orda-kernel", orda),
 }
-ON_CPU_TOO = [n for n in IMPLEMENTATIONS if n not in ("liger_compiled", "ours_in_triton")]
+ON_CPU_TOO = [n for n in IMPLEMENTATIONS if n != "liger_compiled" and "triton" not in n]
 PEERS = ("pytorch", "trl_dense", "trl_chunked", "liger", "liger_compiled", "orda")
 
 
