@@ -1276,7 +1276,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 "last_group_dropped",
                 "Right as long as the groups are full. What is left over at the end never reaches"
-                " the optimiser, and its text was read for nothing.",
+                " the optimiser.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=full_groups)},
@@ -1452,7 +1452,7 @@ def evaluate(
     return torch.cat([each.flatten() for each in found])
 
 
-MODE = "the model's mode after it"
+MODE = "the model after it"
 
 
 def evaluation_facts(case: Case) -> dict[str, Any]:
