@@ -5,7 +5,7 @@ The theme and MathJax together are 31 MB, of which a page would load 3.7. After 
 - MathJax is copied in the parts that are needed, from the wheel of sphinx-mathjax-offline;
 - the theme's icons come from its style sheet and a font cut down to the icons that pages show,
   in place of a script of 1.5 MB that does the same;
-- the search index is loaded by the search page only;
+- Sphinx's search is left out, for that of book_search;
 - files that nothing refers to are removed;
 - what keeps the theme's markup from being read aloud well is put right.
 """
@@ -101,8 +101,7 @@ def mend(page: Path) -> None:
     after = EMPTY_HEADER.sub("<td></td>", after)
     for wrong, right in MENDED.items():
         after = after.replace(wrong, right)
-    if page.name != "search.html":
-        after = SEARCH_SCRIPTS.sub("", after)
+    after = SEARCH_SCRIPTS.sub("", after)
     if after != before:
         page.write_text(after, encoding="utf8")
 

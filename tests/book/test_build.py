@@ -117,3 +117,16 @@ def test_citations_are_in_the_bibliography_and_can_be_found():
     assert cited == keys
     for entry in BIB.split("\n@")[0:]:
         assert re.search(r"doi|arXiv:\d{4}\.\d{5}|url +=", entry), entry[:60]
+
+
+def test_code_fits_beside_the_contents():
+    """Longer lines scroll, or are broken on paper."""
+    long = []
+    for source in (ROOT / "book").rglob("*.md"):
+        for cell in re.findall(
+            r"^```\{code-cell\} ipython3\n(?:---\n.*?\n---\n)?(.*?)^```$",
+            source.read_text(encoding="utf8"),
+            re.MULTILINE | re.DOTALL,
+        ):
+            long += [f"{source.name}: {line}" for line in cell.splitlines() if len(line) > 72]
+    assert not long

@@ -16,21 +16,6 @@ def test_folder_holds_nothing_that_no_page_needs(book):
     assert sum(path.stat().st_size for path in files) < 4e6
 
 
-@pytest.mark.parametrize("origin", ["file", "server"])
-def test_search_from_a_page_finds_reverse_kl(page, book, server, settle, origin):
-    base = book.as_uri() + "/" if origin == "file" else server
-    page.goto(base + "book/combined/the-formula.html")
-    settle(page)
-    page.locator(".search-button__button:visible").click()
-    page.locator("#pst-search-dialog input").fill("reverse KL")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/search.html?q=reverse*")
-    page.get_by_text("Search finished").wait_for()  # it adds to the list until then
-    found = page.locator("ul.search li a").all_inner_texts()
-    assert any("Which way round" in title for title in found), found
-    assert not page.problems
-
-
 def test_next_leads_through_every_page_and_previous_back(book, page_names):
     def follow(name: str, direction: str) -> str | None:
         text = (book / name).read_text(encoding="utf8")
