@@ -15,8 +15,8 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-# What is not read as text: pictures, what is said to an answer, raw HTML.
-SILENT = nodes.raw | nodes.comment | nodes.image | nodes.target | nodes.system_message
+# What is not read as text: a displayed formula in a line of words is a riddle.
+SILENT = nodes.raw | nodes.comment | nodes.image | nodes.math_block | nodes.system_message
 GREEK = {"lambda": "λ", "alpha": "α", "beta": "β", "theta": "θ", "log": "log", "mid": "|"}
 
 
@@ -32,7 +32,7 @@ def words(node: nodes.Node) -> str:
         return node.astext()
     if isinstance(node, nodes.section | addnodes.desc | SILENT):
         return ""
-    if isinstance(node, nodes.math | nodes.math_block):
+    if isinstance(node, nodes.math):
         return in_words(node.astext())
     if node.attributes.get("html", {}).get("class") in ("question-feedback", "question-actions"):
         return ""
@@ -60,8 +60,14 @@ def tidy(text: str) -> str:
 
 
 def start(app: Sphinx) -> None:
+    """Have no index of Sphinx's; the page that searches is ours to ask for, then."""
+    app.builder.search = False
     if not hasattr(app.env, "book_sections"):
         app.env.book_sections = {}
+
+
+def search_page(app: Sphinx) -> Iterator[tuple[str, dict, str]]:
+    yield "search", {}, "search.html"
 
 
 def read(app: Sphinx, doctree: nodes.document) -> None:
@@ -89,15 +95,15 @@ def write(app: Sphinx, failure: Exception | None) -> None:
         for section in app.env.book_sections[page]
     ]
     text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-    out = Path(app.outdir)
-    (out / "_static/sections.js").write_text(f"window.bookSections={text};\n", encoding="utf8")
-    (out / "searchindex.js").unlink(missing_ok=True)
+    static = Path(app.outdir) / "_static"
+    (static / "sections.js").write_text(f"window.bookSections={text};\n", encoding="utf8")
     for name in ("searchtools.js", "language_data.js"):
-        (out / "_static" / name).unlink(missing_ok=True)
+        (static / name).unlink(missing_ok=True)
 
 
 def setup(app: Sphinx) -> dict:
     app.connect("builder-inited", start)
+    app.connect("html-collect-pages", search_page)
     app.connect("doctree-read", read)
     app.connect("env-purge-doc", forget)
     app.connect("html-page-context", add_scripts)
