@@ -5,8 +5,8 @@ notebook shows: directives and roles turn into plain Markdown, diagrams into wor
 cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says
 how to run it.
 
-Where the repository has an address, a notebook installs kdlab from it, the page offers to open it in
-Colab, and the theme's menu offers to suggest an edit and to report a fault. Colab opens notebooks of a
+Where the repository has an address, a notebook installs kdlab from it, the page offers to open it
+in Colab, and the theme offers to suggest an edit and to report a fault. Colab opens notebooks of a
 branch `notebooks`, which .github/workflows/book.yml writes.
 
 Configuration:

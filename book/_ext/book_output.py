@@ -6,6 +6,7 @@ The theme and MathJax together are 31 MB, of which a page would load 3.7. After 
 - the theme's icons come from its style sheet and a font cut down to the icons that pages show,
   in place of a script of 1.5 MB that does the same;
 - Sphinx's search is left out, for that of book_search;
+- style sheets keep the rules of classes that some page or script names;
 - files that nothing refers to are removed;
 - what keeps the theme's markup from being read aloud well is put right.
 """
@@ -53,6 +54,11 @@ FONT = re.compile(r"@font-face\{[^}]*webfonts/(fa-[a-z]+-\d+)\.woff2[^}]*\}")
 GLYPH = re.compile(r"\\(f[0-9a-f]{3}|e[0-9a-f]{3})|([\ue000-\uf8ff])")  # escaped, or as it is
 
 
+RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
+CLASS = re.compile(r"\.(-?[_a-zA-Z][\w-]*)")
+BUILT = ("bs-tooltip", "tooltip")  # names that Bootstrap's script puts together
+
+
 def choose_mathjax(app: Sphinx) -> None:
     app.config.mathjax_path = "mathjax/startup.js"
     parts = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
@@ -77,6 +83,9 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
         if script.name != "fontawesome.js"
     )
     cut_icons(out / "_static", set(re.findall(r"fa-[a-z0-9-]+", shown)))
+    others = (out / "_static").glob("*.js")
+    shown += "".join(script.read_text(encoding="utf8") for script in others)
+    cut_styles(out / "_static", set(re.findall(r"[\w-]+", shown)))
     remove_unused(out / "_static")
 
 
@@ -139,6 +148,23 @@ def cut_icons(static: Path, names: set[str]) -> None:
         return face[0][:start] + source
 
     sheet.write_text(FONT.sub(cut, text), encoding="utf8")
+
+
+def cut_styles(static: Path, names: set[str]) -> None:
+    """Drop selectors with a class that is not among the names; one with a ( stays as it is."""
+
+    def used(selector: str) -> bool:
+        return all(name in names or name.startswith(BUILT) for name in CLASS.findall(selector))
+
+    def keep(rule: re.Match) -> str:
+        if "(" in rule[1]:
+            return rule[0]
+        kept = ",".join(filter(used, rule[1].split(",")))
+        return f"{kept}{{{rule[2]}}}" if kept else ""
+
+    for sheet in static.rglob("*.css"):
+        text = sheet.read_text(encoding="utf8")
+        sheet.write_text(RULE.sub(keep, text), encoding="utf8")
 
 
 def remove_unused(static: Path) -> None:

@@ -1,6 +1,7 @@
 """What a reader gets: search, the way through the pages, both themes, notebooks that run."""
 
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -14,6 +15,20 @@ def test_folder_holds_nothing_that_no_page_needs(book):
     files = [path for path in (book / "_static").rglob("*") if path.is_file()]
     assert not [path for path in files if path.suffix in {".map", ".ttf"}]
     assert sum(path.stat().st_size for path in files) < 4e6
+
+
+def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_output import cut_styles
+
+    (tmp_path / "a.css").write_text(
+        ".used,.gone{a:b}@media print{.gone .used{c:d}p.used{e:f}}"
+        ".bs-tooltip-end{g:h}a:not(.gone){i:j}.gone::before{k:l}"
+    )
+    cut_styles(tmp_path, {"used"})
+    assert (tmp_path / "a.css").read_text() == (
+        ".used{a:b}@media print{p.used{e:f}}.bs-tooltip-end{g:h}a:not(.gone){i:j}"
+    )
 
 
 def test_next_leads_through_every_page_and_previous_back(book, page_names):
