@@ -3,7 +3,9 @@
 (() => {
   "use strict";
   const LONGEST = 220; // characters of an excerpt
-  const plain = (text) => text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
+  const GREEK = { λ: "lambda", α: "alpha", β: "beta", θ: "theta", τ: "tau" };
+  const plain = (text) =>
+    text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[λαβθτ]/g, (letter) => GREEK[letter]);
   const wordsOf = (text) => plain(text).match(/[\p{L}\p{N}_]+/gu) || [];
 
   // forward_kl is found by forward, by kl and by itself.
@@ -14,7 +16,7 @@
     return counts;
   };
   // "weights" finds "weight", and "calibrat" finds "calibration".
-  const stem = (word) => (word.length > 4 ? word.replace(/(?:ies|es|s|ed|ing)$/, "") : word);
+  const stem = (word) => (word.length > 4 ? word.replace(/(?:ies|es|ed|ing|e|s)$/, "") : word);
   const fits = (wanted, word) =>
     word === wanted ? 3 : stem(word) === stem(wanted) ? 2 : wanted.length > 2 && word.startsWith(wanted) ? 1 : 0;
 
