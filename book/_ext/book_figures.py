@@ -46,7 +46,8 @@ def inline(svg: str, alt: str, prefix: str) -> str:
     svg = LEFT_OUT.sub("", svg[svg.index("<svg") :])
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: colour(found[0]), svg)
     svg = NAMED.sub(lambda mark: mark[0] + prefix, svg)
-    svg = PATH.sub(lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0].replace("\n", "")), svg)
+    svg = PATH.sub(lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0].replace("\n", "")), svg)
+    svg = re.sub(r"\n\s+", "\n", svg)
     head = HEAD.match(svg)
     return (
         f'<svg class="figure" role="img" aria-label="{html.escape(alt)}" viewBox="{head["box"]}" '

@@ -224,4 +224,4 @@ def test_first_load_is_light_and_works_from_a_sub_path(new_page, server, settle,
     assert not [url for url in tab.requests if not url.startswith((server, "data:", "blob:"))]
     assert any("pydata-sphinx-theme.css" in url for url in sizes)
     fonts = "/mathjax/output/chtml/fonts/"
-    assert sum(size for url, size in sizes.items() if fonts not in url) < 1.2 * 2**20
+    assert sum(size for url, size in sizes.items() if fonts not in url) < 1.2e6
