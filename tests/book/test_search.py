@@ -126,7 +126,7 @@ PREVIEWED = {
         "Overfitting",
     ),
     "a citation": ("book/combined/the-formula.html", ".bibtex-citation a", "Foundations of large"),
-    "an equation": ("book/combined/the-formula.html", "p a[href='#equation-eq-q-star']", ""),
+    "an equation": ("book/combined/the-formula.html", "section > p a[href='#equation-eq-q-star']", ""),
     "an equation elsewhere": (
         "book/after/optimizing-training.html",
         "a[href$='lambda-in-motion.html#equation-eq-ceiling']",
@@ -166,7 +166,7 @@ def test_a_preview_stays_in_a_narrow_window(new_page, book, settle):
     tab = new_page(viewport={"width": 320, "height": 600})
     tab.goto((book / "book/combined/the-formula.html").as_uri())
     settle(tab)
-    for link in (".bibtex-citation a", "p a[href='#equation-eq-q-star']"):
+    for link in (".bibtex-citation a", "section > p a[href='#equation-eq-q-star']"):
         tab.locator(link).first.hover()
         box = tab.locator("#book-preview").bounding_box()
         assert box["x"] >= 0
