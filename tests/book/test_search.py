@@ -126,7 +126,11 @@ PREVIEWED = {
         "Overfitting",
     ),
     "a citation": ("book/combined/the-formula.html", ".bibtex-citation a", "Foundations of large"),
-    "an equation": ("book/combined/the-formula.html", "section > p a[href='#equation-eq-q-star']", ""),
+    "an equation": (
+        "book/combined/the-formula.html",
+        "section > p a[href='#equation-eq-q-star']",
+        "",
+    ),
     "an equation elsewhere": (
         "book/after/optimizing-training.html",
         "a[href$='lambda-in-motion.html#equation-eq-ceiling']",
