@@ -1,5 +1,5 @@
-// What paper needs and a screen does not: folds are open, and the answers of the page's questions
-// stand at its end. Both are undone after printing. (The answers without scripts: questions.css.)
+// What paper needs and a screen does not: the light theme, open folds, and the answers of the page's
+// questions at its end. All is undone after printing. (The answers without scripts: questions.css.)
 (() => {
   "use strict";
   const el = (tag, className, ...children) => {
@@ -49,6 +49,10 @@
     undo.push(() => node.remove());
   };
   const open = () => {
+    const root = document.documentElement;
+    const theme = root.dataset.theme;
+    root.dataset.theme = "light";
+    undo.push(() => (root.dataset.theme = theme));
     document.querySelectorAll(".bd-article details:not([open])").forEach((fold) => {
       fold.open = true;
       undo.push(() => (fold.open = false));

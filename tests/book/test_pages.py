@@ -186,7 +186,10 @@ def test_prints(tab):
     screen = tab.viewport_size
     tab.emulate_media(media="print")
     tab.set_viewport_size(PAPER)
+    theme = "document.documentElement.dataset.theme"
+    tab.evaluate(f"{theme} = 'dark'")
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate(theme) == "light"
     for chrome in (
         *(".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"),
         *("#jb-print-docs-body", ".toggle-button", "form select", ".question-verdict > *"),
@@ -199,6 +202,8 @@ def test_prints(tab):
     assert len(answers) == tab.locator("form.question").count()
     assert all(len(answer) > 20 for answer in answers)
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(theme) == "dark"
+    tab.evaluate(f"{theme} = 'light'")
     assert tab.locator(".question-answers").count() == 0
     tab.emulate_media(media="screen")
     tab.set_viewport_size(screen)
