@@ -214,7 +214,7 @@ function render({ model, el }) {
   });
   students.append(
     draw("line", { x1: 0, x2: width, y1: level(0), y2: level(0), class: "axis" }),
-    draw("text", { x: width, y: level(0) - 4, "text-anchor": "end" }, "as good as the teacher"),
+    draw("text", { x: 4, y: level(0) - 5 }, "as good as the teacher"),
     ...curves.map(([, curve]) => curve),
     draw("text", { x: 4, y: 12 }, `gap to the teacher on held-out text, up to ${trained.most.toFixed(1)} nats`),
     draw("text", { x: 0, y: tall - 2 }, "0"),
@@ -224,7 +224,7 @@ function render({ model, el }) {
   outcome.style.minHeight = "4.2em";
 
   const table = make("table");
-  table.append(make("caption", "", "The next step’s losses, in nats; gap: student’s LM less teacher’s on held-out text"));
+  table.append(make("caption", "", "The next step’s losses, in nats; gap: student’s LM minus teacher’s on held-out text"));
   const head = table.createTHead().insertRow();
   const columns = ["steps taken", "λ", "LM", "KD", "λ·KD", "gap"];
   columns.forEach((title) => {
