@@ -96,6 +96,9 @@ def chapter(article, address: str, numbers: dict[str, int]) -> str:
         for key in ("href", "src"):
             if tag.get(key):
                 tag[key] = place(urljoin(address, tag[key]), numbers)
+        for key in ("xlink:href", "clip-path", "style"):  # of a figure's own parts
+            if tag.get(key):
+                tag[key] = re.sub(r"(^|url\()#", rf"\1#p{number}-", tag[key])
     return f'<div class="chapter" id="p{number}">{article.decode_contents()}</div>'
 
 

@@ -32,7 +32,8 @@ def rendered(tmp_path) -> Path:
         "index": '<p><a href="b.html">next</a> <a href="https://example.org">out</a></p>',
         "b": '<p id="top-of-b">Eyes <a href="c.html#top">c</a> <a href="#top-of-b">b</a></p>'
         '<form class="question"><input name="q"></form><p>0 of <i class="question-tally">1</i></p>',
-        "c": '<p>Last <img src="../_images/owl.png" alt="an owl"></p>',
+        "c": '<p>Last <img src="../_images/owl.png" alt="an owl"></p><svg><clipPath id="cut"/>'
+        '<path id="mark" clip-path="url(#cut)"/><use xlink:href="#mark" style="fill: #c0ffee"/></svg>',
     }
     (tmp_path / "book").mkdir()
     for name, text in texts.items():
@@ -58,6 +59,9 @@ def test_links_stay_inside_and_no_name_is_taken_twice(rendered):
     assert {href[1:] for href in hrefs if href.startswith("#")} <= set(ids)
     assert soup.img["src"] == (rendered / "_images/owl.png").as_uri()
     assert soup.form["data-chapter"] == "Page b"
+    assert soup.path["clip-path"] == f"url(#{soup.clippath['id']})"
+    assert soup.use["xlink:href"] == f"#{soup.path['id']}"
+    assert soup.use["style"] == "fill: #c0ffee"
     assert "Not this" not in soup.text
     assert "0 of" not in soup.text
     assert soup.select_one(".contents h3").text == "1 · Owls"
