@@ -33,7 +33,8 @@ def rendered(tmp_path) -> Path:
         "b": '<p id="top-of-b">Eyes <a href="c.html#top">c</a> <a href="#top-of-b">b</a></p>'
         '<form class="question"><input name="q"></form><p>0 of <i class="question-tally">1</i></p>',
         "c": '<p>Last <img src="../_images/owl.png" alt="an owl"></p><svg><clipPath id="cut"/>'
-        '<path id="mark" clip-path="url(#cut)"/><use xlink:href="#mark" style="fill: #c0ffee"/></svg>',
+        '<path id="mark" clip-path="url(#cut)"/><use xlink:href="#mark" '
+        'style="fill: #c0ffee"/></svg>',
     }
     (tmp_path / "book").mkdir()
     for name, text in texts.items():
