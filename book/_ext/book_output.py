@@ -56,6 +56,8 @@ GLYPH = re.compile(r"\\(f[0-9a-f]{3}|e[0-9a-f]{3})|([\ue000-\uf8ff])")  # escape
 
 RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
 CLASS = re.compile(r"\.(-?[_a-zA-Z][\w-]*)")
+PARENTHESES = re.compile(r"\([^()]*\)")
+EMPTY_BLOCK = re.compile(r"@(?:media|supports)[^{}]*\{\s*\}")
 BUILT = ("bs-tooltip", "tooltip")  # names that Bootstrap's script puts together
 
 
@@ -151,20 +153,33 @@ def cut_icons(static: Path, names: set[str]) -> None:
 
 
 def cut_styles(static: Path, names: set[str]) -> None:
-    """Drop selectors with a class that is not among the names; one with a ( stays as it is."""
+    """Drop the selectors with a class that is not among the names, except in their parentheses."""
 
     def used(selector: str) -> bool:
-        return all(name in names or name.startswith(BUILT) for name in CLASS.findall(selector))
+        bare = re.sub(r"\[[^\]]*\]", "", selector)
+        while bare != (bare := PARENTHESES.sub("", bare)):
+            pass
+        return all(name in names or name.startswith(BUILT) for name in CLASS.findall(bare))
 
     def keep(rule: re.Match) -> str:
-        if "(" in rule[1]:
-            return rule[0]
-        kept = ",".join(filter(used, rule[1].split(",")))
+        kept = ",".join(filter(used, selectors(rule[1])))
         return f"{kept}{{{rule[2]}}}" if kept else ""
 
     for sheet in static.rglob("*.css"):
         text = sheet.read_text(encoding="utf8")
-        sheet.write_text(RULE.sub(keep, text), encoding="utf8")
+        sheet.write_text(EMPTY_BLOCK.sub("", RULE.sub(keep, text)), encoding="utf8")
+
+
+def selectors(text: str) -> list[str]:
+    """The selectors of a rule: split at commas that are in no parentheses."""
+    found, depth = [""], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += character
+    return found
 
 
 def remove_unused(static: Path) -> None:
