@@ -216,7 +216,7 @@ def said(model: TinyGPT, asked: Sequence[Conversation], tokenizer: Any) -> list[
 
 
 NOISE = {"clean": 0.0, "noisy": 0.1}
-NUMBERS = {"clean": (50, 100, 200, 400), "noisy": (100, 200, 400)}  # of answers
+NUMBERS = (100, 400)  # of answers
 TEACHERS: dict[str, dict[str, Any]] = {
     "able": {},
     "weak": {"teacher_answers": 150, "teacher_steps": 300},
@@ -224,11 +224,9 @@ TEACHERS: dict[str, dict[str, Any]] = {
 }
 COMBINED = {"labels + {}": 1.0, "{} alone": None}
 TRIED: dict[tuple[str, str], tuple[int, ...]] = {
-    ("clean", "able"): NUMBERS["clean"],
-    ("noisy", "able"): (400,),
-    ("noisy", "weak"): NUMBERS["noisy"],
+    ("clean", "able"): NUMBERS,
+    ("noisy", "weak"): NUMBERS,
     ("clean", "wrong"): (400,),
-    ("noisy", "wrong"): (200,),
 }
 
 
@@ -236,13 +234,12 @@ def arms() -> dict[str, Assistant]:
     """What is run: for each number of answers, the labels, a teacher alone, and both."""
     found = {
         f"{answers} {n}: labels": Assistant(n, 0.0, NOISE[answers])
-        for answers, numbers in NUMBERS.items()
-        for n in numbers
+        for answers in NOISE
+        for n in NUMBERS
     }
     for (answers, name), numbers in TRIED.items():
-        lams = COMBINED if name != "wrong" else {**COMBINED, "labels + {}, λ = 0.25": 0.25}
         for n in numbers:
-            for source, lam in lams.items():
+            for source, lam in COMBINED.items():
                 spec = Assistant(n, lam, NOISE[answers], **TEACHERS[name])
                 found[f"{answers} {n}: {source.format(name)}"] = spec
     return found

@@ -17,7 +17,7 @@ from kdlab import SweepResults
 
 LABS = Path(__file__).parents[2] / "book/labs"
 SMALL = {"answers": 80, "steps": 40, "base_steps": 60, "teacher_steps": 80, "questions": 600}
-ARMS = ("noisy 200: labels", "noisy 200: labels + wrong", "noisy 200: wrong alone")
+ARMS = ("clean 400: labels", "clean 400: labels + wrong", "clean 400: wrong alone")
 
 
 @pytest.fixture(scope="module")
