@@ -245,4 +245,4 @@ def arms() -> dict[str, Assistant]:
     return found
 
 
-SWEEP = Sweep("assistant", arms(), seeds=5, run=run)
+SWEEP = Sweep("assistant", arms(), seeds=3, run=run)
