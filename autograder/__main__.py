@@ -1,7 +1,9 @@
 """`python -m autograder`."""
 
+import gc
 import sys
 
+gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
 # jsonschema compiles a grammar of addresses when it can, for a check that no notebook's schema asks
 # for; that takes longer than loading torch.
 sys.modules.setdefault("rfc3987_syntax", None)
@@ -20,5 +22,6 @@ except ImportError as error:
         raise
     raise SystemExit(f"autograder: {error}") from None  # a system on which it does not run
 
+gc.enable()
 if __name__ == "__main__":
     app(prog_name="python -m autograder")

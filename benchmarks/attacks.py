@@ -4,6 +4,8 @@ The corpus is tests/autograder/attacks: a folder a class, a file a notebook. `# 
 says what an attack's honest part earns; without it, nothing. A control deserves everything.
 
     python benchmarks/attacks.py [--ours] [NAME ...]
+    python benchmarks/attacks.py --record book/reference/attacks.json   # what the page shows, by
+                                                # classes where all at once would take too long
 
 Stock nbgrader runs in a container of its own (bubblewrap, this file system read-only, no network),
 so that what it lets through does no harm here. Attacks marked `# safe on stock: no` would take the
@@ -23,6 +25,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,8 +40,9 @@ ASSIGNMENT = "attacked"
 TASKS = {"forward_kl": 4.0, "reverse_kl": 4.0}
 CONTROLS = "controls"
 NOT_RUN = "not run"
+MiB = 2**20
 COST: dict = {}  # what the last run of ours cost the grader: bytes of memory, of its largest record
-STOCK_SECONDS = 120  # for one submission, Python's start included
+STOCK_SECONDS = 90  # for one submission, Python's start included
 
 # What every course folder holds, ours and the stock one: an answer for the thieves to find.
 SOLUTIONS = """
@@ -244,6 +248,7 @@ def make_course(root: Path, tests: dict[str, str], config: str) -> NotebookNode:
     (root / "checks").mkdir()
     (root / "checks" / f"{ASSIGNMENT}.py").write_text(CHECKS, encoding="utf-8")
     (root / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    shutil.copy(ROOT / "exercises" / "course.toml", root)
     name = f"{ASSIGNMENT}.ipynb"
     nbformat.write(source_notebook(tests), root / "source" / ASSIGNMENT / name)
     nbgrader(root, "generate_assignment", ASSIGNMENT)
@@ -427,15 +432,33 @@ def harmed(entry: Entry, mark: Mark) -> bool:
     return not entry.is_attack and (mark.points or 0.0) < sum(entry.deserves.values())
 
 
+def by_class(corpus: list[Entry], ours: dict[str, Mark], stock: dict[str, Mark]) -> list[dict]:
+    """For each class, how many notebooks it has, and how many of them won or were harmed."""
+    rows = []
+    for kind in {entry.kind for entry in corpus}:
+        part = [entry for entry in corpus if entry.kind == kind]
+        wrong = {
+            side: sum(won(e, marks[e.student]) or harmed(e, marks[e.student]) for e in part)
+            for side, marks in (("ours", ours), ("stock", stock))
+        }
+        too_dangerous = sum(stock[entry.student].status == NOT_RUN for entry in part)
+        rows.append({"class": kind, "notebooks": len(part), **wrong, "not_run": too_dangerous})
+    return rows
+
+
 def main() -> None:
     """Grades the corpus and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ours", action="store_true", help="leave stock nbgrader out")
+    parser.add_argument("--record", type=Path, help="where to write the numbers that a page shows")
     parser.add_argument("names", nargs="*", help="parts of names; all without")
     options = parser.parse_args()
     corpus = [
         e for e in entries() if not options.names or any(n in e.student for n in options.names)
     ]
+    whole = {entry.kind for entry in corpus} - {e.kind for e in entries() if e not in corpus}
+    if options.record and (options.ours or whole != {entry.kind for entry in corpus}):
+        parser.error("--record needs whole classes, with stock nbgrader beside them")
     began = time.monotonic()
     ours = grade_with_ours(corpus)
     seconds = time.monotonic() - began
@@ -470,6 +493,23 @@ def main() -> None:
     print(f"ours took {seconds:.0f} s with 2 jobs; batches ended: 0")
     print(f"a grader's process had {COST['memory'] / 2**20:.0f} MiB at most")
     print(f"the largest record has {COST['record'] / 2**20:.1f} MiB, of {COST['of']}")
+    if options.record:
+        record(options.record, by_class(corpus, ours, stock))
+
+
+def record(path: Path, rows: list[dict]) -> None:
+    """Writes the numbers that a page shows; classes that were not run keep theirs."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = [
+        row for row in known.get("classes", []) if row["class"] not in {r["class"] for r in rows}
+    ]
+    numbers = {
+        "nbgrader": version("nbgrader"),
+        "classes": sorted(kept + rows, key=lambda row: (row["class"] == CONTROLS, row["class"])),
+        "memory_mib": max(round(COST["memory"] / MiB), known.get("memory_mib", 0)),
+        "record_mib": max(round(COST["record"] / MiB, 1), known.get("record_mib", 0)),
+    }
+    path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

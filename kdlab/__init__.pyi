@@ -21,11 +21,13 @@ from . import (
     paths,
     plots,
     pretrained,
+    products,
     questions,
     recipes,
     runs,
     saving,
     schedules,
+    served,
     sweeps,
     teachers,
     templates,
@@ -85,6 +87,7 @@ from .schedules import (
     WarmupStableDecayLambda,
     make_schedule,
 )
+from .served import ServedReport, write_served_store
 from .sweeps import Interval, Sweep, SweepResults
 from .teachers import (
     AdaptersOffTeacher,
@@ -134,6 +137,7 @@ __all__ = [
     "PlateauLambda",
     "RatioLambda",
     "Recipe",
+    "ServedReport",
     "Sweep",
     "SweepResults",
     "Teacher",
@@ -171,5 +175,6 @@ __all__ = [
     "train_tokenizer",
     "trained_teacher",
     "write_answers",
+    "write_served_store",
     "write_topk_store",
 ]

@@ -13,6 +13,7 @@ import torch.nn as nn
 from kdlab.batches import collate
 from kdlab.examples import Conversation
 from kdlab.generation import continued, end_of_text_of
+from kdlab.models import longest_text
 from kdlab.templates import ChatTemplate
 
 __all__ = ["Answer", "AnswerEvaluation", "evaluate_answers", "exact_match", "write_answers"]
@@ -108,7 +109,7 @@ def write_answers(
         model: any causal language model, on any device.
         conversations: their messages before the last answer are read.
         tokenizer: of transformers, with a chat template.
-        new_tokens: that an answer has at most.
+        new_tokens: that an answer has at most; less where the model reads no more at once.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
         batch_size: answers that are written at a time; prompts of like length together.
         generator: of the draws, on the model's device.
@@ -118,6 +119,14 @@ def write_answers(
 
     Raises:
         ValueError: there are no conversations, or a template refuses one.
+
+    >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
+    >>> examples = reckoning(200)
+    >>> tokenizer = train_chat_tokenizer(examples, 400)
+    >>> model = TinyGPT("tiny-student", vocab_size=len(tokenizer))
+    >>> answers = write_answers(model, examples.validation[:3], tokenizer, new_tokens=5)
+    >>> [answer.tokens <= 5 for answer in answers]
+    [True, True, True]
     """
     if not conversations:
         raise ValueError("there are no conversations to answer")
@@ -132,10 +141,16 @@ def write_answers(
         batch = collate([{"input_ids": prompts[i]} for i in rows], labels=False)
         mask = batch.get("attention_mask")
         width = batch["input_ids"].shape[1]
+        longest = longest_text(model, width + new_tokens)
+        if longest <= width:
+            raise ValueError(
+                f"a question of {width} tokens leaves no room for an answer in a model that reads "
+                f"{longest} tokens at once"
+            )
         written = continued(
             model,
             batch["input_ids"].to(device),
-            width + new_tokens,
+            longest,
             new_tokens=new_tokens,
             attention_mask=None if mask is None else mask.to(device),
             end_of_text=ends or None,

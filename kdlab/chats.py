@@ -37,6 +37,8 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
     truncated: int = 0  # rows that lost their end
     tokens_cut: int = 0  # that those rows lost
     left_out: int = 0  # conversations of which no word of an answer was left
+    odd: int = 0  # conversations whose messages hold special tokens of the tokenizer as text
+    odd_token: str = ""  # one of those
 
     def __str__(self) -> str:
         said = [
@@ -52,6 +54,12 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
         if self.left_out:
             were = "was" if self.left_out == 1 else "were"
             said.append(f"{self.left_out:,} {were} left out: nothing of an answer fits.")
+        if self.odd:
+            hold = "holds" if self.odd == 1 else "hold"
+            said.append(
+                f"{self.odd:,} {hold} special tokens in what is said, {self.odd_token!r} for one, "
+                "which the tokenizer does not tell from its own."
+            )
         return " ".join(said)
 
 
@@ -94,10 +102,13 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         self.tokenizer = tokenizer
         self.conversations: list[Conversation] = []  # one for each row
         self.rows: list[dict[str, Tensor]] = []
-        longest = truncated = cut = given = 0
+        longest = truncated = cut = given = odd = 0
+        odd_token = ""
         for given, each in enumerate(conversations, 1):
             if not isinstance(each, Conversation):
                 each = Conversation.of(each, f"row {given - 1}")
+            found = self.template.special_in(each)
+            odd, odd_token = odd + bool(found), odd_token or found
             ids, written = self.template.encode(each)
             longest = max(longest, len(ids))
             over = max(0, len(ids) - max_length) if max_length is not None else 0
@@ -118,10 +129,9 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
             )
         tokens = sum(len(row["input_ids"]) for row in self.rows)
         answer_tokens = sum(int((row["labels"] != -100).sum()) for row in self.rows)
-        self.report = ChatReport(
-            given, len(self.rows), tokens, answer_tokens, longest, truncated, cut,
-            given - len(self.rows),
-        )  # fmt: skip
+        left_out = given - len(self.rows)
+        counts = tokens, answer_tokens, longest, truncated, cut, left_out, odd
+        self.report = ChatReport(given, len(self.rows), *counts, odd_token)
         state = tokenizer_text(tokenizer)
         self.tokenizer_sha256 = hashlib.sha256(state.encode()).hexdigest()
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from kdlab.devices import check_device
 
 __all__ = ["History", "TrainConfig"]
+
+
+NUMBERS: dict[Any, Any] = {"int": Integral, "float": Real, "int | None": Integral | None}
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,16 @@ class TrainConfig:
     compile: bool = False  # torch.compile the student
     linear_objective: bool = True  # from hidden states, where both models show them
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int | None = (
-        None  # before the student goes on; None: up to the last answer, or 16
-    )
+    prompt_tokens: int | None = None  # of a text; None: up to its last answer, or 16
     new_tokens: int | None = None  # that the student writes at most; None: to the batch's width
-    end_of_text: int | tuple[int, ...] | None = (
-        None  # of the student's; None: as model and data say
-    )
+    end_of_text: int | tuple[int, ...] | None = None  # None: what model and data say
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            kind, value = NUMBERS.get(item.type, object), getattr(self, item.name)
+            if not isinstance(value, kind) or (kind is not object and isinstance(value, bool)):
+                raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
         at_least_1 = ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every")
         for name in (*at_least_1, "prompt_tokens", "new_tokens"):
             value = getattr(self, name)

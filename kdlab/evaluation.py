@@ -13,13 +13,21 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.batches import Rows, check_causal, check_rows, collate, model_inputs
+from kdlab.batches import (
+    Rows,
+    check_causal,
+    check_ids,
+    check_no_future,
+    check_rows,
+    collate,
+    logits_for,
+)
 from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
-from kdlab.fused import gathered
-from kdlab.heads import find_head, left_out, why_not_left_out
-from kdlab.models import logits_of
+from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
+from kdlab.objective import counted
 from kdlab.packing import check_packing, is_packed
+from kdlab.products import gathered, in_rows, projected
 from kdlab.teachers import Teacher
 
 __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
@@ -123,7 +131,8 @@ def evaluate(
         Means in nats per position; those about the teacher are None without one.
 
     Raises:
-        ValueError: no position of the data has a label, the vocabularies differ, a model is no
+        ValueError: no position of the data has a label, a label or the teacher has another
+            vocabulary, a model is no
             causal language model, or the teacher gives likeliest tokens instead of logits.
 
     >>> from kdlab import TinyGPT
@@ -145,9 +154,15 @@ def evaluate(
         for start in range(0, len(data), batch_size):
             rows = [data[i] for i in range(start, min(start + batch_size, len(data)))]
             batch = collate(rows, ignore_index=ignore_index)
+            check_ids(batch, *models)
+            labels = batch["labels"][:, 1:]
             batch = {key: value.to(device) for key, value in batch.items()}
             found = [model.about(batch) for model in asked]
-            parts += _measured(found, batch, ignore_index, match_vocab)
+            entries = min(model.entries for model in found)
+            if match_vocab != "truncate" and len(found) == 2:
+                check_vocabularies(*(model.entries for model in found))
+            counted(labels, (*labels.shape, entries), ignore_index)
+            parts += _measured(found, batch, ignore_index)
     # Summed in float64, which some devices lack; read once, for a GPU would wait each time.
     sums, bins = (torch.stack(each).cpu().double().sum(0) for each in zip(*parts, strict=True))
 
@@ -165,34 +180,39 @@ def evaluate(
 class _Asked:
     """A model, or a teacher, that is asked without its head where that says the same."""
 
-    ask: Callable[[Mapping[str, Tensor]], Any]
-    head: nn.Linear | None
-
     def __init__(self, source: nn.Module | Teacher):
         head: Any
+        self.ask: Callable[[Mapping[str, Tensor]], Any]
         if isinstance(source, nn.Module) and not hasattr(source, "targets"):
             check_causal(source)
-            self.ask = partial(_logits, source)
+            self.ask = partial(logits_for, source)
             head = find_head(source)
         else:
             self.ask, head = cast(Teacher, source).targets, getattr(source, "head", None)
+        self.source = source
         self.head = head if isinstance(head, nn.Linear) else None
-        self.known = False  # whether the head can be left out
+        self.known = False  # whether it is causal, and its head can be left out
 
     def about(self, batch: Mapping[str, Tensor]) -> _Logits:
         """What it says about the positions of a batch that have a next token."""
-        if self.head is not None and not self.known:
+        if not self.known:
             row = {name: value[:1] for name, value in batch.items()}
-            if why_not_left_out(lambda: self.ask(row), self.head):
-                self.head = None
+            models = [self.source] if isinstance(self.source, nn.Module) else []
+            with unchanged(*models):
+                for model in models:
+                    check_no_future(model, self.ask, row)
+                if self.head is not None and why_not_left_out(lambda: self.ask(row), self.head):
+                    self.head = None
             self.known = True
         if self.head is not None:
-            with left_out(self.head):
-                hidden = self.ask(batch)
-            bias = self.head.bias
-            return _Logits(
-                hidden, gathered(self.head.weight), None if bias is None else gathered(bias)
-            )
+            try:
+                hidden = hidden_of(lambda: self.ask(batch), self.head)
+            except DoesMore:
+                self.head = None
+        if self.head is not None:
+            weight, bias = self.head.weight, self.head.bias
+            weight = weight if in_rows(weight) else gathered(weight)
+            return _Logits(hidden, weight, None if bias is None else gathered(bias))
         logits = self.ask(batch)
         if not isinstance(logits, Tensor):
             raise ValueError(
@@ -200,10 +220,6 @@ class _Asked:
                 "its logits"
             )
         return _Logits(logits)
-
-
-def _logits(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    return logits_of(model, **model_inputs(model, batch))
 
 
 class _Logits(NamedTuple):
@@ -222,21 +238,17 @@ class _Logits(NamedTuple):
         found = self.rows[row, column]
         if self.weight is None:
             return found[:, :entries].float()
-        weight = self.weight[:entries].to(found.dtype)
-        bias = None if self.bias is None else self.bias[:entries].to(found.dtype)
-        return F.linear(found, weight, bias).float()
+        return projected(found, self.weight, self.bias)[:, :entries].float()
 
 
 def _measured(
-    models: list[_Logits], batch: Mapping[str, Tensor], ignore_index: int, match_vocab: str
+    models: list[_Logits], batch: Mapping[str, Tensor], ignore_index: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Sums over a few positions at a time: the seven numbers, and the bins."""
     labels = batch["labels"][:, 1:]
     row, column = (labels != ignore_index).nonzero(as_tuple=True)
     labels = labels[row, column]
     entries = min(model.entries for model in models)
-    if match_vocab != "truncate" and len(models) == 2:
-        check_vocabularies(*(model.entries for model in models))
     size = max(LEAST, CHUNK.get(labels.device.type, CHUNK["cuda"]) // entries)
     for start in range(0, len(labels), size):
         at = slice(start, start + size)

@@ -55,7 +55,7 @@ class Conversation:
             ValueError: the row is in neither form; the field is named.
         """
         if not isinstance(row, Mapping):
-            raise ValueError(f"{where}: a {type(row).__name__}, not an object with fields")
+            raise ValueError(f"{where}: it is {_kind(row)}, not an object with fields")
         tools = _tools(row.get("tools"), where)
         kind = str(row.get("kind") or "")
         for name in ("messages", "conversations"):
@@ -109,13 +109,13 @@ def _messages(value: Any, name: str, where: str) -> tuple[Mapping[str, Any], ...
     """Messages as they are, but for what other programs call by other names."""
     value = _parsed(value)
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise ValueError(f"{where}: {name!r} is a {type(value).__name__}, not a list of messages")
+        raise ValueError(f"{where}: {name!r} is {_kind(value)}, not a list of messages")
     return tuple(_message(item, f"{where}: {name}[{i}]") for i, item in enumerate(value))
 
 
 def _message(item: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(item, Mapping):
-        raise ValueError(f"{where} is a {type(item).__name__}, not an object with a role")
+        raise ValueError(f"{where} is {_kind(item)}, not an object with a role")
     if "role" not in item and "from" in item:
         item = {"role": item["from"], "content": item.get("value")}
     role = item.get("role")
@@ -150,7 +150,7 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
 
 
 def _kind(value: Any) -> str:
-    return "missing" if value is None else f"a {type(value).__name__}"
+    return "missing" if value is None else f"of type {type(value).__name__}"
 
 
 def _called(call: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,12 +13,11 @@ of 16 would be off by up to 0.06, six percent of its probability.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, Partial
 
 from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of
 from kdlab.objective import (
@@ -27,6 +26,17 @@ from kdlab.objective import (
     ObjectiveOutput,
     count_items,
     counted,
+)
+from kdlab.products import (
+    add_to_hidden,
+    add_to_weight,
+    as_many,
+    gathered,
+    gradient_of,
+    in_rows,
+    operand_dtype,
+    own_part,
+    project,
 )
 from kdlab.topk import TopK
 
@@ -38,7 +48,6 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 # For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
 _BLOCK = 2**17  # logits per elementwise block on a CPU: a few such blocks stay in its cache
-_CAST_ROWS = 8192  # rows of a head that are cast to another precision at once
 
 
 class LinearCombinedObjective(CombinedObjective):
@@ -121,7 +130,7 @@ class LinearCombinedObjective(CombinedObjective):
             teacher = teacher_hidden
             if self.match_vocab == "truncate":
                 size = min(len(weight), teacher.vocabulary or len(weight))
-                weight, bias = weight[:size], None if bias is None else bias[:size]
+                weight, bias = _first(size, weight, bias)
                 teacher = teacher.within(size)
         elif teacher_hidden is not None:
             teacher_weight, teacher_bias = _read_head("teacher", teacher_hidden, teacher_head)
@@ -132,9 +141,8 @@ class LinearCombinedObjective(CombinedObjective):
                 )
             if self.match_vocab == "truncate":
                 size = min(len(weight), len(teacher_weight))
-                weight, bias = weight[:size], None if bias is None else bias[:size]
-                teacher_weight = teacher_weight[:size]
-                teacher_bias = None if teacher_bias is None else teacher_bias[:size]
+                weight, bias = _first(size, weight, bias)
+                teacher_weight, teacher_bias = _first(size, teacher_weight, teacher_bias)
             check_vocabularies(len(weight), len(teacher_weight))
             teacher = _Teacher(teacher_hidden, teacher_weight, teacher_bias)
         elif self.lam > 0:
@@ -232,6 +240,7 @@ class _LinearObjective(torch.autograd.Function):
             wanted = [need and work.with_grad for need in ctx.needs_input_grad[:3]]
             lm_sum, kd_sum, gradients = _run(hidden, weight, bias, teacher, labels, work, wanted)
         ctx.save_for_backward(*gradients)
+        ctx.weight = weight.detach()  # how it is shared out over processes
         ctx.divisor = work.divisor
         ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
         lm_loss = lm_sum / work.divisor
@@ -245,8 +254,10 @@ class _LinearObjective(torch.autograd.Function):
     def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
         scale = upstream / ctx.divisor
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-        gradients = [None if x is None else (x * scale).to(dtype) for x, dtype in pairs]
-        return *gradients, None, None, None, None
+        hidden, weight, bias = (None if x is None else (x * scale).to(dtype) for x, dtype in pairs)
+        if weight is not None:
+            weight = gradient_of(ctx.weight, weight)
+        return hidden, weight, bias, None, None, None, None
 
 
 def _run(
@@ -267,20 +278,22 @@ def _run(
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
     to_hidden, to_weight, to_bias = (
         torch.zeros_like(x, dtype=dtype) if want and x is not None else None
-        for x, want in zip((hidden, weight, bias), wanted, strict=True)
+        for x, want in zip((hidden, own_part(weight), bias), wanted, strict=True)
     )
     block = max(1, _BLOCK // vocabulary) if hidden.device.type == "cpu" else size
 
-    for start in range(0, number, size):
+    heads = [weight, teacher.weight] if isinstance(teacher, _Teacher) else [weight]
+    for i in range(as_many(math.ceil(number / size), *heads)):
+        start = min(i * size, number)
         chunk = slice(start, min(start + size, number))
         student_chunk = logits[: chunk.stop - start]  # in the end it holds the gradient
-        _project(hidden[chunk], weight, bias, student_chunk)
+        project(hidden[chunk], weight, bias, student_chunk)
         teacher_chunk: Tensor | TopK | None = None
         if isinstance(teacher, TopK):
             teacher_chunk = teacher[chunk]
         elif teacher is not None:
             teacher_chunk = teacher_logits[: chunk.stop - start]
-            _project(teacher.hidden[chunk], teacher.weight, teacher.bias, teacher_chunk)
+            project(teacher.hidden[chunk], teacher.weight, teacher.bias, teacher_chunk)
         for first in range(0, len(student_chunk), block):
             rows = slice(first, first + block)
             here = slice(start + first, min(start + first + block, chunk.stop))
@@ -293,11 +306,11 @@ def _run(
             )
         if to_bias is not None:
             to_bias += student_chunk.sum(0)
-        gradient = student_chunk.to(_operand_dtype(weight, student_chunk))
+        gradient = student_chunk.to(operand_dtype(weight, student_chunk))
         if to_hidden is not None:
-            _to_hidden(gradient, weight, to_hidden[chunk])
+            add_to_hidden(gradient, weight, to_hidden[chunk])
         if to_weight is not None:
-            _to_weight(gradient, hidden[chunk], to_weight)
+            add_to_weight(gradient, hidden[chunk], weight, to_weight)
     return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
 
 
@@ -360,52 +373,6 @@ def _over_buckets(
     return value, within.scatter_(-1, top_k.ids, gradient[:, :-1].to(within.dtype))
 
 
-# --- products -------------------------------------------------------------------------------------
-
-
-def _project(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
-    """out = hidden · weightᵀ + bias."""
-    dtype = _operand_dtype(weight, out)
-    for rows, part in _rows_as(weight, dtype):
-        _multiply(hidden.to(dtype), part.T, out[:, rows])
-    if bias is not None:
-        out += bias
-
-
-def _to_hidden(gradient: Tensor, weight: Tensor, out: Tensor) -> None:
-    """out += gradient · weight."""
-    for rows, part in _rows_as(weight, gradient.dtype):
-        _multiply(gradient[:, rows], part, out, add=True)
-
-
-def _to_weight(gradient: Tensor, hidden: Tensor, out: Tensor) -> None:
-    """out += gradientᵀ · hidden."""
-    _multiply(gradient.T, hidden.to(gradient.dtype), out, add=True)
-
-
-def _multiply(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> None:
-    options: dict[str, Any] = {} if a.dtype == out.dtype else {"out_dtype": out.dtype}
-    if add:
-        torch.addmm(out, a, b, out=out, **options)
-    else:
-        torch.mm(a, b, out=out, **options)
-
-
-def _operand_dtype(weight: Tensor, out: Tensor) -> torch.dtype:
-    """On a GPU, heads in half precision are multiplied as they are, for its tensor cores."""
-    return weight.dtype if out.is_cuda and weight.dtype.itemsize == 2 else out.dtype
-
-
-def _rows_as(weight: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
-    """The whole weight; or, where it must be cast, a part of its rows at a time."""
-    if weight.dtype == dtype:
-        yield slice(None), weight
-        return
-    for start in range(0, len(weight), _CAST_ROWS):
-        rows = slice(start, min(start + _CAST_ROWS, len(weight)))
-        yield rows, weight[rows].to(dtype)
-
-
 # --- inputs ---------------------------------------------------------------------------------------
 
 
@@ -425,7 +392,8 @@ def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, T
             f"{type(head).__name__}. For a head that does anything else, use CombinedObjective "
             "on its logits."
         )
-    weight, bias = gathered(weight), None if bias is None else gathered(bias)
+    weight = weight if in_rows(weight) else gathered(weight)
+    bias = None if bias is None else gathered(bias)
     for name, x in (("hidden", hidden), ("head's weight", weight)):
         if not x.is_floating_point():
             raise ValueError(f"{whose}_{name} must be floating point, got {x.dtype}")
@@ -444,28 +412,11 @@ def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, T
     return weight, bias
 
 
-def gathered(weight: Tensor) -> Tensor:
-    """A weight that FSDP shards over processes, whole; any other as it is.
-
-    Its gradient is the mean over the processes, as that of data parallelism is.
-    """
-    if not isinstance(weight, DTensor):
-        return weight
-    mesh = weight.device_mesh
-    whole = weight.full_tensor(grad_placements=[Partial()] * mesh.ndim)  # gradients are added up
-    scaled: Callable[[Tensor, float], Tensor] = _ScaledGradient.apply
-    return scaled(whole, 1 / mesh.size())
-
-
-class _ScaledGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: float) -> Tensor:
-        ctx.scale = scale
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
-        return upstream * ctx.scale, None
+def _first(size: int, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """A head for so many entries of its vocabulary."""
+    if size == len(weight):
+        return weight, bias
+    return gathered(weight)[:size], None if bias is None else bias[:size]
 
 
 def _chunk_size(

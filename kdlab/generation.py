@@ -32,6 +32,7 @@ def generate(
     temperature: float = 1.0,
     top_k: int | None = None,
     end_of_text: Ends = None,
+    at_most: Sequence[int] | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Continue token sequences with tokens drawn from a model.
@@ -49,6 +50,7 @@ def generate(
         end_of_text: a row that has written this token, or one of these, writes nothing but the
             first of them from then on, and all stop when all have; None goes on past it, as packed
             text does.
+        at_most: of the new tokens of each row, so many count, and no later one is read.
         generator: of the draws, on the device of ``input_ids``; None is torch's own.
 
     Returns:
@@ -74,6 +76,10 @@ def generate(
     check_causal(model)
     ends = _as_tuple(end_of_text)
     mask = _checked_mask(model, attention_mask, input_ids)
+    rooms = None
+    if at_most is not None and min(at_most) < new_tokens and takes_padding(model):
+        rooms = torch.tensor(list(at_most), device=input_ids.device)[:, None]
+        mask = torch.ones_like(input_ids) if mask is None else mask
     past, ended = None, torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
     stops = torch.tensor(ends, dtype=torch.long, device=input_ids.device)
     with in_evaluation_mode(model):
@@ -97,7 +103,10 @@ def generate(
                     return torch.cat([input_ids, token, rest], dim=1)
             input_ids = torch.cat([input_ids, token], dim=1)
             if mask is not None:
-                mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+                read = torch.ones_like(mask[:, :1])
+                if rooms is not None:  # what comes after a row's room is padding, at no position
+                    read = (rooms > new_tokens - left).long()
+                mask = torch.cat([mask, read], dim=1)
     return input_ids
 
 
@@ -144,10 +153,12 @@ def _after(
         past = past or KeyValues()
         return model(new, past, mask)[:, -1], past
     takes, _ = forward_takes(model)
+    # PEFT puts prompts before whatever it is given, be it the rest of a text.
+    prompted = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
     padded: dict[str, Any] = {} if mask is None else {"attention_mask": mask}
     if mask is not None and "position_ids" in takes:
         padded["position_ids"] = (mask.cumsum(-1) - 1).clamp_min(0)[:, -new.shape[1] :]
-    if "use_cache" in takes:
+    if "use_cache" in takes and not prompted:
         if "logits_to_keep" in takes:
             padded["logits_to_keep"] = 1
         output = model(new, use_cache=True, **padded, **(past or {}))
@@ -238,11 +249,12 @@ def continued(
         left = [(widest - sizes[i], 0) for i in rows]
         padded = [F.pad(prompts[i], side) for i, side in zip(rows, left, strict=True)]
         real = [F.pad(torch.ones_like(prompts[i]), s) for i, s in zip(rows, left, strict=True)]
-        room = length - min(sizes[i] for i in rows)
+        rooms = [length - sizes[i] for i in rows]
         text = generate(
             model,
             torch.stack(padded),
-            room if new_tokens is None else min(room, new_tokens),
+            max(rooms) if new_tokens is None else min(max(rooms), new_tokens),
+            at_most=rooms,
             attention_mask=torch.stack(real),
             temperature=temperature,
             end_of_text=ends or None,

@@ -28,10 +28,10 @@ from kdlab.data import (
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.examples import Examples, load_examples
 from kdlab.generation import continued
-from kdlab.models import PRESETS, TinyGPT, every_nth_layer
+from kdlab.models import PRESETS, TinyGPT, every_nth_layer, longest_text
 from kdlab.objective import CombinedObjective
 from kdlab.packing import PackedRows
-from kdlab.pretrained import check_same_tokens, entries_of, load_both, longest_text, tokenizer_of
+from kdlab.pretrained import check_same_tokens, entries_of, load_both, tokenizer_of
 from kdlab.recipes import BLOCK_SIZE, TEACHER_STEPS, Recipe
 from kdlab.saving import load_student, save_student
 from kdlab.teachers import model_sha256

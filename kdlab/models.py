@@ -119,12 +119,6 @@ class TinyGPT(nn.Module):
         """
         start = 0 if past is None else past.length
         new, end = input_ids.shape[-1], start + input_ids.shape[-1]
-        longest = end if position_ids is None else int(position_ids.max()) + 1
-        if longest > self.config.block_size:
-            raise ValueError(
-                f"sequences of {longest} tokens do not fit a model with block_size "
-                f"{self.config.block_size}"
-            )
         device = input_ids.device
         earlier = torch.ones(new, end, dtype=torch.bool, device=device).tril(start)
         positions, sees = torch.arange(start, end, device=device), earlier if start else None
@@ -144,6 +138,18 @@ class TinyGPT(nn.Module):
                 begins = position_ids.diff(prepend=position_ids[..., :1] - 1) != 1
                 text = begins.cumsum(-1)
                 sees = earlier & (text[:, None, :, None] == text[:, None, None, :])
+        plain = attention_mask is None and position_ids is None
+        if plain:
+            longest = end
+        elif torch.compiler.is_compiling():
+            longest = 0  # to look at a value would cut the graph in two; the table raises by itself
+        else:
+            longest = int(positions.max()) + 1
+        if longest > self.config.block_size:
+            raise ValueError(
+                f"sequences of {longest} tokens do not fit a model with block_size "
+                f"{self.config.block_size}"
+            )
         x = self.token_embedding(input_ids) + self.position_embedding(positions)  # (B, T, d)
         x = self.dropout(x)
         for block in self.blocks:
@@ -236,7 +242,7 @@ class CausalSelfAttention(nn.Module):
         return mixed
 
 
-def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Any) -> Tensor:
     """The logits of any causal language model: a tensor, or an object with ``.logits``.
 
     Args:
@@ -249,6 +255,7 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
 
     Raises:
         TypeError: the model returned neither.
+        ValueError: it returned logits of other positions than those that it was given.
 
     >>> logits_of(nn.Embedding(10, 10), torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 10])
@@ -260,7 +267,20 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
             f"{type(model).__name__} returned {type(output).__name__}; it must return logits "
             "[B, T, V] or an object with .logits"
         )
+    if logits.shape[:2] != input_ids.shape:
+        virtual = _virtual_tokens(model)  # PEFT's prompts stand before the text, and are answered
+        logits = logits[:, virtual:]
+        if logits.shape[:2] != input_ids.shape:
+            raise ValueError(
+                f"{type(model).__name__} returned logits {list(logits.shape)} for tokens "
+                f"{list(input_ids.shape)}; they must be [B, T, V], one for each token"
+            )
     return logits
+
+
+def _virtual_tokens(model: nn.Module) -> int:
+    config = getattr(getattr(model, "module", model), "active_peft_config", None)
+    return getattr(config, "num_virtual_tokens", None) or 0
 
 
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
@@ -285,6 +305,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
     2
     """
+    if hasattr(model, "get_base_model"):
+        raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
     path, layers = _layers(model)
     total = len(layers)
     if not 1 <= n <= total:
@@ -319,6 +341,15 @@ def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple[()]]:
         if isinstance(part, nn.ModuleList) and len(part) == number:
             return path, part
     return "", ()
+
+
+def longest_text(model: nn.Module, at_most: int = 1024) -> int:
+    """Tokens that a model reads at once, if it says how many; or so many."""
+    config: Any = getattr(model, "config", None)
+    config = getattr(config, "get_text_config", lambda: config)()
+    names = ("block_size", "max_position_embeddings", "n_positions")
+    known = [getattr(config, name, None) for name in names]
+    return min([at_most, *(length for length in known if isinstance(length, int))])
 
 
 def count_parameters(model: nn.Module) -> int:

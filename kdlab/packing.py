@@ -15,7 +15,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kdlab.batches import forward_takes
+from kdlab.batches import forward_takes, model_inputs
 from kdlab.heads import unchanged
 from kdlab.models import logits_of
 
@@ -118,8 +118,8 @@ def check_packing(model: nn.Module) -> None:
         """The logits of the last text."""
         ids = torch.tensor([[i for each in texts for i in each]], device=device)
         positions = [i for each in texts for i in range(len(each))]
-        named = {"position_ids": torch.tensor([positions], device=device)}
-        return logits_of(model, ids, **named)[0, -len(texts[-1]) :].float()
+        batch = {"input_ids": ids, "position_ids": torch.tensor([positions], device=device)}
+        return logits_of(model, **model_inputs(model, batch))[0, -len(texts[-1]) :].float()
 
     with unchanged(model):
         model.eval()

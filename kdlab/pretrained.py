@@ -16,7 +16,6 @@ __all__ = [
     "entries_of",
     "load_both",
     "load_pretrained",
-    "longest_text",
     "shortened",
     "tokenizer_of",
     "unpacked",
@@ -118,15 +117,6 @@ def entries_of(model: nn.Module) -> int:
     return entries
 
 
-def longest_text(model: nn.Module, at_most: int = 1024) -> int:
-    """Tokens that a model reads at once, and that are reasonable."""
-    config: Any = model.config
-    config = getattr(config, "get_text_config", lambda: config)()
-    names = ("block_size", "max_position_embeddings", "n_positions")
-    known = [getattr(config, name, None) for name in names]
-    return min([at_most, *(length for length in known if isinstance(length, int))])
-
-
 def with_adapters(model: nn.Module, rank: int, *, seed: int = 0) -> nn.Module:
     """A model with low-rank adapters of PEFT at all its linear layers; nothing else is trained.
 
@@ -161,7 +151,11 @@ def with_less_memory(model: nn.Module) -> None:
     if not getattr(model, "supports_gradient_checkpointing", False):
         raise ValueError(f"{type(model).__name__} has no gradient checkpointing; leave it out")
     ours: Any = model
-    ours.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    options = {"use_reentrant": False}
+    if hasattr(ours, "activation_checkpointing_enable"):  # its name from 5.23 on
+        ours.activation_checkpointing_enable(options)
+    else:
+        ours.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
     ours.enable_input_require_grads()
 
 

@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from kdlab.data import cache_dir, standard_library, write_atomically
+from kdlab.data import cache_dir, standard_library, whole_or_not_at_all
 from kdlab.examples import Conversation, Examples
 
 __all__ = ["KINDS", "pydocs_qa", "reckoning"]
@@ -41,7 +41,8 @@ def pydocs_qa() -> Examples:
     """
     path = cache_dir() / "examples" / f"pydocs-qa-{platform.python_version()}.json"
     if not path.exists():
-        write_atomically(path, json.dumps(list(_asked())))
+        with whole_or_not_at_all(path) as partial:  # refused before the work, not after
+            partial.write_text(json.dumps(list(_asked())), encoding="utf-8")
     read = json.loads(path.read_text(encoding="utf-8"))
     return Examples("pydocs-qa", tuple(_conversation(*said) for said in read))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,12 @@ class Recipe:
         if self.learning_rate is None:
             default = 2e-3 if not self.student.startswith("hf:") else 1e-4
             object.__setattr__(self, "learning_rate", default if self.lora is None else 5e-4)
+        elif self.learning_rate > 1e-3 and self.student.startswith("hf:") and self.lora is None:
+            warnings.warn(
+                f"a learning rate of {self.learning_rate} is one for new weights; a pretrained "
+                "student loses with it what it knew, and takes about 1e-4",
+                stacklevel=3,
+            )
         self.objective()
         self.lambda_schedule()
         self.train_config()
@@ -149,7 +156,7 @@ class Recipe:
 
     def setting(self) -> Recipe:
         """What the text and the teacher depend on; all else is as by default."""
-        names = (
+        names: tuple[str, ...] = (
             "corpus",
             "train_fraction",
             "vocab_size",

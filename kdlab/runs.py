@@ -162,9 +162,10 @@ def _of_conversations(
     student: nn.Module, ingredients: Ingredients, recipe: Recipe
 ) -> dict[str, Any]:
     """What became of the conversations, and what the student answers to held-out ones."""
-    data = ingredients.train.data if recipe.packed else ingredients.train
-    found: dict[str, Any] = {"examples": str(data.report)}
-    asked = ingredients.validation.conversations
+    train: Any = ingredients.train
+    held_out: Any = ingredients.validation
+    found: dict[str, Any] = {"examples": str(train.report)}
+    asked = held_out.conversations
     asked = spread(asked, min(recipe.eval_answers, len(asked)))
     if asked:
         answers = evaluate_answers(

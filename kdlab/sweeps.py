@@ -64,6 +64,8 @@ class Interval(NamedTuple):
         n = len(values)
         if n == 0:
             raise ValueError("an interval is of at least one value, got none")
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"an interval is of finite values, got {list(values)}")
         if n == 1:
             return cls(values[0], 0.0)
         error = statistics.stdev(values) / math.sqrt(n)

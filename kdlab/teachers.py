@@ -23,10 +23,19 @@ import torch.nn as nn
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kdlab.batches import Rows, check_causal, collate, model_inputs
+from kdlab.batches import (
+    Rows,
+    check_causal,
+    check_ids,
+    check_no_future,
+    check_rows,
+    collate,
+    logits_for,
+    model_inputs,
+)
 from kdlab.devices import stays
 from kdlab.divergences import check_temperature, log_softmax
-from kdlab.heads import find_head
+from kdlab.heads import find_head, unchanged
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
 from kdlab.packing import check_packing, is_packed
@@ -138,7 +147,7 @@ class LiveTeacher(nn.Module):
         return head if isinstance(head, nn.Linear) else None
 
     @torch.no_grad()
-    def forward(self, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """Next-token logits ``[B, T, V]``, a constant, for token ids ``[B, T]``."""
         return logits_of(self.model, input_ids, **inputs)
 
@@ -186,7 +195,7 @@ class AdaptersOffTeacher:
         """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
         adapted: Any = self.student
         with in_evaluation_mode(self.student), adapted.disable_adapter():
-            return logits_of(self.student, **model_inputs(self.student, batch))[:, :-1]
+            return logits_for(self.student, batch)[:, :-1]
 
     def fingerprint(self) -> str:
         """Of the weights that no adapter changes."""
@@ -239,6 +248,7 @@ class TopKTeacher:
             self.path, record, "r", offset=records_begin(header), shape=(header["positions"],)
         )
         if data is not None:
+            check_rows(data, "data", labels=False)
             found = getattr(data, "tokenizer_sha256", None)
             _check_same(self.path, "tokenizer", header["tokenizer"], found)
             for i in range(len(data)):
@@ -361,17 +371,22 @@ def write_topk_store(
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)
+    check_rows(data, "data", labels=False)
     if is_packed(data):
         check_packing(teacher)
     device = next(teacher.parameters()).device
 
     def asked(rows: list[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Tensor]:
         batch = collate(rows, labels=False)
+        check_ids(batch, teacher)
         batch = {key: value.to(device) for key, value in batch.items()}
-        return batch, logits_of(teacher, **model_inputs(teacher, batch))[..., :vocabulary]
+        return batch, logits_for(teacher, batch)[..., :vocabulary]
 
     with in_evaluation_mode(teacher):
-        entries = asked([data[0]])[1].shape[-1]
+        batch, logits = asked([data[0]])
+        with unchanged(teacher):
+            check_no_future(teacher, lambda row: logits_for(teacher, row), batch)
+        entries = logits.shape[-1]
         if vocabulary is not None and entries < vocabulary:
             raise ValueError(f"vocabulary is {vocabulary}, but the teacher has {entries} entries")
         if not 1 <= k <= entries:
@@ -449,9 +464,11 @@ def _sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
             continue
         if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
             tensor = tensor.full_tensor()
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        if tensor.is_meta:  # on a disk: its name and shape must do
+            continue
         values = tensor.detach().reshape(-1)
         if at_most is not None:
             values = values[:: max(1, len(values) // at_most)]
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(values.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -258,6 +258,16 @@ class ChatTemplate:
         trailing = re.search(rf"({self._any_end})(?:\s+{self._any_end})*\s*$", text[:end])
         return trailing.end(1) if trailing else end
 
+    @cached_property
+    def _special(self) -> list[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return [token.content for token in added if token.special and token.content.strip()]
+
+    def special_in(self, conversation: Conversation) -> str:
+        """A special token that a message holds as text, and that reads as itself; or nothing."""
+        said = [str(message.get("content", "")) for message in conversation.messages]
+        return next((t for t in self._special for text in said if t in text), "")
+
     # --- tokens ---
 
     def encode(self, conversation: Conversation) -> Encoded:
@@ -296,8 +306,9 @@ class ChatTemplate:
     @cached_property
     def _begin(self) -> list[int]:
         """What the tokenizer begins a plain text with."""
-        ids = self._ids("", add_special_tokens=True)
-        return [i for i in ids[:1] if i != self.tokenizer.eos_token_id or len(ids) > 1]
+        whole, bare = self._ids("a", add_special_tokens=True), self._ids("a")
+        ends = range(len(whole) - len(bare) + 1)
+        return next((whole[:n] for n in ends if whole[n : n + len(bare)] == bare), [])
 
     def _tokens(self, text: str, spans: Sequence[tuple[int, int]]) -> tuple[Encoded, list[int]]:
         """The tokens, and the number of them up to the end of each span."""
@@ -339,8 +350,8 @@ class ChatTemplate:
 
 
 def _shown(message: Mapping[str, Any], text: str) -> bool:
-    """Whether a text has the end of what a message says, and the tools that it calls."""
-    said = message.get("content", "").strip()[-20:]
+    """Whether a text has the last word of what a message says, and the tools that it calls."""
+    said = "".join(message.get("content", "").split()[-1:])[-20:]
     calls = [call.get("function", call) for call in message.get("tool_calls", [])]
     return said in text and all(str(call.get("name", "")) in text for call in calls)
 

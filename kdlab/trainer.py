@@ -34,16 +34,25 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from kdlab.batches import Rows, check_causal, check_rows, collate, micro_batches, model_inputs
+from kdlab.batches import (
+    NO_INPUTS,
+    Rows,
+    check_causal,
+    check_ids,
+    check_rows,
+    collate,
+    micro_batches,
+    model_inputs,
+)
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
-from kdlab.checks import check_models, check_schedule, check_temperature_of
+from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
-from kdlab.heads import left_out
-from kdlab.models import logits_of
+from kdlab.heads import hidden_of, left_out
+from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
@@ -74,6 +83,7 @@ class DistillationTrainer:
             the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}`` for one.
 
     Raises:
+        TypeError: a part is something else.
         ValueError: the parts cannot be trained together, and why.
 
     >>> from kdlab import CombinedObjective, TinyGPT
@@ -98,6 +108,7 @@ class DistillationTrainer:
         out: str | Path | None = None,
         accelerator_options: Mapping[str, Any] | None = None,
     ):
+        check_parts(student, objective, schedule, config)
         if teacher is None and objective.lam > 0:
             raise ValueError(
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
@@ -254,6 +265,8 @@ class DistillationTrainer:
 
         # Every sum is divided by the positions of the whole step, over micro-batches and processes:
         # a mean of means would weigh a short batch as much as a long one.
+        for batch in batches:
+            check_ids(batch, self.student, self.teacher)
         labels = [batch["labels"][:, 1:] for batch in batches]
         num_items = torch.stack([(part != objective.ignore_index).sum() for part in labels]).sum()
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
@@ -308,7 +321,7 @@ class DistillationTrainer:
         if config.prompt_tokens is not None:
             prompts = [config.prompt_tokens] * len(prompts)
         if config.new_tokens is not None:
-            width = max(prompts) + config.new_tokens
+            width = longest_text(self.student, max(prompts) + config.new_tokens)
         written = continued(
             self.student,
             batch["input_ids"].to(device),
@@ -347,10 +360,17 @@ class DistillationTrainer:
         assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
         if on_policy:
             twin.form, twin.lam = "convex", 1.0
-        with left_out(student_head):
-            hidden = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-        with nullcontext() if teacher_head is None else left_out(teacher_head):
-            targets = targets_for(self.teacher, batch)
+
+        def ask() -> Tensor:
+            return logits_of(student, **model_inputs(self.student, batch))
+
+        if student is self.student:
+            hidden = hidden_of(ask, student_head)
+        else:  # what is compiled or data-parallel may answer with a copy
+            with left_out(student_head):
+                hidden = ask()
+        targets = targets_for(self.teacher, batch, teacher_head)
+        hidden = hidden[:, :-1]
         output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
         return output._replace(loss=lam * output.loss) if on_policy else output
 
@@ -378,6 +398,13 @@ class DistillationTrainer:
     def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        check_ids(batch, self.student, self.teacher)
+        written = {"input_ids", "attention_mask", *NO_INPUTS}
+        if self.config.on_policy and not batch.keys() <= written:
+            raise ValueError(
+                f"on_policy writes texts anew, and the data has {min(batch.keys() - written)!r} of "
+                "the old ones; remove that column"
+            )
         batch = send_to_device(batch, self.accelerator.device)
         found, self._gives_logits = choose_path(
             self.student,

@@ -49,6 +49,7 @@ def group(nodeid: str) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="Leave out what takes long.")
+    parser.addoption("--hub", action="store_true", help="Start a real JupyterHub too.")
 
 
 @pytest.hookimpl(trylast=True)
@@ -59,6 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 return place
         return len(FIRST) + ("book" in item.fixturenames)
 
+    if not config.getoption("--hub"):
+        with_hub = [item for item in items if item.get_closest_marker("hub")]
+        items[:] = [item for item in items if item not in set(with_hub)]
+        config.hook.pytest_deselected(items=with_hub)
     items.sort(key=turn)  # the rest stays in order
     if config.getoption("--quick"):
         left_out = [

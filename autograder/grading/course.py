@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import json
 import logging
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,14 +18,22 @@ import nbgrader.api
 import sqlalchemy
 from jupyter_core.application import JupyterApp
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import AssignLatePenalties, Execute
 from nbgrader.utils import rmtree
+from sqlalchemy.orm import scoped_session
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
+
+CONFIGURATION = "nbgrader_config.py"
+
+
+class Misconfigured(RuntimeError):
+    """The course itself is at fault, so no submission is blamed; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,9 @@ class Course:
 
     Args:
         root: The folder.
+
+    Raises:
+        Misconfigured: When a file of configuration cannot be read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -69,10 +81,25 @@ class Course:
         app = NbGrader()
         app.load_cwd_config = False
         app.log_level = logging.ERROR
-        app.load_config_file()  # the user's and the machine's
-        super(JupyterApp, app).load_config_file("nbgrader_config.py", path=str(self.root))
-        self.config: Config = app.config
-        self.coursedir = self._coursedir()
+        app.raise_config_file_errors = True  # or defaults would take their place
+        try:
+            app.load_config_file()  # the user's and the machine's
+            super(JupyterApp, app).load_config_file(CONFIGURATION, path=str(self.root))
+            self.config: Config = app.config
+            self.coursedir = self._coursedir()
+        except SystemExit as error:
+            raise Misconfigured(str(error)) from None
+        except Exception as error:
+            lines = [
+                f", line {frame.lineno}"
+                for frame in traceback.extract_tb(error.__traceback__)
+                if frame.filename.endswith("_config.py")
+            ]
+            if isinstance(error, SyntaxError):
+                lines = [f", line {error.lineno}"]
+            raise Misconfigured(
+                f"{CONFIGURATION}{''.join(lines[-1:])}: {type(error).__name__}: {error}"
+            ) from None
 
     def _coursedir(self, **options: str) -> CourseDirectory:
         return CourseDirectory(config=self.config, root=str(self.root), **options)
@@ -87,6 +114,8 @@ class Course:
         places = [self.root, self.root / str(self.config.Judge.get("checks_directory", "checks"))]
         steps = ("submitted", "autograded", "feedback", "release", "source")
         places += [self.folder(step, ".", ".") for step in steps]
+        if exchange := self.config.Exchange.get("root"):
+            places.append(Path(exchange))
         kind, _, path = self.coursedir.db_url.partition(":///")
         if kind == "sqlite":
             places.append(Path(path))
@@ -157,9 +186,22 @@ class Course:
         }
         return Blueprint(kernelspec, tuple(cells[name] for name in order))
 
+    def steps(self) -> list[type]:
+        """The configured preprocessors of grading.
+
+        Raises:
+            Misconfigured: When there is none of a name that is given.
+        """
+        try:
+            return _classes(Autograde(config=self.config).autograde_preprocessors)
+        except Exception as error:
+            raise Misconfigured(
+                f"{CONFIGURATION}: c.Autograde: {type(error).__name__}: {error}"
+            ) from None
+
     def executing(self) -> list[type]:
         """The configured preprocessors up to the one that executes; these need no gradebook."""
-        steps = _classes(Autograde(config=self.config).autograde_preprocessors)
+        steps = self.steps()
         last = max((i for i, step in enumerate(steps) if issubclass(step, Execute)), default=-1)
         return steps[: last + 1]
 
@@ -196,24 +238,52 @@ class Course:
         """
         with _one_engine():
             _Record(self, submitted, assignment, student, executed).start()
+        # A page that says less than the gradebook is worse than none.
+        pages = self.folder("feedback", student, assignment)
+        if pages.is_dir():
+            rmtree(str(pages))
+
+    def penalise(self, assignment: str, student: str, notebooks: Iterable[str]) -> None:
+        """Works out the penalty for a graded submission again; its grades stay as they are."""
+        steps = [step for step in self.steps() if issubclass(step, AssignLatePenalties)]
+        names = {"assignment": assignment, "student": student, "db_url": self.coursedir.db_url}
+        with _one_engine():
+            for step in steps:
+                for notebook in notebooks:
+                    resources = {"nbgrader": names | {"notebook": notebook}}
+                    worker = step(config=Config(self.config))
+                    worker.log.setLevel(logging.ERROR)
+                    worker.preprocess(new_notebook(), resources)
 
 
 _engine = cache(sqlalchemy.create_engine)
+_opened: dict[tuple[str, ...], Gradebook] = {}  # the first of each address and course
 
 
 @contextmanager
 def _one_engine() -> Iterator[None]:
     """Lets nbgrader's steps share a database engine.
 
-    Each step makes one of its own, for which SQLAlchemy compiles every statement again; that took
-    longer than all that the statements do. nbgrader closes an engine's connections after each use.
+    Each step opens the gradebook anew, ten times a submission: with an engine of its own, for which
+    SQLAlchemy compiles every statement again, and with a look for every table. That took longer
+    than all that the statements do. nbgrader closes an engine's connections after each use.
     """
-    own = nbgrader.api.create_engine
-    nbgrader.api.create_engine = _engine
+    own_engine, own_opening = nbgrader.api.create_engine, Gradebook.__init__
+
+    def opening(gradebook: Gradebook, *address: Any, **named: Any) -> None:
+        key = (*address, *named.values())
+        if first := _opened.get(key):
+            vars(gradebook).update(vars(first))
+            gradebook.db = scoped_session(first.db.session_factory)
+        else:
+            own_opening(gradebook, *address, **named)
+            _opened[key] = gradebook
+
+    nbgrader.api.create_engine, Gradebook.__init__ = _engine, opening
     try:
         yield
     finally:
-        nbgrader.api.create_engine = own
+        nbgrader.api.create_engine, Gradebook.__init__ = own_engine, own_opening
 
 
 def _classes(steps: list[type | str]) -> list[type]:
@@ -241,18 +311,29 @@ class _Autograde(Autograde):
         self.assignments = {str(folder): sorted(map(str, folder.glob("*.ipynb")))}
         self.notebooks = []
 
+    def _through(
+        self, steps: list[type | str], notebook: NotebookNode, resources: dict[str, Any]
+    ) -> NotebookNode:
+        """Passes a notebook through preprocessors.
+
+        nbconvert's exporter does the same, and copies and checks the notebook between all of them.
+        """
+        for step in _classes(steps):
+            notebook, resources = step(parent=self)(notebook, resources)
+        return notebook
+
 
 class _Sanitise(_Autograde):
     def run(self) -> dict[str, NotebookNode]:
         self.init_notebooks()
-        self.exporter = self.exporter_class(config=self.config)
-        self._init_preprocessors()
         known = {}
         for paths in self.assignments.values():
-            for path in sorted(paths):
+            for path in paths:
                 resources = self.init_single_notebook_resources(path)
-                text, _ = self.exporter.from_filename(path, resources=resources)
-                known[Path(path).stem] = nbformat.reads(text, as_version=4)
+                notebook = nbformat.read(path, as_version=4)
+                known[Path(path).stem] = self._through(
+                    self.sanitize_preprocessors, notebook, resources
+                )
         return known
 
 
@@ -288,13 +369,7 @@ class _Record(_Autograde):
 
     def convert_single_notebook(self, notebook_filename: str) -> None:
         resources = self.init_single_notebook_resources(notebook_filename)
-        self._sanitizing = False
-        try:
-            self.exporter._preprocessors = []
-            for step in self.autograde_preprocessors[self._done :]:
-                self.exporter.register_preprocessor(step)
-            notebook = self._executed[resources["nbgrader"]["notebook"]]
-            output, resources = self.exporter.from_notebook_node(notebook, resources)
-            self.write_single_notebook(output, resources)
-        finally:
-            self._sanitizing = True
+        notebook = self._executed[resources["nbgrader"]["notebook"]]
+        steps = self.autograde_preprocessors[self._done :]
+        text = nbformat.writes(self._through(steps, notebook, resources))
+        self.write_single_notebook(f"{text}\n", resources | {"output_extension": ".ipynb"})

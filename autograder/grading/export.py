@@ -1,5 +1,8 @@
 """Marks as tables: nbgrader's own, and the form that Canvas's gradebook imports.
 
+Each says what of the marks is not finished: answers that wait for a person, submissions that are
+set aside or not graded.
+
     nbgrader export --to=grades.csv
     nbgrader export --exporter=autograder.grading.export.CanvasExportPlugin --to=canvas.csv
 
@@ -13,12 +16,16 @@ import grades in the Gradebook?", https://community.canvaslms.com/t5/Instructor-
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
+
+from autograder.grading.course import Course
+from autograder.grading.outstanding import outstanding
 
 FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
 NBGRADER = (
@@ -46,6 +53,19 @@ class TableExportPlugin(ExportPlugin):
                 for student in gradebook.students:
                     if not self.student or student.id in map(str, self.student):
                         table.writerow(_row(gradebook, assignment, student))
+        say_what_waits(self, gradebook)
+
+
+def say_what_waits(plugin: ExportPlugin, gradebook: Gradebook) -> None:
+    """Warns of what of the exported marks is not finished."""
+    coursedir = getattr(plugin.parent, "coursedir", None)
+    course = Course(Path(coursedir.root)) if coursedir is not None else None
+    for assignment in gradebook.assignments:
+        if plugin.assignment and assignment.name not in map(str, plugin.assignment):
+            continue
+        waits = outstanding(gradebook, course, assignment.name)
+        for sentence in waits.sentences():
+            plugin.log.warning("%s: %s", assignment.name, sentence)
 
 
 def _row(gradebook: Gradebook, assignment: Any, student: Any) -> list[Any]:
@@ -103,6 +123,7 @@ class CanvasExportPlugin(ExportPlugin):
                 marks = [_mark(gradebook, each.name, student.id) for each in assignments]
                 known = [name or student.id, "", student.lms_user_id, student.id, self.section]
                 table.writerow([*map(inert, known), *marks])
+        say_what_waits(self, gradebook)
 
 
 def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
@@ -114,10 +135,13 @@ def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
 
 
 def inert(text: str | None) -> str:
-    """Text that no spreadsheet takes for a formula.
+    """Text that no spreadsheet takes for a formula, at whatever it parts cells.
 
     It may begin with what one skips: spaces, controls, marks that have no width.
     """
-    text = text or ""
-    seen = next((letter for letter in text if letter.isprintable() and not letter.isspace()), "")
-    return f"'{text}" if seen in FORMULA and seen else text
+    return "".join(map(_inert, re.split(r"([;\t\r\n])", text or "")))
+
+
+def _inert(piece: str) -> str:
+    seen = next((letter for letter in piece if letter.isprintable() and not letter.isspace()), "")
+    return f"'{piece}" if seen and seen in FORMULA else piece

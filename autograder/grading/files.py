@@ -10,14 +10,17 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 
 MAX_FILES = 500
-MAX_WALK = 50_000  # files that are looked at
+MAX_WALK = 50_000  # files and folders that are looked at
 MAX_DEPTH = 8  # of nested folders
 MAX_NOTEBOOK = 200 * 2**20  # bytes of a notebook with its outputs, which are dropped
+MAX_TIMESTAMP = 1000  # bytes
 SCRATCH = 64 * 2**20  # bytes of files that a notebook finds beside it
 MAX_NAMED = 20  # of the files that are left out
+PAGE = 4096  # bytes; a file in memory takes whole ones
 
 # What systems and programs leave in folders. None of it is a student's work.
 LITTER = ("__MACOSX", "._*", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".svn", ".venv")
@@ -56,64 +59,135 @@ def read_files(
         room: Bytes of all other files together. Smaller files come first.
         repairs: What was left out, and why, is added here.
 
+    Returns:
+        Contents by name. Where a notebook that is graded is not there, all others are, because it
+        may be one of them; `fit` leaves out what is then too much.
+
     Raises:
         Unfit: When a file without which nothing can be graded is left out.
     """
-    files, left_out, sizes = {}, {}, {}
-    for name in _walk(root, "", ignore, 0, left_out):
-        if len(sizes) > MAX_WALK:
-            raise Unfit(f"It holds more than {MAX_WALK} files.")
+    files, left_out = {}, {}
+    chosen = [name for name in (*sorted(needed), "timestamp.txt") if os.path.lexists(root / name)]
+    try:
+        names = list(_walk(root, ignore, left_out))
+    except _TooMany:
+        names, left_out = [], {"all else": f"there is more than {MAX_WALK} of it"}
+    sizes = {}
+    for name in {*names, *chosen}:
         try:
             sizes[name] = (root / name).lstat().st_size
         except OSError:
             left_out[name] = "it cannot be read"
-    chosen = (*needed, "timestamp.txt")
-    for name in sorted(sizes, key=lambda name: (name not in chosen, sizes[name], name)):
-        most = MAX_NOTEBOOK if name.endswith(".ipynb") else room
-        if name not in chosen and len(files) >= MAX_FILES:
+    lost = bool(needed - sizes.keys())
+    found = {name for name in sizes if lost and is_notebook(name)}  # it may be one of these
+    candidates, room = MAX_NOTEBOOK, usable(room)
+    order = lambda name: (name not in chosen, name not in found, sizes[name], name)  # noqa: E731
+    for name in sorted(sizes, key=order):
+        most, limit = room, "c.Sandbox.scratch_mb"
+        if name == "timestamp.txt":
+            most, limit = MAX_TIMESTAMP, "MAX_TIMESTAMP"
+        elif name in needed:
+            most, limit = MAX_NOTEBOOK, "MAX_NOTEBOOK"
+        elif len(files) >= MAX_FILES:
             left_out[name] = f"a submission has {MAX_FILES} files at most"
             continue
-        problem, raw = _read(root, name, most)
+        elif name in found:
+            most, limit = candidates, "MAX_NOTEBOOK"
+        problem, raw = _read(root, name, most, limit)
         if problem and name in chosen:
             raise Unfit(f"{name} {problem}.")
         if problem:
             left_out[name] = f"it {problem}"
             continue
-        if name not in chosen:
-            room -= len(raw)
         files[name] = raw
+        if name in found:
+            candidates -= len(raw)
+        elif name not in chosen:
+            room -= taken(raw)
+    _say(left_out, repairs)
+    return files
+
+
+def fit(files: dict[str, bytes], needed: set[str], room: int, repairs: list[str]) -> None:
+    """Leaves out other notebooks for which there is no room beside the one that is graded.
+
+    Args:
+        files: What `read_files` returned.
+        needed: The names of the notebooks that are graded.
+        room: As in `read_files`.
+        repairs: What was left out, and why, is added here.
+    """
+    left_out, beside = {}, {name: taken(raw) for name, raw in files.items() if name not in needed}
+    free = usable(room) - sum(beside.values())
+    for name in sorted(filter(is_notebook, beside), key=lambda name: -beside[name]):
+        if free < 0:
+            left_out[name] = f"it is too large: {len(files.pop(name))} bytes"
+            free += beside[name]
+    _say(left_out, repairs)
+
+
+def is_notebook(name: str) -> bool:
+    """Whether a file lies where a notebook that is graded may lie under another name."""
+    return "/" not in name and name.endswith(".ipynb")
+
+
+def usable(room: int) -> int:
+    """What of a notebook's scratch space files may fill; the rest is its own."""
+    return room - room // 16
+
+
+def taken(raw: bytes) -> int:
+    """Bytes of disk that a file takes."""
+    return -(-len(raw) // PAGE) * PAGE
+
+
+def _say(left_out: Mapping[str, str], repairs: list[str]) -> None:
     for name in sorted(left_out)[:MAX_NAMED]:
         repairs.append(f"Left out {name!r}: {left_out[name]}.")
     if len(left_out) > MAX_NAMED:
         repairs.append(f"Left out {len(left_out) - MAX_NAMED} more files.")
-    return files
 
 
-def _walk(
-    root: Path, folder: str, ignore: tuple[str, ...], depth: int, left_out: dict[str, str]
-) -> Iterator[str]:
-    try:
-        entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name)
-    except OSError as error:
-        if not folder:
-            raise Unfit(f"{root.name} cannot be read: {error.strerror}.") from None
-        left_out[folder] = f"it cannot be read: {error.strerror}"
-        return
-    for entry in entries:
-        name = f"{folder}{entry.name}"
-        if any(fnmatch(entry.name, pattern) for pattern in ignore):
+class _TooMany(Exception):
+    pass
+
+
+def _walk(root: Path, ignore: tuple[str, ...], left_out: dict[str, str]) -> Iterator[str]:
+    """The names of files; what no submission needs, and what lies too deep, is left out.
+
+    Raises:
+        Unfit: When the folder cannot be read.
+        _TooMany: When there is more in it than is looked at.
+    """
+    waiting, looked = [("", 0)], 0
+    while waiting:
+        folder, depth = waiting.pop()
+        try:
+            with os.scandir(root / folder) as there:
+                entries = list(islice(there, MAX_WALK + 1 - looked))
+        except OSError as error:
+            if not folder:
+                raise Unfit(f"{root.name} cannot be read: {error.strerror}.") from None
+            left_out[folder] = f"it cannot be read: {error.strerror}"
             continue
-        if any(fnmatch(entry.name, pattern) for pattern in LITTER):
-            left_out[name] = "it is a program's, not part of the work"
-        elif not entry.is_dir(follow_symlinks=False):
-            yield name
-        elif depth >= MAX_DEPTH:
-            left_out[name] = f"folders are nested deeper than {MAX_DEPTH}"
-        else:
-            yield from _walk(root, f"{name}/", ignore, depth + 1, left_out)
+        looked += len(entries)
+        if looked > MAX_WALK:
+            raise _TooMany
+        for entry in entries:
+            name = f"{folder}{entry.name}"
+            if any(fnmatch(entry.name, pattern) for pattern in ignore):
+                continue
+            if any(fnmatch(entry.name, pattern) for pattern in LITTER):
+                left_out[name] = "it is a program's, not part of the work"
+            elif not entry.is_dir(follow_symlinks=False):
+                yield name
+            elif depth >= MAX_DEPTH:
+                left_out[name] = f"folders are nested deeper than {MAX_DEPTH}"
+            else:
+                waiting.append((f"{name}/", depth + 1))
 
 
-def _read(root: Path, name: str, most: int) -> tuple[str | None, bytes]:
+def _read(root: Path, name: str, most: int, limit: str) -> tuple[str | None, bytes]:
     """Reads a file without following links or waiting for pipes; or says what is wrong with it."""
     if not name.isprintable() or "\\" in name:
         return "has a name that some systems read as another", b""
@@ -122,13 +196,16 @@ def _read(root: Path, name: str, most: int) -> tuple[str | None, bytes]:
     except OSError:
         linked = (root / name).is_symlink()
         return ("is a symbolic link" if linked else "cannot be read"), b""
+    found = os.fstat(handle)
+    problem = None
+    if not stat.S_ISREG(found.st_mode):
+        problem = "is not a regular file"
+    elif found.st_size > most:
+        problem = f"is too large: {found.st_size} bytes, and {limit} leaves {most}"
+    if problem:
+        os.close(handle)
+        return problem, b""
     with open(handle, "rb") as stream:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            return "is not a regular file", b""
-        if found.st_size > most:
-            limit = "MAX_NOTEBOOK" if name.endswith(".ipynb") else "c.Sandbox.scratch_mb"
-            return f"is too large: {found.st_size} bytes, and {limit} leaves {most}", b""
         return None, stream.read(most)
 
 

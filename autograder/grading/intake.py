@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from sqlalchemy.exc import OperationalError
 
 from autograder.grading.course import Blueprint, Course
@@ -63,6 +64,8 @@ def take_in(
     try:
         if not is_text(student):
             raise Unfit("The name of its folder is not UTF-8 text; rename the folder.")
+        if any(unicodedata.category(letter) == "Cc" for letter in student):
+            raise Unfit("The name of its folder has a line break or the like; rename the folder.")
         copy = scratch / student / assignment
         shutil.rmtree(copy, ignore_errors=True)
         submission = course.folder("submitted", student, assignment)
@@ -70,7 +73,7 @@ def take_in(
         with disk():
             examined = examine(submission, copy, blueprints, ignore, room)
             sane = course.sanitise(scratch, assignment, student)
-        notebooks = {name: nbformat.writes(sane[name]) for name in sane.keys() & blueprints}
+        notebooks = {name: json.dumps(sane[name]) for name in sane.keys() & blueprints}
         if not notebooks:
             raise Unfit("nbgrader found no notebook in it.")
         return Taken(examined, notebooks)

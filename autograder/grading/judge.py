@@ -31,7 +31,7 @@ from autograder.judging.verdict import (
 )
 from autograder.kernel.evidence import MIME, Outcome
 from autograder.sandbox.kernels import SandboxKernelManager
-from autograder.sandbox.options import MiB, withheld_modules
+from autograder.sandbox.options import MiB, Sandbox, withheld_modules
 from autograder.sandbox.walls import refuse_exposed
 from autograder.sandbox.wire import TooMuch
 from autograder.spec import (
@@ -43,6 +43,8 @@ from autograder.spec import (
     to_replace,
 )
 
+LATE = 60  # seconds; the last output of a cell may come late on a busy machine
+STOPPING = 3  # seconds that a cell has to end at the least when it is interrupted
 ASKING = '__import__("autograder.kernel.asking", fromlist=["check"])'
 
 
@@ -73,7 +75,7 @@ class Judge(Execute):
 
     output_mb = Integer(8, help="MiB of output that is kept of a notebook.").tag(config=True)
 
-    iopub_timeout = 60  # seconds; the last output of a cell may come late on a busy machine
+    iopub_timeout = LATE
     kernel_name = "python3"  # whatever the notebook asks for
     shutdown_kernel = "immediate"
     record_timing = False
@@ -96,7 +98,7 @@ class Judge(Execute):
         self._checks = load_checks(path)
         self._withheld = withheld_modules(path)
         if shutil.which("bwrap"):
-            refuse_exposed([Path.cwd(), path])
+            refuse_exposed([Path.cwd(), path], Sandbox(parent=self).packages)
         self._seed = secrets.randbits(53) if self.seed is None else self.seed
         self._gone: str | None = None  # why the kernel can run no more cells
         self._flooded = False  # whether the kernel was ended because it sent too much
@@ -154,7 +156,7 @@ class Judge(Execute):
         if self._gone:
             return Status.NOT_RUN, self._gone
         self._reply: dict[str, Any] = {}
-        self._late = False
+        self._late, self.iopub_timeout = False, LATE
         self._evidence: list[str] = []
         ended = self._survive(cell, resources, index)
         cell.execution_count = self.code_cells_executed
@@ -200,6 +202,8 @@ class Judge(Execute):
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
         self._late = True
+        # An interrupted cell has as long to end as it had to run; then no other cell runs.
+        self.iopub_timeout = min(LATE, max(STOPPING, timeout))
         return await super()._async_handle_timeout(timeout, cell)
 
     async def _async_poll_output_msg(self, *args: Any) -> None:

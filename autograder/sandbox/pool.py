@@ -30,11 +30,14 @@ KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's tim
     "ipykernel.kernelapp",
     "ipykernel.debugger",
     "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
     "IPython.extensions.storemagic",
     "matplotlib_inline.backend_inline",
     "sqlite3",
     "tornado.platform.asyncio",
     "tornado.queues",
+    "faulthandler",
     "autograder.kernel.asking",
 )
 
@@ -120,7 +123,7 @@ class WarmPool:
             listener.listen(64)
             options = {
                 "listener": listener.fileno(),
-                "limits": asdict(self.limits),
+                "limits": asdict(self.limits) | {"socket": socket_room()},
                 "python_in_scratch": sorted(
                     folder for folder in set(PYTHON) if Path(folder).is_relative_to(SCRATCH)
                 ),
@@ -165,6 +168,17 @@ class WarmPool:
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
             self.directory = None
+
+
+def socket_room() -> int:
+    """Bytes that a socket holds at the most, where its process cannot ask for more.
+
+    Twice what the system lets it hold, because messages take more memory than they have bytes.
+    """
+    try:
+        return 2 * int(Path("/proc/sys/net/core/wmem_default").read_text())
+    except (OSError, ValueError):
+        return 2 * 212_992  # of Linux, unless someone changed it
 
 
 def open_pool(

@@ -21,6 +21,7 @@ ACCOUNTS = {  # files of /etc
     "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000:Student:{SCRATCH}:/bin/sh\n",
     "group": "root:x:0:\nstudent:x:1000:\n",
 }
+INSIDE = ("warm.py", "syscalls.py")  # of this folder; they need nothing else of ours
 NOBODY = 65534  # the user that notebooks run as when the grader is root
 
 
@@ -45,16 +46,13 @@ def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> lis
     (ours / "sandbox").mkdir()
     for folder in (ours, ours / "sandbox"):
         (folder / "__init__.py").touch()
-    shutil.copy(own / "sandbox" / "warm.py", ours / "sandbox")
+    for name in INSIDE:
+        shutil.copy(own / "sandbox" / name, ours / "sandbox")
     (ours / "check.py").write_text("from autograder.kernel.asking import check\n")
     places = [own]
     for name in sorted({*packages, *(module.partition(".")[0] for module in withheld)}):
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ValueError(f"There is no package {name!r} to offer or to withhold.")
-        place = Path(spec.origin)
-        if spec.submodule_search_locations:
-            place = place.parent
+        place = place_of(name)
+        if place.is_dir():
             shutil.copytree(place, target / place.name, ignore=ignore)
         else:
             shutil.copy(place, target)
@@ -72,6 +70,18 @@ def stage(target: Path, packages: Sequence[str], withheld: Sequence[str]) -> lis
     return places
 
 
+def place_of(package: str) -> Path:
+    """The folder of a package, or the file of a module that is alone.
+
+    Raises:
+        ValueError: When there is none of that name.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ValueError(f"There is no package {package!r} to offer or to withhold.")
+    return Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+
+
 def write_accounts(folder: Path) -> None:
     """Writes who there is inside, for code that asks for its user's name."""
     for name, text in ACCOUNTS.items():
@@ -83,20 +93,23 @@ class CourseExposed(RuntimeError):
     """The course lies in a folder that notebooks would see, so no student's code is run."""
 
 
-def refuse_exposed(places: Sequence[Path]) -> None:
+def refuse_exposed(places: Sequence[Path], packages: Sequence[str] = ()) -> None:
     """Sees to it that nothing of a course lies in a folder that is shown inside.
 
     Args:
         places: The course's folders and files.
+        packages: Names of packages that are copied inside.
 
     Raises:
         CourseExposed: When one does.
     """
-    for shown in sorted({*SYSTEM, *PYTHON, *DETAILS} - {"/usr"}):
+    folders = dict.fromkeys({*SYSTEM, *PYTHON, *DETAILS} - {"/usr"}, "where Python is, ")
+    folders |= {str(place_of(name)): f"the package {name}, " for name in packages}
+    for shown, what in sorted(folders.items()):
         for place in places:
             if place.resolve().is_relative_to(Path(shown).resolve()):
                 raise CourseExposed(
-                    f"Notebooks can read all of {shown}, where Python is, and {place} lies in it. "
+                    f"Notebooks can read all of {shown}, {what}and {place} lies in it. "
                     "Make the virtual environment a folder of its own, such as .venv, or move the "
                     "course."
                 )

@@ -14,24 +14,29 @@ it when the grader says so or goes away.
 from __future__ import annotations
 
 import ctypes
-import errno
 import gc
 import importlib
 import json
 import os
-import platform
 import re
 import resource
 import select
 import shutil
 import signal
 import socket
-import struct
 import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from autograder.sandbox.syscalls import (
+    CLONE,
+    PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
+    call,
+    surrender,
+)
 
 KERNELS = "/run/kernels"  # the folders of all kernels; hidden from each
 KERNEL = "/run/kernel"  # this kernel's own: connection.json, its sockets, work/
@@ -40,81 +45,9 @@ SCRATCH = "/tmp"
 WATCH_SECONDS = 0.1  # between two looks at a kernel's memory
 SHOWN = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "version", "vmstat")  # of /proc
 PIPE = 64 * 1024  # bytes that a pipe may hold
-SOCKET = 2 * 212_992  # bytes that a socket may hold; the system doubles what is asked for
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-CLONE = {  # linux/sched.h
-    "mount": 0x00020000,
-    "uts": 0x04000000,
-    "ipc": 0x08000000,
-    "user": 0x10000000,
-    "process": 0x20000000,
-    "network": 0x40000000,
-}
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32  # sys/mount.h
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24  # sys/prctl.h
-PR_SET_NO_NEW_PRIVS = 38
-
-# System calls that a notebook never needs and that reach past the walls: to other processes, to
-# other namespaces, to the kernel itself, or to memory that no limit counts.
-# Numbers: asm/unistd_64.h (x86_64) and asm-generic/unistd.h (aarch64).
-DENIED = {
-    "ptrace": (101, 117),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "kcmp": (312, 272),
-    "pidfd_getfd": (438, 438),
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "mount": (165, 40),
-    "umount2": (166, 39),
-    "pivot_root": (155, 41),
-    "chroot": (161, 51),
-    "open_tree": (428, 428),
-    "move_mount": (429, 429),
-    "fsopen": (430, 430),
-    "fsconfig": (431, 431),
-    "fsmount": (432, 432),
-    "mount_setattr": (442, 442),
-    "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265),
-    "add_key": (248, 217),
-    "request_key": (249, 218),
-    "keyctl": (250, 219),
-    "bpf": (321, 280),
-    "perf_event_open": (298, 241),
-    "userfaultfd": (323, 282),
-    "io_uring_setup": (425, 425),
-    "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427),
-    "kexec_load": (246, 104),
-    "init_module": (175, 105),
-    "finit_module": (313, 273),
-    "delete_module": (176, 106),
-    "personality": (135, 92),
-    "syslog": (103, 116),
-    "sched_setaffinity": (203, 122),
-    "memfd_create": (319, 279),
-    "memfd_secret": (447, 447),
-    "shmget": (29, 194),
-}
-CLONE_CALLS = {"clone": (56, 220), "clone3": (435, 435)}
-MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column, linux/audit.h
-
-
-def call(name: str, *arguments: object) -> int:
-    """Calls a function of the C library.
-
-    Raises:
-        OSError: When it fails.
-    """
-    result = getattr(libc, name)(*arguments)
-    if result == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-    return result
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
@@ -136,12 +69,14 @@ def main() -> None:
             continue
     listener = socket.socket(fileno=options["listener"])
     sys.modules["debugpy"] = None  # nobody debugs here, and ipykernel would load it every time
+    gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
     for name in options["preload"]:
         importlib.import_module(name)
     if torch := sys.modules.get("torch"):
         torch.compile = as_it_is
     gc.collect()
     gc.freeze()  # so that collections in the children do not touch, and copy, these pages
+    gc.enable()
     with suppress(OSError):
         mount("proc", PROCESSES, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -226,7 +161,7 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
         if alive in events:
             break
         if time.monotonic() - look > WATCH_SECONDS:
-            if too_large(pid, processes, limits["memory"], urgent):
+            if too_large(pid, processes, limits, urgent):
                 cause = cause or "memory"
                 os.kill(pid, signal.SIGKILL)
             look = time.monotonic()
@@ -239,15 +174,17 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
     return {"exit": code, "cause": cause, "cpu_seconds": seconds}
 
 
-def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
+def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
     """Whether a process and its descendants use more memory than they may.
 
     Args:
         pid: The process.
         processes: Descriptor of a /proc that shows it.
-        memory: Bytes that they may use; pages that several share are divided among them.
+        limits: "memory", bytes that they may use, of which pages that several share are divided
+            among them; and "socket", bytes that a socket may hold.
         urgent: Where something may arrive that matters more; then this is not finished.
     """
+    memory, socket = limits["memory"], limits["socket"]
 
     def read(path: str) -> str:
         try:
@@ -275,25 +212,30 @@ def too_large(pid: int, processes: int, memory: int, urgent: list) -> bool:
                 except OSError:
                     continue
                 if target.startswith(("socket:", "pipe:")):
-                    kinds[target] = SOCKET if target.startswith("socket:") else PIPE
+                    kinds[target] = socket if target.startswith("socket:") else PIPE
         return sum(kinds.values())
 
-    sizes, waiting, descriptors = {}, [pid], 0
+    def kilobytes(name: str, text: str) -> int:
+        found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    sizes, waiting, descriptors, tables = {}, [pid], 0, 0
     while waiting:
         member = waiting.pop()
-        sizes[member] = int((read(f"{member}/statm").split() or "00")[1])
+        status = read(f"{member}/status")
+        sizes[member] = 1024 * kilobytes("VmRSS", status)
+        tables += 1024 * kilobytes("VmPTE", status)  # of pages, which may all be the one of zeros
         descriptors += len(names(f"{member}/fd"))
         for task in names(f"{member}/task"):
             waiting += map(int, read(f"{member}/task/{task}/children").split())
-    if sum(sizes.values()) * resource.getpagesize() + descriptors * SOCKET <= memory:
+    if sum(sizes.values()) + tables + descriptors * socket <= memory:
         return False
     # What several share was counted for each. To divide it takes a while, so one by one.
-    left = memory - held(sizes)
+    left = memory - tables - held(sizes)
     for member in sorted(sizes, key=sizes.get, reverse=True):
         if any(select.select(urgent, [], [], 0)):
             return False
-        share = re.search(r"^Pss:\s+(\d+) kB", read(f"{member}/smaps_rollup"), re.MULTILINE)
-        left -= 1024 * int(share[1]) if share else 0
+        left -= 1024 * kilobytes("Pss", read(f"{member}/smaps_rollup"))
         if left < 0:
             return True
     return False
@@ -387,6 +329,7 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
         from ipykernel.kernelapp import IPKernelApp
 
         shorten(OutStream, limits["message"] // 16)
+        keep_all(IPKernelApp)
         app = IPKernelApp.instance()
         app.initialize(["-f", f"{KERNEL}/connection.json", "--HistoryManager.hist_file=:memory:"])
         app.shell.ask_exit = lambda: None  # one exit() left in a cell costs no later task
@@ -399,6 +342,22 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
     os.close(go)
     app.start()
     os._exit(0)
+
+
+def keep_all(app: type) -> None:
+    """Makes a kernel wait, when it sends faster than the grader reads.
+
+    ZeroMQ would drop what is more than a thousand messages, and with it that the cell has ended.
+    """
+    import zmq
+
+    whole = app.init_iopub
+
+    def init_iopub(self, context):
+        context.setsockopt(zmq.XPUB_NODROP, 1)
+        whole(self, context)
+
+    app.init_iopub = init_iopub
 
 
 def shorten(stream: type, most: int) -> None:
@@ -431,69 +390,6 @@ def bound(limits: dict) -> None:
     used = int(time.process_time()) + 1
     seconds = used + limits["cpu_seconds"]
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-
-
-def surrender() -> None:
-    """Gives up all capabilities and dangerous system calls, for good.
-
-    Raises:
-        RuntimeError: On a machine whose system calls are not in the table.
-    """
-    for capability in range(64):
-        try:
-            call("prctl", PR_CAPBSET_DROP, capability, 0, 0, 0)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # there are no more
-                raise
-            break
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process; linux/capability.h
-    nothing = (ctypes.c_uint32 * 6)()
-    call("capset", ctypes.byref(header), ctypes.byref(nothing))
-    call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-    if platform.machine() not in MACHINES:
-        raise RuntimeError(
-            f"No table of system calls for {platform.machine()}; there are {', '.join(MACHINES)}."
-        )
-    program = b"".join(
-        struct.pack("=HBBI", *instruction) for instruction in filter_program(platform.machine())
-    )
-    lines = ctypes.create_string_buffer(program, len(program))
-    address = ctypes.addressof(lines)
-    header = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, address))
-    call("prctl", PR_SET_SECCOMP, 2, header, 0, 0)
-
-
-def filter_program(machine: str) -> list[tuple[int, int, int, int]]:
-    """The filter of system calls; each line is (code, jump if true, jump if false, constant)."""
-    column, architecture = MACHINES[machine]
-    load, equal, at_least, any_bit, back = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/bpf_common.h
-    allow, kill = 0x7FFF0000, 0x80000000  # linux/seccomp.h
-    not_permitted, not_known = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
-    number, flags = 0, 16  # offsets in struct seccomp_data
-    program = [
-        (load, 0, 0, 4),
-        (equal, 1, 0, architecture),
-        (back, 0, 0, kill),
-        (load, 0, 0, number),
-        (at_least, 0, 1, 0x40000000),  # x32, the same calls by other numbers
-        (back, 0, 0, not_permitted),
-    ]
-    for denied in DENIED.values():
-        program += [(equal, 0, 1, denied[column]), (back, 0, 0, not_permitted)]
-    # clone3 hides its flags from filters; told that there is none, the C library uses clone.
-    program += [(equal, 0, 1, CLONE_CALLS["clone3"][column]), (back, 0, 0, not_known)]
-    namespaces = 0x02000000  # cgroup
-    for flag in CLONE.values():
-        namespaces |= flag
-    program += [
-        (equal, 0, 3, CLONE_CALLS["clone"][column]),
-        (load, 0, 0, flags),
-        (any_bit, 0, 1, namespaces),
-        (back, 0, 0, not_permitted),
-        (back, 0, 0, allow),
-    ]
-    return program
 
 
 if __name__ == "__main__":

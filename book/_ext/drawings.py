@@ -30,12 +30,16 @@ __all__ = ["DRAWINGS", "between", "in_triangle"]
 @drawing
 def course_map() -> str:
     """The parts of the course from left to right. Before: soft targets, KL, which way round, one
-    knob. The combined objective: two sources, the formula, what the truth contributes. After:
-    lambda in motion, optimizing a training. Below all three, the labs with real models, and the
-    problem sets."""
+    knob. The combined objective: two sources, the formula, what the truth contributes, prompts and
+    answers. After: lambda in motion, optimizing a training. Below all three, the labs with real
+    models, what is done in the field, and the problem sets."""
     parts = [
         ("1 · Before", "", ["soft targets", "KL", "which way round", "one knob, λ"]),
-        ("2 · Objective", "strong", ["two sources", "the formula", "what truth adds"]),
+        (
+            "2 · Objective",
+            "strong",
+            ["two sources", "the formula", "what truth adds", "prompts, answers"],
+        ),
         ("3 · After", "", ["λ in motion", "reading curves", "what to change"]),
     ]
     drawn = []
@@ -47,10 +51,14 @@ def course_map() -> str:
         if i:
             drawn.append(arrow((x - 22, 74), (x - 3, 74)))
         drawn.append(arrow((x + 70, 140), (x + 70, 163)))
-    for y, text in ((166, "4 · Labs: real language models, recorded runs"), (210, "Problem sets")):
+    for y, text in (
+        (166, "4 · Labs: real language models, recorded runs"),
+        (210, "6 · In the field: who does it, how, and what it pays"),
+        (254, "Problem sets"),
+    ):
         drawn.append(box(6, y, 468, 36))
         drawn.append(words(240, y + 23, text))
-    return svg(480, 252, *drawn)
+    return svg(480, 296, *drawn)
 
 
 @drawing
@@ -326,3 +334,108 @@ def two_states() -> str:
             drawn.append(words(x + 216, 163, "KL to teacher", "small teacher", "end"))
         drawn.append(words(x + 111, 192, cure, "strong small lambda"))
     return svg(480, 200, *drawn)
+
+
+@drawing
+def who_wrote_the_text() -> str:
+    """A table of two rows and three columns. The columns say who wrote the text: people, the
+    teacher, the student. The rows say what is learned at a position. One token, written by people:
+    LM, lambda 0; by the teacher: DeepSeek-R1's distilled models; by the student: nothing to learn.
+    The teacher's distribution in full, on people's text: Gemma 2, Minitron; on the teacher's text:
+    logits of its own samples; on the student's text: GKD, Qwen3."""
+    columns = [("people", "label"), ("the teacher", "teacher"), ("the student", "")]
+    rows = [
+        (54, "one\ntoken", ["LM alone:\nλ = 0", "DeepSeek-R1,\ndistilled", "nothing\nto learn"]),
+        (
+            126,
+            "teacher's\n_p_, in full",
+            ["Gemma 2,\nMinitron", "logits of its\nown samples", "GKD,\nQwen3"],
+        ),
+    ]
+    drawn = [words(292, 16, "who wrote the text", "small muted")]
+    for i, (who, kind) in enumerate(columns):
+        drawn.append(words(160 + 130 * i, 42, who, f"strong {kind}"))
+    for y, head, cells in rows:
+        for j, line in enumerate(head.split("\n")):
+            drawn.append(words(4, y + 28 + 22 * j, line, "strong small", "start"))
+        for i, cell in enumerate(cells):
+            kind = "muted" if cell.startswith("nothing") else "teacher" if y > 60 or i else "label"
+            drawn.append(box(97 + 130 * i, y, 126, 64, kind))
+            for j, line in enumerate(cell.split("\n")):
+                drawn.append(words(160 + 130 * i, y + 28 + 22 * j, line, "small"))
+    return svg(484, 198, *drawn)
+
+
+@drawing
+def on_policy_loop() -> str:
+    """A loop of three steps. The student is given a prompt and writes an answer. The teacher reads
+    the answer, without writing, and says how likely each of its tokens was. The difference of the
+    two log-probabilities at each token is the loss, and its gradient changes the student, who then
+    writes again."""
+    return svg(
+        480,
+        190,
+        named_box(6, 40, 130, "student _q_\nwrites an answer"),
+        arrow((136, 68), (172, 68)),
+        named_box(176, 40, 130, "teacher _p_\nreads it", "teacher"),
+        arrow((306, 68), (340, 68), kind="teacher"),
+        named_box(344, 40, 130, "log _q_ − log _p_\nat each token", "lambda"),
+        arrow((409, 96), (409, 150), (71, 150), (71, 100), kind="lambda dashed"),
+        words(240, 142, "gradient, to the student alone", "small lambda"),
+        words(71, 26, "a prompt", "small muted"),
+        words(240, 178, "the next answer is the changed student's", "small"),
+    )
+
+
+@drawing
+def two_spellings() -> str:
+    """One text, "the largest argument", in two rows of tokens. The teacher splits it into: the,
+    lar, gest, argument. The student splits it into: the, l, arg, est, arg, ument. Dashed lines
+    mark where both have a boundary: after the, after largest, and at the end. Between them lie
+    three chunks."""
+    rows = [
+        (20, "teacher", ["the", " lar", "gest", " argument"], "teacher"),
+        (96, "student", ["the", " l", "arg", "est", " arg", "ument"], ""),
+    ]
+    left, unit = 86, 19.3
+    drawn = []
+    for cut in (3, 11, 20):
+        x = left + unit * cut
+        drawn.append(path([(x, 8), (x, 146)], "lambda dashed"))
+    for y, who, tokens, kind in rows:
+        drawn.append(words(6, y + 23, who, f"strong {kind}", "start"))
+        x = left
+        for token in tokens:
+            width = unit * len(token)
+            drawn.append(box(x + 2, y, width - 4, 36, kind))
+            drawn.append(words(x + width / 2, y + 23, token.strip(), "code small"))
+            x += width
+    for begin, end in ((0, 3), (3, 11), (11, 20)):
+        drawn.append(words(left + unit * (begin + end) / 2, 166, "a chunk", "small lambda"))
+    return svg(480, 176, *drawn)
+
+
+@drawing
+def cost_of_a_step() -> str:
+    """Three bars of work per token, for a teacher of six times the student's size. Labels alone:
+    the student's 6 N. Distillation with a live teacher: the student's 6 N and the teacher's 12 N,
+    three times as long. With the teacher in a file that five students read: 6 N and a fifth of
+    12 N."""
+    unit, left = 18, 120
+    rows = [
+        ("labels", 0.0, "1"),
+        ("teacher, live", 12.0, "3"),
+        ("in a file, for 5", 2.4, "1.4"),
+    ]
+    drawn = [words(left, 20, "work per token, in units of labels alone", "small muted", "start")]
+    for i, (name, teacher, total) in enumerate(rows):
+        y = 64 + 44 * i
+        drawn.append(words(left - 10, y - 9, name, "small", "end"))
+        drawn.append(bar(left, y, 6 * unit, 26, "muted"))
+        drawn.append(words(left + 3 * unit, y - 8, "student", "small on"))
+        if teacher:
+            drawn.append(bar(left + 6 * unit, y, teacher * unit, 26, "teacher"))
+        if teacher > 6:
+            drawn.append(words(left + 12 * unit, y - 8, "teacher", "small on"))
+        drawn.append(words(left + (6 + teacher) * unit + 8, y - 8, total, "strong", "start"))
+    return svg(480, 166, *drawn)

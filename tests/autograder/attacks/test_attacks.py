@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bubblewrap")]
 
 @pytest.fixture(scope="module")
 def marks(bubblewrap: None) -> dict[str, Mark]:
-    return grade_with_ours(CORPUS, jobs=2)
+    return grade_with_ours(CORPUS)
 
 
 def test_the_corpus_has_every_class() -> None:

@@ -141,6 +141,8 @@ def damage(folder: Path) -> None:
         return Path(os.fsdecode(there)) / ASSIGNMENT
 
     another(b"caf\xe9")
+    another("two\nlines")
+    another("-rtl\u202e%s{0}*")
     another("l" * 252)
     another("a[2]")
     another("a b")
@@ -148,6 +150,8 @@ def damage(folder: Path) -> None:
     (another("empty") / f"{ASSIGNMENT}.ipynb").unlink()
     (another("deep") / f"{ASSIGNMENT}.ipynb").write_text("[" * 100_000)
     (another("linked") / "secret").symlink_to(folder)
+    os.mkfifo(another("piped") / "data.csv")
+    os.close(os.open(os.fsencode(another("named")) + b"/\xff.csv", os.O_CREAT))
     (another("dated") / "timestamp.txt").write_text("yesterday")
     with (another("large") / "model.pt").open("wb") as stream:
         stream.truncate(70 * 2**20)
@@ -166,18 +170,25 @@ def test_doctor_says_before_what_grade_does_in_every_case(invoke: Callable, cour
     result = invoke("grade", ASSIGNMENT, "--json")
     done = {shown(item["student"]): item for item in json.loads(result.stdout)}
     assert said.keys() == done.keys()
-    assert len(done) == 15
+    assert len(done) == 19
     for student, item in done.items():
         assert item["reason"] == said[student]["problem"], student
         assert item["repairs"] == said[student]["repairs"], student
         assert not re.search("/tmp/|autograder-", str(item)), item
     aside = {student for student, item in done.items() if item["state"] == "quarantined"}
-    assert aside == {"caf\\udce9", "empty", "deep", "dated", "renamed"}
-    assert all(
-        item["points"] == 4
-        for item in done.values()
-        if item["student"] in ("l" * 252, "a[2]", "a b", "extra", "linked", "large")
-    )
+    assert aside == {"caf\\udce9", "two\nlines", "empty", "deep", "dated", "renamed"}
+    whole = {
+        "l" * 252,
+        "-rtl\u202e%s{0}*",
+        "a[2]",
+        "a b",
+        "extra",
+        "linked",
+        "large",
+        "piped",
+        "named",
+    }
+    assert {name for name in whole if done[name]["points"] == 4} == whole
     # Once more, and nothing has to be done again; the table for people is there too.
     assert not any(
         item["now"]

@@ -1,8 +1,10 @@
 """Damaged submissions: repaired where that is certain, set aside where it is not."""
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -320,6 +322,79 @@ def test_many_files_and_deep_folders_are_left_out(ada: Path, look: Callable) -> 
     assert any("more files" in repair for repair in examined.repairs)
 
 
+def test_of_more_files_than_are_looked_at_the_notebook_alone_is_taken(
+    ada: Path, look: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_WALK", 60)
+    for number in range(20):  # whatever it is that is there: files, folders, what is left out
+        (ada / f"{number}.txt").touch()
+        (ada / f"folder{number}").mkdir()
+        (ada / f"._{number}").touch()
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert sorted(examined.files) == ["timestamp.txt"]
+    assert examined.repairs == ["Left out 'all else': there is more than 60 of it."]
+    (ada / NAME).rename(ada / "mine.ipynb")  # it may be any of them
+    with pytest.raises(Unfit, match=r"There is no set\.ipynb"):
+        look()
+
+
+def test_special_files_loops_and_names_that_are_no_text_are_left_out(
+    ada: Path, look: Callable
+) -> None:
+    os.mkfifo(ada / "pipe")
+    (ada / "pipe.ipynb").symlink_to("pipe")
+    (ada / "loop").symlink_to("loop")
+    (ada / "round").symlink_to(".")
+    (ada / "up").symlink_to("../..")
+    (ada / "broken").symlink_to("nowhere")
+    with socket.socket(socket.AF_UNIX) as there, contextlib.chdir(ada):  # a path has 107 bytes
+        there.bind("socket")
+    os.close(os.open(os.fsencode(ada) + b"/caf\xe9.txt", os.O_CREAT))
+    os.mkdir(os.fsencode(ada) + b"/\xff")
+    os.close(os.open(os.fsencode(ada) + b"/\xff/a.txt", os.O_CREAT))
+    (ada / "two\nlines").touch()
+    (ada / "kept.txt").touch()
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert sorted(examined.files) == ["kept.txt", "timestamp.txt"]
+    assert len(examined.repairs) == 10
+    for repair in examined.repairs:
+        assert repair.isprintable()
+        repair.encode()
+
+
+def test_files_that_fill_the_scratch_space_leave_room_for_the_notebook(
+    ada: Path, look: Callable
+) -> None:
+    for number in range(300):  # each takes a page more than it has bytes
+        (ada / f"{number}.bin").write_bytes(bytes(220_001))
+    examined, _ = look()
+    pages = sum(-(-len(raw) // 4096) for raw in examined.files.values())
+    assert pages * 4096 <= files.SCRATCH * 15 // 16
+    assert len(examined.files) > 250
+    assert "scratch_mb" in examined.repairs[0]
+
+
+def test_another_notebook_that_is_large_is_left_out_by_name(ada: Path, look: Callable) -> None:
+    for number in range(4):
+        with (ada / f"Untitled{number}.ipynb").open("wb") as stream:
+            stream.truncate(100 * 2**20)
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert sorted(examined.files) == ["timestamp.txt"]
+    assert len(examined.repairs) == 4
+    # When the right one may be among them, they are read as long as together they are no more than
+    # one may be; and what is no more than beside the right one goes.
+    (ada / NAME).rename(ada / "mine.ipynb")
+    (ada / "Untitled0.ipynb").write_text(" " * (70 * 2**20))
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert sorted(examined.files) == ["timestamp.txt"]
+    assert "Renamed 'mine.ipynb' to set.ipynb." in examined.repairs
+    assert len(examined.repairs) == 5
+
+
 def test_outputs_do_not_count(ada: Path, look: Callable) -> None:
     notebook = read(ada)
     output = {"output_type": "stream", "name": "stdout", "text": "x" * (60 * 2**20)}
@@ -360,6 +435,10 @@ def strange_timestamp(folder: Path) -> None:
     (folder / "timestamp.txt").write_text("yesterday")
 
 
+def endless_timestamp(folder: Path) -> None:
+    (folder / "timestamp.txt").write_text(" " * (files.MAX_TIMESTAMP + 1))
+
+
 def sparse_notebook(folder: Path) -> None:
     with (folder / NAME).open("r+b") as stream:
         stream.truncate(files.MAX_NOTEBOOK + 1)
@@ -377,7 +456,8 @@ def many_values(folder: Path) -> None:
 
 
 UNFIT = {
-    unreadable: "There is no set.ipynb",
+    unreadable: "is not a regular file",
+    endless_timestamp: "timestamp.txt is too large",
     linked_notebook: "is a symbolic link",
     linked_folder: "is a symbolic link",
     linked_student: "is a symbolic link",

@@ -1,6 +1,7 @@
 """Marks for Canvas: the columns and the rows that its gradebook import looks for."""
 
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -90,10 +91,17 @@ def test_nbgraders_own_command_writes_it(
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@a", "\t=1", " =1", "\r\n=1", "\u200b=1", "\ufeff=1", "＝1", "|a"]
+    "text", ["=1+1", "+1", "-1", "@a", " =1", "\u200b=1", "\ufeff=1", "＝1", "|a"]
 )
 def test_what_begins_like_a_formula_is_written_as_text(text: str) -> None:
     assert inert(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("before", ["\t", "\r\n", "ada;", "a\tb\n", "ada; ", ";;"])
+def test_so_is_what_another_separator_would_make_a_cell_of(before: str) -> None:
+    text = inert(f"{before}=1")
+    assert text.replace("'", "") == f"{before}=1"
+    assert re.split(r"[;\t\r\n]", text)[-1].startswith("'")
 
 
 @pytest.mark.parametrize("text", ["ada", "", "1=1", "a-b", "[2]", "Lovelace, Ada"])

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import bs4
@@ -300,6 +301,41 @@ def test_what_is_told_depends_on_hidden_inputs_by_right_wrong_and_the_misconcept
                 notebook, _ = ForStudents().preprocess(new_notebook(cells=cells), {})
                 told.add(str([(cell.outputs, cell.execution_count) for cell in notebook.cells]))
     assert len(told) == 2  # wrong, or no result
+
+
+def test_no_more_is_told_of_a_check_than_the_page_for_instructors_says() -> None:
+    """Whatever verdict a student's code brings about by hidden inputs: the texts are counted."""
+    parts, names = ("values", "shapes", "edges"), ("square", "half", "negative", "zero")
+    hints = [(None, None)]
+    hints += [(name, f"{words}{name}") for name in names for words in ("", "Two things are off: ")]
+    earned = [dict.fromkeys(parts, 0.0)]  # without the first part nothing is
+    earned += [
+        {"values": 2.0, "shapes": shapes, "edges": edges}
+        for shapes in (0.0, 1.0)
+        for edges in (0.0, 0.5)
+    ]
+    messages = ("It raised KeyError.", "It returned None. Is a return statement missing?")
+    seen = set()
+    for status in Status:
+        for points in earned:
+            if (status is Status.CORRECT) != all(points.values()):
+                continue
+            for (name, hint), message in product(hints, messages):
+                if status is Status.CORRECT and name:
+                    continue
+                result = replace(
+                    verdict(status, misconception=name, hint=hint),
+                    message="Every case is right." if status is Status.CORRECT else message,
+                    parts=points,
+                    points=sum(points.values()),
+                )
+                answer = mark(new_code_cell("def double(x):\n    2 * x"), "double_answer")
+                notebook = new_notebook(cells=[answer, judged(result)])
+                notebook, _ = ForStudents().preprocess(notebook, {})
+                seen.add(str(notebook.cells[1].outputs))
+    page = (Path(__file__).parents[3] / "book/instructors/promises.md").read_text("utf-8")
+    assert r"\log_2\bigl((2^k + 1)(2m + 1) + 1\bigr)" in page
+    assert len(seen) == (2 ** len(parts) + 1) * (2 * len(names) + 1) + 1
 
 
 def test_nbgraders_own_command_makes_the_feedback(course: Path, canned_grades: Callable) -> None:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,9 @@ from traitlets.config import Config
 from autograder.sandbox import options
 from autograder.sandbox.kernels import SandboxKernelManager, copy_work
 from autograder.sandbox.options import SandboxMissing, bubblewrap, withheld_modules
-from autograder.sandbox.pool import POOL, WarmPool, open_pool
+from autograder.sandbox.pool import POOL, WarmPool, open_pool, socket_room
 from autograder.sandbox.walls import CourseExposed, refuse_exposed, stage
+from tests.waiting import wait_until
 
 LIMITS = Config()
 LIMITS.Sandbox.memory_mb = 600
@@ -343,15 +343,9 @@ def test_everything_is_dead_at_the_end(pool: WarmPool, tmp_path: Path) -> None:
             os.setsid()
             os.execv(sys.executable, [sys.executable, "-c", code, "{mark}"])
     """)
-    deadline = time.monotonic() + 20
-    while len(named(mark)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(named(mark)) == 2
+    wait_until(lambda: len(named(mark)) == 2)
     kernel.close()
-    deadline = time.monotonic() + 5
-    while named(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not named(mark)
+    wait_until(lambda: not named(mark))
     assert not list((pool.directory / "kernels").iterdir())
 
 
@@ -406,10 +400,7 @@ asyncio.run(main())
         directory = grader.stdout.readline().strip()
         assert named(directory)
         grader.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while named(directory) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not named(directory)
+    wait_until(lambda: not named(directory))
     shutil.rmtree(directory)
 
 
@@ -531,11 +522,65 @@ def test_memory_in_sockets_is_counted(tmp_path: Path) -> None:
         kernel.close()
 
 
-def test_a_course_among_what_notebooks_see_is_refused(tmp_path: Path) -> None:
+@needs_bubblewrap
+def test_a_socket_holds_no_more_than_the_guard_counts(pool: WarmPool, tmp_path: Path) -> None:
+    code = """
+    import socket
+    one, other = socket.socketpair()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**24)
+    one.setblocking(False)
+    sent = 0
+    try:
+        while True:
+            sent += one.send(bytes(2**12))
+    except BlockingIOError:
+        print(sent)
+    """
+    kernel = Kernel(tmp_path)
+    assert 0 < int(kernel.run(code)) <= socket_room()
+    kernel.close()
+
+
+@needs_bubblewrap
+def test_memory_in_page_tables_is_counted(pool: WarmPool, tmp_path: Path) -> None:
+    code = """
+    import ctypes
+    map = ctypes.CDLL(None).mmap
+    map.restype, map.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t]
+    start = map(None, 2**42, 1, 0x22 | 0x4000, -1, 0)  # to be read, private, nobody's, unreserved
+    for page in range(start, start + 2**42, 2**21):  # the one page of zeros, by a table of its own
+        ctypes.c_char.from_address(page).value
+    """
+    kernel = Kernel(tmp_path)
+    assert kernel.cause(code) == (-9, "memory")
+    kernel.close()
+
+
+@needs_bubblewrap
+def test_memory_of_the_system_is_not_for_notebooks(pool: WarmPool, tmp_path: Path) -> None:
+    code = """
+    import ctypes
+    libc = ctypes.CDLL(None)
+    print(libc.semget(0, 32000, 0o1600), libc.msgget(0, 0o1600), libc.shmget(0, 4096, 0o1600))
+    """
+    kernel = Kernel(tmp_path)
+    assert kernel.run(code) == "-1 -1 -1"
+    kernel.close()
+
+
+def test_a_course_among_what_notebooks_see_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refuse_exposed([tmp_path])
     for place in (Path(sys.prefix), Path(sys.prefix) / "course", Path("/usr/lib/course")):
         with pytest.raises(CourseExposed, match="a folder of its own"):
             refuse_exposed([tmp_path, place])
+    (tmp_path / "shared_course").mkdir()
+    (tmp_path / "shared_course" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    refuse_exposed([tmp_path], ["shared_course"])  # a package of the course's is offered
+    with pytest.raises(CourseExposed, match="the package shared_course"):  # not the course itself
+        refuse_exposed([tmp_path / "shared_course" / "checks"], ["shared_course"])
     link = tmp_path / "link"
     link.symlink_to(sys.prefix)
     with pytest.raises(CourseExposed):

