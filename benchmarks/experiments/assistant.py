@@ -2,8 +2,11 @@
 
 The questions are those of ``reckoning`` about minutes, seconds and centimetres. A base model has
 read plain sentences that say such things, and has never been asked. It is then fine-tuned on
-conversations, whose answers may be few or noisy, and on a teacher, which may be wrong about one
-kind of question.
+conversations, whose answers may be few or wrong, and on a teacher, which may be weak, or biased on
+one kind of question. Base, teacher and student are new for each seed.
+
+Answers of which 40% are wrong, the biased teacher and λ = 0.3 were chosen after 42 runs with the
+seeds 100 and 101. What is recorded has other seeds.
 """
 
 from __future__ import annotations
@@ -28,13 +31,14 @@ from kdlab import (
     TrainConfig,
     evaluate,
     evaluate_answers,
+    exact_match,
     reckoning,
     train_chat_tokenizer,
     write_answers,
 )
 
 KINDS = ("minutes", "seconds", "centimetres")  # what is asked for
-BLIND = "minutes"  # the kind that a wrong teacher is wrong about: it takes 100 for an hour
+BIASED = "minutes"  # the kind that a biased teacher is wrong about: it takes 100 for an hour
 NEW_TOKENS = 6  # an answer has at most four digits and its end
 WRITTEN = 6  # questions whose answers are kept for reading
 
@@ -47,7 +51,7 @@ class Assistant:
         answers: how many conversations it has.
         lam: 0 is the answers alone, None the teacher alone.
         noise: share of the answers that are replaced by a wrong one.
-        teacher: "able", or "wrong" about the kind BLIND.
+        teacher: "able", or "biased" on the kind BIASED.
         teacher_answers: how many the teacher has learned from; None is all that it can have.
         steps, batch_size, learning_rate: of its training.
         base_steps, teacher_steps: of the base model's and of the teacher's.
@@ -55,7 +59,7 @@ class Assistant:
     """
 
     answers: int = 400
-    lam: float | None = 1.0
+    lam: float | None = 0.3
     noise: float = 0.0
     teacher: str = "able"
     teacher_answers: int | None = None
@@ -107,7 +111,7 @@ def sentence(conversation: Conversation) -> str:
 
 def hundreds(conversation: Conversation) -> Conversation:
     """The answer of one who takes an hour for 100 minutes."""
-    if conversation.kind != BLIND:
+    if conversation.kind != BIASED:
         return conversation
     words = conversation.prompt[0]["content"].rstrip("?").split()
     rest = int(words[7]) if "and" in words else 0  # How many minutes are 3 hours and 25 minutes
@@ -148,32 +152,35 @@ def fine_tuned(
 
 
 @cache
-def base(number: int, steps: int) -> TinyGPT:
+def base(number: int, steps: int, seed: int) -> TinyGPT:
     """A small model that has read sentences, and no question."""
     asked = questions(number)
     ids = [torch.tensor(asked.tokenizer.encode(sentence(each))) for each in asked.elsewhere]
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     size = {"vocab_size": len(asked.tokenizer), "block_size": 32}
     model = TinyGPT("tiny-student", n_head=4, **size)
     reading = Assistant(lam=0.0, steps=steps, batch_size=32, learning_rate=5e-3)
-    return fine_tuned(model, [{"input_ids": i, "labels": i} for i in ids], reading, seed=0)
+    return fine_tuned(model, [{"input_ids": i, "labels": i} for i in ids], reading, seed)
 
 
-def begun(number: int, steps: int) -> TinyGPT:
+def begun(number: int, steps: int, seed: int) -> TinyGPT:
     """A copy of the base model, to be fine-tuned."""
-    made = TinyGPT(base(number, steps).config)
-    made.load_state_dict(base(number, steps).state_dict())
+    read = base(number, steps, seed)
+    made = TinyGPT(read.config)
+    made.load_state_dict(read.state_dict())
     return made
 
 
 @cache
-def teacher(name: str, answers: int | None, number: int, base_steps: int, steps: int) -> TinyGPT:
+def teacher(
+    name: str, answers: int | None, number: int, base_steps: int, steps: int, seed: int
+) -> TinyGPT:
     """The base model, fine-tuned on answers that no student is told."""
     asked = questions(number)
-    change = {"able": lambda each: each, "wrong": hundreds}[name]
+    change = {"able": lambda each: each, "biased": hundreds}[name]
     rows = ChatDataset([change(each) for each in asked.elsewhere[:answers]], asked.tokenizer)
     learning = Assistant(lam=0.0, steps=steps, batch_size=32)
-    return fine_tuned(begun(number, base_steps), rows, learning, seed=0)
+    return fine_tuned(begun(number, base_steps, seed), rows, learning, seed)
 
 
 def run(spec: Assistant, seed: int, folder: Path) -> dict[str, Any]:
@@ -182,9 +189,14 @@ def run(spec: Assistant, seed: int, folder: Path) -> dict[str, Any]:
     draw = random.Random(seed)
     told = noisy(draw.sample(asked.told, spec.answers), spec.noise, draw)
     source = teacher(
-        spec.teacher, spec.teacher_answers, spec.questions, spec.base_steps, spec.teacher_steps
+        spec.teacher,
+        spec.teacher_answers,
+        spec.questions,
+        spec.base_steps,
+        spec.teacher_steps,
+        seed,
     )
-    student = begun(spec.questions, spec.base_steps)
+    student = begun(spec.questions, spec.base_steps, seed)
     shown = [next(e for e in asked.held_out if e.kind == kind) for kind in KINDS]
     before = said(student, shown, asked.tokenizer)
     fine_tuned(student, ChatDataset(told, asked.tokenizer), spec, seed, source)
@@ -192,9 +204,16 @@ def run(spec: Assistant, seed: int, folder: Path) -> dict[str, Any]:
     found = evaluate_answers(student, asked.held_out, asked.tokenizer, new_tokens=NEW_TOKENS)
     own = evaluate_answers(source, asked.held_out, asked.tokenizer, new_tokens=NEW_TOKENS)
     measured = evaluate(student, ChatDataset(asked.held_out, asked.tokenizer), source)
+    pairs = zip(found.conversations, found.answers, strict=True)
+    biased = [
+        exact_match(hundreds(asked_for), answer.text)
+        for asked_for, answer in pairs
+        if asked_for.kind == BIASED
+    ]
     final: dict[str, Any] = {
         "accuracy": found.accuracy,
         **{f"accuracy_{kind}": share for kind, share in found.by_kind.items()},
+        "hundreds": sum(biased) / len(biased),
         "ended": found.ended,
         "lm_loss": measured.lm_loss,
         "kl_to_teacher": measured.kl_to_teacher,
@@ -215,34 +234,39 @@ def said(model: TinyGPT, asked: Sequence[Conversation], tokenizer: Any) -> list[
     return [answer.text for answer in write_answers(model, asked, tokenizer, new_tokens=12)]
 
 
-NOISE = {"clean": 0.0, "noisy": 0.1}
-NUMBERS = (100, 400)  # of answers
+NOISE = {"clean": 0.0, "10% wrong": 0.1, "40% wrong": 0.4}
+NUMBERS = (100, 200, 400, 600)  # of answers
 TEACHERS: dict[str, dict[str, Any]] = {
     "able": {},
     "weak": {"teacher_answers": 150, "teacher_steps": 300},
-    "wrong": {"teacher": "wrong"},
+    "biased": {"teacher": "biased"},
 }
-COMBINED = {"labels + {}": 1.0, "{} alone": None}
 TRIED: dict[tuple[str, str], tuple[int, ...]] = {
     ("clean", "able"): NUMBERS,
-    ("noisy", "weak"): NUMBERS,
-    ("clean", "wrong"): (400,),
+    ("40% wrong", "biased"): NUMBERS,
+    ("clean", "biased"): (400,),
+    ("10% wrong", "biased"): (400,),
+    ("10% wrong", "weak"): (400,),
+    ("40% wrong", "able"): (400,),
+}
+OTHER_LAMBDAS = {
+    "clean 400: labels + biased, λ = 1": Assistant(400, 1.0, teacher="biased"),
+    "10% wrong 400: labels + weak, λ = 1": Assistant(400, 1.0, 0.1, **TEACHERS["weak"]),
+    "40% wrong 400: labels + biased, λ = 0.1": Assistant(400, 0.1, 0.4, "biased"),
+    "40% wrong 400: labels + biased, λ = 1": Assistant(400, 1.0, 0.4, "biased"),
 }
 
 
 def arms() -> dict[str, Assistant]:
-    """What is run: for each number of answers, the labels, a teacher alone, and both."""
-    found = {
-        f"{answers} {n}: labels": Assistant(n, 0.0, NOISE[answers])
-        for answers in NOISE
-        for n in NUMBERS
-    }
+    """What is run: for each number of answers the labels, a teacher alone, and both at λ = 0.3."""
+    found: dict[str, Assistant] = {}
     for (answers, name), numbers in TRIED.items():
         for n in numbers:
-            for source, lam in COMBINED.items():
-                spec = Assistant(n, lam, NOISE[answers], **TEACHERS[name])
-                found[f"{answers} {n}: {source.format(name)}"] = spec
-    return found
+            of = f"{answers} {n}"
+            found[f"{of}: labels"] = Assistant(n, 0.0, NOISE[answers])
+            for source, lam in {f"labels + {name}": 0.3, f"{name} alone": None}.items():
+                found[f"{of}: {source}"] = Assistant(n, lam, NOISE[answers], **TEACHERS[name])
+    return found | OTHER_LAMBDAS
 
 
-SWEEP = Sweep("assistant", arms(), seeds=3, run=run)
+SWEEP = Sweep("assistant", arms(), seeds=5, run=run)
