@@ -235,7 +235,7 @@ def said(model: TinyGPT, asked: Sequence[Conversation], tokenizer: Any) -> list[
 
 
 NOISE = {"clean": 0.0, "10% wrong": 0.1, "40% wrong": 0.4}
-NUMBERS = (100, 200, 400, 600)  # of answers
+NUMBERS = (100, 200, 400, 500)  # of answers
 TEACHERS: dict[str, dict[str, Any]] = {
     "able": {},
     "weak": {"teacher_answers": 150, "teacher_steps": 300},
