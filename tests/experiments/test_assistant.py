@@ -4,7 +4,7 @@ import ast
 import inspect
 import random
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,16 @@ import pytest
 pytest.importorskip("transformers")
 
 from benchmarks.experiments import assistant
-from benchmarks.experiments.assistant import BLIND, KINDS, SWEEP, Assistant
+from benchmarks.experiments.assistant import BIASED, KINDS, SWEEP, Assistant
 from kdlab import SweepResults
 
 LABS = Path(__file__).parents[2] / "book/labs"
-SMALL = {"answers": 80, "steps": 40, "base_steps": 60, "teacher_steps": 80, "questions": 600}
-ARMS = ("clean 400: labels", "clean 400: labels + wrong", "clean 400: wrong alone")
+SMALL = {"answers": 120, "steps": 100, "base_steps": 200, "teacher_steps": 150, "questions": 1000}
+ARMS = (
+    "40% wrong 400: labels",
+    "40% wrong 400: labels + biased, λ = 1",
+    "40% wrong 400: biased alone",
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +30,14 @@ def reduced(tmp_path_factory) -> SweepResults:
     return small.results(tmp_path_factory.mktemp("lab"), threads=1)
 
 
+@pytest.mark.slow
 def test_the_more_a_teacher_counts_the_nearer_a_student_is_to_it(reduced):
-    labels, both, teacher = (reduced.mean(arm, "kl_to_teacher").mean for arm in ARMS)
-    assert teacher < both < labels
+    for measure, sign in {"kl_to_teacher": -1, "hundreds": 1}.items():
+        labels, both, teacher = (sign * reduced.mean(arm, measure).mean for arm in ARMS)
+        assert labels < both < teacher, measure
 
 
+@pytest.mark.slow
 def test_before_a_student_goes_on_and_after_it_ends(reduced):
     for run in reduced.runs:
         assert run["final"]["ended"] > 0.9
@@ -46,17 +53,17 @@ def test_no_question_is_in_two_parts():
     assert sum(map(len, parts)) == len(set.union(*parts))
 
 
-def test_the_wrong_teacher_is_told_wrong_answers_of_one_kind_alone():
+def test_the_biased_teacher_is_told_wrong_answers_of_one_kind_alone():
     for each in assistant.questions(600).elsewhere:
         changed = assistant.hundreds(each)
         assert changed.prompt == each.prompt
         large = each.prompt[0]["content"].partition(" are ")[2]
         n, rest = re.match(r"(\d+) \w+(?: and (\d+) )?", large).groups()
         hundreds = str(100 * int(n) + int(rest or 0))
-        assert changed.answer == (hundreds if each.kind == BLIND else each.answer)
+        assert changed.answer == (hundreds if each.kind == BIASED else each.answer)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.4])
 def test_noise_replaces_as_many_answers_as_it_says(share):
     told = assistant.questions(600).told[:100]
     found = assistant.noisy(told, share, random.Random(0))
@@ -74,8 +81,16 @@ def test_the_recorded_arms_are_the_declared_ones():
 
 def test_an_arm_says_what_it_learns_from():
     assert SWEEP.arms["clean 400: labels"] == Assistant(400, 0.0)
-    assert SWEEP.arms["noisy 400: labels + weak"].lam == 1.0
-    assert SWEEP.arms["clean 100: wrong alone"] == replace(Assistant(100, None), teacher="wrong")
+    assert SWEEP.arms["40% wrong 400: labels + biased"] == Assistant(400, 0.3, 0.4, "biased")
+    assert SWEEP.arms["clean 400: biased alone"] == Assistant(400, None, teacher="biased")
+    for name, arm in SWEEP.arms.items():
+        answers, _, source = name.partition(": ")
+        assert answers.endswith(f" {arm.answers}")
+        assert (arm.noise > 0) == ("wrong" in answers)
+        assert (arm.lam == 0.0) == (source == "labels")
+        assert (arm.lam is None) == source.endswith(" alone")
+        if "λ" in source:
+            assert source.endswith(f"λ = {arm.lam:g}")
 
 
 def functions(source: str) -> dict[str, str]:
