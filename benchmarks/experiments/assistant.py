@@ -5,8 +5,8 @@ read plain sentences that say such things, and has never been asked. It is then 
 conversations, whose answers may be few or wrong, and on a teacher, which may be weak, or biased on
 one kind of question. Base, teacher and student are new for each seed.
 
-Answers of which 40% are wrong, the biased teacher and λ = 0.3 were chosen after 42 runs with the
-seeds 100 and 101. What is recorded has other seeds.
+The biased teacher, λ = 0.3 and the shares of wrong answers were chosen by 52 runs with the seeds
+100, 101 and 103; of the two shares, 40% was recorded first. What is recorded has other seeds.
 """
 
 from __future__ import annotations
