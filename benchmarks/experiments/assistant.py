@@ -5,8 +5,8 @@ read plain sentences that say such things, and has never been asked. It is then 
 conversations, whose answers may be few or wrong, and on a teacher, which may be weak, or biased on
 one kind of question. Base, teacher and student are new for each seed.
 
-The biased teacher, λ = 0.3 and 40% of wrong answers were chosen by 42 runs with the seeds 100 and
-101. What is recorded has other seeds.
+The biased teacher, λ = 0.3 and the shares of wrong answers were chosen by 52 runs with the seeds
+100, 101 and 103; of the two shares, 40% was recorded first. What is recorded has other seeds.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def said(model: TinyGPT, asked: Sequence[Conversation], tokenizer: Any) -> list[
     return [answer.text for answer in write_answers(model, asked, tokenizer, new_tokens=12)]
 
 
-NOISE = {"clean": 0.0, "10% wrong": 0.1, "40% wrong": 0.4}
+NOISE = {"clean": 0.0, "10% wrong": 0.1, "30% wrong": 0.3, "40% wrong": 0.4}
 NUMBERS = (100, 200, 400, 500)  # of answers
 TEACHERS: dict[str, dict[str, Any]] = {
     "able": {},
@@ -243,6 +243,7 @@ TEACHERS: dict[str, dict[str, Any]] = {
 }
 TRIED: dict[tuple[str, str], tuple[int, ...]] = {
     ("clean", "able"): NUMBERS,
+    ("30% wrong", "biased"): NUMBERS,
     ("40% wrong", "biased"): NUMBERS,
     ("clean", "biased"): (400,),
     ("10% wrong", "biased"): (400,),
@@ -252,6 +253,8 @@ TRIED: dict[tuple[str, str], tuple[int, ...]] = {
 OTHER_LAMBDAS = {
     "clean 400: labels + biased, λ = 1": Assistant(400, 1.0, teacher="biased"),
     "10% wrong 400: labels + weak, λ = 1": Assistant(400, 1.0, 0.1, **TEACHERS["weak"]),
+    "30% wrong 400: labels + biased, λ = 0.1": Assistant(400, 0.1, 0.3, "biased"),
+    "30% wrong 400: labels + biased, λ = 1": Assistant(400, 1.0, 0.3, "biased"),
     "40% wrong 400: labels + biased, λ = 0.1": Assistant(400, 0.1, 0.4, "biased"),
     "40% wrong 400: labels + biased, λ = 1": Assistant(400, 1.0, 0.4, "biased"),
 }
