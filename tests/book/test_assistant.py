@@ -48,9 +48,32 @@ def test_with_few_wrong_answers_and_a_weak_teacher_it_cannot_be_told(recorded, a
     assert beside(recorded, "10% wrong 400", "weak", at) == (0, 0)
 
 
-def test_with_many_wrong_answers_the_number_of_answers_decides(recorded):
+def test_with_40_percent_wrong_both_beat_the_labels_and_never_the_teacher(recorded):
     found = [beside(recorded, f"40% wrong {n}", "biased") for n in NUMBERS]
     assert found == [(1, -1), (1, -1), (1, 0), (1, 0)]
+
+
+def test_with_30_percent_wrong_both_beat_either_at_400_answers_alone(recorded):
+    found = [beside(recorded, f"30% wrong {n}", "biased") for n in NUMBERS]
+    assert found == [(1, -1), (1, 0), (1, 1), (0, 0)]
+    ahead_of = [
+        recorded.difference("30% wrong 400: labels + biased", f"30% wrong 400: {one}", "accuracy")
+        for one in ("labels", "biased alone")
+    ]
+    assert ahead_of[0].mean < 1.5 * ahead_of[0].half_width  # "by little more than the interval"
+
+
+def test_at_lambda_1_both_are_no_better_than_the_teacher(recorded):
+    assert beside(recorded, "30% wrong 400", "biased", ", λ = 1") == (0, 0)
+
+
+def test_seconds_and_centimetres_are_mended_in_part(recorded):
+    for kind in KINDS[1:]:
+        labels, both, teacher = (
+            mean(recorded, f"30% wrong 400: {source}", f"accuracy_{kind}")
+            for source in ("labels", "labels + biased", "biased alone")
+        )
+        assert labels < both < teacher
 
 
 def test_beside_a_teacher_without_bias_wrong_answers_only_harm(recorded):
@@ -63,7 +86,7 @@ def test_the_biased_teacher_is_wrong_about_all_of_one_kind(recorded):
     assert min(own[1:]) > 0.9
 
 
-@pytest.mark.parametrize("answers", ["clean 400", "40% wrong 400"])
+@pytest.mark.parametrize("answers", ["clean 400", "30% wrong 400", "40% wrong 400"])
 def test_at_lambda_1_the_bias_comes_through_and_at_0_3_hardly(recorded, answers):
     at_1 = mean(recorded, f"{answers}: labels + biased, λ = 1", "hundreds")
     assert at_1 > 0.35 > 0.12 > mean(recorded, f"{answers}: labels + biased", "hundreds")
