@@ -598,6 +598,13 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
 )
 
 
+def crossed(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """LM + λ times the cross-entropy of the teacher with the student."""
+    counts = labels != IGNORED
+    cross = -(p[counts].softmax(-1) * q[counts].log_softmax(-1)).sum()
+    return weighted_losses(q, p, labels, 1.0, 0.0) + lam * cross
+
+
 OTHER_WEIGHTS = (
     "other_weights",
     "LM and KD are right, and their weights in your sum are not: LM has a weight of 1, KD one of λ."
@@ -731,6 +738,16 @@ STEP_MISCONCEPTIONS = told_apart(
                 {"way": counted_twice(*terms)},
             )
             for terms in ((0, 1), (1, 0))
+        ),
+        (
+            (
+                "cross_entropy_for_kl",
+                "The student learns what it should, and your loss is too large by λ times the"
+                " teacher's entropy: −Σ p log q is the cross-entropy. Which part of KL(p‖q) does it"
+                " leave out?",
+                "1.2",
+            ),
+            {"way": Way(loss=crossed)},
         ),
         (SUMMED, {"weight": undivided}),
         (SUMMED, {"weight": undivided, "told": per_counted}),
@@ -1419,8 +1436,8 @@ def evaluate(
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
 
-    These are what it answers in evaluation mode, and in the mode that it was left in, and the
-    gradient that reaches its parameters in that mode.
+    These are what it answers in evaluation mode, and in the mode that it was left in, the gradient
+    that reaches its parameters in that mode, and the bits of its precision.
     """
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
@@ -1430,7 +1447,8 @@ def evaluate(
     if mode:
         after[3] = moved(after, batches)
     left = leaves(training)
-    found = (answers(after, False), answers(after, left), left_as(after, left, frozen))
+    bits = torch.tensor([EPSILON]).log2()
+    found = (answers(after, False), answers(after, left), left_as(after, left, frozen), bits)
     return torch.cat([each.flatten() for each in found])
 
 
