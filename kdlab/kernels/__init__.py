@@ -1,7 +1,7 @@
 """How the terms of the linear objective are computed: in PyTorch, or in one Triton kernel on a GPU.
 
 In PyTorch, each operation between a chunk's logits and their gradient reads and writes all of them.
-The kernel (:mod:`kdlab.kernels.in_triton`) reads the logits of both models twice and writes the
+The kernel, in ``kdlab.kernels.in_triton``, reads the logits of both models twice and writes the
 gradient once, in the precision of the products that follow. For the total variation, the
 Jensen–Shannon divergence and the skew KLs it reads them three times.
 
