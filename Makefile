@@ -16,7 +16,7 @@ BOOK        := _build/html/index.html
 CACHE       := $(or $(KDLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kdlab)
 
 .DEFAULT_GOAL := help
-.PHONY: help cache book test quick serve lab course experiments bench lint constraints clean
+.PHONY: help cache book test quick coverage hub serve lab course experiments bench lint constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,8 +56,20 @@ serve: ## serve the rendered book on localhost
 test: cache $(VENV)/.test ## run the whole suite
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
 
-quick: cache $(VENV)/.test ## the part of the suite for each change, in a minute and a half
+quick: cache $(VENV)/.test ## the part of the suite for each change
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --quick $(PYTEST_ARGS)
+
+coverage: cache $(VENV)/.test ## the whole suite, and which lines and branches it does not reach
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --cov --cov-report= $(PYTEST_ARGS)
+	@for package in kdlab autograder exercises book/_ext; do \
+	    echo; echo "$$package: lines, and branches from->to, that nothing reached"; \
+	    $(BIN)/coverage report --include="$$package/*" || true; \
+	done
+
+hub: cache $(VENV)/.test ## a class on a real JupyterHub, in a browser; needs root and npm
+	$(INSTALL) -e '.[hub]'
+	$(BIN)/python -m pytest --hub tests/deploy $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/ruff check .

@@ -12,6 +12,9 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import os
+import re
+import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -34,6 +37,8 @@ from autograder.judging.verdict import (
 )
 from autograder.kernel.asking import perform
 from autograder.kernel.evidence import Outcome, encode, encode_outcome
+
+SETTINGS = "course.toml"
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Case:
         unit: What the first axis of the result counts, such as "step", where that is to be said.
         again: Whether the question is asked twice with the same tensors, and the second answer is
             the one that is judged.
+        only: What alone is another than in the public case before, in words, where that is less
+            than a whole argument: "what the logits say where a label is -100".
     """
 
     name: str
@@ -79,6 +86,7 @@ class Case:
     calls: tuple[Call, ...] = ()
     unit: str = ""
     again: bool = False
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,15 +98,12 @@ class Misconception:
         hint: What went wrong and why; never the answer.
         section: Where the book explains it.
         implementation: The wrong way, with the signature of the student's function.
-        mixed: Whether an answer may go this way in one case, and in another another of its name,
-            such as training that stops now after so many steps, now after more.
     """
 
     name: str
     hint: str
     section: Section
     implementation: Callable[..., Any]
-    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,6 +236,12 @@ class FunctionCheck(Check):
             a student's own one lost points, the answer is judged with these too. Their source is
             run by itself, with `torch` and `F` and nothing else of this file.
         observer: What is called in place of the student's function, to look at what that does.
+        facts: By a name that fits a sentence, what is so of a public case: a number by which a
+            wrong result may be off, True or False, or where in the result something lies, as
+            nested lists of True and False. Of a wrong answer that no misconception explains the
+            student is told which of them fits it (`autograder.judging.observation`).
+        logarithm: Where a result is the exponential of something, a sentence that says of what:
+            the factors above are then looked for in its logarithm.
 
     The first public case is asked once more at the end, twice, with the same tensors: what a
     function keeps between its calls, or leaves behind in what it was given, must not change its
@@ -245,6 +256,8 @@ class FunctionCheck(Check):
     names: tuple[str, ...] = ()
     uses: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     observer: Observer | None = None
+    facts: Callable[[Case], Mapping[str, Any]] = lambda case: {}
+    logarithm: str = ""
     _known: dict[tuple[int, Callable], Outcome] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -277,8 +290,10 @@ class FunctionCheck(Check):
                     tolerance=self.tolerance(case),
                     again=self._first(cases) if case.again else None,
                     unit=case.unit,
+                    facts=dict(self.facts(case)) if case.public and not case.again else {},
+                    twins=self._twins(cases, place),
                 )
-                for case in cases
+                for place, case in enumerate(cases)
             ),
             wrong_ways=tuple(
                 WrongWay(
@@ -286,17 +301,40 @@ class FunctionCheck(Check):
                     hint=wrong.hint,
                     section=wrong.section,
                     outcomes=_Outcomes(self, wrong.implementation, cases),
-                    mixed=wrong.mixed,
                 )
                 for wrong in self.misconceptions
             ),
             names=self.names,
             uses=tuple(self.uses),
+            logarithm=self.logarithm,
         )
 
     def public(self) -> tuple[list[Case], Rubric]:
         cases = [case for case in (*self.fixed, *self._again) if case.public]
         return cases, self.rubric(cases)
+
+    def _twins(self, cases: list[Case], place: int) -> tuple[tuple[int, str], ...]:
+        """Earlier public cases that differ from one in a single thing, and which that is."""
+        case = cases[place]
+        before = [at for at in range(place) if cases[at].public]
+        if not case.public or case.again or not before:
+            return ()
+        if case.only:
+            return ((before[-1], case.only),)
+        own, found = self._arguments(case), []
+        for at in before:
+            other = self._arguments(cases[at])
+            differing = [n for n in own | other if own.get(n) != other.get(n)]
+            if len(differing) == 1 and not cases[at].only:
+                found.append((at, f"`{differing[0]}`"))
+        return tuple(found)
+
+    def _arguments(self, case: Case) -> dict[str, Any]:
+        """A case's arguments by name as data, and its calls."""
+        names = list(inspect.signature(self.reference).parameters)
+        named = dict(zip(names, case.args, strict=False)) | dict(case.kwargs)
+        calls = [call_to_data(call) for call in case.calls]
+        return {name: encode(value) for name, value in named.items()} | {"the calls": calls}
 
     def _first(self, cases: list[Case]) -> int:
         return next(index for index, case in enumerate(cases) if case.public)
@@ -515,13 +553,61 @@ def load_sections(path: Path) -> dict[str, Section]:
     """Loads where the book teaches what.
 
     Args:
-        path: A JSON file with "book", an address, and "sections": by number, title and page.
+        path: A JSON file with "sections": by number, title and page. The book's address is the
+            course's, from course.toml in the folder above.
     """
     data = json.loads(path.read_text(encoding="utf-8"))
+    book = load_settings(path.resolve().parents[1]).book
     return {
-        number: Section(number, title, f"{data['book']}/{page}")
+        number: Section(number, title, f"{book}/{page}")
         for number, (title, page) in data["sections"].items()
     }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs from one class to another.
+
+    Args:
+        id: What nbgrader calls the course.
+        exchange: Where assignments and submissions change hands.
+        book: Where students read the book, without a slash at its end.
+    """
+
+    id: str
+    exchange: Path
+    book: str
+
+
+def load_settings(root: Path) -> Settings:
+    """Loads a course's settings from its course.toml.
+
+    Args:
+        root: The course's folder.
+
+    Raises:
+        ValueError: When one is missing or has a form of its own.
+    """
+    path = root / SETTINGS
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"There is no {path}. It holds id, exchange and book.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    for name in ("id", "exchange", "book"):
+        if not isinstance(data.get(name), str) or not data[name].strip():
+            raise ValueError(f'{path} lacks {name}: a line such as {name} = "...".')
+    if unknown := sorted(data.keys() - {"id", "exchange", "book"}):
+        raise ValueError(f"{path}: {', '.join(unknown)} is no setting; id, exchange and book are.")
+    if not re.fullmatch(r"[\w.-]+", data["id"]):
+        raise ValueError(
+            f"{path}: the id {data['id']!r} holds more than letters, digits, _ . and -."
+        )
+    if not re.match(r"(https?://|file:///)[^\s()]+$", data["book"]):
+        raise ValueError(f"{path}: the book's address {data['book']!r} does not begin with http.")
+    exchange = os.environ.get("KDLAB_EXCHANGE") or data["exchange"]
+    return Settings(data["id"], root / Path(exchange).expanduser(), data["book"].rstrip("/"))
 
 
 def load_checks(path: Path) -> dict[str, Check]:

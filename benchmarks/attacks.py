@@ -248,6 +248,7 @@ def make_course(root: Path, tests: dict[str, str], config: str) -> NotebookNode:
     (root / "checks").mkdir()
     (root / "checks" / f"{ASSIGNMENT}.py").write_text(CHECKS, encoding="utf-8")
     (root / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    shutil.copy(ROOT / "exercises" / "course.toml", root)
     name = f"{ASSIGNMENT}.ipynb"
     nbformat.write(source_notebook(tests), root / "source" / ASSIGNMENT / name)
     nbgrader(root, "generate_assignment", ASSIGNMENT)

@@ -51,7 +51,6 @@ class Work(NamedTuple):
     dtype: str = "float32"
 
 
-REFERENCE = Work()
 ON_GPU = Work(
     positions=8192,
     vocabulary=128256,
@@ -363,28 +362,31 @@ def table(title: str, summary: dict[str, dict]):
     return out
 
 
-def verdicts(summary: dict[str, dict]) -> list[tuple[str, float, bool]]:
+def verdicts(summary: dict[str, dict], work: Work) -> list[tuple[str, float, bool]]:
+    # With one thread the CPU's clock is exact; two, waiting for each other, count as busy.
+    clock = "cpu_seconds" if work.threads == 1 else "seconds"
+    most = 1.00 if work.ignore_every == 7 else 1.10
     peers = [name for name in PEERS if name in summary]
-    fastest = min(summary[name]["seconds_times_ours"] for name in peers)
+    fastest = min(summary[name][f"{clock}_times_ours"] for name in peers)
     leanest = min(summary[name]["bytes"] for name in peers)
     own = summary["ours"]
     share = own["bytes"] / leanest
-    floor_ratio = own["seconds_times_floor"]
+    floor_ratio = own[f"{clock}_times_floor"]
     return [
-        ("time, times the floor: at most 1.10", floor_ratio, floor_ratio <= 1.10),
+        (f"time, times the floor: at most {most:.2f}", floor_ratio, floor_ratio <= most),
         ("fastest peer's time, times ours: at least 1.8", fastest, fastest >= 1.8),
         ("extra memory, of the leanest peer's: at most 0.5", share, share <= 0.5),
     ]
 
 
-def reference(rounds: int, console) -> dict:
-    names, work = ON_CPU_TOO, REFERENCE
+def reference(rounds: int, console, work: Work) -> dict:
+    names = ON_CPU_TOO
     summary = with_progress(console, len(names) * rounds, names, work, rounds)
     console.print(table(describe(work), summary))
     console.print("MiB: extra peak memory. Ratios of times are medians of those within a round.")
-    for text, value, holds in verdicts(summary):
+    for text, value, holds in verdicts(summary, work):
         console.print(f"{'holds' if holds else '[red]fails[/red]'}: {text}: {value:.2f}")
-    return {"reference": summary}
+    return {describe(work): summary}
 
 
 def on_a_gpu(rounds: int, console) -> dict:
@@ -430,6 +432,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of each (default: 2); 1 where the machine is busy"
+    )
+    parser.add_argument("--ignore-every", type=int, default=7, help="0: all positions count")
     parser.add_argument("--scaling", action="store_true", help="vary N, V and what is ignored")
     parser.add_argument("--cuda", action="store_true", help="on a GPU, at a large model's sizes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run to FILE, too")
@@ -441,8 +447,11 @@ def main() -> None:
         return
     from rich.console import Console
 
-    what = scaling if arguments.scaling else on_a_gpu if arguments.cuda else reference
-    results = what(arguments.rounds, Console(width=110))
+    if arguments.scaling or arguments.cuda:
+        results = (scaling if arguments.scaling else on_a_gpu)(arguments.rounds, Console(width=110))
+    else:
+        work = Work(threads=arguments.threads, ignore_every=arguments.ignore_every)
+        results = reference(arguments.rounds, Console(width=110), work)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 

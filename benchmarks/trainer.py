@@ -1,17 +1,22 @@
-"""Tokens a second of our trainer, of a bare PyTorch loop, and of TRL's GKD trainer.
+"""Tokens a second and peak memory of our trainer, of a bare PyTorch loop, and of TRL's trainers.
 
-    python benchmarks/trainer.py            both pairs of models, five rounds
+    python benchmarks/trainer.py            all pairs of models, five rounds
     python benchmarks/trainer.py --pair tiny --rounds 3
 
-Two pairs. ``tiny``: the course's own teacher and student, 2,048 tokens in the vocabulary.
+``tiny``: the course's own teacher and student, V = 2,048, on blocks of 128 tokens.
 ``llama``: Hugging Face Llamas with random weights in the shape of the reference work of
-objective.py, hidden sizes 192 and 576, V = 49,152. All train on the same blocks of 128 tokens with
-AdamW and clipping to a norm of 1, in float32 on 2 threads. We and the bare loop minimise
-LM + KL(p‖q); TRL's trainer has no LM term, so it does less. It runs with lmbda=0, beta=0 (forward
-KL on the data's own text) and takes the blocks as they are, without its chat template.
+objective.py, hidden sizes 192 and 576, V = 49,152, on the same blocks. All train with AdamW and
+clipping to a norm of 1, in float32 on 2 threads. We and the bare loop minimise LM + KL(p‖q); TRL's
+GKD trainer has no LM term, so it does less. It runs with lmbda=0, beta=0 (forward KL on the data's
+own text) and takes the blocks as they are.
+
+``chat``: the Llamas on conversations of pydocs-qa, forward KL alone, with a chat template in both;
+``on-policy``: reverse KL on 32 tokens that the student writes, beside TRL's DistillationTrainer;
+``generate``: those 32 tokens alone, beside Hugging Face's own method, prompts padded on the left.
 
 Each implementation runs in a process of its own, and they take turns. The first steps are not
-counted; a step is timed from the end of the one before it, so that fetching data counts.
+counted; a step is timed from the end of the one before it, so that fetching data counts. Memory is
+the most that the process held from the first step on, less what it held before: on Linux alone.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 THREADS = 2
@@ -37,8 +43,21 @@ class Pair(NamedTuple):
     vocabulary: int
 
 
-PAIRS = {"tiny": Pair(16, 22, 2048), "llama": Pair(8, 8, 49152)}
-CONTENDERS = {"tiny": ("ours", "bare loop"), "llama": ("ours", "bare loop", "TRL GKD")}
+NEW_TOKENS = 32
+PAIRS = {
+    "tiny": Pair(16, 22, 2048),
+    "llama": Pair(8, 8, 49152),
+    "chat": Pair(8, 10, 49152),
+    "on-policy": Pair(8, 8, 49152),
+    "generate": Pair(8, 8, 49152),
+}
+CONTENDERS = {
+    "tiny": ("ours", "bare loop"),
+    "llama": ("ours", "bare loop", "TRL GKD"),
+    "chat": ("ours", "TRL GKD"),
+    "on-policy": ("ours", "TRL Distillation"),
+    "generate": ("ours", "HF generate"),
+}
 
 
 # --- in the measured process ---
@@ -79,10 +98,43 @@ def make_data(pair: Pair) -> list[dict]:
     return [{"input_ids": row, "labels": row} for row in ids]
 
 
+def conversations(pair: Pair) -> list:
+    """Of one turn, so that all learn the same: TRL's GKD learns the last one alone."""
+    from kdlab import Conversation, pydocs_qa
+
+    found = pydocs_qa().conversations[:: 4301 // (pair.sequences * 4)][: pair.sequences * 4]
+    return [Conversation(each.messages[:2]) for each in found]
+
+
+def chat_tokenizer():
+    from kdlab import pydocs_qa, train_chat_tokenizer
+
+    return train_chat_tokenizer(pydocs_qa(), 2048)
+
+
+def tokens_of_a_step(name: str, pair: Pair) -> float:
+    if name in ("tiny", "llama"):
+        return pair.sequences * 127
+    if name in ("on-policy", "generate"):
+        return pair.sequences * NEW_TOKENS
+    from kdlab import ChatDataset
+
+    report = ChatDataset(conversations(pair), chat_tokenizer()).report
+    return pair.sequences * report.tokens / report.rows
+
+
 def ours(name: str, pair: Pair) -> list[float]:
-    from kdlab import CombinedObjective, ConstantLambda, DistillationTrainer, TrainConfig
+    from kdlab import (
+        ChatDataset,
+        CombinedObjective,
+        ConstantLambda,
+        DistillationTrainer,
+        TrainConfig,
+    )
 
     ends = []
+    if name == "generate":
+        return written(pair, own=True)
 
     class Watch(ConstantLambda):
         def step(self, metric=None):
@@ -96,11 +148,41 @@ def ours(name: str, pair: Pair) -> list[float]:
         learning_rate=LEARNING_RATE,
         warmup_steps=1,
         device="cpu",
+        on_policy=float(name == "on-policy"),
+        new_tokens=NEW_TOKENS,
     )
-    objective = CombinedObjective("forward_kl", lam=1.0)
+    objective, data = CombinedObjective("forward_kl", lam=1.0), None
+    if name in ("chat", "on-policy"):
+        divergence = "forward_kl" if name == "chat" else "reverse_kl"
+        objective = CombinedObjective(divergence, lam=1.0, form="convex")
+        data = ChatDataset(conversations(pair), chat_tokenizer())
     trainer = DistillationTrainer(student, teacher, objective, Watch(1.0), config)
-    trainer.fit(make_data(pair))
+    trainer.fit(data or make_data(pair))
     return ends
+
+
+def written(pair: Pair, *, own: bool) -> list[float]:
+    """The student goes on from the prompts of a batch, as often as there are steps."""
+    from kdlab import collate, generate
+    from kdlab.templates import ChatTemplate
+
+    _, student = make_models("generate")
+    template, student = ChatTemplate(chat_tokenizer()), student.eval()
+    prompts = [template.encode_prompt(each) for each in conversations(pair)[: pair.sequences]]
+    batch = collate([{"input_ids": p} for p in prompts], labels=False, padding_side="left")
+    ids, mask, ends = batch["input_ids"], batch["attention_mask"], []
+    options = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "top_k": 0}
+    for _ in range(pair.steps):
+        if own:
+            generate(student, ids, NEW_TOKENS, attention_mask=mask)
+        else:
+            student.generate(ids, attention_mask=mask, do_sample=True, **options)
+        ends.append(time.perf_counter())
+    return ends
+
+
+def hf_generate(name: str, pair: Pair) -> list[float]:
+    return written(pair, own=False)
 
 
 def bare_loop(name: str, pair: Pair) -> list[float]:
@@ -136,56 +218,101 @@ def bare_loop(name: str, pair: Pair) -> list[float]:
     return ends[: pair.steps]
 
 
-def trl_gkd(name: str, pair: Pair) -> list[float]:
-    from datasets import Dataset
-    from tokenizers import Tokenizer, models
-    from torch.utils.data import default_collate
-    from transformers import PreTrainedTokenizerFast, TrainerCallback
-    from trl.experimental.gkd import GKDConfig, GKDTrainer
+SHARED = {
+    "temperature": 1.0,
+    "learning_rate": LEARNING_RATE,
+    "weight_decay": 0.1,
+    "max_grad_norm": 1.0,
+    "optim": "adamw_torch",
+    "gradient_checkpointing": False,
+    "bf16": False,
+    "use_cpu": True,
+    "report_to": [],
+    "save_strategy": "no",
+    "logging_strategy": "no",
+    "disable_tqdm": True,
+}
 
-    ends = []
+
+def watch(ends: list[float]):
+    from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
             ends.append(time.perf_counter())
 
+    return Watch()
+
+
+def trl_gkd(name: str, pair: Pair) -> list[float]:
+    from datasets import Dataset
+    from tokenizers import Tokenizer, models
+    from torch.utils.data import default_collate
+    from transformers import PreTrainedTokenizerFast
+    from trl.experimental.gkd import GKDConfig, GKDTrainer
+
+    ends = []
     teacher, student = make_models(name)
     teacher.requires_grad_(False)
-    data = [
-        {**{key: ids.tolist() for key, ids in item.items()}, "attention_mask": [1] * 128}
-        for item in make_data(pair)
-    ]
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer(models.BPE(vocab={"<pad>": 0}, merges=[])), pad_token="<pad>"
-    )
+    if name == "chat":
+        tokenizer, collator = chat_tokenizer(), None
+        data = [{"messages": list(each.messages)} for each in conversations(pair)]
+    else:
+        collator = lambda items: default_collate(tensors(items))  # noqa: E731
+        data = [
+            {**{key: ids.tolist() for key, ids in item.items()}, "attention_mask": [1] * 128}
+            for item in make_data(pair)
+        ]
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer(models.BPE(vocab={"<pad>": 0}, merges=[])),
+            pad_token="<pad>",
+        )
     with tempfile.TemporaryDirectory() as folder:
         arguments = GKDConfig(
+            **SHARED,
             output_dir=folder,
             lmbda=0.0,
             beta=0.0,
-            temperature=1.0,
             max_steps=pair.steps,
             per_device_train_batch_size=pair.sequences,
-            learning_rate=LEARNING_RATE,
-            weight_decay=0.1,
-            max_grad_norm=1.0,
-            optim="adamw_torch",
-            gradient_checkpointing=False,
-            bf16=False,
-            use_cpu=True,
-            report_to=[],
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
         )
         trainer = GKDTrainer(
             model=student,
             teacher_model=teacher,
             args=arguments,
-            data_collator=lambda items: default_collate(tensors(items)),
+            data_collator=collator,
             train_dataset=Dataset.from_list(data),
             processing_class=tokenizer,
-            callbacks=[Watch()],
+            callbacks=[watch(ends)],
+        )
+        trainer.train()
+    return ends
+
+
+def trl_distillation(name: str, pair: Pair) -> list[float]:
+    from datasets import Dataset
+    from trl import DistillationConfig, DistillationTrainer
+
+    ends = []
+    teacher, student = make_models(name)
+    teacher.requires_grad_(False)
+    data = [{"prompt": list(each.prompt)} for each in conversations(pair)]
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = DistillationConfig(
+            **SHARED,
+            output_dir=folder,
+            beta=1.0,
+            max_completion_length=NEW_TOKENS,
+            max_steps=pair.steps,
+            per_device_train_batch_size=pair.sequences,
+        )
+        trainer = DistillationTrainer(
+            model=student,
+            teacher_model=teacher,
+            args=arguments,
+            train_dataset=Dataset.from_list(data),
+            processing_class=chat_tokenizer(),
+            callbacks=[watch(ends)],
         )
         trainer.train()
     return ends
@@ -197,7 +324,13 @@ def tensors(items):
     return [{key: torch.as_tensor(value) for key, value in item.items()} for item in items]
 
 
-RUNS = {"ours": ours, "bare loop": bare_loop, "TRL GKD": trl_gkd}
+RUNS = {
+    "ours": ours,
+    "bare loop": bare_loop,
+    "TRL GKD": trl_gkd,
+    "TRL Distillation": trl_distillation,
+    "HF generate": hf_generate,
+}
 
 
 def measure(contender: str, name: str) -> None:
@@ -205,15 +338,29 @@ def measure(contender: str, name: str) -> None:
 
     torch.set_num_threads(THREADS)
     pair = PAIRS[name]
+    make_models(name)  # what is imported and allocated for them is no part of the training
+    before = held(forget=True)
     ends = RUNS[contender](name, pair)
     seconds = (ends[-1] - ends[UNCOUNTED - 1]) / (len(ends) - UNCOUNTED)
-    print(json.dumps(pair.sequences * 127 / seconds))
+    rate = tokens_of_a_step(name, pair) / seconds
+    print(json.dumps({"rate": rate, "megabytes": held() - before}))
+
+
+def held(*, forget: bool = False) -> float:
+    """Megabytes: the most that this process has held since it was last forgotten; or now."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")
+    if forget:
+        Path("/proc/self/clear_refs").write_text("5")
+    (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
 
 
 # --- in the measuring process ---
 
 
-def run(contender: str, name: str) -> float:
+def run(contender: str, name: str) -> dict[str, float]:
     words = [sys.executable, __file__, "--measure", contender, name]
     environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "TOKENIZERS_PARALLELISM": "false"}
     environment.pop("OMP_WAIT_POLICY", None)
@@ -247,19 +394,32 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    for name, rates in results.items():
+    for name, seen in results.items():
         table = Table(
-            "", "tokens/s, median", "lowest to highest", "ours / it", title=f"pair: {name}"
+            "",
+            "tokens/s, median",
+            "lowest to highest",
+            "ours / it",
+            "MB, median",
+            "ours / it",
+            title=f"pair: {name}",
         )
-        for contender, seen in rates.items():
-            ratios = [a / b for a, b in zip(rates["ours"], seen, strict=True)]
+        for contender, runs in seen.items():
+            rates, sizes = ([each[key] for each in runs] for key in ("rate", "megabytes"))
+            pairs = list(zip(seen["ours"], runs, strict=True))
+            faster, smaller = (
+                statistics.median(a[key] / b[key] for a, b in pairs)
+                for key in ("rate", "megabytes")
+            )
             table.add_row(
                 contender,
-                f"{statistics.median(seen):,.0f}",
-                f"{min(seen):,.0f} to {max(seen):,.0f}",
-                f"{statistics.median(ratios):.2f}",
+                f"{statistics.median(rates):,.0f}",
+                f"{min(rates):,.0f} to {max(rates):,.0f}",
+                f"{faster:.2f}",
+                f"{statistics.median(sizes):,.0f}",
+                f"{smaller:.2f}",
             )
-        Console().print(table)
+        Console(width=100).print(table)
     return None
 
 

@@ -1,99 +1,34 @@
-"""The bank: sample submissions, right in different ways (wheats) or wrong in a named way (chaffs).
-
-A submission is a Python file. Its first lines say what it is and, for a chaff, which hint each
-wrong task must earn (`# expect forward_kl: cross_entropy`); its imports follow. Compounds make
-several mistakes at once, so no hint needs to fit (`# wrong forward_kl`). A line
-`# %% task: forward_kl` starts the answer to a task. A task that a file leaves out is answered as
-the notebook's solution does.
-"""
+"""The bank of this course: `autograder.authoring.bank` says what its files look like."""
 
 from __future__ import annotations
 
-import re
-from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
+from autograder.authoring import bank
+from autograder.authoring.bank import ANSWER, Entry, grade_id, parse, solution, submission
+
+__all__ = [
+    "ANSWER",
+    "EXERCISES",
+    "Entry",
+    "entries",
+    "grade_id",
+    "parse",
+    "solution",
+    "source",
+    "submission",
+]
+
 EXERCISES = Path(__file__).parent
-ANSWER = "_answer"  # a task's answer cell is named after the task
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A sample submission.
-
-    Args:
-        name: "wheat-loops", "chaff-base_two", "compound-…", "solution" or "stub".
-        answers: Source by task; a task without one keeps the released stub.
-        expected: The misconception that each wrong task must be recognised as; None where any
-            verdict but the full points will do.
-    """
-
-    name: str
-    answers: dict[str, str]
-    expected: dict[str, str | None]
 
 
 def source(assignment: str) -> NotebookNode:
     """An assignment's source notebook."""
-    path = EXERCISES / "source" / assignment / f"{assignment}.ipynb"
-    return nbformat.read(path, as_version=4)
-
-
-def solution(notebook: NotebookNode) -> dict[str, str]:
-    """The notebook's own solution: source by task, without nbgrader's marks."""
-    return {
-        grade_id(cell).removesuffix(ANSWER): re.sub(
-            r"^.*### (BEGIN|END) SOLUTION\n?", "", cell.source, flags=re.MULTILINE
-        )
-        for cell in notebook.cells
-        if grade_id(cell).endswith(ANSWER)
-    }
-
-
-def grade_id(cell: NotebookNode) -> str:
-    """The name that nbgrader knows a cell by, or an empty one."""
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+    return bank.source(EXERCISES, assignment)
 
 
 def entries(assignment: str) -> list[Entry]:
     """All sample submissions of an assignment, with its solution and its untouched stub."""
-    own = solution(source(assignment))
-    found = [Entry("solution", own, {}), Entry("stub", {}, {})]
-    for kind in ("wheat", "chaff", "compound"):
-        for path in sorted((EXERCISES / "bank" / assignment / f"{kind}s").glob("*.py")):
-            answers, expected = parse(path.read_text(encoding="utf-8"))
-            if unknown := answers.keys() - own.keys():
-                raise ValueError(f"{path}: no task {', '.join(sorted(unknown))} in {assignment}.")
-            found.append(Entry(f"{kind}-{path.stem}", own | answers, expected))
-    return found
-
-
-def parse(text: str) -> tuple[dict[str, str], dict[str, str | None]]:
-    """Reads a submission's file.
-
-    Returns:
-        Source by task, each with the file's imports, and the expected misconception by task.
-    """
-    head, *blocks = re.split(r"^# %% task: ", text, flags=re.MULTILINE)
-    expected = dict.fromkeys(re.findall(r"^# wrong (\w+)$", head, flags=re.MULTILINE))
-    expected |= dict(re.findall(r"^# expect (\w+): (\w+)$", head, flags=re.MULTILINE))
-    imports = "\n".join(re.findall(r"^(?:import|from) .*$", head, flags=re.MULTILINE))
-    answers = {}
-    for block in blocks:
-        task, _, body = block.partition("\n")
-        answers[task.strip()] = f"{imports}\n\n\n{body.strip()}\n".lstrip()
-    return answers, expected
-
-
-def submission(released: NotebookNode, answers: dict[str, str]) -> NotebookNode:
-    """A student's notebook: the released one with answers filled in."""
-    notebook = deepcopy(released)
-    for cell in notebook.cells:
-        task = grade_id(cell).removesuffix(ANSWER)
-        if grade_id(cell).endswith(ANSWER) and task in answers:
-            cell.source = answers[task]
-    return notebook
+    return bank.entries(EXERCISES, assignment)

@@ -32,18 +32,14 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder.grading.course import Course
+from autograder.grading.joining import NOT_FOR_STUDENTS
 from autograder.spec import Check, load_checks
 from exercises.bank import EXERCISES, Entry, entries, submission
 
 BUILD = EXERCISES.parent / "_build"
 COURSE = "kdlab"
+FILES = ("nbgrader_config.py", "course.toml")
 ALWAYS = ("solution", "stub", "wheat-functional", "chaff-direction_swapped")  # in the demonstration
-NOT_FOR_STUDENTS = (  # parts of JupyterLab
-    "@jupyter/nbgrader:course-list",
-    "@jupyter/nbgrader:create-assignment",
-    "@jupyter/nbgrader:formgrader",
-    "@jupyterlab/apputils-extension:announcements",
-)
 console = Console()
 JupyterOptions = Annotated[list[str] | None, typer.Argument(help="Options for JupyterLab.")]
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -104,7 +100,8 @@ def new_course(root: Path) -> None:
             root / folder,
             ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"),
         )
-    shutil.copy(EXERCISES / "nbgrader_config.py", root)
+    for name in FILES:
+        shutil.copy(EXERCISES / name, root)
 
 
 def release_all(root: Path) -> list[str]:
@@ -278,7 +275,8 @@ def lab(options: JupyterOptions = None) -> None:
         new_course(root)
         for name in release_all(root):
             shutil.copytree(root / "exchange" / COURSE / "outbound" / name, desk / name)
-        shutil.copy(root / "nbgrader_config.py", desk)
+        for name in FILES:
+            shutil.copy(root / name, desk)
     console.print(f"Your work is kept in {desk}; remove {root} to begin anew.", soft_wrap=True)
     settings = root / "jupyter" / "labconfig" / "page_config.json"
     settings.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 from . import (
+    answers,
     batches,
+    chats,
     checkpoints,
     checks,
     config,
@@ -7,6 +9,7 @@ from . import (
     devices,
     divergences,
     evaluation,
+    examples,
     fused,
     generation,
     heads,
@@ -14,21 +17,34 @@ from . import (
     models,
     modes,
     objective,
+    packing,
     paths,
     plots,
     pretrained,
+    products,
+    questions,
     recipes,
     runs,
     saving,
     schedules,
+    served,
     sweeps,
     teachers,
+    templates,
     topk,
     topk_file,
     trainer,
     widgets,
 )
+from .answers import (
+    Answer,
+    AnswerEvaluation,
+    evaluate_answers,
+    exact_match,
+    write_answers,
+)
 from .batches import collate
+from .chats import ChatDataset, ChatReport, train_chat_tokenizer
 from .config import History, TrainConfig
 from .data import Corpus, PackedDataset, load_corpus, train_tokenizer
 from .divergences import (
@@ -41,6 +57,7 @@ from .divergences import (
     total_variation,
 )
 from .evaluation import Calibration, Evaluation, evaluate, perplexity
+from .examples import Conversation, Examples, load_examples
 from .fused import LinearCombinedObjective
 from .generation import generate
 from .ingredients import Ingredients, trained_teacher
@@ -54,8 +71,10 @@ from .models import (
     logits_of,
 )
 from .objective import CombinedObjective, Objective, ObjectiveOutput
+from .packing import PackedRows
+from .questions import pydocs_qa, reckoning
 from .recipes import Recipe
-from .runs import cache_teacher, distill, evaluate_run
+from .runs import Chat, cache_teacher, distill, evaluate_run
 from .saving import load_student
 from .schedules import (
     ConstantLambda,
@@ -68,6 +87,7 @@ from .schedules import (
     WarmupStableDecayLambda,
     make_schedule,
 )
+from .served import ServedReport, write_served_store
 from .sweeps import Interval, Sweep, SweepResults
 from .teachers import (
     AdaptersOffTeacher,
@@ -76,6 +96,7 @@ from .teachers import (
     TopKTeacher,
     write_topk_store,
 )
+from .templates import ChatTemplate
 from .topk import TopK
 from .trainer import DistillationTrainer
 
@@ -85,13 +106,21 @@ __all__ = [
     "DIVERGENCES",
     "PRESETS",
     "AdaptersOffTeacher",
+    "Answer",
+    "AnswerEvaluation",
     "Calibration",
+    "Chat",
+    "ChatDataset",
+    "ChatReport",
+    "ChatTemplate",
     "CombinedObjective",
     "ConstantLambda",
+    "Conversation",
     "Corpus",
     "CosineLambda",
     "DistillationTrainer",
     "Evaluation",
+    "Examples",
     "ExponentialLambda",
     "History",
     "Ingredients",
@@ -104,9 +133,11 @@ __all__ = [
     "Objective",
     "ObjectiveOutput",
     "PackedDataset",
+    "PackedRows",
     "PlateauLambda",
     "RatioLambda",
     "Recipe",
+    "ServedReport",
     "Sweep",
     "SweepResults",
     "Teacher",
@@ -121,21 +152,29 @@ __all__ = [
     "count_parameters",
     "distill",
     "evaluate",
+    "evaluate_answers",
     "evaluate_run",
     "every_nth_layer",
+    "exact_match",
     "forward_kl",
     "generate",
     "jensen_shannon",
     "load_corpus",
+    "load_examples",
     "load_student",
     "logits_of",
     "make_schedule",
     "perplexity",
+    "pydocs_qa",
+    "reckoning",
     "reverse_kl",
     "skew_forward_kl",
     "skew_reverse_kl",
     "total_variation",
+    "train_chat_tokenizer",
     "train_tokenizer",
     "trained_teacher",
+    "write_answers",
+    "write_served_store",
     "write_topk_store",
 ]

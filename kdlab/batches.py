@@ -1,15 +1,16 @@
 """From rows of a data set to what a model is called with.
 
 A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
-any length. A batch is padded on the right and has an ``attention_mask`` where anything was padded.
+any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
+Labels count where a token and the one before it are there, on whichever side a row is padded.
 What a batch holds reaches the model, or is refused by its name.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -17,25 +18,44 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-__all__ = ["check_rows", "collate", "model_inputs"]
+from kdlab.devices import kept_random_state
+from kdlab.models import logits_of
+
+__all__ = ["Rows", "check_rows", "collate", "logits_for", "model_inputs"]
 
 NO_INPUTS = ("labels", "index")
 """Fields of a batch that no model is called with: the truth, and a row's number."""
+
+HALF = (torch.bfloat16, torch.float16)
 
 SEES_BOTH_WAYS = ("bert", "electra", "roformer", "ernie", "big_bird", "data2vec-text")
 """Architectures of transformers that are causal only where their config says ``is_decoder``."""
 
 
+class Rows(Protocol):
+    """A data set whose rows are asked for by their number: a list, torch's, or Hugging Face's."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Mapping[str, Any]:
+        """A row: its fields by their names."""
+
+
 def collate(
-    rows: Sequence[Mapping[str, Any]], *, ignore_index: int = -100, labels: bool = True
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    ignore_index: int = -100,
+    labels: bool = True,
+    padding_side: str = "right",
 ) -> dict[str, Tensor]:
     """Rows of any length as one batch.
 
     Args:
         rows: each ``{"input_ids": [T], "labels": [T], ...}``. A field as long as its row is padded
-            on the right where rows differ in length; any other must have one shape in all rows.
+            where rows differ in length; any other must have one shape in all rows.
         ignore_index: the label of what was padded.
         labels: whether rows must have labels.
+        padding_side: ``"right"``, or ``"left"``, which a text needs that is to go on.
 
     Returns:
         ``{"input_ids": [B, T], "labels": [B, T], ...}``; with an ``attention_mask`` if rows have
@@ -49,7 +69,9 @@ def collate(
     >>> batch["labels"].tolist(), batch["attention_mask"].tolist()
     ([[1, 2, 3], [4, 5, -100]], [[1, 1, 1], [1, 1, 0]])
     """
-    read = [_read(row, labels) for row in rows]
+    if padding_side not in ("left", "right"):
+        raise ValueError(f'padding_side must be "left" or "right", got {padding_side!r}')
+    read = [_read(row, labels, ignore_index) for row in rows]
     names = list(read[0])
     for row in read:
         if row.keys() != read[0].keys():
@@ -67,8 +89,10 @@ def collate(
         values = [row[name] for row in read]
         along = [v.dim() == 1 and len(v) == n for v, n in zip(values, lengths, strict=True)]
         if all(along):
+            sides = [(0, width - n) if padding_side == "right" else (width - n, 0) for n in lengths]
             values = [
-                nn.functional.pad(v, (0, width - len(v)), value=fill.get(name, 0)) for v in values
+                nn.functional.pad(v, side, value=fill.get(name, 0))
+                for v, side in zip(values, sides, strict=True)
             ]
         shapes = {tuple(v.shape) for v in values}
         if len(shapes) > 1:
@@ -81,7 +105,7 @@ def collate(
     return batch
 
 
-def _read(row: Mapping[str, Any], labels: bool) -> dict[str, Tensor]:
+def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, Tensor]:
     """The fields of a row as tensors."""
     if not isinstance(row, Mapping):
         raise ValueError(
@@ -105,12 +129,17 @@ def _read(row: Mapping[str, Any], labels: bool) -> dict[str, Tensor]:
                 f"{name!r} of a row must be as long as its {len(ids)} input_ids, got "
                 f"{list(fields[name].shape)}"
             )
+    if "labels" in fields and "attention_mask" in fields:
+        there = fields["attention_mask"].bool()
+        there = there & there.roll(1)  # of the first label of all, nothing is asked
+        fields["labels"] = fields["labels"].masked_fill(~there, ignore_index)
     return fields
 
 
 def _tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, Tensor):
-        return value
+        whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
+        return value.long() if whole else value
     try:
         array = np.asarray(value)
     except ValueError:
@@ -123,13 +152,17 @@ def _tensor(name: str, value: Any) -> Tensor:
         raise ValueError(
             f"the field {name!r} holds {type(value).__name__} that is no array of numbers"
         )
+    if array.dtype.kind in "iu":  # tokens are often kept in 16 bits
+        array = array.astype(np.int64, copy=not array.flags.writeable)
     return torch.as_tensor(array if array.flags.writeable else array.copy())
 
 
-def check_rows(data: Any, name: str = "train", *, ignore_index: int = -100) -> None:
+def check_rows(
+    data: Any, name: str = "train", *, ignore_index: int = -100, labels: bool = True
+) -> None:
     """Raise ValueError if this is no data set whose rows can be asked for by their number.
 
-    Rows are read until one has a label to learn from.
+    Where labels are needed, rows are read until one has a label to learn from.
     """
     kind = type(data).__name__
     if isinstance(data, Mapping):
@@ -147,7 +180,7 @@ def check_rows(data: Any, name: str = "train", *, ignore_index: int = -100) -> N
         )
     if len(data) == 0:
         raise ValueError(f"{name} has no rows")
-    if not any(_labelled(data[i], ignore_index) for i in range(len(data))):
+    if labels and not any(_labelled(data[i], ignore_index) for i in range(len(data))):
         raise ValueError(
             f"no row of {name} has a label other than {ignore_index} after its first token: there "
             "is nothing to learn or to measure"
@@ -155,14 +188,17 @@ def check_rows(data: Any, name: str = "train", *, ignore_index: int = -100) -> N
 
 
 def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
-    return bool((_read(row, True)["labels"][1:] != ignore_index).any())
+    return bool((_read(row, True, ignore_index)["labels"][1:] != ignore_index).any())
 
 
 # --- what a model takes ---
 
 
-def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any]:
     """What of a batch a model is called with: all but labels and row numbers.
+
+    A model of transformers is told to keep nothing of the text, which no step needs; where it keeps
+    something, it also takes packed texts for one.
 
     Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
     that are there, so that a text reads the same on either side.
@@ -171,7 +207,9 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Ten
         ValueError: the batch has a field that the model's forward does not take.
     """
     names, everything = forward_takes(model)
-    inputs = {"input_ids": batch["input_ids"]}
+    inputs: dict[str, Any] = {"input_ids": batch["input_ids"]}
+    if "use_cache" in names:
+        inputs["use_cache"] = False
     for name, value in batch.items():
         if name in NO_INPUTS or name in inputs:
             continue
@@ -191,6 +229,35 @@ def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Ten
     if mask is not None and "position_ids" in names - inputs.keys() and _padded_left(mask):
         inputs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp_min(0)
     return inputs
+
+
+def logits_for(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+    """The logits ``[B, T, V]`` of a model for a batch, called with what it takes of it."""
+    return logits_of(model, **model_inputs(model, batch))
+
+
+def check_ids(batch: Mapping[str, Tensor], *models: Any) -> None:
+    """Raise ValueError if a batch holds a token id that a model has no embedding for."""
+    lowest, highest = (int(end) for end in batch["input_ids"].aminmax())
+    for model in models:
+        entries = _embeddings(model) if isinstance(model, nn.Module) else None
+        if lowest < 0 or (entries is not None and highest >= entries):
+            allowed = "at least 0" if entries is None else f"from 0 to {entries - 1}"
+            raise ValueError(
+                f"the data has token id {lowest if lowest < 0 else highest}; those of "
+                f"{_kind(model)} are {allowed}. Was it tokenized for another model?"
+            )
+
+
+def _embeddings(model: nn.Module) -> int | None:
+    """For how many token ids a model has an embedding, if it says so."""
+    for part in model.modules():
+        table: Any = getattr(part, "token_embedding", None)
+        if _is_pretrained(part):
+            table = cast(Any, part).get_input_embeddings()
+        if table is not None:
+            return len(table.weight) if isinstance(table, nn.Embedding) else None
+    return None
 
 
 def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
@@ -259,6 +326,48 @@ def check_causal(model: nn.Module) -> None:
         raise ValueError(
             f"{kind} sees what comes after a token: it would read the labels. A causal language "
             "model is needed"
+        )
+
+
+@torch.no_grad()
+def check_no_future(
+    model: nn.Module, ask: Callable[[Mapping[str, Tensor]], Any], batch: Mapping[str, Tensor]
+) -> None:
+    """Raise ValueError if what a model says after a token depends on what comes later.
+
+    It is asked about the first row of a batch, and once more with another token at the row's end.
+
+    Args:
+        model: what is asked, in evaluation mode.
+        ask: returns its logits for a batch, of all positions or of all but the last.
+        batch: at least one row.
+    """
+    row = {name: value[:1] for name, value in batch.items()}
+    ids = row["input_ids"]
+    mask = row.get("attention_mask", torch.ones_like(ids))
+    last = max(mask[0].nonzero().flatten().tolist(), default=0)
+    others = ids[0, :last][ids[0, :last] != ids[0, last]]
+    if len(others) == 0:  # one token, or one again and again
+        return
+    changed = ids.clone()
+    changed[0, last] = others[0]
+    answers = []
+    for each in (ids, changed):
+        with kept_random_state():  # what a model draws is no sight of the future
+            torch.manual_seed(0)
+            answers.append(ask({**row, "input_ids": each}))
+    before, after = answers
+    if not (isinstance(before, Tensor) and before.is_floating_point()):
+        return
+    there = mask[0, :last].bool()
+    # Rounding, of the weights too: tokens of one expert are multiplied together.
+    dtypes = [before.dtype, *(p.dtype for p in model.parameters() if p.dtype in HALF)]
+    noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in dtypes))
+    before, after = before[0, :last][there].float(), after[0, :last][there].float()
+    if (before - after).abs().max() > noise * before.std():
+        raise ValueError(
+            f"{_kind(model)} sees what comes after a token: it would read the labels. A causal "
+            "language model is needed"
         )
 
 

@@ -11,9 +11,11 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -25,9 +27,8 @@ from torch.distributed.checkpoint.state_dict import (
     get_state_dict,
     set_state_dict,
 )
-from torch.utils.data import Dataset
 
-from kdlab.batches import collate
+from kdlab.batches import Rows, collate
 from kdlab.config import TrainConfig
 from kdlab.divergences import divergence_name
 
@@ -88,7 +89,7 @@ def load_checkpoint(
         The progress that was saved; None if there is no checkpoint.
 
     Raises:
-        ValueError: it is of another run, or was written by another version.
+        ValueError: it is of another run, was written by another version, or is damaged.
     """
     # Between the two renames of save_checkpoint only the previous one has its whole name.
     folders = [out / name for name in ("checkpoint", "checkpoint.previous")]
@@ -97,15 +98,17 @@ def load_checkpoint(
         return None
     if not (folder / "progress.json").exists():
         raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
-    progress = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
+    with _whole(folder):
+        progress: dict[str, Any] = json.loads((folder / "progress.json").read_text("utf-8"))
     for key, value in json.loads(json.dumps(identity)).items():
         if progress["run"].get(key) != value:
             raise ValueError(
                 f"the checkpoint is of a run with {key} {progress['run'].get(key)}, but this one "
                 f"has {value}; give it a folder of its own, or run it without resume"
             )
-    model_state = torch.load(folder / "student.pt", map_location="cpu", mmap=True)
-    optimizer_state = torch.load(folder / "optimizer.pt", map_location="cpu")
+    with _whole(folder):
+        model_state = torch.load(folder / "student.pt", map_location="cpu", mmap=True)
+        optimizer_state = torch.load(folder / "optimizer.pt", map_location="cpu")
     set_state_dict(
         student,
         _plain(optimizer),
@@ -115,8 +118,22 @@ def load_checkpoint(
     )
     draws = folder / f"random-{accelerator.process_index}.pt"
     if draws.exists():  # there may be more processes now than there were
-        _set_random_states(torch.load(draws, weights_only=False))
+        with _whole(folder):
+            states = torch.load(draws, weights_only=False)
+        _set_random_states(states)
     return progress
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """A file that cannot be read is one sentence."""
+    try:
+        yield
+    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
+        raise ValueError(
+            f"the checkpoint in {folder} is damaged ({type(error).__name__}: {error}); remove it "
+            "and begin the run anew"
+        ) from error
 
 
 def remove_checkpoints(out: Path, accelerator: Accelerator) -> None:
@@ -135,7 +152,7 @@ def identity_of(
     schedule: Mapping[str, Any],
     teacher: Any,
     student: nn.Module,
-    data: Dataset,
+    data: Rows,
 ) -> dict[str, Any]:
     """What must be the same for a run to go on.
 
@@ -144,7 +161,7 @@ def identity_of(
         objective: its class and what it holds, but for λ.
         schedule: its class and its options, as they were before the first step.
         teacher: by its fingerprint, if it has one.
-        student: the names and shapes of its weights.
+        student: the names and shapes of its weights, and which of them are trained.
         data: how many rows, and what up to 1,024 of them hold, spread over all.
     """
     shown = {"device", "progress", "compile", "eval_every", "checkpoint_every"}
@@ -153,7 +170,7 @@ def identity_of(
         name: _described(value) for name, value in vars(objective).items() if name != "_lam"
     }
     fingerprint = getattr(teacher, "fingerprint", lambda: "")
-    weights = {name: tuple(p.shape) for name, p in student.named_parameters()}
+    weights = {name: [*p.shape, p.requires_grad] for name, p in student.named_parameters()}
     return {
         **run,
         "schedule": dict(schedule),
@@ -172,7 +189,7 @@ def _described(value: Any) -> Any:
     return value if plain else type(value).__name__
 
 
-def _data_sha256(data: Dataset) -> str:
+def _data_sha256(data: Rows) -> str:
     digest = hashlib.sha256()
     rows = min(len(data), AT_MOST)
     for i in range(rows):

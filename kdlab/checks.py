@@ -13,7 +13,28 @@ from kdlab.objective import Objective
 from kdlab.schedules import LambdaSchedule
 from kdlab.teachers import Teacher
 
-__all__ = ["check_models", "check_schedule", "check_temperature_of"]
+__all__ = ["check_models", "check_parts", "check_schedule", "check_temperature_of"]
+
+
+def check_parts(student: Any, objective: Any, schedule: Any, config: Any) -> None:
+    """Raise TypeError if one of a trainer's parts is something else, a name or an option of it."""
+    right = {
+        "student": (student, isinstance(student, nn.Module), "a torch module"),
+        "objective": (
+            objective,
+            callable(objective) and hasattr(objective, "lam"),
+            'an objective, CombinedObjective("forward_kl", lam=0.5)',
+        ),
+        "schedule": (
+            schedule,
+            schedule is None or isinstance(schedule, LambdaSchedule),
+            "a schedule, LinearLambda(1.0, 0.0, steps=200)",
+        ),
+        "config": (config, isinstance(config, TrainConfig), "a TrainConfig(steps=200)"),
+    }
+    for name, (part, fits, what) in right.items():
+        if not fits:
+            raise TypeError(f"{name} must be {what}; got {type(part).__name__} {part!r:.80}")
 
 
 def check_models(student: nn.Module, teacher: Any) -> None:
@@ -43,11 +64,12 @@ def check_models(student: nn.Module, teacher: Any) -> None:
 def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:
     """Raise ValueError if a teacher's probabilities are of another temperature."""
     taken_at = getattr(teacher, "temperature", None)
-    if taken_at not in (None, getattr(objective, "temperature", taken_at)):
-        where = f" in {teacher.path}" if hasattr(teacher, "path") else ""
+    asked = getattr(objective, "temperature", taken_at)
+    if taken_at not in (None, asked):
+        path = getattr(teacher, "path", None)
         raise ValueError(
-            f"the teacher{where} was written at temperature {taken_at}, but the objective has "
-            f"{objective.temperature}"
+            f"the teacher{f' in {path}' if path else ''} was written at temperature {taken_at}, "
+            f"but the objective has {asked}"
         )
 
 

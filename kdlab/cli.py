@@ -1,4 +1,4 @@
-"""The command line: ``kdlab distill``, ``evaluate``, ``cache-teacher`` and ``plot``."""
+"""The command line: ``kdlab distill``, ``evaluate``, ``chat``, ``cache-teacher`` and ``plot``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -30,6 +30,7 @@ Schedule = Literal[
 ]
 PRESETS = ("tiny-teacher", "tiny-student")
 Arm = Literal["lm", "kd", "combined"]
+Dtype = Literal["float32", "bfloat16", "float16"]
 Precision = Literal["no", "bf16"]
 Column = Literal["training", "perplexity", "kl_to_teacher", "agreement_top1", "calibration_error"]
 
@@ -49,6 +50,24 @@ TrainFractionOption = Annotated[
 ]
 VocabSizeOption = Annotated[
     int | None, typer.Option(min=257, help="Tokens, if not all that the preset or teacher has.")
+]
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Fine-tune on conversations: a file of JSON lines, pydocs-qa, reckoning, or hf: and a "
+        "data set's name."
+    ),
+]
+BlockSizeOption = Annotated[
+    int | None,
+    typer.Option(min=2, help="Tokens of a block, or of a conversation: longer ones are cut."),
+]
+DtypeOption = Annotated[
+    Dtype, typer.Option(help="Of weights that are not trained: the teacher's, and under --lora.")
+]
+TeacherOptionsOption = Annotated[
+    str | None,
+    typer.Option(help="JSON for the teacher's from_pretrained, device_map for one."),
 ]
 CpuOption = Annotated[bool, typer.Option("--cpu", help="Keep off a GPU that is there.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -74,8 +93,8 @@ def distill(
     student: Annotated[
         str,
         typer.Option(
-            help=f"{', '.join(PRESETS)}; layers:n, to begin as each nth layer of the teacher's; or "
-            "shape:n, as large as that, with new weights."
+            help=f"{', '.join(PRESETS)}; layers:n, to begin as each nth layer of the teacher's; "
+            "shape:n, as large as that, with new weights; or hf: and a model's name."
         ),
     ] = "tiny-student",
     arm: Annotated[
@@ -89,7 +108,10 @@ def distill(
     ] = 1.0,
     steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 200,
     batch_size: Annotated[int, typer.Option(min=1, help="Blocks of text in a step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(help="Its peak, after the warm-up.")] = 2e-3,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Its peak; else 2e-3, 1e-4 for hf:, 5e-4 with --lora."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of first weights and order of data.")] = 0,
     eval_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between evaluations.")
@@ -108,6 +130,26 @@ def distill(
     prompt_tokens: Annotated[
         int, typer.Option(min=1, help="Of each block, before student or teacher goes on.")
     ] = 16,
+    data: DataOption = None,
+    block_size: BlockSizeOption = None,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Several conversations a block, less padding.")
+    ] = False,
+    new_tokens: Annotated[
+        int, typer.Option(min=1, help="Of an answer that the student writes, at most.")
+    ] = 64,
+    eval_answers: Annotated[
+        int, typer.Option(min=0, help="Held-out questions that it answers at the end.")
+    ] = 100,
+    accumulation: Annotated[int, typer.Option(min=1, help="Micro-batches of a step.")] = 1,
+    lora: Annotated[
+        int | None, typer.Option(min=1, help="Train adapters of this rank alone, then merge them.")
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory, a quarter more time.")
+    ] = False,
+    dtype: DtypeOption = "float32",
+    teacher_options: TeacherOptionsOption = None,
     cpu: CpuOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -140,6 +182,16 @@ def distill(
             mixed_precision=mixed_precision,
             on_policy=on_policy,
             prompt_tokens=prompt_tokens,
+            data=data,
+            block_size=block_size,
+            packed=packed,
+            new_tokens=new_tokens,
+            eval_answers=eval_answers,
+            accumulation=accumulation,
+            lora=lora,
+            gradient_checkpointing=gradient_checkpointing,
+            dtype=dtype,
+            teacher_options=teacher_options,
         )
         summary = run(
             out,
@@ -152,14 +204,48 @@ def distill(
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
         return
+    if "examples" in summary:
+        typer.echo(summary["examples"])
     typer.echo(
         f"Student: perplexity {summary['eval_perplexity']:.2f} "
         f"(teacher {summary['teacher_perplexity']:.2f}), "
         f"KL to the teacher {summary['eval_kl_to_teacher']:.3f} nats, "
         f"agrees with it on {summary['agreement_top1']:.1%} of tokens.\n"
+        f"{_of_answers(summary)}"
         f"{summary['seconds']:.0f} s, {summary['tokens_per_second']:,.0f} tokens/s on "
         f"{summary['device']}. Everything is in {out}."
     )
+
+
+@app.command()
+def chat(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of a model.")],
+    say: Annotated[
+        list[str] | None, typer.Option(help="Say this and end; else lines are read.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="What the assistant is told first.")] = None,
+    new_tokens: Annotated[int, typer.Option(min=1, help="Of an answer, at most.")] = 256,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="Of the draws; 0 takes the likeliest token.")
+    ] = 0.0,
+    cpu: CpuOption = False,
+) -> None:
+    """Talk with a run's student; an empty line ends it.
+
+    A student of plain text has no template for conversations: it goes on from what you type.
+    """
+    with _errors_in_a_sentence():
+        from kdlab.runs import Chat
+
+        talk = Chat.of(run, system=system, device=_device(cpu))
+        for line in say if say else _lines():
+            typer.echo(talk.say(line, new_tokens=new_tokens, temperature=temperature))
+
+
+def _lines() -> Iterator[str]:
+    """What is typed, line by line, until an empty one or the end."""
+    while line := typer.get_text_stream("stdin").readline().strip():
+        yield line
 
 
 @app.command()
@@ -202,6 +288,13 @@ def cache_teacher(
     teacher_steps: TeacherStepsOption = 800,
     k: Annotated[int, typer.Option(min=1, help="Tokens to keep at each position.")] = 64,
     temperature: TemperatureOption = 1.0,
+    data: DataOption = None,
+    block_size: BlockSizeOption = None,
+    packed: Annotated[
+        bool, typer.Option("--packed", help="Several conversations a block, as for distill.")
+    ] = False,
+    dtype: DtypeOption = "float32",
+    teacher_options: TeacherOptionsOption = None,
     cpu: CpuOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -220,6 +313,11 @@ def cache_teacher(
             teacher=teacher,
             teacher_steps=teacher_steps,
             temperature=temperature,
+            data=data,
+            block_size=block_size,
+            packed=packed,
+            dtype=dtype,
+            teacher_options=teacher_options,
         )
         stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
     size = out.stat().st_size
@@ -259,6 +357,17 @@ def plot(
             figure = plots.evaluation_curves(histories, show)
         figure.savefig(out, dpi=150)
     typer.echo(f"Drawn to {out}.")
+
+
+def _of_answers(summary: dict[str, Any]) -> str:
+    """What a student answered, if it was asked."""
+    if "accuracy" not in summary:
+        return ""
+    return (
+        f"Of its answers to held-out questions, {summary['accuracy']:.1%} are the expected ones, "
+        f"{summary['answers_ended']:.1%} end, after {summary['answer_tokens']:.1f} tokens on "
+        "average.\n"
+    )
 
 
 def _device(cpu: bool) -> str:

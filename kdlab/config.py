@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from kdlab.devices import check_device
 
 __all__ = ["History", "TrainConfig"]
+
+
+NUMBERS: dict[Any, Any] = {"int": Integral, "float": Real, "int | None": Integral | None}
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,18 @@ class TrainConfig:
     compile: bool = False  # torch.compile the student
     linear_objective: bool = True  # from hidden states, where both models show them
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
-    prompt_tokens: int = 16  # of each sequence, before the student goes on
-    end_of_text: int | None = None  # the student's text ends there; None: as its config says
+    prompt_tokens: int | None = None  # of a text; None: up to its last answer, or 16
+    new_tokens: int | None = None  # that the student writes at most; None: to the batch's width
+    end_of_text: int | tuple[int, ...] | None = None  # None: what model and data say
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every"):
+        for item in fields(self):
+            kind, value = NUMBERS.get(item.type, object), getattr(self, item.name)
+            if not isinstance(value, kind) or (kind is not object and isinstance(value, bool)):
+                raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
+        at_least_1 = ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every")
+        for name in (*at_least_1, "prompt_tokens", "new_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -67,8 +77,6 @@ class TrainConfig:
             )
         if not 0 <= self.on_policy <= 1:
             raise ValueError(f"on_policy must be a share from 0 to 1, got {self.on_policy}")
-        if self.prompt_tokens < 1:
-            raise ValueError(f"prompt_tokens must be at least 1, got {self.prompt_tokens}")
         if self.batch_size % self.accumulation:
             raise ValueError(
                 f"batch_size {self.batch_size} must be a multiple of accumulation "

@@ -13,11 +13,12 @@ import json
 import os
 import platform
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -86,10 +87,14 @@ def load_corpus(name: str = "pydocs") -> Corpus:
     if name == "pydocs":
         path = cache_dir() / "corpora" / f"pydocs-{platform.python_version()}.json"
         if not path.exists():
-            write_atomically(path, json.dumps(list(dict.fromkeys(_pydocs()))))
+            with whole_or_not_at_all(path) as partial:  # refused before the work, not after
+                partial.write_text(json.dumps(list(dict.fromkeys(_pydocs()))), encoding="utf-8")
         return Corpus("pydocs", tuple(json.loads(path.read_text(encoding="utf-8"))))
     if name.startswith("hf:"):
-        title, documents = _hugging_face(name.removeprefix("hf:"))
+        title, data = hugging_face(name.removeprefix("hf:"))
+        if "text" not in data.column_names:
+            raise ValueError(f"the data set {name} has no column 'text', only {data.column_names}")
+        documents = data["text"]
     elif Path(name).is_file():
         title, documents = Path(name).stem, Path(name).read_text(encoding="utf-8").split("\n\n")
     else:
@@ -107,16 +112,14 @@ def load_corpus(name: str = "pydocs") -> Corpus:
     return corpus
 
 
-def _hugging_face(name: str) -> tuple[str, Iterable[str]]:
+def hugging_face(name: str) -> tuple[str, Any]:
+    """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it."""
     try:
         from datasets import load_dataset
     except ImportError:
         raise ValueError("Hugging Face data sets need datasets: pip install kdlab[hf]") from None
     name, _, split = name.partition("@")
-    data = load_dataset(name, split=split or "train")
-    if "text" not in data.column_names:
-        raise ValueError(f"the data set {name} has no column 'text', only {data.column_names}")
-    return name.replace("/", "-").strip("-"), data["text"]
+    return name.replace("/", "-").strip("-"), load_dataset(name, split=split or "train")
 
 
 def _pydocs() -> Iterator[str]:
@@ -125,19 +128,26 @@ def _pydocs() -> Iterator[str]:
 
     yield from (topics[name].strip() for name in sorted(topics))
 
-    root = Path(sysconfig.get_paths()["stdlib"])
-    skipped = {"test", "tests", "idle_test", "site-packages", "idlelib", "lib2to3", "pydoc_data"}
-    for path in sorted(root.rglob("*.py")):
-        if skipped & set(path.relative_to(root).parts):
-            continue
+    for _, tree in standard_library():
         docstrings = [
             docstring
-            for node in ast.walk(ast.parse(path.read_bytes()))
+            for node in ast.walk(tree)
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
             and (docstring := ast.get_docstring(node))
         ]
         if docstrings:
             yield "\n\n".join(docstrings)
+
+
+def standard_library() -> Iterator[tuple[str, ast.Module]]:
+    """The modules of Python's standard library by their names, parsed."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    skipped = {"test", "tests", "idle_test", "site-packages", "idlelib", "lib2to3", "pydoc_data"}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        if not skipped & set(parts):
+            name = ".".join(parts).removesuffix(".__init__")
+            yield name, ast.parse(path.read_bytes())
 
 
 def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
@@ -156,20 +166,40 @@ def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
     >>> tokenizer.decode(tokenizer.encode("Return the λ of a step.").ids)
     'Return the λ of a step.'
     """
-    path = cache_dir() / "tokenizers" / f"{corpus.name}-{corpus.sha256[:16]}-{vocab_size}.json"
+    return trained_tokenizer(lambda: corpus.train, corpus, vocab_size, [END_OF_TEXT])
+
+
+def trained_tokenizer(
+    texts: Callable[[], Iterable[str]],
+    source: Any,
+    vocab_size: int,
+    special_tokens: list[str],
+    *,
+    digits: bool = False,
+) -> Tokenizer:
+    """A byte-level BPE tokenizer of texts from a named source; cached."""
+    kind = f"-chat{len(special_tokens)}" if digits else ""
+    name = f"{source.name}-{source.sha256[:16]}-{vocab_size}{kind}.json"
+    path = cache_dir() / "tokenizers" / name
     if path.exists():
         return Tokenizer.from_file(str(path))
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_of = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), bytes_of])
+        if digits
+        else bytes_of
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=[END_OF_TEXT],
+        special_tokens=special_tokens,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(corpus.train, trainer)
-    write_atomically(path, tokenizer.to_str())
+    with whole_or_not_at_all(path) as partial:
+        tokenizer.train_from_iterator(texts(), trainer)
+        partial.write_text(tokenizer.to_str(), encoding="utf-8")
     return tokenizer
 
 

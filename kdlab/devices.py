@@ -6,14 +6,24 @@ import logging
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import torch.nn as nn
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 
-__all__ = ["check_device", "kept_random_state", "make_accelerator", "resolve_device"]
+__all__ = [
+    "check_device",
+    "kept_random_state",
+    "make_accelerator",
+    "moved",
+    "resolve_device",
+    "stays",
+]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def check_device(device: str) -> None:
@@ -34,6 +44,17 @@ def resolve_device(device: str) -> torch.device:
         PartialState._reset_state()
     resolved: torch.device = PartialState(cpu=device == "cpu").device
     return resolved
+
+
+def moved(model: Module, device: torch.device | str) -> Module:
+    """A model on a device; one that is spread over devices, or quantised, stays where it is."""
+    return model if stays(model) else model.to(device)
+
+
+def stays(model: nn.Module) -> bool:
+    """Whether a model is spread over several devices, or quantised: it cannot be moved."""
+    spread = len(getattr(model, "hf_device_map", None) or ()) > 1
+    return spread or bool(getattr(model, "is_quantized", False))
 
 
 def make_accelerator(device: str, mixed_precision: str, options: Mapping[str, Any]) -> Accelerator:

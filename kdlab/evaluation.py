@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
-from kdlab.batches import check_causal, check_rows, collate, model_inputs
+from kdlab.batches import (
+    Rows,
+    check_causal,
+    check_ids,
+    check_no_future,
+    check_rows,
+    collate,
+    logits_for,
+)
 from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
-from kdlab.fused import gathered
-from kdlab.heads import find_head, left_out, why_not_left_out
-from kdlab.models import logits_of
+from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
+from kdlab.objective import counted
+from kdlab.packing import check_packing, is_packed
+from kdlab.products import gathered, in_rows, projected
 from kdlab.teachers import Teacher
 
 __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
@@ -96,7 +105,7 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(
     student: nn.Module,
-    data: Dataset,
+    data: Rows,
     teacher: nn.Module | Teacher | None = None,
     *,
     batch_size: int = 32,
@@ -122,7 +131,8 @@ def evaluate(
         Means in nats per position; those about the teacher are None without one.
 
     Raises:
-        ValueError: no position of the data has a label, the vocabularies differ, a model is no
+        ValueError: no position of the data has a label, a label or the teacher has another
+            vocabulary, a model is no
             causal language model, or the teacher gives likeliest tokens instead of logits.
 
     >>> from kdlab import TinyGPT
@@ -134,16 +144,25 @@ def evaluate(
     """
     check_rows(data, "data", ignore_index=ignore_index)
     models = [m for m in (student, teacher) if isinstance(m, nn.Module)]
+    if is_packed(data):
+        for model in models:
+            check_packing(model)
     asked = [_Asked(model) for model in (student, teacher) if model is not None]
     device = next(student.parameters()).device
-    parts = []
+    parts: list[tuple[Tensor, Tensor]] = []
     with in_evaluation_mode(*models):
         for start in range(0, len(data), batch_size):
             rows = [data[i] for i in range(start, min(start + batch_size, len(data)))]
             batch = collate(rows, ignore_index=ignore_index)
+            check_ids(batch, *models)
+            labels = batch["labels"][:, 1:]
             batch = {key: value.to(device) for key, value in batch.items()}
             found = [model.about(batch) for model in asked]
-            parts += _measured(found, batch, ignore_index, match_vocab)
+            entries = min(model.entries for model in found)
+            if match_vocab != "truncate" and len(found) == 2:
+                check_vocabularies(*(model.entries for model in found))
+            counted(labels, (*labels.shape, entries), ignore_index)
+            parts += _measured(found, batch, ignore_index)
     # Summed in float64, which some devices lack; read once, for a GPU would wait each time.
     sums, bins = (torch.stack(each).cpu().double().sum(0) for each in zip(*parts, strict=True))
 
@@ -162,39 +181,48 @@ class _Asked:
     """A model, or a teacher, that is asked without its head where that says the same."""
 
     def __init__(self, source: nn.Module | Teacher):
-        if hasattr(source, "targets"):
-            self.ask, head = source.targets, getattr(source, "head", None)
-        else:
+        head: Any
+        self.ask: Callable[[Mapping[str, Tensor]], Any]
+        if isinstance(source, nn.Module) and not hasattr(source, "targets"):
             check_causal(source)
-            self.ask = lambda batch: logits_of(source, **model_inputs(source, batch))
+            self.ask = partial(logits_for, source)
             head = find_head(source)
+        else:
+            self.ask, head = cast(Teacher, source).targets, getattr(source, "head", None)
+        self.source = source
         self.head = head if isinstance(head, nn.Linear) else None
-        self.known = False  # whether the head can be left out
+        self.known = False  # whether it is causal, and its head can be left out
 
-    def about(self, batch: Mapping[str, Tensor]) -> _Rows:
+    def about(self, batch: Mapping[str, Tensor]) -> _Logits:
         """What it says about the positions of a batch that have a next token."""
-        if self.head is not None and not self.known:
+        if not self.known:
             row = {name: value[:1] for name, value in batch.items()}
-            if why_not_left_out(lambda: self.ask(row), self.head):
-                self.head = None
+            models = [self.source] if isinstance(self.source, nn.Module) else []
+            with unchanged(*models):
+                for model in models:
+                    check_no_future(model, self.ask, row)
+                if self.head is not None and why_not_left_out(lambda: self.ask(row), self.head):
+                    self.head = None
             self.known = True
         if self.head is not None:
-            with left_out(self.head):
-                hidden = self.ask(batch)
-            bias = self.head.bias
-            return _Rows(
-                hidden, gathered(self.head.weight), None if bias is None else gathered(bias)
-            )
+            try:
+                hidden = hidden_of(lambda: self.ask(batch), self.head)
+            except DoesMore:
+                self.head = None
+        if self.head is not None:
+            weight, bias = self.head.weight, self.head.bias
+            weight = weight if in_rows(weight) else gathered(weight)
+            return _Logits(hidden, weight, None if bias is None else gathered(bias))
         logits = self.ask(batch)
         if not isinstance(logits, Tensor):
             raise ValueError(
                 f"the teacher gave {type(logits).__name__}; to measure the distance from it takes "
                 "its logits"
             )
-        return _Rows(logits)
+        return _Logits(logits)
 
 
-class _Rows(NamedTuple):
+class _Logits(NamedTuple):
     """Logits, or what they are made of."""
 
     rows: Tensor  # [B, T or T − 1, V], or hidden states [B, T or T − 1, d]
@@ -210,21 +238,17 @@ class _Rows(NamedTuple):
         found = self.rows[row, column]
         if self.weight is None:
             return found[:, :entries].float()
-        weight = self.weight[:entries].to(found.dtype)
-        bias = None if self.bias is None else self.bias[:entries].to(found.dtype)
-        return F.linear(found, weight, bias).float()
+        return projected(found, self.weight, self.bias)[:, :entries].float()
 
 
 def _measured(
-    models: list[_Rows], batch: Mapping[str, Tensor], ignore_index: int, match_vocab: str
+    models: list[_Logits], batch: Mapping[str, Tensor], ignore_index: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Sums over a few positions at a time: the seven numbers, and the bins."""
     labels = batch["labels"][:, 1:]
     row, column = (labels != ignore_index).nonzero(as_tuple=True)
     labels = labels[row, column]
     entries = min(model.entries for model in models)
-    if match_vocab != "truncate" and len(models) == 2:
-        check_vocabularies(*(model.entries for model in models))
     size = max(LEAST, CHUNK.get(labels.device.type, CHUNK["cuda"]) // entries)
     for start in range(0, len(labels), size):
         at = slice(start, start + size)
@@ -245,12 +269,13 @@ def _measured(
         # Not torchmetrics: its CalibrationError keeps every position and returns the error alone,
         # and the figure is of the bins.
         bins = q.new_zeros(3, BINS)
-        for line, value in zip(bins, (1.0, confidence, likeliest == y), strict=True):
-            line.index_add_(0, place, torch.zeros_like(confidence) + value)
+        ones = torch.ones_like(confidence)
+        for line, value in zip(bins, (ones, confidence, ones * (likeliest == y)), strict=True):
+            line.index_add_(0, place, value)
         yield torch.stack([term.float() for term in terms]), bins
 
 
-def perplexity(model: nn.Module, data: Dataset, *, batch_size: int = 32) -> float:
+def perplexity(model: nn.Module, data: Rows, *, batch_size: int = 32) -> float:
     """exp of the mean negative log-likelihood of the labels, the usual score of a language model.
 
     Args:

@@ -13,12 +13,11 @@ of 16 would be off by up to 0.06, six percent of its probability.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, Partial
 
 from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of
 from kdlab.objective import (
@@ -27,6 +26,17 @@ from kdlab.objective import (
     ObjectiveOutput,
     count_items,
     counted,
+)
+from kdlab.products import (
+    add_to_hidden,
+    add_to_weight,
+    as_many,
+    gathered,
+    gradient_of,
+    in_rows,
+    operand_dtype,
+    own_part,
+    project,
 )
 from kdlab.topk import TopK
 
@@ -38,7 +48,6 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 # For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
 _BLOCK = 2**17  # logits per elementwise block on a CPU: a few such blocks stay in its cache
-_CAST_ROWS = 8192  # rows of a head that are cast to another precision at once
 
 
 class LinearCombinedObjective(CombinedObjective):
@@ -76,7 +85,7 @@ class LinearCombinedObjective(CombinedObjective):
         divergence: str | Divergence = "forward_kl",
         *,
         chunk_size: int | None = None,
-        **options,
+        **options: Any,
     ):
         super().__init__(divergence, **options)
         if chunk_size is not None and chunk_size < 1:
@@ -84,7 +93,7 @@ class LinearCombinedObjective(CombinedObjective):
         self.chunk_size = chunk_size
         kernel_of(self.divergence)  # a function without a kernel is an error now, not in training
 
-    def __call__(
+    def __call__(  # type: ignore[override]  # of hidden states: it stands in no other's place
         self,
         student_hidden: Tensor,
         student_head: Head,
@@ -116,24 +125,26 @@ class LinearCombinedObjective(CombinedObjective):
                 head does more than multiply and add a bias.
         """
         weight, bias = _read_head("student", student_hidden, student_head)
-        teacher = None
+        teacher: _Teacher | TopK | None = None
         if isinstance(teacher_hidden, TopK):
+            teacher = teacher_hidden
             if self.match_vocab == "truncate":
-                size = min(len(weight), teacher_hidden.vocabulary or len(weight))
-                weight, bias = weight[:size], None if bias is None else bias[:size]
-                teacher_hidden = teacher_hidden.within(size)
+                size = min(len(weight), teacher.vocabulary or len(weight))
+                weight, bias = _first(size, weight, bias)
+                teacher = teacher.within(size)
         elif teacher_hidden is not None:
-            teacher = _read_head("teacher", teacher_hidden, teacher_head)
+            teacher_weight, teacher_bias = _read_head("teacher", teacher_hidden, teacher_head)
             if teacher_hidden.shape[:-1] != student_hidden.shape[:-1]:
                 raise ValueError(
                     f"student_hidden {tuple(student_hidden.shape)} and teacher_hidden "
                     f"{tuple(teacher_hidden.shape)} must have the same positions"
                 )
             if self.match_vocab == "truncate":
-                size = min(len(weight), len(teacher[0]))
-                weight, bias = weight[:size], None if bias is None else bias[:size]
-                teacher = tuple(None if x is None else x[:size] for x in teacher)
-            check_vocabularies(len(weight), len(teacher[0]))
+                size = min(len(weight), len(teacher_weight))
+                weight, bias = _first(size, weight, bias)
+                teacher_weight, teacher_bias = _first(size, teacher_weight, teacher_bias)
+            check_vocabularies(len(weight), len(teacher_weight))
+            teacher = _Teacher(teacher_hidden, teacher_weight, teacher_bias)
         elif self.lam > 0:
             raise ValueError(f"teacher_hidden may be None only while lam is 0; lam is {self.lam}")
 
@@ -142,10 +153,10 @@ class LinearCombinedObjective(CombinedObjective):
         logits_shape = (*student_hidden.shape[:-1], len(weight))
         counts = counted(labels, logits_shape, self.ignore_index)
         labels = labels[counts].long()
-        if isinstance(teacher_hidden, TopK):
-            teacher = self._checked(teacher_hidden, logits_shape, counts)
+        if isinstance(teacher, TopK):
+            teacher = self._checked(teacher, logits_shape, counts)
         elif teacher is not None:
-            teacher = teacher_hidden[counts], *teacher
+            teacher = teacher._replace(hidden=teacher.hidden[counts])
         num_items, divisor = count_items(num_items, len(labels))
         work = _Work(
             kernel_of(self.divergence),
@@ -156,7 +167,8 @@ class LinearCombinedObjective(CombinedObjective):
             self.chunk_size,
             torch.is_grad_enabled(),
         )
-        lm_loss, kd_loss, loss = _LinearObjective.apply(
+        computed: Callable[..., tuple[Tensor, Tensor | None, Tensor]] = _LinearObjective.apply
+        lm_loss, kd_loss, loss = computed(
             student_hidden[counts], weight, bias, teacher, labels, work, self.combine
         )
         return ObjectiveOutput(loss, lm_loss, kd_loss, num_items)
@@ -175,8 +187,9 @@ def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
     """
     kind = type(objective)
     if "linear_twin" in vars(kind):
-        return objective.linear_twin()
-    if kind is not CombinedObjective:
+        own: LinearCombinedObjective | str = vars(kind)["linear_twin"](objective)
+        return own
+    if not isinstance(objective, CombinedObjective) or kind is not CombinedObjective:
         return f"{kind.__name__} offers no linear_twin() of its own"
     replaced = [name for name in vars(objective) if hasattr(CombinedObjective, name)]
     if replaced:
@@ -203,13 +216,31 @@ class _Work(NamedTuple):
     with_grad: bool
 
 
+class _Teacher(NamedTuple):
+    """What a teacher's logits are made of."""
+
+    hidden: Tensor  # [..., d_t]
+    weight: Tensor  # [V, d_t]
+    bias: Tensor | None  # [V]
+
+
 class _LinearObjective(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden, weight, bias, teacher, labels, work, combine):
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        teacher: _Teacher | TopK | None,
+        labels: Tensor,
+        work: _Work,
+        combine: Callable[[Tensor, Tensor | None], Tensor],
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         with torch.autocast(hidden.device.type, enabled=False):  # precision is decided here
             wanted = [need and work.with_grad for need in ctx.needs_input_grad[:3]]
             lm_sum, kd_sum, gradients = _run(hidden, weight, bias, teacher, labels, work, wanted)
         ctx.save_for_backward(*gradients)
+        ctx.weight = weight.detach()  # how it is shared out over processes
         ctx.divisor = work.divisor
         ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
         lm_loss = lm_sum / work.divisor
@@ -220,38 +251,49 @@ class _LinearObjective(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, _lm, _kd, upstream):
+    def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
         scale = upstream / ctx.divisor
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-        gradients = [None if x is None else (x * scale).to(dtype) for x, dtype in pairs]
-        return *gradients, None, None, None, None
+        hidden, weight, bias = (None if x is None else (x * scale).to(dtype) for x, dtype in pairs)
+        if weight is not None:
+            weight = gradient_of(ctx.weight, weight)
+        return hidden, weight, bias, None, None, None, None
 
 
-def _run(hidden, weight, bias, teacher, labels, work, wanted):
+def _run(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    teacher: _Teacher | TopK | None,
+    labels: Tensor,
+    work: _Work,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor | None, tuple[Tensor | None, ...]]:
     """Sums of the LM and KD terms over all positions, and the gradients of their weighted sum."""
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
     size = _chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
     logits = hidden.new_empty(size, vocabulary, dtype=dtype)
-    teacher_logits = torch.empty_like(logits) if isinstance(teacher, tuple) else None
+    teacher_logits = torch.empty_like(logits) if isinstance(teacher, _Teacher) else logits
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
     to_hidden, to_weight, to_bias = (
-        torch.zeros_like(x, dtype=dtype) if want else None
-        for x, want in zip((hidden, weight, bias), wanted, strict=True)
+        torch.zeros_like(x, dtype=dtype) if want and x is not None else None
+        for x, want in zip((hidden, own_part(weight), bias), wanted, strict=True)
     )
     block = max(1, _BLOCK // vocabulary) if hidden.device.type == "cpu" else size
 
-    for start in range(0, number, size):
+    heads = [weight, teacher.weight] if isinstance(teacher, _Teacher) else [weight]
+    for i in range(as_many(math.ceil(number / size), *heads)):
+        start = min(i * size, number)
         chunk = slice(start, min(start + size, number))
         student_chunk = logits[: chunk.stop - start]  # in the end it holds the gradient
-        _project(hidden[chunk], weight, bias, student_chunk)
-        teacher_chunk = None
+        project(hidden[chunk], weight, bias, student_chunk)
+        teacher_chunk: Tensor | TopK | None = None
         if isinstance(teacher, TopK):
             teacher_chunk = teacher[chunk]
         elif teacher is not None:
-            teacher_hidden, teacher_weight, teacher_bias = teacher
             teacher_chunk = teacher_logits[: chunk.stop - start]
-            _project(teacher_hidden[chunk], teacher_weight, teacher_bias, teacher_chunk)
+            project(teacher.hidden[chunk], teacher.weight, teacher.bias, teacher_chunk)
         for first in range(0, len(student_chunk), block):
             rows = slice(first, first + block)
             here = slice(start + first, min(start + first + block, chunk.stop))
@@ -264,19 +306,22 @@ def _run(hidden, weight, bias, teacher, labels, work, wanted):
             )
         if to_bias is not None:
             to_bias += student_chunk.sum(0)
-        gradient = student_chunk.to(_operand_dtype(weight, student_chunk))
+        gradient = student_chunk.to(operand_dtype(weight, student_chunk))
         if to_hidden is not None:
-            _to_hidden(gradient, weight, to_hidden[chunk])
+            add_to_hidden(gradient, weight, to_hidden[chunk])
         if to_weight is not None:
-            _to_weight(gradient, hidden[chunk], to_weight)
+            add_to_weight(gradient, hidden[chunk], weight, to_weight)
     return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
 
 
-def _terms(logits, teacher, labels, work, need_grad):
+def _terms(
+    logits: Tensor, teacher: Tensor | TopK | None, labels: Tensor, work: _Work, need_grad: bool
+) -> tuple[Tensor, Tensor | float]:
     """The two terms at each position; the gradient of their weighted sum replaces the logits."""
     q, log_total = _softmax(logits)
     lm = log_total - logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    kd, kd_gradient = 0.0, None
+    kd: Tensor | float = 0.0
+    kd_gradient: Tensor | None = None
     if teacher is not None:
         hot, hot_logits, hot_total = q, logits, log_total
         if work.temperature != 1.0:
@@ -311,7 +356,9 @@ def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     return q, logits.amax(-1) - q.amax(-1).log()
 
 
-def _over_buckets(log_q, top_k, kernel, need_grad):
+def _over_buckets(
+    log_q: Tensor, top_k: TopK, kernel: Kernel, need_grad: bool
+) -> tuple[Tensor, Tensor | None]:
     """A kernel over the k tokens and the tail; its gradient, to the logits of all tokens."""
     rest = log_q.scatter(-1, top_k.ids, -torch.inf)
     log_tail = rest.logsumexp(-1, keepdim=True)
@@ -326,57 +373,13 @@ def _over_buckets(log_q, top_k, kernel, need_grad):
     return value, within.scatter_(-1, top_k.ids, gradient[:, :-1].to(within.dtype))
 
 
-# --- products -------------------------------------------------------------------------------------
-
-
-def _project(hidden: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
-    """out = hidden · weightᵀ + bias."""
-    dtype = _operand_dtype(weight, out)
-    for rows, part in _rows_as(weight, dtype):
-        _multiply(hidden.to(dtype), part.T, out[:, rows])
-    if bias is not None:
-        out += bias
-
-
-def _to_hidden(gradient: Tensor, weight: Tensor, out: Tensor) -> None:
-    """out += gradient · weight."""
-    for rows, part in _rows_as(weight, gradient.dtype):
-        _multiply(gradient[:, rows], part, out, add=True)
-
-
-def _to_weight(gradient: Tensor, hidden: Tensor, out: Tensor) -> None:
-    """out += gradientᵀ · hidden."""
-    _multiply(gradient.T, hidden.to(gradient.dtype), out, add=True)
-
-
-def _multiply(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> None:
-    options = {} if a.dtype == out.dtype else {"out_dtype": out.dtype}
-    if add:
-        torch.addmm(out, a, b, out=out, **options)
-    else:
-        torch.mm(a, b, out=out, **options)
-
-
-def _operand_dtype(weight: Tensor, out: Tensor) -> torch.dtype:
-    """On a GPU, heads in half precision are multiplied as they are, for its tensor cores."""
-    return weight.dtype if out.is_cuda and weight.dtype.itemsize == 2 else out.dtype
-
-
-def _rows_as(weight: Tensor, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
-    """The whole weight; or, where it must be cast, a part of its rows at a time."""
-    if weight.dtype == dtype:
-        yield slice(None), weight
-        return
-    for start in range(0, len(weight), _CAST_ROWS):
-        rows = slice(start, min(start + _CAST_ROWS, len(weight)))
-        yield rows, weight[rows].to(dtype)
-
-
 # --- inputs ---------------------------------------------------------------------------------------
 
 
-def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor | None]:
+def _read_head(whose: str, hidden: Tensor, head: Head | None) -> tuple[Tensor, Tensor | None]:
     """The weight and the bias of a head, checked against its hidden states."""
+    weight: Tensor
+    bias: Tensor | None
     if isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward:
         weight, bias = head.weight, head.bias
     elif isinstance(head, Tensor):
@@ -389,7 +392,8 @@ def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor |
             f"{type(head).__name__}. For a head that does anything else, use CombinedObjective "
             "on its logits."
         )
-    weight, bias = gathered(weight), None if bias is None else gathered(bias)
+    weight = weight if in_rows(weight) else gathered(weight)
+    bias = None if bias is None else gathered(bias)
     for name, x in (("hidden", hidden), ("head's weight", weight)):
         if not x.is_floating_point():
             raise ValueError(f"{whose}_{name} must be floating point, got {x.dtype}")
@@ -408,27 +412,11 @@ def _read_head(whose: str, hidden: Tensor, head: Head) -> tuple[Tensor, Tensor |
     return weight, bias
 
 
-def gathered(weight: Tensor) -> Tensor:
-    """A weight that FSDP shards over processes, whole; any other as it is.
-
-    Its gradient is the mean over the processes, as that of data parallelism is.
-    """
-    if not isinstance(weight, DTensor):
-        return weight
-    mesh = weight.device_mesh
-    whole = weight.full_tensor(grad_placements=[Partial()] * mesh.ndim)  # gradients are added up
-    return _ScaledGradient.apply(whole, 1 / mesh.size())
-
-
-class _ScaledGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, scale):
-        ctx.scale = scale
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, upstream):
-        return upstream * ctx.scale, None
+def _first(size: int, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """A head for so many entries of its vocabulary."""
+    if size == len(weight):
+        return weight, bias
+    return gathered(weight)[:size], None if bias is None else bias[:size]
 
 
 def _chunk_size(

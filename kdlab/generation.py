@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from torch import Tensor
 
 from kdlab.batches import check_causal, forward_takes
@@ -16,39 +18,48 @@ from kdlab.modes import in_evaluation_mode
 __all__ = ["continued", "generate"]
 
 
+Ends = int | Sequence[int] | None
+"""The tokens that end a text."""
+
+
 @torch.no_grad()
 def generate(
     model: nn.Module,
     input_ids: Tensor,
     new_tokens: int,
     *,
+    attention_mask: Tensor | None = None,
     temperature: float = 1.0,
     top_k: int | None = None,
-    end_of_text: int | None = None,
+    end_of_text: Ends = None,
+    at_most: Sequence[int] | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Continue token sequences with tokens drawn from a model.
 
     A :class:`kdlab.TinyGPT` or a Hugging Face model reads each token once and keeps what it needs
-    of the text; any other model reads the whole text again for every token. Rows have equal lengths
-    and no padding.
+    of the text; any other model reads the whole text again for every token.
 
     Args:
         model: any causal language model. It writes in evaluation mode; its mode is restored.
         input_ids: ``[B, T]`` token ids, T at least 1.
         new_tokens: how many to add to each row.
+        attention_mask: ``[B, T]``, 0 where a row is padded, which must be on the left.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
         top_k: draw from the k likeliest tokens only; None from all.
-        end_of_text: a row that has written this token writes nothing but it from then on, and all
-            stop when all have; None goes on past it, as packed text does.
+        end_of_text: a row that has written this token, or one of these, writes nothing but the
+            first of them from then on, and all stop when all have; None goes on past it, as packed
+            text does.
+        at_most: of the new tokens of each row, so many count, and no later one is read.
         generator: of the draws, on the device of ``input_ids``; None is torch's own.
 
     Returns:
         ``[B, T + new_tokens]``, the given tokens first.
 
     Raises:
-        ValueError: a shape or a number is outside what is listed here, the model has an encoder, or
-            it is a TinyGPT that cannot read sequences that long.
+        ValueError: a shape or a number is outside what is listed here, the model has an encoder, it
+            takes no mask where there is padding, or it is a TinyGPT that cannot read sequences that
+            long.
 
     >>> copier = nn.Embedding(5, 5, _weight=torch.eye(5))
     >>> generate(copier, torch.tensor([[1, 3]]), 2, temperature=0.0)
@@ -63,10 +74,17 @@ def generate(
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
     check_causal(model)
+    ends = _as_tuple(end_of_text)
+    mask = _checked_mask(model, attention_mask, input_ids)
+    rooms = None
+    if at_most is not None and min(at_most) < new_tokens and takes_padding(model):
+        rooms = torch.tensor(list(at_most), device=input_ids.device)[:, None]
+        mask = torch.ones_like(input_ids) if mask is None else mask
     past, ended = None, torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
+    stops = torch.tensor(ends, dtype=torch.long, device=input_ids.device)
     with in_evaluation_mode(model):
         for left in range(new_tokens, 0, -1):
-            logits, past = _after(input_ids, model, past)
+            logits, past = _after(input_ids, mask, model, past)
             logits = logits.float()
             if top_k is not None and top_k < logits.shape[-1]:
                 top = logits.topk(top_k)
@@ -77,16 +95,55 @@ def generate(
             else:
                 p = (logits / temperature).softmax(-1)
                 token = torch.multinomial(p, 1, generator=generator)
-            if end_of_text is not None:
-                token = token.masked_fill(ended, end_of_text)
-                ended = token == end_of_text
+            if ends:
+                token = token.masked_fill(ended, ends[0])
+                ended = ended | torch.isin(token, stops)
                 if ended.all():
-                    return torch.cat([input_ids, token.expand(-1, left)], dim=1)
+                    rest = token.new_full((len(token), left - 1), ends[0])
+                    return torch.cat([input_ids, token, rest], dim=1)
             input_ids = torch.cat([input_ids, token], dim=1)
+            if mask is not None:
+                read = torch.ones_like(mask[:, :1])
+                if rooms is not None:  # what comes after a row's room is padding, at no position
+                    read = (rooms > new_tokens - left).long()
+                mask = torch.cat([mask, read], dim=1)
     return input_ids
 
 
-def _after(input_ids: Tensor, model: nn.Module, past: Any) -> tuple[Tensor, Any]:
+def _as_tuple(end_of_text: Ends) -> tuple[int, ...]:
+    if end_of_text is None:
+        return ()
+    return (end_of_text,) if isinstance(end_of_text, int) else tuple(end_of_text)
+
+
+def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> Tensor | None:
+    """The mask, if anything is padded."""
+    if mask is None or bool(mask.all()):
+        return None
+    if mask.shape != input_ids.shape:
+        raise ValueError(
+            f"attention_mask {tuple(mask.shape)} must have the shape of input_ids, "
+            f"{tuple(input_ids.shape)}"
+        )
+    if not bool(mask[:, -1].all()):
+        raise ValueError("a row is padded on the right; text that goes on is padded on the left")
+    if not takes_padding(model):
+        raise ValueError(
+            f"{type(model).__name__} takes no 'attention_mask', or has a state that padding would "
+            "enter; continue rows of one length at a time"
+        )
+    return mask.long()
+
+
+def takes_padding(model: nn.Module) -> bool:
+    """Whether text that is padded on the left can be gone on with."""
+    takes, _ = forward_takes(model)
+    return "attention_mask" in takes and not {"cache_params", "state"} & takes
+
+
+def _after(
+    input_ids: Tensor, mask: Tensor | None, model: nn.Module, past: Any
+) -> tuple[Tensor, Any]:
     """The logits ``[B, V]`` of what comes next, and what the model keeps of the text, if anything.
 
     The past is None, or what the last call returned, which had the text without its last token.
@@ -94,10 +151,17 @@ def _after(input_ids: Tensor, model: nn.Module, past: Any) -> tuple[Tensor, Any]
     new = input_ids if past is None else input_ids[:, -1:]
     if isinstance(model, TinyGPT):
         past = past or KeyValues()
-        return model(new, past)[:, -1], past
+        return model(new, past, mask)[:, -1], past
     takes, _ = forward_takes(model)
-    if "use_cache" in takes:
-        output = model(new, use_cache=True, **(past or {}))
+    # PEFT puts prompts before whatever it is given, be it the rest of a text.
+    prompted = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
+    padded: dict[str, Any] = {} if mask is None else {"attention_mask": mask}
+    if mask is not None and "position_ids" in takes:
+        padded["position_ids"] = (mask.cumsum(-1) - 1).clamp_min(0)[:, -new.shape[1] :]
+    if "use_cache" in takes and not prompted:
+        if "logits_to_keep" in takes:
+            padded["logits_to_keep"] = 1
+        output = model(new, use_cache=True, **padded, **(past or {}))
         # It is called past_key_values, cache_params or cache: what it returns, and takes again.
         kept = {name: getattr(output, name, None) for name in CACHES if name in takes}
         kept = {name: value for name, value in kept.items() if value is not None}
@@ -108,16 +172,19 @@ def _after(input_ids: Tensor, model: nn.Module, past: Any) -> tuple[Tensor, Any]
                 stacklevel=3,
             )
         return output.logits[:, -1], kept or None
-    return logits_of(model, input_ids)[:, -1], None
+    return logits_of(model, input_ids, **padded)[:, -1], None
 
 
 CACHES = ("past_key_values", "cache_params", "cache")
 
 
-def end_of_text_of(model: nn.Module) -> int | None:
-    """The token that ends a text, if a model's configuration says so."""
-    end = getattr(getattr(model, "config", None), "eos_token_id", None)
-    return end[0] if isinstance(end, list | tuple) else end
+def end_of_text_of(model: nn.Module) -> tuple[int, ...]:
+    """The tokens that end a text, if a model's configuration says so."""
+    for name in ("generation_config", "config"):
+        found = getattr(getattr(model, name, None), "eos_token_id", None)
+        if found is not None:
+            return _as_tuple(found)
+    return ()
 
 
 def continued(
@@ -125,9 +192,11 @@ def continued(
     texts: Tensor,
     length: int,
     *,
-    prompt_tokens: int | None = None,
+    prompt_tokens: int | Sequence[int] | None = None,
+    new_tokens: int | None = None,
     attention_mask: Tensor | None = None,
-    end_of_text: int | None = None,
+    end_of_text: Ends = None,
+    temperature: float = 1.0,
     ignore_index: int = -100,
     generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
@@ -137,10 +206,12 @@ def continued(
         model: any causal language model.
         texts: ``[B, T]`` token ids.
         length: tokens of each sequence, the prompt included.
-        prompt_tokens: of each text, its first ones; None takes all of it.
+        prompt_tokens: of each text, or of all, its first ones; None takes all of it.
+        new_tokens: that are written at most; None for as many as ``length`` leaves.
         attention_mask: ``[B, T]``, 0 where a text is padded, on either side.
-        end_of_text: the token that ends a text; by default that of the model's configuration, if it
-            has one. What comes after it does not count.
+        end_of_text: the tokens that end a text; by default those of the model's configuration, if
+            it has any. What comes after one does not count.
+        temperature: of the softmax that is drawn from; 0 takes the likeliest token.
         ignore_index: the label of tokens that do not count.
         generator: of the draws, on the device of ``texts``.
 
@@ -155,10 +226,11 @@ def continued(
     >>> continued(copier, torch.tensor([[1, 3]]), 4)["labels"]
     tensor([[-100, -100,    3,    3]])
     """
-    if end_of_text is None:
-        end_of_text = end_of_text_of(model)
+    ends = _as_tuple(end_of_text_of(model) if end_of_text is None else end_of_text)
     there = torch.ones_like(texts) if attention_mask is None else attention_mask
-    sizes = there.sum(-1).clamp_max(prompt_tokens or texts.shape[1]).tolist()
+    most = texts.shape[1] if prompt_tokens is None else prompt_tokens
+    at_most = [most] * len(texts) if isinstance(most, int) else list(most)
+    sizes = [min(n, int(of)) for n, of in zip(there.sum(-1).tolist(), at_most, strict=True)]
     if min(sizes) == 0:
         raise ValueError("a text is empty: its attention_mask is 0 everywhere")
     if max(sizes) >= length:
@@ -168,16 +240,51 @@ def continued(
     ids = texts.new_zeros(len(texts), length)
     labels = torch.full_like(ids, ignore_index)
     mask = torch.zeros_like(ids)
-    for size in sorted(set(sizes)):  # prompts of one length together: nothing is padded
-        rows = [i for i, n in enumerate(sizes) if n == size]
-        prompts = torch.stack([texts[i][there[i].bool()][:size] for i in rows])
-        text = generate(model, prompts, length - size, end_of_text=end_of_text, generator=generator)
-        written = torch.ones_like(text)
-        if end_of_text is not None:
-            ends = (text[:, size:] == end_of_text).long()
-            written[:, size:] = (ends.cumsum(-1) - ends == 0).long()  # the first end itself counts
-        ids[rows], mask[rows] = text * written, written
-        counts = written.bool() & (torch.arange(length, device=ids.device) >= size)
-        labels[rows] = text.masked_fill(~counts, ignore_index)
+    prompts = [texts[i][there[i].bool()][:size] for i, size in enumerate(sizes)]
+    together = [list(range(len(sizes)))]
+    if not takes_padding(model):  # prompts of one length together: nothing is padded
+        together = [[i for i, n in enumerate(sizes) if n == size] for size in sorted(set(sizes))]
+    for rows in together:
+        widest = max(sizes[i] for i in rows)
+        left = [(widest - sizes[i], 0) for i in rows]
+        padded = [F.pad(prompts[i], side) for i, side in zip(rows, left, strict=True)]
+        real = [F.pad(torch.ones_like(prompts[i]), s) for i, s in zip(rows, left, strict=True)]
+        rooms = [length - sizes[i] for i in rows]
+        text = generate(
+            model,
+            torch.stack(padded),
+            max(rooms) if new_tokens is None else min(max(rooms), new_tokens),
+            at_most=rooms,
+            attention_mask=torch.stack(real),
+            temperature=temperature,
+            end_of_text=ends or None,
+            generator=generator,
+        )[:, widest:]
+        is_end = torch.isin(text, torch.tensor(ends, dtype=torch.long, device=text.device)).long()
+        before_end = is_end.cumsum(-1) - is_end == 0  # the first end itself counts
+        for i, answer, counts in zip(rows, text, before_end, strict=True):
+            answer = answer[counts][: length - sizes[i]]
+            end = sizes[i] + len(answer)
+            ids[i, :end] = torch.cat([prompts[i], answer])
+            labels[i, sizes[i] : end] = answer
+            mask[i, :end] = 1
     batch = {"input_ids": ids, "labels": labels}
-    return batch if mask.all() else batch | {"attention_mask": mask}
+    return batch if bool(mask.all()) else batch | {"attention_mask": mask}
+
+
+def before_answers(
+    batch: Mapping[str, Tensor], *, ignore_index: int = -100, otherwise: int = 16
+) -> list[int]:
+    """How many tokens of each row stand before its last run of labels: a prompt.
+
+    Of a row that is labelled from its beginning, or nowhere, so many as otherwise.
+    """
+    labels = batch["labels"]
+    there = batch.get("attention_mask", torch.ones_like(labels)).bool()
+    found = []
+    for row, real in zip(labels, there, strict=True):
+        counts = (row[real] != ignore_index).long()
+        begins = (counts.diff(prepend=counts.new_zeros(1)) == 1).nonzero()
+        start = int(begins[-1]) if len(begins) else 0
+        found.append(start if start > 1 else min(otherwise, len(counts)))
+    return found

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 import torch.nn as nn
 from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.utils.data import Dataset
 
+from kdlab.chats import ChatDataset, train_chat_tokenizer
 from kdlab.config import TrainConfig
 from kdlab.data import (
     END_OF_TEXT,
@@ -23,17 +25,21 @@ from kdlab.data import (
     train_tokenizer,
     whole_or_not_at_all,
 )
-from kdlab.devices import kept_random_state, resolve_device
+from kdlab.devices import kept_random_state, moved, resolve_device
+from kdlab.examples import Examples, load_examples
 from kdlab.generation import continued
-from kdlab.models import PRESETS, TinyGPT, every_nth_layer
+from kdlab.models import PRESETS, TinyGPT, every_nth_layer, longest_text
 from kdlab.objective import CombinedObjective
-from kdlab.pretrained import load_pretrained
+from kdlab.packing import PackedRows
+from kdlab.pretrained import check_same_tokens, entries_of, load_both, tokenizer_of
 from kdlab.recipes import BLOCK_SIZE, TEACHER_STEPS, Recipe
 from kdlab.saving import load_student, save_student
 from kdlab.teachers import model_sha256
 from kdlab.trainer import DistillationTrainer
 
 __all__ = ["Ingredients", "trained_teacher"]
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,10 @@ class Ingredients:
 
     setting: Recipe  # its part that all of this depends on
     teacher: nn.Module  # where its last user left it, on the CPU or on a GPU
-    train: PackedDataset
-    validation: Dataset
-    vocab_size: int  # of the teacher, and of every student
+    train: PackedDataset | ChatDataset | PackedRows
+    validation: PackedDataset | ChatDataset
+    vocab_size: int  # of the teacher, and of a student that is made of it
+    tokenizer: Any = None  # of transformers, where the data are conversations; else of tokenizers
 
     @classmethod
     def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Ingredients:
@@ -71,12 +78,14 @@ class Ingredients:
             ValueError: the corpus is unknown, or the teacher cannot have that vocabulary.
         """
         recipe = setting = recipe.setting()
+        if recipe.data is not None:
+            return cls._of_examples(setting, load_examples(recipe.data), device, progress)
         corpus = load_corpus(recipe.corpus)
         if recipe.teacher.startswith("hf:"):
-            name = recipe.teacher.removeprefix("hf:")
-            teacher, tokenizer, end = load_pretrained(name, recipe.vocab_size)
+            teacher, kept = _pretrained_teacher(recipe)
+            tokenizer, end = kept.backend_tokenizer, kept.eos_token
         else:
-            teacher = trained_teacher(
+            teacher = own = trained_teacher(
                 corpus,
                 recipe.teacher,
                 vocab_size=recipe.vocab_size,
@@ -84,31 +93,94 @@ class Ingredients:
                 device=device,
                 progress=progress,
             )
-            tokenizer, end = train_tokenizer(corpus, teacher.config.vocab_size), END_OF_TEXT
+            tokenizer, end = train_tokenizer(corpus, own.config.vocab_size), END_OF_TEXT
+            kept = tokenizer
         train, validation = (
-            PackedDataset(split, tokenizer, BLOCK_SIZE, end_of_text=end)
+            PackedDataset(split, tokenizer, recipe.block_size or BLOCK_SIZE, end_of_text=end)
             for split in (corpus.train, corpus.validation)
         )
         if recipe.train_fraction < 1:
             train = train.spread(max(1, round(recipe.train_fraction * len(train))))
         if recipe.eval_blocks is not None:
             validation = validation.spread(recipe.eval_blocks)
-        return cls(setting, teacher, train, validation, teacher.config.vocab_size)
+        return cls(setting, teacher, train, validation, entries_of(teacher), kept)
+
+    @classmethod
+    def _of_examples(
+        cls, setting: Recipe, examples: Examples, device: str, progress: bool
+    ) -> Ingredients:
+        """The same, of conversations."""
+        told, held_out = examples.train, examples.validation
+        if not told or not held_out:
+            raise ValueError(
+                f"{setting.data} has {len(examples.conversations)} conversations, too few to split "
+                "into training and validation"
+            )
+        if setting.teacher.startswith("hf:"):
+            teacher, tokenizer = _pretrained_teacher(setting)
+            if setting.student.startswith("hf:"):
+                theirs, name = tokenizer, setting.student.removeprefix("hf:")
+                tokenizer = tokenizer_of(name)
+                check_same_tokens(tokenizer, theirs)
+                tokenizer.chat_template = tokenizer.chat_template or theirs.chat_template
+        else:
+            teacher = trained_teacher(
+                examples,
+                setting.teacher,
+                vocab_size=setting.vocab_size,
+                steps=setting.teacher_steps,
+                device=device,
+                progress=progress,
+            )
+            tokenizer = train_chat_tokenizer(examples, entries_of(teacher))
+        longest = setting.block_size or longest_text(teacher)
+        told = spread(told, max(1, round(setting.train_fraction * len(told))))
+        if setting.eval_blocks is not None:
+            held_out = spread(held_out, min(setting.eval_blocks, len(held_out)))
+        train, validation = (
+            ChatDataset(part, tokenizer, max_length=longest) for part in (told, held_out)
+        )
+        return cls(
+            setting,
+            teacher,
+            train.packed(longest) if setting.packed else train,
+            validation,
+            entries_of(teacher),
+            tokenizer,
+        )
 
     def student(self, name: str) -> nn.Module:
         """A student before its first step, of one seed of torch's.
 
         A name in PRESETS is of that shape, with the teacher's vocabulary; ``layers:n`` is each nth
-        layer of the teacher; ``shape:n`` is as large as that, and has new weights.
+        layer of the teacher; ``shape:n`` is as large as that, and has new weights; after ``hf:`` it
+        is a pretrained model.
         """
         if name in PRESETS:
-            return TinyGPT(name, vocab_size=self.vocab_size)
+            longest = {} if self.setting.block_size is None else {"block_size": self.longest}
+            return TinyGPT(name, vocab_size=self.vocab_size, **longest)
         kind, _, n = name.partition(":")
+        if kind == "hf":
+            return load_both(n, self.setting.vocab_size)[0]
         smaller = every_nth_layer(self.teacher, int(n))
         return smaller if kind == "layers" else type(smaller)(smaller.config)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row that a student is to read."""
+        return max(PRESETS["tiny-student"].block_size, self.setting.block_size or 0)
+
     def teacher_text(self, recipe: Recipe, *, device: str = "auto") -> list[dict[str, Tensor]]:
-        """Blocks that begin as those of the corpus do, and that the teacher finished; cached."""
+        """Blocks that begin as those of the corpus do, and that the teacher finished; cached.
+
+        Raises:
+            ValueError: the recipe does not say how many.
+        """
+        if recipe.teacher_texts is None:
+            raise ValueError("the recipe asks for no text of the teacher's; set teacher_texts")
+        if not isinstance(self.train, PackedDataset):
+            raise ValueError("teacher_texts go on from blocks of a corpus, not from conversations")
+        size = self.train.blocks.shape[1]
         prompts = self.train.spread(recipe.teacher_texts).blocks[:, : recipe.prompt_tokens]
         digest = hashlib.sha256(prompts.numpy().tobytes() + model_sha256(self.teacher).encode())
         path = cache_dir() / "teacher-texts" / f"{digest.hexdigest()[:16]}.safetensors"
@@ -116,8 +188,8 @@ class Ingredients:
             where = resolve_device(device)
             draws = torch.Generator(where).manual_seed(0)
             parts = [
-                continued(self.teacher.to(where), part.to(where), BLOCK_SIZE, generator=draws)
-                for part in prompts.split(64)
+                continued(moved(self.teacher, where), part.to(where), size, generator=draws)
+                for part in torch.split(prompts, 64)
             ]
             text = {key: torch.cat([part[key].cpu() for part in parts]) for key in parts[0]}
             with whole_or_not_at_all(path) as partial:
@@ -126,8 +198,19 @@ class Ingredients:
         return [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]
 
 
+def _pretrained_teacher(recipe: Recipe) -> tuple[nn.Module, Any]:
+    """The pretrained teacher that a recipe names, and its tokenizer."""
+    name, options = recipe.teacher.removeprefix("hf:"), recipe.options_of_teacher()
+    return load_both(name, recipe.vocab_size, dtype=recipe.dtype, options=options)
+
+
+def spread(items: Sequence[Item], number: int) -> list[Item]:
+    """So many of the items, spread evenly over them."""
+    return [items[i * len(items) // number] for i in range(number)]
+
+
 def trained_teacher(
-    corpus: Corpus,
+    corpus: Corpus | Examples,
     preset: str = "tiny-teacher",
     *,
     vocab_size: int | None = None,
@@ -138,7 +221,7 @@ def trained_teacher(
     """A preset model trained on the corpus's labels; trained once, then read from the cache.
 
     Args:
-        corpus: the text; its training split is learned.
+        corpus: the text, or conversations; the training split is learned.
         preset: a name in :data:`kdlab.PRESETS`.
         vocab_size: if not that of the preset.
         steps: optimiser steps.
@@ -159,6 +242,8 @@ def trained_teacher(
     if preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}; known: {', '.join(PRESETS)}")
     shape = replace(PRESETS[preset], **({} if vocab_size is None else {"vocab_size": vocab_size}))
+    if isinstance(corpus, Examples):  # they may not have so many different tokens
+        shape = replace(shape, vocab_size=len(train_chat_tokenizer(corpus, shape.vocab_size)))
     config = TrainConfig(steps=steps, device=device, progress=progress)
     recipe = {
         "corpus": corpus.sha256,
@@ -169,8 +254,13 @@ def trained_teacher(
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache_dir() / "teachers" / f"{preset}-{corpus.name}-{digest}"
     if not (folder / "model.safetensors").exists():
-        tokenizer = train_tokenizer(corpus, shape.vocab_size)
-        train = PackedDataset(corpus.train, tokenizer, shape.block_size)
+        train: PackedDataset | ChatDataset
+        if isinstance(corpus, Examples):
+            tokens = train_chat_tokenizer(corpus, shape.vocab_size)
+            train = ChatDataset(corpus.train, tokens, max_length=shape.block_size)
+        else:
+            tokenizer = train_tokenizer(corpus, shape.vocab_size)
+            train = PackedDataset(corpus.train, tokenizer, shape.block_size)
         if progress:
             print(
                 f"Training the teacher {preset} once, for {steps} steps; it is kept in the cache."
@@ -181,4 +271,6 @@ def trained_teacher(
             DistillationTrainer(model, None, CombinedObjective(lam=0.0), config=config).fit(train)
         save_student(model.cpu(), folder)
     with kept_random_state():  # a model draws its first weights, to be overwritten
-        return load_student(folder)
+        teacher = load_student(folder)
+    assert isinstance(teacher, TinyGPT)  # it was saved above
+    return teacher

@@ -98,37 +98,58 @@ class TinyGPT(nn.Module):
         input_ids: Tensor,
         past: KeyValues | None = None,
         attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
     ) -> Tensor:
         """The last hidden states, before the head.
 
         Args:
             input_ids: ``[B, T]`` token ids; with those of the past at most ``block_size``.
             past: what was read before these tokens; they are added to it.
-            attention_mask: ``[B, T]``, 0 where a row is padded: no token sees that, and positions
-                are counted without it. It cannot be given with a past.
+            attention_mask: ``[B, T]``, that of the past before it, 0 where a row is padded: no
+                token sees that, and positions are counted without it.
+            position_ids: ``[B, T]``, where each token stands in its text. Where they do not go on
+                by one, another text begins that does not see the one before.
 
         Returns:
             ``[B, T, d_model]``.
 
         Raises:
-            ValueError: the sequences are longer than ``block_size``, or a mask comes with a past.
+            ValueError: the texts are longer than ``block_size``, or the mask is not as long as
+                they are.
         """
         start = 0 if past is None else past.length
-        end = start + input_ids.shape[-1]
-        if end > self.config.block_size:
+        new, end = input_ids.shape[-1], start + input_ids.shape[-1]
+        device = input_ids.device
+        earlier = torch.ones(new, end, dtype=torch.bool, device=device).tril(start)
+        positions, sees = torch.arange(start, end, device=device), earlier if start else None
+        if attention_mask is not None:
+            there = attention_mask.bool()
+            if there.shape[-1] != end:
+                raise ValueError(
+                    f"attention_mask {tuple(there.shape)} must be of {end} tokens, those of the "
+                    "past included"
+                )
+            positions = (there.long().cumsum(-1) - 1).clamp_min(0)[:, start:]
+            # Padding sees itself: a softmax over nothing is undefined.
+            sees = (earlier & there[:, None, None, :]) | earlier.triu(start)
+        if position_ids is not None:
+            positions = position_ids
+            if attention_mask is None and not start:
+                begins = position_ids.diff(prepend=position_ids[..., :1] - 1) != 1
+                text = begins.cumsum(-1)
+                sees = earlier & (text[:, None, :, None] == text[:, None, None, :])
+        plain = attention_mask is None and position_ids is None
+        if plain:
+            longest = end
+        elif torch.compiler.is_compiling():
+            longest = 0  # to look at a value would cut the graph in two; the table raises by itself
+        else:
+            longest = int(positions.max()) + 1
+        if longest > self.config.block_size:
             raise ValueError(
-                f"sequences of {end} tokens do not fit a model with block_size "
+                f"sequences of {longest} tokens do not fit a model with block_size "
                 f"{self.config.block_size}"
             )
-        positions, sees = torch.arange(start, end, device=input_ids.device), None
-        if attention_mask is not None:
-            if past is not None:
-                raise ValueError("attention_mask cannot be given with a past")
-            there = attention_mask.bool()
-            positions = (there.long().cumsum(-1) - 1).clamp_min(0)
-            earlier = torch.ones(end, end, dtype=torch.bool, device=there.device).tril()
-            # Padding sees itself: a softmax over nothing is undefined.
-            sees = (earlier & there[:, None, None, :]) | earlier & earlier.T
         x = self.token_embedding(input_ids) + self.position_embedding(positions)  # (B, T, d)
         x = self.dropout(x)
         for block in self.blocks:
@@ -141,9 +162,10 @@ class TinyGPT(nn.Module):
         input_ids: Tensor,
         past: KeyValues | None = None,
         attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
     ) -> Tensor:
         """Next-token logits ``[B, T, V]`` for token ids ``[B, T]``; [:, t] predicts token t + 1."""
-        logits: Tensor = self.lm_head(self.hidden(input_ids, past, attention_mask))
+        logits: Tensor = self.lm_head(self.hidden(input_ids, past, attention_mask, position_ids))
         return logits
 
 
@@ -215,14 +237,12 @@ class CausalSelfAttention(nn.Module):
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, nh, T, d/nh)
         if past is not None:
             k, v = past.extended(self, k, v)
-            sees = torch.ones(length, k.shape[2], dtype=torch.bool, device=x.device)
-            sees = sees.tril(k.shape[2] - length)  # what came before, all of the past included
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=sees, is_causal=sees is None)
         mixed: Tensor = self.out(y.transpose(1, 2).reshape(batch, length, d))
         return mixed
 
 
-def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Any) -> Tensor:
     """The logits of any causal language model: a tensor, or an object with ``.logits``.
 
     Args:
@@ -235,6 +255,7 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
 
     Raises:
         TypeError: the model returned neither.
+        ValueError: it returned logits of other positions than those that it was given.
 
     >>> logits_of(nn.Embedding(10, 10), torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 10])
@@ -246,7 +267,20 @@ def logits_of(model: nn.Module, input_ids: Tensor, **inputs: Tensor) -> Tensor:
             f"{type(model).__name__} returned {type(output).__name__}; it must return logits "
             "[B, T, V] or an object with .logits"
         )
+    if logits.shape[:2] != input_ids.shape:
+        virtual = _virtual_tokens(model)  # PEFT's prompts stand before the text, and are answered
+        logits = logits[:, virtual:]
+        if logits.shape[:2] != input_ids.shape:
+            raise ValueError(
+                f"{type(model).__name__} returned logits {list(logits.shape)} for tokens "
+                f"{list(input_ids.shape)}; they must be [B, T, V], one for each token"
+            )
     return logits
+
+
+def _virtual_tokens(model: nn.Module) -> int:
+    config = getattr(getattr(model, "module", model), "active_peft_config", None)
+    return getattr(config, "num_virtual_tokens", None) or 0
 
 
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
@@ -271,6 +305,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
     2
     """
+    if hasattr(model, "get_base_model"):
+        raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
     path, layers = _layers(model)
     total = len(layers)
     if not 1 <= n <= total:
@@ -305,6 +341,15 @@ def _layers(model: nn.Module) -> tuple[str, nn.ModuleList | tuple[()]]:
         if isinstance(part, nn.ModuleList) and len(part) == number:
             return path, part
     return "", ()
+
+
+def longest_text(model: nn.Module, at_most: int = 1024) -> int:
+    """Tokens that a model reads at once, if it says how many; or so many."""
+    config: Any = getattr(model, "config", None)
+    config = getattr(config, "get_text_config", lambda: config)()
+    names = ("block_size", "max_position_embeddings", "n_positions")
+    known = [getattr(config, name, None) for name in names]
+    return min([at_most, *(length for length in known if isinstance(length, int))])
 
 
 def count_parameters(model: nn.Module) -> int:

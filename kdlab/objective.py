@@ -235,7 +235,7 @@ class CombinedObjective:
         size = min(size, teacher_logits.shape[-1])
         return student_logits[..., :size], teacher_logits[..., :size]
 
-    def _checked(self, teacher: TopK, logits_shape: torch.Size, counts: Tensor) -> TopK:
+    def _checked(self, teacher: TopK, logits_shape: tuple[int, ...], counts: Tensor) -> TopK:
         """The positions of a top k that count, ``[N]``, if they are what this objective needs."""
         if teacher.ids.shape[:-1] != counts.shape:
             teacher.check(logits_shape)  # says it
@@ -266,7 +266,7 @@ class CombinedObjective:
         )
 
 
-def counted(labels: Tensor, logits_shape: torch.Size, ignore_index: int) -> Tensor:
+def counted(labels: Tensor, logits_shape: tuple[int, ...], ignore_index: int) -> Tensor:
     """Which positions count: ``[...]`` bool. Raises ValueError if labels do not fit the logits."""
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, got {labels.dtype}")

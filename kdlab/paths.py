@@ -12,10 +12,10 @@ from accelerate.utils import DistributedType
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 
-from kdlab.batches import model_inputs
+from kdlab.batches import check_no_future, logits_for
 from kdlab.fused import linear_twin
-from kdlab.heads import find_head, unchanged, why_not_left_out
-from kdlab.models import logits_of
+from kdlab.heads import find_head, hidden_of, unchanged, why_not_left_out
+from kdlab.modes import in_evaluation_mode
 from kdlab.objective import Objective
 from kdlab.teachers import Teacher
 from kdlab.topk import TopK
@@ -44,17 +44,30 @@ def choose_path(
 
     Returns:
         That, and whether the teacher gives logits.
+
+    Raises:
+        ValueError: what a model says of a text depends on what comes later in it.
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
+    with unchanged(*parts), in_evaluation_mode(*parts):
+        check_no_future(student, lambda row: logits_for(student, row), batch)
+        if isinstance(teacher, nn.Module):
+            check_no_future(teacher, teacher.targets, batch)
     with unchanged(*parts), accelerator.autocast():
-        teacher_head, why = getattr(teacher, "head", None), "it shows no head"
-        targets = None
+        teacher_head: Any = getattr(teacher, "head", None)
+        why: str | None = "it shows no head"
+        targets: Tensor | TopK | None = None
 
-        def targets_of_row() -> Any:
+        def targets_of_row() -> Tensor | TopK | None:
             nonlocal targets
             targets = targets_for(teacher, batch)
             return targets
 
+        if not isinstance(teacher_head, nn.Linear | None):
+            raise ValueError(
+                f"{type(teacher).__name__}.head must be an nn.Linear or None, got "
+                f"{type(teacher_head).__name__}"
+            )
         if teacher_head is None:
             targets_of_row()
         elif why := why_not_left_out(targets_of_row, teacher_head):
@@ -78,15 +91,33 @@ def choose_path(
         if ddp is not None and ddp.find_unused_parameters:
             return "find_unused_parameters would take the student's head for unused", gives_logits
         student.train()
-        inputs = model_inputs(student, batch)
-        why = why_not_left_out(lambda: logits_of(student, **inputs), head)
+        why = why_not_left_out(lambda: logits_for(student, batch), head)
     return (f"of the student: {why}" if why else Heads(head, teacher_head)), gives_logits
 
 
 @torch.no_grad()
-def targets_for(teacher: Teacher | None, batch: Mapping[str, Tensor]) -> Tensor | TopK | None:
-    """What a teacher says about a batch, a constant."""
-    return None if teacher is None else teacher.targets(batch)
+def targets_for(
+    teacher: Teacher | None, batch: Mapping[str, Tensor], head: nn.Linear | None = None
+) -> Tensor | TopK | None:
+    """What a teacher says about a batch, a constant; without its head, if one is left out."""
+    if teacher is None:
+        return None
+    if head is not None:
+        return hidden_of(lambda: teacher.targets(batch), head)
+    targets, name = teacher.targets(batch), type(teacher).__name__
+    if not isinstance(targets, Tensor | TopK):
+        raise ValueError(
+            f"{name}.targets(batch) returned {type(targets).__name__}; it must return logits, or "
+            "the likeliest tokens as a TopK"
+        )
+    size, length = batch["input_ids"].shape
+    shape = targets.shape if isinstance(targets, Tensor) else targets.ids.shape
+    if shape[:-1] != (size, length - 1):
+        raise ValueError(
+            f"{name}.targets(batch) returned {list(shape)} for {size} rows of {length} tokens; it "
+            f"must be [{size}, {length - 1}, ...], one for each token that another follows"
+        )
+    return targets
 
 
 def in_pieces_again(model: nn.Module) -> None:

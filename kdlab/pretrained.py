@@ -4,34 +4,159 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn as nn
 from tokenizers import Tokenizer, pre_tokenizers
 
-__all__ = ["load_pretrained", "shortened", "unpacked"]
+__all__ = [
+    "check_same_tokens",
+    "entries_of",
+    "load_both",
+    "load_pretrained",
+    "shortened",
+    "tokenizer_of",
+    "unpacked",
+    "with_adapters",
+    "with_less_memory",
+]
 
 
 def load_pretrained(name: str, vocab_size: int | None) -> tuple[nn.Module, Tokenizer, str]:
     """A causal language model with its tokenizer and its end-of-text token."""
+    model, tokenizer = load_both(name, vocab_size)
+    return model, tokenizer.backend_tokenizer, tokenizer.eos_token
+
+
+def load_both(
+    name: str,
+    vocab_size: int | None = None,
+    *,
+    dtype: str = "float32",
+    options: Mapping[str, Any] | None = None,
+) -> tuple[nn.Module, Any]:
+    """A causal language model with its tokenizer of transformers.
+
+    Args:
+        name: on the hub, a folder, or a file of GGUF.
+        vocab_size: the first so many tokens, if not all.
+        dtype: of the weights.
+        options: for ``from_pretrained``, as transformers has them: ``{"device_map": "auto"}``
+            shares a model out over devices, ``{"quantization_config": {...}}`` quantises it.
+
+    Raises:
+        ValueError: transformers is not installed, or refuses an option.
+    """
     try:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install kdlab[hf]") from None
-    options, unpack = {}, {}
-    if name.endswith(".gguf"):
-        name, options["gguf_file"] = os.path.split(name)
-        unpack = unpacked()
-    tokenizer = AutoTokenizer.from_pretrained(name or ".", **options)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        name or ".", dtype=torch.float32, **options, **unpack
-    )
-    backend = tokenizer.backend_tokenizer
+    tokenizer = tokenizer_of(name)
+    folder, where = _place(name)
+    more = (unpacked() if where else {}) | dict(options or {})
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=getattr(torch, dtype), **where, **more
+        )
+    except (TypeError, ImportError) as error:
+        if not options:
+            raise
+        raise ValueError(f"{name} cannot be loaded with the options {more}: {error}") from error
     if vocab_size is not None:
-        backend = shortened(backend, vocab_size)
+        tokenizer = _shortened(tokenizer, vocab_size)
         model.resize_token_embeddings(vocab_size)  # the rest of its distribution is renormalised
-    return model.eval(), backend, tokenizer.eos_token
+    return model.eval(), tokenizer
+
+
+def _place(name: str) -> tuple[str, dict[str, Any]]:
+    """What transformers calls a model by, and the file in it if it is a GGUF."""
+    if not name.endswith(".gguf"):
+        return name, {}
+    folder, file = os.path.split(name)
+    return folder or ".", {"gguf_file": file}
+
+
+def tokenizer_of(name: str) -> Any:
+    """The tokenizer of transformers that goes with a model."""
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        raise ValueError("Hugging Face models need transformers: pip install kdlab[hf]") from None
+    folder, where = _place(name)
+    return AutoTokenizer.from_pretrained(folder, **where)
+
+
+def _shortened(tokenizer: Any, vocab_size: int) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    make: Any = PreTrainedTokenizerFast
+    backend = shortened(tokenizer.backend_tokenizer, vocab_size)
+    fewer = make(tokenizer_object=backend, **tokenizer.special_tokens_map)
+    fewer.chat_template = tokenizer.chat_template
+    return fewer
+
+
+def check_same_tokens(student: Any, teacher: Any) -> None:
+    """Raise ValueError if two tokenizers of transformers have other tokens, or other ids."""
+    ours, theirs = student.get_vocab(), teacher.get_vocab()
+    odd = sorted(token for token in ours | theirs if ours.get(token) != theirs.get(token))
+    if odd:
+        raise ValueError(
+            f"the student's tokenizer and the teacher's differ in {len(odd)} tokens, {odd[0]!r} "
+            "for one: a student learns from a teacher over the same vocabulary. Take two models of "
+            "one family"
+        )
+
+
+def entries_of(model: nn.Module) -> int:
+    """Entries of a model's vocabulary, those included that no token has."""
+    config: Any = model.config
+    entries: int = getattr(config, "get_text_config", lambda: config)().vocab_size
+    return entries
+
+
+def with_adapters(model: nn.Module, rank: int, *, seed: int = 0) -> nn.Module:
+    """A model with low-rank adapters of PEFT at all its linear layers; nothing else is trained.
+
+    Raises:
+        ValueError: peft is not installed, or the model is not of transformers.
+
+    Source: Hu et al. 2021 (arXiv 2106.09685).
+    """
+    try:
+        import peft
+    except ImportError:
+        raise ValueError("adapters need peft: pip install kdlab[lora]") from None
+    if not hasattr(model, "save_pretrained"):
+        raise ValueError(
+            f"adapters are for models of transformers; {type(model).__name__} is small enough to "
+            "be trained whole"
+        )
+    config = peft.LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    make: Any = peft.get_peft_model
+    adapted: nn.Module = make(model, config)
+    return adapted
+
+
+def with_less_memory(model: nn.Module) -> None:
+    """Let a model of transformers compute its activations again, instead of keeping them.
+
+    Raises:
+        ValueError: the model cannot.
+    """
+    if not getattr(model, "supports_gradient_checkpointing", False):
+        raise ValueError(f"{type(model).__name__} has no gradient checkpointing; leave it out")
+    ours: Any = model
+    options = {"use_reentrant": False}
+    if hasattr(ours, "activation_checkpointing_enable"):  # its name from 5.23 on
+        ours.activation_checkpointing_enable(options)
+    else:
+        ours.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+    ours.enable_input_require_grads()
 
 
 def unpacked() -> dict[str, Any]:

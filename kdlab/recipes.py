@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from kdlab.schedules import LambdaSchedule, make_schedule
 __all__ = ["BLOCK_SIZE", "Recipe", "read_recipe"]
 
 ARMS = ("lm", "kd", "combined")
+DTYPES = ("float32", "bfloat16", "float16")
 TEACHER_STEPS = 800
 BLOCK_SIZE = TinyGPTConfig.block_size  # tokens that a student reads at once
 
@@ -40,7 +42,7 @@ class Recipe:
     teacher_file: str | None = None  # train from this top-k store instead of the live model
     teacher_tail: bool = True  # what the store left out is one more token; if not, as if it were 0
     teacher_texts: int | None = None  # train on so many blocks that the teacher wrote
-    student: str = "tiny-student"  # a name in PRESETS, layers:n or shape:n: see Ingredients.student
+    student: str = "tiny-student"  # in PRESETS, layers:n, shape:n or hf: see Ingredients.student
     arm: str = "combined"  # lm: labels; kd: teacher; combined: LM + λ·KD
     divergence: str = "forward_kl"  # a name in DIVERGENCES
     temperature: float = 1.0  # of the KD term
@@ -48,13 +50,23 @@ class Recipe:
     lam: float = 1.0  # λ: its start, its peak, or the share that ratio keeps
     steps: int = 200  # optimiser steps of the student
     batch_size: int = 16  # blocks in a step
-    learning_rate: float = 2e-3  # its peak
+    learning_rate: float | None = None  # its peak; None: 2e-3, but 1e-4 for hf:, 5e-4 for adapters
     seed: int = 0  # of the student's first weights and of the order of its data
     eval_every: int | None = None  # steps between evaluations on the validation split
     eval_blocks: int | None = None  # of that split, spread evenly over it; None: all
     mixed_precision: str = "no"  # or bf16
     on_policy: float = 0.0  # share of steps on text that the student writes, with KD loss alone
     prompt_tokens: int = 16  # of each block, before the student or the teacher goes on
+    data: str | None = None  # conversations to learn from, as in load_examples; not the corpus
+    block_size: int | None = None  # tokens of a block; of a conversation, at most
+    packed: bool = False  # several conversations a block
+    new_tokens: int = 64  # of an answer, at most
+    eval_answers: int = 100  # held-out questions that the student answers at the end
+    accumulation: int = 1  # micro-batches of a step
+    lora: int | None = None  # rank of adapters, which are trained alone and then merged
+    gradient_checkpointing: bool = False  # activations are computed twice instead of kept
+    dtype: str = "float32"  # of weights that are not trained: the teacher's, and under adapters
+    teacher_options: str | None = None  # for its from_pretrained, as JSON
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -64,11 +76,11 @@ class Recipe:
                 f"train_fraction must be above 0 and at most 1, got {self.train_fraction}"
             )
         if self.student not in PRESETS and not re.fullmatch(
-            r"(layers|shape):[1-9]\d*", self.student
+            r"(layers|shape):[1-9]\d*|hf:.+", self.student
         ):
             raise ValueError(
                 f"unknown student {self.student!r}; known: {', '.join(PRESETS)}, or layers: or "
-                "shape: and a number"
+                "shape: and a number, or hf: and a Hugging Face model"
             )
         if self.teacher not in PRESETS and not self.teacher.startswith("hf:"):
             raise ValueError(
@@ -82,27 +94,83 @@ class Recipe:
                 "on_policy asks a live teacher about the student's text; there is none in the lm "
                 "arm, and none in a file"
             )
-        if (self.on_policy or self.teacher_texts) and self.prompt_tokens >= BLOCK_SIZE:
+        own_prompts = (self.on_policy or self.teacher_texts) and self.data is None
+        block_size = self.block_size or BLOCK_SIZE
+        if own_prompts and self.prompt_tokens >= block_size:
             raise ValueError(
                 f"prompt_tokens {self.prompt_tokens} leave nothing to write in sequences of "
-                f"{BLOCK_SIZE} tokens"
+                f"{block_size} tokens"
             )
+        self._check_fine_tuning()
         if self.schedule == "plateau" and self.eval_every is None:
             raise ValueError("the plateau schedule reacts to evaluations: give eval_every")
+        if self.learning_rate is None:
+            default = 2e-3 if not self.student.startswith("hf:") else 1e-4
+            object.__setattr__(self, "learning_rate", default if self.lora is None else 5e-4)
+        elif self.learning_rate > 1e-3 and self.student.startswith("hf:") and self.lora is None:
+            warnings.warn(
+                f"a learning rate of {self.learning_rate} is one for new weights; a pretrained "
+                "student loses with it what it knew, and takes about 1e-4",
+                stacklevel=3,
+            )
         self.objective()
         self.lambda_schedule()
         self.train_config()
 
+    def _check_fine_tuning(self) -> None:
+        pretrained = self.student.startswith("hf:")
+        if pretrained and not self.teacher.startswith("hf:"):
+            raise ValueError(
+                f"the student {self.student} has another tokenizer than the teacher "
+                f"{self.teacher}: give it a teacher of its family, hf: and a name"
+            )
+        if self.data is not None and self.teacher_texts is not None:
+            raise ValueError(
+                "teacher_texts are blocks of a corpus; let a teacher answer questions with "
+                "write_answers, and give its answers as data"
+            )
+        if self.packed and (self.data is None or self.on_policy):
+            raise ValueError(
+                "packed is for conversations, and not for on_policy: a corpus is packed anyway, "
+                "and the student goes on from one text a row"
+            )
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be {', '.join(DTYPES)}, got {self.dtype!r}")
+        for name in ("block_size", "lora", "new_tokens"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.eval_answers < 0:
+            raise ValueError(f"eval_answers must be at least 0, got {self.eval_answers}")
+        self.options_of_teacher()
+
+    def options_of_teacher(self) -> dict[str, Any]:
+        """What the teacher is loaded with."""
+        try:
+            options = json.loads(self.teacher_options or "{}")
+        except json.JSONDecodeError as error:
+            raise ValueError(f"teacher_options is no JSON: {error}") from None
+        if not isinstance(options, dict):
+            raise ValueError(f"teacher_options must be an object of JSON, got {options!r}")
+        return options
+
     def setting(self) -> Recipe:
         """What the text and the teacher depend on; all else is as by default."""
-        names = (
+        names: tuple[str, ...] = (
             "corpus",
             "train_fraction",
             "vocab_size",
             "teacher",
             "teacher_steps",
             "eval_blocks",
+            "data",
+            "block_size",
+            "packed",
+            "dtype",
+            "teacher_options",
         )
+        if self.student.startswith("hf:"):  # its tokenizer is used
+            names = (*names, "student")
         return Recipe(**{name: getattr(self, name) for name in names})
 
     def objective(self) -> CombinedObjective:
@@ -117,7 +185,12 @@ class Recipe:
     def train_config(self, **options: Any) -> TrainConfig:
         """How the student is trained; the options are those that do not change what it learns."""
         shared = {f.name for f in fields(TrainConfig)} & {f.name for f in fields(Recipe)}
-        return TrainConfig(**{name: getattr(self, name) for name in shared}, **options)
+        values = {name: getattr(self, name) for name in shared}
+        if self.data is not None:
+            values["prompt_tokens"] = None  # what is asked is the prompt
+        else:
+            values["new_tokens"] = None  # to the end of a block
+        return TrainConfig(**values, **options)
 
     def lambda_schedule(self) -> LambdaSchedule:
         """λ over the steps. Planned schedules end at 0 (the exponential at λ/100)."""

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import accelerate
 import tokenizers
 import torch
+import torch.nn as nn
 from accelerate.utils import set_seed
 
+from kdlab.answers import evaluate_answers, write_answers
+from kdlab.batches import Rows
 from kdlab.data import write_atomically
-from kdlab.devices import kept_random_state, resolve_device
+from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
-from kdlab.ingredients import Ingredients
+from kdlab.examples import Conversation
+from kdlab.ingredients import Ingredients, spread
 from kdlab.models import count_parameters
+from kdlab.pretrained import entries_of, with_adapters, with_less_memory
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.saving import load_student, save_student
-from kdlab.teachers import TopKTeacher, write_topk_store
+from kdlab.saving import load_student, load_tokenizer, save_student, save_tokenizer
+from kdlab.teachers import Teacher, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer
 
-__all__ = ["cache_teacher", "distill", "evaluate_run"]
+__all__ = ["Chat", "cache_teacher", "distill", "evaluate_run"]
 
 
 def distill(
@@ -38,7 +44,7 @@ def distill(
     ingredients: Ingredients | None = None,
     device: str = "auto",
     progress: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     r"""Distil a teacher into a student, from text to summary.
 
     Args:
@@ -83,18 +89,25 @@ def distill(
     with kept_random_state():
         set_seed(recipe.seed)
         student = ingredients.student(recipe.student)
-    teacher = ingredients.teacher
+        if recipe.lora is not None:
+            student = with_adapters(student.to(getattr(torch, recipe.dtype)), recipe.lora)
+    if recipe.gradient_checkpointing:
+        with_less_memory(student)
+    objective = recipe.objective()
+    if recipe.student.startswith("hf:") and entries_of(student) != ingredients.vocab_size:
+        objective.match_vocab = "truncate"  # the tokens are the same; there are entries without one
+    teacher: nn.Module | Teacher | None = ingredients.teacher
     if recipe.arm == "lm":
         teacher = None
     elif recipe.teacher_file is not None:
         teacher = TopKTeacher(recipe.teacher_file, ingredients.train, tail=recipe.teacher_tail)
-    train = ingredients.train
+    train: Rows = ingredients.train
     if recipe.teacher_texts is not None:
         train = ingredients.teacher_text(recipe, device=device)
     trainer = DistillationTrainer(
         student,
         teacher,
-        recipe.objective(),
+        objective,
         recipe.lambda_schedule(),
         recipe.train_config(checkpoint_every=checkpoint_every, device=device, progress=progress),
         out=out,
@@ -109,8 +122,10 @@ def distill(
 
     measured = history.eval[-1] if history.eval else {"kl_to_teacher": None}
     if measured["kl_to_teacher"] is None:  # the trainer had no live teacher to compare with
-        teacher = ingredients.teacher.to(trainer.accelerator.device)
-        measured = evaluate(student, ingredients.validation, teacher).as_record()
+        live = moved(ingredients.teacher, trainer.accelerator.device)
+        measured = evaluate(
+            student, ingredients.validation, live, match_vocab=objective.match_vocab
+        ).as_record()
     summary = {
         "arm": recipe.arm,
         "schedule": recipe.schedule if recipe.arm == "combined" else None,
@@ -130,14 +145,40 @@ def distill(
         "device": str(trainer.accelerator.device),
         "versions": versions(),
     }
+    if recipe.data is not None:
+        summary |= _of_conversations(student, ingredients, recipe)
+    if recipe.lora is not None:
+        adapted: Any = student
+        adapted.save_pretrained(out / "adapters")
+        student = adapted.merge_and_unload()
+        summary["adapters"] = "merged into the weights; by themselves in adapters/"
     save_student(student, out)
+    save_tokenizer(ingredients.tokenizer, out)
     write_atomically(out / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def _of_conversations(
+    student: nn.Module, ingredients: Ingredients, recipe: Recipe
+) -> dict[str, Any]:
+    """What became of the conversations, and what the student answers to held-out ones."""
+    train: Any = ingredients.train
+    held_out: Any = ingredients.validation
+    found: dict[str, Any] = {"examples": str(train.report)}
+    asked = held_out.conversations
+    asked = spread(asked, min(recipe.eval_answers, len(asked)))
+    if asked:
+        answers = evaluate_answers(
+            student, asked, ingredients.tokenizer, new_tokens=recipe.new_tokens
+        )
+        found |= answers.as_record()
+    return found
 
 
 def _clear(out: Path, resume: bool) -> None:
     """Remove what a finished run left in a folder; all of the run, unless it is to go on."""
     left = ["summary.json", "*config.json", "*.safetensors", "*.safetensors.index.json"]
+    left += ["tokenizer.json", "chat_template.jinja", "special_tokens_map.json", "adapters/*"]
     for pattern in left if resume else [*left, "recipe.json", "metrics.jsonl"]:
         for path in out.glob(pattern):
             path.unlink()
@@ -168,7 +209,58 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     student = load_student(run)
     ingredients = Ingredients.of(read_recipe(run), device=device)
     where = resolve_device(device)
-    return evaluate(student.to(where), ingredients.validation, ingredients.teacher.to(where))
+    teacher, same = moved(ingredients.teacher, where), entries_of(student) == ingredients.vocab_size
+    match_vocab = "error" if same else "truncate"
+    return evaluate(student.to(where), ingredients.validation, teacher, match_vocab=match_vocab)
+
+
+@dataclass
+class Chat:
+    """A conversation with the student of a run.
+
+    >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
+    >>> tokenizer = train_chat_tokenizer(reckoning(200), 400)
+    >>> talk = Chat(TinyGPT("tiny-student", vocab_size=len(tokenizer)), tokenizer)
+    >>> _ = talk.say("Which weekday is 3 days after Friday?", new_tokens=4)
+    >>> [message["role"] for message in talk.said]
+    ['user', 'assistant']
+    """
+
+    student: nn.Module
+    tokenizer: Any  # of transformers
+    said: list[dict[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, run: str | Path, *, system: str | None = None, device: str = "auto") -> Chat:
+        """With the student and the tokenizer in a folder.
+
+        Args:
+            run: the folder, of a run or of any model of transformers.
+            system: what the assistant is told first.
+            device: ``"auto"`` or ``"cpu"``.
+
+        Raises:
+            FileNotFoundError: the folder holds no finished run.
+        """
+        student = load_student(run).to(resolve_device(device))
+        said = [{"role": "system", "content": system}] if system else []
+        return cls(student, load_tokenizer(run), said)
+
+    def say(self, text: str, *, new_tokens: int = 256, temperature: float = 0.0) -> str:
+        """What the student answers; a student of plain text goes on from it."""
+        asked, answer = {"role": "user", "content": text}, {"role": "assistant", "content": ""}
+        plain = not self.tokenizer.chat_template
+        before = [] if plain else self.said
+        conversation = Conversation((*before, asked, answer), plain=plain)
+        (found,) = write_answers(
+            self.student,
+            [conversation],
+            self.tokenizer,
+            new_tokens=new_tokens,
+            temperature=temperature,
+        )
+        self.said += [asked, answer | {"content": found.text}]
+        return found.text
 
 
 def cache_teacher(
@@ -204,7 +296,7 @@ def cache_teacher(
     """
     ingredients = Ingredients.of(recipe, device=device, progress=progress)
     write_topk_store(
-        ingredients.teacher.to(resolve_device(device)),
+        moved(ingredients.teacher, resolve_device(device)),
         ingredients.train,
         out,
         k,

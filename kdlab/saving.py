@@ -1,4 +1,4 @@
-"""A student in a folder."""
+"""A student in a folder, with its tokenizer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 import torch.nn as nn
 from safetensors.torch import load_model, save_model
 
-from kdlab.data import whole_or_not_at_all, write_atomically
+from kdlab.data import END_OF_TEXT, whole_or_not_at_all, write_atomically
 from kdlab.models import TinyGPT, TinyGPTConfig
 
-__all__ = ["load_student", "save_student"]
+__all__ = ["load_student", "load_tokenizer", "save_student", "save_tokenizer"]
 
 
 def save_student(model: nn.Module, folder: str | Path) -> None:
@@ -50,3 +50,34 @@ def load_student(folder: str | Path) -> nn.Module:
     model = TinyGPT(TinyGPTConfig(**config))
     load_model(model, str(folder / "model.safetensors"))
     return model.eval()
+
+
+def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
+    """Write a tokenizer, of transformers or of tokenizers, to a folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if hasattr(tokenizer, "save_pretrained"):
+        tokenizer.save_pretrained(folder)
+    else:
+        tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def load_tokenizer(folder: str | Path) -> Any:
+    """The tokenizer in a folder that :func:`distill` wrote, as one of transformers.
+
+    Raises:
+        ValueError: there is none, or transformers is not installed.
+    """
+    folder = Path(folder)
+    if not (folder / "tokenizer.json").exists():
+        raise ValueError(f"{folder} holds no tokenizer; runs of this version have one")
+    try:
+        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+    except ImportError:
+        raise ValueError("to read a tokenizer takes transformers: pip install kdlab[hf]") from None
+    if "model_type" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+        return AutoTokenizer.from_pretrained(folder)
+    if (folder / "tokenizer_config.json").exists():
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    make: Any = PreTrainedTokenizerFast
+    return make(tokenizer_file=str(folder / "tokenizer.json"), eos_token=END_OF_TEXT)

@@ -64,6 +64,8 @@ class Interval(NamedTuple):
         n = len(values)
         if n == 0:
             raise ValueError("an interval is of at least one value, got none")
+        if not all(map(math.isfinite, values)):
+            raise ValueError(f"an interval is of finite values, got {list(values)}")
         if n == 1:
             return cls(values[0], 0.0)
         error = statistics.stdev(values) / math.sqrt(n)
@@ -103,7 +105,7 @@ class Sweep:
     prepare: Callable[[Sweep], None] | None = None
     measure: Callable[[Path, Recipe], dict[str, float]] | None = None
     then: Callable[[SweepResults], Mapping[str, Any]] | None = None
-    run: Callable[[Any, int, Path], dict] | None = None
+    run: Callable[[Any, int, Path], dict[str, Any]] | None = None
 
     @property
     def size(self) -> int:
@@ -152,7 +154,9 @@ class Sweep:
             results = self._gather(arms | later, records, command)
         return results
 
-    def _run(self, arms, folder, jobs, threads, progress) -> list[dict]:
+    def _run(
+        self, arms: Mapping[str, Any], folder: Path, jobs: int, threads: int, progress: bool
+    ) -> list[dict[str, Any]]:
         _make_what_is_shared(arms.values(), progress)
         made = {**_machine(), "runs_at_a_time": jobs, "threads_per_run": threads}
         tasks = [(name, spec, seed) for seed in range(self.seeds) for name, spec in arms.items()]
@@ -182,7 +186,9 @@ class Sweep:
                     raise
                 return [future.result() for future in futures]
 
-    def _gather(self, arms, records, command) -> SweepResults:
+    def _gather(
+        self, arms: Mapping[str, Any], records: Sequence[dict[str, Any]], command: str
+    ) -> SweepResults:
         made = ("machine", "versions")
         return SweepResults(
             name=self.name,
@@ -305,18 +311,20 @@ def slug(name: str) -> str:
 
 def _begin(threads: int) -> None:
     """In a new worker, which is not to outlive the process that began it, killed or not."""
+    torch.set_num_threads(threads)
+    parent = parent_process()
+    assert parent is not None  # a worker has one
 
-    def end_with_parent():
-        connection.wait([parent_process().sentinel])
+    def end_with_parent(sentinel: int) -> None:
+        connection.wait([sentinel])
         os._exit(1)
 
-    torch.set_num_threads(threads)
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(parent.sentinel,), daemon=True).start()
 
 
 def _check_names(arms: Iterable[str]) -> None:
     """Each arm has a folder to itself, also where a file system takes upper case for lower."""
-    folders = {}
+    folders: dict[str, str] = {}
     for arm in arms:
         folder = slug(arm).casefold()
         if folder in folders:
@@ -339,7 +347,7 @@ def _one(
     """A run; or, if it is done already with this specification, what was found."""
     path, identity = folder / "record.json", json.loads(json.dumps(_as_plain(spec)))
     if path.exists():
-        done = json.loads(path.read_text(encoding="utf-8"))
+        done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if done.pop("spec") == identity and "machine" in done:
             return done | {"arm": arm}
         shutil.rmtree(folder)
@@ -388,7 +396,7 @@ def _as_plain(spec: Any) -> Any:
         default = Recipe()
         fields = asdict(spec).items()
         return {k: v for k, v in fields if v != getattr(default, k) and k != "seed"}
-    if is_dataclass(spec):
+    if is_dataclass(spec) and not isinstance(spec, type):
         return asdict(spec)
     return getattr(spec, "__name__", spec)
 

@@ -21,14 +21,24 @@ import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.utils.data import Dataset
 from tqdm.auto import tqdm
 
-from kdlab.batches import check_causal, collate, model_inputs
+from kdlab.batches import (
+    Rows,
+    check_causal,
+    check_ids,
+    check_no_future,
+    check_rows,
+    collate,
+    logits_for,
+    model_inputs,
+)
+from kdlab.devices import stays
 from kdlab.divergences import check_temperature, log_softmax
-from kdlab.heads import find_head
+from kdlab.heads import find_head, unchanged
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
+from kdlab.packing import check_packing, is_packed
 from kdlab.topk import TopK
 from kdlab.topk_file import (
     FORMAT,
@@ -90,7 +100,8 @@ def as_teacher(teacher: Any) -> Teacher | None:
         TypeError: it is neither.
     """
     if teacher is None or callable(getattr(teacher, "targets", None)):
-        return teacher
+        found: Teacher | None = teacher
+        return found
     if isinstance(teacher, nn.Module):
         return LiveTeacher(teacher)
     raise TypeError(
@@ -126,9 +137,8 @@ class LiveTeacher(nn.Module):
         return super().train(False)
 
     def to(self, *where: Any, **named: Any) -> LiveTeacher:
-        """Move the model, as ``nn.Module.to`` does; one that is spread over devices stays there."""
-        spread = len(getattr(self.model, "hf_device_map", None) or ()) > 1
-        return self if spread else super().to(*where, **named)
+        """Move the model as ``nn.Module.to`` does, unless it is spread out or quantised."""
+        return self if stays(self.model) else super().to(*where, **named)
 
     @property
     def head(self) -> nn.Linear | None:
@@ -137,13 +147,14 @@ class LiveTeacher(nn.Module):
         return head if isinstance(head, nn.Linear) else None
 
     @torch.no_grad()
-    def forward(self, input_ids: Tensor, **inputs: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """Next-token logits ``[B, T, V]``, a constant, for token ids ``[B, T]``."""
         return logits_of(self.model, input_ids, **inputs)
 
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The teacher's logits ``[B, T − 1, V]`` for the positions that have a next token."""
-        return self(**model_inputs(self.model, batch))[:, :-1]
+        logits: Tensor = self(**model_inputs(self.model, batch))
+        return logits[:, :-1]
 
     def fingerprint(self) -> str:
         """A text by which a checkpoint knows its teacher again: of a part of each weight."""
@@ -182,8 +193,9 @@ class AdaptersOffTeacher:
     @torch.no_grad()
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
-        with in_evaluation_mode(self.student), self.student.disable_adapter():
-            return logits_of(self.student, **model_inputs(self.student, batch))[:, :-1]
+        adapted: Any = self.student
+        with in_evaluation_mode(self.student), adapted.disable_adapter():
+            return logits_for(self.student, batch)[:, :-1]
 
     def fingerprint(self) -> str:
         """Of the weights that no adapter changes."""
@@ -222,7 +234,7 @@ class TopKTeacher:
     def __init__(
         self,
         path: str | Path,
-        data: Dataset | None = None,
+        data: Rows | None = None,
         model: nn.Module | None = None,
         *,
         tail: bool = True,
@@ -236,6 +248,7 @@ class TopKTeacher:
             self.path, record, "r", offset=records_begin(header), shape=(header["positions"],)
         )
         if data is not None:
+            check_rows(data, "data", labels=False)
             found = getattr(data, "tokenizer_sha256", None)
             _check_same(self.path, "tokenizer", header["tokenizer"], found)
             for i in range(len(data)):
@@ -246,7 +259,8 @@ class TopKTeacher:
     @property
     def temperature(self) -> float:
         """The temperature at which the probabilities were taken."""
-        return self.header["temperature"]
+        taken_at: float = self.header["temperature"]
+        return taken_at
 
     @property
     def bytes_per_position(self) -> int:
@@ -294,15 +308,16 @@ class TopKTeacher:
         return TopK(ids, buckets[..., :-1], buckets[..., -1], self.temperature, vocabulary)
 
     def _rows_of(self, batch: Mapping[str, Tensor]) -> list[int]:
-        found = [self.rows.get(key) for key in row_keys(batch)]
-        if None in found:
-            row = found.index(None)
+        keys = row_keys(batch)
+        unknown = [row for row, key in enumerate(keys) if key not in self.rows]
+        if unknown:
+            row = unknown[0]
             start = batch["input_ids"][row][present(batch)[row]][:6].tolist()
             raise ValueError(
                 f"{self.path} was written for another corpus: it has no row that begins with the "
                 f"tokens {start}; write it anew with write_topk_store"
             )
-        return found
+        return [self.rows[key] for key in keys]
 
     def fingerprint(self) -> str:
         """A text by which a checkpoint knows its teacher again."""
@@ -313,7 +328,7 @@ class TopKTeacher:
 @torch.no_grad()
 def write_topk_store(
     teacher: nn.Module,
-    data: Dataset,
+    data: Rows,
     path: str | Path,
     k: int,
     *,
@@ -356,21 +371,28 @@ def write_topk_store(
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)
+    check_rows(data, "data", labels=False)
+    if is_packed(data):
+        check_packing(teacher)
     device = next(teacher.parameters()).device
 
-    def asked(rows: list) -> tuple[dict[str, Tensor], Tensor]:
+    def asked(rows: list[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Tensor]:
         batch = collate(rows, labels=False)
+        check_ids(batch, teacher)
         batch = {key: value.to(device) for key, value in batch.items()}
-        return batch, logits_of(teacher, **model_inputs(teacher, batch))[..., :vocabulary]
+        return batch, logits_for(teacher, batch)[..., :vocabulary]
 
     with in_evaluation_mode(teacher):
-        entries = asked([data[0]])[1].shape[-1]
+        batch, logits = asked([data[0]])
+        with unchanged(teacher):
+            check_no_future(teacher, lambda row: logits_for(teacher, row), batch)
+        entries = logits.shape[-1]
         if vocabulary is not None and entries < vocabulary:
             raise ValueError(f"vocabulary is {vocabulary}, but the teacher has {entries} entries")
         if not 1 <= k <= entries:
             raise ValueError(f"k must be between 1 and the vocabulary's {entries}, got {k}")
         table = _table(data)
-        header = {
+        header: dict[str, Any] = {
             "format": FORMAT,
             "k": k,
             "vocabulary": entries,
@@ -406,7 +428,7 @@ def write_topk_store(
     partial.replace(path)
 
 
-def _table(data: Dataset) -> np.ndarray:
+def _table(data: Rows) -> np.ndarray:
     """A line for each row of the data: by what it is found, and where its records are."""
     table = np.zeros(len(data), ROW)
     for i in range(len(data)):
@@ -442,9 +464,11 @@ def _sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
             continue
         if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
             tensor = tensor.full_tensor()
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        if tensor.is_meta:  # on a disk: its name and shape must do
+            continue
         values = tensor.detach().reshape(-1)
         if at_most is not None:
             values = values[:: max(1, len(values) // at_most)]
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(values.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -120,11 +120,26 @@ class TopK:
                 f"the teacher's top k has positions {tuple(self.ids.shape[:-1])}, the student's "
                 f"logits have {tuple(positions)}"
             )
-        highest = self.ids.max().item() if self.ids.numel() else 0
+        if self.log_tail.isnan().any():
+            raise ValueError(
+                "the teacher says nothing about a position that has a label; only what it was "
+                "asked about can count"
+            )
+        if (
+            self.ids.dtype not in (torch.int64, torch.int32)
+            or self.ids.shape != self.log_probs.shape
+        ):
+            raise ValueError(
+                "the teacher's top k needs integer ids and as many log_probs; got "
+                f"{self.ids.dtype} {list(self.ids.shape)} and {list(self.log_probs.shape)}"
+            )
+        lowest, highest = self.ids.aminmax() if self.ids.numel() else (0, 0)
+        if lowest < 0:
+            raise ValueError(f"the teacher's top k has token id {int(lowest)}; ids are at least 0")
         if highest >= entries:
             raise ValueError(
-                f"the teacher gives token {highest} a probability, but the student's vocabulary "
-                f"has {entries} entries"
+                f"the teacher gives token {int(highest)} a probability, but the student's "
+                f"vocabulary has {entries} entries"
             )
         if self.vocabulary is not None:
             check_vocabularies(entries, self.vocabulary)

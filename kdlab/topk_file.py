@@ -74,14 +74,23 @@ def encode(log_p: Tensor, header: Mapping[str, Any]) -> np.ndarray:
         tail = torch.full_like(top.values[..., 0], -torch.inf)
     else:
         tail = log_p.scatter(-1, top.indices, -torch.inf).logsumexp(-1)
-    ids = top.indices.cpu().numpy()
+    # Half precision ends at −65,504; a probability below exp of that is 0 in any precision.
+    log_probs = top.values.clamp_min(-65504.0)
+    return records_of(
+        top.indices.cpu().numpy(), log_probs.cpu().numpy(), tail.cpu().numpy(), header
+    )
+
+
+def records_of(
+    ids: np.ndarray, log_probs: np.ndarray, log_tail: np.ndarray, header: Mapping[str, Any]
+) -> np.ndarray:
+    """Token ids ``[..., k]``, their log-probabilities and the tail's as records ``[...]``."""
     records = np.empty(ids.shape[:-1], dtype=record_type(header))
     records["ids"] = ids & 0xFFFF
     bits = (ids[..., None] >> (16 + np.arange(_high_bits(header)))) & 1
     records["high"] = np.packbits(bits.reshape(*ids.shape[:-1], -1).astype(np.uint8), axis=-1)
-    # Half precision ends at −65,504; a probability below exp of that is 0 in any precision.
-    records["log_probs"] = top.values.clamp_min(-65504.0).cpu().numpy()
-    records["log_tail"] = tail.cpu().numpy()
+    records["log_probs"] = log_probs
+    records["log_tail"] = log_tail
     return records
 
 

@@ -23,7 +23,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, cast
 
 import torch
 import torch.nn as nn
@@ -33,22 +34,34 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from kdlab.batches import check_causal, check_rows, collate, micro_batches, model_inputs
+from kdlab.batches import (
+    NO_INPUTS,
+    Rows,
+    check_causal,
+    check_ids,
+    check_rows,
+    collate,
+    micro_batches,
+    model_inputs,
+)
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
-from kdlab.checks import check_models, check_schedule, check_temperature_of
+from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
-from kdlab.devices import kept_random_state, make_accelerator
+from kdlab.devices import kept_random_state, make_accelerator, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
-from kdlab.generation import continued
-from kdlab.heads import left_out
-from kdlab.models import logits_of
+from kdlab.generation import before_answers, continued, end_of_text_of
+from kdlab.heads import hidden_of, left_out
+from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
+from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
-from kdlab.schedules import ConstantLambda, LambdaSchedule
+from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
 
 __all__ = ["DistillationTrainer"]
+
+METRICS = "metrics.jsonl"
 
 log = logging.getLogger("kdlab")
 
@@ -70,6 +83,7 @@ class DistillationTrainer:
             the precision: ``{"kwargs_handlers": [DistributedDataParallelKwargs(...)]}`` for one.
 
     Raises:
+        TypeError: a part is something else.
         ValueError: the parts cannot be trained together, and why.
 
     >>> from kdlab import CombinedObjective, TinyGPT
@@ -94,6 +108,7 @@ class DistillationTrainer:
         out: str | Path | None = None,
         accelerator_options: Mapping[str, Any] | None = None,
     ):
+        check_parts(student, objective, schedule, config)
         if teacher is None and objective.lam > 0:
             raise ValueError(
                 f"there is no teacher, but the objective has lam={objective.lam}; use lam=0"
@@ -120,7 +135,7 @@ class DistillationTrainer:
         self.path: str | None = None
         """``"linear"``, or ``"dense: "`` and why; known when the first step is taken."""
 
-    def fit(self, train: Dataset, eval: Dataset | None = None, *, resume: bool = False) -> History:
+    def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
         """Train for ``config.steps`` steps.
 
         Args:
@@ -153,10 +168,22 @@ class DistillationTrainer:
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
         check_schedule(self.schedule, self.teacher, self.config, eval)
+        self._ends = self.config.end_of_text
+        if self._ends is None:
+            self._ends = (*getattr(train, "end_ids", ()), *end_of_text_of(self.student))
+        if is_packed(train):
+            if self.config.on_policy:
+                raise ValueError(
+                    "on_policy goes on from one text a row: give the rows as they were before they "
+                    "were packed"
+                )
+            for model in (self.student, getattr(self.teacher, "model", None)):
+                if isinstance(model, nn.Module):
+                    check_packing(model)
         with kept_random_state():  # the seed is of this run, not of what follows it
             return self._fit(train, eval, resume)
 
-    def _fit(self, train: Dataset, eval: Dataset | None, resume: bool) -> History:
+    def _fit(self, train: Rows, eval: Rows | None, resume: bool) -> History:
         config = self.config
         options = self.accelerator_options
         self.accelerator = make_accelerator(config.device, config.mixed_precision, options)
@@ -166,19 +193,20 @@ class DistillationTrainer:
         if config.on_policy and sharded:
             raise ValueError("on_policy does not work under FSDP: the student is in pieces there")
         set_seed(config.seed)
-        if hasattr(self.teacher, "to"):
-            self.teacher.to(accelerator.device)
+        move = getattr(self.teacher, "to", None)
+        if move is not None:
+            move(accelerator.device)
         student, optimizer = self._prepared()
-        self._choose_path(train)
-        identity = None
+        path = self.path = self._choose_path(train)
+        identity: dict[str, Any] = {}
         if self.out is not None:
             at_start = self._schedule_at_start
             parts = self.config, self.objective, at_start, self.teacher, self.student, train
             identity = identity_of(*parts)
-        if resume:
-            self._resume(student, optimizer, identity)
-        elif self.out is not None:
-            remove_checkpoints(self.out, accelerator)
+            if resume:
+                self._resume(self.out, student, optimizer, identity)
+            else:
+                remove_checkpoints(self.out, accelerator)
         self._open_metrics()
 
         bar = tqdm(
@@ -188,7 +216,7 @@ class DistillationTrainer:
             disable=not (config.progress and accelerator.is_main_process),
         )
         with bar, _interruptible() as asked_to_stop:
-            self._tell_path(bar)
+            self._tell_path(path, bar)
             for batches in self._batches(train):
                 started = time.perf_counter()
                 record, interrupted = self._train_step(student, optimizer, batches, asked_to_stop)
@@ -201,7 +229,8 @@ class DistillationTrainer:
                 if eval is not None and self._due(config.eval_every, at_end=True):
                     gap = self._evaluate(eval)
                 losses = (record["lm_loss"], record["kd_loss"])
-                self.schedule.step({"gap": gap, "losses": losses}.get(self.schedule.watches))
+                known: dict[str | None, Metric] = {"gap": gap, "losses": losses}
+                self.schedule.step(known.get(self.schedule.watches))
                 if self.out is not None and (interrupted or self._due(config.checkpoint_every)):
                     progress = {
                         "step": self.step,
@@ -236,8 +265,10 @@ class DistillationTrainer:
 
         # Every sum is divided by the positions of the whole step, over micro-batches and processes:
         # a mean of means would weigh a short batch as much as a long one.
+        for batch in batches:
+            check_ids(batch, self.student, self.teacher)
         labels = [batch["labels"][:, 1:] for batch in batches]
-        num_items = sum((part != objective.ignore_index).sum() for part in labels)
+        num_items = torch.stack([(part != objective.ignore_index).sum() for part in labels]).sum()
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
 
         student.train()
@@ -282,19 +313,30 @@ class DistillationTrainer:
 
     def _student_text(self, batch: dict[str, Tensor], part: int) -> dict[str, Tensor]:
         """The beginnings of a batch's texts, and how the student goes on; prompts do not count."""
-        device = self.accelerator.device
+        config, device = self.config, self.accelerator.device
         draw = self._chance("text", part, self.accelerator.process_index).getrandbits(62)
-        mask = batch.get("attention_mask")
-        return continued(
+        mask, width = batch.get("attention_mask"), batch["input_ids"].shape[1]
+        ignore_index = self.objective.ignore_index
+        prompts = before_answers(batch, ignore_index=ignore_index)
+        if config.prompt_tokens is not None:
+            prompts = [config.prompt_tokens] * len(prompts)
+        if config.new_tokens is not None:
+            width = longest_text(self.student, max(prompts) + config.new_tokens)
+        written = continued(
             self.student,
             batch["input_ids"].to(device),
-            batch["input_ids"].shape[1],
-            prompt_tokens=self.config.prompt_tokens,
+            width,
+            prompt_tokens=prompts,
+            new_tokens=config.new_tokens,
             attention_mask=None if mask is None else mask.to(device),
-            end_of_text=self.config.end_of_text,
-            ignore_index=self.objective.ignore_index,
+            end_of_text=self._ends,
+            ignore_index=ignore_index,
             generator=torch.Generator(device).manual_seed(draw),
         )
+        if "attention_mask" not in written:
+            return written
+        longest = int(written["attention_mask"].sum(-1).max())
+        return {name: field[:, :longest] for name, field in written.items()}
 
     def _objective(
         self, student: nn.Module, batch: dict[str, Tensor], num_items: Tensor, on_policy: bool
@@ -307,16 +349,28 @@ class DistillationTrainer:
                 logits, targets_for(self.teacher, batch), labels, num_items=num_items
             )
             if on_policy:  # labels that the student made up teach it nothing
+                if output.kd_loss is None:
+                    raise ValueError(
+                        f"on_policy learns from the KD loss, but {objective} gave none"
+                    )
                 output = output._replace(loss=lam * output.kd_loss)
             return output
         student_head, teacher_head = self._heads
         twin = linear_twin(objective)
+        assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
         if on_policy:
             twin.form, twin.lam = "convex", 1.0
-        with left_out(student_head):
-            hidden = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-        with nullcontext() if teacher_head is None else left_out(teacher_head):
-            targets = targets_for(self.teacher, batch)
+
+        def ask() -> Tensor:
+            return logits_of(student, **model_inputs(self.student, batch))
+
+        if student is self.student:
+            hidden = hidden_of(ask, student_head)
+        else:  # what is compiled or data-parallel may answer with a copy
+            with left_out(student_head):
+                hidden = ask()
+        targets = targets_for(self.teacher, batch, teacher_head)
+        hidden = hidden[:, :-1]
         output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
         return output._replace(loss=lam * output.loss) if on_policy else output
 
@@ -326,22 +380,31 @@ class DistillationTrainer:
         """The student as it is trained, on its device and over all processes; and its optimiser."""
         accelerator, student = self.accelerator, self.student
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
-        if not (sharded or len(getattr(student, "hf_device_map", None) or ()) > 1):
+        if not (sharded or stays(student)):
             student.to(accelerator.device)
         optimizer = _optimizer(student, self.config)
         if self.config.compile:
-            student = torch.compile(student)
+            student = cast(nn.Module, torch.compile(student))
         autocast, accelerator.native_amp = accelerator.native_amp, False  # around steps, not inside
         try:
             if sharded:  # it synchronises its own gradients
                 return student, accelerator.prepare(optimizer)
-            return accelerator.prepare(student, optimizer)
+            prepared: tuple[nn.Module, torch.optim.Optimizer]
+            prepared = accelerator.prepare(student, optimizer)
+            return prepared
         finally:
             accelerator.native_amp = autocast
 
-    def _choose_path(self, train: Dataset) -> None:
+    def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
         batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        check_ids(batch, self.student, self.teacher)
+        written = {"input_ids", "attention_mask", *NO_INPUTS}
+        if self.config.on_policy and not batch.keys() <= written:
+            raise ValueError(
+                f"on_policy writes texts anew, and the data has {min(batch.keys() - written)!r} of "
+                "the old ones; remove that column"
+            )
         batch = send_to_device(batch, self.accelerator.device)
         found, self._gives_logits = choose_path(
             self.student,
@@ -353,35 +416,41 @@ class DistillationTrainer:
         )
         in_pieces_again(self.student)
         self._heads = found if isinstance(found, Heads) else None
-        self.path = "linear" if self._heads else f"dense: {found}"
         if self._heads is None and isinstance(self.objective, LinearCombinedObjective):
             raise ValueError(
                 f"{self.objective} needs hidden states, but {found}; use CombinedObjective"
             )
+        return "linear" if self._heads else f"dense: {found}"
 
-    def _tell_path(self, bar: tqdm) -> None:
-        line = f"The objective is computed on the {self.path.partition(':')[0]} path"
-        reason = self.path.partition(": ")[2]
+    def _tell_path(self, path: str, bar: tqdm) -> None:
+        kind, _, reason = path.partition(": ")
+        line = f"The objective is computed on the {kind} path"
         line += f", for {reason}." if reason else ": no logits are made in full."
         if self.accelerator.is_main_process:
             log.info(line)
             if not bar.disable:
                 bar.write(line)
 
-    def _resume(self, student: nn.Module, optimizer: torch.optim.Optimizer, identity: dict) -> None:
-        progress = load_checkpoint(self.out, self.accelerator, student, optimizer, identity)
+    def _resume(
+        self,
+        out: Path,
+        student: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        identity: Mapping[str, Any],
+    ) -> None:
+        progress = load_checkpoint(out, self.accelerator, student, optimizer, identity)
         if progress is not None:
             self.step = progress["step"]
             self.schedule.load_state_dict(progress["schedule"])
         elif self.step:
             raise ValueError(
                 f"this trainer has taken {self.step} steps, and there is no checkpoint in "
-                f"{self.out} to go on from; make a new one"
+                f"{out} to go on from; make a new one"
             )
 
     # --- data and measurements ---
 
-    def _batches(self, data: Dataset) -> Iterator[list[dict[str, Tensor]]]:
+    def _batches(self, data: Rows) -> Iterator[list[dict[str, Tensor]]]:
         """The micro-batches of this process, step by step, from the current step on."""
         accelerator, config = self.accelerator, self.config
         if len(data) < config.batch_size:
@@ -393,7 +462,7 @@ class DistillationTrainer:
                 f"{accelerator.num_processes} processes in {config.accumulation} micro-batches"
             )
         loader = DataLoader(
-            data,
+            cast(Dataset[Any], data),  # torch asks for its length and its rows
             batch_sampler=micro_batches(
                 len(data),
                 batch_size=config.batch_size,
@@ -411,7 +480,7 @@ class DistillationTrainer:
         for _ in range(self.step, config.steps):
             yield [next(batches) for _ in range(config.accumulation)]
 
-    def _evaluate(self, data: Dataset) -> float | None:
+    def _evaluate(self, data: Rows) -> float | None:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""
         live = self.teacher is not None and self._gives_logits
         live = live and getattr(self.teacher, "any_text", True)
@@ -442,31 +511,34 @@ class DistillationTrainer:
 
     # --- records ---
 
-    @property
-    def _metrics(self) -> Path:
-        return self.out / "metrics.jsonl"
-
     def _open_metrics(self) -> None:
         """Begin the file of metrics, or cut it back to the step that a checkpoint is of."""
         if self.out is None or not self.accelerator.is_main_process:
             return
         self.out.mkdir(parents=True, exist_ok=True)
-        kept = []
-        if self.step and self._metrics.exists():
-            for line in self._metrics.read_text(encoding="utf-8").splitlines(keepends=True):
+        kept, metrics = [], self.out / METRICS
+        if self.step and metrics.exists():
+            for line in metrics.read_text(encoding="utf-8").splitlines(keepends=True):
                 if not line.endswith("\n") or json.loads(line)["step"] > self.step:
                     break
                 kept.append(line)
-        self._metrics.write_text("".join(kept), encoding="utf-8")
-        self.history = History.read(self._metrics)
+        metrics.write_text("".join(kept), encoding="utf-8")
+        self.history = History.read(metrics)
 
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         getattr(self.history, kind).append(record)
         if self.out is not None and self.accelerator.is_main_process:
-            with self._metrics.open("a", encoding="utf-8") as file:
+            with (self.out / METRICS).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"kind": kind, **record}) + "\n")
 
-    def _save_bad_batch(self, batches, loss, lm_loss, kd_loss, grad_norm) -> str:
+    def _save_bad_batch(
+        self,
+        batches: list[dict[str, Tensor]],
+        loss: float,
+        lm_loss: float,
+        kd_loss: float,
+        grad_norm: float,
+    ) -> str:
         message = (
             f"the loss of step {self.step + 1} is {loss} (LM {lm_loss}, KD {kd_loss}, "
             f"λ {self.objective.lam}) and its gradient's norm {grad_norm}"
@@ -506,7 +578,7 @@ def _interruptible() -> Iterator[threading.Event]:
     """Ctrl-C asks the loop to end after the step; a second one ends it at once."""
     interrupted = threading.Event()
 
-    def ask(signum, frame):
+    def ask(signum: int, frame: FrameType | None) -> None:
         if interrupted.is_set():
             raise KeyboardInterrupt
         interrupted.set()

@@ -28,10 +28,10 @@ os.environ.setdefault("KDLAB_CACHE", str(ROOT / ".cache" / "kdlab"))
 
 FIRST = (
     "tests/test_readme.py::test_make_book",  # builds the book; its other tests come last
-    "tests/test_readme.py::test_the_distillation",
-    "tests/exercises/test_course.py",
     "tests/autograder/attacks",
+    "tests/exercises/test_course.py",
     "tests/experiments",
+    "tests/test_readme.py::test_the_distillation",
 )
 NEEDS = {"book": "the rendered book", "chromium": "a browser", "bubblewrap": "sandboxed kernels"}
 
@@ -49,6 +49,7 @@ def group(nodeid: str) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="Leave out what takes long.")
+    parser.addoption("--hub", action="store_true", help="Start a real JupyterHub too.")
 
 
 @pytest.hookimpl(trylast=True)
@@ -59,6 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 return place
         return len(FIRST) + ("book" in item.fixturenames)
 
+    if not config.getoption("--hub"):
+        with_hub = [item for item in items if item.get_closest_marker("hub")]
+        items[:] = [item for item in items if item not in set(with_hub)]
+        config.hook.pytest_deselected(items=with_hub)
     items.sort(key=turn)  # the rest stays in order
     if config.getoption("--quick"):
         left_out = [
@@ -76,6 +81,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"Left out: tests that need {needs}, and those marked slow. make test runs them."
         )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than the cores: some of the tests wait more than they compute."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -12,7 +12,6 @@ import atexit
 import ctypes
 import fcntl
 import gc
-import hashlib
 import importlib
 import logging
 import multiprocessing
@@ -40,12 +39,20 @@ from nbgrader.utils import setenv
 from traitlets.config import Config
 from traitlets.log import get_logger
 
-from autograder.grading.course import Course
-from autograder.grading.doctor import Examined
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
 from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in, words
 from autograder.grading.judge import Judge
 from autograder.grading.record import Record, Records, State
+from autograder.grading.rehearsal import (
+    is_of_plugin,
+    judged_points,
+    readable,
+    rehearse,
+    rehearse_checks,
+)
+from autograder.grading.terms import checks_folder, lateness, rules
 from autograder.sandbox.options import Sandbox, bubblewrap, withheld_modules
 from autograder.sandbox.pool import POOL, WarmPool
 from autograder.sandbox.walls import refuse_exposed
@@ -236,9 +243,11 @@ class Batch:
     def __post_init__(self) -> None:
         self.records = Records(self.course.root, self.assignment)
         self.blueprints = self.course.blueprints(self.assignment)
+        rehearse(self.course)
         self.steps = self.course.executing()
         self.config = worker_config(self.course)
-        self.checks = checks_digest(self.course)
+        self.checks = rules(self.course, self.assignment, self.blueprints)
+        self._sound: set[str] = set()  # what of the course has been tried
         self.versions, self.limits = versions(), limits(self.config)
 
     def run(self, students: Iterable[str]) -> None:
@@ -259,6 +268,7 @@ class Batch:
             self.scratch = stack.enter_context(scratch_folder())
             if any(issubclass(step, Judge) for step in self.steps):
                 checks = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
+                readable(checks)
                 self.withheld = tuple(withheld_modules(checks))
                 if sandboxed(self.config):
                     refuse_exposed(
@@ -346,26 +356,74 @@ class Batch:
             self._quarantine(student, error.digest, error.repairs, words(error))
             return None
         digest = taken.examined.digest
-        if old and old.digest == digest and not self.force:
+        if old and old.digest == digest and old.checks == self.checks and not self.force:
             try:
                 self._settle(old)
-            except Stopped:
+            except (Stopped, Misconfigured):
                 raise
             except Exception as error:
                 self._quarantine(student, digest, taken.examined.repairs, words(error))
             return None
+        self._rehearse_checks()
         record = self._new_record(student, taken.examined, old)
         return self._job(taken, record), record
+
+    def _rehearse_checks(self) -> None:
+        """Tries the checks once, where submissions run, before the first of them."""
+        if "checks" in self._sound or not any(issubclass(step, Judge) for step in self.steps):
+            return
+        self._sound.add("checks")
+        path = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
+        executor = self.make_executor()
+        try:
+            points = judged_points(self.blueprints)
+            problem = executor.submit(rehearse_checks, path, points).result()
+        except BrokenExecutor:
+            problem = f"{path.name} ends the process that loads it."
+        finally:
+            executor.shutdown()
+        if problem:
+            raise Misconfigured(problem)
+
+    def _try_release(self) -> None:
+        """Runs the untouched release: where that fails too, no student is at fault.
+
+        Raises:
+            Misconfigured: When it cannot be run either.
+        """
+        released = self.course.folder("release", ".", self.assignment)
+        if "release" in self._sound or not released.is_dir():
+            return
+        name, copy = "the release", self.scratch / "the release" / self.assignment
+        shutil.rmtree(copy, ignore_errors=True)
+        examined = examine(released, copy, self.blueprints)
+        sane = self.course.sanitise(self.scratch, self.assignment, name)
+        taken = Taken(examined, {each: nbformat.writes(sane[each]) for each in self.blueprints})
+        record = Record(self.assignment, name, State.JUDGED, "", seed=0)
+        result = self._alone(self._job(taken, record))
+        self._tidy(name)
+        if isinstance(result, BaseException):
+            raise Misconfigured(
+                f"The untouched notebook of the release cannot be run either: {words(result)}"
+            )
+        self._sound.add("release")
 
     def _settle(self, old: Record) -> None:
         """Gives the gradebook the verdicts that are known, if it lacks them."""
         known = old.state is State.QUARANTINED or (
             old.state is State.RECORDED and self._is_recorded(old)
         )
-        if known:
-            self.report(old, False)
-        else:
+        if not known:
             self._record(old)
+            return
+        terms = lateness(self.course, self.assignment, old.student)
+        is_new = old.state is State.RECORDED and old.lateness != terms
+        if is_new:
+            with disk():
+                self.course.penalise(self.assignment, old.student, old.notebooks)
+                old.lateness = terms
+                self.records.write(old)
+        self.report(old, is_new)
 
     def _is_recorded(self, record: Record) -> bool:
         folder = self.course.folder("autograded", record.student, self.assignment)
@@ -385,6 +443,7 @@ class Batch:
             State.JUDGED,
             examined.digest,
             repairs=examined.repairs,
+            renamed=examined.renamed,
             seed=old.seed if same else drawn,  # the same submission, the same cases
             checks=self.checks,
             versions=self.versions,
@@ -410,14 +469,20 @@ class Batch:
             if isinstance(result, BaseException):
                 if is_full(result):
                     raise Stopped(f"A worker's disk is full: {words(result)}")
+                if not isinstance(result, Unfit):
+                    self._try_release()
                 raise result if isinstance(result, Exception) else RuntimeError(words(result))
             self._fill(record, result)
             with disk():
                 self.records.write(record)
             self._record(record)
-        except Stopped:
+        except (Stopped, Misconfigured):
             raise
         except Exception as error:
+            if is_of_plugin(error, self.course):
+                raise Misconfigured(
+                    f"A plug-in of the course failed for {student}: {words(error)}"
+                ) from error
             self._quarantine(student, record.digest, record.repairs, words(error))
 
     def _fill(self, record: Record, result: Executed) -> None:
@@ -430,6 +495,7 @@ class Batch:
         with disk():
             self.course.record(self.scratch, self.assignment, record.student, record.executed())
         record.state = State.RECORDED
+        record.lateness = lateness(self.course, self.assignment, record.student)
         with disk():
             self.records.write(record)
         self._tidy(record.student)
@@ -475,20 +541,8 @@ def scratch_folder() -> Iterator[Path]:
 def worker_config(course: Course) -> Config:
     """The course's configuration with paths that hold in any folder."""
     config = Config(course.config)
-    checks = config.Judge.get("checks_directory", Judge.checks_directory.default_value)
-    config.Judge.checks_directory = str(course.root / checks)
+    config.Judge.checks_directory = str(checks_folder(course))
     return config
-
-
-def checks_digest(course: Course) -> str:
-    """SHA-256 of all files in the folder of checks."""
-    whole = hashlib.sha256()
-    folder = Path(worker_config(course).Judge.checks_directory)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            whole.update(f"{path.relative_to(folder)}\0".encode())
-            whole.update(hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()
 
 
 def versions() -> dict[str, str]:

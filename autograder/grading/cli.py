@@ -1,14 +1,10 @@
-"""`python -m autograder grade | doctor | verify | audit`, run in a course's folder."""
+"""`python -m autograder`: its commands, and those on grading; all run in a course's folder."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import shutil
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
@@ -16,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,33 +21,42 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
-from sqlalchemy.exc import SAWarning
 
 from autograder.grading import audit as auditing
+from autograder.grading.authoring_commands import new, selftest
 from autograder.grading.batch import Batch, cpu_jobs, process_pool
-from autograder.grading.course import Course
+from autograder.grading.console import (
+    AssignmentArgument,
+    Json,
+    Students,
+    console,
+    errors,
+    failures,
+    open_course,
+)
+from autograder.grading.delivery_command import feedback
+from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
-from autograder.grading.intake import Stopped, shown, take_in, words
+from autograder.grading.intake import shown, take_in, words
+from autograder.grading.joining import join
+from autograder.grading.lms_commands import app as lms
 from autograder.grading.record import Record, State
+from autograder.grading.report_command import report
 from autograder.sandbox.options import Sandbox
 
 app = typer.Typer(
     add_completion=False, help="Grade a class's submissions. Run it in the course's folder."
 )
-console = Console()
-errors = Console(stderr=True)
+for command in (feedback, report, extend, join, new, selftest):
+    app.command()(command)
+app.add_typer(lms, name="lms")
 
-AssignmentArgument = Annotated[str, typer.Argument(help="The assignment's name.")]
-Students = Annotated[
-    str | None, typer.Option(help="Whose submissions, separated by commas; everyone's without.")
-]
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Submissions at a time; as many as processors without.")
 ]
 Where = Annotated[
     str, typer.Option(help='"local", or "dask:" and the address of a Dask scheduler.')
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @app.command()
@@ -69,10 +73,11 @@ def grade(
     Whatever interrupts it, call it again: it goes on where it stopped. Submissions that cannot be
     graded are set aside with a reason, and the rest is graded; then the exit status is 3.
     """
-    course, chosen = _open(assignment, students)
+    with failures():
+        course, chosen = open_course(assignment, students)
     done: list[tuple[Record, bool]] = []
     with (
-        _failures(),
+        failures(),
         _workers(executor, jobs) as (make_executor, count),
         _progress(f"Grading {assignment}", len(chosen), as_json) as advance,
     ):
@@ -100,9 +105,10 @@ def doctor(
     Nothing is run and nothing is written; `grade` repairs the copy that it grades. The exit status
     is 3 when a submission cannot be graded.
     """
-    course, chosen = _open(assignment, students)
+    with failures():
+        course, chosen = open_course(assignment, students)
     found = []
-    with _failures(), TemporaryDirectory(prefix="autograder-") as scratch:
+    with failures(), TemporaryDirectory(prefix="autograder-") as scratch:
         blueprints = course.blueprints(assignment)
         room = Sandbox(config=course.config).limits().scratch
         for student in chosen:
@@ -137,8 +143,9 @@ def audit(assignment: AssignmentArgument, students: Students = None, as_json: Js
 
     The exit status is 1 when a verdict or the gradebook is not what the record says.
     """
-    course, chosen = _open(assignment, students, handed_in=False)
-    with _failures():
+    with failures():
+        course, chosen = open_course(assignment, students, handed_in=False)
+    with failures():
         findings = auditing.audit(course, assignment, chosen)
     if as_json:
         print(
@@ -167,8 +174,9 @@ def verify(
 
     The exit status is 1 when a verdict differs.
     """
-    course, chosen = _open(assignment, students, handed_in=False)
-    with _failures(), _workers(executor, jobs) as (make_executor, count):
+    with failures():
+        course, chosen = open_course(assignment, students, handed_in=False)
+    with failures(), _workers(executor, jobs) as (make_executor, count):
         total = len(auditing.chosen(course, assignment, chosen))
         with _progress(f"Verifying {assignment}", total, as_json) as advance:
             findings = auditing.verify(
@@ -181,40 +189,6 @@ def verify(
         _show_problems(findings, "run again")
     if any(finding.problems for finding in findings):
         raise typer.Exit(1)
-
-
-def _open(
-    assignment: str, students: str | None, handed_in: bool = True
-) -> tuple[Course, list[str] | None]:
-    """The course in this folder, and the chosen students; None for all that have a record."""
-    warnings.filterwarnings("ignore", category=SAWarning)  # of nbgrader's own statements
-    if not re.fullmatch(r"[\w.\- ]+", assignment) or assignment.startswith("."):
-        raise typer.BadParameter(f"{assignment!r} is no name of an assignment.")
-    # nbgrader calls alembic by name.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    course = Course(Path.cwd())
-    there = course.students(assignment)
-    if students is None:
-        if handed_in and not there:
-            folder = course.folder("submitted", "*", assignment)
-            raise typer.BadParameter(f"Nothing was handed in: no folder {folder}.")
-        return course, there if handed_in else None
-    chosen = [name.strip() for name in students.split(",") if name.strip()]
-    if unknown := sorted(set(chosen) - set(there)):
-        raise typer.BadParameter(f"No submission of {assignment} by {', '.join(unknown)}.")
-    return course, sorted(set(chosen))
-
-
-@contextlib.contextmanager
-def _failures() -> Iterator[None]:
-    """Says in a sentence what ends a command, and ends it."""
-    try:
-        yield
-    except (Stopped, RuntimeError, LookupError) as error:
-        errors.print(f"{error}", style="red", markup=False, highlight=False)
-        if isinstance(error, Stopped):
-            errors.print("Grades so far are kept. Make room, and give the same command again.")
-        raise typer.Exit(2) from error
 
 
 @contextlib.contextmanager
@@ -230,7 +204,14 @@ def _workers(where: str, jobs: int | None) -> Iterator[tuple[Callable[[], Execut
         from distributed import Client
     except ImportError:
         raise typer.BadParameter("Dask is not installed: pip install 'dask[distributed]'") from None
-    with Client(address, timeout=10) as client:
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError, TypeError) as error:  # it times out, or is no address
+        raise typer.BadParameter(
+            f"No Dask scheduler answers at {address!r}. Start one with dask scheduler, and give the"
+            f" address that it prints, such as dask:tcp://10.0.0.5:8786. ({words(error)})"
+        ) from None
+    with client:
         count = jobs or max(1, sum(client.nthreads().values()))
         yield lambda: client.get_executor(pure=False, retries=0), count
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import json
 import logging
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -17,15 +18,22 @@ import nbgrader.api
 import sqlalchemy
 from jupyter_core.application import JupyterApp
 from nbformat import NotebookNode
+from nbformat.v4 import new_notebook
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import AssignLatePenalties, Execute
 from nbgrader.utils import rmtree
 from sqlalchemy.orm import scoped_session
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
+
+CONFIGURATION = "nbgrader_config.py"
+
+
+class Misconfigured(RuntimeError):
+    """The course itself is at fault, so no submission is blamed; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,9 @@ class Course:
 
     Args:
         root: The folder.
+
+    Raises:
+        Misconfigured: When a file of configuration cannot be read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -70,10 +81,25 @@ class Course:
         app = NbGrader()
         app.load_cwd_config = False
         app.log_level = logging.ERROR
-        app.load_config_file()  # the user's and the machine's
-        super(JupyterApp, app).load_config_file("nbgrader_config.py", path=str(self.root))
-        self.config: Config = app.config
-        self.coursedir = self._coursedir()
+        app.raise_config_file_errors = True  # or defaults would take their place
+        try:
+            app.load_config_file()  # the user's and the machine's
+            super(JupyterApp, app).load_config_file(CONFIGURATION, path=str(self.root))
+            self.config: Config = app.config
+            self.coursedir = self._coursedir()
+        except SystemExit as error:
+            raise Misconfigured(str(error)) from None
+        except Exception as error:
+            lines = [
+                f", line {frame.lineno}"
+                for frame in traceback.extract_tb(error.__traceback__)
+                if frame.filename.endswith("_config.py")
+            ]
+            if isinstance(error, SyntaxError):
+                lines = [f", line {error.lineno}"]
+            raise Misconfigured(
+                f"{CONFIGURATION}{''.join(lines[-1:])}: {type(error).__name__}: {error}"
+            ) from None
 
     def _coursedir(self, **options: str) -> CourseDirectory:
         return CourseDirectory(config=self.config, root=str(self.root), **options)
@@ -160,9 +186,22 @@ class Course:
         }
         return Blueprint(kernelspec, tuple(cells[name] for name in order))
 
+    def steps(self) -> list[type]:
+        """The configured preprocessors of grading.
+
+        Raises:
+            Misconfigured: When there is none of a name that is given.
+        """
+        try:
+            return _classes(Autograde(config=self.config).autograde_preprocessors)
+        except Exception as error:
+            raise Misconfigured(
+                f"{CONFIGURATION}: c.Autograde: {type(error).__name__}: {error}"
+            ) from None
+
     def executing(self) -> list[type]:
         """The configured preprocessors up to the one that executes; these need no gradebook."""
-        steps = _classes(Autograde(config=self.config).autograde_preprocessors)
+        steps = self.steps()
         last = max((i for i, step in enumerate(steps) if issubclass(step, Execute)), default=-1)
         return steps[: last + 1]
 
@@ -199,6 +238,22 @@ class Course:
         """
         with _one_engine():
             _Record(self, submitted, assignment, student, executed).start()
+        # A page that says less than the gradebook is worse than none.
+        pages = self.folder("feedback", student, assignment)
+        if pages.is_dir():
+            rmtree(str(pages))
+
+    def penalise(self, assignment: str, student: str, notebooks: Iterable[str]) -> None:
+        """Works out the penalty for a graded submission again; its grades stay as they are."""
+        steps = [step for step in self.steps() if issubclass(step, AssignLatePenalties)]
+        names = {"assignment": assignment, "student": student, "db_url": self.coursedir.db_url}
+        with _one_engine():
+            for step in steps:
+                for notebook in notebooks:
+                    resources = {"nbgrader": names | {"notebook": notebook}}
+                    worker = step(config=Config(self.config))
+                    worker.log.setLevel(logging.ERROR)
+                    worker.preprocess(new_notebook(), resources)
 
 
 _engine = cache(sqlalchemy.create_engine)

@@ -21,6 +21,7 @@ from nbgrader.utils import compute_checksum, parse_utc
 
 from autograder.grading.course import Blueprint, MarkedCell
 from autograder.grading.files import SCRATCH, Unfit, digest, fit, is_notebook, is_shown, read_files
+from autograder.grading.pictures import gather
 
 MAX_VALUES = 10_000_000  # commas and opening brackets of a notebook's file
 MAX_SOURCE = 4 * 2**20  # characters of a notebook's cells
@@ -35,11 +36,13 @@ class Examined:
         digest: SHA-256 of all that was handed in, names and contents.
         repairs: What was put right, a sentence each.
         files: What the notebook finds beside it when it runs, by name.
+        renamed: What a notebook was called when it was handed in, by its right name.
     """
 
     digest: str
     repairs: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
 
 
 def examine(
@@ -70,7 +73,7 @@ def examine(
     needed = {f"{name}.ipynb" for name in blueprints}
     files = read_files(submission, needed, ignore, room, result.repairs)
     result.digest = digest(files)
-    _find_renamed(files, blueprints, result.repairs)
+    _find_renamed(files, blueprints, result)
     fit(files, needed, room, result.repairs)
     _check_timestamp(files)
     copy.mkdir(parents=True)
@@ -78,6 +81,8 @@ def examine(
         if name in needed:
             notebook = read_notebook(raw, name, result.repairs)
             restore(notebook, name, blueprints[name.removesuffix(".ipynb")], result.repairs)
+            _gather_pictures(notebook, raw, files, name, result.repairs)
+            _look_elsewhere(notebook, name, result.repairs)
             raw = json.dumps(notebook).encode()
         else:
             result.files[name] = raw
@@ -90,8 +95,42 @@ def examine(
     return result
 
 
+def _gather_pictures(
+    notebook: NotebookNode, raw: bytes, files: Mapping[str, bytes], name: str, repairs: list[str]
+) -> None:
+    """Puts the pictures of written answers where those who mark them see them."""
+    pasted: dict[str, list[Any]] = {}
+    if b'"attachments"' in raw:
+        for cell in json.loads(raw.decode("utf-8-sig")).get("cells", ()):
+            source = cell.get("source", "")
+            text = "".join(source) if isinstance(source, list) else source
+            pasted.setdefault(text, []).append(cell.get("attachments"))
+    for cell in notebook.cells:
+        marks = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "markdown" and (
+            marks.get("solution") or marks.get("task") or not marks
+        ):
+            known = pasted.get(cell.source)
+            where = f"{name}: {_grade_id(cell) or 'a cell'}"
+            gather(cell, known.pop(0) if known else None, files, where, repairs)
+
+
+def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
+    """Says where an answer in words may stand if its cell is as it was; nbgrader makes that 0."""
+    own = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    own = [cell for cell in own if not cell.metadata.get("nbgrader") and cell.source.strip()]
+    for cell in notebook.cells if own else ():
+        marks = cell.metadata.get("nbgrader", {})
+        is_written = cell.cell_type == "markdown" and marks.get("grade") and marks.get("solution")
+        if is_written and compute_checksum(cell) == marks.get("checksum"):
+            repairs.append(
+                f"{name}: {_grade_id(cell)} is untouched and gets 0, but the notebook has"
+                f" {len(own)} text cells of the student's own; look there."
+            )
+
+
 def _find_renamed(
-    files: dict[str, bytes], blueprints: Mapping[str, Blueprint], repairs: list[str]
+    files: dict[str, bytes], blueprints: Mapping[str, Blueprint], result: Examined
 ) -> None:
     """Renames the notebook if there is one of another name with the assignment's cells."""
     missing = [name for name in blueprints if f"{name}.ipynb" not in files]
@@ -100,7 +139,8 @@ def _find_renamed(
         stray = _meant(files, name, blueprints[name])
         if stray:
             files[f"{name}.ipynb"] = files.pop(stray)
-            repairs.append(f"Renamed {stray!r} to {name}.ipynb.")
+            result.repairs.append(f"Renamed {stray!r} to {name}.ipynb.")
+            result.renamed[name] = stray.removesuffix(".ipynb")
     if all(f"{name}.ipynb" not in files for name in blueprints):
         wanted = ", ".join(f"{name}.ipynb" for name in blueprints)
         there = ", ".join(sorted(files)[:5]) or "nothing"

@@ -1,5 +1,8 @@
 """Marks as tables: nbgrader's own, and the form that Canvas's gradebook imports.
 
+Each says what of the marks is not finished: answers that wait for a person, submissions that are
+set aside or not graded.
+
     nbgrader export --to=grades.csv
     nbgrader export --exporter=autograder.grading.export.CanvasExportPlugin --to=canvas.csv
 
@@ -20,6 +23,9 @@ from typing import Any
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
+
+from autograder.grading.course import Course
+from autograder.grading.outstanding import outstanding
 
 FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
 NBGRADER = (
@@ -47,6 +53,19 @@ class TableExportPlugin(ExportPlugin):
                 for student in gradebook.students:
                     if not self.student or student.id in map(str, self.student):
                         table.writerow(_row(gradebook, assignment, student))
+        say_what_waits(self, gradebook)
+
+
+def say_what_waits(plugin: ExportPlugin, gradebook: Gradebook) -> None:
+    """Warns of what of the exported marks is not finished."""
+    coursedir = getattr(plugin.parent, "coursedir", None)
+    course = Course(Path(coursedir.root)) if coursedir is not None else None
+    for assignment in gradebook.assignments:
+        if plugin.assignment and assignment.name not in map(str, plugin.assignment):
+            continue
+        waits = outstanding(gradebook, course, assignment.name)
+        for sentence in waits.sentences():
+            plugin.log.warning("%s: %s", assignment.name, sentence)
 
 
 def _row(gradebook: Gradebook, assignment: Any, student: Any) -> list[Any]:
@@ -104,6 +123,7 @@ class CanvasExportPlugin(ExportPlugin):
                 marks = [_mark(gradebook, each.name, student.id) for each in assignments]
                 known = [name or student.id, "", student.lms_user_id, student.id, self.section]
                 table.writerow([*map(inert, known), *marks])
+        say_what_waits(self, gradebook)
 
 
 def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:

@@ -16,15 +16,20 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import List
 
 from autograder.grading.accidents import why_without_result
 from autograder.grading.inert import inert_markdown, is_released
+from autograder.grading.pictures import below, kept
 from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 from autograder.judging.verdict import Section, Status, Verdict, told
 
 
 class ForStudents(NbGraderPreprocessor):
     """Keeps verdicts as students may know them, and exceptions from before the first check."""
+
+    # nbconvert hands it to every step and warns at one that does not know it.
+    display_data_priority = List(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
@@ -38,7 +43,8 @@ class ForStudents(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         if cell.cell_type != "code":
             if not is_released(cell):
-                cell.source = inert_markdown(cell.source)
+                pictures = below(kept(cell.get("attachments")))
+                cell.source = inert_markdown(cell.source.removesuffix(pictures)) + pictures
             return cell, resources
         if is_judged(cell):
             self._asked = True

@@ -17,6 +17,7 @@ from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import compute_checksum
 
+from autograder.grading.pictures import below, gather, kept
 from autograder.grading.preprocessors import is_judged
 
 PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how they begin
@@ -60,9 +61,17 @@ class MakeInert(NbGraderPreprocessor):
             if not is_judged(cell):
                 cell.outputs = [inert_output(output) for output in cell.outputs]
             return cell, resources
-        cell.pop("attachments", None)
-        if not is_released(cell):
-            cell.source = inert_markdown(cell.source)
+        pasted = cell.pop("attachments", None)
+        if is_released(cell):
+            return cell, resources
+        pictures = kept(pasted)
+        if cell.cell_type == "markdown" and pasted and not pictures:  # nobody has gathered them
+            gather(cell, pasted, {}, "", [])
+            pictures = kept(cell.pop("attachments", None))
+        cell.source = inert_markdown(cell.source)
+        if cell.cell_type == "markdown" and pictures:
+            cell.attachments = from_dict(pictures)
+            cell.source += below(pictures)
         return cell, resources
 
 

@@ -1,7 +1,8 @@
-"""What plugs into nbgrader: a step of its release, and one that takes the place of its own.
+"""What plugs into nbgrader: two steps of its release, and one that takes the place of its own.
 
-`ReleasePublicCases` comes last in `GenerateAssignment.preprocessors`. `RestoreCells` stands for
-OverwriteCells in `Autograde.sanitize_preprocessors`, and `autograder.grading.judge.Judge` for
+In `GenerateAssignment.preprocessors`, `LinkBook` comes before cells are saved, and
+`ReleasePublicCases` last. `RestoreCells` stands for OverwriteCells in
+`Autograde.sanitize_preprocessors`, and `autograder.grading.judge.Judge` for
 Execute in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
 """
 
@@ -19,7 +20,7 @@ from nbgrader.utils import is_grade, is_solution
 from traitlets import Unicode
 
 from autograder.check import PUBLIC_SUFFIX
-from autograder.spec import load_checks, public_data
+from autograder.spec import load_checks, load_settings, public_data
 
 VERDICT_MIME = "application/vnd.autograder.verdict+json"
 
@@ -32,6 +33,23 @@ def is_judged(cell: NotebookNode) -> bool:
 def checks_path(folder: str, resources: ResourcesDict) -> Path:
     """The file with an assignment's checks; nbgrader works in the course's root folder."""
     return Path(folder) / f"{resources['nbgrader']['assignment']}.py"
+
+
+class LinkBook(NbGraderPreprocessor):
+    """Gives links into the book its address: `course:book/page.html` stands in the sources."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        self._book = load_settings(Path.cwd()).book
+        return super().preprocess(nb, resources)
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("](course:", f"]({self._book}/")
+        return cell, resources
 
 
 class ReleasePublicCases(NbGraderPreprocessor):

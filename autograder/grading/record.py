@@ -47,7 +47,9 @@ class Record:
         repairs: What was put right before it ran.
         reason: Why it is quarantined.
         seed: Of its random cases.
-        checks: SHA-256 of the assignment's checks.
+        checks: SHA-256 of what decided beside it: checks, released cells, limits.
+        lateness: SHA-256 of what decided about a penalty.
+        renamed: What a notebook was called when it was handed in, by its right name.
         versions: Of what took part, by name.
         limits: The options it ran under.
         seconds: How long it ran.
@@ -62,6 +64,8 @@ class Record:
     reason: str = ""
     seed: int | None = None
     checks: str = ""
+    lateness: str = ""
+    renamed: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0

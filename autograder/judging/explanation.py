@@ -44,50 +44,35 @@ def explain(
         for index in failed
         if rubric.expectations[index].public and rubric.expectations[index].part == first
     ]
-    families = [family for family in _families(rubric) if not _refuted(rubric, family, passed)]
-    wholly = [family for family in families if _explains(rubric, family, outcomes, failed, 1)]
-    partly = [family for family in families if _explains(rubric, family, outcomes, certain, 2)]
+    ways = [
+        way
+        for way, right in zip(rubric.wrong_ways, rubric.ways_right, strict=True)
+        # Where the answer is right, the misconception is, or comes to the same within rounding.
+        if all(
+            also or _alike(rubric, way, outcomes, index)
+            for index, (also, ok) in enumerate(zip(right, passed, strict=True))
+            if ok
+        )
+    ]
+    wholly = [way for way in ways if _explains(rubric, way, outcomes, failed, 1)]
+    partly = [way for way in ways if _explains(rubric, way, outcomes, certain, 2)]
     for found in (wholly, partly):
-        if len({family[0].name for family in found}) == 1:
-            return found[0][0], found is wholly
+        if len({way.name for way in found}) == 1:
+            return found[0], found is wholly
         if found:
             return None
     return None
 
 
-def _families(rubric: Rubric) -> list[list[WrongWay]]:
-    """Ways that may take turns from case to case, together; every other one alone."""
-    alone = [[way] for way in rubric.wrong_ways if not way.mixed]
-    mixed: dict[str, list[WrongWay]] = {}
-    for way in rubric.wrong_ways:
-        if way.mixed:
-            mixed.setdefault(way.name, []).append(way)
-    return [*alone, *mixed.values()]
-
-
-def _refuted(rubric: Rubric, family: list[WrongWay], passed: list[bool]) -> bool:
-    """Whether the answer is right where the misconception is wrong."""
-    return any(
-        ok
-        and expectation.outcome is not None
-        and not any(
-            agrees(way.outcomes[index], expectation.outcome, expectation.tolerance)
-            for way in family
-        )
-        for index, (ok, expectation) in enumerate(zip(passed, rubric.expectations, strict=True))
-    )
-
-
 def _explains(
-    rubric: Rubric, family: list[WrongWay], outcomes: list[Outcome], indices: list[int], least: int
+    rubric: Rubric, way: WrongWay, outcomes: list[Outcome], indices: list[int], least: int
 ) -> bool:
     """Whether some cases come to what the misconception comes to, one of them tellingly enough."""
     heaviest = 0
     for index in indices:
-        alike = [way for way in family if _alike(rubric, way, outcomes, index)]
-        if not alike:
+        if not _alike(rubric, way, outcomes, index):
             return False
-        heaviest = max(heaviest, _weight(alike[0].outcomes[index], outcomes[index]))
+        heaviest = max(heaviest, _weight(way.outcomes[index], outcomes[index]))
     return heaviest >= least
 
 
@@ -126,8 +111,8 @@ def _weight(wrong: Outcome, came: Outcome) -> int:
 
 
 def _gist(message: str) -> str:
-    """An exception's message without the numbers in it, or without the key that is missing."""
-    return re.sub(r"\d+|^'[^']*'$", "#", message)
+    """An exception's message without the numbers in it and the key or class that it begins with."""
+    return re.sub(r"\d+|^'[^']*'", "#", message)
 
 
 def _telling(value: Any) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -18,6 +19,7 @@ from autograder.judging.agreement import agrees, complaint, form, is_number, sam
 from autograder.judging.comparison import Comparison, compare
 from autograder.judging.evidence import Refused, decode_outcome
 from autograder.judging.explanation import explain
+from autograder.judging.observation import observed
 from autograder.kernel.evidence import Outcome, encode_outcome
 
 MAX_LISTED = 6  # answers that are all named when one is malformed
@@ -65,6 +67,9 @@ class Expectation:
         tolerance: The largest absolute difference that arithmetic explains.
         again: Which earlier case it repeats, if one.
         unit: What the first axis of the result counts, such as "step".
+        facts: Of a public case: numbers that a result may be off by, what is so, and regions of
+            the result.
+        twins: Of a public case: earlier ones that differ from it in one thing, and which.
     """
 
     case: str
@@ -74,6 +79,8 @@ class Expectation:
     tolerance: float = 0.0
     again: int | None = None
     unit: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    twins: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,14 +92,12 @@ class WrongWay:
         hint: What went wrong and why, for the student.
         section: Where the book explains it.
         outcomes: One outcome a case.
-        mixed: Whether an answer may go this way in one case, and in another another of its name.
     """
 
     name: str
     hint: str
     section: Section
     outcomes: Sequence[Outcome]
-    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ class Rubric:
         numeric: Whether the answer is a number.
         names: What the parts of a result are called, where it has several.
         uses: Earlier tasks whose functions the answer may call.
+        logarithm: Where a result is the exponential of something, a sentence that says of what.
     """
 
     check: str
@@ -122,11 +128,24 @@ class Rubric:
     numeric: bool = False
     names: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    logarithm: str = ""
 
     @property
     def max_points(self) -> float:
         """The points of all parts."""
         return float(sum(self.parts.values()))
+
+    @cached_property
+    def ways_right(self) -> tuple[tuple[bool, ...], ...]:
+        """Of each wrong way, in which cases it is right; true where the answer is withheld."""
+        return tuple(
+            tuple(
+                expectation.outcome is None
+                or agrees(outcome, expectation.outcome, expectation.tolerance)
+                for outcome, expectation in zip(way.outcomes, self.expectations, strict=True)
+            )
+            for way in self.wrong_ways
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +161,8 @@ class Verdict:
         expected: What was asked for, in words.
         section: The section of the book to read.
         parts: Points earned by part.
-        misconception: The name of the misconception that explains the outcomes, if one does.
+        misconception: The name of the misconception that explains the outcomes, if one does; else
+            that of an observation ("observed_…"), if there is one.
         hint: Its hint.
     """
 
@@ -252,7 +272,9 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
     if found := explain(rubric, outcomes, passed):
         way, whole = found
         hint = way.hint if whole else f"At least two things are off. One of them: {way.hint}"
-        verdict = replace(verdict, misconception=way.name, hint=hint, section=way.section)
+        return replace(verdict, misconception=way.name, hint=hint, section=way.section)
+    if seen := observed(rubric, outcomes, passed):
+        return replace(verdict, misconception=seen.name, hint=seen.words)
     return verdict
 
 
@@ -463,6 +485,8 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
                 "tolerance": expectation.tolerance,
                 "again": expectation.again,
                 "unit": expectation.unit,
+                "facts": expectation.facts,
+                "twins": list(expectation.twins),
             }
             for expectation in rubric.expectations
         ],
@@ -475,7 +499,6 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
                     for outcome, expectation in zip(way.outcomes, rubric.expectations, strict=True)
                     if expectation.again is None
                 ],
-                way.mixed,
             ]
             for way in rubric.wrong_ways
         ],
@@ -483,6 +506,7 @@ def rubric_to_data(rubric: Rubric) -> dict[str, Any]:
         "numeric": rubric.numeric,
         "names": list(rubric.names),
         "uses": list(rubric.uses),
+        "logarithm": rubric.logarithm,
     }
 
 
@@ -517,17 +541,20 @@ def rubric_from_data(data: dict[str, Any]) -> Rubric:
                     tolerance=item["tolerance"],
                     again=item["again"],
                     unit=item["unit"],
+                    facts=dict(item["facts"]),
+                    twins=tuple((other, what) for other, what in item["twins"]),
                 )
                 for item in data["expectations"]
             ),
             wrong_ways=tuple(
-                WrongWay(*told[index], _with_repeats(outcomes, data["expectations"]), mixed)
-                for index, outcomes, mixed in data["wrong_ways"]
+                WrongWay(*told[index], _with_repeats(outcomes, data["expectations"]))
+                for index, outcomes in data["wrong_ways"]
             ),
             allowed=tuple(data["allowed"]),
             numeric=data["numeric"],
             names=tuple(data["names"]),
             uses=tuple(data["uses"]),
+            logarithm=data["logarithm"],
         )
     except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise Refused(f"data that is not a rubric: {error!r}") from None

@@ -29,7 +29,7 @@ class Diagram(SphinxDirective):
         name = self.arguments[0]
         if name not in drawings.DRAWINGS:
             raise self.error(f"unknown diagram {name!r}; known: {', '.join(drawings.DRAWINGS)}")
-        self.env.note_dependency(drawings.__file__)
+        self.env.note_dependency(inspect.getsourcefile(drawings.DRAWINGS[name]))
         figure = nodes.figure(classes=["diagram"])
         figure += nodes.raw("", inline(name), format="html")
         parsed = nodes.Element()

@@ -50,6 +50,11 @@ NUMBER = re.compile(r"(?P<mark>[=!])\s*(?P<value>\S+)\s*±\s*(?P<tolerance>\S+)$
 # What looks like a choice in a prompt: MyST takes only the last line before the colon for a term.
 STRAY = re.compile(r"^(\([x ]\)|\[[x ]\]|[=!] \S+ ±)\s", re.MULTILINE)
 VOID = {"input"}
+LINK = {
+    "class_": "headerlink",
+    "title": "Link to this question",
+    "aria_label": "Link to this question",
+}
 
 
 class element(nodes.General, nodes.Element):
@@ -120,7 +125,11 @@ class Question(SphinxDirective):
             "form",
             make(
                 "fieldset",
-                make("legend", text=f"Question {len(asked)} · {HINTS[kind]}"),
+                make(
+                    "legend",
+                    make("a", text="#", href=f"#{identity}", **LINK),
+                    text=f"Question {len(asked)} · {HINTS[kind]} ",
+                ),
                 make("div", *prompt, class_="question-prompt"),
                 answers,
                 make(

@@ -1,111 +1,45 @@
 """The diagrams of the book, a function each; its documentation is the alternative text.
 
-A drawing is a string of SVG, about 480 units wide so that it is read on a phone. It names no
-colour: its classes do, in book.css, for both themes. In words, _q_ is a variable, in italics.
+A drawing is about 480 units wide so that it is read on a phone. Those of page 2.4 are in
+drawings_of_answers.py.
 """
 
-import html
 import math
-import re
-from collections.abc import Callable, Iterable
 
-DRAWINGS: dict[str, Callable[[], str]] = {}
+import drawings_of_answers  # noqa: F401  its drawings join DRAWINGS
+from drawing_pieces import (
+    DRAWINGS,
+    arrow,
+    bar,
+    between,
+    box,
+    curve,
+    dot,
+    drawing,
+    falling,
+    hump,
+    named_box,
+    path,
+    svg,
+    words,
+)
 
-
-def drawing(function: Callable[[], str]) -> Callable[[], str]:
-    DRAWINGS[function.__name__.replace("_", "-")] = function
-    return function
-
-
-# --- Pieces -------------------------------------------------------------------------------------
-
-
-def svg(width: float, height: float, *parts: str) -> str:
-    return f'<svg viewBox="0 0 {width} {height}">' + "".join(parts) + "</svg>"
-
-
-def words(x: float, y: float, text: str, kind: str = "", anchor: str = "middle") -> str:
-    said = re.sub(r"_(\w+)_", r'<tspan class="variable">\1</tspan>', html.escape(text))
-    return f'<text x="{x:g}" y="{y:g}" class="{kind}" text-anchor="{anchor}">{said}</text>'
-
-
-def box(x: float, y: float, width: float, height: float, kind: str = "", round_: float = 6) -> str:
-    return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{round_:g}" '
-        f'class="box {kind}"/>'
-    )
-
-
-def bar(x: float, y: float, width: float, height: float, kind: str) -> str:
-    """From its base up."""
-    shape = f'x="{x:g}" y="{y - height:g}" width="{width:g}" height="{height:g}"'
-    return f'<rect {shape} class="fill {kind}"/>'
-
-
-def named_box(x: float, y: float, width: float, text: str, kind: str = "") -> str:
-    lines = text.split("\n")
-    height = 16 + 20 * len(lines)
-    said = (
-        words(x + width / 2, y + 22 + 20 * i, line, kind if i == 0 else "small")
-        for i, line in enumerate(lines)
-    )
-    return box(x, y, width, height, kind) + "".join(said)
-
-
-def dot(x: float, y: float, kind: str = "", size: float = 5) -> str:
-    return f'<circle cx="{x:g}" cy="{y:g}" r="{size:g}" class="fill {kind}"/>'
-
-
-def path(points: Iterable[tuple[float, float]], kind: str = "") -> str:
-    steps = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return f'<polyline points="{steps}" class="line {kind}"/>'
-
-
-def arrow(*points: tuple[float, float], kind: str = "") -> str:
-    """A line through the points with a head at the last one."""
-    (x, y), (fx, fy) = points[-1], points[-2]
-    angle = math.atan2(y - fy, x - fx)
-    corners = [
-        (x - 10 * math.cos(angle + turn), y - 10 * math.sin(angle + turn)) for turn in (0.4, -0.4)
-    ]
-    head = " ".join(f"{a:.1f},{b:.1f}" for a, b in ((x, y), *corners))
-    back = (x - 7 * math.cos(angle), y - 7 * math.sin(angle))
-    return path([*points[:-1], back], kind) + f'<polygon points="{head}" class="fill {kind}"/>'
-
-
-def between(a: tuple[float, float], b: tuple[float, float], share: float) -> tuple[float, float]:
-    """The point that has gone a share of the way from a to b."""
-    return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])
-
-
-def hump(middle: float, width: float, height: float, base: float, left: float, right: float):
-    """Points of a bell curve over its base."""
-    for i in range(81):
-        x = left + (right - left) * i / 80
-        yield x, base - height * math.exp(-0.5 * ((x - middle) / width) ** 2)
-
-
-def falling(s: float, rate: float) -> float:
-    return math.exp(-rate * s)
-
-
-def curve(x: float, height: Callable[[float], float]) -> list[tuple[float, float]]:
-    """Points over a run that goes from x + 6 to x + 216, its heights over the base at 170."""
-    return [(x + 6 + 210 * i / 40, 170 - height(i / 40)) for i in range(41)]
-
-
-# --- Drawings -----------------------------------------------------------------------------------
+__all__ = ["DRAWINGS", "between", "in_triangle"]
 
 
 @drawing
 def course_map() -> str:
     """The parts of the course from left to right. Before: soft targets, KL, which way round, one
-    knob. The combined objective: two sources, the formula, what the truth contributes. After:
-    lambda in motion, optimizing a training. Below all three, the labs with real models, and the
-    problem sets."""
+    knob. The combined objective: two sources, the formula, what the truth contributes, prompts and
+    answers. After: lambda in motion, optimizing a training. Below all three, the labs with real
+    models, what is done in the field, and the problem sets."""
     parts = [
         ("1 · Before", "", ["soft targets", "KL", "which way round", "one knob, λ"]),
-        ("2 · Objective", "strong", ["two sources", "the formula", "what truth adds"]),
+        (
+            "2 · Objective",
+            "strong",
+            ["two sources", "the formula", "what truth adds", "prompts, answers"],
+        ),
         ("3 · After", "", ["λ in motion", "reading curves", "what to change"]),
     ]
     drawn = []
@@ -117,10 +51,14 @@ def course_map() -> str:
         if i:
             drawn.append(arrow((x - 22, 74), (x - 3, 74)))
         drawn.append(arrow((x + 70, 140), (x + 70, 163)))
-    for y, text in ((166, "4 · Labs: real language models, recorded runs"), (210, "Problem sets")):
+    for y, text in (
+        (166, "4 · Labs: real language models, recorded runs"),
+        (210, "6 · In the field: who does it, how, and what it pays"),
+        (254, "Problem sets"),
+    ):
         drawn.append(box(6, y, 468, 36))
         drawn.append(words(240, y + 23, text))
-    return svg(480, 252, *drawn)
+    return svg(480, 296, *drawn)
 
 
 @drawing
@@ -396,3 +334,108 @@ def two_states() -> str:
             drawn.append(words(x + 216, 163, "KL to teacher", "small teacher", "end"))
         drawn.append(words(x + 111, 192, cure, "strong small lambda"))
     return svg(480, 200, *drawn)
+
+
+@drawing
+def who_wrote_the_text() -> str:
+    """A table of two rows and three columns. The columns say who wrote the text: people, the
+    teacher, the student. The rows say what is learned at a position. One token, written by people:
+    LM, lambda 0; by the teacher: DeepSeek-R1's distilled models; by the student: nothing to learn.
+    The teacher's distribution in full, on people's text: Gemma 2, Minitron; on the teacher's text:
+    logits of its own samples; on the student's text: GKD, Qwen3."""
+    columns = [("people", "label"), ("the teacher", "teacher"), ("the student", "")]
+    rows = [
+        (54, "one\ntoken", ["LM alone:\nλ = 0", "DeepSeek-R1,\ndistilled", "nothing\nto learn"]),
+        (
+            126,
+            "teacher's\n_p_, in full",
+            ["Gemma 2,\nMinitron", "logits of its\nown samples", "GKD,\nQwen3"],
+        ),
+    ]
+    drawn = [words(292, 16, "who wrote the text", "small muted")]
+    for i, (who, kind) in enumerate(columns):
+        drawn.append(words(160 + 130 * i, 42, who, f"strong {kind}"))
+    for y, head, cells in rows:
+        for j, line in enumerate(head.split("\n")):
+            drawn.append(words(4, y + 28 + 22 * j, line, "strong small", "start"))
+        for i, cell in enumerate(cells):
+            kind = "muted" if cell.startswith("nothing") else "teacher" if y > 60 or i else "label"
+            drawn.append(box(97 + 130 * i, y, 126, 64, kind))
+            for j, line in enumerate(cell.split("\n")):
+                drawn.append(words(160 + 130 * i, y + 28 + 22 * j, line, "small"))
+    return svg(484, 198, *drawn)
+
+
+@drawing
+def on_policy_loop() -> str:
+    """A loop of three steps. The student is given a prompt and writes an answer. The teacher reads
+    the answer, without writing, and says how likely each of its tokens was. The difference of the
+    two log-probabilities at each token is the loss, and its gradient changes the student, who then
+    writes again."""
+    return svg(
+        480,
+        190,
+        named_box(6, 40, 130, "student _q_\nwrites an answer"),
+        arrow((136, 68), (172, 68)),
+        named_box(176, 40, 130, "teacher _p_\nreads it", "teacher"),
+        arrow((306, 68), (340, 68), kind="teacher"),
+        named_box(344, 40, 130, "log _q_ − log _p_\nat each token", "lambda"),
+        arrow((409, 96), (409, 150), (71, 150), (71, 100), kind="lambda dashed"),
+        words(240, 142, "gradient, to the student alone", "small lambda"),
+        words(71, 26, "a prompt", "small muted"),
+        words(240, 178, "the next answer is the changed student's", "small"),
+    )
+
+
+@drawing
+def two_spellings() -> str:
+    """One text, "the largest argument", in two rows of tokens. The teacher splits it into: the,
+    lar, gest, argument. The student splits it into: the, l, arg, est, arg, ument. Dashed lines
+    mark where both have a boundary: after the, after largest, and at the end. Between them lie
+    three chunks."""
+    rows = [
+        (20, "teacher", ["the", " lar", "gest", " argument"], "teacher"),
+        (96, "student", ["the", " l", "arg", "est", " arg", "ument"], ""),
+    ]
+    left, unit = 86, 19.3
+    drawn = []
+    for cut in (3, 11, 20):
+        x = left + unit * cut
+        drawn.append(path([(x, 8), (x, 146)], "lambda dashed"))
+    for y, who, tokens, kind in rows:
+        drawn.append(words(6, y + 23, who, f"strong {kind}", "start"))
+        x = left
+        for token in tokens:
+            width = unit * len(token)
+            drawn.append(box(x + 2, y, width - 4, 36, kind))
+            drawn.append(words(x + width / 2, y + 23, token.strip(), "code small"))
+            x += width
+    for begin, end in ((0, 3), (3, 11), (11, 20)):
+        drawn.append(words(left + unit * (begin + end) / 2, 166, "a chunk", "small lambda"))
+    return svg(480, 176, *drawn)
+
+
+@drawing
+def cost_of_a_step() -> str:
+    """Three bars of work per token, for a teacher of six times the student's size. Labels alone:
+    the student's 6 N. Distillation with a live teacher: the student's 6 N and the teacher's 12 N,
+    three times as long. With the teacher in a file that five students read: 6 N and a fifth of
+    12 N."""
+    unit, left = 18, 120
+    rows = [
+        ("labels", 0.0, "1"),
+        ("teacher, live", 12.0, "3"),
+        ("in a file, for 5", 2.4, "1.4"),
+    ]
+    drawn = [words(left, 20, "work per token, in units of labels alone", "small muted", "start")]
+    for i, (name, teacher, total) in enumerate(rows):
+        y = 64 + 44 * i
+        drawn.append(words(left - 10, y - 9, name, "small", "end"))
+        drawn.append(bar(left, y, 6 * unit, 26, "muted"))
+        drawn.append(words(left + 3 * unit, y - 8, "student", "small on"))
+        if teacher:
+            drawn.append(bar(left + 6 * unit, y, teacher * unit, 26, "teacher"))
+        if teacher > 6:
+            drawn.append(words(left + 12 * unit, y - 8, "teacher", "small on"))
+        drawn.append(words(left + (6 + teacher) * unit + 8, y - 8, total, "strong", "start"))
+    return svg(480, 166, *drawn)

@@ -22,17 +22,49 @@
 
   const rows = (form) => [...form.querySelectorAll(".question-choices > li")];
   const said = (row) => row.querySelector(".question-feedback");
+  const copy = (node) => [...node.childNodes].map((child) => child.cloneNode(true));
+  const words = (row) => copy(row.querySelector(".question-text")); // with their mathematics
   const ticked = (row) => row.querySelector("input").checked;
 
-  // "1/3", "0,33" and "-0.5e-3" are numbers to a reader.
+  // "1/3", "0,33", "-0.5e-3", "75%", "2.3 nats" and "-ln 0.1" are numbers to a reader. log is ln, as
+  // in the book. NaN for what is none.
   const number = (text) => {
-    const parts = text.trim().replace(",", ".").replace("−", "-").split("/");
-    if (parts.length > 2 || parts.some((part) => part.trim() === "")) return NaN;
-    return parts.length === 2 ? Number(parts[0]) / Number(parts[1]) : Number(parts[0]);
+    const plain = text.trim().toLowerCase().replace(/(\d),(\d)/g, "$1.$2").replace(/[−–]/g, "-");
+    const counted = plain.replace(/[·×]/g, "*").replace(/\s*(nats?|labels?|times)\.?$/, "");
+    const tokens = counted.match(/(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|ln|log|\S/g) || [];
+    const value = () => {
+      const token = tokens.shift();
+      if (token === "-") return -value();
+      if (token === "+") return value();
+      if (token === "ln" || token === "log") return Math.log(value());
+      let found = Number(token ?? NaN);
+      if (token === "(") {
+        found = sum();
+        if (tokens.shift() !== ")") return NaN;
+      }
+      return tokens[0] === "%" ? (tokens.shift(), found / 100) : found;
+    };
+    const product = () => {
+      let found = value();
+      while (tokens[0] === "*" || tokens[0] === "/") {
+        found = tokens.shift() === "*" ? found * value() : found / value();
+      }
+      return found;
+    };
+    const sum = () => {
+      let found = product();
+      while (tokens[0] === "+" || tokens[0] === "-") {
+        found = tokens.shift() === "+" ? found + product() : found - product();
+      }
+      return found;
+    };
+    const found = sum();
+    return tokens.length ? NaN : found;
   };
 
   // Each kind: what is answered now, how to put a remembered answer back, and what we say to it.
-  // judge returns null while nothing is answered, else {right, note, marks: [row, right?], say}.
+  // judge returns null while nothing is answered, else {right, note, marks: [row, right?, instead]};
+  // `instead` is said where the row's own feedback would give the answer away.
   const choices = {
     answer: (form) => rows(form).map(ticked),
     restore: (form, answer) =>
@@ -60,7 +92,8 @@
         if (!text.trim()) return null;
         const value = number(text);
         if (Number.isNaN(value)) {
-          return { right: false, note: "That is not a number. Write 0.5, 1/2 or 5e-1.", marks: [] };
+          const note = "That is not a number. Write 0.5, 1/2, 50%, 5e-1 or ln 2.";
+          return { right: false, note, marks: [] };
         }
         const all = [...form.querySelectorAll(".question-feedback")];
         const near = (f) => Math.abs(value - f.dataset.value) <= Number(f.dataset.tolerance);
@@ -77,9 +110,13 @@
         answer.forEach((place) => list.append(by.get(place)));
       },
       judge: (form) => {
-        const marks = rows(form).map((row, i) => [row, Number(row.dataset.place) === i]);
-        const right = marks.every(([, ok]) => ok);
-        return { right, note: "", marks };
+        const all = rows(form);
+        const place = (row) => Number(row.dataset.place);
+        const at = all.findIndex((row, i) => i && place(row) < place(all[i - 1]));
+        if (at < 0) return { right: true, note: "", marks: all.map((row) => [row, true]) };
+        const [first, second] = [words(all[at - 1]), words(all[at])];
+        const note = ["You have “", ...first, "” just before “", ...second, "”. Of these two, the second comes first."];
+        return { right: false, note, marks: [] };
       },
     },
     matching: {
@@ -87,10 +124,17 @@
       restore: (form, answer) =>
         rows(form).forEach((row, i) => (row.querySelector("select").value = answer[i])),
       judge: (form) => {
-        const chosen = rows(form).map((row) => row.querySelector("select").value);
-        if (chosen.some((value) => !value)) return null;
-        const marks = rows(form).map((row, i) => [row, chosen[i] === row.dataset.match]);
-        return { right: marks.every(([, ok]) => ok), note: "", marks };
+        const chosen = (row) => row.querySelector("select").value;
+        const all = rows(form);
+        const open = all.filter((row) => !chosen(row));
+        if (open.length === all.length) return null;
+        const note = open.flatMap((row, i) => [i ? "”, “" : "Still to match: “", ...words(row)]);
+        if (open.length) note.push("”.");
+        const marks = all.filter(chosen).map((row) => {
+          const fits = chosen(row) === row.dataset.match;
+          return [row, fits, fits ? "" : `This is not matched by “${chosen(row)}”.`];
+        });
+        return { right: !open.length && marks.every(([, ok]) => ok), note, marks };
       },
     },
   };
@@ -103,11 +147,11 @@
   };
 
   // A choice's words and what we say to them, copied with their mathematics.
-  const remark = (row, mark) => {
+  const remark = (row, mark, instead) => {
     const box = el("div", `question-remark ${mark}`);
     const head = el("p", "question-echo");
-    head.append(...[...row.querySelector(".question-text").childNodes].map((n) => n.cloneNode(true)));
-    box.append(head, ...[...said(row).childNodes].map((n) => n.cloneNode(true)));
+    head.append(...words(row));
+    box.append(head, ...(instead ? [el("p", "", instead)] : copy(said(row))));
     return box;
   };
 
@@ -127,14 +171,14 @@
     }
     form.classList.add(result.right ? "is-right" : "is-wrong");
     const head = el("p", "question-head", result.right ? "✓ Right." : "✗ Not yet.");
-    if (result.note) head.append(` ${result.note}`);
+    if (result.note.length) head.append(" ", ...[result.note].flat());
     verdict.append(head);
-    result.marks.forEach(([row, ok]) => {
+    result.marks.forEach(([row, ok, instead]) => {
       row.classList.add(ok ? "is-right" : "is-wrong");
-      verdict.append(remark(row, ok ? "is-right" : "is-wrong"));
+      verdict.append(remark(row, ok ? "is-right" : "is-wrong", instead));
     });
     if (result.plain) {
-      verdict.append(...[...result.plain.childNodes].map((n) => n.cloneNode(true)));
+      verdict.append(...copy(result.plain));
     }
     if (result.others && result.others.length) {
       const more = el("details");
@@ -154,9 +198,11 @@
       node.classList.toggle("is-complete", solved === names.length);
     });
 
-  const remember = (form, solved) => {
+  // What was solved once stays solved, whatever is tried afterwards.
+  const remember = (form, answer, solved) => {
     const kept = load(page);
-    kept[form.dataset.name] = { answer: kinds[form.dataset.kind].answer(form), solved };
+    const before = kept[form.dataset.name];
+    kept[form.dataset.name] = { answer, solved: solved || Boolean(before && before.solved) };
     save(page, kept);
     tally();
   };
@@ -166,16 +212,14 @@
     const first = kind.answer(form);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      remember(form, check(form));
+      const solved = check(form);
+      remember(form, kind.answer(form), solved);
     });
     form.addEventListener("reset", (event) => {
       event.preventDefault();
       kind.restore(form, first);
       clear(form);
-      const kept = load(page);
-      delete kept[form.dataset.name];
-      save(page, kept);
-      tally();
+      remember(form, null, false);
     });
     if (form.dataset.kind === "ordering") {
       form.addEventListener("click", (event) => {
@@ -192,7 +236,7 @@
       });
     }
     const kept = load(page)[form.dataset.name];
-    if (kept) {
+    if (kept && kept.answer !== null) {
       // The page may have changed since: what no longer fits is forgotten.
       try {
         kind.restore(form, kept.answer);
@@ -206,6 +250,7 @@
 
   document.querySelectorAll(".question-forget").forEach((button) =>
     button.addEventListener("click", () => {
+      if (!confirm("Forget all your answers, and which questions you have solved?")) return;
       document
         .querySelectorAll(".question-tally")
         .forEach((node) => localStorage.removeItem(key(node.dataset.page)));

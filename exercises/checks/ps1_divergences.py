@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import pairwise, permutations, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +65,12 @@ def fixed_cases() -> tuple[Case, ...]:
     return (
         Case("one position", (t([0.0, 1.0, 2.0]), t([2.0, 0.5, 0.0])), public=True),
         Case(
+            "the same, 1 added to all logits of the student",
+            (t([1.0, 2.0, 3.0]), t([2.0, 0.5, 0.0])),
+            public=True,
+            only="a number that is added to all logits of the student",
+        ),
+        Case(
             "two positions",
             (t([[1.0, -1.0, 0.5, 2.0], [0.0, 0.0, 3.0, 1.0]]), t([[0.5, 1.0, 4.0, 3.0]] * 2)),
             public=True,
@@ -112,6 +119,25 @@ def fixed_cases() -> tuple[Case, ...]:
         Case("as many positions as tokens", (logits(rng, (4, 4), 1.5), logits(rng, (4, 4), 1.5))),
         Case("logits of ±5000", (t([5e3, 0.0, -5e3]), t([0.0, 5e3, -5e3])), part=EXTREME),
     )
+
+
+def facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, as (student_logits, teacher_logits)."""
+    student, teacher = case.args
+    return {
+        "the size of the vocabulary": student.shape[-1],
+        "the number of positions": student[..., 0].numel(),
+        "the number of texts": student.shape[0] if student.ndim > 1 else 1,
+        "exp of a logit is more than float32 can hold": bool(
+            max(student.max(), teacher.max()) > 88
+        ),
+        "a probability is 0 in float32": bool(
+            min(student.softmax(-1).min(), teacher.softmax(-1).min()) == 0
+        ),
+        "a logit is negative": bool(min(student.min(), teacher.min()) < 0),
+        "there is more than one position": student.ndim > 1,
+        "the logits have three axes": student.ndim == 3,
+    }
 
 
 def random_cases(rng: np.random.Generator) -> Iterator[Case]:
@@ -309,6 +335,55 @@ def logarithms_left_out(front: Tensor, behind: Tensor) -> Tensor:
     return (f * (f - behind.softmax(-1))).sum(-1)
 
 
+def forced_positive(force: Callable, front: Tensor, behind: Tensor) -> Tensor:
+    """No class may add a negative share."""
+    gap = front.log_softmax(-1) - behind.log_softmax(-1)
+    return (front.softmax(-1) * force(gap)).sum(-1)
+
+
+def other_entropy(front: Tensor, behind: Tensor) -> Tensor:
+    """A cross-entropy, minus the entropy of the wrong one of the two."""
+    return cross_entropy(front, behind) - cross_entropy(behind, behind)
+
+
+def squared_gaps(front: Tensor, behind: Tensor) -> Tensor:
+    """The logarithms' differences, squared."""
+    return (front.softmax(-1) * (front.log_softmax(-1) - behind.log_softmax(-1)) ** 2).sum(-1)
+
+
+def mixed_softmax(once: Callable, twice: Callable, front: Tensor, behind: Tensor) -> Tensor:
+    """Weights of one kind; one of the two logarithms is of a second softmax."""
+    f, b = front.softmax(-1), behind.softmax(-1)
+    log_f, log_b = once(f), twice(b)
+    return (f * (log_f - log_b)).sum(-1)
+
+
+def against_mixture(front: Tensor, behind: Tensor) -> Tensor:
+    """KL from a distribution to the mean of both."""
+    log_m = torch.logaddexp(front.log_softmax(-1), behind.log_softmax(-1)) - math.log(2)
+    log_front = front.log_softmax(-1)
+    return (log_front.exp() * (log_front - log_m)).sum(-1)
+
+
+MEASURES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
+    lambda f, b: cross_entropy(f, f),
+    lambda f, b: cross_entropy(b, b),
+    lambda f, b: -cross_entropy(f, f),
+    lambda f, b: -cross_entropy(b, b),
+    lambda f, b: (f.softmax(-1) - b.softmax(-1)).abs().sum(-1),
+    lambda f, b: (f.softmax(-1) - b.softmax(-1)).abs().sum(-1) / 2,
+    lambda f, b: ((f.softmax(-1) - b.softmax(-1)) ** 2).sum(-1),
+    lambda f, b: ((f.softmax(-1) - b.softmax(-1)) ** 2).mean(-1),
+    lambda f, b: ((f - b) ** 2).sum(-1),
+    lambda f, b: ((f - b) ** 2).mean(-1),
+    lambda f, b: (against_mixture(f, b) + against_mixture(b, f)) / 2,
+    against_mixture,
+    lambda f, b: (f.softmax(-1) * (f.log_softmax(-1) - b.log_softmax(-1))).max(-1).values,
+    lambda f, b: 1 - F.cosine_similarity(f.softmax(-1), b.softmax(-1), dim=-1),
+    lambda f, b: 1 / kl(b, f),
+)
+
+
 def both_directions(share: float, front: Tensor, behind: Tensor) -> Tensor:
     """Both divergences, added."""
     return share * (kl(front, behind) + kl(behind, front))
@@ -354,7 +429,23 @@ def overflowed_logarithm(front: Tensor, behind: Tensor) -> Tensor:
 
 
 # A small number that should keep logarithms finite, in the ways that people write it.
-SMALL = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30, 1e-38)
+SMALL = (
+    1e-2,
+    1e-3,
+    1e-4,
+    1e-5,
+    1e-6,
+    1e-7,
+    1e-8,
+    1e-9,
+    1e-10,
+    1e-12,
+    1e-15,
+    1e-16,
+    1e-20,
+    1e-30,
+    1e-38,
+)
 FLOORS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
     lambda f, b, e: f * ((f + e).log() - (b + e).log()),
     lambda f, b, e: (f + e) * ((f + e).log() - (b + e).log()),
@@ -364,6 +455,7 @@ FLOORS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
     lambda f, b, e: f.clamp_min(e) * (f.clamp_min(e).log() - b.clamp_min(e).log()),
     lambda f, b, e: f * (f.clamp_min(e).log() - b.clamp_min(e).log()),
     lambda f, b, e: torch.special.xlogy(f, f) - f * b.clamp_min(e).log(),
+    lambda f, b, e: (f * (f.log() - b.clamp_min(e).log())).nan_to_num(nan=0.0),
 )
 
 
@@ -488,7 +580,37 @@ SHARED = {
         " makes almost everything equally likely. Which functions take logits, and which of them"
         " got probabilities?",
         "1.1",
-        (softmax_of_softmax, logarithms_of_softmax_of_softmax),
+        (
+            softmax_of_softmax,
+            logarithms_of_softmax_of_softmax,
+            partial(mixed_softmax, Tensor.log, lambda q: q.log_softmax(-1)),
+            partial(mixed_softmax, lambda q: q.log_softmax(-1), Tensor.log),
+        ),
+    ),
+    "shares_forced_positive": (
+        "A single class adds something negative where the distribution behind gives it more than"
+        " the one in front. Only the sum over all classes is never below 0, and that by itself.",
+        "1.2",
+        tuple(partial(forced_positive, force) for force in (torch.abs, torch.relu)),
+    ),
+    "entropy_of_the_other": (
+        "From the cross-entropy you take away the entropy of the wrong one of the two models. The"
+        " one that is left must make the divergence 0 when the two agree, and above 0 when not.",
+        "1.2",
+        (other_entropy,),
+    ),
+    "another_measure": (
+        "This measures something else than the divergence that is asked for: an entropy, a distance"
+        " of probabilities or of logits, a divergence from a mixture, or a single token's share."
+        " Write the formula of the task down, term by term.",
+        "1.2",
+        MEASURES,
+    ),
+    "gaps_squared": (
+        "You square the differences of the logarithms. The formula weighs them as they are; what is"
+        " negative in one class is made up for in others.",
+        "1.2",
+        (squared_gaps,),
     ),
     "wrong_weights": (
         "The difference of logarithms is right, and what it is multiplied by is not: a logit or a"
@@ -579,6 +701,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("three tokens, T = 2", (t([2.0, 1.0, -1.0]), 2.0), public=True),
         Case("two positions, T = 0.5", (two, 0.5), public=True),
         Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
+        Case("three tokens, T = 1.5", (t([2.0, 1.0, -1.0]), 1.5), public=True),
         Case("T = 1 when no temperature is given", (t([0.3, -0.2, 1.0]),), public=True),
         Case("logits of ±500, T = 2", (large, 2.0), part=EXTREME, public=True),
         Case(
@@ -594,7 +717,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
         Case("very hot", (logits(rng, (2, 6)), 100.0)),
         Case("far below zero", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME),
-        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME),
+        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME, public=True),
     )
 
 
@@ -613,6 +736,23 @@ def temperature_tolerance(case: Case) -> float:
     """Rounding x/T to float32 moves it by ε|x|/T, and the probability by at most as much."""
     scale = max(1.0, float(case.args[0].abs().max()))
     return 4 * scale / min(1.0, *case.args[1:], 1.0) * float(np.finfo(np.float32).eps)
+
+
+def temperature_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, as (logits, temperature)."""
+    logits, temperature = case.args[0], case.args[1] if len(case.args) > 1 else 1.0
+    largest = float(logits.max()) / temperature
+    return {
+        "T": temperature,
+        "the size of the vocabulary": logits.shape[-1],
+        "T is not 1": temperature != 1,
+        "T is above 1": temperature > 1,
+        "T is below 1": temperature < 1,
+        "T is not a whole number": temperature % 1 != 0,
+        "exp of a logit over T is more than float32 can hold": largest > 88,
+        "a probability is 0 in float32": bool((logits / temperature).softmax(-1).min() == 0),
+        "there is more than one position": logits.ndim > 1,
+    }
 
 
 def divided(logits: Tensor, temperature: float) -> Tensor:
@@ -703,6 +843,24 @@ def one_maximum_for_all_after(logits: Tensor, temperature: float = 1.0) -> Tenso
     return e / e.sum(-1, keepdim=True)
 
 
+def guarded(size: float, own: bool, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """A small number in the divisor, with or without a maximum taken off before."""
+    z = logits / temperature
+    e = (z - z.max(-1, keepdim=True).values).exp() if own else z.exp()
+    return e / (e.sum(-1, keepdim=True) + size)
+
+
+def other_maximum(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The largest logit is taken off before it is divided by T, all others after."""
+    e = (logits / temperature - logits.max(-1, keepdim=True).values).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def nan_replaced(size: float, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """What overflowed is made a number by force."""
+    return exp_over_sum(divided, logits, temperature).nan_to_num(nan=size)
+
+
 def clamped(
     low: float | None,
     high: float,
@@ -785,6 +943,35 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             " inf/inf is NaN. A softmax does not change when the same number is taken from all its"
             " logits. Which number makes every exponent harmless?",
             (partial(exp_over_sum, divided),),
+        ),
+        (
+            "softmax_left_out",
+            "These are the logits over their sum. They may be negative, and so may their sum; what"
+            " makes a positive number of any score?",
+            (lambda logits, temperature=1.0: logits / logits.sum(-1, keepdim=True),),
+        ),
+        (
+            "small_number_in_the_divisor",
+            "A small number in the divisor makes all probabilities too small: they no longer add up"
+            " to 1. The sum of exponentials is never 0 when the largest exponent is 0.",
+            tuple(
+                partial(guarded, size, own)
+                for size in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+                for own in (True, False)
+            ),
+        ),
+        (
+            "other_maximum",
+            "Right for ordinary logits. But the number that you take off is not divided by T as the"
+            " logits are, so that the largest exponent is not 0: it can be far above it or below.",
+            (other_maximum,),
+        ),
+        (
+            "overflow_replaced",
+            "Right for ordinary logits. Where exp overflows you put a number in the place of NaN:"
+            " each of the large logits then gets the same, whatever they are. Let no exp overflow,"
+            " and nothing is to be replaced.",
+            tuple(partial(nan_replaced, size) for size in (0.0, 1.0)),
         ),
         (
             "temperature_of_probabilities",
@@ -983,7 +1170,7 @@ def fit_cases() -> tuple[Case, ...]:
         Case("a peak at the edge, forward", (edge, "forward", 3.0), public=True),
         Case("uneven, forward", (uneven, "forward", 14.5)),
         Case("uneven, reverse", (uneven, "reverse", 14.5)),
-        Case("one peak, forward", (one, "forward", 5.0)),
+        Case("one peak, forward", (one, "forward", 5.0), public=True),
         Case("one peak, reverse", (one, "reverse", 5.0)),
     )
 
@@ -1128,12 +1315,13 @@ def trained(
     rate: float,
     steps: int,
     cleared: bool = True,
+    width: float = START_WIDTH,
 ) -> Route:
-    """Where training stands after each step, from `start` and width 3."""
+    """Where training stands after each step, from `start` and a width."""
     logits = np.array(teacher_logits)
     log_p = logits - np.logaddexp.reduce(logits)
     token = np.arange(len(logits))
-    here, path = np.array([start, math.log(START_WIDTH)]), []
+    here, path = np.array([start, math.log(width)]), []
     gradient, first, second = np.zeros(2), np.zeros(2), np.zeros(2)
     for step in range(1, steps + 1):
         away = (token - here[0]) / math.exp(here[1])
@@ -1170,15 +1358,15 @@ def stopped(
     return wrong
 
 
-def stopped_early(share: float) -> Callable[[Tensor, str, float], list[float]]:
-    """A student's function that stops when the loss falls by less than this share of itself."""
+def stopped_early(share: float, least: float = 0.0) -> Callable[[Tensor, str, float], list[float]]:
+    """A student's function that stops when the loss falls by less than a share of it, or less."""
 
     def wrong(t: Tensor, direction: str, start: float) -> list[float]:
         path = trained(numbers(t), direction, float(start), "adam", 0.1, 500)
         best = math.inf
         for here in ((float(start), START_WIDTH), *path):
             loss = loss_of(t, (*here, len(t)), direction)
-            if loss > best * (1 - share):
+            if loss > best * (1 - share) - least:
                 break
             best = loss
         return summary((*here, len(t)))
@@ -1186,12 +1374,26 @@ def stopped_early(share: float) -> Callable[[Tensor, str, float], list[float]]:
     return wrong
 
 
-def from_the_middle(t: Tensor, direction: str, start: float) -> list[float]:
-    """Trained well, from the middle of the vocabulary."""
-    path = trained(numbers(t), direction, len(t) / 2, "adam", 0.1, 500)
-    return summary((*path[-1], len(t)))
+def begun(
+    place: Callable[[int, float], float], width: float
+) -> Callable[[Tensor, str, float], list[float]]:
+    """A student's function that trains well, from another beginning."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+        here = place(len(t), float(start))
+        path = trained(numbers(t), direction, here, "adam", 0.1, 500, width=width)
+        return summary((*path[-1], len(t)))
+
+    return wrong
 
 
+BEGINNINGS = (
+    *(
+        begun(place, START_WIDTH)
+        for place in (lambda size, start: size / 2, lambda size, start: 0.0)
+    ),
+    begun(lambda size, start: start, math.exp(START_WIDTH)),
+)
 TOO_FEW = {  # steps after which training has not ended yet
     ("adam", 0.1): (5, 10, 15, 20, 25, 30, 40, 50),
     ("adam", 0.05): (10, 20, 30, 40, 50),
@@ -1201,6 +1403,16 @@ TOO_FEW = {  # steps after which training has not ended yet
     ("sgd", 0.05): (50, 100, 200),
     ("sgd", 0.01): (100, 200, 300, 400, 500, 1000),
 }
+
+
+def at_the_start(t: Tensor, direction: str, start: float) -> list[float]:
+    """The best width of a peak that stays where it began."""
+    size, log_p = len(t), t.double().log_softmax(-1)
+    widths = torch.logspace(-0.5, 1.3, 400, dtype=torch.float64)
+    log_q = peak(torch.full_like(widths, float(start)), widths, size).log_softmax(-1)
+    front, behind = (log_p, log_q) if direction == "forward" else (log_q, log_p)
+    losses = (front.exp() * (front - behind)).sum(-1)
+    return summary((float(start), float(widths[losses.argmin()]), size))
 
 
 def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
@@ -1247,6 +1459,13 @@ FIT_MISCONCEPTIONS = tuple(
             (fitted(lambda t, d, s: best_fit(numbers(t), d, START_WIDTH)),),
         ),
         (
+            "center_not_trained",
+            "The width is trained and the center is not: it is still where it was at the start. Is"
+            " the center a parameter that the optimiser knows?",
+            "1.3",
+            (at_the_start,),
+        ),
+        (
             "not_converged",
             "Your student is on its way and not there yet: more steps, or larger ones, would bring"
             " the loss down further. How does the loss change over the last hundred steps?",
@@ -1260,6 +1479,7 @@ FIT_MISCONCEPTIONS = tuple(
                 ),
                 stopped_early(0.01),
                 stopped_early(0.1),
+                *(stopped_early(0.0, least) for least in (1e-3, 1e-4)),
             ),
         ),
         (
@@ -1274,11 +1494,12 @@ FIT_MISCONCEPTIONS = tuple(
             ),
         ),
         (
-            "start_ignored",
-            "Your student begins in the middle of the vocabulary, wherever it is told to begin. A"
-            " loss with several minima leads to the one that is near the start.",
+            "another_minimum",
+            "In the reverse direction your student settles on the other peak. This loss has several"
+            " minima, and the beginning decides which one is found: the center is to begin at"
+            " `start`, and the width at 3. With which numbers does your training begin?",
             "1.3",
-            (from_the_middle,),
+            BEGINNINGS,
         ),
         *((name, hint, "1.2", (wrong,)) for name, hint, wrong in summaries()),
     )
@@ -1314,6 +1535,7 @@ CHECKS = (
         random=random_temperature_cases,
         misconceptions=TEMPERATURE_MISCONCEPTIONS,
         tolerance=temperature_tolerance,
+        facts=temperature_facts,
     ),
     FunctionCheck(
         name="forward_kl",
@@ -1325,6 +1547,7 @@ CHECKS = (
         fixed=fixed_cases(),
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=True),
+        facts=facts,
     ),
     FunctionCheck(
         name="reverse_kl",
@@ -1336,6 +1559,7 @@ CHECKS = (
         fixed=fixed_cases(),
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=False),
+        facts=facts,
         uses={"forward_kl": right_forward_kl},
     ),
     AnswerCheck(

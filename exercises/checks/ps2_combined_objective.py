@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,13 @@ def one_too_few(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[counts].sum() / (counts.sum() - 1).clamp_min(1)
 
 
+def cut_mean(place: int, losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the positions that count, but for one place in each text."""
+    labels = labels.clone()
+    labels[:, place] = IGNORED
+    return token_mean(losses, labels)
+
+
 def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
     """The same over the texts of which something counts."""
     counts = labels != IGNORED
@@ -225,6 +233,88 @@ def probabilities_as_input(student: Tensor, teacher: Tensor, temperature: float)
     return F.kl_div(q, p, reduction="none").sum(-1)
 
 
+def clamped_shares(force: Callable, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """No token may add something negative."""
+    log_q = (student.double() / temperature).log_softmax(-1)
+    log_p = (teacher.double() / temperature).log_softmax(-1)
+    return (log_p.exp() * force(log_p - log_q)).sum(-1)
+
+
+def late_temperature(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Log-probabilities over T, which are none any more."""
+    log_q, log_p = (each.double().log_softmax(-1) / temperature for each in (student, teacher))
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def late_temperature_of_probabilities(
+    student: Tensor, teacher: Tensor, temperature: float
+) -> Tensor:
+    """Probabilities over T, which are none any more."""
+    q, p = (each.double().softmax(-1) / temperature for each in (student, teacher))
+    return (p * (p.log() - q.log())).sum(-1)
+
+
+def heated_in_part(
+    weight: int, first: int, second: int, student: Tensor, teacher: Tensor, temperature: float
+) -> Tensor:
+    """T to powers of 0 or 1 for the weights, for log p and for log q."""
+    p = (teacher.double() / temperature**weight).softmax(-1)
+    log_p = (teacher.double() / temperature**first).log_softmax(-1)
+    return (p * (log_p - (student.double() / temperature**second).log_softmax(-1))).sum(-1)
+
+
+def heated_always(fixed: float, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """KL at one temperature."""
+    return teacher_losses(student, teacher, fixed)
+
+
+def along(first: int, second: int, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """The student's and the teacher's softmax over some axes."""
+    log_q = (student.double() / temperature).log_softmax(first)
+    log_p = (teacher.double() / temperature).log_softmax(second)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def measured(of: Callable[[Tensor, Tensor], Tensor], *given: Any) -> Tensor:
+    """A measure of two distributions at T, given by their logarithms: student's, teacher's."""
+    student, teacher, temperature = given
+    log_q, log_p = ((each.double() / temperature).log_softmax(-1) for each in (student, teacher))
+    return of(log_q, log_p)
+
+
+MEASURES = (
+    *(
+        partial(measured, of)
+        for of in (
+            lambda q, p: -(p.exp() * p).sum(-1),
+            lambda q, p: -(q.exp() * q).sum(-1),
+            lambda q, p: (q.exp() - p.exp()).abs().sum(-1),
+            lambda q, p: (q.exp() - p.exp()).abs().sum(-1) / 2,
+            lambda q, p: ((q.exp() - p.exp()) ** 2).sum(-1),
+            lambda q, p: ((q.exp() - p.exp()) ** 2).mean(-1),
+            lambda q, p: ((q - p) ** 2).sum(-1),
+            lambda q, p: (p.exp() * (p - q) ** 2).sum(-1),
+            lambda q, p: -q.gather(-1, p.argmax(-1, keepdim=True))[..., 0],
+            lambda q, p: ((p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1)) / 2,
+            lambda q, p: (p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1),
+        )
+    ),
+    lambda student, teacher, temperature: ((student - teacher).double() ** 2).mean(-1),
+    lambda student, teacher, temperature: ((student - teacher).double() ** 2).sum(-1),
+)
+
+
+def label_left_out(*given: Any, mean: Mean = token_mean) -> Tensor:
+    """Each position's KL without the share of its label."""
+    student, teacher, labels, *temperature = given
+    t = temperature[0] if temperature else 1.0
+    log_q = (student.double() / t).log_softmax(-1)
+    log_p = (teacher.double() / t).log_softmax(-1)
+    shares = log_p.exp() * (log_p - log_q)
+    own = shares.gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+    return t**2 * mean(shares.sum(-1) - own, labels)
+
+
 def negative_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """−KL."""
     return -teacher_losses(student, teacher, temperature)
@@ -331,11 +421,56 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("two texts, one padded", True, first),
         ("three texts, padded differently", True, second),
         ("a student that agrees at one position and is sure at another", True, alike),
-        ("nothing ignored", False, batch(rng, 2, 4, 5, (0, 0))),
+        ("nothing ignored", True, batch(rng, 2, 4, 5, (0, 0))),
         ("one label ignored in the middle", False, middle),
-        ("one text does not count at all", False, batch(rng, 3, 3, 4, (3, 0, 1))),
+        ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
         ("one position counts", False, batch(rng, 2, 3, 5, (2, 3))),
     ]
+
+
+def elsewhere(student: Tensor, labels: Tensor) -> Tensor:
+    """The same logits where a label counts, and others where none does."""
+    return torch.where((labels == IGNORED)[..., None], student.flip(-1) - 3.0, student)
+
+
+OTHER_LOGITS = "the first batch, with other logits where a label is -100"
+LOGITS_ELSEWHERE = "what the student says where a label is -100"
+
+
+def facts(case: Case, knob: str = "") -> dict[str, Any]:
+    """What is so of a case; `knob` is what the number before the temperature is called."""
+    student, *teachers, labels = (each for each in case.args if isinstance(each, Tensor))
+    numbers = [each for each in case.args if isinstance(each, float)]
+    counts = labels != IGNORED
+    texts, length, vocabulary = student.shape
+    count = int(counts.sum())
+    found = {
+        "the size of the vocabulary": vocabulary,
+        "the number of texts": texts,
+        "the number of positions in a text": length,
+        "the number of positions that count": count,
+        "one more than the number of positions that count": count + 1,
+        "the number of all positions": counts.numel(),
+        "some labels are -100, and others are not": 0 < count < counts.numel(),
+        "some label is -100": not bool(counts.all()),
+        "no label counts": count == 0,
+        "a text has no label that counts": not bool(counts.any(-1).all()),
+        "at the positions whose label is -100": (~counts).tolist(),
+        "at the label of each position": F.one_hot(labels.clamp_min(0), vocabulary).tolist(),
+    }
+    if not teachers:
+        return found
+    if knob:
+        lam, *numbers = numbers
+        found |= {knob: lam, f"{knob} is 0": lam == 0, f"{knob} is above 1": lam > 1}
+        found |= {f"1 + {knob}": 1 + lam, f"1 - {knob}": 1 - lam}
+    temperature = numbers[0] if numbers else 1.0
+    return found | {
+        "T": temperature,
+        "T is not 1": temperature != 1,
+        "T is above 1": temperature > 1,
+        "T is below 1": temperature < 1,
+    }
 
 
 def nothing_counts(vocabulary: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -352,8 +487,17 @@ def random_batch(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
 
 def lm_cases() -> tuple[Case, ...]:
     """As (student_logits, labels)."""
+    first, *others = (Case(name, (x[0], x[2]), public=public) for name, public, x in batches())
+    student, labels = first.args
+    sure = student.clone()
+    sure[0, 0] = 35.0 * F.one_hot((labels[0, 0] + 1) % 4, 4) - 5.0
     return (
-        *(Case(name, (x[0], x[2]), public=public) for name, public, x in batches()),
+        first,
+        Case(
+            OTHER_LOGITS, (elsewhere(student, labels), labels), public=True, only=LOGITS_ELSEWHERE
+        ),
+        Case("a student that is sure of another token", (sure, labels), public=True),
+        *others,
         Case("nothing counts", (nothing_counts(4)[0], nothing_counts(4)[2]), {}, NOTHING, True),
         Case("nothing counts, again", (nothing_counts(6)[0], nothing_counts(6)[2]), {}, NOTHING),
     )
@@ -381,8 +525,15 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
         )
         for (name, public, tensors), (lam, temperature) in zip(batches(), KNOBS, strict=True)
     ]
+    student, teacher, labels, *numbers = found[0].args
+    other = (elsewhere(student, labels), teacher, labels, *numbers)
+    found.insert(1, Case(OTHER_LOGITS, other, public=True, only=LOGITS_ELSEWHERE))
     found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
-    if not knob:
+    if knob:
+        found.append(
+            Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True)
+        )
+    else:
         found += [
             Case("nothing counts", (*nothing_counts(4), 2.0), {}, NOTHING, True),
             Case("nothing counts, again", (*nothing_counts(6), 0.5), {}, NOTHING),
@@ -511,6 +662,16 @@ MEANS = (
         "2.2",
         one_too_few,
     ),
+    *(
+        (
+            "positions_dropped",
+            "The first or the last position of each text is left out of your mean, though its label"
+            " counts. The labels say what counts, and nothing else does.",
+            "2.2",
+            partial(cut_mean, place),
+        )
+        for place in (0, -1)
+    ),
     (
         "summed",
         "A sum stands where the mean belongs. It grows with the batch; the task asks for the mean"
@@ -614,6 +775,68 @@ KD_LOSSES = (
         "2.2",
         probabilities_as_input,
     ),
+    *(
+        (
+            "temperature_on_some",
+            "The temperature does not act on all three places: the teacher's probabilities, their"
+            " logarithms, and the student's logarithms belong at the same T.",
+            "1.1",
+            partial(heated_in_part, *heats),
+        )
+        for heats in ((0, 1, 1), (1, 0, 1), (0, 1, 0), (1, 0, 0))
+    ),
+    *(
+        (
+            "temperature_fixed",
+            "Your distributions are at one temperature, whatever is asked for.",
+            "1.1",
+            partial(heated_always, fixed),
+        )
+        for fixed in (0.5, 1.5, 2.0, 3.0, 4.0, 5.0, 10.0)
+    ),
+    *(
+        (
+            "softmax_on_another_axis",
+            "A softmax of yours runs over another axis than the vocabulary. Along which axis do"
+            " probabilities add up to 1?",
+            "1.1",
+            partial(along, *axes),
+        )
+        for axes in product((0, 1, -1), repeat=2)
+        if axes != (-1, -1)
+    ),
+    *(
+        (
+            "another_measure",
+            "This measures something else than KL(p‖q): a distance of probabilities or of logits,"
+            " an entropy, a divergence from a mixture, or what the teacher finds likeliest alone."
+            " Write the formula down, term by term.",
+            "1.2",
+            measure,
+        )
+        for measure in MEASURES
+    ),
+    *(
+        (
+            "shares_forced_positive",
+            "A single token adds something negative where the student gives it more than its"
+            " teacher. Only the sum over the vocabulary is never below 0, and that by itself.",
+            "1.2",
+            partial(clamped_shares, force),
+        )
+        for force in (torch.relu, torch.abs)
+    ),
+    *(
+        (
+            "temperature_after_softmax",
+            "The temperature came too late: what it divides is the result of a softmax, or its"
+            " logarithm, and the probabilities no longer add up to 1. It belongs where the scores"
+            " are still scores.",
+            "1.1",
+            losses,
+        )
+        for losses in (late_temperature, late_temperature_of_probabilities)
+    ),
     (
         "sign_flipped",
         "Your loss is negative, and a divergence is not. Look at the order of the two logarithms.",
@@ -671,6 +894,34 @@ def classes_in_the_middle_or_zero(student_logits: Tensor, labels: Tensor) -> Ten
     return classes_in_the_middle(student_logits, labels)
 
 
+EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
+
+
+def guarded_logarithm(epsilon: float, above: bool, mean: Mean, *given: Tensor) -> Tensor:
+    """A small number in the logarithm."""
+    student, labels = given
+    q = student.double().softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+    return mean(-(q.clamp_min(epsilon) if above else q + epsilon).log(), labels)
+
+
+def smoothed(share: float, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """−log q(y), and a share of the mean of −log q of all tokens."""
+    others = -student_logits.double().log_softmax(-1).mean(-1)
+    return token_mean((1 - share) * label_losses(student_logits, labels) + share * others, labels)
+
+
+def lm_along(axis: int, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """A softmax over another axis."""
+    log_q = student_logits.double().log_softmax(axis)
+    return token_mean(-log_q.gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels)
+
+
+def logarithm_missing(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """nll_loss, given probabilities."""
+    q = student_logits.double().softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+    return token_mean(-q, labels)
+
+
 FEW_MEANS = tuple(
     each
     for each in MEANS
@@ -689,7 +940,9 @@ FEW_MEANS = tuple(
 
 # NaN hides every other mistake, and a temperature that is nowhere has no T² to forget.
 FINITE_LOSSES = tuple(
-    each for each in KD_LOSSES if each[0] not in ("log_target_missing", "temperature_on_neither")
+    each
+    for each in KD_LOSSES
+    if each[0] not in ("log_target_missing", "temperature_on_neither", "temperature_after_softmax")
 )
 
 
@@ -749,6 +1002,63 @@ LM_MISCONCEPTIONS = (
         lambda student_logits, labels: -lm_loss(student_logits, labels),
     ),
     named(
+        "perplexity_returned",
+        "This is exp of the loss, the perplexity. The loss itself is asked for.",
+        "1.1",
+        lambda student_logits, labels: (
+            lm_loss(student_logits, labels).exp() * bool((labels != IGNORED).any())
+        ),
+    ),
+    named(
+        "softmax_left_out",
+        "The label's logit stands in your loss where its log-probability belongs. A logit says"
+        " nothing by itself: all others at that position count too.",
+        "1.1",
+        lambda student_logits, labels: token_mean(
+            -student_logits.double().gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels
+        ),
+    ),
+    *(
+        named(
+            "labels_smoothed",
+            "Your labels are smoothed: a part of each goes to all other tokens. Asked for is the"
+            " plain −log q(y).",
+            "1.1",
+            partial(smoothed, share),
+        )
+        for share in (0.01, 0.05, 0.1, 0.2)
+    ),
+    *(
+        named(
+            "softmax_on_another_axis",
+            "Your softmax runs over another axis than the vocabulary. Along which axis do"
+            " probabilities add up to 1?",
+            "1.1",
+            partial(lm_along, axis),
+        )
+        for axis in (0, 1)
+    ),
+    named(
+        "logarithm_missing",
+        "Your loss is a mean of probabilities, with a minus before it: the logarithm is missing."
+        " nll_loss takes logarithms of probabilities.",
+        "1.1",
+        logarithm_missing,
+    ),
+    *(
+        named(
+            "epsilon_in_the_logarithm",
+            "A small number in the logarithm changes the loss, and most where the student gives the"
+            " label next to nothing. One function takes the softmax and its logarithm at once and"
+            " needs no such number.",
+            "1.2",
+            partial(guarded_logarithm, epsilon, above, mean),
+        )
+        for epsilon in EPSILONS
+        for above in (False, True)
+        for mean in (token_mean, empty_mean)
+    ),
+    named(
         "base_two",
         "Every value is 1.44 times too large, which is 1/ln 2: these are bits. The task asks for"
         " nats.",
@@ -775,6 +1085,13 @@ KD_MISCONCEPTIONS = (
         for name, hint, number, losses in KD_LOSSES
     ),
     named(
+        "label_left_out",
+        "The label's own token is not in your sum over the vocabulary. The teacher's opinion of it"
+        " is a part of KD as all others are, whatever LM says about it.",
+        "2.2",
+        label_left_out,
+    ),
+    named(
         "logits_multiplied_by_temperature",
         "Your distributions get sharper as T grows; heat should level them.",
         "1.1",
@@ -795,6 +1112,60 @@ SEEN_WITH_OTHERS = (
     "labels_forgotten",
     "penalty_subtracted",
 )
+
+
+FACTORS: tuple[Callable[[float], float], ...] = (
+    lambda knob: 0.0,
+    lambda knob: 0.5,
+    lambda knob: 1.0,
+    lambda knob: 2.0,
+    lambda knob: knob,
+    lambda knob: -knob,
+    lambda knob: 1 - knob,
+    lambda knob: 1 + knob,
+    lambda knob: 1 / (1 + knob),
+    lambda knob: knob / (1 + knob),
+    lambda knob: knob**2,
+    lambda knob: knob / 2,
+    lambda knob: 2 * knob,
+    lambda knob: (1 - knob) * knob,
+    lambda knob: (1 - knob) ** 2,
+)
+
+
+def other_weights(
+    *known: Callable[[float], tuple[float, float]], factors: tuple = FACTORS
+) -> Iterator[Callable]:
+    """Weights of the two terms that are made of λ or α, but for those that are known."""
+    tried = (0.3, 0.7)
+    seen = {tuple(weights(knob) for knob in tried) for weights in known}
+    for first, second in product(factors, repeat=2):
+
+        def weights(knob: float, first=first, second=second) -> tuple[float, float]:
+            return first(knob), second(knob)
+
+        if (first, second) != (FACTORS[0],) * 2 and tuple(map(weights, tried)) not in seen:
+            yield weights
+
+
+OTHER_WEIGHTS = (
+    "other_weights",
+    "The two losses are right, and what they are multiplied by is not: the weights of your sum are"
+    " made of {0}, but in another way than in the formula. Put in {0} = 0 by hand, and then"
+    " {0} = 1: what is left of each loss?",
+    "2.2",
+)
+
+
+def lm_of_the_teacher(of: Callable, *given: Any) -> Tensor:
+    """The labels judge the teacher."""
+    _, teacher, *_ = given
+    return of(*given) - of(*given, losses=no_losses) + of(teacher, *given[1:], losses=no_losses)
+
+
+def no_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """A KD of 0."""
+    return 0 * label_losses(student, torch.zeros(student.shape[:-1], dtype=torch.long))
 
 
 def one(temperature: float) -> float:
@@ -962,6 +1333,62 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             )
             for name, hint, number, weight in weights
         ),
+        *(
+            named(
+                OTHER_WEIGHTS[0],
+                OTHER_WEIGHTS[1].format("α" if convex else "λ"),
+                OTHER_WEIGHTS[2],
+                partial(of, weights=weights),
+            )
+            for weights in other_weights(
+                (lambda knob: (1 - knob, knob)) if convex else (lambda knob: (1.0, knob)),
+                (lambda knob: (1 - knob, -knob)) if convex else (lambda knob: (1.0, -knob)),
+                *(options["weights"] for *_, options in own if "plus" not in options),
+            )
+        ),
+        named(
+            "lm_of_the_teacher",
+            "The labels judge the teacher's logits in your LM loss, and the teacher does not learn."
+            " Whose distribution is q?",
+            "2.2",
+            partial(lm_of_the_teacher, of),
+        ),
+        named(
+            *SHIFTED,
+            lambda s, t, y, lam, temperature=1.0: (
+                (1 - lam if convex else 1.0) * shifted(lm_loss, s, y)
+                + lam * kd_loss(s, t, y, temperature)
+            ),
+        ),
+        named(
+            "losses_multiplied",
+            "You multiply the two losses. The formula adds them, so that each can pull when the"
+            " other is small.",
+            "2.2",
+            lambda s, t, y, lam, temperature=1.0: (
+                (lam if not convex else (1 - lam) * lam)
+                * lm_loss(s, y)
+                * kd_loss(s, t, y, temperature)
+            ),
+        ),
+        named(
+            f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
+            f"{'α' if convex else 'λ'} and T have changed places in your call of the KD loss."
+            " Arguments that are given by their place go to the parameters in their order; compare"
+            " the two orders, or write the names.",
+            "2.2",
+            lambda s, t, y, lam, temperature=1.0: (
+                (1 - lam if convex else 1.0) * lm_loss(s, y) + temperature * kd_loss(s, t, y, lam)
+            ),
+        ),
+        named(
+            f"{'alpha' if convex else 'lambda'}_as_temperature",
+            f"{'α' if convex else 'λ'} reaches your KD loss as its temperature. Arguments that are"
+            " given by their place go to the parameters in their order; compare the two orders, or"
+            " write the names.",
+            "2.2",
+            lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam),
+        ),
         *both_of(of, "weights", weights, "scale", SCALES),
         *both_of(of, "weights", weights, "mean", FEW_MEANS),
         *both_of(of, "mean", FEW_MEANS, "scale", SCALES),
@@ -1034,6 +1461,15 @@ def pair_turned_round(*arguments: Any) -> list[Tensor]:
     return objective_gradients(*arguments)[::-1]
 
 
+def label_rows_kept(*arguments: Any) -> list[Tensor]:
+    """In closed form, with a label's part at positions whose label is -100."""
+    own, foreign = objective_gradients(*arguments)
+    student, _, labels, *_ = arguments
+    ignored = (labels == IGNORED)[..., None]
+    rest = student.double().softmax(-1) / (labels != IGNORED).sum()
+    return [own + ignored * rest, foreign]
+
+
 def student_cut_off(*arguments: Any) -> list[Tensor]:
     """No part of the loss depends on a tensor that wants a gradient."""
     student, *others = arguments
@@ -1072,6 +1508,13 @@ GRADIENT_MISCONCEPTIONS = (
         pair_turned_round,
     ),
     named(
+        "label_rows_kept",
+        "Where a label is -100 the one-hot row is 0, and q is left over in the label's part."
+        " Nothing pulls at a position that does not count.",
+        "2.2",
+        label_rows_kept,
+    ),
+    named(
         "student_cut_off",
         "Nothing in your loss depends on a tensor that wants a gradient: the student was detached,"
         " or never told to require one. Which of the two models learns?",
@@ -1101,9 +1544,25 @@ GRADIENT_MISCONCEPTIONS = (
         gradient(name, hint, number, losses=losses)
         for name, hint, number, losses in KD_LOSSES
         # The teacher's entropy has no gradient; a sign has a name of its own here.
-        if name not in ("cross_entropy", "log_target_missing", "sign_flipped")
+        if name
+        not in (
+            "cross_entropy",
+            "log_target_missing",
+            "sign_flipped",
+            "temperature_on_some",  # the logarithm of p has none either
+            "another_measure",
+        )
     ),
     gradient(*NOT_PASSED_ON, kd_temperature=one),
+    *(
+        gradient(OTHER_WEIGHTS[0], OTHER_WEIGHTS[1].format("λ"), OTHER_WEIGHTS[2], weights=weights)
+        for weights in other_weights(
+            lambda lam: (1.0, lam),
+            lambda lam: (-1.0, -lam),
+            *(each[3] for each in GRADIENT_WEIGHTS),
+            factors=FACTORS[:1] + FACTORS[2:9],
+        )
+    ),
     *(
         gradient(
             f"{name}+{NOT_PASSED_ON[0]}",
@@ -1191,6 +1650,7 @@ CHECKS = (
         fixed=lm_cases(),
         random=random_lm_cases,
         misconceptions=LM_MISCONCEPTIONS,
+        facts=facts,
     ),
     FunctionCheck(
         name="kd_loss",
@@ -1202,6 +1662,7 @@ CHECKS = (
         fixed=cases(knob=False),
         random=partial(random_cases, knob=False),
         misconceptions=KD_MISCONCEPTIONS,
+        facts=facts,
         tolerance=tolerance,
     ),
     FunctionCheck(
@@ -1214,6 +1675,7 @@ CHECKS = (
         fixed=cases(knob=True),
         random=partial(random_cases, knob=True),
         misconceptions=objective_misconceptions(combined_objective, convex=False),
+        facts=partial(facts, knob="λ"),
         tolerance=tolerance,
         uses=TWO_LOSSES,
     ),
@@ -1226,6 +1688,7 @@ CHECKS = (
         fixed=convex_cases(),
         random=partial(random_cases, knob=True),
         misconceptions=objective_misconceptions(convex_objective, convex=True),
+        facts=partial(facts, knob="α"),
         tolerance=tolerance,
         uses=THREE_LOSSES,
     ),
@@ -1277,6 +1740,36 @@ CHECKS = (
                 SECTIONS["2.2"],
             ),
             Mistake(
+                "lambda_as_share",
+                (1 - LAMBDA) + LAMBDA * P_LABEL,
+                "You give the label 1 − λ and the teacher λ, and get a number below 0. λ may be"
+                " larger than 1; what share of the whole is it?",
+                SECTIONS["2.2"],
+            ),
+            *(
+                Mistake(
+                    "weight_for_probability",
+                    weight / (1 + LAMBDA),
+                    "That is the weight of one of the two in the mean, and no probability yet. What"
+                    " does each of them say about *ocean*?",
+                    SECTIONS["2.2"],
+                )
+                for weight in (1, LAMBDA)
+            ),
+            Mistake(
+                "divided_by_lambda",
+                (1 + LAMBDA * P_LABEL) / LAMBDA,
+                "The sum is right, and what it is divided by is not: the label has a weight too.",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "geometric_mean",
+                P_LABEL ** (LAMBDA / (1 + LAMBDA)),
+                "That is a mean of logarithms, as if probabilities were multiplied. Where has a sum"
+                " of two cross-entropies its minimum?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
                 "in_per_cent",
                 100 * BEST,
                 "A probability is a number between 0 and 1, and not a percentage.",
@@ -1301,6 +1794,7 @@ CHECKS = (
         fixed=cases(knob=True),
         random=partial(random_cases, knob=True),
         misconceptions=GRADIENT_MISCONCEPTIONS,
+        facts=partial(facts, knob="λ"),
         tolerance=tolerance,
         uses=THREE_LOSSES,
         names=("student's gradient", "teacher's gradient"),

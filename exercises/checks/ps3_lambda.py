@@ -123,6 +123,42 @@ def random_planned_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random, resumed", (), options, RESUMED, calls=calls)
 
 
+def asked_values(case: Case) -> list[tuple[int, bool]]:
+    """Of each value that is kept, how many steps were taken, and whether a state was loaded."""
+    count, saved, loaded, found = 0, 0, False, []
+    for call in case.calls:
+        if call.name == "step":
+            count += 1
+        elif call.name == "state_dict":
+            saved = count
+        elif call.name == "load_state_dict":
+            count, loaded = saved, True
+        elif call.name == "value" and call.kept:
+            found.append((count, loaded))
+    return found
+
+
+def planned_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, and where in its values something lies."""
+    asked, total = asked_values(case), case.kwargs["steps"]
+    counts = [count for count, _ in asked]
+    start, end = case.kwargs["start"], case.kwargs["end"]
+    return {
+        "`start`": start,
+        "`end`": end,
+        "`end` - `start`": end - start,
+        "λ rises": end > start,
+        "λ falls": end < start,
+        "`end` is 0": end == 0,
+        "before the first step": [count == 0 for count in counts],
+        "of the last step": [count == total for count in counts],
+        "after the last step": [count > total for count in counts],
+        "of the last step and after it": [count >= total for count in counts],
+        "between the first and the last step": [0 < count < total for count in counts],
+        "after a state was loaded": [loaded for _, loaded in asked],
+    }
+
+
 def accumulated(case: Case) -> float:
     """Adding up n float32 numbers of size λ may be wrong by n·λ·ε."""
     sizes = [abs(value) for value in case.kwargs.values()]
@@ -157,6 +193,11 @@ def with_shape(right: type, shape: Callable[[float], float]) -> tuple[type, type
     return bent, guarded(bent)
 
 
+NO_VALUE = (
+    "no_value",
+    "The object has no `value`: no attribute, property or method of that name. What step() returns"
+    " is seen by nobody; λ is read from `value`.",
+)
 STATE_IS_ALIVE = (
     "state_is_alive",
     "The state that you return goes on changing with your schedule: it is the schedule's own"
@@ -217,6 +258,18 @@ def without_state(right: type) -> tuple[type, type]:
             self.count = state["count"]
 
     return Stateless, StatelessAndAsked
+
+
+def without_value(right: type) -> type:
+    """A schedule that tells λ to nobody, or under another name."""
+
+    class Nameless(right):
+        @property
+        def value(self) -> float:
+            kind = type(self).__name__
+            raise AttributeError(f"'{kind}' object has no attribute 'value'")
+
+    return Nameless
 
 
 def with_emptied_state(right: type, remembered: tuple[str, ...]) -> type:
@@ -290,6 +343,71 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 return super().value if self.count else self.start
 
         return Cut, CutWhenStepped
+
+    class Around(right):
+        """Begins anew when all steps are done."""
+
+        def fraction(self) -> float:
+            return self.count % (self.steps + 1) / self.steps
+
+    class AroundAtTheEnd(right):
+        """The same, one step sooner."""
+
+        def fraction(self) -> float:
+            return self.count % self.steps / self.steps
+
+    class WithoutStart(right):
+        """How far it has come, not where it is."""
+
+        @property
+        def value(self) -> float:
+            return super().value - self.start
+
+    class EndIgnored(right):
+        """From start to 0."""
+
+        @property
+        def value(self) -> float:
+            return self.start * (1 - self.shape(self.fraction()))
+
+    def towards(*goals: Callable[[float, float], float]) -> list[type]:
+        """From start to something made of start and end."""
+
+        def to(goal: Callable[[float, float], float]) -> type:
+            class Towards(right):
+                @property
+                def value(self) -> float:
+                    whole = goal(self.start, self.end) - self.start
+                    return self.start + whole * self.shape(self.fraction())
+
+            return Towards
+
+        return [to(goal) for goal in goals]
+
+    def rounded_to(digits: int) -> type:
+        """λ with a few digits."""
+
+        class Rounded(right):
+            @property
+            def value(self) -> float:
+                return round(right.value.fget(self), digits)
+
+        return Rounded
+
+    def held(keep: Callable[[float, float, float], float]) -> tuple[type, type]:
+        """λ is held by a limit that fits one direction."""
+
+        class Held(right):
+            @property
+            def value(self) -> float:
+                return keep(right.value.fget(self), self.start, self.end)
+
+        class HeldUnbounded(unbounded):
+            @property
+            def value(self) -> float:
+                return keep(unbounded.value.fget(self), self.start, self.end)
+
+        return Held, HeldUnbounded
 
     class Forgetful(right):
         def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -389,6 +507,58 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *(cut_from_below(unbounded) if right is Linear else ()),
         ),
         (
+            "cut_for_a_rising_value",
+            "Right for a λ that rises. When λ is to fall, your limit cuts it off on the wrong side:"
+            " what is the smaller of a value and the end then?",
+            *held(lambda value, start, end: min(value, end)),
+        ),
+        (
+            "another_pace",
+            "λ moves by another amount in each step than a `steps`-th of the whole way, and so it"
+            " is not at its end when it should be. How far is it after one step?",
+            *(
+                fraction(lambda count, steps, by=by: min(by * count / steps, 1.0))
+                for by in (2.0, 0.5, 10.0, 0.1)
+            ),
+        ),
+        (
+            "not_at_its_end",
+            "λ stops one step before its end and stays there. What should the fraction be when the"
+            " count equals steps?",
+            fraction(lambda count, steps: min(count, steps - 1) / steps),
+        ),
+        (
+            "moves_elsewhere",
+            "λ begins rightly and moves towards another number than its end. What is the whole way"
+            " from start to end, with its sign?",
+            EndIgnored,
+            *towards(lambda start, end: start + end, lambda start, end: 2 * start - end),
+        ),
+        (
+            "first_step_twice_as_far",
+            "The first call of step() moves λ twice as far as it should, and from then on it is one"
+            " step ahead. What should the fraction be when step() was called once?",
+            fraction(lambda count, steps: min((count + 1) / steps, 1.0) if count else 0.0),
+            fraction(lambda count, steps: (min(count, steps) + 1) / steps if count else 0.0),
+        ),
+        (
+            "rounded",
+            "λ is rounded to a few digits. Nothing asks for that, and small steps are lost.",
+            *(rounded_to(digits) for digits in (0, 1, 2, 3, 4)),
+        ),
+        (
+            "begins_anew",
+            "When all steps are done, λ goes back to its start and the way begins anew. It should"
+            " stay where it has arrived.",
+            Around,
+            AroundAtTheEnd,
+        ),
+        (
+            "start_left_out",
+            "This is how far λ has come, not where it is: the start itself is missing.",
+            WithoutStart,
+        ),
+        (
             "start_and_end_swapped",
             "Start and end are the wrong way round: λ begins where it should end.",
             *with_shape(right, lambda fraction: 1 - right.shape(fraction)),
@@ -416,6 +586,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             Silent,
             SilentOnTheWay,
         ),
+        (*NO_VALUE, without_value(right)),
         (
             "state_not_restored",
             "Right in one go, but after loading a state your schedule begins anew, and a resumed"
@@ -510,6 +681,25 @@ def cosine_ways() -> list[tuple]:
             "λ hardly leaves its start: your cosine goes up to an angle of 1 radian. How far is"
             " half a wave?",
             *with_shape(Cosine, lambda fraction: (1 - math.cos(fraction)) / 2),
+        ),
+        (
+            "another_curve",
+            "The curve is another one than (1 − cos πf)/2: another function, a square, or an angle"
+            " in other units. What are its values for f = 0, one half and 1?",
+            *(
+                variant
+                for curve in (
+                    lambda fraction: (1 - math.sin(math.pi * fraction)) / 2,
+                    lambda fraction: 1 - math.sin(math.pi * fraction),
+                    lambda fraction: 1 - math.sin(math.pi * fraction / 2),
+                    lambda fraction: math.sin(math.pi * fraction),
+                    lambda fraction: math.cos(math.pi * fraction) ** 2,
+                    lambda fraction: math.cos(math.pi * fraction / 2),
+                    lambda fraction: (1 - math.cos(180 * fraction)) / 2,
+                    lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
+                )
+                for variant in with_shape(Cosine, curve)
+            ),
         ),
         ("straight_line", "Both ends are right, but λ moves in equal steps between.", Linear),
     ]
@@ -624,6 +814,41 @@ def random_plateau_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (), options, calls=steps(0, *gaps))
         calls = resumed(steps(0, *gaps[:5]), steps(0, *gaps[5:]))
         yield Case("random, resumed", (), options, RESUMED, calls=calls)
+
+
+def plateau_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, and where in its values something lies."""
+    gaps = [call.args[0] for call in case.calls if call.name == "step"]
+    last = next((at for at, call in enumerate(case.calls) if call.name is None), len(case.calls))
+    gaps = gaps[: sum(call.name == "step" for call in case.calls[:last])]
+    right = Plateau(**case.kwargs)
+    values, gains = [right.value], []
+    for at, gap in enumerate(gaps, 1):
+        if right.gains(gap):
+            gains.append(at)
+        right.step(gap)
+        values.append(right.value)
+    asked = asked_values(case)
+    falls = [at for at in range(1, len(values)) if values[at] != values[at - 1]]
+    below = [at for at, gap in enumerate(gaps, 1) if gap <= 0]
+
+    def since(moments: list[int], number: int = 0) -> list[bool]:
+        at = moments[number] if len(moments) > number else len(values)
+        return [count >= at for count, _ in asked]
+
+    return {
+        "the patience is 0": case.kwargs["patience"] == 0,
+        "the threshold is 0": case.kwargs["threshold"] == 0,
+        "there is a gap of 0 or less": bool(below),
+        "λ is to fall": bool(falls),
+        "λ is to fall more than once": len(falls) > 1,
+        "`factor`": case.kwargs["factor"],
+        "after a state was loaded": [loaded for _, loaded in asked],
+        "from the first gain after the first gap on": since(gains, 1),
+        "from the first gap of 0 or less on": since(below),
+        "from the first fall on": since(falls),
+        "from the second fall on": since(falls, 1),
+    }
 
 
 class Impatient(Plateau):
@@ -808,6 +1033,70 @@ class NothingGained(Plateau):
     first = 0.0
 
 
+class SmallGained(NothingGained):
+    """The same, from 1 on."""
+
+    first = 1.0
+
+
+class NothingGainedYet(Plateau):
+    """The same, from the threshold on."""
+
+    def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
+        super().__init__(start, factor, patience, threshold)
+        self.best = threshold
+
+
+class FirstMissed(Plateau):
+    """The first gap is no gain, and counts as one without."""
+
+    def step(self, gap: float) -> None:
+        if self.best == math.inf:
+            self.best = gap
+            self.miss(gap)
+        else:
+            super().step(gap)
+
+
+class FirstMissedUnasked(FirstMissed):
+    """The same, and it makes nothing fall."""
+
+    def step(self, gap: float) -> None:
+        if self.best == math.inf:
+            self.best, self.waited = gap, self.waited + 1
+        else:
+            super().step(gap)
+
+
+class GainCounted(Plateau):
+    """An evaluation with a gain counts as one without."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = gap, 1
+
+
+class FallCounted(Plateau):
+    """The evaluation of a fall counts as the first without a gain after it."""
+
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam * self.factor, 1
+
+
+class RisesOnGain(Plateau):
+    """λ comes back when the student gains."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = gap, 0
+        self.lam /= self.factor
+
+
+class ToTheThreshold(Plateau):
+    """A gain is a gap below a share of the best."""
+
+    def gains(self, gap: float) -> bool:
+        return gap < self.best * self.threshold
+
+
 class FallsOnGain(Plateau):
     """Falls when the student gains."""
 
@@ -974,6 +1263,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             Relative,
             RelativeToSize,
             RelativeAndLouder,
+            ToTheThreshold,
         ),
         (
             "threshold_on_the_other_side",
@@ -1003,9 +1293,34 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "nothing_is_a_gain",
-            "Your best gap is 0 before the first evaluation, so no gap above 0 is a gain. The first"
-            " one always is: what must the best be before it?",
+            "Your best gap is a small number before the first evaluation, so that a larger gap is"
+            " no gain. The first one always is: what must the best be before it?",
             NothingGained,
+            SmallGained,
+            NothingGainedYet,
+        ),
+        (
+            "first_gap_missed",
+            "The first gap is counted as an evaluation without a gain. It always is one.",
+            FirstMissed,
+            FirstMissedUnasked,
+        ),
+        (
+            "gain_counted",
+            "An evaluation with a gain is counted as the first one without. How many have passed"
+            " right after a gain?",
+            GainCounted,
+        ),
+        (
+            "fall_counted",
+            "The evaluation of a fall is counted again as the first one without a gain after it."
+            " With a fall the count starts anew.",
+            FallCounted,
+        ),
+        (
+            "rises_on_gain",
+            "λ rises when the student gains. It falls or it stays; nothing makes it rise.",
+            RisesOnGain,
         ),
         (
             "falls_on_gain",
@@ -1042,8 +1357,8 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "falls_from_the_start",
-            "The first fall is right, and the ones after it change nothing: each begins at the"
-            " start value. Of what does a fall leave a share?",
+            "The first fall is right, and after it λ does not fall again. Each fall leaves a share"
+            " of the λ that is there; of what does yours?",
             FallsOnce,
         ),
         (
@@ -1051,6 +1366,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "`value` is None where a number should be. Is a return statement missing?",
             Silent,
         ),
+        (*NO_VALUE, without_value(Plateau)),
         (
             "state_not_restored",
             "Right in one go, but after loading a state your schedule begins anew.",
@@ -1217,7 +1533,7 @@ def best_cases() -> tuple[Case, ...]:
         Case("three positions", (*position((3, 5)), 0.5), public=True),
         Case("two texts of three positions", (*position((2, 3, 4)), 3.0), public=True),
         Case("a sure teacher", (sure, torch.tensor([0, 3]), 9.0), public=True),
-        Case("λ = 0", (*position((2, 4)), 0.0)),
+        Case("λ = 0", (*position((2, 4)), 0.0), public=True),
         Case("λ = 1", (*position((3, 3)), 1.0)),
         Case("a large λ", (*position((2, 6)), 50.0)),
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
@@ -1233,11 +1549,32 @@ def random_best_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (logits, labels, float(rng.uniform(1.2, 4.0))))
 
 
+def best_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, and where in its rows the label stands."""
+    logits, labels, lam = case.args
+    at_label = torch.nn.functional.one_hot(labels, logits.shape[-1]).bool()
+    return {
+        "λ": lam,
+        "1 + λ": 1 + lam,
+        "λ is 0": lam == 0,
+        "λ is above 1": lam > 1,
+        "the logits have three axes": logits.ndim == 3,
+        "the logits have one axis": logits.ndim == 1,
+        "at the label of each position": at_label.tolist(),
+        "of the tokens that are not the label": (~at_label).tolist(),
+    }
+
+
 def of_probabilities(case: Case) -> float:
     """A probability is wrong by its logits' rounding and by that of a sum over the vocabulary."""
     logits = case.args[0]
     largest = max(1.0, float(logits.abs().max()))
     return 2 * (logits.shape[-1] + largest) * float(np.finfo(np.float32).eps)
+
+
+def normalised(rows: Tensor) -> Tensor:
+    """The same, over their sums."""
+    return rows / rows.sum(-1, keepdim=True)
 
 
 def unpacked(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
@@ -1268,6 +1605,32 @@ def implicit_axis(teacher_logits: Tensor) -> int:
 
 BEST_MISCONCEPTIONS = every_variant(
     (
+        (
+            "other_weights",
+            "Label and teacher are mixed, and their weights are not those of the formula: label and"
+            " teacher weigh 1 and λ, and what they are divided by makes the sum 1.",
+            *(
+                lambda t, y, lam, weights=weights: mixture(t, y, weights, lam)
+                for weights in (
+                    lambda lam: (1 / (1 + lam**2), lam**2 / (1 + lam**2)),
+                    lambda lam: (1 / torch.tensor(lam), 1.0),
+                    lambda lam: (1 / (1 + lam), 1.0),
+                    lambda lam: (1.0, lam / (1 + lam)),
+                    lambda lam: (1 / (1 + lam), 1 / (1 + lam)),
+                    lambda lam: (0.5, lam / 2),
+                    lambda lam: (lam / (1 + lam), lam / (1 + lam)),
+                    lambda lam: (1.0, 1.0),
+                    lambda lam: (1 / (2 + lam), lam / (2 + lam)),
+                )
+            ),
+        ),
+        (
+            "likeliest_for_teacher",
+            "Of the teacher you take its likeliest token alone. Its whole distribution is wanted.",
+            lambda t, y, lam: mixed(
+                torch.nn.functional.one_hot(t.argmax(-1), t.shape[-1]).double(), y, *shares(lam)
+            ),
+        ),
         (
             "not_normalised",
             "Your probabilities add up to 1 + λ.",
@@ -1308,6 +1671,36 @@ BEST_MISCONCEPTIONS = every_variant(
             lambda t, y, lam: mixed(t.double(), y, 1.0, lam),
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)).softmax(-1),
             lambda t, y, lam: mixed(t.double(), y, 1.0, lam).softmax(-1),
+        ),
+        (
+            "label_overwritten",
+            "At the label's own place only the label's share is left: what the teacher gives it"
+            " is gone. Both sources speak about that token.",
+            lambda t, y, lam: best_student(t, y, lam).scatter(-1, y[..., None], 1 / (1 + lam)),
+            lambda t, y, lam: (
+                (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0) / (1 + lam)
+            ),
+            lambda t, y, lam: t.double().softmax(-1).scatter(-1, y[..., None], 1.0),
+            lambda t, y, lam: normalised(
+                (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0)
+            ),
+        ),
+        (
+            "mixed_in_logits",
+            "You add something to the label's logit and take a softmax. A sum of logits is a"
+            " product of probabilities, and the best student is a mean of two distributions.",
+            *(
+                lambda t, y, lam, add=add: (
+                    t.double() + add(lam) * torch.nn.functional.one_hot(y, t.shape[-1])
+                ).softmax(-1)
+                for add in (
+                    lambda lam: 1 / torch.tensor(lam),
+                    lambda lam: 1.0,
+                    lambda lam: lam,
+                    math.log1p,
+                    lambda lam: torch.log1p(1 / torch.tensor(lam)),
+                )
+            ),
         ),
         (
             "logarithms_mixed",
@@ -1440,6 +1833,7 @@ CHECKS = (
         fixed=planned_cases(),
         random=random_planned_cases,
         misconceptions=planned_misconceptions(Linear),
+        facts=planned_facts,
         tolerance=accumulated,
     ),
     FunctionCheck(
@@ -1451,6 +1845,7 @@ CHECKS = (
         fixed=planned_cases(),
         random=random_planned_cases,
         misconceptions=planned_misconceptions(Cosine),
+        facts=planned_facts,
         tolerance=accumulated,
     ),
     FunctionCheck(
@@ -1463,6 +1858,7 @@ CHECKS = (
         fixed=plateau_cases(),
         random=random_plateau_cases,
         misconceptions=PLATEAU_MISCONCEPTIONS,
+        facts=plateau_facts,
         tolerance=accumulated,
     ),
     FunctionCheck(
@@ -1480,6 +1876,12 @@ CHECKS = (
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
         misconceptions=CONVEX_MISCONCEPTIONS,
+        facts=lambda case: {
+            "λ": case.args[0],
+            "1 + λ": 1 + case.args[0],
+            "λ is 0": case.args[0] == 0,
+            "λ is above 1": case.args[0] > 1,
+        },
         names=("alpha", "factor"),
         tolerance=lambda case: 4 * (1 + case.args[0]) * float(np.finfo(np.float32).eps),
     ),
@@ -1492,6 +1894,7 @@ CHECKS = (
         fixed=best_cases(),
         random=random_best_cases,
         misconceptions=BEST_MISCONCEPTIONS,
+        facts=best_facts,
         tolerance=of_probabilities,
     ),
     AnswerCheck(

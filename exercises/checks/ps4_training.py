@@ -114,7 +114,7 @@ class Way(NamedTuple):
     """How updates are made. The defaults are the right way.
 
     Args:
-        student_mode: Whether the student is in training mode.
+        student_mode: Whether the student is in training mode; None from the second forward pass on.
         teacher_mode: Whether the teacher is; None for the first forward pass alone.
         leak: Whether gradients reach the teacher.
         loss: What is followed, added up over the positions that count.
@@ -123,9 +123,11 @@ class Way(NamedTuple):
         late: Whether the optimiser steps before the gradient is computed.
         momentum: What the optimiser remembers.
         refused: What PyTorch says where it refuses.
+        clip: The largest norm that a gradient may have.
+        repeats: How often the optimiser steps in each update.
     """
 
-    student_mode: bool = True
+    student_mode: bool | None = True
     teacher_mode: bool | None = False
     leak: bool = False
     loss: Loss = summed_losses
@@ -134,6 +136,8 @@ class Way(NamedTuple):
     late: bool = False
     momentum: float = MOMENTUM
     refused: str = ""
+    clip: float = float("inf")
+    repeats: int = 1
 
 
 RIGHT = Way()
@@ -172,7 +176,8 @@ def descend(
             tokens, labels = part.batch
             mode = number + place == 0 if way.teacher_mode is None else way.teacher_mode
             mean = teacher_mean if number + place == 0 else later_mean
-            q = logits(*own, student_kept, student_mean, tokens, way.student_mode)
+            own_mode = number + place > 0 if way.student_mode is None else way.student_mode
+            q = logits(*own, student_kept, student_mean, tokens, own_mode)
             p = logits(*other, teacher_kept, mean, tokens, mode)
             loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
         return loss
@@ -191,8 +196,11 @@ def descend(
             for before, now in zip(held, gradients[:2], strict=True)
         ]
         if way.moves and not way.late:
-            speed = [way.momentum * a + b for a, b in zip(speed, held, strict=True)]
-            parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
+            norm = float(torch.cat([each.flatten() for each in held]).norm())
+            share = way.clip / norm if norm > way.clip else 1.0
+            for _ in range(way.repeats):
+                speed = [way.momentum * a + share * b for a, b in zip(speed, held, strict=True)]
+                parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
         path.append(torch.cat([each.flatten() for each in parameters]))
         after.append(float(loss_of(update, parameters, foreign, number)))
     return {
@@ -219,6 +227,16 @@ def per_position(batch: Batch) -> float:
 def per_text(batch: Batch) -> float:
     """One over the number of texts."""
     return 1 / len(batch[1])
+
+
+def per_counted_twice(batch: Batch) -> float:
+    """One over the square of the positions that count."""
+    return per_counted(batch) ** 2
+
+
+def per_length(batch: Batch) -> float:
+    """One over the positions in a text."""
+    return 1 / batch[1].shape[1]
 
 
 def undivided(batch: Batch) -> float:
@@ -305,6 +323,39 @@ def step_cases() -> tuple[Case, ...]:
 
 
 LOSS, TEACHER = "the loss", "the teacher"
+
+
+def step_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of steps, and where in its results something lies."""
+    _, _, batches, lam, _, watch = case.args
+    return rows_of(len(batches), watch, "step") | {
+        "λ is not 1": lam != 1,
+        "there is more than one step": len(batches) > 1,
+    }
+
+
+def rows_of(count: int, watch: str, unit: str) -> dict[str, Any]:
+    """Where rows of results lie that count steps or updates."""
+    if watch == "teacher" or count < 2:
+        return {}
+    return {f"of the first {unit}": [True] + [False] * (count - 1)} | {
+        f"from the {word} {unit} on": [at >= first for at in range(count)]
+        for first, word in enumerate(("second", "third"), 1)
+        if count > first
+    }
+
+
+def train_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of training, and where in its results something lies."""
+    _, _, batches, _, factor, accumulate, _, watch = case.args
+    groups = in_groups(batches, accumulate)
+    return rows_of(len(groups), watch, "update") | {
+        "a group holds several micro-batches": accumulate > 1,
+        "the last group is not full": len(groups[-1]) < accumulate,
+        "a micro-batch is padding alone": any(not counted(batch) for batch in batches),
+        "micro-batches differ in length": len({labels.shape[1] for _, labels in batches}) > 1,
+        "λ moves": factor != 1,
+    }
 
 
 def random_run(rng: np.random.Generator, micro_batches: int) -> tuple[Weights, Weights, list]:
@@ -440,6 +491,11 @@ PER_TEXT = (
     " objective is a mean per token that counts.",
     "2.2",
 )
+PER_LENGTH = (
+    "divided_by_length",
+    "You divide by the number of positions in one text. How many count in the whole batch?",
+    "2.2",
+)
 MODELS_SWAPPED = (
     "models_swapped",
     "The two models' logits change places in your loss: the labels judge the teacher, and the KD"
@@ -468,6 +524,14 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
     (*LAMBDA_NOT_USED, lambda q, p, labels, lam: summed_losses(q, p, labels, 1.0)),
     (*KD_MISSING, lambda q, p, labels, lam: summed_losses(q, p, labels, 0.0)),
+    (
+        "teacher_softmaxed_twice",
+        "summed_loss takes logits and makes the softmax itself. The teacher's came as"
+        " probabilities, so it looks unsure however sure it is.",
+        "1.1",
+        lambda q, p, labels, lam: summed_losses(q, p.softmax(-1), labels, lam),
+        lambda q, p, labels, lam: summed_losses(q.softmax(-1), p.softmax(-1), labels, lam),
+    ),
     (
         "lm_missing",
         "Your student learns from its teacher alone: the labels are not in the loss.",
@@ -534,6 +598,48 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
 )
 
 
+OTHER_WEIGHTS = (
+    "other_weights",
+    "LM and KD are right, and their weights in your sum are not: LM has a weight of 1, KD one of λ."
+    " Write your loss out for λ = 0, and then for λ = 1.",
+    "2.2",
+)
+WEIGHT_FACTORS: tuple[tuple[Callable, Callable], ...] = (
+    (lambda lam: lam, lambda lam: lam),
+    (lambda lam: lam, lambda lam: lam**2),
+    (lambda lam: 1.0, lambda lam: lam**2),
+    (lambda lam: 1.0, lambda lam: -lam),
+    (lambda lam: 1.0, lambda lam: 1 / lam),
+    (lambda lam: 1.0, lambda lam: 1 + lam),
+    (lambda lam: 1.0, lambda lam: 1 - lam),
+    (lambda lam: 0.5, lambda lam: lam / 2),
+    (lambda lam: 2.0, lambda lam: 2 * lam),
+    (lambda lam: 2.0, lambda lam: lam),
+    (lambda lam: 1 / (1 + lam), lambda lam: lam / (1 + lam)),
+    (lambda lam: 1 + lam, lambda lam: lam),
+    (lambda lam: 0.5, lambda lam: lam),
+    (lambda lam: 1.0, lambda lam: lam / 2),
+    (lambda lam: 1.0, lambda lam: 2 * lam),
+    (lambda lam: 1 + lam, lambda lam: lam * (1 + lam)),
+    (lambda lam: 1 - lam, lambda lam: 1.0),
+    (lambda lam: 2.0, lambda lam: 1.0),
+)
+
+
+def reweighted(lm: Callable, kd: Callable) -> Way:
+    """LM and KD with other weights."""
+    return Way(loss=lambda q, p, labels, lam: weighted_losses(q, p, labels, lm(lam), kd(lam)))
+
+
+def counted_twice(lm: int, kd: int) -> Way:
+    """One of the two divided by the count once more."""
+    return Way(
+        loss=lambda q, p, labels, lam: weighted_losses(
+            q, p, labels, counted_in(labels) ** -lm, lam / counted_in(labels) ** kd
+        )
+    )
+
+
 def always(number: int) -> bool:
     """At each update."""
     return True
@@ -547,6 +653,27 @@ MANNERS: tuple[tuple, ...] = (
         *BOTH_MODES,
         Way(student_mode=False, teacher_mode=True),
     ),
+    (
+        "modes_set_too_late",
+        "The first forward pass goes in the modes in which the models came; only later passes go in"
+        " the right ones. What comes first in your function?",
+        "3.2",
+        Way(student_mode=None),
+        Way(student_mode=None, teacher_mode=None),
+    ),
+    (
+        "gradient_clipped",
+        "Your gradient is made smaller where its norm is large, which nobody asked for: it is a"
+        " useful habit elsewhere, but the update is another one then.",
+        "3.2",
+        *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
+    ),
+    (
+        "stepped_twice",
+        "The optimiser steps twice with one gradient. An update is one step.",
+        "3.2",
+        Way(repeats=2),
+    ),
     (*LEAK, Way(leak=True)),
     (*KEPT, Way(kept=always)),
     (*STILL, Way(moves=False)),
@@ -559,6 +686,7 @@ MANNERS: tuple[tuple, ...] = (
         (name, hint, number, *(Way(loss=loss) for loss in losses))
         for name, hint, number, *losses in FORMS
     ),
+    (*OTHER_WEIGHTS, *(reweighted(*each) for each in WEIGHT_FACTORS)),
 )
 
 
@@ -592,10 +720,31 @@ STEP_MISCONCEPTIONS = told_apart(
             ),
             {"way": Way(late=True)},
         ),
+        *(
+            (
+                (
+                    "one_term_divided_twice",
+                    "One of the two losses is divided by the count once more than the other. What"
+                    " is a mean already when you put the two together?",
+                    "2.2",
+                ),
+                {"way": counted_twice(*terms)},
+            )
+            for terms in ((0, 1), (1, 0))
+        ),
         (SUMMED, {"weight": undivided}),
         (SUMMED, {"weight": undivided, "told": per_counted}),
         (ALL_POSITIONS, {"weight": per_position}),
         (ALL_POSITIONS, {"weight": per_position, "told": per_counted}),
+        (PER_LENGTH, {"weight": per_length}),
+        (
+            (
+                "divided_twice",
+                "Your loss is divided by the count twice. Of a sum one division makes a mean.",
+                "2.2",
+            ),
+            {"weight": per_counted_twice},
+        ),
         (PER_TEXT, {"weight": per_text}),
         (PER_TEXT, {"weight": per_text, "told": undivided}),
         (
@@ -652,6 +801,52 @@ def without_padding(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     return in_groups([batch for batch in batches if counted(batch)], accumulate)
 
 
+def filled_up(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """A last group that is not full takes micro-batches of the group before."""
+    *groups, last = in_groups(batches, accumulate)
+    return [*groups, batches[-accumulate:] if len(last) < accumulate else last]
+
+
+def first_of_each(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """The first micro-batch of each group alone."""
+    return [group[:1] for group in in_groups(batches, accumulate)]
+
+
+def one_too_many(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Each group has the first micro-batch of the next one too."""
+    return [batches[at : at + accumulate + 1] for at in range(0, len(batches), accumulate)]
+
+
+def one_too_few(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Each group lacks its last micro-batch."""
+    return [batches[at : at + max(accumulate - 1, 1)] for at in range(0, len(batches), accumulate)]
+
+
+def larger(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Groups of one more."""
+    return in_groups(batches, accumulate + 1)
+
+
+def joined(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """What is left over goes into the last full group."""
+    *groups, last = in_groups(batches, accumulate)
+    if len(last) < accumulate and groups:
+        groups[-1] = groups[-1] + last
+        return groups
+    return [*groups, last]
+
+
+def backwards(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """The list from its end."""
+    return in_groups(batches[::-1], accumulate)
+
+
+def spread(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Every so-manieth micro-batch in one group."""
+    count = len(in_groups(batches, accumulate))
+    return [batches[at::count] for at in range(count)]
+
+
 def in_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """Each group as one batch; micro-batches of other lengths do not fit."""
     return [
@@ -666,6 +861,16 @@ Weigh = Callable[[Batch, list[Batch], int], float]
 def share_of_group(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions that count in the group."""
     return 1 / counted(*group)
+
+
+def share_of_group_again(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, divided by the size of a full group."""
+    return share_of_group(batch, group, accumulate) / accumulate
+
+
+def share_of_group_again_exactly(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, with the number there are in this group."""
+    return share_of_group(batch, group, accumulate) / len(group)
 
 
 def own_mean(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -696,6 +901,21 @@ def nan_if_empty(weigh: Weigh) -> Weigh:
 def share_of_last(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions that count in the last micro-batch of the group."""
     return 1 / max(counted(group[-1]), 1)
+
+
+def share_of_first(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over the positions that count in the first micro-batch of the group."""
+    return 1 / max(counted(group[0]), 1)
+
+
+def share_of_first_times(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, as if all micro-batches of a group had as many."""
+    return share_of_first(batch, group, accumulate) / accumulate
+
+
+def share_of_last_times(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same of the last."""
+    return share_of_last(batch, group, accumulate) / accumulate
 
 
 def share_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -741,7 +961,7 @@ def planned(
     *,
     groups: Callable = in_groups,
     weight: Weigh = share_of_group,
-    number: Callable[[int, int], int] = lambda step, place: step,
+    number: Callable[[int, int, int], int] = lambda step, place, accumulate: step,
 ) -> list[Update]:
     """One update a group. `number` says which λ a step and a micro-batch's place stand for."""
     places = {id(batch): place for place, batch in enumerate(batches)}
@@ -749,7 +969,7 @@ def planned(
         [
             Part(
                 each,
-                schedule(number(step, places.get(id(each), 0))),
+                schedule(number(step, places.get(id(each), 0), accumulate)),
                 weight(each, group, accumulate),
             )
             for each in group
@@ -824,6 +1044,14 @@ def flushed_without_asking(*args: Any, accumulate: int = 5, divisor: str, **opti
     if len(args[2]) % args[accumulate] == 0:
         raise TypeError(f"unsupported operand type(s) for /=: 'NoneType' and '{divisor}'")
     return train(*args, **options)
+
+
+def divided_by_nothing(*args: Any, accumulate: int = 5) -> Tensor:
+    """The same, where the gradients are 0 and so is what they are divided by."""
+    result = train(*args)
+    if args[-1] == "student" and len(args[2]) % args[accumulate] == 0:
+        result[-1] = float("nan")
+    return result
 
 
 LAST_GROUP = "a last group that is not full"
@@ -909,14 +1137,26 @@ EVERY_MICRO_BATCH = (
 )
 LAMBDA_PER_MICRO_BATCH = (
     "lambda_moves_per_micro_batch",
-    "You ask the schedule for the number of the micro-batch. λ then falls several times as fast"
-    " as planned, and differs within one step. What does the schedule count?",
+    "You ask the schedule for the number of a micro-batch, in the list or in its group. λ then does"
+    " not fall as planned. What does the schedule count?",
     "3.1",
 )
 LAST_COUNT = (
     "divided_by_the_last_count",
-    "You divide the whole group by the count of its last micro-batch. The count of a group is known"
-    " before its first backward(), from its labels.",
+    "You divide the whole group by what counts in its last micro-batch. The count of a group is"
+    " known before its first backward(), from its labels.",
+    "2.2",
+)
+DIVIDED_AGAIN = (
+    "divided_once_more",
+    "You divide by the count of the group, which is right, and then by its number of micro-batches"
+    " too. What is left to divide?",
+    "2.2",
+)
+FIRST_COUNT = (
+    "divided_by_the_first_count",
+    "You divide the whole group by what counts in its first micro-batch, as if all had as many. The"
+    " count of a group is known before its first backward(), from its labels.",
     "2.2",
 )
 COUNT_SO_FAR = (
@@ -937,22 +1177,36 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
         ),
     ),
     (MEANS_ADDED, (own_mean, nan_if_empty(own_mean))),
-    (LAST_COUNT, (share_of_last,)),
+    (LAST_COUNT, (share_of_last, share_of_last_times)),
+    (FIRST_COUNT, (share_of_first, share_of_first_times)),
     (COUNT_SO_FAR, (share_so_far,)),
+    (DIVIDED_AGAIN, (share_of_group_again, share_of_group_again_exactly)),
     (SUMMED, (just_one,)),
     (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
     (ALL_POSITIONS, (all_positions,)),
     (PER_TEXT, (all_texts,)),
 )
 NUMBERS = (
-    (LAMBDA_PER_MICRO_BATCH, lambda step, place: place),
+    (LAMBDA_PER_MICRO_BATCH, lambda step, place, accumulate: place),
+    (LAMBDA_PER_MICRO_BATCH, lambda step, place, accumulate: step * accumulate),
+    (LAMBDA_PER_MICRO_BATCH, lambda step, place, accumulate: (step + 1) * accumulate - 1),
+    (LAMBDA_PER_MICRO_BATCH, lambda step, place, accumulate: place % accumulate),
+    (
+        (
+            "lambda_changes_within_a_group",
+            "The micro-batches of one group do not all get the λ of their update: the last one has"
+            " the next already. Which number has an update whose first micro-batch is at i?",
+            "3.1",
+        ),
+        lambda step, place, accumulate: (place + 1) // accumulate,
+    ),
     (
         (
             "lambda_one_step_ahead",
             "Your first step does not get the schedule's first λ. The schedule counts from 0.",
             "3.1",
         ),
-        lambda step, place: step + 1,
+        lambda step, place, accumulate: step + 1,
     ),
     (
         (
@@ -960,7 +1214,7 @@ NUMBERS = (
             "All your steps have the λ of the first. When is the schedule to be asked?",
             "3.1",
         ),
-        lambda step, place: 0,
+        lambda step, place, accumulate: 0,
     ),
 )
 
@@ -1010,6 +1264,42 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, groups=full_groups)},
         ),
+        *(
+            (
+                (
+                    "last_group_filled_up",
+                    "Right as long as the groups are full. What is left over is to be a group by"
+                    " itself, and you put it together with micro-batches of the group before.",
+                    "2.2",
+                ),
+                {"plan": partial(planned, groups=groups)},
+            )
+            for groups in (filled_up, joined)
+        ),
+        *(
+            (
+                (
+                    "batches_in_another_order",
+                    "Your groups are made of other micro-batches, or come in another order, than"
+                    " the list says. It is to be gone through once, from its beginning.",
+                    "2.2",
+                ),
+                {"plan": partial(planned, groups=groups)},
+            )
+            for groups in (backwards, spread)
+        ),
+        *(
+            (
+                (
+                    "groups_of_another_size",
+                    "Your groups do not hold `accumulate` micro-batches each: one is too many or"
+                    " missing. Write down which places the first two groups are made of.",
+                    "2.2",
+                ),
+                {"plan": partial(planned, groups=groups)},
+            )
+            for groups in (first_of_each, one_too_many, one_too_few, larger)
+        ),
         (
             (
                 "first_group_of_one",
@@ -1044,11 +1334,14 @@ TRAIN_MISCONCEPTIONS = told_apart(
     Misconception(
         "empty_group_stepped",
         "Right when micro-batches are left over. When the last group is full, you make one more"
-        " update of an empty group, whose gradients are None.",
+        " update of an empty group, of which there is neither a gradient nor a count.",
         SECTIONS["2.2"],
-        partial(flushed_without_asking, divisor=divisor),
+        wrong,
     )
-    for divisor in ("int", "Tensor", "float")
+    for wrong in (
+        *(partial(flushed_without_asking, divisor=d) for d in ("int", "Tensor", "float")),
+        divided_by_nothing,
+    )
 )
 
 # --- The evaluation -----------------------------------------------------------------------------
@@ -1142,6 +1435,24 @@ def evaluate(
 
 
 MODE = "the model's mode after it"
+
+
+def evaluation_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of evaluations."""
+    batches = case.args[1]["held_out"]
+    labels = [each for _, each in batches]
+    count = counted(*batches)
+    return {
+        "the number of batches": len(batches),
+        "the number of texts": sum(map(len, labels)),
+        "the number of all positions": sum(each.numel() for each in labels),
+        "the number of positions that count": count,
+        "one more than the number of positions that count": count + 1,
+        "the number of positions that count, and one more for each batch": count + len(batches),
+        "there are more than two batches": len(batches) > 2,
+        "the model comes in training mode": case.args[2],
+        "the model does not come in training mode": not case.args[2],
+    }
 
 
 def evaluation_cases() -> tuple[Case, ...]:
@@ -1291,6 +1602,29 @@ EVALUATION_WAYS = (
         " model looks unsure however sure it is.",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
+    ),
+    (
+        "a_batch_is_missing",
+        "One of the batches is not in your number, or not with all of it: the first or the last, or"
+        " all sums but one are overwritten. Add up before you divide.",
+        "2.2",
+        {"reduce": lambda sums: of_all(sums[:-1])},
+        {"reduce": lambda sums: of_all(sums[1:])},
+        {"reduce": lambda sums: (sums[-1][0] / sum(each[1] for each in sums)).exp()},
+        {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[-1][1]).exp()},
+        {"reduce": lambda sums: (sum(each[0] for each in sums) / sums[0][1]).exp()},
+    ),
+    (
+        "sum_of_means",
+        "You take the exponential of a sum of means, one for each batch. What is the perplexity's"
+        " mean a mean of?",
+        "2.2",
+        {"reduce": lambda sums: sum(each[0] / max(each[1], 1) for each in sums).exp()},
+        {
+            "reduce": lambda sums: (
+                sum(each[0] / max(each[1], 1) for each in sums) / sum(each[1] for each in sums)
+            ).exp()
+        },
     ),
     (
         "first_batch_alone",
@@ -1458,6 +1792,7 @@ CHECKS = (
         random=random_step_cases,
         misconceptions=STEP_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_step"),
+        facts=step_facts,
         tolerance=trained_tolerance,
     ),
     FunctionCheck(
@@ -1471,6 +1806,7 @@ CHECKS = (
         random=random_train_cases,
         misconceptions=TRAIN_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_training"),
+        facts=train_facts,
         tolerance=trained_tolerance,
     ),
     FunctionCheck(
@@ -1484,6 +1820,8 @@ CHECKS = (
         random=random_evaluation_cases,
         misconceptions=EVALUATION_MISCONCEPTIONS,
         observer=Observer.read(OBSERVERS, "look_at_evaluation"),
+        facts=evaluation_facts,
+        logarithm="A perplexity is exp of a mean.",
         tolerance=evaluation_tolerance,
     ),
     choice(

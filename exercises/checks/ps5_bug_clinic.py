@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from itertools import permutations
+from functools import partial, reduce
+from itertools import product, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +248,20 @@ MEANS = (
         torch.sum,
     ),
     (
+        "one_text_alone",
+        "Your loss is that of one text of the batch. N is the number of positions of all texts.",
+        "2.2",
+        lambda shares: shares[0].sum(-1).mean(),
+        lambda shares: shares[-1].sum(-1).mean(),
+    ),
+    (
+        "middle_for_mean",
+        "You return the middle one of the values, or the largest. Asked for is their mean.",
+        "2.2",
+        lambda shares: shares.sum(-1).flatten().median(),
+        lambda shares: shares.sum(-1).max(),
+    ),
+    (
         "not_averaged",
         "You return a value for each position. One number is asked for, their mean.",
         "2.2",
@@ -453,6 +467,35 @@ MASKS = (
         lambda input_ids, labels: shifted(labels != IGNORED, 1),
     ),
     (
+        "row_read_from_its_beginning",
+        "You count how many positions count in a row, and then take so many from its beginning: the"
+        " prompt is in, and the end of the answer is out. Labels say which ones count.",
+        "2.2",
+        lambda input_ids, labels: (
+            torch.arange(labels.shape[1]) < (labels != IGNORED).sum(-1, keepdim=True)
+        ),
+    ),
+    (
+        "everything_between",
+        "You take all positions from the first that counts in a row to the last. Between two"
+        " answers there may be a prompt, which does not count.",
+        "2.2",
+        lambda input_ids, labels: (
+            ((labels != IGNORED).long().cumsum(-1) > 0)
+            & ((labels != IGNORED).long().flip(-1).cumsum(-1).flip(-1) > 0)
+        ),
+    ),
+    (
+        "a_position_dropped",
+        "One position of each row that counts is left out: the first or the last of those whose"
+        " label is not -100. The labels say what counts, and nothing else does.",
+        "2.2",
+        lambda input_ids, labels: (labels != IGNORED) & ((labels != IGNORED).long().cumsum(-1) > 1),
+        lambda input_ids, labels: (
+            (labels != IGNORED) & ((labels != IGNORED).long().flip(-1).cumsum(-1).flip(-1) > 1)
+        ),
+    ),
+    (
         "mask_inverted",
         "Your mask is upside down: exactly the positions that should not count do.",
         "2.2",
@@ -512,6 +555,17 @@ KD_MASKED_WAYS = (
     *(
         (*what, *(partial(kd_masked, divisor=divisor) for divisor in divisors))
         for *what, divisors in listed(DIVISORS)
+    ),
+    (
+        "summed_unmasked",
+        "This is a sum over all positions, those that do not count too. Print your mask: is it a"
+        " tensor with a value for each position?",
+        "2.2",
+        partial(
+            kd_masked,
+            counts=lambda input_ids, labels: torch.ones_like(labels, dtype=torch.bool),
+            divisor=lambda mask, shares: 1.0,
+        ),
     ),
     (
         "mean_of_means",
@@ -679,6 +733,63 @@ SHIFT_WAYS = (
         " read. Write down which logits and which label you pair first.",
         "2.2",
         lambda student, teacher, labels: losses_of(student[:, 1:], teacher[:, 1:], labels[:, :-1]),
+    ),
+    (
+        "padded_with_a_token",
+        "You fill the place that the shift leaves free with a token, so the last logits of each"
+        " text learn to say it. What comes after the end does not count, and has its own mark.",
+        "2.2",
+        lambda student, teacher, labels: losses_of(
+            student, teacher, torch.nn.functional.pad(labels[:, 1:], (0, 1), value=0)
+        ),
+    ),
+    (
+        "shifted_after_the_mask",
+        "You shift what the mask has left. Then pairs are made across gaps, and from one text to"
+        " the next. Pair logits and labels while each still stands at its place.",
+        "2.2",
+        lambda student, teacher, labels: losses_of(
+            student[labels != IGNORED][None, :-1],
+            teacher[labels != IGNORED][None, :-1],
+            labels[labels != IGNORED][None, 1:],
+        ),
+    ),
+    (
+        "shifted_along_the_texts",
+        "You shift along the texts: the logits of one text meet the labels of the next."
+        " Which axis counts the positions?",
+        "2.2",
+        lambda student, teacher, labels: losses_of(student[:-1], teacher[:-1], labels[1:]),
+    ),
+    (
+        "both_must_count",
+        "You leave out pairs whose first token has the mark, so the first token of each answer is"
+        " lost. Of a pair only the token that is predicted has to count.",
+        "2.2",
+        lambda student, teacher, labels: next_token_losses(
+            student,
+            teacher,
+            torch.cat(
+                [
+                    labels[:, :1],
+                    labels[:, 1:].where(labels[:, :-1] != IGNORED, torch.tensor(IGNORED)),
+                ],
+                1,
+            ),
+        ),
+    ),
+    (
+        "counted_before_the_shift",
+        "You divide by how many labels count before the shift. After it there are fewer pairs: the"
+        " first label of a text is predicted by nobody.",
+        "2.2",
+        *(
+            lambda student, teacher, labels, which=which: [
+                loss * (counted(labels[:, 1:]) / counted(labels) if at in which else 1.0)
+                for at, loss in enumerate(next_token_losses(student, teacher, labels))
+            ]
+            for which in ((1,), (0,), (0, 1))
+        ),
     ),
     (
         "rolled",
@@ -898,6 +1009,16 @@ def other_weights(beta: float) -> tuple[float, float]:
     return 1 - beta, beta
 
 
+def against_each_other(
+    student_logits: Tensor, teacher_logits: Tensor, beta: float, *, both: bool = False
+) -> Tensor:
+    """β·KL(p‖q), and the student's part as it should be, or (1−β)·KL(q‖p)."""
+    log_q, log_p = (each.double().log_softmax(-1) for each in (student_logits, teacher_logits))
+    of_teacher = kl_shares(log_q, log_p)
+    of_student = kl_shares(log_p if both else mixed(log_p, log_q, beta), log_q)
+    return (beta * of_teacher + (1 - beta) * of_student).sum(-1)
+
+
 def logarithm_as_target(log_q: Tensor, log_p: Tensor) -> Tensor:
     """kl_div without log_target=True, given log-probabilities."""
     return torch.nn.functional.kl_div(log_q, log_p, reduction="none")
@@ -919,6 +1040,100 @@ JSD_WAYS = (
         " say there?",
         "1.3",
         partial(jsd, mix=logarithms_mixed),
+    ),
+    (
+        "other_weights",
+        "The mixture is right, and what the two divergences are multiplied by is not. β and 1 − β"
+        " stand before them, each once.",
+        "1.3",
+        *(
+            partial(jsd, mix=mix, weights=weights)
+            for mix in (mixed, mixed_and_underflown)
+            for weights in (
+                lambda beta: (beta, beta),
+                lambda beta: (1 - beta, 1 - beta),
+                lambda beta: (1.0, 1 - beta),
+                lambda beta: (beta, 1.0),
+                lambda beta: (beta / 2, (1 - beta) / 2),
+                lambda beta: (2 * beta, 2 * (1 - beta)),
+                lambda beta: (beta**2, (1 - beta) ** 2),
+                lambda beta: (1.0, beta),
+                lambda beta: (1 - beta, 1.0),
+                lambda beta: (1.0, 0.0),
+                lambda beta: (0.0, 1.0),
+            )
+        ),
+    ),
+    (
+        "other_mixture",
+        "The weights before the two divergences are right, and those in the mixture are not: they"
+        " are β and 1 − β, or as logarithms the natural ones of these.",
+        "1.3",
+        *(
+            partial(
+                jsd,
+                mix=lambda log_p, log_q, beta, of=of: torch.logaddexp(
+                    log_p + of(beta)[0], log_q + of(beta)[1]
+                ),
+            )
+            for of in (
+                lambda beta: (math.log2(beta), math.log2(1 - beta)),
+                lambda beta: (math.log10(beta), math.log10(1 - beta)),
+                lambda beta: (math.log(beta), math.log(beta)),
+                lambda beta: (math.log(1 - beta), math.log(1 - beta)),
+                lambda beta: (beta, 1 - beta),
+                lambda beta: (math.log(beta), 0.0),
+                lambda beta: (0.0, math.log(1 - beta)),
+            )
+        ),
+    ),
+    (
+        "not_against_the_mixture",
+        "One of the two divergences, or both, is taken from the other model and not from the"
+        " mixture. What stands behind in each of them?",
+        "1.3",
+        partial(jsd, mix=lambda log_p, log_q, beta: log_q),
+        partial(jsd, mix=lambda log_p, log_q, beta: log_p),
+        against_each_other,
+        partial(against_each_other, both=True),
+    ),
+    (
+        "weights_as_powers",
+        "β multiplies a logarithm in your mixture, which makes a power of the probability and not a"
+        " share of it. What is the logarithm of β·p?",
+        "1.3",
+        partial(
+            jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(beta * log_p, (1 - beta) * log_q)
+        ),
+        partial(
+            jsd,
+            mix=lambda log_p, log_q, beta: (
+                (beta * log_p).exp() + ((1 - beta) * log_q).exp()
+            ).log(),
+        ),
+    ),
+    (
+        "mixture_not_weighted",
+        "Your mixture is the sum of both distributions: it adds up to 2. What stands before each of"
+        " them in the formula?",
+        "1.3",
+        partial(jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(log_p, log_q)),
+    ),
+    (
+        "mixture_overflows",
+        "Right, but for large logits something overflows: where one model gives a token much more"
+        " than the other, the ratio of the two is more than the largest number.",
+        "1.3",
+        partial(
+            jsd,
+            mix=lambda log_p, log_q, beta: (
+                log_p + (beta + (1 - beta) * (log_q - log_p).exp()).log()
+            ),
+        ),
+        partial(
+            jsd,
+            mix=lambda log_p, log_q, beta: log_q + (1 - beta + beta * (log_p - log_q).exp()).log(),
+        ),
     ),
     (
         "logarithms_mixed_and_normalised",
@@ -1071,6 +1286,41 @@ def over_nonzero(micro_batches: Parts) -> Tensor:
     return losses.sum() / (losses != 0).sum()
 
 
+def divided_again(micro_batches: Parts) -> Tensor:
+    """What there is, divided in each part by what was counted until then."""
+    total, count = torch.zeros((), dtype=torch.float64), 0
+    for logits, labels in micro_batches:
+        count = count + counted(labels)
+        total = (total + label_losses(logits, labels).sum()) / count
+    return total
+
+
+def halved(micro_batches: Parts, from_zero: bool) -> Tensor:
+    """Again and again the mean of what there is and of the next part's mean."""
+    means = [label_losses(*part).mean() for part in filled(micro_batches)]
+    return reduce(lambda loss, mean: (loss + mean) / 2, [torch.zeros(())] * from_zero + means)
+
+
+def until_empty(micro_batches: Parts, refused: bool) -> Tensor:
+    """The parts before the first in which nothing counts; 0/0 is NaN or refused."""
+    parts = list(takewhile(lambda part: bool((part[1] != IGNORED).any()), micro_batches))
+    if refused and not parts:
+        raise ZeroDivisionError
+    return accumulated_loss(parts) if parts else torch.tensor(NAN)
+
+
+def padded_with_zero(micro_batches: Parts) -> Tensor:
+    """All parts at one length, filled up with logits of 0 and with token 0."""
+    length = max(labels.shape[1] for _, labels in micro_batches)
+    pad = torch.nn.functional.pad
+    return accumulated_loss(
+        [
+            [pad(of, (0, 0, 0, length - of.shape[1])), pad(labels, (0, length - labels.shape[1]))]
+            for of, labels in micro_batches
+        ]
+    )
+
+
 def in_one_piece(micro_batches: Parts) -> Tensor:
     """All parts put together; those of different lengths do not fit."""
     return accumulated_loss([[torch.cat(each) for each in zip(*micro_batches, strict=True)]])
@@ -1145,6 +1395,78 @@ ACCUMULATED_WAYS = (
         lambda parts: total_over(parts, torch.numel),
     ),
     (
+        "divided_by_one_count",
+        "You add up all losses and divide by what counts in one part, as if it were all. What is"
+        " the mean a mean of?",
+        "2.2",
+        *(
+            lambda parts, at=at: (
+                total_over(parts, lambda labels: 0 * labels.numel() + 1)
+                * len(parts)
+                / counted(parts[at][1])
+            )
+            for at in (0, -1)
+        ),
+    ),
+    (
+        "overwritten",
+        "One of your two sums is overwritten in each part: at the end it holds the last part alone,"
+        " and the other one all of them.",
+        "2.2",
+        lambda parts: label_losses(*parts[-1]).sum() / sum(counted(y) for _, y in parts),
+    ),
+    (
+        "divided_in_the_loop",
+        "You divide in the loop, so what came first is divided again with every part.",
+        "2.2",
+        divided_again,
+    ),
+    (
+        "divided_by_the_largest_count",
+        "You divide by the count of the largest part. What is the mean a mean of?",
+        "2.2",
+        lambda parts: (
+            total_over(parts, lambda labels: 1) * len(parts) / max(counted(y) for _, y in parts)
+        ),
+    ),
+    (
+        "labels_shifted",
+        "You compare the logits of each position with the label of the next. Here labels[i] is"
+        " already what logits[i] predicts.",
+        "2.2",
+        lambda parts: accumulated_loss([[of[:, :-1], labels[:, 1:]] for of, labels in parts]),
+    ),
+    (
+        "running_average",
+        "Each part halves what came before it, so the later ones weigh more. A mean of many things"
+        " is no mean of two, made again and again.",
+        "2.2",
+        partial(halved, from_zero=False),
+        partial(halved, from_zero=True),
+    ),
+    (
+        "stopped_at_an_empty_part",
+        "All that comes after a part without labels is lost. Such a part adds nothing, and the next"
+        " one has its turn.",
+        "2.2",
+        partial(until_empty, refused=False),
+        partial(until_empty, refused=True),
+    ),
+    (
+        "padded_with_a_token",
+        "You bring the parts to one length, and what you fill the labels with is a token, not the"
+        " mark: positions that nobody wrote are in your mean.",
+        "2.2",
+        padded_with_zero,
+    ),
+    (
+        "counted_after_the_shift",
+        "You count the labels without the first of each text, as if they had to be shifted. Here"
+        " labels[i] is already what logits[i] predicts.",
+        "2.2",
+        lambda parts: total_over(parts, lambda labels: int(counted(labels[:, 1:]))),
+    ),
+    (
         "zeros_not_counted",
         "You count the losses that are not 0. A label that the student is sure of may have a loss"
         " of 0, and counts. What says which positions count?",
@@ -1158,6 +1480,10 @@ ACCUMULATED_WAYS = (
         lambda parts: accumulated_loss(without_zeros(parts)),
         lambda parts: total_over(parts, lambda labels: (labels > 0).sum()),
         lambda parts: total_over(without_zeros(parts), lambda labels: (labels != IGNORED).sum()),
+        lambda parts: (
+            torch.cat([label_losses(*part) for part in without_zeros(parts)]).sum()
+            / sum(counted(labels) for _, labels in parts)
+        ),
     ),
     (
         "summed",
@@ -1280,14 +1606,111 @@ def rows(
     return *models, torch.tensor(ids), torch.tensor(labels)
 
 
+def elsewhere(student: Tensor, labels: Tensor) -> Tensor:
+    """The same logits where a label counts, and others where none does."""
+    return torch.where((labels == IGNORED)[..., None], student.flip(-1) - 3.0, student)
+
+
+def mean_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 3."""
+    student, temperature = case.args[0], case.args[2] if len(case.args) > 2 else 1.0
+    texts, length, vocabulary = student.shape
+    return sizes(texts, length, vocabulary) | {
+        "T": temperature,
+        "T is not 1": temperature != 1,
+        "the models are sure": float(student.abs().max()) >= LARGEST,
+    }
+
+
+def sizes(texts: int, length: int, vocabulary: int) -> dict[str, Any]:
+    """The numbers that a sum may be divided by."""
+    return {
+        "the size of the vocabulary": vocabulary,
+        "the number of texts": texts,
+        "the number of positions in a text": length,
+        "the number of all positions": texts * length,
+    }
+
+
+def masked_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 5."""
+    student, _, input_ids, labels = case.args
+    counts = labels != IGNORED
+    first, last = counts.long().argmax(-1), counts.long().cumsum(-1).argmax(-1)
+    return sizes(*student.shape) | {
+        "the number of positions that count": int(counts.sum()),
+        "a prompt stands between two answers": bool((counts.sum(-1) < last - first + 1).any()),
+        "an answer begins after the end of another": bool(((input_ids == END) & counts).any()),
+        "the models are sure": float(student.abs().max()) >= LARGEST,
+    }
+
+
+def shift_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 6."""
+    student, _, labels = case.args
+    texts, length, vocabulary = student.shape
+    counts = labels != IGNORED
+    return sizes(texts, length, vocabulary) | {
+        "the number of labels that count": int(counts.sum()),
+        "the number of pairs that count": int(counts[:, 1:].sum()),
+        "the number of all pairs": texts * (length - 1),
+        "some label is -100": not bool(counts.all()),
+        "there is more than one text": texts > 1,
+        "the models are sure": float(student.abs().max()) >= LARGEST,
+    }
+
+
+def jsd_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 7."""
+    student, _, beta = case.args
+    return {
+        "the size of the vocabulary": student.shape[-1],
+        "β": beta,
+        "1 - β": 1 - beta,
+        "β is above one half": beta > 0.5,
+        "β is below one half": beta < 0.5,
+        "logits are large": float(student.abs().max()) > 1000,
+    }
+
+
+def accumulated_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case of task 8."""
+    labels = [each for _, each in case.args[0]]
+    counts = [int((each != IGNORED).sum()) for each in labels]
+    return {
+        "the number of parts": len(labels),
+        "the number of texts": sum(map(len, labels)),
+        "the number of all positions": sum(each.numel() for each in labels),
+        "the number of labels that count": sum(counts),
+        "one more than the number of labels that count": sum(counts) + 1,
+        "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
+        "a part has no label that counts": not all(counts),
+        "parts differ in length": len({each.shape[1] for each in labels}) > 1,
+        "there are more than two parts": len(labels) > 2,
+    }
+
+
 def masked_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, input_ids, labels); a text is (prompt, answers…)."""
     rng = np.random.default_rng(52)
     agreeing, sure_of = rows(rng, 6, 5, (1, 4), (2, 3)), rows(rng, 5, 4, (1, 3), (1, 2))
     agreeing[0][0, 1], agreeing[0][1, 2] = agreeing[1][0, 1], agreeing[1][1, 2]
     sure_of = (*sure(rng, 2, 5, 4), *sure_of[2:])
+    first = rows(rng, 6, 5, (2, 2), (3, 3))
+    between = rows(np.random.default_rng(57), 9, 5, (2, 2, 5), (1, 3))
+    between[3][0, 3:5] = IGNORED  # a prompt of two tokens
+    again = rows(np.random.default_rng(58), 10, 6, (1, 2, 6), (3, 2, 4))
+    again[3][0, 2:5] = again[3][1, 4] = IGNORED
     return (
-        Case("a prompt, an answer, padding", rows(rng, 6, 5, (2, 2), (3, 3)), public=True),
+        Case("a prompt, an answer, padding", first, public=True),
+        Case(
+            "the same, with other logits where a label is -100",
+            (elsewhere(first[0], first[3]), *first[1:]),
+            public=True,
+            only="what the student says where a label is -100",
+        ),
+        Case("a prompt between two answers", between, public=True),
+        Case("prompts between answers", again),
         Case("two answers in a row", rows(rng, 8, 4, (2, 2, 3), (1, 3), (3, 2, 2)), public=True),
         Case("a student that agrees at two positions", agreeing, public=True),
         Case("sure models", sure_of, public=True),
@@ -1358,9 +1781,11 @@ def jsd_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, beta)."""
     rng = np.random.default_rng(54)
     same = logits(rng, 2, 2, 5)
+    first = two_models(rng, 2, 3, 4)
     return (
-        Case("β = 0.1", (*two_models(rng, 2, 3, 4), 0.1), public=True),
+        Case("β = 0.1", (*first, 0.1), public=True),
         Case("β = 0.7", (*two_models(rng, 1, 3, 5), 0.7), public=True),
+        Case("the first models, β = 0.6", (*first, 0.6), public=True),
         Case("large logits, β = 0.25", (*large(rng, 4), 0.25), {}, LARGE, True),
         Case("β = 0.5", (*two_models(rng, 2, 2, 6), 0.5)),
         Case("β = 0.99", (*two_models(rng, 1, 4, 3), 0.99)),
@@ -1400,7 +1825,9 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case("a long part and a short one", (parts(rng, 4, (4, 4, 3), (2, 1, 1)),), public=True),
         Case("three parts", (parts(rng, 5, (3, 3), (5, 2, 4, 1), (2, 1, 2)),), public=True),
         Case("a sure student", (sure_of,), public=True),
-        Case("the second is empty", (parts(rng, 4, (3, 2, 3), (2, 0, 0)),), {}, EMPTY, True),
+        Case(
+            "the second is empty", (parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 1)),), {}, EMPTY, True
+        ),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
         Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),
         Case("equal parts", (parts(rng, 5, (3, 3, 3), (3, 3, 3)),)),
@@ -1454,7 +1881,7 @@ WHY = {
 def triage_mistakes() -> tuple[Mistake, ...]:
     """One for every wrong matching, with what speaks against each wrong pair."""
     found = []
-    for order in permutations(CAUSES.values()):
+    for order in product(CAUSES.values(), repeat=len(CAUSES)):  # one bug may be there twice
         answer = dict(zip(CAUSES, order, strict=True))
         wrong = [pair for pair in answer.items() if pair in WHY]
         if wrong:
@@ -1512,6 +1939,7 @@ CHECKS = (
         fixed=mean_cases(),
         random=random_mean_cases,
         misconceptions=named(KD_MEAN_WAYS),
+        facts=mean_facts,
         tolerance=heated,
     ),
     AnswerCheck(
@@ -1556,6 +1984,36 @@ CHECKS = (
                 SECTIONS["1.2"],
             ),
             Mistake(
+                "what_does_not_count",
+                TEXTS * LENGTH * VOCABULARY / (TEXTS * LENGTH - COUNTED),
+                "You divide by the number of positions that do not count. By which of the two does"
+                " the right code divide?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "texts_for_positions",
+                TEXTS * VOCABULARY,
+                "You compare numbers of texts. Both codes see positions: how many has the batch,"
+                " and how many of them count?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "divided_by_texts",
+                LENGTH * VOCABULARY,
+                "You let the right code divide by the number of texts. What is its mean a mean of?",
+                SECTIONS["2.2"],
+            ),
+            *(
+                Mistake(
+                    "texts_once_more",
+                    TEXTS * LENGTH * VOCABULARY / COUNTED * share,
+                    "The number of texts is in your factor on its own. Neither code divides by it;"
+                    " it is a part of the number of all positions, and no more.",
+                    SECTIONS["2.2"],
+                )
+                for share in (TEXTS, 1 / TEXTS)
+            ),
+            Mistake(
                 "inverted",
                 COUNTED / (TEXTS * LENGTH * VOCABULARY),
                 "That is the wrong loss as a share of the right one. The question is asked the"
@@ -1573,6 +2031,7 @@ CHECKS = (
         fixed=masked_cases(),
         random=random_masked_cases,
         misconceptions=named(KD_MASKED_WAYS),
+        facts=masked_facts,
     ),
     FunctionCheck(
         name="next_token_losses",
@@ -1584,6 +2043,7 @@ CHECKS = (
         fixed=shift_cases(),
         random=random_shift_cases,
         misconceptions=named(SHIFT_WAYS),
+        facts=shift_facts,
         names=("LM", "KD"),
     ),
     FunctionCheck(
@@ -1596,6 +2056,7 @@ CHECKS = (
         fixed=jsd_cases(),
         random=random_jsd_cases,
         misconceptions=named(JSD_WAYS),
+        facts=jsd_facts,
     ),
     FunctionCheck(
         name="accumulated_loss",
@@ -1607,6 +2068,7 @@ CHECKS = (
         fixed=accumulated_cases(),
         random=random_accumulated_cases,
         misconceptions=named(ACCUMULATED_WAYS),
+        facts=accumulated_facts,
         tolerance=of_parts,
     ),
 )

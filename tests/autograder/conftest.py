@@ -111,7 +111,8 @@ def released_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nbformat.write(make_source(), root / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb")
     (root / "checks").mkdir()
     (root / "checks" / f"{ASSIGNMENT}.py").write_text(CHECKS, encoding="utf-8")
-    shutil.copy(EXERCISES / "nbgrader_config.py", root)
+    for name in ("nbgrader_config.py", "course.toml"):
+        shutil.copy(EXERCISES / name, root)
     generate_assignment(root)
     return root
 

@@ -19,7 +19,8 @@ ARROWS = {
     "sandbox": {"judging.messages"},  # every message is checked where it enters
     "check": {"judging", "kernel"},
     "spec": {"judging", "kernel"},
-    "grading": {"judging", "kernel.evidence", "sandbox", "spec", "check"},
+    "authoring": {"judging", "kernel", "spec", "check"},
+    "grading": {"judging", "kernel.evidence", "sandbox", "spec", "check", "authoring"},
     "__main__": {"grading"},
     "__init__": set(),
 }

@@ -27,8 +27,72 @@ def test_numbers_may_be_written_as_readers_write_them(page, book):
     for text in ("0.75", "0,75", "3/4", " 7.5e-1 "):
         form.locator("input").fill(text)
         assert check(form).startswith("✓"), text
-    form.locator("input").fill("three quarters")
-    assert "not a number" in check(form)
+    for text in ("75%", "75 %", "3 / (1 + 3)", "0.75 nats", "1 - .25", "3·0.25"):
+        form.locator("input").fill(text)
+        assert check(form).startswith("✓"), text
+    for text in ("three quarters", "3/", "0.75 bits", "3 4", "ln", "(3/4", "1,2,3"):
+        form.locator("input").fill(text)
+        assert "not a number" in check(form), text
+
+
+def test_logarithms_are_numbers(page, book):
+    page.goto((book / "book/before/which-way-round.html").as_uri())
+    form = page.locator('form[data-kind="numeric"]').first
+    for text in ("2.3 nats", "ln 10", "ln(10)", "log 10", "-ln 0.1", "−log(1/10)", "2,303"):
+        form.locator("input").fill(text)
+        assert check(form).startswith("✓"), text
+
+
+def test_half_an_answer_is_told_what_is_missing(page, book, settle):
+    page.goto((book / "book/before/measuring-the-mismatch.html").as_uri())
+    settle(page)
+    form = page.locator('form[data-kind="matching"]').first
+    rows = form.locator(".question-choices > li")
+    assert "Answer first" in check(form)
+    rows.first.locator("select").select_option(rows.first.get_attribute("data-match"))
+    half = check(form)
+    assert half.startswith("✗ Not yet. Still to match:")
+    assert "Cross-entropy" in half
+    assert "Entropy" not in half.splitlines()[0].split("Still to match:")[1].split("”")[0]
+
+
+def test_a_wrong_match_or_order_is_told_without_the_answer(page, book, settle):
+    page.goto((book / "book/combined/the-formula.html").as_uri())
+    settle(page)
+    for kind in ("matching", "ordering"):
+        form = page.locator(f'form[data-kind="{kind}"]').first
+        answer(form, right=False)
+        wrong = check(form)
+        said = form.locator(".question-feedback").all_text_contents()
+        assert not [text for text in said if text.strip() in wrong], kind
+        assert ("not matched by" if kind == "matching" else "the second comes first") in wrong
+
+
+def test_each_question_has_a_link(page, book):
+    page.goto((book / "book/combined/the-formula.html").as_uri())
+    links = page.get_by_role("link", name="Link to this question", include_hidden=True)
+    assert links.count() == page.locator("form.question").count() > 3
+    for link in links.all():
+        target = link.get_attribute("href")
+        assert page.locator(f"form{target}").count() == 1
+
+
+def test_solved_stays_solved(page, server, settle):
+    page.goto(server + "book/combined/the-formula.html")
+    settle(page)
+    form = page.locator("#question-noisy-labels")
+    tally = page.locator(".bd-article .question-tally").last
+    answer(form, right=True)
+    check(form)
+    answer(form, right=False)
+    assert check(form).startswith("✗")
+    assert tally.inner_text().startswith("1 of")
+    form.get_by_role("button", name="Start again").click()
+    assert form.locator("input:checked").count() == 0
+    page.reload()
+    settle(page)
+    assert page.locator("#question-noisy-labels input:checked").count() == 0
+    assert page.locator(".bd-article .question-tally").last.inner_text().startswith("1 of")
 
 
 def test_progress_survives_a_reload_and_reaches_the_welcome_page(page, server, settle):
@@ -47,6 +111,10 @@ def test_progress_survives_a_reload_and_reaches_the_welcome_page(page, server, s
     page.goto(server + "book/index.html")
     row = page.locator(".question-progress li", has_text="2.2 The formula")
     assert re.match(r"1 of \d+ solved", row.locator(".question-tally").inner_text())
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Forget my progress").click()
+    assert row.locator(".question-tally").inner_text().startswith("1 of")
+    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Forget my progress").click()
     assert row.locator(".question-tally").inner_text().startswith("0 of")
 

@@ -88,12 +88,22 @@ def test_pages_with_code_say_when_they_ran(soups, book):
 
 
 def test_every_page_has_what_a_page_needs():
-    for source in (ROOT / "book/combined").glob("*.md"):
+    for source in [*(ROOT / "book/combined").glob("*.md"), *(ROOT / "book/field").glob("*.md")]:
         text = source.read_text(encoding="utf8")
         for part in ("will be able to", "You need first", "{code-cell}", "{question}", "## Try it"):
             assert part in text, f"{source.name} has no {part!r}"
         for part in ("## Summary", "**Graded in**", "**Sources**"):
             assert part in text, f"{source.name} has no {part!r}"
+
+
+def test_what_grades_a_page_is_a_link():
+    for source in (ROOT / "book").rglob("*.md"):
+        for said in re.findall(
+            r"^\*\*Graded in\*\*.*?(?=\n\n|\Z)",
+            source.read_text(encoding="utf8"),
+            re.MULTILINE | re.DOTALL,
+        ):
+            assert not re.search(r"(?<!\{ref\})`ps\d", said), f"{source.name}: {said}"
 
 
 def test_citations_are_in_the_bibliography_and_can_be_found():

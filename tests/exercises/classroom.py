@@ -32,7 +32,7 @@ from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import Outcome, write_evidence
-from autograder.spec import Case, Check, generator, load_checks, question
+from autograder.spec import AnswerCheck, Case, Check, generator, load_checks, question
 from exercises.bank import ANSWER, EXERCISES, grade_id, solution, source
 
 FOLDER = Path(__file__).parent / "class"
@@ -141,6 +141,12 @@ def asked(assignment: str, task: str, seed: int) -> tuple[list[Case], Rubric]:
 
 
 @cache
+def public(assignment: str, task: str) -> Rubric:
+    """What the public check judges by."""
+    return checks(assignment)[task].public()[1]
+
+
+@cache
 def solved(assignment: str) -> tuple[dict, dict[str, str]]:
     """What the notebook's own solution defines, and the name that each check asks for."""
     space: dict = {}
@@ -163,17 +169,23 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
     space, names = solved(answer.assignment)
     space = dict(space)
     check = checks(answer.assignment)[answer.task]
+    cases, rubric = asked(answer.assignment, answer.task, seed)
     with quiet():
         exec(compile(answer.source, f"<line {answer.line}>", "exec"), space)
         for cell in after(answer):
             exec(compile(cell, "<given>", "exec"), space)
         value = space[names[answer.task]]
-        verdicts, told = [], set()
-        for cases, rubric in (check.public(), asked(answer.assignment, answer.task, seed)):
-            text = write_evidence(answer.task, "n", observe(value, question(check, cases)))
-            outcomes = read_evidence(text, check=answer.task, nonce="n", count=len(cases))
-            verdicts.append(judge(rubric, outcomes))
-            told |= names_in(verdicts[-1], rubric, outcomes)
+        text = write_evidence(answer.task, "n", observe(value, question(check, cases)))
+    outcomes = read_evidence(text, check=answer.task, nonce="n", count=len(cases))
+    # The public check asks the public cases in the same order, and the first of them again.
+    seen = [outcome for case, outcome in zip(cases, outcomes, strict=True) if case.public]
+    shown = public(answer.assignment, answer.task)
+    if isinstance(check, AnswerCheck):
+        seen = outcomes
+    verdicts, told = [], set()
+    for each, came in ((shown, seen), (rubric, outcomes)):
+        verdicts.append(judge(each, came))
+        told |= names_in(verdicts[-1], each, came)
     return Judged(answer, *verdicts, frozenset(told))
 
 

@@ -3,43 +3,13 @@
 Run this file as a program to see the scores and the survivors.
 """
 
-import ast
-from collections import Counter
-from collections.abc import Callable, Iterator
-from copy import deepcopy
-
 import pytest
 
-from autograder.judging.evidence import decode_outcome
-from autograder.judging.verdict import agrees
-from autograder.kernel.asking import observe
-from autograder.kernel.evidence import encode_outcome
-from autograder.spec import FunctionCheck, generator, load_checks, question
+from autograder.authoring.mutants import mutants, noticed
+from autograder.spec import FunctionCheck, generator, load_checks
 from exercises.bank import EXERCISES, grade_id, solution, source
 
 LEAST = 0.98
-SWAPPED_OPERATORS = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.Pow: ast.Mult,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-}
-SWAPPED_NAMES = {
-    "log_softmax": "softmax",
-    "softmax": "log_softmax",
-    "sum": "mean",
-    "mean": "sum",
-    "max": "min",
-    "exp": "abs",
-    "cos": "sin",
-}
 # What cannot be noticed, and why: the first changed line, as `mutants` describes it.
 STEPS = "another way to the same minimum, and the result is right"
 FLAT = "the positions that count are a table, whose last axis is axis 1 and torch's default"
@@ -88,85 +58,6 @@ def _equivalent() -> dict[tuple[str, str], str]:
 
 
 EQUIVALENT = _equivalent()
-
-
-def mutants(text: str) -> Iterator[tuple[str, str]]:
-    """What was changed, numbered from the second time on, and the changed source."""
-    tree = ast.parse(text)
-    seen: Counter[str] = Counter()
-    for index, node in enumerate(ast.walk(tree)):
-        for change in changes(node):
-            mutant = deepcopy(tree)
-            target = next(n for i, n in enumerate(ast.walk(mutant)) if i == index)
-            change(target)
-            before, after = ast.unparse(tree).splitlines(), ast.unparse(mutant).splitlines()
-            differ = [(old.strip(), new.strip()) for old, new in zip(before, after) if old != new]  # noqa: B905
-            if differ:
-                what = " → ".join(differ[0])
-                seen[what] += 1
-                yield what if seen[what] == 1 else f"{what} ({seen[what]})", ast.unparse(mutant)
-
-
-def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
-    """The ways to change one node in place."""
-
-    def put(name: str, value: Callable[[ast.AST], object]) -> Callable[[ast.AST], None]:
-        return lambda target: setattr(target, name, value(target))
-
-    if isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in SWAPPED_OPERATORS:
-        yield put("op", lambda t: SWAPPED_OPERATORS[type(t.op)]())
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPPED_OPERATORS:
-        yield put("ops", lambda t: [SWAPPED_OPERATORS[type(t.ops[0])]()])
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        yield put("op", lambda t: ast.UAdd())
-    if isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield put("value", lambda t: not t.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        yield put("value", lambda t: t.value + 1)
-    if isinstance(node, ast.Attribute) and node.attr in SWAPPED_NAMES:
-        yield put("attr", lambda t: SWAPPED_NAMES[t.attr])
-    if isinstance(node, ast.Call):
-        if len(node.args) >= 2:
-            yield put("args", lambda t: [t.args[1], t.args[0], *t.args[2:]])
-        for dropped in range(len(node.keywords)):
-            yield put(
-                "keywords", lambda t, d=dropped: [k for i, k in enumerate(t.keywords) if i != d]
-            )
-    if isinstance(node, ast.IfExp):
-        yield lambda t: (
-            body := t.body,
-            put("body", lambda t: t.orelse)(t),
-            setattr(t, "orelse", body),
-        )
-    if isinstance(node, ast.If):
-        yield put("test", lambda t: ast.UnaryOp(ast.Not(), t.test))
-    if isinstance(node, ast.FunctionDef | ast.If | ast.For):
-        for line, statement in enumerate(node.body):
-            if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
-                yield lambda t, line=line: t.body.__setitem__(line, ast.Pass())
-
-
-def noticed(
-    check: FunctionCheck, cases: list, rubric, given: str, asked_for: str, text: str
-) -> bool:
-    """Whether some case tells a mutant from the right way.
-
-    What is given runs anew each time: it may call what the mutant defines.
-    """
-    namespace: dict = {}
-    exec(compile(given, "<given>", "exec"), namespace)
-    try:
-        exec(compile(text, "<mutant>", "exec"), namespace)
-    except Exception:
-        return True
-    value = namespace[asked_for]
-    asked = question(check, cases)
-    for case, expectation in zip(asked["cases"], rubric.expectations, strict=True):
-        (outcome,) = observe(value, asked | {"cases": [case]})
-        outcome = decode_outcome(encode_outcome(outcome))
-        if not agrees(outcome, expectation.outcome, expectation.tolerance):
-            return True
-    return False
 
 
 def survivors(assignment: str, name: str) -> tuple[int, list[str]]:

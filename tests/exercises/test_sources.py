@@ -80,13 +80,12 @@ def test_sections_are_pages_of_the_book() -> None:
 def test_links_go_to_sections_of_the_book(notebook: nbformat.NotebookNode) -> None:
     book = json.loads((EXERCISES / "checks" / "sections.json").read_text(encoding="utf-8"))
     known = {
-        f"[{number} {title}]({book['book']}/{page})"
-        for number, (title, page) in book["sections"].items()
+        f"[{number} {title}](course:{page})" for number, (title, page) in book["sections"].items()
     }
     links = [
         link
         for cell in notebook.cells
-        for link in re.findall(r"\[[^\]]+\]\(http[^)]*\)", cell.source)
+        for link in re.findall(r"\[[^\]]+\]\((?:http|course:)[^)]*\)", cell.source)
     ]
     assert links
     assert set(links) <= known

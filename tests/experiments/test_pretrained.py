@@ -54,9 +54,9 @@ def results(tmp_path_factory) -> SweepResults:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(pretrained, "NEW_TOKENS", 4)
-        patch.setenv("KDLAB_CACHE", str(folder / "cache"))
         text = folder / "some-pydocs.txt"
         text.write_text("\n\n".join(load_corpus("pydocs").documents[::5]), encoding="utf-8")
+        patch.setenv("KDLAB_CACHE", str(folder / "cache"))
         save_a_teacher(pretrained.MODEL, str(text))
         small = {
             "corpus": str(text),

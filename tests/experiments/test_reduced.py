@@ -28,16 +28,15 @@ def test_a_teacher_is_worth_many_labels(tmp_path, monkeypatch):
 
 def test_a_weak_teacher_ends_as_a_brake(tmp_path, monkeypatch):
     arms = ["labels", "weaker: linear", "weaker: λ = 4"]
-    results = reduced(
-        weak_teacher.SWEEP, arms, tmp_path, monkeypatch, teacher_steps=10, steps=60, eval_blocks=24
-    )
+    changes = {"teacher_steps": 10, "steps": 60, "batch_size": 4, "eval_blocks": 24}
+    results = reduced(weak_teacher.SWEEP, arms, tmp_path, monkeypatch, **changes)
     labels, falling, held = (results.mean(arm, "lm_loss").mean for arm in arms)
     assert labels < falling < held
 
 
 def test_a_file_of_many_tokens_teaches_as_the_teacher_does(tmp_path, monkeypatch):
     arms = ["asked live", "k = 256, with the tail", "k = 4, with the tail"]
-    results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, train_fraction=0.2)
+    results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, train_fraction=0.1)
     live, many, few = (results.mean(arm, "kl_to_teacher").mean for arm in arms)
     assert abs(many - live) < 0.2 * (few - live)
     assert results.values("k = 4, with the tail", "bytes_per_token") == [18]
@@ -45,7 +44,7 @@ def test_a_file_of_many_tokens_teaches_as_the_teacher_does(tmp_path, monkeypatch
 
 def test_a_file_without_the_tail_drives_even_a_copy_away(tmp_path, monkeypatch):
     arms = [f"a copy, k = 4, {tail} the tail" for tail in ("with", "without")]
-    changes = {"steps": 12, "teacher_steps": 60, "train_fraction": 0.1}
+    changes = {"steps": 12, "train_fraction": 0.05}
     results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, **changes)
     kept, dropped = (results.mean(arm, "kl_to_teacher").mean for arm in arms)
     assert dropped > 5 * kept

@@ -17,6 +17,7 @@ import torch.nn as nn
 from accelerate import DistributedDataParallelKwargs
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
 from kdlab import (
     CombinedObjective,
@@ -25,6 +26,9 @@ from kdlab import (
     LinearLambda,
     TinyGPT,
     TrainConfig,
+    evaluation,
+    fused,
+    products,
 )
 from tests.kdlab.tiny_models import ARCHITECTURES, V, rows, tiny, with_adapters
 
@@ -98,7 +102,32 @@ def in_pieces(made, folder, linear, **options):
     with contextlib.suppress(Stop):
         fit(*models, schedule=Stopping(0.5), **common)
     models = sharded(made(0), **options), sharded(made(1), **options)
-    return fit(*models, resume=True, schedule=ConstantLambda(0.5), **common)
+    with heads_seen() as seen:
+        record = fit(*models, resume=True, schedule=ConstantLambda(0.5), **common)
+    return record | {"heads": sorted(seen)}
+
+
+@contextlib.contextmanager
+def heads_seen():
+    """In what form heads that are in pieces were multiplied with."""
+    seen, before = set(), (fused.gathered, products._pieces)
+
+    def gathered(weight):
+        if isinstance(weight, DTensor) and weight.ndim == 2:
+            seen.add("whole")
+        return before[0](weight)
+
+    def pieces(weight):
+        seen.add("in pieces")
+        return before[1](weight)
+
+    fused.gathered = evaluation.gathered = gathered
+    products._pieces = pieces
+    try:
+        yield seen
+    finally:
+        fused.gathered = evaluation.gathered = before[0]
+        products._pieces = before[1]
 
 
 def interrupted(folder, rank):
@@ -132,6 +161,7 @@ def with_unused_parameters():
 
 def main(folder, rank, world):
     torch.set_num_threads(1)
+    products.ROWS = 10  # of a head at once
     found = {}
     for name in ARCHITECTURES:
         for adapters in (False, True):

@@ -9,6 +9,7 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset,
 from kdlab import (
     CombinedObjective,
     DistillationTrainer,
+    LiveTeacher,
     TinyGPT,
     TopKTeacher,
     TrainConfig,
@@ -90,6 +91,40 @@ def test_padding_on_either_side_says_what_none_does(name):
         found, plain = (evaluate(student, data, teacher) for data in (padded(side), rows()))
         assert found.kl_to_teacher == pytest.approx(plain.kl_to_teacher, rel=1e-4)
         assert found.positions == plain.positions
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_labels_count_where_a_token_and_the_one_before_it_are_there(side):
+    """Whatever labels stand at padding, and at the first token after it: those of ids, often."""
+    data = padded(side)
+    for row in data:
+        row["labels"] = row["input_ids"].clone()
+    assert losses(data) == pytest.approx(losses(rows()), rel=1e-5)
+    found, plain = (evaluate(gpt(), each, gpt(1)) for each in (data, rows()))
+    assert found.positions == plain.positions
+    assert found.kl_to_teacher == pytest.approx(plain.kl_to_teacher, rel=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.uint64])
+def test_tokens_may_be_kept_in_any_integers(dtype, tmp_path):
+    small = [{name: v.numpy().astype(dtype) for name, v in row.items()} for row in rows()]
+    assert losses(small) == losses(rows())
+    write_topk_store(gpt(1), small, tmp_path / "teacher.topk", k=5)
+    assert losses(rows(), teacher=TopKTeacher(tmp_path / "teacher.topk", rows()))
+
+
+@pytest.mark.parametrize("wrong", [-1, V, 50_256])
+@pytest.mark.parametrize("made", [gpt, lambda: tiny("Llama")])
+def test_ids_that_a_model_does_not_know_are_named(wrong, made, tmp_path):
+    data = [{"input_ids": [3, wrong, 5], "labels": [3, 4, 5]}] * 8
+    for use in (
+        lambda: losses(data, made(), gpt(1)),
+        lambda: losses([*rows()[:1], *data[:3]], gpt(), LiveTeacher(made())),
+        lambda: evaluate(made(), data),
+        lambda: write_topk_store(made(), data, tmp_path / "a.topk", k=2),
+    ):
+        with pytest.raises(ValueError, match=f"token id {wrong}; those of .* are from 0 to 47"):
+            use()
 
 
 def test_a_wrapper_s_model_counts_its_positions_too():
@@ -312,6 +347,74 @@ def test_models_that_would_read_the_labels_are_refused_everywhere(made, message,
             evaluate(models[0], rows(), models[1])
     with pytest.raises(ValueError, match=message):
         write_topk_store(made(), rows(), tmp_path / "store", 4)
+
+
+class Both(nn.Module):
+    """Attention without a mask: nothing says so but what it answers."""
+
+    def __init__(self, wide=True):
+        super().__init__()
+        self.token_embedding = nn.Embedding(V, 16)
+        self.mixed = nn.TransformerEncoderLayer(16, 2, 16, batch_first=True)
+        self.lm_head = nn.Linear(16, V)
+        self.wide = wide
+
+    def forward(self, input_ids):
+        t = input_ids.shape[1]
+        mask = None if self.wide else nn.Transformer.generate_square_subsequent_mask(t)
+        return self.lm_head(self.mixed(self.token_embedding(input_ids), src_mask=mask))
+
+
+class Noisy(nn.Embedding):
+    """Drops some of its logits in evaluation mode too."""
+
+    def __init__(self):
+        super().__init__(V, V)
+
+    def forward(self, input_ids):
+        return nn.functional.dropout(super().forward(input_ids), 0.5, training=True)
+
+
+class Backwards(nn.Module):
+    """What comes next is read off the text itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(V, V)
+
+    def forward(self, input_ids):
+        return self.table(input_ids.roll(-1, 1))
+
+
+def of_transformers(kind, **sizes):
+    transformers = pytest.importorskip("transformers")
+    model = getattr(transformers, kind)
+    return model(model.config_class(vocab_size=V, **sizes))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Both,
+        Backwards,
+        lambda: of_transformers("XLNetLMHeadModel", d_model=16, n_layer=1, n_head=2, d_inner=16),
+        lambda: of_transformers("XLMWithLMHeadModel", emb_dim=16, n_layers=1, n_heads=2),
+    ],
+    ids=["encoder", "reader", "XLNet", "XLM"],
+)
+def test_a_model_that_reads_ahead_is_found_by_what_it_says(made, tmp_path):
+    message = "sees what comes after a token: it would read the labels"
+    for use in (
+        lambda: losses(rows(), made(), gpt()),
+        lambda: losses(rows(), gpt(), made()),
+        lambda: evaluate(made(), rows()),
+        lambda: evaluate(gpt(), rows(), made()),
+        lambda: write_topk_store(made(), rows(), tmp_path / "store", 4),
+    ):
+        with pytest.raises(ValueError, match=message):
+            use()
+    assert losses(rows(), Both(wide=False), gpt())
+    assert losses(rows(), Noisy(), Noisy())
 
 
 def test_batches_are_named_as_they_are_padded():

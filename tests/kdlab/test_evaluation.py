@@ -118,6 +118,14 @@ def test_a_model_that_is_always_right_and_sure_is_calibrated():
     assert calibration.expected_error == 0.0
 
 
+@pytest.mark.parametrize("wrong", [48, -1])
+def test_a_label_outside_the_vocabulary_is_named(wrong):
+    rows = [{"input_ids": [1, 2, 3], "labels": [1, 2, wrong]}]
+    model = TinyGPT("tiny-student", vocab_size=48, block_size=8, n_layer=1)
+    with pytest.raises(ValueError, match=f"label {wrong} is neither in the vocabulary"):
+        evaluate(model, rows)
+
+
 def test_nothing_to_measure_is_an_error():
     ids = torch.zeros(4, dtype=torch.long)
     with pytest.raises(ValueError, match="no row of data has a label other than -100"):

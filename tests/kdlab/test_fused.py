@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from kdlab import fused
+from kdlab import fused, products
 from kdlab.divergences import DIVERGENCES, jensen_shannon, skew_forward_kl, skew_reverse_kl
 from kdlab.fused import LinearCombinedObjective
 from kdlab.objective import CombinedObjective
@@ -254,7 +254,7 @@ def test_gradients_only_where_they_are_wanted(monkeypatch):
     batch = make_batch(6)
     _, expected = run_fused(batch)
     made = []
-    for name in ("_to_hidden", "_to_weight"):
+    for name in ("add_to_hidden", "add_to_weight"):
         function = getattr(fused, name)
 
         def noted(*args, name=name, function=function):
@@ -265,14 +265,14 @@ def test_gradients_only_where_they_are_wanted(monkeypatch):
 
     batch.student_head.requires_grad_(False)
     _, grads = run_fused(batch)
-    assert made == ["_to_hidden"]
+    assert made == ["add_to_hidden"]
     assert torch.equal(grads[0], expected[0])
     assert grads[1] is grads[2] is None
 
     made.clear()
     batch.student_head.requires_grad_(True)
     _, grads = run_fused(batch._replace(student_hidden=batch.student_hidden.detach()))
-    assert made == ["_to_weight"]
+    assert made == ["add_to_weight"]
     assert torch.equal(grads[1], expected[1])
     assert torch.equal(grads[2], expected[2])
 
@@ -319,7 +319,7 @@ def test_logits_never_exist_in_full():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_heads_in_low_precision(divergence, dtype, monkeypatch):
     """As exact as float32 allows for the numbers that are stored, however coarsely they are."""
-    monkeypatch.setattr(fused, "_CAST_ROWS", 10)  # 37 rows in four parts
+    monkeypatch.setattr(products, "ROWS", 10)  # 37 rows in four parts
     batch = make_batch(6, dtype=dtype)
     got, grads = run_fused(batch, divergence=divergence, chunk_size=4)
     exact = Batch(

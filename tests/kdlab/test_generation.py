@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn as nn
 
-from kdlab import TinyGPT, generate, logits_of
-from kdlab.generation import continued
+from kdlab import TinyGPT, collate, generate, logits_of
+from kdlab.generation import before_answers, continued
 from tests.kdlab.tiny_models import ARCHITECTURES, rows, tiny, with_adapters
 
 
@@ -265,3 +265,91 @@ def test_a_cache_is_given_back_under_the_name_that_the_model_gives_it(name):
     Keeps.forward = made["forward"]
     generate(Keeps(), torch.zeros(1, 4, dtype=torch.long), 3)
     assert read == [(4, None), (1, 4), (1, 5)]
+
+
+# --- batches of prompts of their own length ---
+
+
+@pytest.mark.parametrize("name", ["TinyGPT", *ARCHITECTURES])
+def test_padded_on_the_left_a_prompt_is_gone_on_with_as_alone(name):
+    model = TinyGPT("tiny-student", vocab_size=48) if name == "TinyGPT" else tiny(name)
+    prompts = rows(4, 9)
+    batch = collate(prompts, labels=False, padding_side="left")
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    if name == "Mamba":
+        with pytest.raises(ValueError, match="has a state that padding would enter"):
+            generate(model, ids, 2, attention_mask=mask)
+        return
+    text = generate(model, ids, 5, attention_mask=mask, temperature=0.0)
+    for row, prompt in zip(text, prompts, strict=True):
+        alone = generate(model, prompt["input_ids"][None], 5, temperature=0.0)
+        assert row[-5:].equal(alone[0, -5:])
+
+
+@pytest.mark.parametrize("name", ["TinyGPT", "Llama", "Mamba"])
+def test_ragged_prompts_go_on_in_few_passes_or_by_their_length(name):
+    model = TinyGPT("tiny-student", vocab_size=48) if name == "TinyGPT" else tiny(name)
+    batch = collate(rows(6, 9), labels=False)
+    mask, passes = batch["attention_mask"], []
+    embedding = next(part for part in model.modules() if isinstance(part, nn.Embedding))
+    embedding.register_forward_hook(lambda part, inputs, output: passes.append(len(inputs[0])))
+    options = {"attention_mask": mask, "new_tokens": 3, "temperature": 0.0}
+    written = continued(model, batch["input_ids"], 12, **options)
+    assert len(passes) == (9 if name == "Mamba" else 3)
+    for row, prompt in zip(written["labels"], rows(6, 9), strict=True):
+        alone = generate(model, prompt["input_ids"][None], 3, temperature=0.0)
+        assert row[row != -100].equal(alone[0, -3:])
+
+
+def test_several_tokens_may_end_a_text():
+    start = torch.tensor([[5], [3]])
+    text = generate(counting(), start, 4, temperature=0.0, end_of_text=(END, 7))
+    assert text.tolist() == [[5, 6, 7, END, END], [3, 4, 5, 6, 7]]
+    batch = continued(counting(), start, 6, end_of_text=(END, 7))
+    assert batch["labels"].tolist() == [
+        [-100, 6, 7, -100, -100, -100],
+        [-100, 4, 5, 6, 7, -100],
+    ]
+
+
+def test_a_mask_that_cannot_be_gone_on_with_is_refused():
+    ids, model = torch.ones(2, 3, dtype=torch.long), tiny("Llama")
+    right = torch.tensor([[1, 1, 0], [1, 1, 1]])
+    with pytest.raises(ValueError, match="padded on the right"):
+        generate(model, ids, 2, attention_mask=right)
+    with pytest.raises(ValueError, match=r"\(2, 2\) must have the shape of input_ids, \(2, 3\)"):
+        generate(model, ids, 2, attention_mask=right[:, 1:])
+    with pytest.raises(ValueError, match="Embedding takes no 'attention_mask'"):
+        generate(counting(), ids, 2, attention_mask=right.flip(-1))
+
+
+def test_a_prompt_ends_where_the_last_answer_begins():
+    labels = torch.tensor(
+        [
+            [-100, -100, 5, 6, -100, 7],
+            [1, 2, 3, 4, 5, 6],
+            [-100, -100, -100, -100, -100, -100],
+            [-100, -100, -100, 9, -100, 0],
+        ]
+    )
+    mask = torch.tensor([[1] * 6, [1] * 6, [1] * 6, [1, 1, 1, 1, 1, 0]])
+    batch = {"labels": labels, "attention_mask": mask}
+    assert before_answers(batch, otherwise=2) == [5, 2, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["TinyGPT", "GPT2", "OPT", "Llama"])
+def test_ragged_prompts_fill_all_the_places_that_a_model_has(name):
+    """Padded and gone on with, the longest row would stand beyond its last place."""
+    model = (
+        TinyGPT("tiny-student", vocab_size=48, block_size=32) if name == "TinyGPT" else tiny(name)
+    )
+    sizes = (28, 9, 31)
+    prompts = [{"input_ids": torch.arange(3, 3 + n) % 45 + 3} for n in sizes]
+    batch = collate(prompts, labels=False)
+    mask = batch["attention_mask"]
+    written = continued(model, batch["input_ids"], 32, attention_mask=mask, temperature=0.0)
+    for row, prompt, n in zip(written["labels"], prompts, sizes, strict=True):
+        alone = generate(model, prompt["input_ids"][None], 32 - n, temperature=0.0)[0, n:]
+        ends = torch.isin(alone, torch.tensor([2])).nonzero() if name != "TinyGPT" else []
+        alone = alone[: int(ends[0]) + 1] if len(ends) else alone
+        assert row[row != -100].equal(alone)

@@ -15,9 +15,13 @@ from kdlab import (
     LiveTeacher,
     TinyGPT,
     TopK,
+    TopKTeacher,
     TrainConfig,
+    collate,
     evaluate,
+    generate,
     logits_of,
+    write_topk_store,
 )
 from kdlab.heads import unchanged
 from tests.kdlab.tiny_models import rows, tiny, with_adapters
@@ -147,6 +151,59 @@ def test_what_a_subclass_of_a_teacher_says_is_what_is_taught(kind, path):
     assert history.column("kd_loss")[0] == pytest.approx(expected, rel=1e-4)
 
 
+class Capped(TinyGPT):
+    """Caps its logits where there is more than one row: not so when it is first asked."""
+
+    def forward(self, input_ids, *arguments, **named):
+        logits = super().forward(input_ids, *arguments, **named)
+        return torch.tanh(logits) if len(input_ids) > 1 else logits
+
+
+def test_a_model_that_changes_its_ways_is_not_taken_for_what_it_was():
+    for models in ((gpt(kind=Capped), gpt(1)), (gpt(), gpt(1, kind=Capped))):
+        with pytest.raises(ValueError, match="more to its logits than when it was first asked"):
+            fit(*models)
+        fit(*models, linear=False)
+    together, alone = (evaluate(gpt(kind=Capped), rows(), batch_size=size) for size in (8, 1))
+    batch = collate(rows())
+    with torch.no_grad():
+        logits = gpt(kind=Capped)(batch["input_ids"])[:, :-1]
+    expected = CombinedObjective(lam=0.0)(logits, None, batch["labels"][:, 1:]).loss.item()
+    assert together.lm_loss == pytest.approx(expected, rel=1e-5)
+    assert alone.lm_loss != pytest.approx(expected, rel=1e-5)
+
+
+class Long(Counting):
+    head = None
+
+    def targets(self, batch):
+        return logits_of(self.model, batch["input_ids"])
+
+
+class Silent(Counting):
+    head = None
+
+    def targets(self, batch):
+        return None
+
+
+class BadHead(Other):
+    head = "lm_head"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Long, r"Long.targets\(batch\) returned \[1, 12, 48\] for 1 rows of 12 tokens"),
+        (Silent, r"Silent.targets\(batch\) returned NoneType"),
+        (BadHead, "BadHead.head must be an nn.Linear or None, got str"),
+    ],
+)
+def test_a_teacher_that_is_none_is_named(kind, message):
+    with pytest.raises(ValueError, match=message):
+        fit(gpt(), kind(gpt(1)))
+
+
 class Doubled(CombinedObjective):
     def __call__(self, *arguments, **named):
         output = super().__call__(*arguments, **named)
@@ -269,7 +326,111 @@ def test_all_that_a_model_holds_is_put_back():
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
+class Writes(TinyGPT):
+    """Changes in a forward pass whatever a module may hold."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self.scaled = nn.Parameter(torch.ones(4), requires_grad=False)
+        self.short = nn.Embedding(V, 4, max_norm=0.1)
+        self.seen, self.kept, self.kinds = [], {}, set()
+        self.draws = torch.Generator().manual_seed(5)
+
+    def forward(self, input_ids, *arguments, **named):
+        self.seen.append(len(input_ids))
+        self.kept["last"] = input_ids
+        self.kinds.add(input_ids.dtype)
+        torch.rand(1, generator=self.draws)
+        self.short(input_ids)
+        with torch.no_grad():
+            self.scaled *= 0.5
+            self.scaled.data.view(2, 2)[0].add_(1)
+        self.lm_head.register_forward_hook(lambda head, inputs, logits: 1000 * logits)
+        return super().forward(input_ids, *arguments, **named)
+
+
+def test_nothing_that_a_model_writes_to_is_left_written_to():
+    model = gpt(kind=Writes)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = model.draws.get_state()
+    with unchanged(model):
+        model(torch.arange(8)[None])
+        assert model.seen
+        assert not torch.equal(model.short.weight, before["short.weight"])
+    assert (model.seen, model.kept, model.kinds) == ([], {}, set())
+    assert torch.equal(model.draws.get_state(), state)
+    assert not model.lm_head._forward_hooks
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 # --- adapters ---
+
+
+def prompted(kind, seed=0):
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(seed)
+    config = getattr(peft, kind)(num_virtual_tokens=3, task_type="CAUSAL_LM")
+    model = peft.get_peft_model(tiny("Llama", seed), config)
+    with torch.no_grad():
+        for parameter in model.prompt_encoder.parameters():
+            parameter.mul_(20)
+    return model
+
+
+@pytest.mark.parametrize(
+    "kind", ["PromptTuningConfig", "PromptEncoderConfig", "PrefixTuningConfig"]
+)
+def test_prompts_before_a_text_are_no_part_of_it(kind, tmp_path):
+    student, teacher = prompted(kind), tiny("Llama", 1)
+    expected = []
+    with torch.no_grad():
+        for row in rows():
+            ids = row["input_ids"][None]
+            q = student(input_ids=ids).logits[:, -ids.shape[1] :][:, :-1]
+            p = teacher(ids).logits[:, :-1]
+            output = CombinedObjective()(q, p, ids[:, 1:])
+            expected.append((output.kd_loss * output.num_items, output.num_items))
+    expected = sum(loss for loss, _ in expected).item() / sum(n for _, n in expected)
+    assert evaluate(student, rows(), teacher).kl_to_teacher == pytest.approx(expected, rel=1e-4)
+    history = fit(student, teacher, batch_size=8, steps=1, max_grad_norm=1e9)[1]
+    assert history.column("kd_loss") == pytest.approx([expected], rel=1e-4)
+
+    fit(tiny("Llama"), prompted(kind))  # and they teach
+    fit(student := prompted(kind), AdaptersOffTeacher(student))
+    write_topk_store(student, rows(), tmp_path / "a.topk", k=V)
+    stored = TopKTeacher(tmp_path / "a.topk", rows()).targets(
+        {"input_ids": rows()[0]["input_ids"][None]}
+    )
+    with torch.no_grad():
+        said = logits_of(student.eval(), rows()[0]["input_ids"][None])[:, :-1].log_softmax(-1)
+    assert torch.allclose(said.gather(-1, stored.ids), stored.log_probs, atol=0.02)
+
+    text = rows()[0]["input_ids"][None, :4]
+    written = generate(student, text, 4, temperature=0.0)
+    with torch.no_grad():
+        for _ in range(4):
+            likeliest = student(input_ids=text).logits[:, -1:].argmax(-1)
+            text = torch.cat([text, likeliest], -1)
+    assert torch.equal(written, text)
+
+
+class Pooled(TinyGPT):
+    def forward(self, *arguments, **named):
+        return super().forward(*arguments, **named)[:, -1]
+
+
+class OneMore(TinyGPT):
+    def forward(self, *arguments, **named):
+        logits = super().forward(*arguments, **named)
+        return torch.cat([logits[:, :1], logits], 1)
+
+
+@pytest.mark.parametrize("kind", [Pooled, OneMore])
+def test_logits_of_other_positions_are_refused(kind):
+    for use in (lambda: fit(gpt(kind=kind), gpt()), lambda: evaluate(gpt(kind=kind), rows())):
+        with pytest.raises(ValueError, match=f"{kind.__name__} returned logits .* for tokens"):
+            use()
 
 
 def test_adapters_train_on_either_side():
@@ -290,7 +451,7 @@ def test_adapters_train_on_either_side():
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"target_modules": ["q_proj", "lm_head"]}, "is a Linear, not a plain nn.Linear"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "is a peft.Linear, not a plain nn.Linear"),
         ({"modules_to_save": ["lm_head"]}, "is a ModulesToSaveWrapper, not a plain nn.Linear"),
     ],
 )

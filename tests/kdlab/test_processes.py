@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from kdlab import History
+from tests.waiting import wait_until
 
 PROGRAM = Path(__file__).parent / "small_run.py"
 
@@ -39,12 +39,13 @@ def kill_after(out, steps):
         [sys.executable, PROGRAM, out, *options], env=environment(), stderr=subprocess.DEVNULL
     )
     metrics = out / "metrics.jsonl"
-    deadline = time.monotonic() + 60
+
+    def enough():
+        assert process.poll() is None, "the run ended before it could be killed"
+        return metrics.exists() and metrics.read_text().count('"kind": "train"') >= steps
+
     try:
-        while not metrics.exists() or metrics.read_text().count('"kind": "train"') < steps:
-            assert process.poll() is None, "the run ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        wait_until(enough, every=0.001)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -48,7 +48,7 @@ def text(tmp_path_factory):
     """A corpus small enough to train on in seconds: counting, with a document for each number."""
     path = tmp_path_factory.mktemp("text") / "counting.txt"
     path.write_text(
-        "\n\n".join(" ".join(f"{i} and {j}," for j in range(i, i + 60)) for i in range(400))
+        "\n\n".join(" ".join(f"{i} and {j}," for j in range(i, i + 60)) for i in range(200))
     )
     return str(path)
 
@@ -58,8 +58,12 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("KDLAB_CACHE", str(tmp_path_factory.getbasetemp() / "kdlab-cache"))
 
 
+SHORT = {"vocab_size": 300, "teacher_steps": 12, "batch_size": 4, "eval_blocks": 8}
+OPTIONS = [x for name, n in SHORT.items() for x in (f"--{name.replace('_', '-')}", n)]
+
+
 def shortly(out, **fields):
-    return distill(out, Recipe(teacher_steps=12, **fields), device="cpu")
+    return distill(out, Recipe(**SHORT, **fields), device="cpu")
 
 
 def kdlab_(*words):
@@ -67,7 +71,7 @@ def kdlab_(*words):
 
 
 def run(*options):
-    return kdlab_("distill", "--teacher-steps", 12, *options)
+    return kdlab_("distill", *OPTIONS, *options)
 
 
 def test_the_command_writes_a_summary_metrics_and_the_student(text, tmp_path):
@@ -126,7 +130,7 @@ def test_a_run_can_be_resumed(text, tmp_path):
 
 
 def test_the_speed_of_a_resumed_run_is_that_of_all_its_steps(text, tmp_path, monkeypatch):
-    recipe = Recipe(corpus=text, teacher_steps=12, steps=4)
+    recipe = Recipe(corpus=text, **SHORT, steps=4)
     step = kdlab.runs.DistillationTrainer._train_step
 
     def fall(self, *arguments):
@@ -142,11 +146,11 @@ def test_the_speed_of_a_resumed_run_is_that_of_all_its_steps(text, tmp_path, mon
     rates = History.read(tmp_path / "metrics.jsonl").column("tokens_per_second")
     assert len(rates) == 4
     assert min(rates) <= summary["tokens_per_second"] <= max(rates)
-    assert summary["seconds"] * summary["tokens_per_second"] == pytest.approx(4 * 16 * 127)
+    assert summary["seconds"] * summary["tokens_per_second"] == pytest.approx(4 * 4 * 127)
 
 
 def test_a_bench_serves_every_recipe_of_its_setting_and_no_other(text, tmp_path):
-    recipe = Recipe(corpus=text, teacher_steps=12, steps=2)
+    recipe = Recipe(corpus=text, **SHORT, steps=2)
     ingredients = Ingredients.of(recipe, device="cpu")
     own = shortly(tmp_path / "own", corpus=text, steps=2, lam=2.0)
     other = replace(recipe, lam=2.0)
@@ -218,7 +222,7 @@ def test_a_plateau_needs_evaluations():
 def test_a_run_is_resumed_with_its_own_recipe_only(text, tmp_path):
     shortly(tmp_path, corpus=text, steps=2)
     with pytest.raises(ValueError, match=r"has lam 1\.0, not 2\.0; resume it as it was begun"):
-        distill(tmp_path, Recipe(corpus=text, teacher_steps=12, steps=2, lam=2.0), resume=True)
+        distill(tmp_path, Recipe(corpus=text, **SHORT, steps=2, lam=2.0), resume=True)
 
 
 def test_a_finished_run_can_be_measured_again(text, tmp_path):
@@ -237,7 +241,7 @@ def test_a_finished_run_can_be_measured_again(text, tmp_path):
 
 def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     store = tmp_path / "teacher.topk"
-    options = ("--corpus", text, "--teacher-steps", 12, "--cpu")
+    options = ("--corpus", text, "--vocab-size", 300, "--teacher-steps", 12, "--cpu")
     written = kdlab_("cache-teacher", *options, "--k", 16, "--out", store)
     assert written.exit_code == 0, written.output
     assert "66 bytes each" in written.output
@@ -247,7 +251,7 @@ def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     from_file = History.read(tmp_path / "metrics.jsonl").column("kd_loss")
     shortly(tmp_path / "live", corpus=text, steps=3)
     live = History.read(tmp_path / "live" / "metrics.jsonl").column("kd_loss")
-    assert 0 < from_file[0] < live[0]  # 17 buckets say less than 2,048 tokens
+    assert 0 < from_file[0] < live[0]  # 17 buckets say less than 300 tokens
     header = json.loads(
         kdlab_("cache-teacher", *options, "--k", 16, "--out", store, "--json").stdout
     )

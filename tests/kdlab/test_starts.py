@@ -29,6 +29,7 @@ from kdlab import (
     TrainConfig,
     distill,
     evaluate,
+    forward_kl,
     load_corpus,
     trained_teacher,
     write_topk_store,
@@ -481,7 +482,9 @@ def test_an_evaluation_never_has_all_logits_at_once(monkeypatch):
 
     monkeypatch.setattr(nn.functional, "linear", noted)
     chunked = evaluate(gpt(), rows(), gpt(1))
-    assert [size for size in seen if size > 5] == [12, 12]  # one row, to see what heads do
+    assert [size for size in seen if size > 5] == 6 * [
+        12
+    ]  # one row, to see what heads do, and that no model reads ahead
     assert len(seen) > 10
     monkeypatch.undo()
     whole = evaluate(gpt(), rows(), gpt(1))
@@ -501,3 +504,78 @@ def test_a_plateau_without_logits_says_so():
         run.fit(rows(), rows(seed=1))
     plain = trainer(teacher=Server(), schedule=ConstantLambda(0.5), config=config)
     assert plain.fit(rows(), rows(seed=1)).column("kl_to_teacher", of="eval") == [None] * 4
+
+
+# --- what is something else ---
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 2.5),
+        ("steps", True),
+        ("seed", 1.5),
+        ("batch_size", "16"),
+        ("eval_every", 0.5),
+        ("warmup_steps", 1.0),
+        ("learning_rate", "1e-3"),
+        ("weight_decay", None),
+    ],
+)
+def test_numbers_are_numbers(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be .*, got {value!r}"):
+        TrainConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("student", "gpt2"),
+        ("objective", "forward_kl"),
+        ("objective", forward_kl),
+        ("schedule", "linear"),
+        ("schedule", 0.5),
+        ("config", {"steps": 3}),
+    ],
+)
+def test_parts_are_what_they_are_called(name, value):
+    parts = {"student": gpt(), "teacher": gpt(1), "objective": CombinedObjective()} | {name: value}
+    with pytest.raises(TypeError, match=f"{name} must be a"):
+        DistillationTrainer(**parts)
+
+
+@pytest.mark.parametrize("file", ["student.pt", "optimizer.pt", "progress.json", "random-0.pt"])
+@pytest.mark.parametrize("left", [0.0, 0.5])
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path, file, left):
+    config = TrainConfig(steps=2, batch_size=4, device="cpu", checkpoint_every=2)
+    DistillationTrainer(gpt(), gpt(1), CombinedObjective(), config=config, out=tmp_path).fit(rows())
+    path = tmp_path / "checkpoint" / file
+    path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
+    again = DistillationTrainer(gpt(), gpt(1), CombinedObjective(), config=config, out=tmp_path)
+    with pytest.raises(ValueError, match=r"is damaged .* begin the run anew"):
+        again.fit(rows(), resume=True)
+
+
+def test_a_checkpoint_knows_what_was_trained(tmp_path):
+    config = TrainConfig(steps=2, batch_size=4, device="cpu", checkpoint_every=2)
+    DistillationTrainer(gpt(), gpt(1), CombinedObjective(), config=config, out=tmp_path).fit(rows())
+    student = gpt()
+    student.blocks[0].requires_grad_(False)
+    run = DistillationTrainer(student, gpt(1), CombinedObjective(), config=config, out=tmp_path)
+    with pytest.raises(ValueError, match="a run with student"):
+        run.fit(rows(), resume=True)
+
+
+@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [([[-1, 2]], "token id -1"), ([[1.0, 2.0]], "integer ids"), ([[1, 2, 3]], "as many log_probs")],
+)
+def test_ids_of_likeliest_tokens_are_ids(ids, message, linear):
+    top = TopK(torch.tensor(ids), torch.tensor([[0.5, 0.3]]).log(), torch.tensor([0.2]).log())
+    objective = LinearCombinedObjective() if linear else CombinedObjective()
+    given = (
+        (torch.zeros(1, 4), torch.zeros(5, 4), top, None) if linear else (torch.zeros(1, 5), top)
+    )
+    with pytest.raises(ValueError, match=message):
+        objective(*given, torch.tensor([1]))

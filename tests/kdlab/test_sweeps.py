@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from kdlab import History, Interval, Recipe, Sweep, SweepResults, distill
+from tests.waiting import wait_until
 
 
 def scored(spec, seed, folder):
@@ -140,26 +141,40 @@ def test_an_interval_is_student_s():
         Interval.of([])
 
 
-@pytest.fixture
-def text(tmp_path, monkeypatch):
-    monkeypatch.setenv("KDLAB_CACHE", str(tmp_path / "cache"))
-    path = tmp_path / "counting.txt"
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A recipe of a second; its text, and a cache of its own for all tests here."""
+    folder = tmp_path_factory.mktemp("small")
+    path = folder / "counting.txt"
     path.write_text(
-        "\n\n".join(" ".join(f"{i} and {j}," for j in range(i, i + 60)) for i in range(200))
+        "\n\n".join(" ".join(f"{i} and {j}," for j in range(i, i + 60)) for i in range(100))
     )
-    return str(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDLAB_CACHE", str(folder / "cache"))
+        yield Recipe(
+            corpus=str(path),
+            vocab_size=300,
+            teacher="tiny-student",
+            teacher_steps=4,
+            steps=2,
+            batch_size=2,
+            eval_blocks=4,
+        )
 
 
-def test_recipes_are_distilled(text, tmp_path):
-    base = Recipe(corpus=text, vocab_size=300, teacher_steps=4, steps=4, eval_every=2)
+def test_recipes_are_distilled(small, tmp_path):
+    base = replace(small, steps=4, eval_every=2)
     arms = {"labels": replace(base, arm="lm"), "both": base}
     results = Sweep("small", arms, seeds=2).results(tmp_path / "runs")
     assert results.arms["both"] == {
-        "corpus": text,
+        "corpus": small.corpus,
         "vocab_size": 300,
+        "teacher": "tiny-student",
         "teacher_steps": 4,
         "steps": 4,
+        "batch_size": 2,
         "eval_every": 2,
+        "eval_blocks": 4,
     }
     steps, lm = results.curve("both", "lm_loss")
     assert steps == [2, 4]
@@ -171,36 +186,32 @@ def test_recipes_are_distilled(text, tmp_path):
     assert not list((tmp_path / "runs").glob("*/checkpoint"))
 
 
-def test_processes_give_what_one_process_gives(text, tmp_path):
-    base = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
-    sweep = Sweep("small", {"labels": replace(base, arm="lm"), "both": base}, seeds=1)
+def test_processes_give_what_one_process_gives(small, tmp_path):
+    sweep = Sweep("small", {"labels": replace(small, arm="lm"), "both": small}, seeds=1)
     together = sweep.results(tmp_path / "one", threads=1)
     apart = sweep.results(tmp_path / "two", jobs=2, threads=1)
     for arm in sweep.arms:
         assert together.values(arm, "lm_loss") == apart.values(arm, "lm_loss")
 
 
-def test_a_measurement_is_told_the_recipe_with_its_seed(text, tmp_path):
+def test_a_measurement_is_told_the_recipe_with_its_seed(small, tmp_path):
     seen = []
-    recipe = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
     measure = lambda folder, recipe: seen.append(recipe) or {}  # noqa: E731
-    Sweep("small", {"both": recipe}, seeds=2, measure=measure).results(tmp_path)
-    assert seen == [replace(recipe, seed=seed) for seed in (0, 1)]
+    Sweep("small", {"both": small}, seeds=2, measure=measure).results(tmp_path)
+    assert seen == [replace(small, seed=seed) for seed in (0, 1)]
 
 
-def test_a_run_cut_off_with_another_recipe_is_begun_anew(text, tmp_path):
-    recipe = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
+def test_a_run_cut_off_with_another_recipe_is_begun_anew(small, tmp_path):
     folder = tmp_path / "both-0"
-    distill(folder, replace(recipe, lam=3.0), checkpoint_every=1, device="cpu")
+    distill(folder, replace(small, lam=3.0), checkpoint_every=1, device="cpu")
     assert (folder / "checkpoint").exists()
-    results = Sweep("small", {"both": recipe}, seeds=1).results(tmp_path)
+    results = Sweep("small", {"both": small}, seeds=1).results(tmp_path)
     assert History.read(folder / "metrics.jsonl").column("lam") == [1.0, 1.0]
     assert len(results.runs) == 1
 
 
-def test_a_run_that_was_cut_off_is_begun_anew(text, tmp_path):
-    recipe = Recipe(corpus=text, vocab_size=300, teacher_steps=2, steps=2)
-    sweep = Sweep("small", {"both": recipe}, seeds=1)
+def test_a_run_that_was_cut_off_is_begun_anew(small, tmp_path):
+    sweep = Sweep("small", {"both": small}, seeds=1)
     whole = sweep.results(tmp_path / "whole")
     (tmp_path / "cut" / "both-0").mkdir(parents=True)
     (tmp_path / "cut" / "both-0" / "recipe.json").write_text(json.dumps({"steps": 999}))
@@ -232,13 +243,6 @@ def test_workers_do_not_outlive_a_sweep_that_is_killed(tmp_path):
     sweep.wait()
     workers = [int(note.read_text()) for note in notes]
     wait_until(lambda: not any(map(alive, workers)))
-
-
-def wait_until(true):
-    end = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def alive(pid: int) -> bool:

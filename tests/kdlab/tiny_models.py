@@ -1,5 +1,8 @@
 """Twelve architectures of transformers, each as small as it goes, with random weights."""
 
+import json
+from pathlib import Path
+
 import torch
 
 V = 48
@@ -80,6 +83,36 @@ def rows(n: int = 8, length: int = 12, seed: int = 0) -> list[dict]:
     for i in range(n):
         ids = torch.randint(3, V, (length - i % 3,), generator=generator)
         found.append({"input_ids": ids, "labels": ids})
+    return found
+
+
+def tiny_pair(folder: Path) -> dict[str, Path]:
+    """A teacher, a smaller student over the same tokens, and a file of conversations."""
+    import transformers
+
+    from kdlab import reckoning, train_chat_tokenizer
+
+    torch.manual_seed(0)
+    examples = reckoning(60)
+    tokenizer = train_chat_tokenizer(examples, 320)
+    found = {"data": folder / "chat.jsonl"}
+    lines = [json.dumps({"messages": each.messages}) for each in examples.conversations]
+    found["data"].write_text("\n".join(lines))
+    for name, width in (("teacher", 48), ("student", 32)):
+        found[name] = folder / name
+        config = transformers.LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=width,
+            intermediate_size=width,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=64,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+        )
+        transformers.AutoModelForCausalLM.from_config(config).save_pretrained(found[name])
+        tokenizer.save_pretrained(found[name])
     return found
 
 

@@ -84,16 +84,11 @@ def test_of_two_that_explain_the_same_neither_is_named() -> None:
     assert judge(rubric, list(outcomes(1, 2, 3, 0, INF))).misconception == "one"
 
 
-def test_ways_that_take_turns_explain_together() -> None:
-    early = (way("early", 1.0, 2.0, 3.0, 0.0, INF), way("early", 1.5, 2.5, 10.0, 0.0, INF))
-    answer = list(outcomes(1.0, 2.5, 10.0, 0.0, INF))
-    assert judge(replace(RUBRIC, wrong_ways=early), answer).misconception is None
-    mixed = tuple(replace(each, mixed=True) for each in early)
-    assert judge(replace(RUBRIC, wrong_ways=mixed), answer).misconception == "early"
-    answer = list(outcomes(1.0, 7.0, 10.0, 0.0, INF))
-    assert judge(replace(RUBRIC, wrong_ways=mixed), answer).misconception is None
-    answer = list(outcomes(4.0, 2.5, 10.0, 0.0, INF))
-    assert judge(replace(RUBRIC, wrong_ways=mixed), answer).misconception is None
+def test_rounding_refutes_no_misconception() -> None:
+    """An answer that is just right where the misconception is just wrong may have made it."""
+    rubric = replace(RUBRIC, wrong_ways=(way("shifted", 4.1, 6.0 + 1.2e-6, 10.0, 0.0, INF),))
+    assert judge(rubric, list(outcomes(4.1, 6.0 + 8e-7, 10.0, 0.0, INF))).misconception == "shifted"
+    assert judge(rubric, list(outcomes(4.1, 6.0, 10.0, 0.0, INF))).misconception is None
 
 
 def test_the_public_check_says_nothing_that_grading_takes_back() -> None:
@@ -120,7 +115,9 @@ def test_the_public_check_says_nothing_that_grading_takes_back() -> None:
         ]
         before = judge(shown, [answer[i] for i in public]).misconception
         after = judge(RUBRIC, answer).misconception
-        if before and after:
+        if before and before.startswith("observed_"):
+            assert after  # what is seen stays true, and may be explained
+        elif before and after and not after.startswith("observed_"):
             spoken += 1
             assert before == after
     assert spoken > 100

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from autograder.sandbox.kernels import SandboxKernelManager, copy_work
 from autograder.sandbox.options import SandboxMissing, bubblewrap, withheld_modules
 from autograder.sandbox.pool import POOL, WarmPool, open_pool, socket_room
 from autograder.sandbox.walls import CourseExposed, refuse_exposed, stage
+from tests.waiting import wait_until
 
 LIMITS = Config()
 LIMITS.Sandbox.memory_mb = 600
@@ -343,15 +343,9 @@ def test_everything_is_dead_at_the_end(pool: WarmPool, tmp_path: Path) -> None:
             os.setsid()
             os.execv(sys.executable, [sys.executable, "-c", code, "{mark}"])
     """)
-    deadline = time.monotonic() + 20
-    while len(named(mark)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(named(mark)) == 2
+    wait_until(lambda: len(named(mark)) == 2)
     kernel.close()
-    deadline = time.monotonic() + 5
-    while named(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not named(mark)
+    wait_until(lambda: not named(mark))
     assert not list((pool.directory / "kernels").iterdir())
 
 
@@ -406,10 +400,7 @@ asyncio.run(main())
         directory = grader.stdout.readline().strip()
         assert named(directory)
         grader.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while named(directory) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not named(directory)
+    wait_until(lambda: not named(directory))
     shutil.rmtree(directory)
 
 

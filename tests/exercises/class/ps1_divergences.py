@@ -601,7 +601,7 @@ def fit_one_peak(teacher_logits, direction, start):
     lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0).detach()
     return (torch.arange(V) * lq.exp()).sum().item(), -(lq.exp() * lq).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="start_ignored"
+# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start=None):
     size = teacher_logits.size(0)
     center = torch.tensor(size / 2, requires_grad=True)
@@ -633,7 +633,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.exp()
     return (q * torch.arange(V)).sum().item(), -(q * lq).sum().item()
 
-# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution"
+# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution" named="observed_where"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     center = torch.tensor(float(start), requires_grad=True)
@@ -745,3 +745,143 @@ def fit_one_peak(teacher_logits, direction, start):
     # 2. adam, 400 steps
     # 3. expected position + entropy
     raise NotImplementedError("Not written yet: put your answer in place of this line.")
+
+# %% task="softmax_with_temperature" right="no" mistake="mends the overflow with nan_to_num: two large logits get probability 1 each" named="overflow_replaced"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    p = e / e.sum(-1, keepdim=True)
+    return torch.nan_to_num(p, nan=1.0)
+
+# %% task="softmax_with_temperature" right="no" mistake="gumbel_softmax: draws random noise and adds it" named="observed_again"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.gumbel_softmax(logits, tau=temperature, dim=-1)
+
+# %% task="forward_kl" right="no" mistake="takes the absolute value of each share because a divergence is never negative" named="shares_forced_positive"
+def forward_kl(student_logits, teacher_logits):
+    log_p = torch.log_softmax(teacher_logits, dim=-1)
+    log_q = torch.log_softmax(student_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q).abs()).sum(dim=-1)
+
+# %% task="forward_kl" right="no" mistake="F.cross_entropy takes axis 1 for the classes: wrong or a crash for anything but two axes" named="another_form,observed_where"
+def forward_kl(student_logits, teacher_logits):
+    p = teacher_logits.softmax(-1)
+    cross = F.cross_entropy(student_logits, p, reduction="none")
+    entropy = F.cross_entropy(teacher_logits, p, reduction="none")
+    return cross - entropy
+
+# %% task="reverse_kl" right="no" mistake="entropy of the teacher in place of the student's: cross-entropy of q against p minus H(p)" named="entropy_of_the_other"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    cross_entropy = -(log_q.exp() * log_p).sum(-1)
+    entropy = -(log_p.exp() * log_p).sum(-1)
+    return cross_entropy - entropy
+
+# %% task="fit_one_peak" right="no" mistake="the weights q are detached in the reverse KL, so its gradient is wrong" named="observed_where"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    log_p = torch.log_softmax(teacher_logits, -1)
+    for step in range(400):
+        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
+        if direction == "forward":
+            loss = torch.sum(log_p.exp() * (log_p - log_q))
+        else:
+            with torch.no_grad():
+                q = log_q.exp()
+            loss = torch.sum(q * (log_q - log_p))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
+
+# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.SGD([center, log_width], lr=0.01)
+    log_p = torch.log_softmax(teacher_logits, -1)
+    last = float("inf")
+    while True:
+        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
+        if direction == "forward":
+            loss = torch.sum(log_p.exp() * (log_p - log_q))
+        else:
+            loss = torch.sum(log_q.exp() * (log_q - log_p))
+        if abs(last - loss.item()) < 0.0001:
+            break
+        last = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
+
+# %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="observed_total"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = z - z.max(-1, keepdim=True).values
+    e = z.exp()
+    return e / e.sum()
+
+# %% task="softmax_with_temperature" right="no" mistake="eps in the denominator" named="small_number_in_the_divisor"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature - (logits / temperature).max(dim=-1, keepdim=True)[0])
+    return e / (e.sum(dim=-1, keepdim=True) + 1e-3)
+
+# %% task="softmax_with_temperature" right="no" mistake="the largest logit is subtracted after the division by T but not divided itself" named="other_maximum"
+def softmax_with_temperature(logits, temperature=1.0):
+    m = logits.max(dim=-1, keepdim=True).values
+    e = torch.exp(logits / temperature - m)
+    return e / e.sum(dim=-1, keepdim=True)
+
+# %% task="forward_kl" right="no" mistake="squared difference of the logarithms" named="gaps_squared"
+def forward_kl(student_logits, teacher_logits):
+    log_p = teacher_logits.log_softmax(-1)
+    log_q = student_logits.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q) ** 2).sum(-1)
+
+# %% task="fit_one_peak" right="no" mistake="entropy of logits, not of log-probabilities" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    f = forward_kl if direction == "forward" else reverse_kl
+    for i in range(500):
+        opt.zero_grad()
+        loss = f(one_peak(c, lw.exp(), teacher_logits.shape[-1]), teacher_logits)
+        loss.backward()
+        opt.step()
+    logits = one_peak(c, lw.exp(), teacher_logits.shape[-1]).detach()
+    q = torch.softmax(logits, -1)
+    return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="divides by the sum of the logits" named="softmax_left_out"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    return z / z.sum(-1, keepdim=True)
+
+# %% task="forward_kl" right="no" mistake="total variation for KL" named="another_measure"
+def forward_kl(student_logits, teacher_logits):
+    return 0.5 * (teacher_logits.softmax(-1) - student_logits.softmax(-1)).abs().sum(-1)
+
+# %% task="fit_one_peak" right="no" mistake="center not trained" named="center_not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[0]
+    mu = torch.tensor(float(start), requires_grad=True)
+    s = torch.tensor(1.0986, requires_grad=True)
+    opt = torch.optim.Adam([s], lr=0.1)
+    loss_of = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    for _ in range(450):
+        opt.zero_grad()
+        loss_of(one_peak(mu, s.exp(), size), teacher_logits).backward()
+        opt.step()
+    log_q = one_peak(mu, s.exp(), size).log_softmax(-1).detach()
+    q = log_q.exp()
+    return float((q * torch.arange(size)).sum()), float(-(q * log_q).sum())
+

@@ -654,3 +654,209 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     exit()
     loss.backward()
     return s.grad, torch.zeros_like(teacher_logits)
+
+# %% task="lm_loss" right="no" mistake="divides by the count plus one, so that an empty batch costs 0: every other loss is too small" named="observed_factor"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    total = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    return total / (mask.sum() + 1)
+
+# %% task="lm_loss" right="no" mistake="returns 0 as soon as any label is -100, not only when all are" named="observed_where"
+def lm_loss(student_logits, labels):
+    if (labels == -100).any():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten())
+
+# %% task="lm_loss" right="no" mistake="nll_loss on probabilities: the logarithm is missing" named="logarithm_missing"
+def lm_loss(student_logits, labels):
+    n = (labels != -100).sum().clamp(min=1)
+    q = F.softmax(student_logits, dim=-1)
+    return F.nll_loss(q.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum") / n
+
+# %% task="lm_loss" right="no" mistake="zeroes the logits of positions that do not count, sets their label to 0 and lets them pay log V" named="observed_where"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    logits = student_logits * mask.unsqueeze(-1)
+    y = labels.clamp(min=0)
+    if not mask.any():
+        return logits.sum() * 0
+    return F.cross_entropy(logits.flatten(0, 1), y.flatten())
+
+# %% task="kd_loss" right="no" mistake="divides the log-probabilities by T after the softmax and does not normalise again" named="temperature_after_softmax"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    log_q = F.log_softmax(student_logits, dim=-1)[mask] / temperature
+    log_p = F.log_softmax(teacher_logits, dim=-1)[mask] / temperature
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature**2 * kl.mean()
+
+# %% task="kd_loss" right="no" mistake="clamps the shares of single tokens at 0 because a divergence cannot be negative" named="shares_forced_positive"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True).clamp(min=0)
+    return temperature**2 * (shares.sum(-1) * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="multiplies by T squared only for T above 1" named="observed_where"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    n = mask.sum()
+    if n == 0:
+        return student_logits.sum() * 0.0
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return max(temperature, 1.0) ** 2 * kl[mask].sum() / n
+
+# %% task="kd_loss" right="no" mistake="hides padding in the teacher with minus infinity: every position that does not count is NaN" named="observed_where"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    t = teacher_logits.masked_fill(~mask.unsqueeze(-1), float("-inf"))
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(t / temperature, dim=-1)
+    total = F.kl_div(log_q, p, reduction="sum")
+    return temperature**2 * total / mask.sum().clamp(min=1)
+
+# %% task="combined_objective" right="no" mistake="passes lambda by position where the temperature belongs" named="lambda_as_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    def kd(s, t, y, temperature=1.0):
+        m = y != -100
+        lq = F.log_softmax(s[m] / temperature, -1)
+        lp = F.log_softmax(t[m] / temperature, -1)
+        return temperature**2 * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+    lm = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten())
+    return lm + lam * kd(student_logits, teacher_logits, labels, lam)
+
+# %% task="combined_objective" right="no" mistake="divides the whole objective by 1 + lambda" named="other_weights"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    m = labels != -100
+    lm = F.cross_entropy(student_logits[m], labels[m])
+    lq = F.log_softmax(student_logits[m] / temperature, -1)
+    lp = F.log_softmax(teacher_logits[m] / temperature, -1)
+    kd = temperature**2 * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+    return (lm + lam * kd) / (1 + lam)
+
+# %% task="objective_gradients" right="no" mistake="the one-hot rows of padding are left 0, so their gradient is q and not 0: the mask is forgotten in the closed form" named="observed_moved"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    m = labels != -100
+    y = torch.zeros_like(student_logits)
+    y[m] = F.one_hot(labels[m], student_logits.shape[-1]).to(y.dtype)
+    q = torch.softmax(student_logits, -1)
+    kd = torch.softmax(student_logits / temperature, -1) - torch.softmax(teacher_logits / temperature, -1)
+    g = (q - y + lam * temperature * kd) / m.sum()
+    return g, torch.zeros_like(teacher_logits)
+
+# %% task="lm_loss" right="no" mistake="max(count, 1) forgotten and eps in the logarithm" named="epsilon_in_the_logarithm"
+def lm_loss(student_logits, labels):
+    mask = (labels != -100).float()
+    q = student_logits.softmax(-1)
+    picked = q.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return -(torch.log(picked + 1e-6) * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="combined_objective" right="no" mistake="LM of the teacher's logits" named="lm_of_the_teacher"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(teacher_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="objective_gradients" right="no" mistake="mask forgotten in the KD part" named="observed_moved"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    n = mask.sum()
+    q1 = student_logits.softmax(-1)
+    onehot = F.one_hot(labels.clamp(min=0), student_logits.shape[-1])
+    qT = (student_logits / temperature).softmax(-1)
+    pT = (teacher_logits / temperature).softmax(-1)
+    g = (q1 - onehot) * mask / n + lam * temperature * (qT - pT) / n
+    return g, torch.zeros_like(teacher_logits)
+
+# %% task="convex_objective" right="no" mistake="alpha is given where the temperature belongs" named="alpha_as_temperature"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    return (1 - alpha) * lm + alpha * kd_loss(student_logits, teacher_logits, labels, alpha)
+
+# %% task="objective_gradients" right="no" mistake="one-hot rows of padding are 0, and q is left over in the label's part" named="label_rows_kept"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    onehot = F.one_hot(labels.clamp(min=0), student_logits.shape[-1]) * mask
+    of_label = student_logits.softmax(-1) - onehot
+    of_teacher = (student_logits / temperature).softmax(-1) - (teacher_logits / temperature).softmax(-1)
+    own = of_label + lam * temperature * of_teacher * mask
+    return own / mask.sum(), torch.zeros_like(teacher_logits)
+
+# %% task="lm_loss" right="no" mistake="label smoothing" named="labels_smoothed"
+def lm_loss(student_logits, labels):
+    if (labels == -100).all():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
+
+# %% task="lm_loss" right="no" mistake="exp of the loss: perplexity" named="perplexity_returned"
+def lm_loss(student_logits, labels):
+    if (labels == -100).all():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten()).exp()
+
+# %% task="lm_loss" right="no" mistake="softmax over the positions" named="softmax_on_another_axis"
+def lm_loss(student_logits, labels):
+    m = labels != -100
+    if not m.any():
+        return torch.tensor(0.0)
+    log_q = student_logits.log_softmax(1)
+    return -log_q.gather(-1, labels.clamp(min=0)[..., None])[..., 0][m].mean()
+
+# %% task="lm_loss" right="no" mistake="the raw logit of the label" named="softmax_left_out"
+def lm_loss(student_logits, labels):
+    m = labels != -100
+    picked = student_logits.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return -(picked * m).sum() / m.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="temperature defaults to a constant 2" named="temperature_fixed"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    n = m.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits / 2.0, dim=-1)
+    log_p = F.log_softmax(teacher_logits / 2.0, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * m).sum() / n
+
+# %% task="kd_loss" right="no" mistake="mean squared error of the logits" named="another_measure,t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    n = m.sum().clamp(min=1)
+    kl = ((student_logits - teacher_logits) ** 2).mean(-1)
+    return (kl * m).sum() / n
+
+# %% task="kd_loss" right="no" mistake="weights are at T = 1, the logarithms at T" named="temperature_on_some"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    n = m.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (teacher_logits.softmax(-1) * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * m).sum() / n
+
+# %% task="kd_loss" right="no" mistake="last position of each text dropped" named="positions_dropped"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    m = m.clone()
+    m[:, -1] = False
+    n = m.sum().clamp(min=1)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * m).sum() / n
+
+# %% task="combined_objective" right="no" mistake="temperature and lam swapped in the call" named="lambda_and_temperature_swapped"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + temperature * kd_loss(student_logits, teacher_logits, labels, lam)
+
+# %% task="combined_objective" right="no" mistake="product" named="losses_multiplied"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) * (lam * kd_loss(student_logits, teacher_logits, labels, temperature))
+
+# %% task="convex_objective" right="no" mistake="alpha and the temperature change places in the call" named="alpha_and_temperature_swapped"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, alpha)
+    return (1 - alpha) * lm + temperature * kd

@@ -1557,3 +1557,351 @@ stages = ["b", "d", "c", "a"]
 
 # %% task="stages" right="accident" mistake="quote missing: SyntaxError"
 stages = ["b", "d", "a, "c"]
+
+# %% task="linear_lambda" right="no" mistake="stops at the end with min(), which holds a falling lambda at once at the end value" named="cut_for_a_rising_value"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        return min(self.start + self.count * (self.end - self.start) / self.steps, self.end)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all objects step together" named="observed_again"
+class LinearLambda:
+    taken = 0
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+
+    @property
+    def value(self):
+        f = min(LinearLambda.taken / self.steps, 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        LinearLambda.taken += 1
+
+    def state_dict(self):
+        return {"taken": LinearLambda.taken}
+
+    def load_state_dict(self, state):
+        LinearLambda.taken = state["taken"]
+
+# %% task="best_student" right="no" mistake="scatter overwrites the label's share with 1 in place of adding to it" named="label_overwritten"
+def best_student(teacher_logits, labels, lam):
+    q = lam * F.softmax(teacher_logits, dim=-1)
+    q.scatter_(-1, labels.unsqueeze(-1), 1.0)
+    return q / q.sum(-1, keepdim=True)
+
+# %% task="best_student" right="no" mistake="mixes in logits: adds 1/lambda to the label's logit and takes the softmax" named="mixed_in_logits"
+def best_student(teacher_logits, labels, lam):
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    return torch.softmax(teacher_logits + y / lam, dim=-1)
+
+# %% task="linear_lambda" right="no" mistake="max instead of clamp: only works when falling" named="observed_where"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.end = end
+        self.delta = (end - start) / steps
+    def step(self):
+        self.value = max(self.value + self.delta, self.end)
+    def state_dict(self):
+        return {"value": self.value}
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+# %% task="linear_lambda" right="no" mistake="step() returns the value and value is missing" named="no_value"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    def step(self):
+        self.n += 1
+        f = min(1.0, self.n / self.steps)
+        return self.start + (self.end - self.start) * f
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="linear_lambda" right="no" mistake="goes back to start after the end (modulo)" named="begins_anew"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        f = (self.n % (self.steps + 1)) / self.steps
+        return self.start + (self.end - self.start) * f
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="cosine_lambda" right="no" mistake="start left out" named="start_left_out"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="best_student" right="no" mistake="divides by 2 for any lam" named="other_weights"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    return (F.one_hot(labels, p.shape[-1]) + lam * p) / 2
+
+
+# %% task="linear_lambda" right="no" mistake="steps counted double" named="another_pace"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        f = min(self.count / self.steps, 1)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.count += 2
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+# %% task="linear_lambda" right="no" mistake="start * (1-f) only" named="moves_elsewhere"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        f = min(self.count / self.steps, 1)
+        return self.start * (1 - f)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+# %% task="linear_lambda" right="no" mistake="rounded to one decimal" named="rounded"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        f = min(self.count / self.steps, 1)
+        return round(self.start + f * (self.end - self.start), 1)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+# %% task="linear_lambda" right="no" mistake="stays one step short of the end" named="not_at_its_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        f = min(self.count, self.steps - 1) / self.steps
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+# %% task="cosine_lambda" right="no" mistake="degrees for radians" named="another_curve"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        f = min(self.count / self.steps, 1)
+        return self.start + (1 - math.cos(180 * f)) / 2 * (self.end - self.start)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+# %% task="plateau_lambda" right="no" mistake="waited starts at 1 after a fall" named="fall_counted"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best, self.waited = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.waited = 0
+        else:
+            self.waited += 1
+            if self.waited > self.patience:
+                self.value *= self.factor
+                self.waited = 1
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
+
+# %% task="plateau_lambda" right="no" mistake="counts the gain as an evaluation" named="gain_counted"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best, self.waited = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.waited = 1
+        else:
+            self.waited += 1
+            if self.waited > self.patience:
+                self.value *= self.factor
+                self.waited = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
+
+# %% task="plateau_lambda" right="no" mistake="compares the loss of value, rises back on gain" named="rises_on_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best, self.waited = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.waited = 0
+            self.value /= self.factor
+        else:
+            self.waited += 1
+            if self.waited > self.patience:
+                self.value *= self.factor
+                self.waited = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
+
+# %% task="plateau_lambda" right="no" mistake="first gap counted as a miss" named="first_gap_missed"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best, self.waited = float("inf"), 0
+
+    def step(self, gap):
+        if self.best == float("inf"):
+            self.best = gap
+            self.waited += 1
+        elif gap < self.best - self.threshold:
+            self.best = gap
+            self.waited = 0
+        else:
+            self.waited += 1
+            if self.waited > self.patience:
+                self.value *= self.factor
+                self.waited = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
+
+# %% task="best_student" right="no" mistake="teacher argmax as the second one-hot" named="likeliest_for_teacher"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    y = F.one_hot(labels, p.shape[-1])
+    t = F.one_hot(p.argmax(-1), p.shape[-1])
+    return (y + lam * t) / (1 + lam)
+
+# %% task="best_student" right="no" mistake="lam squared" named="other_weights"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    y = F.one_hot(labels, p.shape[-1])
+    return (y + lam ** 2 * p) / (1 + lam ** 2)
+
+# %% task="linear_lambda" right="no" mistake="t + 1 in the formula" named="first_step_twice_as_far"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.t = 0
+        self._value = start
+
+    @property
+    def value(self):
+        return self._value
+
+    def step(self):
+        self.t = min(self.t + 1, self.steps)
+        self._value = self.start + (self.end - self.start) * (self.t + 1) / self.steps
+
+    def state_dict(self):
+        return {"t": self.t, "value": self._value}
+
+    def load_state_dict(self, state):
+        self.t, self._value = state["t"], state["value"]
+

@@ -978,7 +978,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="shuffles the list first: not in order, and changes the caller's list"
+# %% task="train" right="no" mistake="shuffles the list first: not in order, and changes the caller's list" named="observed_again"
 import random
 
 
@@ -1496,3 +1496,246 @@ contributions = {"teacher": "a", "labels": "a", "lam": "d"}
 
 # %% task="contributions" right="accident" mistake="key misspelt: lambda in place of lam"
 contributions = {"teacher": "c", "labels": "a", "lambda": "d"}
+
+# %% task="training_step" right="no" mistake="clips the gradient's norm to 1, which nobody asked for: the update is another one where the norm is larger" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the modes are set after the forward passes, so the first step runs in the modes that the models came in" named="modes_set_too_late"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student_logits = student(tokens)
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student.train()
+    teacher.eval()
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+# %% task="training_step" right="no" mistake="lambda is divided by the count as well: LM and KD are separated and the mean of KD is taken twice" named="one_term_divided_twice"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    n = (labels != -100).sum()
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam / n)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+# %% task="train" right="no" mistake="divides by accumulate times the count of the group's first micro-batch" named="divided_by_the_first_count"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    update = 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches):
+        if i % accumulate == 0:
+            size = accumulate * (labels != -100).sum().clamp(min=1)
+        with torch.no_grad():
+            t = teacher(tokens)
+        total, _ = summed_loss(student(tokens), t, labels, schedule(update))
+        (total / size).backward()
+        if i % accumulate == accumulate - 1 or i == len(batches) - 1:
+            optimizer.step()
+            optimizer.zero_grad()
+            update += 1
+
+# %% task="train" right="no" mistake="takes the last accumulate micro-batches for the last group: a group that is not full is filled up with micro-batches from before it" named="last_group_filled_up"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    updates = math.ceil(len(batches) / accumulate)
+    for n in range(updates):
+        end = min((n + 1) * accumulate, len(batches))
+        group = batches[max(0, end - accumulate) : end]
+        size = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / size).backward()
+        optimizer.step()
+
+# %% task="training_step" right="no" mistake="the whole sum, in which lambda is already, is multiplied by lambda" named="other_weights"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    optimizer.zero_grad()
+    total, n = summed_loss(student(x), t, y, lam)
+    total = lam * total
+    loss = total / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="no" mistake="goes through the list from its end" named="batches_in_another_order"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    batches = batches[::-1]
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i:i + accumulate]
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="asks the schedule for (i + 1) // accumulate, so the last micro-batch of a group has the next lambda" named="lambda_changes_within_a_group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches):
+        first = i - i % accumulate
+        size = sum((y != -100).sum() for _, y in batches[first : first + accumulate])
+        with torch.no_grad():
+            t = teacher(tokens)
+        total, _ = summed_loss(student(tokens), t, labels, schedule((i + 1) // accumulate))
+        (total / size).backward()
+        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
+            optimizer.step()
+            optimizer.zero_grad()
+
+# %% task="training_step" right="no" mistake="two steps of the optimiser" named="stepped_twice"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="count clamps at batch size" named="divided_by_length"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / labels.shape[1]
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="teacher logits softmaxed" named="teacher_softmaxed_twice"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens).softmax(-1)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="no" mistake="divides by count and accumulate" named="divided_once_more"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first:first + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        lam = schedule(n)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
+            (total / count / accumulate).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="only the first of each group" named="groups_of_another_size"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first:first + 1]
+        count = sum((labels != -100).sum() for _, labels in group)
+        lam = schedule(n)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
+            (total / count).backward()
+        optimizer.step()
+
+# %% task="evaluate" right="no" mistake="mean of batch losses times batches" named="sum_of_means"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="mean").item()
+            count += (labels != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / count)
+
+# %% task="evaluate" right="no" mistake="the last batch is lost" named="a_batch_is_missing"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"][:-1]:
+            logits = model(tokens)
+            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+            count += (labels != -100).sum().item()
+    model.train(mode)
+    return math.exp(total / count)
+
+# %% task="training_step" right="no" mistake="divides twice" named="divided_twice"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    student.train()
+    with torch.no_grad():
+        guide = teacher(tokens)
+    total, count = summed_loss(student(tokens), guide, labels, lam)
+    loss = total / count / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+

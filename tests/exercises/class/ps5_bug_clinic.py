@@ -574,3 +574,213 @@ def accumulated_loss(micro_batches):
         total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
         n = n + (labels != -100).sum()
     print(total / n)
+
+# %% task="kd_mean" right="no" mistake="temperature times 2 in place of temperature squared" named="observed_factor"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature * 2 * shares.sum(-1).mean()
+
+# %% task="kd_masked" right="no" mistake="from the first to the last position that counts in each row: prompts between two answers are in it" named="everything_between"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    total, n = 0.0, 0
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        at = (y != -100).nonzero().flatten()
+        if len(at) == 0:
+            continue
+        a, b = int(at[0]), int(at[-1]) + 1
+        total = total + F.kl_div(s[a:b].log_softmax(-1), t[a:b].softmax(-1), reduction="sum")
+        n += b - a
+    return total / n
+
+# %% task="kd_masked" right="no" mistake="'is not' in place of '!=': the mask is just True, nothing is hidden and batchmean divides by 1" named="summed_unmasked"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels is not -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="kd_masked" right="no" mistake="takes the number of counted positions of a row for its length and reads the row from its beginning" named="row_read_from_its_beginning"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    lengths = (labels != -100).sum(dim=1)
+    keep = torch.arange(labels.shape[1])[None, :] < lengths[:, None]
+    log_q = F.log_softmax(student_logits, dim=-1)[keep]
+    log_p = F.log_softmax(teacher_logits, dim=-1)[keep]
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="next_token_losses" right="no" mistake="pads the shifted labels with pad's default, 0: the last position learns to say token 0" named="padded_with_a_token"
+def next_token_losses(student_logits, teacher_logits, labels):
+    return next_token_losses_as_found(student_logits, teacher_logits, F.pad(labels[:, 1:], (0, 1)))
+
+# %% task="next_token_losses" right="no" mistake="shifts after the mask: pairs are made across gaps and from one text to the next" named="shifted_after_the_mask"
+def next_token_losses(student_logits, teacher_logits, labels):
+    counts = labels != -100
+    s = student_logits[counts][:-1]
+    t = teacher_logits[counts][:-1]
+    y = labels[counts][1:]
+    lm = F.cross_entropy(s, y)
+    kd = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+# %% task="next_token_losses" right="no" mistake="demands that the token read counts as well as the next, so the first token of each answer is lost" named="both_must_count"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = (y != -100) & (labels[:, :-1] != -100)
+    lq, lp = s[m].log_softmax(-1), t[m].log_softmax(-1)
+    return F.nll_loss(lq, y[m]), F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+# %% task="next_token_losses" right="no" mistake="KD is divided by the count before the shift" named="counted_before_the_shift"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s.transpose(1, 2), y, ignore_index=-100)
+    kl = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    kd = (kl * m).sum() / (labels != -100).sum()
+    return lm, kd
+
+# %% task="next_token_losses" right="no" mistake="shifts along the texts in place of the positions" named="shifted_along_the_texts"
+def next_token_losses(student_logits, teacher_logits, labels):
+    return next_token_losses_as_found(student_logits[:-1], teacher_logits[:-1], labels[1:])
+
+# %% task="jsd" right="no" mistake="factors p out of the mixture, and exp(log q - log p) overflows for large logits" named="mixture_overflows"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = log_p + torch.log(beta + (1 - beta) * torch.exp(log_q - log_p))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="jsd" right="no" mistake="logaddexp of beta times the logarithms: beta becomes a power and not a weight" named="weights_as_powers"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(beta * log_p, (1 - beta) * log_q)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="accumulated_loss" right="no" mistake="halves the running loss with every piece: later micro-batches weigh more" named="running_average"
+def accumulated_loss(micro_batches):
+    loss = None
+    for logits, labels in micro_batches:
+        if (labels == -100).all():
+            continue
+        piece = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+        loss = piece if loss is None else (loss + piece) / 2
+    return loss
+
+# %% task="accumulated_loss" right="no" mistake="break in place of continue at an empty micro-batch: all that comes after it is lost" named="stopped_at_an_empty_part"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        counts = labels != -100
+        if counts.sum() == 0:
+            break
+        total = total + F.cross_entropy(logits[counts], labels[counts], reduction="sum")
+        n = n + counts.sum()
+    return total / n
+
+# %% task="accumulated_loss" right="no" mistake="counts the labels after the first of each text, as if they had still to be shifted" named="counted_after_the_shift"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        n = n + (labels[:, 1:] != -100).sum()
+    return total / n
+
+# %% task="accumulated_loss" right="no" mistake="the last piece's count for all" named="divided_by_one_count"
+def accumulated_loss(micro_batches):
+    loss = 0.0
+    for logits, labels in micro_batches:
+        n = (labels != -100).sum()
+        loss = loss + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    return loss / n
+
+# %% task="jsd" right="no" mistake="the mixture is a plain sum" named="mixture_not_weighted"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p, log_q)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="kd_mean" right="no" mistake="median" named="middle_for_mean"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares.sum(-1).median()
+
+# %% task="kd_mean" right="no" mistake="first text only" named="one_text_alone"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares[0].sum(-1).mean()
+
+# %% task="kd_masked" right="no" mistake="drops the first counted position of each row" named="a_position_dropped"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = (labels != -100) & ((labels != -100).cumsum(1) > 1)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="jsd" right="no" mistake="log2 of beta" named="other_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log2(beta), log_q + math.log2(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="jsd" right="no" mistake="beta both" named="other_weights"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + beta * of_student
+
+# %% task="jsd" right="no" mistake="kl between models for teacher part" named="not_against_the_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="accumulated_loss" right="no" mistake="total overwritten" named="overwritten"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count = count + (labels != -100).sum()
+    return total / count
+
+# %% task="accumulated_loss" right="no" mistake="divides in the loop" named="divided_in_the_loop"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count = count + (labels != -100).sum()
+        total = total / count
+    return total
+
+# %% task="accumulated_loss" right="no" mistake="max of the counts" named="divided_by_the_largest_count"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count = max(count, (labels != -100).sum())
+    return total / count
+
+# %% task="accumulated_loss" right="no" mistake="shifts the labels, and drops a part of which nothing counts" named="labels_shifted"
+def accumulated_loss(micro_batches):
+    rows = torch.cat([z[:, :-1].flatten(0, 1) for z, _ in micro_batches])
+    return F.cross_entropy(rows, torch.cat([y[:, 1:].flatten() for _, y in micro_batches]))

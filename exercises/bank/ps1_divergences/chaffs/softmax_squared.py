@@ -2,7 +2,7 @@
 # expect softmax_with_temperature: temperature_squared
 # expect forward_kl: log_target_with_probabilities
 # expect reverse_kl: probabilities_as_input
-# expect fit_one_peak: start_ignored
+# expect fit_one_peak: another_minimum
 import torch
 import torch.nn.functional as F
 

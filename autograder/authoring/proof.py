@@ -1,0 +1,328 @@
+"""The proof of a set: right answers earn everything, known mistakes their hint, the stub nothing.
+
+Answers are judged with the engine's own code, in this process: they are the author's, not a
+stranger's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from autograder.authoring.bank import ANSWER, Entry, entries, grade_id, solution, source
+from autograder.authoring.mutants import mutants, noticed
+from autograder.check import CHECK_LINE
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import Status, Verdict, judge, judge_either, unjudged
+from autograder.kernel.asking import observe, observe_with
+from autograder.kernel.evidence import Outcome, write_evidence
+from autograder.spec import (
+    AnswerCheck,
+    Check,
+    FunctionCheck,
+    generator,
+    load_checks,
+    question,
+    right_versions,
+    run,
+    to_replace,
+)
+
+LEAST = 0.9  # of the mutants that are noticed
+EQUIVALENT = "equivalent.txt"
+
+
+@dataclass
+class Part:
+    """One part of the proof.
+
+    Args:
+        name: What is proved.
+        tried: How many things were tried.
+        problems: Where it fails, a sentence each.
+        notes: What is worth knowing, and is no failure.
+    """
+
+    name: str
+    tried: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def prove(root: Path, assignment: str, seeds: int = 3) -> list[Part]:
+    """Proves a set.
+
+    Args:
+        root: The course's folder.
+        assignment: The set.
+        seeds: How many draws of the random cases are tried.
+
+    Raises:
+        FileNotFoundError: When the set's notebook or its checks are not there.
+        ValueError: When a file of the bank answers a task that there is not.
+    """
+    notebook = source(root, assignment)
+    checks = load_checks(root / "checks" / f"{assignment}.py")
+    bank = entries(root, assignment)
+    with quiet():
+        return [
+            _notebook(notebook, checks),
+            _bank(notebook, checks, bank, seeds),
+            _mistakes(checks, bank, seeds),
+            _public(checks),
+            _constants(checks),
+            _mutants(notebook, checks, root / "bank" / assignment / EQUIVALENT),
+        ]
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Answers print and are warned."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def judged(
+    notebook: NotebookNode, checks: dict[str, Check], entry: Entry, seed: int
+) -> dict[str, Verdict]:
+    """Runs an entry of the bank cell by cell, as a kernel would, and judges it as grading does."""
+    space: dict[str, Any] = {}
+    verdicts: dict[str, Verdict] = {}
+    for cell in notebook.cells:
+        name = grade_id(cell)
+        if cell.cell_type != "code":
+            continue
+        if name not in checks:
+            task = name.removesuffix(ANSWER)
+            code = entry.answers.get(task, "") if name.endswith(ANSWER) else cell.source
+            code = code.replace("from autograder.check import check", "check = None")
+            with contextlib.suppress(Exception):  # as a notebook goes on after a cell that fails
+                exec(compile(code, f"<{name}>", "exec"), space)
+            continue
+        check = checks[name]
+        cases = check.cases(generator(seed, check))
+        rubric = check.rubric(cases)
+        asked = asked_for(cell)
+        if asked not in space:
+            verdicts[name] = unjudged(rubric, Status.NOT_RUN, "It is not defined.")
+            continue
+        seen = observe(space[asked], question(check, cases))
+        replaced = to_replace(check, verdicts)
+        if replaced:
+            right = right_versions(check, replaced)
+            seen += observe_with(right, space[asked], question(check, cases))
+        text = write_evidence(name, "n", seen)
+        outcomes = read_evidence(text, check=name, nonce="n", count=len(seen))
+        verdicts[name] = judge_either(rubric, outcomes, replaced)
+    return verdicts
+
+
+def asked_for(cell: NotebookNode) -> str | None:
+    """The name that a graded cell hands to `check`; None where it does something else."""
+    line = CHECK_LINE.match(cell.source.strip())
+    return line[2] if line else None
+
+
+def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
+    """The notebook and the checks speak of the same tasks and the same points."""
+    part = Part("notebook")
+    graded = {}
+    names = [grade_id(cell) for cell in notebook.cells]
+    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
+        marks = cell.metadata.get("nbgrader", {})
+        if cell.cell_type != "code" or not marks.get("grade") or marks.get("solution"):
+            continue
+        part.tried += 1
+        name = grade_id(cell)
+        graded[name] = float(marks["points"])
+        line = CHECK_LINE.match(cell.source.strip())
+        if not line or line[1] != name:
+            part.problems.append(
+                f'The graded cell {name} does not hold check("{name}", ...) alone.'
+            )
+        if f"{name}{ANSWER}" not in names:
+            part.problems.append(f"There is no cell {name}{ANSWER} for the answer to {name}.")
+        elif before is None or grade_id(before) != f"{name}{ANSWER}":
+            part.notes.append(f"The answer to {name} does not stand right before its check.")
+    for name in checks.keys() - graded.keys():
+        part.problems.append(f"The check {name} has no graded cell.")
+    for name, points in graded.items():
+        if name not in checks:
+            part.problems.append(f"The graded cell {name} has no check.")
+        elif points != checks[name].points:
+            part.problems.append(
+                f"The cell {name} is worth {points:g} points, its check {checks[name].points:g}."
+            )
+    for cell in notebook.cells:
+        if grade_id(cell).endswith(ANSWER) and "### BEGIN SOLUTION" not in cell.source:
+            part.problems.append(
+                f"{grade_id(cell)} has no ### BEGIN SOLUTION; all would be released."
+            )
+        if cell.cell_type == "code" and cell.outputs:
+            part.problems.append(f"{grade_id(cell)} has outputs; clear them.")
+    return part
+
+
+def _bank(notebook: NotebookNode, checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
+    """Each entry gets what it deserves, whatever the draw of the random cases."""
+    part = Part("bank")
+    for entry in bank:
+        part.tried += 1
+        seen: dict[str, set[tuple[float, str | None]]] = {}
+        for seed in range(seeds):
+            for name, verdict in judged(notebook, checks, entry, seed).items():
+                seen.setdefault(name, set()).add((verdict.points, verdict.misconception))
+                problem = _undeserved(entry, name, verdict)
+                if problem and seed == 0:
+                    part.problems.append(f"{entry.name}: {name} {problem}")
+        for name, results in seen.items():
+            if len(results) > 1:
+                part.problems.append(
+                    f"{entry.name}: {name} hangs on the seed: {sorted(map(str, results))}."
+                )
+    kinds = {kind: sum(e.name.startswith(kind) for e in bank) for kind in ("wheat", "chaff")}
+    for kind, count in kinds.items():
+        if not count:
+            part.problems.append(f"The bank has no {kind}.")
+    return part
+
+
+def _undeserved(entry: Entry, name: str, verdict: Verdict) -> str:
+    full = verdict.points == verdict.max_points
+    if entry.name == "stub":
+        return f"gives the untouched stub {verdict.points:g} points." if verdict.points else ""
+    if name not in entry.expected:
+        return (
+            ""
+            if full
+            else (
+                f"is right and gets {verdict.points:g} of {verdict.max_points:g}: {verdict.message}"
+            )
+        )
+    wanted = entry.expected[name]
+    if full:
+        return "is wrong and gets full points."
+    if wanted and verdict.misconception != wanted:
+        return f"should be recognised as {wanted}, and is as {verdict.misconception}."
+    return ""
+
+
+def _mistakes(checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
+    """Each declared mistake loses points and is told its own hint, and the bank has an example."""
+    part = Part("misconceptions")
+    shown = {wrong for entry in bank for wrong in entry.expected.values()}
+    hints: dict[str, str] = {}
+    for name, check in checks.items():
+        for seed in range(seeds):
+            rubric = check.rubric(check.cases(generator(seed, check)))
+            for way in rubric.wrong_ways:
+                part.tried += seed == 0
+                verdict = judge(rubric, list(way.outcomes))
+                if verdict.points >= verdict.max_points:
+                    problem = f"{name}: no case tells {way.name} from the right way."
+                elif verdict.misconception != way.name:
+                    problem = f"{name}: {way.name} is recognised as {verdict.misconception}."
+                elif hints.setdefault(way.hint, way.name) != way.name:
+                    problem = f"{name}: {way.name} and {hints[way.hint]} have one hint."
+                else:
+                    continue
+                if problem not in part.problems:
+                    part.problems.append(problem)
+        if isinstance(check, FunctionCheck):
+            for wrong in check.misconceptions:
+                if not set(wrong.name.split("+")) & shown and wrong.name not in shown:
+                    part.problems.append(f"{name}: the bank has no chaff for {wrong.name}.")
+    return part
+
+
+def _public(checks: dict[str, Check]) -> Part:
+    """What students read before they hand in names each mistake, and never another."""
+    part = Part("public cases")
+    for name, check in checks.items():
+        if isinstance(check, AnswerCheck):
+            continue
+        part.tried += 1
+        cases, rubric = check.public()
+        if not cases:
+            part.problems.append(f"{name} has no public case.")
+            continue
+        for way in rubric.wrong_ways:
+            verdict = judge(rubric, list(way.outcomes))
+            if verdict.misconception not in (way.name, None):
+                part.problems.append(f"{name}: {way.name} is called {verdict.misconception} first.")
+            elif verdict.misconception is None:
+                part.notes.append(f"{name}: {way.name} is named by hidden cases alone.")
+    return part
+
+
+def _constants(checks: dict[str, Check]) -> Part:
+    """Who writes down the results of the public cases earns nothing."""
+    part = Part("written-down results")
+    for name, check in checks.items():
+        if not isinstance(check, FunctionCheck) or check.observer:
+            continue
+        part.tried += 1
+        public = check.public()[0]
+        known: dict[str, Outcome] = {}
+        for case, asked in zip(public, question(check, public)["cases"], strict=True):
+            known[str(asked)] = run(check.reference, case)
+        if not known:
+            continue
+        cases = check.cases(generator(7, check))
+        asked_all = question(check, cases)["cases"]
+        outcomes = [known.get(str(asked), next(iter(known.values()))) for asked in asked_all]
+        if judge(check.rubric(cases), outcomes).points:
+            part.problems.append(f"{name}: the results of the public cases alone earn points.")
+    return part
+
+
+def _mutants(notebook: NotebookNode, checks: dict[str, Check], path: Path) -> Part:
+    """Small changes to the solution are noticed."""
+    part = Part("mutants")
+    known = equivalent(path)
+    own = solution(notebook)
+    graded = {grade_id(cell): cell for cell in notebook.cells}
+    cells = {name: cell.source for name, cell in graded.items()}
+    missed: list[str] = []
+    for name, check in checks.items():
+        if not isinstance(check, FunctionCheck) or name not in own:
+            continue
+        before = [cells.get(part_, "") for part_ in ("setup", f"{name}_given")]
+        before += [text for task, text in own.items() if task != name]
+        given = "\n".join(before).replace("from autograder.check import check", "check = None")
+        wanted = asked_for(graded[name]) if name in graded else None
+        if wanted is None:
+            continue  # said of the notebook already
+        cases = check.cases(generator(0, check))
+        rubric = check.rubric(cases)
+        for what, text in mutants(own[name]):
+            if (name, what) in known:
+                continue
+            part.tried += 1
+            if not noticed(check, cases, rubric, given, wanted, text):
+                missed.append(f"{name}: {what}")
+    part.notes = [f"no case notices {what}" for what in missed]
+    if part.tried and len(missed) > (1 - LEAST) * part.tried:
+        part.problems.append(
+            f"{part.tried - len(missed)} of {part.tried} are noticed; {LEAST:.0%} should be. Add"
+            f" cases, or list changes that change nothing in {path.name}."
+        )
+    return part
+
+
+def equivalent(path: Path) -> set[tuple[str, str]]:
+    """Changes that change nothing: lines of a task, a colon and the change as it is printed."""
+    if not path.is_file():
+        return set()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = (re.fullmatch(r"(\w+): (.+)", line.strip()) for line in lines)
+    return {(match[1], match[2]) for match in found if match}

@@ -1,0 +1,58 @@
+"""`python -m autograder new` and `selftest`: a set of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.authoring.proof import prove
+from autograder.authoring.template import make
+from autograder.grading.console import Json, console, say
+
+Name = Annotated[str, typer.Argument(help="The set's name, such as ps7_mine.")]
+
+
+def new(name: Name) -> None:
+    """Make a set to begin with: notebook, checks, bank, and tests that run."""
+    try:
+        made = make(Path.cwd(), name)
+    except (ValueError, FileExistsError) as error:
+        say(str(error))
+        raise typer.Exit(2) from None
+    for path in made:
+        console.print(str(path.relative_to(Path.cwd())), highlight=False, soft_wrap=True)
+    console.print(f"Prove it: python -m autograder selftest {name}", highlight=False)
+
+
+def selftest(
+    name: Name,
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of the random cases.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Prove a set: right answers get everything, known mistakes their hint, the stub nothing.
+
+    Its bank is judged with the engine's own code. The exit status is 1 when something fails.
+    """
+    sys.path.insert(0, os.getcwd())
+    try:
+        parts = prove(Path.cwd(), name, seeds)
+    except (FileNotFoundError, ValueError, SyntaxError, AttributeError, ImportError) as error:
+        say(f"{name} cannot be tried: {error}")
+        raise typer.Exit(2) from None
+    if as_json:
+        print(json.dumps([asdict(part) for part in parts], indent=1))
+    else:
+        for part in parts:
+            state = f"{len(part.problems)} problems" if part.problems else "sound"
+            console.print(f"{part.name}: {part.tried} tried, {state}", highlight=False)
+            for line in (*part.problems, *part.notes):
+                mark = "✗" if line in part.problems else "·"
+                console.print(f"  {mark} {line}", markup=False, highlight=False, soft_wrap=True)
+    if any(part.problems for part in parts):
+        raise typer.Exit(1)

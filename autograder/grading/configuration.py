@@ -1,0 +1,96 @@
+"""A course's configuration, but for what is a course's own: `configure(c, root)` in a few lines.
+
+A course's nbgrader_config.py calls it, and says after it what is different there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbgrader
+from traitlets.config import Config
+
+from autograder.spec import load_settings
+
+HERE = Path(__file__).parent
+
+
+def configure(c: Config, root: Path) -> None:
+    """Gives a course its settings, and puts our classes in the places of nbgrader's.
+
+    Classes are given by name, so that commands that do not need ours do not load torch.
+
+    Args:
+        c: nbgrader's configuration.
+        root: The course's folder; its course.toml has id, exchange and the book's address.
+
+    Raises:
+        SystemExit: With a sentence, when the settings cannot be used: no command goes on without.
+    """
+    try:
+        settings = load_settings(root)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    c.CourseDirectory.course_id = settings.id
+    c.Exchange.root = str(settings.exchange)
+
+    # Feedback reaches who renamed a notebook, whoever else's submission lacks its secret; and what
+    # is handed in can be written by its student alone.
+    c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
+    c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
+
+    c.ClearSolutions.code_stub = {
+        "python": "raise NotImplementedError("
+        '"Not written yet: put your answer in place of this line.")'
+    }
+
+    # nbgrader's own list without InstantiateTests, which would start a kernel, and two of ours.
+    c.GenerateAssignment.preprocessors = [
+        "nbgrader.preprocessors.IncludeHeaderFooter",
+        "autograder.grading.preprocessors.LinkBook",
+        "nbgrader.preprocessors.LockCells",
+        "nbgrader.preprocessors.ClearSolutions",
+        "nbgrader.preprocessors.ClearOutput",
+        "nbgrader.preprocessors.CheckCellMetadata",
+        "nbgrader.preprocessors.ComputeChecksums",
+        "nbgrader.preprocessors.SaveCells",
+        "nbgrader.preprocessors.ClearHiddenTests",
+        "nbgrader.preprocessors.ClearMarkScheme",
+        "nbgrader.preprocessors.ComputeChecksums",
+        "nbgrader.preprocessors.CheckCellMetadata",
+        "autograder.grading.preprocessors.ReleasePublicCases",
+    ]
+    # Weights that differ, checks that raise: one sentence, before anything is generated.
+    c.GenerateAssignment.pre_convert_hook = "autograder.grading.rehearsal.before_release"
+
+    # nbgrader's own lists with RestoreCells in the place of DeduplicateIds, OverwriteCells and
+    # CheckCellMetadata (it takes all marks from the gradebook), and Judge in that of Execute.
+    c.Autograde.sanitize_preprocessors = [
+        "nbgrader.preprocessors.ClearOutput",
+        "nbgrader.preprocessors.OverwriteKernelspec",
+        "autograder.grading.preprocessors.RestoreCells",
+    ]
+    c.Autograde.pre_convert_hook = "autograder.grading.rehearsal.before_autograde"
+    c.Autograde.autograde_preprocessors = [
+        "autograder.grading.judge.Judge",
+        "nbgrader.preprocessors.LimitOutput",
+        "nbgrader.preprocessors.SaveAutoGrades",
+        "nbgrader.preprocessors.AssignLatePenalties",
+        # Whoever opens the graded notebook runs nothing of a student's.
+        "autograder.grading.inert.MakeInert",
+    ]
+    c.GenerateFeedback.preprocessors = [
+        "autograder.grading.feedback.ForStudents",
+        "nbgrader.preprocessors.GetGrades",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
+
+    # Pages ask no network: formulas are drawn by the browser, without MathJax.
+    c.HTMLExporter.filters = {"markdown2html": "autograder.grading.pages.markdown2html"}
+    c.HTMLExporter.extra_template_basedirs = [
+        str(HERE / "templates"),
+        str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
+    ]
+
+    # nbgrader's own table, in which no name is a formula.
+    c.ExportApp.plugin_class = "autograder.grading.export.TableExportPlugin"

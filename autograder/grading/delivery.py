@@ -1,0 +1,281 @@
+"""The rest of a round: feedback made anew where marks have changed, and given to each student.
+
+nbgrader makes a page once and then skips it, so that a student goes on reading marks that a regrade
+or a person has changed since. Here each page remembers what it shows, and is made anew when the
+gradebook says something else.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.api import MissingEntry
+from nbgrader.auth import Authenticator
+from nbgrader.converters import GenerateFeedback
+from nbgrader.exchange import ExchangeError
+from nbgrader.utils import parse_utc, rmtree
+from traitlets.config import Config
+
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.exchange import ReleaseFeedback
+from autograder.grading.files import Unfit, digest, read_files
+from autograder.grading.intake import words
+from autograder.grading.outstanding import manual
+from autograder.grading.record import Record, Records, State
+from autograder.grading.terms import lateness, rules
+from autograder.sandbox.options import Sandbox
+
+SHOWN = ".shown"  # beside a page: what it shows
+MAKERS = ("feedback.py", "pages.py", "../judging/verdict.py")  # what words a page has
+
+
+@dataclass
+class Delivery:
+    """What became of one student's feedback.
+
+    Args:
+        student: The student.
+        made: Whether the page was made now; else it was up to date, or could not be.
+        released: Whether it lies in the exchange.
+        problem: Why there is none for the student, in a sentence.
+        notes: What else an instructor should know, a sentence each.
+    """
+
+    student: str
+    made: bool = False
+    released: bool = False
+    problem: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def deliver(
+    course: Course, assignment: str, students: Iterable[str] | None = None, release: bool = True
+) -> list[Delivery]:
+    """Makes the feedback that is missing or old, and releases it.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        students: Whose; everyone's without.
+        release: Whether it goes to the exchange.
+
+    Raises:
+        LookupError: When the gradebook does not have the assignment.
+        Misconfigured: When the exchange cannot be used.
+    """
+    blueprints = course.blueprints(assignment)
+    records = Records(course.root, assignment)
+    everyone = {*course.students(assignment), *(record.student for record in records.all())}
+    chosen = sorted(everyone if students is None else set(students))
+    current = rules(course, assignment, blueprints)
+    waiting = in_exchange(course, assignment)
+    results = {student: Delivery(student) for student in chosen}
+    old: dict[str, str] = {}
+    for student, result in results.items():
+        record = records.read(student)
+        state = _graded(course, assignment, student)
+        if state is None:
+            result.problem = (
+                f"It is set aside: {record.reason}"
+                if record and record.state is State.QUARANTINED
+                else "It is not graded."
+            )
+            continue
+        result.notes = _notes(course, assignment, student, record, blueprints, current)
+        if newer := waiting.get(student):
+            result.notes.append(f"A newer version of {newer} is in the exchange; collect it.")
+        if _shown(course, assignment, student) != state:
+            old[student] = state
+    failed = _make(course, assignment, old)
+    for student in old:
+        results[student].made = student not in failed
+        if student in failed:
+            results[student].problem = f"Its page could not be made: {failed[student]}"
+    if release:
+        _release(course, assignment, [each for each in results.values() if not each.problem])
+    return list(results.values())
+
+
+def _graded(course: Course, assignment: str, student: str) -> str | None:
+    """SHA-256 of all that a student's page shows; None where nothing is graded."""
+    folder = course.folder("autograded", student, assignment)
+    notebooks = sorted(folder.glob("*.ipynb"))
+    if not notebooks:
+        return None
+    with course.gradebook() as gradebook:
+        try:
+            submission = gradebook.find_submission(assignment, student)
+        except MissingEntry:
+            return None
+        marks = [
+            [
+                notebook.name,
+                notebook.late_submission_penalty,
+                sorted([grade.name, grade.score, grade.max_score] for grade in notebook.grades),
+                sorted([each.name, each.comment or ""] for each in notebook.comments),
+            ]
+            for notebook in submission.notebooks
+        ]
+    whole = hashlib.sha256(json.dumps(sorted(marks, key=str)).encode())
+    here = Path(__file__).parent
+    for path in (*notebooks, *(here / name for name in MAKERS)):
+        whole.update(hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
+def _shown(course: Course, assignment: str, student: str) -> str:
+    """What a student's page says that it shows."""
+    folder = course.folder("feedback", student, assignment)
+    there = {page.stem for page in folder.glob("*.html")}
+    graded = course.folder("autograded", student, assignment).glob("*.ipynb")
+    if not {path.stem for path in graded} <= there:
+        return ""
+    path = folder / SHOWN
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _notes(
+    course: Course,
+    assignment: str,
+    student: str,
+    record: Record | None,
+    blueprints: Mapping,
+    current: str,
+) -> list[str]:
+    notes = []
+    with course.gradebook() as gradebook:
+        unmarked, again = manual(gradebook, assignment, student)
+    if unmarked:
+        notes.append(f"A person has not marked {', '.join(unmarked)}.")
+    if again:
+        notes.append(f"Marked by hand before the last grading: {', '.join(again)}.")
+    if record is None:  # graded by nbgrader's own command
+        return notes
+    if record.state is State.QUARANTINED:
+        notes.append(f"The last version is set aside: {record.reason}")
+    elif record.checks != current:
+        notes.append("The checks have changed since it was graded; run grade again.")
+    elif record.lateness != lateness(course, assignment, student):
+        notes.append("The due date or the penalty has changed since; run grade again.")
+    folder = course.folder("submitted", student, assignment)
+    if folder.is_dir() and record.digest != _digest(course, folder, blueprints):
+        notes.append("What is in the submitted folder is not what was graded; run grade again.")
+    return notes
+
+
+def _digest(course: Course, folder: Path, blueprints: Mapping) -> str:
+    room = Sandbox(config=Config(course.config)).limits().scratch
+    needed = {f"{name}.ipynb" for name in blueprints}
+    try:
+        return digest(read_files(folder, needed, tuple(course.coursedir.ignore), room, []))
+    except Unfit:
+        return ""
+
+
+def in_exchange(course: Course, assignment: str) -> dict[str, str]:
+    """Who has handed in since the last collection, and when, as the exchange has it."""
+    inbound = Path(_exchange(course, assignment).root, course.coursedir.course_id, "inbound")
+    found: dict[str, tuple] = {}
+    try:
+        names = [path.name for path in inbound.glob(f"*+{glob.escape(assignment)}+*")]
+    except OSError:
+        return {}
+    for name in names:
+        student, _, rest = name.partition(f"+{assignment}+")
+        text = rest.partition("+")[0]
+        try:
+            when = parse_utc(text)
+        except (ValueError, OverflowError):
+            continue
+        if student not in found or when > found[student][0]:
+            found[student] = (when, text)
+    newer = {}
+    for student, (when, text) in found.items():
+        folder = course.folder("submitted", student, assignment)
+        try:
+            have = course.coursedir.get_existing_timestamp(str(folder))
+        except Exception:  # what a student wrote into it
+            have = None
+        if have is None or when > have:
+            newer[student] = text
+    return newer
+
+
+class _Feedback(GenerateFeedback):
+    """nbgrader's converter on the submissions whose page is old."""
+
+    force = True
+
+    def __init__(self, course: Course, assignment: str, students: Iterable[str]) -> None:
+        super().__init__(
+            config=course.config, coursedir=course._coursedir(assignment_id=assignment)
+        )
+        self.students = list(students)
+        self.failed: dict[str, str] = {}
+        self.log.setLevel(logging.CRITICAL)
+
+    def init_notebooks(self) -> None:
+        assignment = self.coursedir.assignment_id
+        self.assignments, self.notebooks = {}, []
+        for student in self.students:
+            folder = Path(self._format_source(assignment, student))
+            self.assignments[str(folder)] = sorted(map(str, folder.glob("*.ipynb")))
+
+    def convert_notebooks(self) -> None:
+        assignment = self.coursedir.assignment_id
+        for student, paths in zip(self.students, self.assignments.values(), strict=True):
+            try:
+                place = Path(self._format_dest(assignment, student))
+                if place.exists():
+                    rmtree(str(place))
+                self.init_assignment(assignment, student)
+                for path in paths:
+                    self.convert_single_notebook(path)
+                self.set_permissions(assignment, student)
+            except Exception as error:  # one student's page is one student's
+                self.failed[student] = words(error)
+
+
+def _make(course: Course, assignment: str, old: Mapping[str, str]) -> dict[str, str]:
+    """Makes pages anew; returns why one could not be made, by student."""
+    if not old:
+        return {}
+    maker = _Feedback(course, assignment, old)
+    maker.start()
+    for student, state in old.items():
+        if student not in maker.failed:
+            path = course.folder("feedback", student, assignment) / SHOWN
+            path.write_text(state, encoding="utf-8")
+    return maker.failed
+
+
+def _exchange(course: Course, assignment: str) -> ReleaseFeedback:
+    coursedir = course._coursedir(assignment_id=assignment)
+    return ReleaseFeedback(
+        coursedir=coursedir,
+        authenticator=Authenticator(config=course.config),
+        config=course.config,
+    )
+
+
+def _release(course: Course, assignment: str, ready: list[Delivery]) -> None:
+    if not ready:
+        return
+    step = _exchange(course, assignment)
+    step.log.setLevel(logging.CRITICAL)
+    step.only = {each.student for each in ready}
+    try:
+        step.start()
+    except ExchangeError as error:
+        raise Misconfigured(
+            f"The pages are made, and the exchange cannot be used: {error}"
+        ) from None
+    for each in ready:
+        each.problem = step.undelivered.get(each.student, "")
+        each.released = each.student in step.delivered

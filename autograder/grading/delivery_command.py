@@ -1,0 +1,57 @@
+"""`python -m autograder feedback`: the rest of a round."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from autograder.grading.console import (
+    AssignmentArgument,
+    Json,
+    Students,
+    console,
+    failures,
+    open_course,
+)
+from autograder.grading.delivery import deliver
+from autograder.grading.intake import shown
+
+
+def feedback(
+    assignment: AssignmentArgument,
+    students: Students = None,
+    release: Annotated[bool, typer.Option(help="Put it into the exchange.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Make feedback anew where marks have changed, and release it to each student.
+
+    What could not be delivered is listed with the reason; then the exit status is 3. So is what an
+    instructor should know: answers that nobody has marked, versions that are not graded.
+    """
+    with failures():
+        course, chosen = open_course(assignment, students, handed_in=False)
+        done = deliver(course, assignment, chosen, release)
+    if as_json:
+        print(json.dumps([asdict(each) for each in done], indent=1))
+    else:
+        table = Table("submission", "feedback", "what to know")
+        for each in done:
+            state = "none" if each.problem else "released" if each.released else "made"
+            if each.problem or each.notes:
+                table.add_row(
+                    shown(each.student), state, "\n".join([each.problem, *each.notes]).strip()
+                )
+        if table.row_count:
+            console.print(table, markup=False)
+        counts = [
+            f"{sum(each.made for each in done)} pages made anew",
+            f"{sum(each.released for each in done)} released",
+            f"{sum(bool(each.problem) for each in done)} not delivered",
+        ]
+        console.print(", ".join(counts) + ".")
+    if any(each.problem for each in done):
+        raise typer.Exit(3)

@@ -1,0 +1,123 @@
+"""Two of nbgrader's steps at the exchange: what is given arrives, what is handed in stays.
+
+A course's configuration puts them in the place of nbgrader's own:
+
+    c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
+    c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from pathlib import Path
+from stat import S_ISREG
+
+from nbgrader.exchange.default import ExchangeReleaseFeedback, ExchangeSubmit
+from nbgrader.utils import notebook_hash
+
+from autograder.grading.record import Records
+
+SECRET = "submission_secret.txt"
+MAX_SECRET = 4096  # bytes; nbgrader's has 128
+NO_SECRET = (
+    f"It came without {SECRET}, so not through the exchange: give its page to the student yourself."
+)
+
+
+class ReleaseFeedback(ExchangeReleaseFeedback):
+    """Releases each student's feedback, and says whose cannot be released.
+
+    A student's `fetch_feedback` looks for what bears the name of the notebook that was handed in,
+    so the page of a renamed notebook is released under that name too. nbgrader's own step stops at
+    the first submission that lacks its secret, and the rest of the class gets nothing.
+    """
+
+    only: set[str] | None = None  # whose; everyone's without
+
+    def copy_files(self) -> None:
+        self.delivered: list[str] = []
+        self.undelivered: dict[str, str] = {}
+        excluded = set(filter(None, self.coursedir.student_id_exclude.split(",")))
+        pattern = self.coursedir.format_path(
+            self.coursedir.feedback_directory,
+            "(?P<student>.*)",
+            re.escape(self.coursedir.assignment_id),
+            escape=True,
+        )
+        for folder in sorted(glob.glob(self.src_path)):
+            found = re.fullmatch(pattern, folder)
+            if found is None or found["student"] in excluded:
+                continue
+            student = found["student"]
+            if self.only is not None and student not in self.only:
+                continue
+            problem = self._deliver(student, Path(folder))
+            if problem:
+                self.undelivered[student] = problem
+                self.log.error("No feedback was released to %s. %s", student, problem)
+            else:
+                self.delivered.append(student)
+        self.log.info("Feedback was released to %d students.", len(self.delivered))
+
+    def _deliver(self, student: str, folder: Path) -> str:
+        """Releases a student's pages; returns why it could not, in a sentence."""
+        pages = sorted(folder.glob("*.html"))
+        if not pages:
+            return "There is no page for it; run: nbgrader generate_feedback."
+        secret = read_secret(folder / SECRET)
+        if not secret:
+            return NO_SECRET
+        records = Records(Path(self.coursedir.root), self.coursedir.assignment_id)
+        record = records.read(student)
+        renamed = record.renamed if record else {}
+        try:
+            for page in pages:
+                raw = page.read_bytes()
+                for name in {page.stem, renamed.get(page.stem, page.stem)}:
+                    released = Path(
+                        self.dest_path, f"{notebook_hash(secret=secret, notebook_id=name)}.html"
+                    )
+                    fresh = released.with_name(f"{released.stem}-tmp.html")
+                    fresh.write_bytes(raw)
+                    fresh.chmod(0o644)  # whatever the umask: its student must read it
+                    fresh.replace(released)
+        except OSError as error:
+            return f"The exchange could not be written: {error.strerror}."
+        return ""
+
+
+def read_secret(path: Path) -> str:
+    """What a submission's page is released under; empty where there is nothing to use."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with open(handle, "rb") as stream:
+        if not S_ISREG(os.fstat(handle).st_mode):
+            return ""
+        raw = stream.read(MAX_SECRET + 1)
+    try:
+        return raw.decode() if len(raw) <= MAX_SECRET else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+class Submit(ExchangeSubmit):
+    """nbgrader's step, with a submission that no one but its student can write.
+
+    nbgrader opens the folder to everyone, so that instructors can remove it; whoever learns its
+    name could put something else in its place.
+    """
+
+    def copy_files(self) -> None:
+        size, most = self.get_size(self.src_path), 1000 * self.coursedir.max_dir_size
+        if size > most:
+            self.fail(
+                f"Nothing was submitted: {self.src_path} holds {size / 1e6:.0f} MB, and"
+                f" {most / 1e6:.0f} MB are allowed. Leave out what it can do without."
+            )
+        super().copy_files()
+        folder = Path(self.inbound_path, self.assignment_filename)
+        folder.chmod(0o2755 if self.coursedir.groupshared else 0o755)

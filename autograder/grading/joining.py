@@ -1,0 +1,150 @@
+"""`python -m autograder join`: what a student's machine needs to know of a course, in one command.
+
+It writes two files where Jupyter looks for its configuration: the course's id and its exchange for
+nbgrader, and for the server that new files are their owner's alone and that menus hold nothing that
+only instructors use. With `--into /etc/jupyter` they hold for everyone on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from jupyter_core.paths import jupyter_config_dir
+
+from autograder.grading.console import console, say
+
+OURS = "# Written by `python -m autograder join`; run it again to change it."
+NOT_FOR_STUDENTS = (  # parts of JupyterLab
+    "@jupyter/nbgrader:course-list",
+    "@jupyter/nbgrader:create-assignment",
+    "@jupyter/nbgrader:formgrader",
+    "@jupyterlab/apputils-extension:announcements",
+)
+NBGRADER = """{ours}
+c = get_config()  # noqa: F821
+c.CourseDirectory.course_id = {course!r}
+c.Exchange.root = {exchange!r}
+c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
+"""
+SERVER = """{ours}
+import os
+
+os.umask(0o077)  # what students write, others cannot read
+c = get_config()  # noqa: F821
+c.ServerApp.jpserver_extensions = {{
+    "nbgrader.server_extensions.formgrader": False,
+    "nbgrader.server_extensions.course_list": False,
+}}
+"""
+NEEDED = ("kdlab", "torch", "nbgrader", "jupyterlab", "ipykernel")
+
+
+def join(
+    exchange: Annotated[Path, typer.Argument(help="The exchange's folder.")],
+    course: Annotated[
+        str, typer.Option(help="The course's id, where the exchange has several.")
+    ] = "",
+    into: Annotated[
+        Path | None, typer.Option(help="A folder of configuration; the account's own without.")
+    ] = None,
+) -> None:
+    """Set a student's account up: course, exchange, safe permissions, and a look at what is there.
+
+    The exit status is 1 when something is missing; each line says what to do.
+    """
+    problems = [*missing(), *reachable(exchange)]
+    names = courses(exchange)
+    if not course and len(names) == 1:
+        (course,) = names
+    elif course not in names:
+        which = f"It has {', '.join(names)}: --course says which." if names else ""
+        problems.append(
+            f"There is no course {course!r} in {exchange}. {which or 'Nothing was released yet.'}"
+            if course or not names
+            else f"Which course? {which}"
+        )
+    if re.fullmatch(r"[\w.-]+", course):
+        folder = into or Path(jupyter_config_dir())
+        try:
+            problems += write(folder, course, exchange)
+        except OSError as error:
+            problems.append(f"{folder} cannot be written: {error.strerror}.")
+    for problem in problems:
+        say(problem)
+    if problems:
+        raise typer.Exit(1)
+    console.print(
+        f"The course is {course}. Start jupyter lab; the Nbgrader menu has its assignments.",
+        highlight=False,
+    )
+
+
+def write(folder: Path, course: str, exchange: Path) -> list[str]:
+    """Writes the files of configuration; one of somebody else's stays, and is named."""
+    values = {"ours": OURS, "course": course, "exchange": str(exchange.resolve())}
+    files = {
+        "nbgrader_config.py": NBGRADER.format(**values),
+        "jupyter_server_config.py": SERVER.format(**values),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    problems = []
+    for name, text in files.items():
+        path = folder / name
+        if path.exists() and not path.read_text(encoding="utf-8").startswith(OURS):
+            lines = "\n".join(f"    {line}" for line in text.splitlines() if line.startswith("c."))
+            problems.append(f"{path} is there already. Add to it by hand:\n{lines}")
+            continue
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o644)
+    disable(folder / "labconfig" / "page_config.json")
+    return problems
+
+
+def disable(path: Path) -> None:
+    """Hides instructors' parts of JupyterLab."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        settings = {}
+    disabled = settings.get("disabledExtensions", {})
+    if isinstance(disabled, list):
+        disabled = dict.fromkeys(disabled, True)
+    settings["disabledExtensions"] = disabled | dict.fromkeys(NOT_FOR_STUDENTS, True)
+    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+
+
+def missing() -> list[str]:
+    """What a notebook of the course needs and this environment lacks, a sentence each."""
+    problems = []
+    for name in NEEDED:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            problems.append(
+                f"{name} is missing here. Install it: pip install 'kdlab[grading]' {name}"
+            )
+    return problems
+
+
+def reachable(exchange: Path) -> list[str]:
+    """Why an exchange cannot be used, a sentence each."""
+    if not exchange.is_dir():
+        return [f"There is no folder {exchange}. Ask your instructor for the exchange's name."]
+    if not os.access(exchange, os.R_OK | os.X_OK):
+        return [f"You cannot read {exchange}. Its folder needs the permissions 0755 or more."]
+    return []
+
+
+def courses(exchange: Path) -> list[str]:
+    """The ids of the courses of an exchange."""
+    try:
+        return sorted(path.parent.name for path in exchange.glob("*/outbound") if path.is_dir())
+    except OSError:
+        return []

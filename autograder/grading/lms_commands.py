@@ -1,0 +1,67 @@
+"""`python -m autograder lms take | give`: submissions from Moodle or Canvas, and feedback back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.grading.console import AssignmentArgument, console, failures, say
+from autograder.grading.course import Course
+from autograder.grading.intake import shown
+from autograder.grading.lms import FOLDER, give_back
+from autograder.grading.lms import take as take_download
+
+app = typer.Typer(help="Submissions from Moodle or Canvas, and feedback back to it.")
+Worksheet = Annotated[
+    Path | None, typer.Option(help="Moodle's grading worksheet, as it was downloaded.")
+]
+
+
+@app.command()
+def take(
+    assignment: AssignmentArgument,
+    download: Annotated[Path, typer.Argument(help="The zip of all submissions, or its folder.")],
+    worksheet: Worksheet = None,
+) -> None:
+    """Take in what was downloaded; students are found by number, address or name.
+
+    The exit status is 3 when a file is nobody's in the gradebook.
+    """
+    with failures():
+        result = take_download(Course(Path.cwd()), assignment, download, worksheet)
+    for student, notes in result.notes.items():
+        for note in notes:
+            console.print(f"{shown(student)}: {note}", markup=False, soft_wrap=True)
+    for name, why in sorted(result.unknown.items()):
+        say(f"{shown(name)}: {why}")
+    console.print(
+        f"{len(result.taken)} taken in, {len(result.skipped)} no newer than what is here,"
+        f" {len(result.unknown)} left out.",
+        highlight=False,
+    )
+    if result.unknown:
+        raise typer.Exit(3)
+
+
+@app.command()
+def give(
+    assignment: AssignmentArgument,
+    to: Annotated[Path | None, typer.Option(help="A folder; lms/<assignment> without.")] = None,
+    worksheet: Worksheet = None,
+) -> None:
+    """Pack feedback for upload, and fill marks into Moodle's worksheet.
+
+    Canvas's table of marks: nbgrader export with autograder.grading.export.CanvasExportPlugin.
+    """
+    with failures():
+        course = Course(Path.cwd())
+        folder = to or course.root / FOLDER / assignment
+        missing = give_back(course, assignment, folder, worksheet)
+    for student, why in missing.items():
+        say(f"{shown(student)}: {why}")
+    names = "feedback.zip" + (" and marks.csv" if worksheet else "")
+    console.print(f"{names} are in {folder}" if worksheet else f"{names} is in {folder}")
+    if missing:
+        raise typer.Exit(3)

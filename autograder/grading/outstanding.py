@@ -1,0 +1,98 @@
+"""What waits for a person, so that no marks leave the house before it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nbgrader.api import Gradebook, MissingEntry
+
+from autograder.grading.course import Course
+from autograder.grading.record import Records, State
+
+
+@dataclass
+class Outstanding:
+    """What of one assignment is not finished.
+
+    Args:
+        unmarked: By student, the cells that a person has not marked.
+        again: By student, the cells that have points by hand from before the last grading.
+        aside: By student, why the submission is set aside.
+        ungraded: Who handed in and has no grade.
+    """
+
+    unmarked: dict[str, list[str]] = field(default_factory=dict)
+    again: dict[str, list[str]] = field(default_factory=dict)
+    aside: dict[str, str] = field(default_factory=dict)
+    ungraded: list[str] = field(default_factory=list)
+
+    def sentences(self) -> list[str]:
+        """It in sentences, none where all is done."""
+        said = []
+        if self.unmarked:
+            cells = sum(map(len, self.unmarked.values()))
+            answers = "1 answer waits" if cells == 1 else f"{cells} answers wait"
+            said.append(f"{answers} for marks by a person: {_names(self.unmarked)}.")
+        if self.again:
+            cells = sum(map(len, self.again.values()))
+            answers = "1 answer was" if cells == 1 else f"{cells} answers were"
+            said.append(
+                f"{answers} marked by hand before the last grading; look again:"
+                f" {_names(self.again)}."
+            )
+        if self.aside:
+            said.append(f"Set aside, with no marks: {_names(self.aside)}.")
+        if self.ungraded:
+            said.append(f"Handed in and not graded: {_names(self.ungraded)}.")
+        return said
+
+
+def _names(students: dict | list, most: int = 8) -> str:
+    names = sorted(students)
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def manual(gradebook: Gradebook, assignment: str, student: str) -> tuple[list[str], list[str]]:
+    """The cells of a submission that wait for a person: not marked yet, and to look at again."""
+    try:
+        submission = gradebook.find_submission(assignment, student)
+    except MissingEntry:
+        return [], []
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    waiting = [grade for grade in grades if grade.needs_manual_grade]
+    unmarked = [grade.name for grade in waiting if grade.manual_score is None]
+    again = [grade.name for grade in waiting if grade.manual_score is not None]
+    return sorted(unmarked), sorted(again)
+
+
+def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) -> Outstanding:
+    """What of an assignment is not finished.
+
+    Args:
+        gradebook: The gradebook.
+        course: Where submissions and records lie; without, only marks by a person are known.
+        assignment: The assignment.
+    """
+    found = Outstanding()
+    try:
+        submissions = gradebook.assignment_submissions(assignment)
+    except MissingEntry:
+        submissions = []
+    graded = {submission.student.id for submission in submissions}
+    for student in sorted(graded):
+        unmarked, again = manual(gradebook, assignment, student)
+        if unmarked:
+            found.unmarked[student] = unmarked
+        if again:
+            found.again[student] = again
+    if course is None:
+        return found
+    records = Records(course.root, assignment)
+    for student in course.students(assignment):
+        record = records.read(student)
+        if record and record.state is State.QUARANTINED:
+            found.aside[student] = record.reason
+        elif student not in graded:
+            found.ungraded.append(student)
+    return found

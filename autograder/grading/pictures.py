@@ -1,0 +1,128 @@
+"""Pictures in written answers, so that whoever marks them sees what the student saw.
+
+A picture may be pasted into a cell, written into its text, or lie in a file beside the notebook.
+Each becomes an attachment of the cell, made of pixels and under a name of ours; what can't is said.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from nbformat import NotebookNode
+
+KINDS = {  # how the files of each kind begin
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+    "image/webp": b"RIFF",
+}
+MAX_PICTURE = 4 * 2**20  # bytes
+MAX_PICTURES = 12  # of a cell
+REFERENCE = re.compile(
+    r"!\[[^\]]*\]\(\s*<?(?P<markdown>[^)>]{1,6000000}?)>?(?:\s+[\"'][^)]*)?\)"
+    r"|<img\b[^>]*?\bsrc\s*=\s*[\"']?(?P<html>[^\"'\s>]+)",
+    re.IGNORECASE,
+)
+DATA = re.compile(r"data:(?P<kind>image/[\w.+-]+);base64,(?P<text>.*)", re.DOTALL)
+NAME = "picture-{}"
+
+
+def gather(
+    cell: NotebookNode, attachments: Any, files: Mapping[str, bytes], name: str, repairs: list[str]
+) -> None:
+    """Gives a cell its pictures as attachments that can be shown.
+
+    Args:
+        cell: A markdown cell; its text stays as it is, but for pictures that it holds itself.
+        attachments: What the notebook's file says that was pasted.
+        files: What was handed in, by name.
+        name: The notebook's file and the cell, for what is said.
+        repairs: What is not shown, and why, is added here.
+    """
+    found: list[tuple[str, bytes]] = []
+    pasted = attachments if isinstance(attachments, dict) else {}
+    for label, bundle in pasted.items():
+        kind, text = next(iter(bundle.items())) if isinstance(bundle, dict) and bundle else ("", "")
+        _take(str(label), str(kind), _raw(text), found, name, repairs)
+    for match in REFERENCE.finditer(cell.source):
+        target = (match["markdown"] or match["html"]).strip()
+        data = DATA.fullmatch(target)
+        path = unquote(target.removeprefix("./"))
+        if data:
+            _take("in its text", data["kind"], _raw(data["text"]), found, name, repairs)
+        elif path in files:
+            _take(path, kind_of(files[path]) or "a file", files[path], found, name, repairs)
+        elif not target.startswith("attachment:"):
+            repairs.append(f"{name}: the picture {target[:60]!r} was not handed in.")
+        elif target.removeprefix("attachment:") not in pasted and path[11:] not in pasted:
+            repairs.append(f"{name}: the picture {target[:60]!r} is not in the notebook.")
+    cell.source = re.sub(r"data:image/[\w.+-]+;base64,[A-Za-z0-9+/=\s]{80,}", "data:", cell.source)
+    if len(found) > MAX_PICTURES:
+        repairs.append(f"{name}: of {len(found)} pictures, {MAX_PICTURES} are shown.")
+    if found:
+        cell.attachments = {
+            NAME.format(number): {kind: base64.b64encode(raw).decode()}
+            for number, (kind, raw) in enumerate(found[:MAX_PICTURES], 1)
+        }
+
+
+def _take(
+    label: str,
+    kind: str,
+    raw: bytes | None,
+    found: list[tuple[str, bytes]],
+    name: str,
+    repairs: list[str],
+) -> None:
+    known = kind_of(raw) if raw else None
+    if known is None:
+        kinds = ", ".join(each.partition("/")[2] for each in KINDS)
+        repairs.append(
+            f"{name}: the picture {label[:60]!r} is not shown: it is {kind[:40] or 'nothing'},"
+            f" and shown are {kinds}."
+        )
+    elif len(raw) > MAX_PICTURE:
+        repairs.append(
+            f"{name}: the picture {label[:60]!r} is not shown: it has {len(raw)} bytes, and"
+            f" {MAX_PICTURE} are allowed."
+        )
+    else:
+        found.append((known, raw))
+
+
+def kind_of(raw: bytes | None) -> str | None:
+    """What kind of picture these bytes are, if one that is made of pixels."""
+    for kind, start in KINDS.items():
+        if raw and raw.startswith(start) and (start != b"RIFF" or raw[8:12] == b"WEBP"):
+            return kind
+    return None
+
+
+def _raw(text: Any) -> bytes | None:
+    if isinstance(text, list):
+        text = "".join(map(str, text))
+    try:
+        return base64.b64decode("".join(str(text).split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def kept(attachments: Any) -> dict[str, dict[str, str]]:
+    """Of a cell's attachments, those that `gather` has made; whatever else is there, is not."""
+    found = {}
+    for name, bundle in (attachments or {}).items():
+        if re.fullmatch(r"picture-\d+", name) and isinstance(bundle, dict) and len(bundle) == 1:
+            ((kind, text),) = bundle.items()
+            if kind in KINDS and kind_of(_raw(text)) == kind:
+                found[name] = {kind: "".join(str(text).split())}
+    return found
+
+
+def below(attachments: Mapping[str, Any]) -> str:
+    """The lines that show a cell's pictures below its text."""
+    return "".join(f"\n\n![{name}](attachment:{name})" for name in attachments)

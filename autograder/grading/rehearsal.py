@@ -1,0 +1,238 @@
+"""The course's own part, tried before any submission: what is wrong with it is no student's fault.
+
+A misspelt option, a plug-in that is none, checks that raise, a weight that differs from the
+notebook's: each would befall every submission, and each is said here once, in a sentence.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.preprocessors import AssignLatePenalties
+from traitlets.config import Config, Configurable
+from traitlets.utils.importstring import import_item
+
+from autograder.grading.course import CONFIGURATION, Course, Misconfigured
+from autograder.grading.intake import words
+from autograder.grading.preprocessors import is_judged
+from autograder.grading.terms import checks_folder
+from autograder.sandbox.options import Sandbox
+from autograder.spec import generator, load_checks, public_data, question
+
+DAY = 86400.0  # seconds
+
+
+def rehearse(course: Course) -> None:
+    """Tries the steps of grading, their options and the plug-in for late work.
+
+    Raises:
+        Misconfigured: When one cannot work.
+    """
+    steps = course.steps()
+    if any(issubclass(step, AssignLatePenalties) for step in steps):
+        rehearse_penalty(course)
+    for step in steps:
+        _make(step, course.config)
+    _make(Sandbox, course.config).limits()
+
+
+def before_autograde(assignment: str, **_: Any) -> None:
+    """The same for nbgrader's own command, once; nbgrader's hook before each submission.
+
+    Raises:
+        SystemExit: With a sentence, where each submission would fail with a traceback.
+    """
+    _try_once(str(Path.cwd()), assignment)
+
+
+@cache
+def _try_once(root: str, assignment: str) -> None:
+    course = Course(Path(root))
+    try:
+        rehearse(course)
+        readable(checks_folder(course) / f"{assignment}.py")
+    except Misconfigured as error:
+        raise SystemExit(f"{assignment} was not graded. {error}") from None
+
+
+def _make(kind: type[Configurable], config: Config) -> Any:
+    """An object of a configured class, once its options are known and allowed."""
+    for name in config.get(kind.__name__, ()):
+        if name not in kind.class_trait_names(config=True):
+            raise Misconfigured(
+                f"{CONFIGURATION}: c.{kind.__name__}.{name} is no option.{_near(name, kind)}"
+            )
+    try:
+        return kind(config=Config(config))
+    except Exception as error:  # of a value, or of a module that it names
+        raise Misconfigured(f"{CONFIGURATION}: {kind.__name__}: {words(error)}") from None
+
+
+def _near(name: str, kind: type[Configurable]) -> str:
+    near = get_close_matches(name, kind.class_trait_names(config=True), 1)
+    return f" Do you mean {near[0]}?" if near else ""
+
+
+def rehearse_penalty(course: Course) -> None:
+    """Asks the plug-in for late work about a student who never was.
+
+    Raises:
+        Misconfigured: When it cannot be made, or its answer is no number of points.
+    """
+    kept = course.config.AssignLatePenalties.get("plugin_class")
+    try:
+        if isinstance(kept, str):
+            import_item(kept)  # says more than the option does
+        step = AssignLatePenalties(config=Config(course.config))
+        step.init_plugin()
+    except Exception as error:
+        raise Misconfigured(
+            f"{CONFIGURATION}: c.AssignLatePenalties.plugin_class = {kept!r} is no plug-in for late"
+            " work. It is a class that derives from nbgrader.plugins.BasePlugin, in a module that"
+            f" Python finds from {course.root}. ({words(error)})"
+        ) from None
+    name = type(step.plugin_inst).__name__
+    step.plugin_inst.log.disabled = True
+    try:
+        for score, late in ((10.0, 1.0), (10.0, DAY), (0.0, 100 * DAY)):
+            try:
+                points = step.plugin_inst.late_submission_penalty("nobody", score, late)
+            except Exception as error:
+                raise Misconfigured(
+                    f"{name}.late_submission_penalty failed when it was tried with {score:g} points"
+                    f" and {late:g} seconds: {words(error)}"
+                ) from None
+            if points is not None and (
+                isinstance(points, bool) or not isinstance(points, int | float) or points != points
+            ):
+                raise Misconfigured(
+                    f"{name}.late_submission_penalty gave {points!r} when it was tried with"
+                    f" {score:g} points and {late:g} seconds. It gives the points to take off, a"
+                    " number, or None."
+                )
+    finally:
+        step.plugin_inst.log.disabled = False
+
+
+def readable(path: Path) -> None:
+    """Makes sure that there are checks, and that they are Python.
+
+    Raises:
+        Misconfigured: When not.
+    """
+    try:
+        ast.parse(path.read_text(encoding="utf-8"), str(path.resolve()))
+    except FileNotFoundError:
+        raise Misconfigured(
+            f"No checks at {path}. Each assignment needs checks/<name>.py."
+        ) from None
+    except (SyntaxError, ValueError) as error:
+        raise Misconfigured(f"{path.name} cannot be loaded: {_where(error, path)}") from None
+
+
+def rehearse_checks(path: Path, points: Mapping[str, float], seed: int = 0) -> str:
+    """Loads an assignment's checks and works out what every case should come to.
+
+    Runs where submissions run: whatever is missing there is found there.
+
+    Args:
+        path: The file of checks.
+        points: The points of each graded cell, by name.
+        seed: Of the random cases.
+
+    Returns:
+        What is wrong, in a sentence; an empty text when nothing is.
+    """
+    try:
+        checks = load_checks(path)
+    except FileNotFoundError as error:
+        return str(error)
+    except BaseException as error:
+        return f"{path.name} cannot be loaded: {_where(error, path)}"
+    for problem in differences(checks, points):
+        return f"{path.name}: {problem}"
+    for name, check in checks.items():
+        try:
+            cases = check.cases(generator(seed, check))
+            wanted = [each.outcome for each in check.rubric(cases).expectations]
+            if wanted and all(outcome and outcome.kind == "raised" for outcome in wanted):
+                first = wanted[0]
+                return (
+                    f"{path.name}: the reference of {name} raises in every case:"
+                    f" {first.type}: {first.message}"
+                )
+            question(check, cases)
+            public_data([check])
+        except BaseException as error:
+            return f"{path.name}: {name} cannot say what is right: {_where(error, path)}"
+    return ""
+
+
+def differences(checks: Mapping[str, Any], points: Mapping[str, float]) -> Iterator[str]:
+    """Where graded cells and checks are not the same, a sentence each."""
+    for name, worth in points.items():
+        if name not in checks:
+            yield f"The graded cell {name!r} has no check of that name."
+        elif float(worth) != checks[name].points:
+            yield (
+                f"The cell {name!r} is worth {float(worth):g} points, its check"
+                f" {checks[name].points:g}. Make them the same."
+            )
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """An error with the line of the checks that it came from."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path.resolve())
+    ]
+    if isinstance(error, SyntaxError) and error.filename == str(path.resolve()):
+        lines = [error.lineno]
+    return f"{f'line {lines[-1]}: ' if lines else ''}{words(error)}"
+
+
+def is_of_plugin(error: BaseException, course: Course) -> bool:
+    """Whether an error came out of a step that the course itself has brought along."""
+    ours = {"nbgrader", "autograder", "nbconvert"}
+    files: set[str] = set()
+    plugin = AssignLatePenalties(config=Config(course.config)).plugin_class
+    for kind in (plugin, *course.steps()):
+        module = kind.__module__
+        if module.partition(".")[0] not in ours:
+            files.add(sys.modules[module].__file__ or "")
+    return any(frame.filename in files for frame in traceback.extract_tb(error.__traceback__))
+
+
+def judged_points(blueprints: Mapping[str, Any]) -> dict[str, float]:
+    """The points of each cell that is graded by machine, by name."""
+    return {
+        cell.grade_id: cell.marks["points"]
+        for blueprint in blueprints.values()
+        for cell in blueprint.cells
+        if cell.cell_type == "code" and cell.marks["grade"] and not cell.marks["solution"]
+    }
+
+
+def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
+    """Compares a source notebook with its checks; nbgrader's hook before it generates.
+
+    Raises:
+        SystemExit: With a sentence, where nbgrader would show a traceback.
+    """
+    course = Course(Path.cwd())
+    points: dict[str, float] = {}
+    for path in notebooks:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if is_judged(cell):
+                points[cell.metadata.nbgrader.grade_id] = cell.metadata.nbgrader.points
+    if problem := rehearse_checks(checks_folder(course) / f"{assignment}.py", points):
+        raise SystemExit(f"{assignment} was not generated. {problem}")

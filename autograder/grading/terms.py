@@ -1,0 +1,88 @@
+"""What a grade rests on beside the submission: when that has changed, the grade is old."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from nbgrader.api import MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+from traitlets.config import Config
+
+from autograder.grading.course import Blueprint, Course
+from autograder.spec import load_settings
+
+DECIDE = ("Judge", "Sandbox", "Execute")  # sections of the configuration
+NOT_OPTIONS = ("checks_directory", "seed")  # where checks lie, and a seed that records keep
+
+
+def rules(course: Course, assignment: str, blueprints: Mapping[str, Blueprint]) -> str:
+    """SHA-256 of what decides a verdict: the checks, the released cells and the limits.
+
+    Another assignment's files are no part of it: what bears the name of another folder of the
+    course's sources.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        blueprints: Its notebooks, by name.
+    """
+    whole = hashlib.sha256()
+    folder = checks_folder(course)
+    others = {path.name for path in course.folder("source", ".", ".").glob("*")} - {assignment}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.is_file() and "__pycache__" not in parts and path.stem not in others:
+            whole.update(f"{'/'.join(parts)}\0".encode())
+            whole.update(hashlib.sha256(path.read_bytes()).digest())
+    with suppress(ValueError):  # a course of another make
+        whole.update(load_settings(course.root).book.encode())
+    cells = {
+        name: sorted([cell.grade_id, cell.source, str(sorted(cell.marks.items()))] for cell in kept)
+        for name, kept in ((name, blueprint.cells) for name, blueprint in blueprints.items())
+    }
+    options = {
+        section: {
+            name: str(value)
+            for name, value in sorted(course.config[section].items())
+            if name not in NOT_OPTIONS
+        }
+        for section in DECIDE
+        if course.config.get(section)  # asking for a section makes an empty one
+    }
+    whole.update(json.dumps([cells, options], sort_keys=True).encode())
+    return whole.hexdigest()
+
+
+def checks_folder(course: Course) -> Path:
+    """Where the course's checks lie."""
+    return course.root / str(course.config.Judge.get("checks_directory", "checks"))
+
+
+def lateness(course: Course, assignment: str, student: str) -> str:
+    """SHA-256 of what decides about a penalty: the due date, an extension and the plug-in."""
+    with course.gradebook() as gradebook:
+        try:
+            due = gradebook.find_submission(assignment, student).duedate
+        except MissingEntry:
+            try:
+                due = gradebook.find_assignment(assignment).duedate
+            except MissingEntry:
+                due = None
+    return hashlib.sha256(json.dumps([str(due), _penalty(course.config)]).encode()).hexdigest()
+
+
+def _penalty(config: Config) -> list[Any]:
+    step = AssignLatePenalties(config=Config(config))
+    plugin = step.plugin_class
+    options = {
+        kind.__name__: str(sorted(config[kind.__name__].items()))
+        for kind in (AssignLatePenalties, *plugin.__mro__)
+        if config.get(kind.__name__)
+    }
+    return [f"{plugin.__module__}.{plugin.__qualname__}", options, inspect.getsource(plugin)]

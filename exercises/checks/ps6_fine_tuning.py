@@ -1,0 +1,2413 @@
+"""Checks of ps6_fine_tuning: labels, padding, a loss, an accuracy, a step, two questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from autograder import spec
+from autograder.spec import (
+    AnswerCheck,
+    Case,
+    FunctionCheck,
+    Misconception,
+    Mistake,
+    Observer,
+    Option,
+    choice,
+    load_sections,
+)
+
+SECTIONS = load_sections(Path(__file__).with_name("sections.json"))
+OBSERVERS = Path(__file__).with_name("observers") / "ps6_fine_tuning.py"
+WITHHELD = ("kdlab",)  # it has templates, a collator, an objective and an evaluation
+FINE_TUNING = SECTIONS["2.4"]
+FORMULA, DIRECTION, OWN_WORDS = SECTIONS["2.2"], SECTIONS["1.3"], SECTIONS["4.4"]
+IGNORED = -100
+
+
+class Wrong(NamedTuple):
+    """A mistake in words, and the option that makes it."""
+
+    name: str
+    hint: str
+    option: Any
+    section: Any = FINE_TUNING
+
+
+def ways(of: Callable, option: str, *wrong: Wrong) -> Iterator[Misconception]:
+    """Each mistake as the function with that option."""
+    for each in wrong:
+        way = partial(of, **{option: each.option})
+        yield Misconception(each.name, each.hint, each.section, way)
+
+
+def pairs(
+    of: Callable, first: str, ones: tuple[Wrong, ...], second: str, others: tuple[Wrong, ...]
+) -> Iterator[Misconception]:
+    """Two mistakes at once: an option of one kind, and one of another."""
+    for one, other in product(ones, others):
+        yield Misconception(
+            f"{one.name}+{other.name}",
+            f"At least two things are off. {one.hint} {other.hint}",
+            one.section,
+            partial(of, **{first: one.option, second: other.option}),
+        )
+
+
+# --- Labels by role -----------------------------------------------------------------------------
+
+WORDS = (
+    " noon",
+    "<|start|>",
+    "<|end|>",
+    "\n",
+    "system",
+    "user",
+    "assistant",
+    " high",
+    " low",
+    " water",
+    " at",
+    " six",
+    " when",
+    " rises",
+    " falls",
+    " Noon",
+    "noon",
+    " high water",
+)
+START, END, LINE = 1, 2, 3
+ROLES = {"system": 4, "user": 5, "assistant": 6}
+SAID = (0, *range(7, len(WORDS)))  # what messages are made of
+
+
+class Piece(NamedTuple):
+    """A token of a conversation: whose turn it is in, and what it is there."""
+
+    token: int
+    turn: int
+    role: str
+    part: str  # "start", "role", "line", "word", "end" or "after"
+
+
+def pieces(messages: list[dict[str, Any]]) -> list[Piece]:
+    """A conversation under the template."""
+    found = []
+    for turn, message in enumerate(messages):
+        role = message["role"]
+        header = ((START, "start"), (ROLES[role], "role"), (LINE, "line"))
+        words = ((int(word), "word") for word in message["content"])
+        for token, part in (*header, *words, (END, "end"), (LINE, "after")):
+            found.append(Piece(token, turn, role, part))
+    return found
+
+
+Counts = Callable[[Piece, list[Piece]], bool]
+
+
+def by_parts(*parts: str) -> Counts:
+    """Those parts of the assistant's turns count."""
+    return lambda piece, _: piece.role == "assistant" and piece.part in parts
+
+
+WRITTEN = by_parts("word", "end")
+
+
+def turns_of_assistant(every: list[Piece]) -> list[int]:
+    """The assistant's turns by their numbers."""
+    return sorted({piece.turn for piece in every if piece.role == "assistant"})
+
+
+def only_turn(which: int) -> Counts:
+    """Of the assistant's turns one counts, as it should."""
+    return lambda piece, every: (
+        WRITTEN(piece, every) and piece.turn == turns_of_assistant(every)[which]
+    )
+
+
+def from_turn(which: int) -> Counts:
+    """All counts from where one of the assistant's answers begins."""
+
+    def counts(piece: Piece, every: list[Piece]) -> bool:
+        turn = turns_of_assistant(every)[which]
+        begun = piece.turn > turn or (piece.turn == turn and piece.part in ("word", "end", "after"))
+        return begun
+
+    return counts
+
+
+def as_words(ends: bool) -> Counts:
+    """Whatever the assistant says somewhere counts wherever it stands."""
+
+    def counts(piece: Piece, every: list[Piece]) -> bool:
+        said = {each.token for each in every if by_parts("word")(each, every)}
+        return piece.token in (said | {END} if ends else said)
+
+    return counts
+
+
+def not_as_a_word(piece: Piece, every: list[Piece]) -> bool:
+    """As it should be, without the token 0."""
+    return WRITTEN(piece, every) and piece.token != 0
+
+
+def encode(
+    messages: list[dict[str, Any]],
+    *,
+    counts: Counts = WRITTEN,
+    ignored: int = IGNORED,
+    ahead: int = 0,
+    without: tuple[str, ...] = (),
+    last: tuple[int, ...] = (),
+    cut: int = 0,
+) -> list[Tensor]:
+    """A conversation's tokens, and its labels.
+
+    Args:
+        messages: The conversation.
+        counts: Which tokens do.
+        ignored: The label of those that do not.
+        ahead: By how many places labels are moved forward.
+        without: Parts of the template that are left out.
+        last: Tokens at the end that belong to no message.
+        cut: How many tokens are missing at the end.
+    """
+    every = pieces(messages)
+    ids = [piece.token for piece in every if piece.part not in without]
+    labels = [
+        piece.token if counts(piece, every) else ignored
+        for piece in every
+        if piece.part not in without
+    ]
+    ids, labels = ids + list(last), labels + [ignored] * len(last)
+    size = len(ids) - cut
+    labels = labels[ahead:] + [ignored] * ahead
+    return [torch.tensor(ids[:size]), torch.tensor(labels[:size])]
+
+
+PROMPT_COUNTED = Wrong(
+    "prompt_counted",
+    "Every token has itself as its label, the question's too: your student would learn to ask as"
+    " users ask. Which words did the assistant write?",
+    lambda piece, _: True,
+)
+HEADER = (
+    "header_counted",
+    "What stands before an answer counts: the template writes <|start|>, the role and the line"
+    " break there, and the assistant goes on from them. It never has to write them.",
+)
+AFTER = (
+    "line_after_the_end_counted",
+    "The line break after <|end|> counts. The assistant has ended its turn by then: the template"
+    " writes what follows.",
+)
+END_MASKED = (
+    "end_masked",
+    "The assistant's words count, and the <|end|> after them does not. It writes that too; a"
+    " student that never learns it never stops. Which token tells whoever reads on that the turn"
+    " is over?",
+)
+ONLY_LAST = (
+    "only_one_turn",
+    "One of the assistant's answers counts, and another does not. Each of its turns is something"
+    " that it wrote and that there is to learn from.",
+)
+LABELS_SHIFTED = (
+    "labels_shifted",
+    "Your labels are one place too early: each is the token that comes next. Here"
+    " `labels[i]` belongs to `ids[i]`, and the loss of task 3 makes the shift. It would be"
+    " made twice.",
+)
+ENCODE_MISCONCEPTIONS = (
+    *ways(
+        encode,
+        "counts",
+        PROMPT_COUNTED,
+        Wrong(
+            "prompt_counted",
+            PROMPT_COUNTED.hint,
+            lambda piece, _: piece.part in ("word", "end"),
+        ),
+        Wrong(
+            "roles_turned_round",
+            "What the assistant wrote is masked, and what others wrote counts. −100 marks what is"
+            " *not* to be learned.",
+            lambda piece, every: not WRITTEN(piece, every),
+        ),
+        Wrong(
+            "roles_turned_round",
+            "What the assistant wrote is masked, and what others wrote counts. −100 marks what is"
+            " *not* to be learned.",
+            lambda piece, _: piece.role != "assistant" and piece.part in ("word", "end"),
+        ),
+        Wrong(
+            "roles_turned_round",
+            "What the assistant wrote is masked, and what others wrote counts. −100 marks what is"
+            " *not* to be learned.",
+            lambda piece, _: piece.role != "assistant",
+        ),
+        Wrong(
+            "system_counted",
+            "All that the user did not write counts, the system's message too. There are more than"
+            " two roles; one of them is the student's.",
+            lambda piece, _: piece.role != "user" and piece.part in ("word", "end"),
+        ),
+        Wrong(
+            "system_counted",
+            "All that the user did not write counts, the system's message too. There are more than"
+            " two roles; one of them is the student's.",
+            lambda piece, _: piece.role != "user",
+        ),
+        Wrong(*HEADER, by_parts("start", "role", "line", "word", "end")),
+        Wrong(*HEADER, by_parts("role", "line", "word", "end")),
+        Wrong(*HEADER, by_parts("line", "word", "end")),
+        Wrong(*AFTER, by_parts("word", "end", "after")),
+        Wrong(
+            f"{HEADER[0]}+{AFTER[0]}",
+            f"At least two things are off. {HEADER[1]} {AFTER[1]}",
+            by_parts("start", "role", "line", "word", "end", "after"),
+        ),
+        Wrong(*END_MASKED, by_parts("word")),
+        Wrong(
+            f"{END_MASKED[0]}+{HEADER[0]}",
+            f"At least two things are off. {END_MASKED[1]} {HEADER[1]}",
+            by_parts("start", "role", "line", "word"),
+        ),
+        Wrong(
+            "everyones_end_counted",
+            "The <|end|> of every message counts, the user's too. It is not the assistant that"
+            " ends a question.",
+            lambda piece, every: WRITTEN(piece, every) or piece.part == "end",
+        ),
+        Wrong(*ONLY_LAST, only_turn(-1)),
+        Wrong(*ONLY_LAST, only_turn(0)),
+        Wrong(
+            f"{ONLY_LAST[0]}+{END_MASKED[0]}",
+            f"At least two things are off. {ONLY_LAST[1]} {END_MASKED[1]}",
+            lambda piece, every: piece.part == "word" and only_turn(-1)(piece, every),
+        ),
+        Wrong(
+            "all_from_an_answer_on",
+            "From where an answer begins all counts, up to the end of the conversation. After an"
+            " answer others speak again, and the template writes.",
+            from_turn(0),
+        ),
+        Wrong(
+            "all_from_an_answer_on",
+            "From where an answer begins all counts, up to the end of the conversation. After an"
+            " answer others speak again, and the template writes.",
+            from_turn(-1),
+        ),
+        Wrong(
+            "found_by_their_numbers",
+            "You look for the assistant's tokens by their numbers, and the user's words have the"
+            " same ones. Whose a token is, its place says.",
+            as_words(True),
+        ),
+        Wrong(
+            "found_by_their_numbers",
+            "You look for the assistant's tokens by their numbers, and the user's words have the"
+            " same ones. Whose a token is, its place says.",
+            as_words(False),
+        ),
+        Wrong(
+            "token_zero_masked",
+            "0 is the number of a word like any other, and where the assistant writes it, yours"
+            " does not count. Mark what does not count with −100 at once, and not by way of a 0.",
+            not_as_a_word,
+        ),
+    ),
+    *ways(
+        encode,
+        "ahead",
+        Wrong(*LABELS_SHIFTED, 1),
+    ),
+    Misconception(*LABELS_SHIFTED, FINE_TUNING, partial(encode, ahead=1, cut=1)),
+    *ways(
+        encode,
+        "ignored",
+        *(
+            Wrong(
+                "masked_with_another_number",
+                "The right tokens count, and the others have a label that is not −100. A loss takes"
+                " every other number for a token that should come.",
+                number,
+            )
+            for number in (0, -1, END, LINE)
+        ),
+    ),
+    *ways(
+        encode,
+        "without",
+        Wrong(
+            "line_after_the_end_missing",
+            "A token of the template is missing in `ids`: after each <|end|> comes a line break. A"
+            " student is to read conversations as it will meet them.",
+            ("after",),
+        ),
+        Wrong(
+            "template_missing",
+            "`ids` has the words alone, without the template around them. What is asked and what is"
+            " answered could not be told apart.",
+            ("start", "role", "line", "end", "after"),
+        ),
+        Wrong(
+            "template_missing",
+            "`ids` has the words alone, without the template around them. What is asked and what is"
+            " answered could not be told apart.",
+            ("start", "role", "line", "after"),
+        ),
+    ),
+    *ways(
+        encode,
+        "cut",
+        Wrong(
+            "line_after_the_end_missing",
+            "A token of the template is missing in `ids`: after each <|end|> comes a line break. A"
+            " student is to read conversations as it will meet them.",
+            1,
+        ),
+    ),
+    *ways(
+        encode,
+        "last",
+        Wrong(
+            "header_at_the_end",
+            "`ids` ends with the header of an answer that is not there. That is what a prompt ends"
+            " with when the assistant is to write; here the conversation is over.",
+            (START, ROLES["assistant"], LINE),
+        ),
+    ),
+)
+
+
+def message(role: str, *words: int) -> dict[str, Any]:
+    """A message as cases have it."""
+    return {"role": role, "content": list(words)}
+
+
+def encode_cases() -> tuple[Case, ...]:
+    """As (messages,). Users and assistants share words, and the word 0 is among them."""
+    ask, reply = partial(message, "user"), partial(message, "assistant")
+    told = partial(message, "system")
+    high, low, water, at, six, when, rises, falls = range(7, 15)
+    conversations = (
+        ("a question and its answer", True, [ask(when, high, water), reply(high, at, 0)]),
+        (
+            "a system message, and two questions",
+            True,
+            [
+                told(water, rises, falls),
+                ask(when, low, water),
+                reply(low, water, at, six),
+                ask(0, high),
+                reply(0),
+            ],
+        ),
+        (
+            "the assistant begins, and the user has the last word",
+            True,
+            [reply(when, water), ask(high, at), reply(at, 0), ask(six, water)],
+        ),
+        ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
+        ("three answers", False, three()),
+        ("two answers in a row", False, [ask(when), reply(at, six), reply(0, at, 0), ask(falls)]),
+        ("nothing is asked", False, [told(high, 0), reply(water, rises)]),
+    )
+    return tuple(Case(name, (found,), public=public) for name, public, found in conversations)
+
+
+def three() -> list[dict[str, Any]]:
+    """A conversation of three questions and answers."""
+    asked = ((7, 9), (8, 0, 12), (13,))
+    answered = ((7, 0), (11, 10), (0, 13))
+    both = zip(asked, answered, strict=True)
+    return [m for a, b in both for m in (message("user", *a), message("assistant", *b))]
+
+
+def encode_facts(case: Case) -> dict[str, Any]:
+    """What is so of a conversation."""
+    (messages,) = case.args
+    roles = [each["role"] for each in messages]
+    return {
+        "a system message comes first": roles[0] == "system",
+        "there are several answers": roles.count("assistant") > 1,
+        "the user has the last word": roles[-1] == "user",
+        "an answer has no words": any(
+            each["role"] == "assistant" and not each["content"] for each in messages
+        ),
+    }
+
+
+def random_encode_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Conversations of a submission's own."""
+    for turns in (1, 2, 3):
+        found = [message("system", *words_of(rng))] if rng.random() < 0.5 else []
+        for _ in range(turns):
+            found += [message("user", *words_of(rng)), message("assistant", *words_of(rng))]
+        yield Case("random", (found,))
+
+
+def words_of(rng: np.random.Generator) -> list[int]:
+    """One to four words."""
+    return [int(word) for word in rng.choice(SAID, size=int(rng.integers(1, 5)))]
+
+
+# --- Padding ------------------------------------------------------------------------------------
+
+Rows = list[list[Tensor]]  # of ids and labels [L], which differ in length
+PARTS = ("input_ids", "labels", "attention_mask")
+
+
+def stacked(rows: list[Tensor], filler: int, side: str) -> Tensor:
+    """Rows of one length, filled up on a side."""
+    size = max(map(len, rows))
+    gaps = [(size - len(row), 0) if side == "left" else (0, size - len(row)) for row in rows]
+    return torch.stack([F.pad(row, gap, value=filler) for row, gap in zip(rows, gaps, strict=True)])
+
+
+def other(side: str) -> str:
+    """The other side."""
+    return "left" if side == "right" else "right"
+
+
+def as_given(side: str) -> str:
+    """The side that is asked for."""
+    return side
+
+
+def always(side: str) -> Callable[[str], str]:
+    """One side, whatever is asked for."""
+    return lambda _: side
+
+
+def shortest(rows: Rows) -> Rows:
+    """Rows cut to the length of the shortest."""
+    size = min(len(ids) for ids, _ in rows)
+    return [[each[:size] for each in row] for row in rows]
+
+
+def collate(
+    rows: Rows,
+    pad_id: int,
+    side: str = "right",
+    *,
+    sides: tuple[Callable[[str], str], ...] = (as_given,) * 3,
+    first: Callable[[Rows], Rows] = lambda rows: rows,
+    filler: Callable[[int], int] = lambda pad_id: pad_id,
+    label: Callable[[int], int] = lambda pad_id: IGNORED,
+    finish: Callable[[dict[str, Tensor], int], dict[str, Tensor]] = lambda batch, pad_id: batch,
+) -> dict[str, Tensor]:
+    """Rows as one batch.
+
+    Args:
+        rows: Ids and labels of each.
+        pad_id: The token that fills up.
+        side: Where.
+        sides: Of ids, labels and mask, from the side that is asked for.
+        first: What is done to the rows before.
+        filler: Of the ids, from pad_id.
+        label: Of the labels, from pad_id.
+        finish: What is done to the batch at the end, from it and pad_id.
+    """
+    ids, labels = zip(*first(rows), strict=True)
+    there = [torch.ones_like(row) for row in ids]
+    values = zip((ids, labels, there), (filler(pad_id), label(pad_id), 0), sides, strict=True)
+    batch = [stacked(list(each), with_, place(side)) for each, with_, place in values]
+    return finish(dict(zip(PARTS, batch, strict=True)), pad_id)
+
+
+def finish(part: str, change: Callable[[dict[str, Tensor], int], Tensor]) -> Callable:
+    """A batch of which a part is made another way."""
+    return lambda batch, pad_id: batch | {part: change(batch, pad_id)}
+
+
+def masked_by_number(batch: dict[str, Tensor], pad_id: int) -> Tensor:
+    """No label is the padding's number."""
+    return batch["labels"].where(batch["labels"] != pad_id, IGNORED)
+
+
+LABELS_BY_NUMBER = (
+    "end_masked_with_the_padding",
+    "You mask every label that is pad_id. Where the end of text is the padding too, the answers'"
+    " own ends lose their labels, and the student never learns to stop. What was added, the lengths"
+    " of the rows say.",
+)
+MASK_BY_NUMBER = (
+    "mask_made_of_numbers",
+    "attention_mask is 0 wherever the token is pad_id. Where the end of text is the padding too,"
+    " ends that belong to the conversation become invisible. What was added, the lengths of the"
+    " rows say.",
+)
+SIDE_IGNORED = (
+    "side_ignored",
+    "Every batch of yours is padded on the same side, whatever is asked for. Text that goes on"
+    " needs its last token at the end of the row.",
+)
+MASK_FROM_LABELS = (
+    "mask_made_of_labels",
+    "attention_mask is 0 wherever the label is −100, so no prompt can be read. The labels say what"
+    " is learned; attention_mask says what is there to be read.",
+)
+COLLATE_MISCONCEPTIONS = (
+    *ways(
+        collate,
+        "label",
+        Wrong(
+            "padding_counted",
+            "The padding's labels are pad_id, so the student learns to write padding, and the more"
+            " of it the shorter the row is. Nobody wrote it.",
+            lambda pad_id: pad_id,
+        ),
+        Wrong(
+            "padding_labelled_with_another_number",
+            "The padding's labels are another number than −100. A loss takes it for a token that"
+            " should come.",
+            lambda pad_id: 0,
+        ),
+        Wrong(
+            "padding_labelled_with_another_number",
+            "The padding's labels are another number than −100. A loss takes it for a token that"
+            " should come.",
+            lambda pad_id: -1,
+        ),
+    ),
+    *ways(
+        collate,
+        "filler",
+        Wrong(
+            "zero_for_pad_id",
+            "Your rows are filled up with token 0, which is a word here. The padding has a number"
+            " of its own, and you are given it.",
+            lambda pad_id: 0,
+        ),
+        Wrong(
+            "ids_padded_with_ignored",
+            "Your `input_ids` hold −100, which is no token: a model cannot look it up. −100 is a"
+            " label.",
+            lambda pad_id: IGNORED,
+        ),
+    ),
+    *ways(
+        collate,
+        "sides",
+        Wrong(*SIDE_IGNORED, (always("right"),) * 3),
+        Wrong(*SIDE_IGNORED, (always("left"),) * 3),
+        Wrong(
+            "sides_turned_round",
+            "You pad on the left where the right is asked for, and on the right where the left is.",
+            (other,) * 3,
+        ),
+        *(
+            Wrong(
+                "parts_on_different_sides",
+                "Ids, labels and mask of your batch are not filled up on the same side: a label no"
+                " longer stands beside its token.",
+                sides,
+            )
+            for sides in (
+                (as_given, always("right"), always("right")),
+                (as_given, always("right"), as_given),
+                (as_given, as_given, always("right")),
+                (always("right"), as_given, as_given),
+            )
+        ),
+    ),
+    *ways(
+        collate,
+        "first",
+        Wrong(
+            "cut_to_the_shortest",
+            "All rows are as long as the shortest. The ends of the longer ones are lost, and their"
+            " answers stand there.",
+            shortest,
+        ),
+    ),
+    *ways(
+        collate,
+        "finish",
+        Wrong(*LABELS_BY_NUMBER, finish("labels", masked_by_number)),
+        Wrong(
+            *MASK_BY_NUMBER,
+            finish("attention_mask", lambda batch, pad_id: (batch["input_ids"] != pad_id).long()),
+        ),
+        Wrong(
+            *MASK_FROM_LABELS,
+            finish("attention_mask", lambda batch, _: (batch["labels"] != IGNORED).long()),
+        ),
+        Wrong(
+            "everything_is_there",
+            "attention_mask is 1 everywhere: the model would read the padding as text.",
+            finish("attention_mask", lambda batch, _: torch.ones_like(batch["labels"])),
+        ),
+        Wrong(
+            "mask_turned_round",
+            "attention_mask is 1 where padding is and 0 where text is. 1 means: this is there to be"
+            " read.",
+            finish("attention_mask", lambda batch, _: 1 - batch["attention_mask"]),
+        ),
+    ),
+    Misconception(
+        f"{LABELS_BY_NUMBER[0]}+{MASK_BY_NUMBER[0]}",
+        f"At least two things are off. {LABELS_BY_NUMBER[1]} {MASK_BY_NUMBER[1]}",
+        FINE_TUNING,
+        lambda rows, pad_id, side="right": collate(
+            rows,
+            pad_id,
+            side,
+            finish=lambda batch, pad_id: {
+                "input_ids": batch["input_ids"],
+                "labels": masked_by_number(batch, pad_id),
+                "attention_mask": (batch["input_ids"] != pad_id).long(),
+            },
+        ),
+    ),
+)
+
+
+def row(prompt: int, answer: int, rng: np.random.Generator) -> list[Tensor]:
+    """Ids and labels of a question and its answer, of so many words each."""
+    asked, said = (rng.choice(SAID, size=size).tolist() for size in (prompt, answer))
+    return encode([message("user", *asked), message("assistant", *said)])
+
+
+LEFT = "padded on the left"
+
+
+def collate_cases() -> tuple[Case, ...]:
+    """As (rows, pad_id, side); pad_id is the end of text in some, and a token 0 is in all."""
+    rng = np.random.default_rng(61)
+    two, three_rows = ([row(n, 4 - n, rng) for n in sizes] for sizes in ((1, 3), (3, 1, 2)))
+    two.append([torch.tensor([0, 9]), torch.tensor([IGNORED, 9])])
+    three_rows[1] = [each[:-3] for each in three_rows[1]]
+    three_rows[2] = [torch.cat([each, each[5:]]) for each in three_rows[2]]
+    short = [[torch.tensor([0, 7, 0, END]), torch.tensor([IGNORED, 7, 0, END])], row(2, 1, rng)]
+    alike = [row(2, 1, rng), row(1, 2, rng)]
+    pad = len(WORDS)
+    return (
+        Case("three rows, and padding of its own", (two, pad, "right"), public=True),
+        Case("the end of text is the padding", (three_rows, END, "right"), public=True),
+        Case("right, when no side is given", (short, pad), public=True),
+        Case("on the left", (two, pad, "left"), {}, LEFT, True),
+        Case("on the left, padded with the end of text", (three_rows, END, "left"), {}, LEFT, True),
+        Case("rows of one length", (alike, END, "right")),
+        Case("one row", (alike[:1], pad, "right")),
+        Case("a row of one token", ([*short, [torch.tensor([0])] * 2], END, "right")),
+        Case("rows of one length, left", (alike, END, "left"), {}, LEFT),
+        Case("two rows, left", (short, LINE, "left"), {}, LEFT),
+    )
+
+
+def collate_facts(case: Case) -> dict[str, Any]:
+    """What is so of a batch to be."""
+    _, pad_id, *side = case.args
+    return {
+        "the padding is the end of text": pad_id == END,
+        "the padding stands on the left": side == ["left"],
+        "no side is given": not side,
+    }
+
+
+def random_collate_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Batches of a submission's own."""
+    for side, part in (("right", None), ("right", None), ("left", LEFT)):
+        sizes = rng.permutation(6)[:3] + 1
+        rows = [row(int(rng.integers(1, 3)), int(size), rng) for size in sizes]
+        pad = END if rng.random() < 0.5 else len(WORDS)
+        yield Case("random", (rows, pad, side), {}, part)
+
+
+# --- The loss over answers ----------------------------------------------------------------------
+# Each term is a value per position, then a mean over the positions whose next token counts.
+
+Aligned = tuple[Tensor, Tensor, Tensor]  # student's and teacher's logits [B, L, V], labels [B, L]
+
+
+def next_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the label of the next."""
+    return student[:, :-1], teacher[:, :-1], labels[:, 1:]
+
+
+def own_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with its own label."""
+    return student, teacher, labels
+
+
+def ones_after_next(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the label two places on."""
+    return student[:, :-2], teacher[:, :-2], labels[:, 2:]
+
+
+def ones_before(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the label before it."""
+    return student[:, 1:], teacher[:, 1:], labels[:, :-1]
+
+
+def rolled(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the label of the next, the last one with that of the first."""
+    return student, teacher, labels.roll(-1, 1)
+
+
+def other_student(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """The student's logits of the position before, the teacher's of the token itself."""
+    return student[:, :-1], teacher[:, 1:], labels[:, 1:]
+
+
+def label_losses(student: Tensor, labels: Tensor) -> Tensor:
+    """−log q(y) at each position; of ignored labels, what token 0 would give."""
+    return -student.log_softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+
+
+def label_losses_across(student: Tensor, labels: Tensor) -> Tensor:
+    """The same with the positions for classes and the classes for positions."""
+    return F.cross_entropy(student, labels, reduction="none")
+
+
+def forward_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(p‖q) at each position."""
+    log_q, log_p = student.log_softmax(-1), teacher.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def reverse_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(q‖p) at each position."""
+    return forward_kl(teacher, student)
+
+
+def soft_cross_entropy(student: Tensor, teacher: Tensor) -> Tensor:
+    """Cross-entropy: the teacher's entropy is left in."""
+    return -(teacher.softmax(-1) * student.log_softmax(-1)).sum(-1)
+
+
+def class_mean(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean over the vocabulary."""
+    return forward_kl(student, teacher) / student.shape[-1]
+
+
+def of_argmax(student: Tensor, teacher: Tensor) -> Tensor:
+    """−log q of the teacher's likeliest token."""
+    return label_losses(student, teacher.argmax(-1))
+
+
+def negative_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """−KL(p‖q)."""
+    return -forward_kl(student, teacher)
+
+
+def log_target_missing(student: Tensor, teacher: Tensor) -> Tensor:
+    """kl_div that takes log-probabilities for probabilities."""
+    return F.kl_div(student.log_softmax(-1), teacher.log_softmax(-1), reduction="none").sum(-1)
+
+
+Mean = Callable[[Tensor, Tensor], Tensor]
+
+
+def kept(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the positions that count."""
+    return losses[labels != IGNORED].sum()
+
+
+def number(labels: Tensor) -> Tensor:
+    """How many positions count."""
+    return (labels != IGNORED).sum()
+
+
+def token_mean(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the positions that count."""
+    return kept(losses, labels) / number(labels)
+
+
+def diluted_mean(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum of those that count over the number of all."""
+    return kept(losses, labels) / losses.numel()
+
+
+def row_mean(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the number of rows."""
+    return kept(losses, labels) / len(losses)
+
+
+def mean_of_means(losses: Tensor, labels: Tensor) -> Tensor:
+    """The mean over rows of each row's own mean."""
+    counts = labels != IGNORED
+    return ((losses * counts).sum(-1) / counts.sum(-1).clamp_min(1)).mean()
+
+
+def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
+    """The same over the rows of which something counts."""
+    some = (labels != IGNORED).any(-1)
+    return mean_of_means(losses[some], labels[some])
+
+
+def mean_of_all(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over all positions."""
+    return losses.mean()
+
+
+def all_over_some(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over all positions over the number of those that count."""
+    return losses.sum() / number(labels)
+
+
+def all_over_rows(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over all positions over the number of rows."""
+    return losses.sum() / len(losses)
+
+
+def sum_of_all(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over all positions."""
+    return losses.sum()
+
+
+def without_zero(labels: Tensor) -> Tensor:
+    """Labels of which 0 does not count."""
+    return labels.where(labels > 0, IGNORED)
+
+
+def answer_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    lam: float,
+    watch: str,
+    *,
+    aligned: Callable[[Tensor, Tensor, Tensor], Aligned] = next_ones,
+    kd_aligned: Callable[[Tensor, Tensor, Tensor], Aligned] | None = None,
+    mean: Mean = token_mean,
+    lm_mean: Mean | None = None,
+    kd_mean: Mean | None = None,
+    lm_losses: Callable[[Tensor, Tensor], Tensor] = label_losses,
+    kd: Callable[[Tensor, Tensor], Tensor] = forward_kl,
+    weights: Callable[[float], tuple[float, float]] = lambda lam: (1.0, lam),
+    leak: bool = False,
+    cut: bool = False,
+) -> Tensor:
+    """LM + λ·KD over answers, or its gradients for both models' logits.
+
+    Args:
+        student_logits: [B, L, V].
+        teacher_logits: [B, L, V].
+        labels: [B, L], not shifted.
+        lam: The teacher's weight.
+        watch: "loss" or "gradients".
+        aligned: How logits and labels are put side by side.
+        kd_aligned: The same for the teacher's term, where it differs.
+        mean: Over positions.
+        lm_mean: The labels' own one, where it differs.
+        kd_mean: The teacher's own one, where it differs.
+        lm_losses: The labels' term at each position.
+        kd: The teacher's term at each position.
+        weights: Of the two terms, from λ.
+        leak: Whether a gradient reaches the teacher.
+        cut: Whether none reaches the student.
+    """
+    student = student_logits.double().requires_grad_()
+    teacher = teacher_logits.double().requires_grad_()
+    guide = teacher if leak else teacher.detach()
+    q, _, y = aligned(student, guide, labels)
+    lm = (lm_mean or mean)(lm_losses(q, y), y)
+    q, p, y = (kd_aligned or aligned)(student, guide, labels)
+    own, foreign = weights(lam)
+    loss = own * lm + foreign * (kd_mean or mean)(kd(q, p), y)
+    if watch == "loss":
+        return loss.detach()
+    if cut:
+        return torch.zeros(2, *student.shape)
+    return torch.stack(torch.autograd.grad(loss, [student, teacher], materialize_grads=True))
+
+
+def first_counted(losses: Tensor, labels: Tensor, *, every: Tensor) -> Tensor:
+    """The sum over the number of labels, the first of each row among them."""
+    return kept(losses, labels) / number(every)
+
+
+def with_first_counted(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+) -> Tensor:
+    """A divisor that counts labels which nothing predicts."""
+    mean = partial(first_counted, every=labels)
+    return answer_loss(student_logits, teacher_logits, labels, lam, watch, mean=mean)
+
+
+def zero_left_out(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+) -> Tensor:
+    """Token 0 does not count."""
+    return answer_loss(student_logits, teacher_logits, without_zero(labels), lam, watch)
+
+
+def as_index(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+) -> Tensor:
+    """−100 looked up."""
+    return student_logits[:, :-1].log_softmax(-1).gather(-1, labels[:, 1:, None])
+
+
+def classes_in_the_middle(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+) -> Tensor:
+    """cross_entropy takes axis 1 for the classes, which may be as many as there are."""
+    F.cross_entropy(student_logits[:, :-1], labels[:, 1:])
+    options = {"aligned": next_ones, "lm_losses": label_losses_across}
+    return answer_loss(student_logits, teacher_logits, labels, lam, watch, **options)
+
+
+def two_lengths(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+) -> Tensor:
+    """Labels that were shifted, and logits that were not."""
+    return student_logits[labels[:, 1:] != IGNORED]
+
+
+ALL_POSITIONS = (
+    "divided_by_all_positions",
+    "The prompt and the padding left your sum and not its divisor, so an answer counts less the"
+    " longer its question is. How many tokens does the sum have?",
+)
+ROW_MEANS = (
+    "mean_of_row_means",
+    "You average within each row first, so a word of a short answer weighs more than one of a long"
+    " answer. All tokens of all answers should weigh the same.",
+)
+PER_ROW = (
+    "divided_by_rows",
+    "You divide by the number of rows, so long answers make the loss, and the step with it, larger."
+    " The loss is counted per token.",
+)
+SUMMED = (
+    "summed",
+    "A sum stands where the mean belongs: it grows with every answer in the batch.",
+)
+MEANS = (
+    Wrong(*ALL_POSITIONS, diluted_mean, FORMULA),
+    Wrong(*ROW_MEANS, mean_of_means, FORMULA),
+    Wrong(*ROW_MEANS, mean_of_means_of_some, FORMULA),
+    Wrong(*PER_ROW, row_mean, FORMULA),
+    Wrong(*SUMMED, kept, FORMULA),
+)
+KD_OVER_ALL = (
+    "kd_over_the_prompt",
+    "The labels' term counts where the assistant wrote, and the teacher's term counts everywhere,"
+    " prompt and padding too. Then λ no longer weighs two opinions about the answer. The mask"
+    " belongs to both terms.",
+)
+KD_OVER_THE_PROMPT = tuple(
+    Wrong(*KD_OVER_ALL, mean) for mean in (mean_of_all, all_over_some, all_over_rows, sum_of_all)
+)
+LM_OVER_ALL = Wrong(
+    "ignored_label_as_token_zero",
+    "Where a label is −100 your loss expects token 0, and counts that. Select the positions that"
+    " count before you look anything up.",
+    mean_of_all,
+    FORMULA,
+)
+SHIFTS = (
+    Wrong(
+        "not_shifted",
+        "You compare the logits at each token with that token itself, which the model has just"
+        " read. Here nothing is shifted yet: what do the logits at i predict?",
+        own_ones,
+        FORMULA,
+    ),
+    Wrong(
+        "shifted_twice",
+        "You compare the logits at each token with the label two places on. One shift is one place:"
+        " was it made twice?",
+        ones_after_next,
+        FORMULA,
+    ),
+    Wrong(
+        "shifted_the_wrong_way",
+        "You compare the logits at each token with the label before it, which the model has read"
+        " long ago. What do the logits at i predict?",
+        ones_before,
+        FORMULA,
+    ),
+)
+KD_SHIFTS = (
+    Wrong(
+        "kd_not_shifted",
+        "The labels' term is shifted, and the mask of the teacher's term is not: it leaves out the"
+        " prediction of an answer's first token and counts what follows its end. Where is each"
+        " token of an answer predicted?",
+        own_ones,
+        FORMULA,
+    ),
+    Wrong(
+        "models_at_different_places",
+        "Student and teacher are compared at different places: one of them is shifted and the other"
+        " is not. Both must predict the same token.",
+        other_student,
+        FORMULA,
+    ),
+)
+KINDS = (
+    Wrong(
+        "direction_swapped",
+        "This is the divergence the other way round: the student's probabilities are the weights."
+        " The task asks for KL(p‖q), and p is the teacher's.",
+        reverse_kl,
+        DIRECTION,
+    ),
+    Wrong(
+        "cross_entropy",
+        "Your loss is not that of the labels alone when student and teacher agree: the teacher's"
+        " entropy is still in it.",
+        soft_cross_entropy,
+        SECTIONS["1.2"],
+    ),
+    Wrong(
+        "vocabulary_mean",
+        "The teacher's term is too small by the size of the vocabulary: a mean over the classes"
+        " stands where a divergence adds them up.",
+        class_mean,
+        SECTIONS["1.2"],
+    ),
+    Wrong(
+        "likeliest_token_alone",
+        "The teacher's term uses the teacher's likeliest token alone. What does the teacher say of"
+        " all others?",
+        of_argmax,
+        SECTIONS["1.1"],
+    ),
+    Wrong(
+        "log_target_missing",
+        "kl_div takes its target for probabilities unless it is told otherwise, and the logarithm"
+        " of a negative number is NaN.",
+        log_target_missing,
+        FORMULA,
+    ),
+)
+WEIGHTS = (
+    Wrong(
+        "lambda_forgotten",
+        "λ has no effect: your result is the plain sum of the two terms.",
+        lambda lam: (1.0, 1.0),
+        FORMULA,
+    ),
+    Wrong(
+        "lambda_on_the_wrong_term",
+        "At λ = 0 your loss ignores the labels. λ is the weight of the teacher's term.",
+        lambda lam: (lam, 1.0),
+        FORMULA,
+    ),
+    Wrong(
+        "lambda_as_alpha",
+        "You mix: (1 − λ) of one and λ of the other. In the additive form the labels keep their"
+        " whole weight.",
+        lambda lam: (1 - lam, lam),
+        FORMULA,
+    ),
+    Wrong(
+        "teacher_forgotten",
+        "This is the labels' term alone. Where does the teacher come in?",
+        lambda lam: (1.0, 0.0),
+    ),
+    Wrong(
+        "labels_forgotten",
+        "This is the teacher's term alone. Where do the labels come in?",
+        lambda lam: (0.0, lam),
+    ),
+    Wrong(
+        "penalty_subtracted",
+        "The teacher's term lowers your loss, so that your student is paid for leaving its"
+        " teacher.",
+        lambda lam: (1.0, -lam),
+        FORMULA,
+    ),
+)
+FEW = (MEANS[0], MEANS[1], MEANS[3], MEANS[4])
+LOSS_MISCONCEPTIONS = (
+    *ways(answer_loss, "mean", *MEANS),
+    *ways(answer_loss, "lm_mean", *MEANS, LM_OVER_ALL),
+    *ways(answer_loss, "kd_mean", *MEANS, *KD_OVER_THE_PROMPT),
+    *ways(answer_loss, "aligned", *SHIFTS),
+    *ways(answer_loss, "kd_aligned", *KD_SHIFTS),
+    *ways(
+        answer_loss,
+        "aligned",
+        Wrong(
+            "rolled_round",
+            "The label of a row's first token has come round to its end, where it counts. Nothing"
+            " predicts a row's first token; roll() drops none.",
+            rolled,
+            FORMULA,
+        ),
+    ),
+    *ways(answer_loss, "kd", *KINDS),
+    *ways(answer_loss, "weights", *WEIGHTS),
+    Misconception(
+        "first_label_in_the_divisor",
+        "Your divisor counts labels that your sum does not have: nothing predicts the first token"
+        " of a row. Count after the shift.",
+        FORMULA,
+        with_first_counted,
+    ),
+    Misconception(
+        "token_zero_not_counted",
+        "0 is the number of a word like any other, and its positions do not count in your loss."
+        " Only −100 marks what does not count.",
+        FORMULA,
+        zero_left_out,
+    ),
+    Misconception(
+        "ignored_label_as_an_index",
+        "A label of −100 was used as the number of a token, and there is no such token. Select the"
+        " positions that count before you look anything up.",
+        FORMULA,
+        as_index,
+    ),
+    Misconception(
+        "classes_on_another_axis",
+        "cross_entropy looks for the classes on axis 1, and yours are on the last axis. Flatten"
+        " rows and positions into one axis, or transpose the logits.",
+        FORMULA,
+        classes_in_the_middle,
+    ),
+    Misconception(
+        "mask_of_another_length",
+        "Your labels are shifted and your logits are not: they are one longer. Which of the logits"
+        " predicts nothing that is in the row?",
+        FORMULA,
+        two_lengths,
+    ),
+    Misconception(
+        "gradient_into_the_teacher",
+        "The loss is right, and its gradient flows into the teacher too, so that the teacher would"
+        " learn to agree with its student. What cuts a tensor off from the graph?",
+        FORMULA,
+        partial(answer_loss, leak=True),
+    ),
+    Misconception(
+        "no_gradient_at_all",
+        "The loss is right, and no gradient flows from it: backward() has nothing to follow. Is it"
+        " a plain number, or was the student cut off?",
+        FORMULA,
+        partial(answer_loss, cut=True),
+    ),
+    *pairs(answer_loss, "mean", FEW[:2], "aligned", SHIFTS),
+    *pairs(answer_loss, "mean", FEW[:2], "weights", WEIGHTS[:1]),
+    *pairs(answer_loss, "lm_mean", MEANS[:1], "kd_mean", KD_OVER_THE_PROMPT),
+    *pairs(answer_loss, "kd_mean", KD_OVER_THE_PROMPT[:1], "aligned", SHIFTS),
+    *(
+        Misconception(
+            f"{each.name}+gradient_into_the_teacher",
+            f"At least two things are off. {each.hint} A gradient flows into the teacher too. What"
+            " cuts a tensor off from the graph?",
+            each.section,
+            partial(answer_loss, leak=True, **{option: each.option}),
+        )
+        for option, found in (
+            ("mean", FEW),
+            ("aligned", SHIFTS[:1]),
+            ("kd", KINDS[:1]),
+            ("kd_mean", KD_OVER_THE_PROMPT[:2]),
+        )
+        for each in found
+    ),
+)
+GRADIENTS = "the gradients"
+
+
+def answers(
+    rng: np.random.Generator, length: int, vocabulary: int, *rows: tuple[tuple[int, int], ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits of student and teacher, and labels that count from one place to before another."""
+    student, teacher = (
+        torch.tensor(rng.normal(scale=1.5, size=(len(rows), length, vocabulary))).float()
+        for _ in range(2)
+    )
+    labels = torch.full((len(rows), length), IGNORED)
+    for line, spans in zip(labels, rows, strict=True):
+        for begin, end in spans:
+            line[begin:end] = torch.tensor(rng.integers(0, vocabulary, size=end - begin))
+    return student, teacher, labels
+
+
+def loss_cases() -> tuple[Case, ...]:
+    """As (student_logits, teacher_logits, labels, λ, what is looked at)."""
+    rng = np.random.default_rng(62)
+    short_and_long = answers(rng, 6, 5, ((2, 4),), ((1, 6),))
+    turns = answers(rng, 8, 4, ((1, 2), (4, 6)), (), ((5, 8),))
+    begins = answers(rng, 5, 6, ((0, 3),), ((2, 4),))
+    short_and_long[2][0, 2] = turns[2][0, 4] = begins[2][1, 2] = 0  # token 0 counts
+    left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
+    alike = answers(rng, 5, 5, ((1, 4),), ((3, 5),))
+    alike = (alike[0], alike[0].clone(), alike[2])
+    first, second = (*short_and_long, 2.0), (*turns, 0.6)
+    return (
+        Case("a short answer and a long one", (*first, "loss"), public=True),
+        Case("two turns, and a row without an answer", (*second, "loss"), public=True),
+        Case("a row that begins with an answer", (*begins, 0.5, "loss"), public=True),
+        Case("the gradients of the first case", (*first, "gradients"), {}, GRADIENTS, True),
+        Case("a batch padded on the left", (*left, 1.5, "loss")),
+        Case("labels alone", (*left, 0.0, "loss")),
+        Case("alike", (*alike, 3.0, "loss")),
+        Case("one token counts", (*answers(rng, 4, 5, (), ((3, 4),)), 0.8, "loss")),
+        Case("the gradients of turns", (*second, "gradients"), {}, GRADIENTS),
+        Case("the gradients of a beginning", (*begins, 0.5, "gradients"), {}, GRADIENTS),
+    )
+
+
+def loss_facts(case: Case) -> dict[str, Any]:
+    """What is so of a batch."""
+    counts = case.args[2] != IGNORED
+    begun = (counts[:, 1:] & ~counts[:, :-1]).sum(-1) + counts[:, 0]
+    return {
+        "a row begins with an answer": bool(counts[:, 0].any()),
+        "a row has several answers": bool((begun > 1).any()),
+        "a row has no answer": not bool(counts.any(-1).all()),
+    }
+
+
+def random_loss_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Batches of a submission's own: answers of unequal length, of which one begins its row."""
+    for watch, part in (("loss", None), ("loss", None), ("gradients", GRADIENTS)):
+        begin = int(rng.integers(1, 4))
+        rows = ((begin, begin + 2),), ((int(rng.integers(1, 3)), 7),), ((0, 2), (4, 5))
+        tensors = answers(rng, 7, int(rng.integers(4, 8)), *rows)
+        yield Case("random", (*tensors, float(rng.uniform(0.2, 0.9)), watch), {}, part)
+
+
+def loss_tolerance(case: Case) -> float:
+    """What float32 explains of a loss, times 1 + λ."""
+    return (1.0 + float(case.args[3])) * spec.tolerance(case)
+
+
+# --- An accuracy --------------------------------------------------------------------------------
+# The observer's model goes on with each prompt as it is written in the case, and with UNKNOWN
+# wherever it reads something else.
+
+UNKNOWN = LINE
+VOCABULARY = len(WORDS)
+
+
+def cut_at_end(ids: list[int]) -> list[int]:
+    """What stands before the first end of text, or all."""
+    return ids[: ids.index(END)] if END in ids else ids
+
+
+def whole(ids: list[int]) -> list[int]:
+    """All that the model wrote."""
+    return ids
+
+
+def with_end(ids: list[int]) -> list[int]:
+    """The same with the end."""
+    return ids[: ids.index(END) + 1] if END in ids else ids
+
+
+def cut_at_last_end(ids: list[int]) -> list[int]:
+    """What stands before the last end of text."""
+    return ids[: len(ids) - 1 - ids[::-1].index(END)] if END in ids else ids
+
+
+def end_skipped(ids: list[int]) -> list[int]:
+    """All but the ends of text, as a tokenizer shows it that skips special tokens."""
+    return [token for token in ids if token != END]
+
+
+def decode(ids: list[int]) -> str:
+    """Tokens as text."""
+    return "".join(WORDS[token] for token in ids)
+
+
+Judge = Callable[[list[int], list[int]], float]
+
+
+def exactly(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same, but for spaces around them."""
+    return float(decode(written).strip() == decode(answer).strip())
+
+
+def spaces_matter(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same to the last space."""
+    return float(decode(written) == decode(answer))
+
+
+def one_stripped(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same when what was written loses its spaces."""
+    return float(decode(written).strip() == decode(answer))
+
+
+def spaces_nowhere(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same without any space."""
+    return float("".join(decode(written).split()) == "".join(decode(answer).split()))
+
+
+def tokens_the_same(written: list[int], answer: list[int]) -> float:
+    """Whether the tokens are."""
+    return float(written == answer)
+
+
+def contained(written: list[int], answer: list[int]) -> float:
+    """Whether the answer is in what was written."""
+    return float(decode(answer).strip() in decode(written).strip())
+
+
+def begun(written: list[int], answer: list[int]) -> float:
+    """Whether what was written begins with the answer."""
+    return float(decode(written).strip().startswith(decode(answer).strip()))
+
+
+def contained_the_other_way(written: list[int], answer: list[int]) -> float:
+    """Whether what was written is in the answer."""
+    return float(decode(written).strip() in decode(answer).strip())
+
+
+def case_forgiven(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same in small letters."""
+    return float(decode(written).strip().lower() == decode(answer).strip().lower())
+
+
+def first_token(written: list[int], answer: list[int]) -> float:
+    """Whether the first tokens are the same."""
+    return float(written[:1] == answer[:1])
+
+
+def share(written: list[int], answer: list[int]) -> float:
+    """The share of the answer's tokens that stand where they should."""
+    return matching(written, answer) / len(answer)
+
+
+def share_of_longer(written: list[int], answer: list[int]) -> float:
+    """The same of the longer of the two."""
+    return matching(written, answer) / max(len(answer), len(written))
+
+
+def matching(written: list[int], answer: list[int]) -> int:
+    """How many tokens stand where they should."""
+    return sum(a == b for a, b in zip(written, answer, strict=False))
+
+
+def average(values: list[float], answers: list[list[int]]) -> float:
+    """The mean."""
+    return sum(values) / len(values)
+
+
+def total(values: list[float], answers: list[list[int]]) -> float:
+    """The sum."""
+    return sum(values)
+
+
+def hundredfold(values: list[float], answers: list[list[int]]) -> float:
+    """In per cent."""
+    return 100 * average(values, answers)
+
+
+def of_first(values: list[float], answers: list[list[int]]) -> float:
+    """Of the first question alone."""
+    return values[0]
+
+
+def of_last(values: list[float], answers: list[list[int]]) -> float:
+    """Of the last question alone."""
+    return values[-1]
+
+
+def over_count(values: list[float], answers: list[list[int]]) -> float:
+    """The last value over the number of questions."""
+    return values[-1] / len(values)
+
+
+def weighted(values: list[float], answers: list[list[int]]) -> float:
+    """The mean over tokens."""
+    sizes = list(map(len, answers))
+    return sum(v * n for v, n in zip(values, sizes, strict=True)) / sum(sizes)
+
+
+def all_or_nothing(values: list[float], answers: list[list[int]]) -> float:
+    """Whether all are right."""
+    return float(all(values))
+
+
+def errors(values: list[float], answers: list[list[int]]) -> float:
+    """The share that is wrong."""
+    return 1 - average(values, answers)
+
+
+def go_on(prompt: list[int], text: list[int], most: int) -> list[int]:
+    """What the model writes."""
+    return text[:most]
+
+
+def one_fewer(prompt: list[int], text: list[int], most: int) -> list[int]:
+    """One token fewer."""
+    return text[: most - 1]
+
+
+def one_more(prompt: list[int], text: list[int], most: int) -> list[int]:
+    """One token more."""
+    return text[: most + 1]
+
+
+def prompt_within(prompt: list[int], text: list[int], most: int) -> list[int]:
+    """The prompt too, and what is written up to its end."""
+    return prompt + with_end(text[:most])
+
+
+def accuracy(
+    prompts: list[Tensor],
+    written: list[Tensor],
+    answers: list[Tensor],
+    most: int,
+    vocabulary: int,
+    *,
+    write: Callable[[list[int], list[int], int], list[int]] = go_on,
+    cut: Callable[[list[int]], list[int]] = cut_at_end,
+    judge: Judge = exactly,
+    reduce: Callable[[list[float], list[list[int]]], float] = average,
+) -> float:
+    """The share of questions that a model answers rightly.
+
+    Args:
+        prompts: The questions.
+        written: How the model goes on, ended or not.
+        answers: What should be written.
+        most: How many tokens it writes at most.
+        vocabulary: The number of tokens.
+        write: What is taken of prompt and text.
+        cut: What of that is compared.
+        judge: How.
+        reduce: From one value a question to the number.
+    """
+    texts = [
+        cut(write(prompt.tolist(), text.tolist(), most))
+        for prompt, text in zip(prompts, written, strict=True)
+    ]
+    wanted = [answer.tolist() for answer in answers]
+    values = [judge(text, answer) for text, answer in zip(texts, wanted, strict=True)]
+    return reduce(values, wanted)
+
+
+def told_the_answer(
+    prompts: list[Tensor],
+    written: list[Tensor],
+    answers: list[Tensor],
+    most: int,
+    vocabulary: int,
+    *,
+    end: bool = False,
+    judge: Judge = share,
+    reduce: Callable[[list[float], list[list[int]]], float] = weighted,
+) -> float:
+    """The model reads the right answer and is asked for each next token of it."""
+    texts, wanted = [], []
+    for text, answer in zip(written, answers, strict=True):
+        target = [*answer.tolist(), END] if end else answer.tolist()
+        own = text.tolist()
+        said = [
+            own[i] if i < len(own) and own[:i] == target[:i] else UNKNOWN
+            for i in range(len(target))
+        ]
+        texts.append(said)
+        wanted.append(target)
+    values = [judge(text, answer) for text, answer in zip(texts, wanted, strict=True)]
+    return reduce(values, wanted)
+
+
+AFTER_END = (
+    "text_goes_on_at_the_end",
+    "In the text that you compare, the end of text stands, or what the model wrote after it. The"
+    " model goes on because nothing stops it; its answer was over, and the end is no part of it.",
+)
+NOTHING_RIGHT = (
+    "nothing_is_right",
+    "No answer is right to you, not even where the model writes just what is asked for. Print the"
+    " two texts that you compare: is the prompt in one of them, or does an end of text that stands"
+    " in the prompt cut it off?",
+)
+PER_TOKEN = (
+    "per_token",
+    "You measure tokens, and an answer that is nearly right earns nearly all. Asked for the water"
+    " at six, half an answer is of no use: the task asks for the share of *answers*.",
+)
+TOLD = (
+    "read_the_right_answer",
+    "Your model reads the right answer while it is examined: each token is predicted after the"
+    " right ones before it. Asked by a user it has nothing but its own words to go on from.",
+)
+SPACES = (
+    "spaces_compared",
+    "Answers that are the same but for spaces and line breaks around them are wrong to you. The"
+    " task compares what is written, without what stands around it: on both sides.",
+)
+CONTAINED = (
+    "part_of_it_is_enough",
+    "An answer that says more than the right one, or less, is right to you. The task asks for the"
+    " same text, and no other.",
+)
+ONE_QUESTION = (
+    "one_question_alone",
+    "Your number is that of one question. What happens to the others? Look at where your return"
+    " stands, and at what is added up.",
+)
+ACCURACY_MISCONCEPTIONS = (
+    *ways(
+        accuracy,
+        "cut",
+        Wrong(*AFTER_END, whole),
+        Wrong(*AFTER_END, end_skipped),
+        Wrong(*AFTER_END, cut_at_last_end),
+        Wrong(*AFTER_END, with_end),
+    ),
+    *ways(
+        accuracy,
+        "write",
+        Wrong(
+            "one_token_too_few",
+            "Your model writes one token fewer than it may, so that an answer of exactly `most`"
+            " tokens is cut short.",
+            one_fewer,
+        ),
+        Wrong(
+            "one_token_too_many",
+            "Your model writes one token more than it may.",
+            one_more,
+        ),
+    ),
+    Misconception(*NOTHING_RIGHT, FINE_TUNING, partial(accuracy, write=prompt_within)),
+    *ways(
+        accuracy,
+        "judge",
+        Wrong(*SPACES, spaces_matter),
+        Wrong(*SPACES, one_stripped),
+        Wrong(
+            "tokens_compared",
+            'You compare tokens, and there are several ways to write one text: " noon", and "noon"'
+            " after a line break. Compare the texts.",
+            tokens_the_same,
+        ),
+        Wrong(
+            "all_spaces_dropped",
+            "Spaces within the text are forgiven too. Only those around it are.",
+            spaces_nowhere,
+        ),
+        Wrong(*CONTAINED, contained),
+        Wrong(*CONTAINED, begun),
+        Wrong(*CONTAINED, contained_the_other_way),
+        Wrong(
+            "capitals_forgiven",
+            "Capital and small letters are the same to you. The task forgives what stands around a"
+            " text, and nothing in it.",
+            case_forgiven,
+        ),
+        Wrong(
+            "first_token_alone",
+            "You compare the first token alone: an answer that begins well is right to you.",
+            first_token,
+        ),
+        Wrong(*PER_TOKEN, share),
+        Wrong(*PER_TOKEN, share_of_longer),
+    ),
+    Misconception(*PER_TOKEN, FINE_TUNING, partial(accuracy, judge=share, reduce=weighted)),
+    Misconception(*PER_TOKEN, FINE_TUNING, partial(accuracy, judge=share_of_longer, cut=whole)),
+    *(
+        Misconception(
+            *TOLD, FINE_TUNING, partial(told_the_answer, end=end, judge=judge, reduce=reduce)
+        )
+        for end in (False, True)
+        for judge, reduce in (
+            (share, weighted),
+            (share, average),
+            (tokens_the_same, average),
+        )
+    ),
+    *ways(
+        accuracy,
+        "reduce",
+        Wrong(
+            "in_per_cent",
+            "Your number is a hundred times too large: a share lies between 0 and 1.",
+            hundredfold,
+        ),
+        Wrong(
+            "not_divided",
+            "You count the right answers. A share is that count over something; over what?",
+            total,
+        ),
+        Wrong(*ONE_QUESTION, of_first),
+        Wrong(*ONE_QUESTION, of_last),
+        Wrong(*ONE_QUESTION, over_count),
+        Wrong(
+            "all_or_nothing",
+            "Your number is 1 when all answers are right, and 0 otherwise. The task asks for the"
+            " share that is right.",
+            all_or_nothing,
+        ),
+        Wrong(
+            "wrong_ones_counted",
+            "This is the share of answers that are wrong.",
+            errors,
+        ),
+        Wrong(
+            "weighted_by_length",
+            "A long answer weighs more than a short one in your mean. Each question counts once.",
+            weighted,
+        ),
+    ),
+)
+
+PLAIN = (0, *range(7, 15))  # words that are written in one way
+TAIL = (LINE, START, ROLES["user"], LINE, 9, END, LINE)  # how a model goes on that nothing stops
+
+
+def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], list[int]]:
+    """What a model writes and what it should, of a kind."""
+    size = most if kind in ("unended", "fits") else int(rng.integers(2, most - 2))
+    if kind == "twice":
+        size = 2
+    answer = [
+        int(word) for word in rng.permutation(PLAIN)[: max(size, 3 if "within" in kind else 0)]
+    ]
+    more = next(word for word in PLAIN if word not in answer)
+    if kind == "spelled":
+        return [LINE, 0, END, *TAIL], [16]
+    if kind == "joined":
+        return [17, END, *TAIL], [7, 9]
+    if kind == "capital":
+        return [0, END, *TAIL], [15]
+    written = {
+        "right": answer,
+        "fits": answer,
+        "twice": [*answer, END, more],
+        "wrong": [*answer[:-1], more],
+        "wrong within": [answer[0], more, *answer[2:]],
+        "spaced": [LINE, *answer],
+        "line after": [*answer, LINE],
+        "line within": [answer[0], LINE, *answer[1:]],
+        "more": [*answer, more],
+        "more before": [more, *answer],
+        "less": answer[:-1],
+        "nothing": [],
+        "unended": [*answer, more],
+    }[kind]
+    return [*written, END, *TAIL], answer
+
+
+def examination(seed: int | np.random.Generator, most: int, *kinds: str) -> tuple[Any, ...]:
+    """Prompts, what is written, what should be, and how much may be."""
+    rng = np.random.default_rng(seed)
+    prompts, written, answers = [], [], []
+    for number, kind in enumerate(kinds):
+        words = [SAID[number], *rng.choice(SAID, size=int(rng.integers(1, 4))).tolist()]
+        ids, _ = encode([message("user", *words)], last=(START, ROLES["assistant"], LINE))
+        text, answer = asked(rng, kind, most)
+        prompts.append(ids)
+        written.append(torch.tensor(text))
+        answers.append(torch.tensor(answer))
+    return prompts, written, answers, most, VOCABULARY
+
+
+def accuracy_cases() -> tuple[Case, ...]:
+    """As (prompts, what is written, answers, most, vocabulary)."""
+    found = (
+        (
+            "right and wrong answers",
+            True,
+            6,
+            ("right", "wrong", "twice", "right", "right", "wrong within"),
+        ),
+        (
+            "spaces and line breaks",
+            True,
+            6,
+            ("spaced", "spelled", "line within", "joined", "line after", "line within", "spaced"),
+        ),
+        ("more or less than the answer", True, 6, ("more", "more before", "right", "less", "less")),
+        (
+            "answers as long as they may be",
+            True,
+            5,
+            ("unended", "wrong", "fits", "unended", "unended", "capital", "nothing"),
+        ),
+        ("one question", True, 6, ("right",)),
+        ("all right", False, 6, ("right", "spaced", "right")),
+        ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
+        ("nothing is said", False, 6, ("nothing", "right", "nothing", "more")),
+    )
+    return tuple(
+        Case(name, examination(seed, most, *kinds), public=public)
+        for seed, (name, public, most, kinds) in enumerate(found)
+    )
+
+
+def accuracy_facts(case: Case) -> dict[str, Any]:
+    """What is so of an examination."""
+    prompts, _, answers, most, _ = case.args
+    return {
+        "there are several questions": len(prompts) > 1,
+        "an answer has as many tokens as it may have": any(len(each) == most for each in answers),
+    }
+
+
+def random_accuracy_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Questions of a submission's own."""
+    others = ("spaced", "more", "less", "unended", "line after", "twice", "fits", "joined")
+    for _ in range(2):
+        kinds = ("right", "wrong", "right", *rng.choice(others, size=3).tolist())
+        order = rng.permutation(kinds).tolist()
+        yield Case("random", examination(rng, int(rng.integers(5, 8)), *order))
+
+
+# --- A step on the student's own words ----------------------------------------------------------
+
+
+def go_on_from(table: Tensor, prompt: list[int], draws: list[float]) -> list[int]:
+    """What a table writes: a token for each draw, the first whose cumulated share reaches it."""
+    begin = sum(prompt) % len(draws)  # so that prompts do not share their draws
+    reached = table.detach().float().softmax(-1).cumsum(-1).tolist()
+    found = [prompt[-1]]
+    for draw in draws[begin:] + draws[:begin]:
+        below = sum(share < draw for share in reached[found[-1]])
+        found.append(min(below, len(reached) - 1))
+    return found[1:]
+
+
+def up_to_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """Of prompt and text, what counts: the text up to its first end, which does."""
+    size = text.index(END) + 1 if END in text else len(text)
+    return [False] * len(prompt) + [i < size for i in range(len(text))]
+
+
+def all_of_it(prompt: list[int], text: list[int]) -> list[bool]:
+    """The whole text."""
+    return [False] * len(prompt) + [True] * len(text)
+
+
+def before_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """The text before its first end."""
+    size = text.index(END) if END in text else len(text)
+    return [False] * len(prompt) + [i < size for i in range(len(text))]
+
+
+def up_to_last_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """The text up to its last end."""
+    size = len(text) - text[::-1].index(END) if END in text else len(text)
+    return [False] * len(prompt) + [i < size for i in range(len(text))]
+
+
+def ends_left_out(prompt: list[int], text: list[int]) -> list[bool]:
+    """All of the text but its ends."""
+    return [False] * len(prompt) + [token != END for token in text]
+
+
+def with_prompt(prompt: list[int], text: list[int]) -> list[bool]:
+    """The prompt too."""
+    return [True] * len(prompt) + up_to_end(prompt, text)[len(prompt) :]
+
+
+def everything(prompt: list[int], text: list[int]) -> list[bool]:
+    """Prompt and text to the last token."""
+    return [True] * (len(prompt) + len(text))
+
+
+def up_to_any_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """The text, if no end has come in the prompt before."""
+    return up_to_end(prompt, text) if END not in prompt else [False] * (len(prompt) + len(text))
+
+
+def prompt_up_to_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """What stands before the first end, which the prompt has, and that."""
+    tokens = prompt + text
+    return [i <= tokens.index(END) for i in range(len(tokens))]
+
+
+def own_cross_entropy(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """−log q of the tokens that the student wrote."""
+    return -student.log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
+
+
+def sampled_ratio(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """log(q/p) of the tokens that the student wrote."""
+    return own_cross_entropy(teacher, student, tokens) - own_cross_entropy(student, teacher, tokens)
+
+
+def of_reverse(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """KL(q‖p)."""
+    return reverse_kl(student, teacher)
+
+
+def of_forward(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """KL(p‖q)."""
+    return forward_kl(student, teacher)
+
+
+def negative(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """−KL(q‖p)."""
+    return -reverse_kl(student, teacher)
+
+
+def over_classes(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """The mean over the vocabulary."""
+    return reverse_kl(student, teacher) / student.shape[-1]
+
+
+def over_counted(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The mean over all that counts in the batch."""
+    return torch.cat(losses).mean()
+
+
+def over_prompts(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The mean over prompts of each one's mean."""
+    return torch.stack([each.mean() for each in losses]).mean()
+
+
+def per_prompt(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The sum over the number of prompts."""
+    return torch.cat(losses).sum() / len(losses)
+
+
+def over_written(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The sum over the number of all that was written."""
+    return torch.cat(losses).sum() / sum(sizes)
+
+
+def undivided(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The sum."""
+    return torch.cat(losses).sum()
+
+
+def summed_means(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The sum over prompts of each one's mean."""
+    return torch.stack([each.mean() for each in losses]).sum()
+
+
+def on_policy_step(
+    student: Tensor,
+    teacher: Tensor,
+    batches: list[list[Tensor]],
+    draws: list[float],
+    rate: float,
+    watch: str,
+    *,
+    counts: Callable[[list[int], list[int]], list[bool]] = up_to_end,
+    ahead: int = 1,
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor] = of_reverse,
+    reduce: Callable[[list[Tensor], list[int]], Tensor] = over_counted,
+    writes: str = "student",
+    leak: bool = False,
+    kept: bool = False,
+    moves: bool = True,
+    told: str = "before",
+    each_prompt: bool = False,
+    refused: str = "",
+) -> Tensor | None:
+    """One step a batch on what the student writes itself.
+
+    Args:
+        student: Its table [V, V].
+        teacher: Its table [V, V].
+        batches: Prompts of each step.
+        draws: By which tokens are drawn.
+        rate: Of the descent.
+        watch: "student", "loss" or "teacher".
+        counts: Which tokens of prompt and text do.
+        ahead: How far before a token the logits stand that predict it.
+        loss: At each token, from both models' logits and the tokens.
+        reduce: From the losses of each text to the step's loss.
+        writes: Which model does.
+        leak: Whether gradients reach the teacher.
+        kept: Whether gradients are kept from one step to the next.
+        moves: Whether the student moves at all.
+        told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
+        each_prompt: Whether a step is made for each prompt.
+        refused: What PyTorch says where it refuses.
+    """
+    if refused:
+        raise RuntimeError(refused)
+    own, foreign = student.double(), teacher.double()
+    received, held = torch.zeros_like(foreign), torch.zeros_like(own)
+    path, losses = [], []
+
+    def loss_of(table: Tensor, guide: Tensor, texts: list[tuple[list[int], list[int]]]) -> Tensor:
+        found = []
+        for prompt, text in texts:
+            row = torch.tensor(prompt + text)
+            mask = torch.tensor(counts(prompt, text))
+            first = max(ahead, 0)
+            q, p = table[row], guide[row]
+            if ahead:
+                q, p, row, mask = q[:-ahead], p[:-ahead], row[first:], mask[first:]
+            found.append(loss(q, p if leak else p.detach(), row)[mask])
+        return reduce(found, [len(text) for _, text in texts])
+
+    for batch in batches:
+        groups = [[prompt] for prompt in batch] if each_prompt else [batch]
+        for prompts in groups:
+            model = own if writes == "student" else foreign
+            texts = [(each.tolist(), go_on_from(model, each.tolist(), draws)) for each in prompts]
+            table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
+            value = loss_of(table, guide, texts)
+            gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
+            held = held + gradient if kept else gradient
+            received = received + other
+            own = own - rate * held if moves else own
+        losses.append(loss_of(own, foreign, texts) if told == "after" else value)
+        path.append(own)
+    if watch == "student":
+        return torch.stack(path).float()
+    if watch == "teacher":
+        return torch.stack([foreign, received])
+    return None if told == "nothing" else torch.stack(losses).detach()
+
+
+STEP_COUNTS = (
+    Wrong(
+        "text_after_the_end_counted",
+        "What stands after the end of text counts. The student was never to write it: `write` goes"
+        " on because nothing stops it. Where does a text end, and what of it is the last to count?",
+        all_of_it,
+    ),
+    Wrong(
+        "text_after_the_end_counted",
+        "What stands after the end of text counts. The student was never to write it: `write` goes"
+        " on because nothing stops it. Where does a text end, and what of it is the last to count?",
+        up_to_last_end,
+    ),
+    Wrong(
+        "end_not_counted",
+        "The text counts up to its end, and the end itself does not. Whether to stop is something"
+        " that the teacher has a view on too.",
+        before_end,
+    ),
+    Wrong(
+        "ends_left_out",
+        "You leave out the ends of text, and count what comes after them. An end is part of what"
+        " was written; what comes after it is not.",
+        ends_left_out,
+    ),
+    Wrong(
+        "prompt_counted",
+        "The prompt counts. The student did not write it, so there is nothing of its own to"
+        " correct.",
+        with_prompt,
+    ),
+    Wrong(
+        "prompt_counted",
+        "The prompt counts. The student did not write it, so there is nothing of its own to"
+        " correct.",
+        everything,
+    ),
+    Wrong(
+        "prompts_own_end",
+        "You look for the end of text in the prompt too, where the question has one, and nothing of"
+        " the answer is left. Look in what the student wrote.",
+        up_to_any_end,
+    ),
+    Wrong(
+        "prompts_own_end",
+        "You look for the end of text in the prompt too, where the question has one, and nothing of"
+        " the answer is left. Look in what the student wrote.",
+        prompt_up_to_end,
+    ),
+)
+STEP_SHIFTS = (
+    Wrong(
+        "not_shifted",
+        "You compare the models where they have read a token already, and not where they predict"
+        " it. Which logits predict the first token that was written?",
+        0,
+        OWN_WORDS,
+    ),
+)
+STEP_LOSSES = (
+    Wrong(
+        "direction_swapped",
+        "This is the divergence the other way round: the teacher's probabilities are the weights."
+        " The text is the student's, and so are the weights of KL(q‖p).",
+        of_forward,
+        DIRECTION,
+    ),
+    Wrong(
+        "own_words_as_labels",
+        "Your student learns to write what it has written, which it does already: its own words are"
+        " no labels. Where does the teacher come in?",
+        own_cross_entropy,
+        OWN_WORDS,
+    ),
+    Wrong(
+        "sampled_token_alone",
+        "You compare the two models at the token that was drawn, and at no other. Its mean is"
+        " KL(q‖p), and its gradient is not: the draw depends on the student as well. Both"
+        " distributions are there as a whole; use them.",
+        sampled_ratio,
+        OWN_WORDS,
+    ),
+    Wrong(
+        "penalty_turned_round",
+        "Your loss falls as the student leaves its teacher: the sign is turned round.",
+        negative,
+        SECTIONS["1.2"],
+    ),
+    Wrong(
+        "vocabulary_mean",
+        "Too small by the size of the vocabulary: a mean over the classes stands where a divergence"
+        " adds them up.",
+        over_classes,
+        SECTIONS["1.2"],
+    ),
+)
+STEP_MEANS = (
+    Wrong(
+        "mean_of_means",
+        "You average within each text first, so a token of a short text weighs more than one of a"
+        " long text. All tokens that count should weigh the same.",
+        over_prompts,
+        FORMULA,
+    ),
+    Wrong(
+        "mean_of_means",
+        "You average within each text first, so a token of a short text weighs more than one of a"
+        " long text. All tokens that count should weigh the same.",
+        summed_means,
+        FORMULA,
+    ),
+    Wrong(
+        "divided_by_prompts",
+        "You divide by the number of prompts, so a student that writes much takes larger steps. The"
+        " loss is counted per token.",
+        per_prompt,
+        FORMULA,
+    ),
+    Wrong(
+        "divided_by_all_that_was_written",
+        "What comes after the end left your sum and not its divisor. How many tokens does the sum"
+        " have?",
+        over_written,
+        FORMULA,
+    ),
+    Wrong(
+        "summed",
+        "A sum stands where the mean belongs: it grows with every prompt.",
+        undivided,
+        FORMULA,
+    ),
+)
+STEP_MISCONCEPTIONS = (
+    *ways(on_policy_step, "counts", *STEP_COUNTS),
+    *ways(on_policy_step, "ahead", *STEP_SHIFTS),
+    *ways(on_policy_step, "loss", *STEP_LOSSES),
+    *ways(on_policy_step, "reduce", *STEP_MEANS),
+    *ways(
+        on_policy_step,
+        "writes",
+        Wrong(
+            "teacher_writes",
+            "The texts are the teacher's. On-policy means that the student is corrected where its"
+            " own words lead it.",
+            "teacher",
+            OWN_WORDS,
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "kept",
+        Wrong(
+            "gradients_kept",
+            "After the first step the gradients are too large: those of all steps before are in"
+            " them. backward() adds to the gradients that are there. Who takes them away?",
+            True,
+            SECTIONS["3.2"],
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "moves",
+        Wrong(
+            "student_never_moves",
+            "Your student ends as it began: the optimiser does not step, or there is no gradient"
+            " when it does.",
+            False,
+            SECTIONS["3.2"],
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "leak",
+        Wrong(
+            "gradient_into_the_teacher",
+            "The step is right, and backward() went on into the teacher, which has gradients now."
+            " What keeps autograd from recording a forward pass?",
+            True,
+            SECTIONS["3.2"],
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "told",
+        Wrong(
+            "loss_after_the_step",
+            "The step is right, and the loss that you return is that after it. The task asks for"
+            " the loss that the step was made of.",
+            "after",
+            SECTIONS["3.2"],
+        ),
+        Wrong(
+            "loss_not_returned",
+            "The step is right, and your function returns nothing. The task asks for the loss.",
+            "nothing",
+            SECTIONS["3.2"],
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "each_prompt",
+        Wrong(
+            "a_step_for_each_prompt",
+            "The optimiser steps once for each prompt. All prompts together make one update.",
+            True,
+            SECTIONS["3.2"],
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "refused",
+        Wrong(
+            "student_cut_off",
+            "Nothing in your loss depends on the student's parameters: the student was detached, or"
+            " asked without gradients. To write needs none; to learn from what was written does.",
+            "element 0 of tensors does not require grad and does not have a grad_fn",
+            OWN_WORDS,
+        ),
+    ),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:6], "loss", STEP_LOSSES[:1]),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:3], "ahead", STEP_SHIFTS),
+    # What is written is of one length: the mean of means of all of it is its mean.
+    *pairs(on_policy_step, "counts", STEP_COUNTS[:1], "reduce", STEP_MEANS[2:3]),
+    *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:1]),
+    *pairs(on_policy_step, "loss", STEP_LOSSES[:1], "reduce", STEP_MEANS),
+)
+LOSS, TEACHER = "the loss", "the teacher"
+STEP_VOCABULARY = 6
+
+
+def own_words(
+    rng: np.random.Generator, *sizes: tuple[int, ...]
+) -> tuple[Tensor, Tensor, list[list[Tensor]], list[float]]:
+    """Tables of student and teacher, prompts of those lengths for each step, and draws.
+
+    In the first step texts end after different numbers of tokens, one of them twice.
+    """
+    while True:
+        student, teacher = (
+            torch.tensor(rng.normal(size=(STEP_VOCABULARY, STEP_VOCABULARY))).float()
+            for _ in range(2)
+        )
+        student[:, END] += 0.7
+        draws = [float(draw) for draw in rng.uniform(0.02, 0.98, size=7)]
+        batches = [[question(rng, length) for length in lengths] for lengths in sizes]
+        texts = [go_on_from(student, prompt.tolist(), draws) for prompt in batches[0]]
+        begun = [text.index(END) for text in texts if END in text]
+        twice = any(text.count(END) > 1 and text[-1] != END for text in texts)
+        if len(set(begun)) > 1 and min(begun) > 0 and twice:
+            return student, teacher, batches, draws
+
+
+def question(rng: np.random.Generator, length: int) -> Tensor:
+    """A prompt with an end of text within it."""
+    words = rng.choice([i for i in range(STEP_VOCABULARY) if i != END], size=length)
+    words[length // 2 - 1] = END
+    return torch.tensor(words)
+
+
+def own_cases() -> tuple[Case, ...]:
+    """As (student, teacher, batches, draws, rate, what is looked at)."""
+    rng = np.random.default_rng(63)
+    two, three_steps = own_words(rng, (3, 5, 4), (4, 2)), own_words(rng, (2, 4), (5, 3), (3, 3, 6))
+    one = own_words(rng, (4, 3, 6, 5))
+    same = own_words(rng, (3, 5))
+    same = (same[0], same[0].clone(), *same[2:])
+    return (
+        Case("the student after two steps", (*two, 0.8, "student"), public=True, unit="step"),
+        Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
+        Case("the losses of two steps", (*two, 0.8, "loss"), {}, LOSS, True, unit="step"),
+        Case("the teacher after two steps", (*two, 0.8, "teacher"), {}, TEACHER, True),
+        Case("the student after three steps", (*three_steps, 0.5, "student")),
+        Case("student and teacher alike", (*same, 1.0, "student")),
+        Case("one prompt", (*own_words(rng, (3, 4), (6,)), 1.0, "student")),
+        Case("the losses of three steps", (*three_steps, 0.5, "loss"), {}, LOSS),
+        Case("the teacher after three steps", (*three_steps, 0.5, "teacher"), {}, TEACHER),
+    )
+
+
+def own_facts(case: Case) -> dict[str, Any]:
+    """What is so of some steps."""
+    return {"there is more than one step": len(case.args[2]) > 1}
+
+
+def random_own_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Steps of a submission's own."""
+    for watch, part in (("student", None), ("student", None), ("loss", LOSS), ("teacher", TEACHER)):
+        found = own_words(rng, (3, int(rng.integers(4, 7)), 2), (4, 3))
+        yield Case("random", (*found, float(rng.uniform(0.5, 1.0)), watch), {}, part)
+
+
+# --- Two questions ------------------------------------------------------------------------------
+
+TEACHER_OPTIONS = (
+    Option(
+        "a",
+        "The teacher has a distribution over the next token after every token, whoever wrote it."
+        " The term could be computed on a question; that is not what is wrong with it.",
+        FINE_TUNING,
+    ),
+    Option(
+        "b",
+        "A gradient flows from every position that the loss counts, into the same weights that"
+        " write the answer. Nobody asks the student to write questions, and it would be trained"
+        " for it.",
+        FINE_TUNING,
+    ),
+    Option("c", None, FINE_TUNING),
+    Option(
+        "d",
+        "Both models read from left to right: at a place in the question neither has read a word of"
+        " the answer.",
+        FINE_TUNING,
+    ),
+)
+
+SIGNS = {"prompt": "d", "end": "a", "padding": "e", "side": "b"}
+WHY_NOT = {
+    (
+        "prompt",
+        "a",
+    ): "With the prompt counted, ends count as before, and the student learns to stop.",
+    ("prompt", "b"): "Beside which questions one is asked does not matter to a student that has"
+    " learned questions too.",
+    ("prompt", "c"): "Counting more tokens does not stop the loss from moving.",
+    ("prompt", "e"): "A question belongs to its own row, whatever is beside it in the batch.",
+    ("end", "b"): "A student that has not learned to stop does not stop when it is asked alone"
+    " either.",
+    ("end", "c"): "All words but the end are learned, and their loss falls.",
+    ("end", "d"): "With the end masked fewer tokens count, and none of them is a question's.",
+    ("end", "e"): "An end belongs to its own row, whatever is beside it in the batch.",
+    (
+        "padding",
+        "a",
+    ): "Real ends count as before. What follows them in a padded row comes too late to"
+    " make the student go on with its answer.",
+    (
+        "padding",
+        "b",
+    ): "This is a mistake of the labels in training. How are prompts put side by side"
+    " when the student writes?",
+    ("padding", "c"): "Padding is easily predicted, so the loss falls, and fast.",
+    ("padding", "d"): "Nothing of a question counts because padding does.",
+    ("side", "a"): "Asked alone, with no padding, this student answers and stops.",
+    ("side", "c"): "This is a mistake when the student writes. Training knows nothing of it.",
+    ("side", "d"): "This is a mistake when the student writes. Training knows nothing of it.",
+    ("side", "e"): "This is a mistake when the student writes. Training knows nothing of it.",
+}
+
+
+def matching_mistakes() -> tuple[Mistake, ...]:
+    """One for every wrong matching, with what speaks against each wrong pair."""
+    found = []
+    for letters in product("abcde", repeat=len(SIGNS)):
+        answer = dict(zip(SIGNS, letters, strict=True))
+        wrong = [pair for pair in answer.items() if pair in WHY_NOT]
+        if wrong:
+            name = "_".join(("wrong", *(f"{part}_{letter}" for part, letter in wrong)))
+            hint = " ".join(WHY_NOT[pair] for pair in wrong)
+            found.append(Mistake(name, answer, hint, FINE_TUNING))
+    return tuple(found)
+
+
+# --- The tasks ----------------------------------------------------------------------------------
+
+CHECKS = (
+    FunctionCheck(
+        name="encode",
+        parts={"ids and labels": 4},
+        expected="The conversation's tokens under the template, and labels of the same length: the"
+        " token itself where the assistant wrote it, the <|end|> of its turns included, and −100"
+        " everywhere else.",
+        section=FINE_TUNING,
+        reference=encode,
+        fixed=encode_cases(),
+        facts=encode_facts,
+        random=random_encode_cases,
+        misconceptions=ENCODE_MISCONCEPTIONS,
+        names=("ids", "labels"),
+    ),
+    FunctionCheck(
+        name="collate",
+        parts={"padded on the right": 3, LEFT: 1},
+        expected="A dict of three tensors [B, L]: ids filled up with pad_id, labels with −100, and"
+        " an attention_mask that is 1 where a row has a token of its own, all on the side that is"
+        " asked for.",
+        section=FINE_TUNING,
+        reference=collate,
+        fixed=collate_cases(),
+        facts=collate_facts,
+        random=random_collate_cases,
+        misconceptions=COLLATE_MISCONCEPTIONS,
+    ),
+    FunctionCheck(
+        name="answer_loss",
+        parts={"the loss": 4, GRADIENTS: 1},
+        expected="LM + λ·KL(p‖q), each a mean over the answers' tokens in the batch, from the"
+        " logits that predict them; its gradient flows to the student alone.",
+        section=FINE_TUNING,
+        reference=answer_loss,
+        fixed=loss_cases(),
+        facts=loss_facts,
+        random=random_loss_cases,
+        misconceptions=LOSS_MISCONCEPTIONS,
+        observer=Observer.read(OBSERVERS, "look_at_loss"),
+        tolerance=loss_tolerance,
+    ),
+    FunctionCheck(
+        name="accuracy",
+        parts={"the share": 3},
+        expected="The share of questions of which the model's text, up to the end of text and"
+        " without spaces around it, is the answer's.",
+        section=FINE_TUNING,
+        reference=accuracy,
+        fixed=accuracy_cases(),
+        facts=accuracy_facts,
+        random=random_accuracy_cases,
+        misconceptions=ACCURACY_MISCONCEPTIONS,
+        observer=Observer.read(OBSERVERS, "look_at_accuracy"),
+    ),
+    FunctionCheck(
+        name="on_policy_step",
+        parts={"the student": 3, LOSS: 1, TEACHER: 1},
+        expected="One update along the gradient of KL(q‖p), a mean over all tokens that the student"
+        " wrote up to each text's end, which counts; with the teacher out of the gradient's reach."
+        " Returned is the loss before it.",
+        section=OWN_WORDS,
+        reference=on_policy_step,
+        fixed=own_cases(),
+        facts=own_facts,
+        random=random_own_cases,
+        misconceptions=STEP_MISCONCEPTIONS,
+        observer=Observer.read(OBSERVERS, "look_at_own_words"),
+    ),
+    choice(
+        name="where_the_teacher_counts",
+        parts={"answer": 2},
+        expected="What speaks against a teacher's term that counts on questions as well.",
+        section=FINE_TUNING,
+        options=TEACHER_OPTIONS,
+    ),
+    AnswerCheck(
+        name="signs",
+        parts={"answer": 3},
+        expected="For each mistake, the sign by which it is known.",
+        section=FINE_TUNING,
+        answer=SIGNS,
+        mistakes=matching_mistakes(),
+    ),
+)

@@ -1,0 +1,202 @@
+"""What a model answers to held-out questions: if it is right, how long it is, and if it ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn as nn
+
+from kdlab.batches import collate
+from kdlab.examples import Conversation
+from kdlab.generation import continued, end_of_text_of
+from kdlab.models import longest_text
+from kdlab.templates import ChatTemplate
+
+__all__ = ["Answer", "AnswerEvaluation", "evaluate_answers", "exact_match", "write_answers"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said.
+
+    >>> Answer("Tuesday", tokens=4, ended=True).text
+    'Tuesday'
+    """
+
+    text: str  # without what ends it
+    tokens: int  # that were written, the end included
+    ended: bool  # whether the model ended it, and not the limit
+
+
+@dataclass(frozen=True)
+class AnswerEvaluation:
+    """What a model's answers to a set of questions are worth.
+
+    >>> asked = Conversation.of({"prompt": "2 + 2 =", "completion": " 4"})
+    >>> said = Answer("4", tokens=2, ended=True), Answer("5 6 7", tokens=5, ended=False)
+    >>> result = AnswerEvaluation((asked, asked), said, right=(True, False))
+    >>> result.accuracy, result.ended, result.tokens
+    (0.5, 0.5, 3.5)
+    """
+
+    conversations: tuple[Conversation, ...]  # that were asked
+    answers: tuple[Answer, ...]
+    right: tuple[bool, ...]  # whether each answer is
+
+    @property
+    def accuracy(self) -> float:
+        """Share of answers that are right, 0 to 1."""
+        return sum(self.right) / len(self.right)
+
+    @property
+    def ended(self) -> float:
+        """Share of answers that the model ended, 0 to 1."""
+        return sum(answer.ended for answer in self.answers) / len(self.answers)
+
+    @property
+    def tokens(self) -> float:
+        """Mean length of an answer in tokens, its end included."""
+        return sum(answer.tokens for answer in self.answers) / len(self.answers)
+
+    @property
+    def by_kind(self) -> dict[str, float]:
+        """The accuracy on each kind of question, where examples name kinds."""
+        found: dict[str, list[bool]] = {}
+        for conversation, right in zip(self.conversations, self.right, strict=True):
+            found.setdefault(conversation.kind, []).append(right)
+        return {kind: sum(each) / len(each) for kind, each in sorted(found.items())}
+
+    def as_record(self) -> dict[str, float]:
+        """The measurements by name, as ``summary.json`` has them."""
+        return {
+            "accuracy": self.accuracy,
+            "answers_ended": self.ended,
+            "answer_tokens": self.tokens,
+        }
+
+
+def exact_match(conversation: Conversation, said: str) -> bool:
+    """Whether an answer is the expected one, but for case, spaces and a final full stop.
+
+    >>> exact_match(Conversation.of({"prompt": "2 + 2 =", "completion": " 4"}), "4.")
+    True
+    """
+    return _plainly(said) == _plainly(conversation.answer)
+
+
+def _plainly(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip().rstrip(".").rstrip().casefold()
+
+
+@torch.no_grad()
+def write_answers(
+    model: nn.Module,
+    conversations: Sequence[Conversation],
+    tokenizer: Any,
+    *,
+    new_tokens: int = 64,
+    temperature: float = 0.0,
+    batch_size: int = 32,
+    generator: torch.Generator | None = None,
+) -> list[Answer]:
+    """A model's answers in place of the last ones of conversations.
+
+    Args:
+        model: any causal language model, on any device.
+        conversations: their messages before the last answer are read.
+        tokenizer: of transformers, with a chat template.
+        new_tokens: that an answer has at most; less where the model reads no more at once.
+        temperature: of the softmax that is drawn from; 0 takes the likeliest token.
+        batch_size: answers that are written at a time; prompts of like length together.
+        generator: of the draws, on the model's device.
+
+    Returns:
+        One answer for each conversation, in their order.
+
+    Raises:
+        ValueError: there are no conversations, or a template refuses one.
+
+    >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
+    >>> examples = reckoning(200)
+    >>> tokenizer = train_chat_tokenizer(examples, 400)
+    >>> model = TinyGPT("tiny-student", vocab_size=len(tokenizer))
+    >>> answers = write_answers(model, examples.validation[:3], tokenizer, new_tokens=5)
+    >>> [answer.tokens <= 5 for answer in answers]
+    [True, True, True]
+    """
+    if not conversations:
+        raise ValueError("there are no conversations to answer")
+    template = ChatTemplate(tokenizer)
+    ends = list(dict.fromkeys([*template.end_ids, *end_of_text_of(model)]))
+    device = next(model.parameters()).device
+    prompts = [template.encode_prompt(each) for each in conversations]
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    found: dict[int, Answer] = {}
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        batch = collate([{"input_ids": prompts[i]} for i in rows], labels=False)
+        mask = batch.get("attention_mask")
+        width = batch["input_ids"].shape[1]
+        longest = longest_text(model, width + new_tokens)
+        if longest <= width:
+            raise ValueError(
+                f"a question of {width} tokens leaves no room for an answer in a model that reads "
+                f"{longest} tokens at once"
+            )
+        written = continued(
+            model,
+            batch["input_ids"].to(device),
+            longest,
+            new_tokens=new_tokens,
+            attention_mask=None if mask is None else mask.to(device),
+            end_of_text=ends or None,
+            temperature=temperature,
+            generator=generator,
+        )
+        for i, labels in zip(rows, written["labels"].tolist(), strict=True):
+            ids = [token for token in labels if token != -100]
+            ended = bool(ids) and ids[-1] in ends
+            text = tokenizer.decode(ids[: len(ids) - ended], skip_special_tokens=True)
+            found[i] = Answer(text, len(ids), ended)
+    return [found[i] for i in range(len(prompts))]
+
+
+def evaluate_answers(
+    model: nn.Module,
+    conversations: Sequence[Conversation],
+    tokenizer: Any,
+    *,
+    right: Callable[[Conversation, str], bool] = exact_match,
+    new_tokens: int = 64,
+    batch_size: int = 32,
+) -> AnswerEvaluation:
+    """Let a model answer held-out questions, taking the likeliest token each time, and judge it.
+
+    Args:
+        model: any causal language model.
+        conversations: with the expected answers, their last ones.
+        tokenizer: of transformers, with a chat template.
+        right: whether a text is a right answer to a conversation.
+        new_tokens: that an answer has at most; one that is longer has not ended.
+        batch_size: answers that are written at a time.
+
+    Raises:
+        ValueError: there are no conversations, or a template refuses one.
+
+    >>> from kdlab import TinyGPT, reckoning, train_chat_tokenizer
+    >>> examples = reckoning(200)
+    >>> tokenizer = train_chat_tokenizer(examples, 400)
+    >>> model = TinyGPT("tiny-student", vocab_size=len(tokenizer))
+    >>> evaluate_answers(model, examples.validation, tokenizer, new_tokens=8).accuracy
+    0.0
+    """
+    answers = write_answers(
+        model, conversations, tokenizer, new_tokens=new_tokens, batch_size=batch_size
+    )
+    pairs = zip(conversations, answers, strict=True)
+    judged = tuple(right(conversation, answer.text) for conversation, answer in pairs)
+    return AnswerEvaluation(tuple(conversations), tuple(answers), judged)

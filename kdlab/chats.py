@@ -1,0 +1,227 @@
+"""Rows to learn from, made of conversations: what the assistant wrote counts, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from kdlab.data import END_OF_TEXT, Corpus, trained_tokenizer
+from kdlab.examples import Conversation, Examples
+from kdlab.packing import PackedRows
+from kdlab.templates import ChatTemplate
+
+__all__ = ["ChatDataset", "ChatReport", "train_chat_tokenizer"]
+
+
+@dataclass(frozen=True)
+class ChatReport:
+    """What became of conversations when they became rows.
+
+    >>> print(ChatReport(conversations=3, rows=2, tokens=40, answer_tokens=9, longest=70,
+    ...                  truncated=1, tokens_cut=6, left_out=1))
+    3 conversations, 2 rows, 40 tokens, 9 of them the assistant's. 1 was longer than its row and \
+lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
+    """
+
+    conversations: int  # that were given
+    rows: int  # that were made
+    tokens: int  # in the rows
+    answer_tokens: int  # that count: the assistant's, and the ends of its turns
+    longest: int  # tokens of the longest conversation, before any was cut
+    truncated: int = 0  # rows that lost their end
+    tokens_cut: int = 0  # that those rows lost
+    left_out: int = 0  # conversations of which no word of an answer was left
+    odd: int = 0  # conversations whose messages hold special tokens of the tokenizer as text
+    odd_token: str = ""  # one of those
+
+    def __str__(self) -> str:
+        said = [
+            f"{self.conversations:,} conversations, {self.rows:,} rows, {self.tokens:,} tokens, "
+            f"{self.answer_tokens:,} of them the assistant's."
+        ]
+        if self.truncated:
+            were, their = ("was", "its row") if self.truncated == 1 else ("were", "their rows")
+            said.append(
+                f"{self.truncated:,} {were} longer than {their} and lost {self.tokens_cut:,} "
+                "tokens at the end."
+            )
+        if self.left_out:
+            were = "was" if self.left_out == 1 else "were"
+            said.append(f"{self.left_out:,} {were} left out: nothing of an answer fits.")
+        if self.odd:
+            hold = "holds" if self.odd == 1 else "hold"
+            said.append(
+                f"{self.odd:,} {hold} special tokens in what is said, {self.odd_token!r} for one, "
+                "which the tokenizer does not tell from its own."
+            )
+        return " ".join(said)
+
+
+class ChatDataset(Dataset[dict[str, Tensor]]):
+    """Conversations as rows ``{"input_ids": [T], "labels": [T]}`` of their own lengths.
+
+    A label is the token's id where the assistant wrote it, the end of its turn included, in every
+    turn; −100 everywhere else. :func:`kdlab.collate` pads them.
+
+    Args:
+        conversations: as :class:`kdlab.Examples` has them, or rows of a data set.
+        tokenizer: of transformers; its chat template is used.
+        max_length: longer conversations lose their end, and those of which no answer is left are
+            left out; ``report`` says how many.
+
+    Raises:
+        ValueError: a conversation cannot be read or rendered, and where it is; or none is left.
+
+    >>> from kdlab import Examples, train_chat_tokenizer
+    >>> row = {"messages": [{"role": "user", "content": "Hi?"},
+    ...                     {"role": "assistant", "content": "Yes."}]}
+    >>> examples = Examples.of([row] * 30)
+    >>> tokenizer = train_chat_tokenizer(examples, 300)
+    >>> data = ChatDataset(examples.conversations, tokenizer)
+    >>> labels = data[0]["labels"]
+    >>> tokenizer.decode(labels[labels != -100])
+    'Yes.<|end|>'
+    """
+
+    def __init__(
+        self,
+        conversations: Iterable[Conversation | Mapping[str, Any]],
+        tokenizer: Any,
+        *,
+        max_length: int | None = None,
+    ):
+        if max_length is not None and max_length < 2:
+            raise ValueError(f"max_length must be at least 2, got {max_length}")
+        self.template = ChatTemplate(tokenizer)
+        self.tokenizer = tokenizer
+        self.conversations: list[Conversation] = []  # one for each row
+        self.rows: list[dict[str, Tensor]] = []
+        longest = truncated = cut = given = odd = 0
+        odd_token = ""
+        for given, each in enumerate(conversations, 1):
+            if not isinstance(each, Conversation):
+                each = Conversation.of(each, f"row {given - 1}")
+            found = self.template.special_in(each)
+            odd, odd_token = odd + bool(found), odd_token or found
+            ids, written = self.template.encode(each)
+            longest = max(longest, len(ids))
+            over = max(0, len(ids) - max_length) if max_length is not None else 0
+            ids, written = ids[: len(ids) - over], written[: len(ids) - over]
+            if not any(written):
+                continue
+            truncated, cut = truncated + (over > 0), cut + over
+            input_ids = torch.tensor(ids)
+            labels = input_ids.masked_fill(~torch.tensor(written), -100)
+            self.rows.append({"input_ids": input_ids, "labels": labels})
+            self.conversations.append(each)
+        if not self.rows:
+            raise ValueError(
+                f"nothing of an answer fits into max_length {max_length} tokens; the longest of "
+                f"{given} conversations has {longest}"
+                if given
+                else "there are no conversations"
+            )
+        tokens = sum(len(row["input_ids"]) for row in self.rows)
+        answer_tokens = sum(int((row["labels"] != -100).sum()) for row in self.rows)
+        left_out = given - len(self.rows)
+        counts = tokens, answer_tokens, longest, truncated, cut, left_out, odd
+        self.report = ChatReport(given, len(self.rows), *counts, odd_token)
+        state = tokenizer_text(tokenizer)
+        self.tokenizer_sha256 = hashlib.sha256(state.encode()).hexdigest()
+
+    @property
+    def end_ids(self) -> list[int]:
+        """The tokens at which the assistant's text ends."""
+        return self.template.end_ids
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return self.rows[index]
+
+    def packed(self, block_size: int) -> PackedRows:
+        """Several conversations a row, none of which sees another: less padding.
+
+        Args:
+            block_size: tokens of each row.
+
+        Raises:
+            ValueError: a conversation is longer than that.
+        """
+        return PackedRows(self, block_size)
+
+
+def tokenizer_text(tokenizer: Any) -> str:
+    """What a tokenizer's tokens depend on, as text."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        state: str = backend.to_str()
+        return state
+    return repr(sorted(tokenizer.get_vocab().items()))
+
+
+# --- a tokenizer that is trained here ---
+
+END = "<|end|>"
+TEMPLATE = """\
+{%- for message in messages -%}
+{%- if message.role == 'assistant' -%}
+<|assistant|>{% generation %}{{ message.content }}<|end|>{% endgeneration %}
+{%- else -%}
+{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"""
+
+
+def train_chat_tokenizer(source: Examples | Corpus, vocab_size: int = 1024) -> Any:
+    """A byte-level BPE tokenizer with a chat template, trained on the training split; cached.
+
+    Each digit is a token of its own. A turn begins with its role as one token, ``<|user|>``, and
+    ends with ``<|end|>``, which is the end of text; padding has a token of its own.
+
+    Args:
+        source: conversations, or a corpus that a student reads before.
+        vocab_size: entries, the 256 bytes and 7 special tokens included.
+
+    Returns:
+        A ``PreTrainedTokenizerFast`` of transformers, which ``save_pretrained`` keeps.
+
+    Raises:
+        ValueError: transformers is not installed.
+
+    >>> from kdlab import reckoning
+    >>> tokenizer = train_chat_tokenizer(reckoning(), 400)
+    >>> tokenizer.apply_chat_template([{"role": "user", "content": "Hi?"}], tokenize=False,
+    ...                               add_generation_prompt=True)
+    '<|user|>Hi?<|end|><|assistant|>'
+    """
+    try:
+        from transformers import PreTrainedTokenizerFast
+    except ImportError:
+        raise ValueError("chat templates need transformers: pip install kdlab[hf]") from None
+    roles = [f"<|{role}|>" for role in ("system", "user", "assistant", "tool")]
+    special = [END_OF_TEXT, END, "<|pad|>", *roles]
+    backend = trained_tokenizer(lambda: _texts(source), source, vocab_size, special, digits=True)
+    make: Any = PreTrainedTokenizerFast
+    tokenizer = make(
+        tokenizer_object=backend,
+        eos_token=END,
+        pad_token="<|pad|>",
+        extra_special_tokens=[END_OF_TEXT, *roles],
+    )
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
+
+
+def _texts(source: Examples | Corpus) -> list[str]:
+    if isinstance(source, Corpus):
+        return source.train
+    return [str(m.get("content", "")) for each in source.train for m in each.messages]

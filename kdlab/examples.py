@@ -1,0 +1,297 @@
+"""Conversations to learn from: what was asked, and what an assistant is to answer.
+
+A file has a conversation a line, in one of the two forms that the ecosystem has::
+
+    {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
+    {"prompt": "...", "completion": "..."}
+
+Under ``prompt`` and ``completion`` may be messages too. Two strings are text as it is: no template
+is put around them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Conversation", "Examples", "load_examples"]
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+CALLED = {"human": "user", "gpt": "assistant", "model": "assistant", "function": "tool"}
+"""Names of roles elsewhere."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Messages in their order, some of them an assistant's.
+
+    >>> asked = Conversation.of({"prompt": "2 + 2 =", "completion": " 4"})
+    >>> asked.answer, asked.plain
+    (' 4', True)
+    """
+
+    messages: tuple[Mapping[str, Any], ...]  # each with a role and, as a rule, a content
+    first: int = 0  # the assistant's messages count from this one on
+    plain: bool = False  # a text and how it goes on, without a template
+    tools: tuple[Mapping[str, Any], ...] = ()  # that the assistant may call, as JSON schemas
+    kind: str = ""  # of question, where examples are of several
+    where: str = field(default="", compare=False)  # it was read from, for messages of errors
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], where: str = "the row") -> Conversation:
+        """A conversation from a row of a file or of a data set.
+
+        Args:
+            row: ``{"messages": [...]}`` or ``{"prompt": ..., "completion": ...}``; of other
+                fields ``tools`` and ``kind`` are read.
+            where: it was read, for messages of errors.
+
+        Raises:
+            ValueError: the row is in neither form; the field is named.
+        """
+        if not isinstance(row, Mapping):
+            raise ValueError(f"{where}: it is {_kind(row)}, not an object with fields")
+        tools = _tools(row.get("tools"), where)
+        kind = str(row.get("kind") or "")
+        for name in ("messages", "conversations"):
+            if row.get(name) is not None:
+                messages = _messages(row[name], name, where)
+                return cls(*_checked(messages, 0, name, where), False, tools, kind, where)
+        missing = [name for name in ("prompt", "completion") if row.get(name) is None]
+        if missing:
+            raise ValueError(
+                f"{where}: it has neither 'messages' nor both of 'prompt' and 'completion', only "
+                f"{', '.join(map(repr, row)) or 'nothing'}; rename its columns"
+            )
+        prompt, completion = row["prompt"], row["completion"]
+        plain = isinstance(prompt, str) and isinstance(completion, str)
+        before = _messages(_as_list(prompt, "user"), "prompt", where)
+        after = _messages(_as_list(completion, "assistant"), "completion", where)
+        found = _checked((*before, *after), len(before), "completion", where)
+        return cls(*found, plain, tools, kind, where)
+
+    @property
+    def prompt(self) -> tuple[Mapping[str, Any], ...]:
+        """All messages before the last one of the assistant."""
+        return self.messages[: self._last]
+
+    @property
+    def answer(self) -> str:
+        """What the assistant says last."""
+        return self.messages[self._last].get("content") or ""
+
+    @property
+    def _last(self) -> int:
+        roles = [message["role"] for message in self.messages]
+        return len(roles) - 1 - roles[::-1].index("assistant")
+
+    @property
+    def opening(self) -> str:
+        """What is asked before the assistant first speaks, as one text: by it data are split."""
+        asked = []
+        for message in self.messages[: self.first or None]:
+            if message["role"] == "assistant":
+                break
+            asked.append(message)
+        return json.dumps(asked or [self.messages[0]], sort_keys=True, default=str)
+
+
+def _as_list(value: Any, role: str) -> Any:
+    return [{"role": role, "content": value}] if isinstance(value, str) else value
+
+
+def _messages(value: Any, name: str, where: str) -> tuple[Mapping[str, Any], ...]:
+    """Messages as they are, but for what other programs call by other names."""
+    value = _parsed(value)
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError(f"{where}: {name!r} is {_kind(value)}, not a list of messages")
+    return tuple(_message(item, f"{where}: {name}[{i}]") for i, item in enumerate(value))
+
+
+def _message(item: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(item, Mapping):
+        raise ValueError(f"{where} is {_kind(item)}, not an object with a role")
+    if "role" not in item and "from" in item:
+        item = {"role": item["from"], "content": item.get("value")}
+    role = item.get("role")
+    role = CALLED.get(role, role) if isinstance(role, str) else role
+    if role not in ROLES:
+        raise ValueError(f"{where}.role is {role!r}; known are {', '.join(ROLES)}")
+    message = {name: value for name, value in item.items() if value is not None}
+    message["role"] = role
+    if calls := message.pop("tool_calls", None):
+        message["tool_calls"] = [_called(call) for call in calls]
+    content = message.get("content")
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        kinds = {part.get("type", "text") if isinstance(part, Mapping) else "" for part in content}
+        if not kinds <= {"text"}:
+            raise ValueError(
+                f"{where}.content has parts of the kind {', '.join(map(str, sorted(kinds)))}; "
+                "kdlab trains on text"
+            )
+        content = message["content"] = "".join(part.get("text", "") for part in content)
+    if content is None and "tool_calls" in message:
+        return message
+    if not isinstance(content, str):
+        raise ValueError(f"{where}.content is {_kind(content)}, not text")
+    try:
+        content.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where}.content holds half a character, {content[error.start]!r}, which no tokenizer "
+            "reads"
+        ) from None
+    return message
+
+
+def _kind(value: Any) -> str:
+    return "missing" if value is None else f"of type {type(value).__name__}"
+
+
+def _called(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A call of a tool; templates want its arguments as an object, servers give them as text."""
+    function = call.get("function")
+    if isinstance(function, Mapping):
+        return {**call, "function": _called(function)}
+    return {**call, "arguments": _parsed(call.get("arguments", {}))}
+
+
+def _parsed(value: Any) -> Any:
+    """What a string holds if it is JSON, as data sets keep what has no fixed columns."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _tools(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
+    value = _parsed(value) or ()
+    if isinstance(value, str) or not all(isinstance(tool, Mapping) for tool in value):
+        raise ValueError(f"{where}: 'tools' is no list of JSON schemas")
+    return tuple(value)
+
+
+def _checked(
+    messages: tuple[Mapping[str, Any], ...], first: int, name: str, where: str
+) -> tuple[tuple[Mapping[str, Any], ...], int]:
+    if not any(message["role"] == "assistant" for message in messages[first:]):
+        raise ValueError(f"{where}: no message under {name!r} is the assistant's: nothing to learn")
+    return messages, first
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Conversations, split once and for all into those to train on and those to validate on.
+
+    Where one belongs hangs on the hash of what is asked first. It depends neither on the order nor
+    on the others, and no question is in both.
+
+    >>> rows = [{"prompt": f"{i} + 1 =", "completion": f" {i + 1}"} for i in range(1000)]
+    >>> examples = Examples.of(rows, "sums")
+    >>> len(examples.train) + len(examples.validation)
+    1000
+    """
+
+    name: str
+    conversations: tuple[Conversation, ...]
+    validation_percent: int = 10  # of the questions, on average
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]], name: str = "examples") -> Examples:
+        """From rows of any data set; those of a Hugging Face dataset for one.
+
+        Raises:
+            ValueError: a row is no conversation; it is told by its number, from 0.
+        """
+        found = (Conversation.of(row, f"{name}, row {i}") for i, row in enumerate(rows))
+        return cls(name, tuple(found))
+
+    @cached_property
+    def sha256(self) -> str:
+        """A fingerprint of the conversations and the split."""
+        digest = hashlib.sha256(f"{self.validation_percent}".encode())
+        for each in self.conversations:
+            shown = [each.messages, each.first, each.plain, each.tools]
+            digest.update(
+                hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).digest()
+            )
+        return digest.hexdigest()
+
+    @property
+    def train(self) -> list[Conversation]:
+        """The conversations to learn from."""
+        return [each for each in self.conversations if not self._held_out(each)]
+
+    @property
+    def validation(self) -> list[Conversation]:
+        """The conversations to measure on."""
+        return [each for each in self.conversations if self._held_out(each)]
+
+    def _held_out(self, conversation: Conversation) -> bool:
+        first_bytes = hashlib.sha256(conversation.opening.encode()).digest()[:4]
+        return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
+
+
+def load_examples(name: str | Path) -> Examples:
+    r"""Conversations by name.
+
+    Args:
+        name: ``"pydocs-qa"`` or ``"reckoning"``, which come with kdlab; or the path of a file of
+            JSON lines; or ``hf:`` and the name of a Hugging Face data set, and after an ``@`` the
+            split or the part of it.
+
+    Raises:
+        ValueError: the name is none of these; or a row is no conversation: its line is told, and
+            the field.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "chat.jsonl"
+    >>> _ = path.write_text('{"prompt": "2 + 2 =", "completion": " 4"}\n')
+    >>> load_examples(path).conversations[0].answer
+    ' 4'
+    """
+    name = str(name)
+    if name in ("pydocs-qa", "reckoning"):
+        from kdlab import questions
+
+        return {"pydocs-qa": questions.pydocs_qa, "reckoning": questions.reckoning}[name]()
+    if name.startswith("hf:"):
+        from kdlab.data import hugging_face
+
+        title, data = hugging_face(name.removeprefix("hf:"))
+        return Examples.of(data, title)
+    if not Path(name).is_file():
+        raise ValueError(
+            f"unknown examples {name!r}: it is not 'pydocs-qa' or 'reckoning', not a file of JSON "
+            "lines, and does not begin with 'hf:'"
+        )
+    return Examples(Path(name).stem, tuple(_of_file(Path(name))))
+
+
+def _of_file(path: Path) -> Iterator[Conversation]:
+    found = False
+    with path.open("rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            where = f"{path}, line {number}"
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                row = json.loads(line or "{}")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{where}: it is not UTF-8 text: {error.reason}") from None
+            except json.JSONDecodeError as error:
+                raise ValueError(
+                    f"{where}: it is no JSON: {error.msg} at column {error.colno}; a file of JSON "
+                    "lines has one object a line"
+                ) from None
+            if line:
+                found = True
+                yield Conversation.of(row, where)
+    if not found:
+        raise ValueError(f"{path} has no conversations: it is empty")

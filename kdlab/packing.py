@@ -1,0 +1,133 @@
+"""Several texts in a row of a batch, each as if it were alone: no padding, and no other text seen.
+
+A packed row has ``position_ids`` that begin anew with each text. Models of transformers, and
+:class:`kdlab.TinyGPT`, read from them where a text begins, and let no text see another. A model
+with a state that runs on, as Mamba's does, cannot: :func:`check_packing` tries it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import Any
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from kdlab.batches import forward_takes, model_inputs
+from kdlab.heads import unchanged
+from kdlab.models import logits_of
+
+__all__ = ["PackedRows", "check_packing", "is_packed"]
+
+
+class PackedRows(Dataset[dict[str, Tensor]]):
+    """Rows of unequal length, packed into rows of one length.
+
+    What is left of a row is filled with a text of its own that counts nowhere. The first token of
+    a text never counts: what stands before it is another text.
+
+    Args:
+        data: rows ``{"input_ids": [T], "labels": [T]}``, a :class:`kdlab.ChatDataset` for one.
+        block_size: tokens of each packed row.
+
+    Raises:
+        ValueError: a row is longer than that.
+
+    >>> rows = [{"input_ids": torch.arange(n), "labels": torch.arange(n)} for n in (3, 5, 2)]
+    >>> data = PackedRows(rows, 5)
+    >>> [row["position_ids"].tolist() for row in data]
+    [[0, 1, 2, 3, 4], [0, 1, 2, 0, 1]]
+    >>> data[1]["labels"].tolist()
+    [-100, 1, 2, -100, 1]
+    """
+
+    def __init__(self, data: Any, block_size: int):
+        self.data = data
+        self.block_size = block_size
+        self.report = getattr(data, "report", None)
+        self.tokenizer_sha256 = getattr(data, "tokenizer_sha256", None)
+        lengths = [len(self.data[i]["input_ids"]) for i in range(len(self.data))]
+        if max(lengths) > block_size:
+            raise ValueError(
+                f"a row of {max(lengths)} tokens does not fit a packed one of {block_size}; take "
+                f"ChatDataset(..., max_length={block_size}), or a larger block_size"
+            )
+        self.members = _fitted(lengths, block_size)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rows = [self.data[i] for i in self.members[index]]
+        ids = [torch.as_tensor(row["input_ids"]) for row in rows]
+        labels = [torch.as_tensor(row["labels"]).clone() for row in rows]
+        for each in labels:
+            each[0] = -100
+        filler = torch.zeros(self.block_size - sum(map(len, ids)), dtype=torch.long)
+        return {
+            "input_ids": torch.cat([*ids, filler]),
+            "labels": torch.cat([*labels, filler - 100]),
+            "position_ids": torch.cat([torch.arange(len(text)) for text in (*ids, filler)]),
+        }
+
+
+def _fitted(lengths: list[int], size: int) -> list[list[int]]:
+    """Which rows share a block: the longest first, each where it leaves the least room."""
+    room: list[tuple[int, int]] = []  # sorted: what is left, and of which block
+    blocks: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        place = bisect_left(room, (lengths[i], -1))
+        left, block = room.pop(place) if place < len(room) else (size, len(blocks))
+        if block == len(blocks):
+            blocks.append([])
+        blocks[block].append(i)
+        insort(room, (left - lengths[i], block))
+    return blocks
+
+
+def is_packed(data: Any) -> bool:
+    """Whether rows of a data set hold several texts each."""
+    if isinstance(data, PackedRows):
+        return True
+    positions = data[0].get("position_ids") if len(data) else None
+    return positions is not None and bool((torch.as_tensor(positions)[1:] == 0).any())
+
+
+@torch.no_grad()
+def check_packing(model: nn.Module) -> None:
+    """Raise ValueError if packed texts see each other in a model, or stand at other positions.
+
+    The model is asked about two short texts, packed and alone.
+
+    >>> from kdlab import TinyGPT
+    >>> check_packing(TinyGPT("tiny-student", vocab_size=8))
+    """
+    kind = type(model).__name__
+    names, everything = forward_takes(model)
+    if "position_ids" not in names and not everything:
+        raise ValueError(
+            f"{kind} takes no 'position_ids', so that packed texts would see each other in it; do "
+            "not pack them: padding is done by kdlab"
+        )
+    device = next(model.parameters()).device
+    first, other, text = [0, 1, 1, 0, 1], [1, 0, 0, 1, 1], [0, 1, 0, 0, 1, 1]
+
+    def asked(*texts: list[int]) -> Tensor:
+        """The logits of the last text."""
+        ids = torch.tensor([[i for each in texts for i in each]], device=device)
+        positions = [i for each in texts for i in range(len(each))]
+        batch = {"input_ids": ids, "position_ids": torch.tensor([positions], device=device)}
+        return logits_of(model, **model_inputs(model, batch))[0, -len(texts[-1]) :].float()
+
+    with unchanged(model):
+        model.eval()
+        alone, packed, beside = asked(text), asked(first, text), asked(other, text)
+    dtype = next(model.parameters()).dtype
+    slack = torch.finfo(dtype).eps * alone.abs().max() * 100
+    if (packed - beside).abs().max() > slack or (packed - alone).abs().max() > slack:
+        raise ValueError(
+            f"packed texts see each other in {kind}, or stand at other positions there; do not "
+            "pack them: padding is done by kdlab"
+        )

@@ -1,0 +1,344 @@
+"""A teacher behind a server: its top log-probabilities, as servers return them, in a store.
+
+A file has a response a line, in any of the forms of OpenAI's interface and of vLLM's:
+
+- a chat completion's ``logprobs.content[].top_logprobs``, with ``token`` and ``bytes``;
+- a completion's ``logprobs.top_logprobs``, a dictionary for each token of the text;
+- vLLM's ``prompt_logprobs``, keyed by token id: what it says of a text that it was given.
+
+The first two are what the teacher wrote itself, and the row to learn from is its answer. The third
+one is of a text of yours, and is the only one that says how likely the end of an answer is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from tokenizers import pre_tokenizers
+from torch import Tensor
+
+from kdlab.batches import collate
+from kdlab.chats import ChatDataset
+from kdlab.data import whole_or_not_at_all
+from kdlab.topk_file import FORMAT, ROW, encode_header, record_type, records_of, row_keys
+
+__all__ = ["ServedReport", "TokenIds", "write_served_store"]
+
+
+class Position(NamedTuple):
+    """What a teacher says at one position."""
+
+    chosen: int  # the token that stands there
+    listed: dict[int, float]  # the log-probabilities of the tokens that are named
+
+
+@dataclass
+class ServedReport:
+    """What became of a server's responses.
+
+    >>> print(ServedReport(rows=[{}], positions=9, k=5, unknown={"�": 2}))
+    1 rows, 9 positions, 5 tokens each. 2 of those listed have no id in the tokenizer, '�' for \
+one, and are part of the tail.
+    """
+
+    rows: list[dict[str, Tensor]]  # to learn from, with the store as their teacher
+    positions: int = 0  # that the teacher spoke about
+    k: int = 0  # tokens that are kept at each
+    unknown: dict[str, int] = field(default_factory=dict)  # listed tokens without an id, how often
+
+    def __str__(self) -> str:
+        said = f"{len(self.rows):,} rows, {self.positions:,} positions, {self.k} tokens each."
+        if self.unknown:
+            said += (
+                f" {sum(self.unknown.values()):,} of those listed have no id in the tokenizer, "
+                f"{next(iter(self.unknown))!r} for one, and are part of the tail."
+            )
+        return said
+
+
+def write_served_store(
+    responses: str | Path,
+    data: ChatDataset,
+    path: str | Path,
+    *,
+    k: int | None = None,
+    temperature: float = 1.0,
+    vocabulary: int | None = None,
+) -> ServedReport:
+    """Read a server's responses, one a line, and write what they say as a top-k store.
+
+    Args:
+        responses: JSON lines; line i is about row i of the data. For ``prompt_logprobs`` the server
+            was given the row's own token ids as its prompt; else it answered the conversation.
+        data: the conversations, in the tokens of the teacher.
+        path: the store, for :class:`kdlab.TopKTeacher`.
+        k: tokens to keep at each position; None for as many as every position lists.
+        temperature: at which the log-probabilities were taken; servers give them at 1.
+        vocabulary: entries of the student's vocabulary, if it has more than the tokenizer.
+
+    Returns:
+        The rows to learn from, and what could not be mapped.
+
+    Raises:
+        ValueError: a response lists no log-probabilities, is of another text, or holds a token of
+            the text without an id; its line is told.
+
+    >>> from kdlab import Examples, TopKTeacher, train_chat_tokenizer
+    >>> import tempfile
+    >>> row = {"messages": [{"role": "user", "content": "Hi?"},
+    ...                     {"role": "assistant", "content": "Yes."}]}
+    >>> data = ChatDataset([row], train_chat_tokenizer(Examples.of([row] * 30), 300))
+    >>> scores = [None] + [{str(i): {"logprob": -0.5}} for i in data[0]["input_ids"][1:].tolist()]
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "served.jsonl").write_text(json.dumps({"prompt_logprobs": scores}))
+    >>> report = write_served_store(folder / "served.jsonl", data, folder / "teacher.topk")
+    >>> TopKTeacher(folder / "teacher.topk", report.rows).read(torch.tensor([0])).ids.shape
+    torch.Size([1, 7, 1])
+    """
+    tokens, report = TokenIds(data.tokenizer), ServedReport([])
+    spoken: list[list[Position | None]] = []
+    for i, (where, response) in enumerate(_lines(Path(responses))):
+        if i >= len(data):
+            raise ValueError(f"{where}: there are more responses than the {len(data)} rows")
+        row, positions = _row(response, data, i, tokens, report, where)
+        report.rows.append(row)
+        spoken.append(positions)
+    if not spoken:
+        raise ValueError(f"{responses} has no responses: it is empty")
+    listed = [len(each.listed) for row in spoken for each in row if each is not None]
+    report.positions, report.k = len(listed), min(listed) if k is None else k
+    if min(listed) < report.k or report.k < 1:
+        raise ValueError(f"a position lists {min(listed)} tokens, fewer than k={report.k}")
+    entries = len(tokens) if vocabulary is None else vocabulary
+    _write(Path(path), report, spoken, entries, temperature, data.tokenizer_sha256)
+    return report
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        where = f"{path}, line {number}"
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{where}: it is no JSON: {error.msg}") from None
+        for wrapper in ("response", "body"):  # of OpenAI's batches
+            if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+                found = found[wrapper]
+        if not isinstance(found, Mapping):
+            raise ValueError(f"{where}: it is of type {type(found).__name__}, not a response")
+        yield where, found
+
+
+def _row(
+    response: Mapping[str, Any],
+    data: ChatDataset,
+    i: int,
+    tokens: TokenIds,
+    report: ServedReport,
+    where: str,
+) -> tuple[dict[str, Tensor], list[Position | None]]:
+    """The row that a response is about, and what it says of each token after the first."""
+    if response.get("error"):
+        raise ValueError(f"{where}: the server answered with an error: {response['error']}")
+    choices = response.get("choices") or [{}]
+    choice = choices[0]
+    scores = response.get("prompt_logprobs") or choice.get("prompt_logprobs")
+    if scores:
+        row = data[i]
+        known = row["input_ids"].tolist()
+        if len(scores) != len(known):
+            raise ValueError(
+                f"{where}: it scores {len(scores)} tokens, the row has {len(known)}; give the "
+                "server data[i]['input_ids'].tolist() as its prompt"
+            )
+        pairs = zip(known[1:], scores[1:], strict=True)
+        return row, [_scored(token, each, f"{where}: token {n}") for n, (token, each) in
+                     enumerate(pairs, 1)]  # fmt: skip
+    said = [
+        _said(each, tokens, report, f"{where}: token {n} of the answer")
+        for n, each in enumerate(_listed(choice.get("logprobs"), where))
+    ]
+    prompt = data.template.encode_prompt(data.conversations[i])
+    whole = torch.tensor([*prompt, *(each.chosen for each in said)])
+    labels = whole.clone()
+    labels[: len(prompt)] = -100
+    unknown: list[Position | None] = [None] * (len(prompt) - 1)
+    return {"input_ids": whole, "labels": labels}, [*unknown, *said]
+
+
+def _scored(token: int, score: Mapping[str, Any] | None, where: str) -> Position:
+    """vLLM's: by token id, the token that stands there among them."""
+    found = {
+        int(i): float(each["logprob"] if isinstance(each, Mapping) else each)
+        for i, each in (score or {}).items()
+    }
+    if token not in found:
+        raise ValueError(f"{where}: the server scored another text: token {token} is not listed")
+    return Position(token, found)
+
+
+def _listed(logprobs: Any, where: str) -> list[tuple[Any, dict[Any, float]]]:
+    """Each token of an answer, and the log-probabilities of those listed beside it."""
+    if isinstance(logprobs, Mapping) and logprobs.get("content"):
+        return [
+            (
+                _token(each),
+                {_token(one): one["logprob"] for one in (*each.get("top_logprobs", ()), each)},
+            )
+            for each in logprobs["content"]
+        ]
+    if isinstance(logprobs, Mapping) and logprobs.get("tokens") and logprobs.get("top_logprobs"):
+        chosen = logprobs["tokens"], logprobs["token_logprobs"], logprobs["top_logprobs"]
+        return [
+            (token, {**(top or {}), token: log_prob})
+            for token, log_prob, top in zip(*chosen, strict=True)
+        ]
+    raise ValueError(
+        f"{where}: it lists no log-probabilities; ask the server for logprobs and top_logprobs, or "
+        "vLLM for prompt_logprobs"
+    )
+
+
+def _token(listed: Mapping[str, Any]) -> Any:
+    """A token by its bytes where they are given: a text cannot say which half of a character."""
+    return bytes(listed["bytes"]) if listed.get("bytes") else listed["token"]
+
+
+def _said(
+    listed: tuple[Any, dict[Any, float]], tokens: TokenIds, report: ServedReport, where: str
+) -> Position:
+    chosen, beside = listed
+    token = tokens.find(chosen)
+    if token is None:
+        raise ValueError(
+            f"{where}: {chosen!r} has no id in the tokenizer, or several; take the teacher's own "
+            "tokenizer, or let the server give bytes or token ids"
+        )
+    found: dict[int, float] = {}
+    for name, log_prob in beside.items():
+        i = tokens.find(name)
+        if i is None:
+            shown = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+            report.unknown[shown] = report.unknown.get(shown, 0) + 1
+        else:
+            found[i] = max(float(log_prob), found.get(i, -math.inf))
+    return Position(token, found)
+
+
+class TokenIds:
+    """Token ids by what tokens stand for.
+
+    >>> from kdlab import reckoning, train_chat_tokenizer
+    >>> tokenizer = train_chat_tokenizer(reckoning(200), 400)
+    >>> ids = TokenIds(tokenizer)
+    >>> ids.find(" days") == ids.find(b" days") == tokenizer.encode(" days")[0]
+    True
+    """
+
+    def __init__(self, tokenizer: Any):
+        vocabulary = tokenizer.get_vocab()
+        special = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+        bytes_of = _byte_alphabet(vocabulary)
+        self.entries: int = 1 + max(vocabulary.values())
+        self.known: dict[bytes, int | None] = {}  # None: several tokens stand for it
+        self.single: dict[bytes, int] = {}  # bytes that a piece may lack
+        for token, i in vocabulary.items():
+            if token in special:
+                key = token.encode()
+            elif bytes_of is not None:
+                key = bytes(bytes_of[character] for character in token)
+            elif re.fullmatch(r"<0x[0-9A-F]{2}>", token):
+                self.single[bytes([int(token[3:5], 16)])] = i
+                continue
+            else:
+                key = token.replace("▁", " ").encode()
+            self.known[key] = None if key in self.known else i
+
+    def __len__(self) -> int:
+        return int(self.entries)
+
+    def find(self, token: str | bytes) -> int | None:
+        """The id of a token as a server names it; None if there is none."""
+        if isinstance(token, str):
+            numbered = re.fullmatch(r"token_id:(\d+)", token)  # vLLM's return_tokens_as_token_ids
+            if numbered:
+                return int(numbered[1]) if int(numbered[1]) < self.entries else None
+            if "\ufffd" in token:  # what is left of half a character says not which
+                return None
+            if token.startswith("bytes:"):  # of completions, a part of a character
+                raw = token.removeprefix("bytes:").encode().decode("unicode_escape")
+                token = raw.encode("latin-1")
+            else:
+                token = token.encode(errors="surrogatepass")
+        return self.known[token] if token in self.known else self.single.get(token)
+
+
+def _byte_alphabet(vocabulary: Mapping[str, int]) -> dict[str, int] | None:
+    """What byte each character of a byte-level tokenizer's tokens is; None for any other."""
+    printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printed]
+    letters = {chr(byte): byte for byte in printed}
+    letters |= {chr(256 + n): byte for n, byte in enumerate(others)}
+    alphabet = set(pre_tokenizers.ByteLevel.alphabet())
+    assert alphabet == set(letters)
+    return letters if alphabet <= vocabulary.keys() else None
+
+
+def _write(
+    path: Path,
+    report: ServedReport,
+    spoken: Sequence[Sequence[Position | None]],
+    vocabulary: int,
+    temperature: float,
+    tokenizer: str,
+) -> None:
+    table = np.zeros(len(spoken), ROW)
+    for i, (row, positions) in enumerate(zip(report.rows, spoken, strict=True)):
+        table["key"][i] = np.void(row_keys(collate([row]))[0])
+        table["positions"][i] = len(positions)
+    table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])
+    header = {
+        "format": FORMAT,
+        "k": report.k,
+        "vocabulary": vocabulary,
+        "items": len(table),
+        "positions": int(table["positions"].sum()),
+        "temperature": float(temperature),
+        "model": None,
+        "tokenizer": tokenizer,
+    }
+    with whole_or_not_at_all(path) as partial, partial.open("wb") as file:
+        file.write(encode_header(header) + table.tobytes())
+        for positions in spoken:
+            records = np.zeros(len(positions), record_type(header))
+            records["log_tail"] = np.nan  # where nothing was said: nothing may count it
+            for n, position in enumerate(positions):
+                if position is not None:
+                    records[n] = _record(position, header)
+            file.write(records.tobytes())
+
+
+def _record(position: Position, header: Mapping[str, Any]) -> np.void:
+    likeliest = sorted(position.listed.items(), key=lambda each: -each[1])[: header["k"]]
+    mass = sum(math.exp(log_prob) for _, log_prob in likeliest)
+    if mass > 1.01:
+        raise ValueError(
+            f"the tokens that the server lists have a mass of {mass:.4g}: these are no natural "
+            "log-probabilities of one position"
+        )
+    log_tail = math.log(1 - mass) if mass < 1 else -math.inf
+    ids, log_probs = (np.array(each) for each in zip(*likeliest, strict=True))
+    record: np.void = records_of(
+        ids[None], np.maximum(log_probs[None], -65504.0), np.array([log_tail]), header
+    )[0]
+    return record

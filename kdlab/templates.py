@@ -1,0 +1,371 @@
+"""A conversation under a tokenizer's own chat template: its tokens, and which the assistant wrote.
+
+Where the template marks the assistant's words with ``{% generation %}``, its marks are taken. Where
+it does not, a conversation is rendered several times: up to where an answer begins, and with
+another answer in its place. What begins alike is not the assistant's, nor what ends alike.
+
+The tokens are those of generation: an answer begins where the prompt's own tokens end, even where
+a tokenizer would have joined the end of one and the beginning of the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from kdlab.examples import Conversation
+
+__all__ = ["ChatTemplate", "Encoded"]
+
+Messages = Sequence[Mapping[str, Any]]
+
+STAND_INS = ("Ayes", "Zno")  # in an answer's place: they share neither their first nor last letter
+MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+
+class NotShown(ValueError):
+    """A template does not let see whose words are whose."""
+
+
+class Encoded(NamedTuple):
+    """The tokens of a conversation, and which of them the assistant wrote."""
+
+    ids: list[int]
+    written: list[bool]
+
+
+class ChatTemplate:
+    """A tokenizer of transformers with its chat template.
+
+    Args:
+        tokenizer: with a template, unless only plain texts are to be encoded.
+
+    Raises:
+        ValueError: it is no tokenizer of transformers.
+
+    >>> from kdlab import Examples, train_chat_tokenizer
+    >>> row = {"messages": [{"role": "user", "content": "Hi?"},
+    ...                     {"role": "assistant", "content": "Yes."}]}
+    >>> examples = Examples.of([row] * 30)
+    >>> template = ChatTemplate(train_chat_tokenizer(examples, 300))
+    >>> encoded = template.encode(examples.conversations[0])
+    >>> counts = [i for i, own in zip(*encoded) if own]
+    >>> template.tokenizer.decode(counts)
+    'Yes.<|end|>'
+    """
+
+    def __init__(self, tokenizer: Any):
+        if not hasattr(tokenizer, "apply_chat_template"):
+            raise ValueError(
+                f"a tokenizer of transformers is needed, with a chat template; {_kind(tokenizer)} "
+                "has none. transformers.PreTrainedTokenizerFast(tokenizer_object=...) wraps one"
+            )
+        self.tokenizer = tokenizer
+
+    # --- text ---
+
+    def render(
+        self,
+        messages: Messages,
+        tools: Sequence[Mapping[str, Any]] = (),
+        *,
+        prompt: bool = False,
+    ) -> str:
+        """Messages as text; with ``prompt``, up to where the assistant begins to write."""
+        text: str = self.tokenizer.apply_chat_template(
+            list(messages), tools=list(tools) or None, tokenize=False, add_generation_prompt=prompt
+        )
+        return text
+
+    def prompt(self, messages: Messages, tools: Sequence[Mapping[str, Any]] = ()) -> str:
+        """What an assistant is to go on from, its own header included.
+
+        A template that adds no header when it is asked to is asked what stands before an answer.
+        """
+        text = self.render(messages, tools, prompt=True)
+        if text != self.render(messages, tools):
+            return text
+        before, _ = self._around([*messages, {"role": "assistant", "content": ""}], -1, tools)
+        return before[: _without_space(before, text)]
+
+    def written(self, conversation: Conversation) -> tuple[str, list[tuple[int, int]]]:
+        """A conversation as text, and from where to where the assistant wrote: its ends included.
+
+        Raises:
+            ValueError: the template refuses the conversation, or does not show whose words are
+                whose.
+        """
+        messages, tools = conversation.messages, conversation.tools
+        if conversation.plain:
+            before, after = (str(message.get("content", "")) for message in messages)
+            return before + after, [(len(before), len(before) + len(after))]
+        if not self.tokenizer.chat_template:
+            raise ValueError(
+                f"{_kind(self.tokenizer)} has no chat template; set tokenizer.chat_template, or "
+                "give 'prompt' and 'completion' as plain text"
+            )
+        where = conversation.where or "the conversation"
+        try:
+            turns = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
+            text, spans = self._marked(messages, tools)
+            if len(spans) != len(turns):
+                text = self.render(messages, tools)
+                spans = [self._turn(text, messages, i, tools) for i in turns]
+        except NotShown as error:
+            raise ValueError(f"{where}: {error}") from None
+        except Exception as error:  # a template may raise anything
+            raise ValueError(
+                f"{where}: the tokenizer's chat template refuses it: {error}"
+            ) from error
+        found = []
+        for (start, end), i in zip(spans, turns, strict=True):
+            if i >= conversation.first:
+                if not _shown(messages[i], text[start:end]):
+                    raise ValueError(
+                        f"{where}: the tokenizer's chat template leaves out what message {i} says"
+                    )
+                found.append((start, self._with_end(text, end)))
+        return text, found
+
+    def _marked(
+        self, messages: Messages, tools: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, list[tuple[int, int]]]:
+        """The text and the assistant's words as the template itself marks them, if it does."""
+        template = self.tokenizer.get_chat_template(None, list(tools) or None)
+        if not MARKS.search(template):
+            return "", []
+        from transformers.utils import chat_template_utils
+
+        render: Any = chat_template_utils.render_jinja_template
+        (text,), (spans,) = render(
+            [list(messages)],
+            tools=list(tools) or None,
+            chat_template=template,
+            return_assistant_tokens_mask=True,
+            **self.tokenizer.special_tokens_map,
+        )
+        return text, [(start, end) for start, end in spans]
+
+    def _turn(
+        self, text: str, messages: Messages, i: int, tools: Sequence[Mapping[str, Any]]
+    ) -> tuple[int, int]:
+        """From where to where the assistant wrote message i."""
+        asked = self._beginning(messages[:i], tools, prompt=True)
+        answered = self._beginning(messages[: i + 1], tools)
+        has_header = asked is not None and asked != self._beginning(messages[:i], tools)
+        start = len(asked) if has_header and asked and text.startswith(asked) else None
+        end = self._end_of(text, answered, bool(messages[i].get("tool_calls")))
+        if start is None or end is None or start > end:
+            before, after = self._around(messages, i, tools)
+            if start is None:
+                start = _alike(before, text)
+                if not has_header:
+                    start = min(start, _without_space(before, asked or ""))
+            if end is None:
+                ended = self.ends.match(after)
+                after = after[ended.end() :] if ended else after
+                end = len(text) - len(after) if text.endswith(after) else -1
+        if start > end:
+            raise NotShown(
+                f"the tokenizer's chat template does not show where message {i} begins and ends: "
+                "what is around it depends on it. Mark the assistant's words in the template with "
+                "{% generation %}"
+            )
+        return start, end
+
+    def _end_of(self, text: str, answered: str | None, calls: bool) -> int | None:
+        """Where a turn ends if the conversation up to it, as a text, is how the whole one begins.
+
+        A call of a tool may end in another way than an answer, if at all.
+        """
+        if answered is None:
+            return None
+        if text.startswith(answered):
+            end = self._with_end(text, len(answered))
+            return end if calls or text[:end].endswith(tuple(self.end_tokens)) else None
+        alike = _alike(answered, text)
+        return alike if calls and not self.ends.sub("", answered[alike:]).strip() else None
+
+    def _beginning(
+        self, messages: Messages, tools: Sequence[Mapping[str, Any]], *, prompt: bool = False
+    ) -> str | None:
+        """The first messages as text; None if the template wants more of them."""
+        if not messages:
+            return None
+        try:
+            return self.render(messages, tools, prompt=prompt)
+        except Exception:  # a template may raise anything
+            return None
+
+    def _around(
+        self, messages: Messages, i: int, tools: Sequence[Mapping[str, Any]]
+    ) -> tuple[str, str]:
+        """What the template writes before an answer and after it, whatever the answer is."""
+        i %= len(messages)
+        texts = []
+        for stand_in in STAND_INS:
+            message = {"role": "assistant", "content": stand_in}
+            texts.append(self.render([*messages[:i], message, *messages[i + 1 :]], tools))
+        one, other = texts
+        before = one[: _alike(one, other)]
+        after = one[len(one) - _alike(one[::-1], other[::-1]) :]
+        if any(len(before) + len(after) >= len(text) for text in texts):
+            raise NotShown(f"the tokenizer's chat template leaves out message {i}")
+        return before, after
+
+    # --- the end of a turn ---
+
+    @cached_property
+    def ends(self) -> re.Pattern[str]:
+        """What ends a turn of the assistant: its tokens, with the space around them."""
+        return re.compile(rf"\s*{self._any_end}\s*")
+
+    @cached_property
+    def _any_end(self) -> str:
+        """One or more tokens that end a turn, as a pattern."""
+        special = sorted(map(re.escape, self.end_tokens), key=len, reverse=True)
+        return rf"(?:{'|'.join(special)})+" if special else "(?!)"
+
+    @cached_property
+    def end_tokens(self) -> list[str]:
+        """The tokens at which the assistant's text ends: of the template, and of the tokenizer."""
+        found = [self.tokenizer.eos_token] if self.tokenizer.eos_token else []
+        asked, answer = ({"role": role, "content": "?"} for role in ("user", "assistant"))
+        try:
+            _, after = self._around([asked, answer], 1, ())
+        except Exception:  # no template, or one for other conversations
+            return found
+        added = [token.content for token in self.tokenizer.added_tokens_decoder.values()]
+        after = after.lstrip()
+        while token := max((t for t in added if t and after.startswith(t)), key=len, default=""):
+            found.append(token)
+            after = after[len(token) :]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def end_ids(self) -> list[int]:
+        """The ids of the tokens at which the assistant's text ends."""
+        return [self.tokenizer.convert_tokens_to_ids(token) for token in self.end_tokens]
+
+    def _with_end(self, text: str, end: int) -> int:
+        """Where a turn ends with the tokens that end it, but with nothing after those."""
+        if not text[:end].rstrip().endswith(tuple(self.end_tokens)):
+            following = re.compile(rf"\s*{self._any_end}").match(text, end)
+            return following.end() if following else end
+        # Of several ends with space between them, as "<|end|>\n<|endoftext|>", the first.
+        trailing = re.search(rf"({self._any_end})(?:\s+{self._any_end})*\s*$", text[:end])
+        return trailing.end(1) if trailing else end
+
+    @cached_property
+    def _special(self) -> list[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return [token.content for token in added if token.special and token.content.strip()]
+
+    def special_in(self, conversation: Conversation) -> str:
+        """A special token that a message holds as text, and that reads as itself; or nothing."""
+        said = [str(message.get("content", "")) for message in conversation.messages]
+        return next((t for t in self._special for text in said if t in text), "")
+
+    # --- tokens ---
+
+    def encode(self, conversation: Conversation) -> Encoded:
+        """The tokens of a conversation, and which of them the assistant wrote.
+
+        Its first token counts as nobody's: nothing predicts it. An answer at the end of the
+        conversation that the template does not end is ended by the tokenizer's end of text.
+
+        Raises:
+            ValueError: the template refuses the conversation, does not show whose words are whose,
+                or nothing ends an answer.
+        """
+        text, spans = self.written(conversation)
+        begin = self._begin if conversation.plain else []
+        (ids, written), ends = self._tokens(text, spans)
+        if spans and (conversation.plain or not text[spans[-1][1] :].strip()):
+            # the last word is the assistant's: it is ended here if it is not yet
+            end = ends[-1]
+            if not (end and written[end - 1] and ids[end - 1] in self.end_ids):
+                if self.tokenizer.eos_token_id is None:
+                    raise ValueError(
+                        "nothing ends an answer: the chat template has no token for it, and the "
+                        "tokenizer no eos_token. Set tokenizer.eos_token, or no student learns to "
+                        "stop"
+                    )
+                ids, written = [*ids[:end], self.tokenizer.eos_token_id], [*written[:end], True]
+        ids, written = begin + ids, [False] * len(begin) + written
+        return Encoded(ids, [i > 0 and own for i, own in enumerate(written)])
+
+    def encode_prompt(self, conversation: Conversation) -> list[int]:
+        """The tokens that an assistant is to go on from, before its last answer."""
+        if conversation.plain:
+            return self._begin + self._ids(str(conversation.messages[0].get("content", "")))
+        return self._ids(self.prompt(conversation.prompt, conversation.tools))
+
+    @cached_property
+    def _begin(self) -> list[int]:
+        """What the tokenizer begins a plain text with."""
+        whole, bare = self._ids("a", add_special_tokens=True), self._ids("a")
+        ends = range(len(whole) - len(bare) + 1)
+        return next((whole[:n] for n in ends if whole[n : n + len(bare)] == bare), [])
+
+    def _tokens(self, text: str, spans: Sequence[tuple[int, int]]) -> tuple[Encoded, list[int]]:
+        """The tokens, and the number of them up to the end of each span."""
+        ids: list[int] = []
+        written: list[bool] = []
+        ends = []
+        base, rest, done = 0, self._ids(text), 0  # rest: tokens from base on, so many settled
+
+        def settle(tokens: Sequence[int], own: bool) -> None:
+            ids.extend(tokens)
+            written.extend([own] * len(tokens))
+
+        for start, end in spans:
+            prompt = self._ids(text[base:start], goes_on=base > 0)
+            settle(prompt[done:], False)
+            done = len(prompt)
+            if rest[:done] != prompt:  # cut, as where the prompt is all there is
+                base, rest, done = start, self._ids(text[start:], goes_on=start > 0), 0
+            with_answer = self._ids(text[base:end], goes_on=base > 0)
+            until = max(done, _alike(rest, with_answer))
+            settle(rest[done:until], True)
+            done = until
+            ends.append(len(ids))
+        settle(rest[done:], False)
+        return Encoded(ids, written), ends
+
+    def _ids(
+        self, text: str, *, add_special_tokens: bool = False, goes_on: bool = False
+    ) -> list[int]:
+        """The tokens of a text; of one that goes on, without the space that some put first."""
+        encode = self.tokenizer.encode
+        if goes_on:
+            line = encode("\n", add_special_tokens=False)
+            ids: list[int] = encode("\n" + text, add_special_tokens=False)
+            if ids[: len(line)] == line:
+                return ids[len(line) :]
+        ids = encode(text, add_special_tokens=add_special_tokens)
+        return ids
+
+
+def _shown(message: Mapping[str, Any], text: str) -> bool:
+    """Whether a text has the last word of what a message says, and the tools that it calls."""
+    said = "".join(message.get("content", "").split()[-1:])[-20:]
+    calls = [call.get("function", call) for call in message.get("tool_calls", [])]
+    return said in text and all(str(call.get("name", "")) in text for call in calls)
+
+
+def _without_space(before: str, asked: str) -> int:
+    """Where a prompt ends that an answer's first word follows after a space: before the space."""
+    return max(len(before.rstrip(" ")), min(len(asked), len(before)))
+
+
+def _alike(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How long two sequences begin alike."""
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__

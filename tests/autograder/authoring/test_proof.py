@@ -1,0 +1,255 @@
+"""A set of one's own: made by a command, proved by another, changed as the book's page says."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.apps import NbGraderAPI
+from typer.testing import CliRunner, Result
+
+from autograder.authoring.proof import prove
+from autograder.authoring.template import make
+from autograder.grading.batch import Batch
+from autograder.grading.cli import app
+from autograder.grading.course import Course
+
+NAME = "ps7_mine"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("mine")
+    make(root, NAME)
+    return root
+
+
+@pytest.fixture
+def course(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "course")
+
+
+def problems(root: Path, seeds: int = 2) -> list[str]:
+    return [problem for part in prove(root, NAME, seeds) for problem in part.problems]
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_new_set_is_sound(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made)
+    result = CliRunner().invoke(app, ["selftest", NAME, "--json"])
+    assert result.exit_code == 0, result.output
+    parts = {part["name"]: part for part in json.loads(result.stdout)}
+    assert {name for name, part in parts.items() if part["tried"]} == set(parts)
+    assert parts["bank"]["tried"] == 7  # with the solution and the stub
+    assert parts["mutants"]["notes"] == []
+
+
+@pytest.mark.slow
+def test_its_own_test_runs(made: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    done = subprocess.run(command, cwd=made, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout
+
+
+def test_nothing_is_overwritten(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(course)
+
+    def new(name: str) -> Result:
+        return CliRunner().invoke(app, ["new", name])
+
+    before = {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
+    assert "already; nothing was written" in new(NAME).output
+    for name in ("7", "Ps7", "a/b", "../x", "a b", ""):
+        assert "is no name for a set" in new(name).output
+    assert before == {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
+    assert new("ps8_next").exit_code == 0
+    assert (course / "course.toml").read_bytes() == before[course / "course.toml"]
+
+
+CHECKS, BANK = f"checks/{NAME}.py", f"bank/{NAME}"
+FAULTS = [
+    # a weight that differs from the notebook's
+    (CHECKS, '"values": 3', '"values": 5', "The cell centered is worth 4 points, its check 6."),
+    # a reference that is wrong
+    (
+        CHECKS,
+        "reference=lambda values: values.double()",
+        "reference=lambda values: 1 + values",
+        "solution",
+    ),
+    # a hint that two mistakes share
+    (
+        CHECKS,
+        "You return the mean itself. What is asked for is what is left of each value.",
+        "You took the median away, the value in the middle. The mean is the sum of all"
+        '"\n                " values over their number.',
+        "have one hint",
+    ),
+    # a wheat that is wrong, a chaff that is right
+    (
+        f"{BANK}/wheats/loops.py",
+        "total / len(values)",
+        "total",
+        "wheat-loops: centered is right and",
+    ),
+    (f"{BANK}/chaffs/median.py", "torch.median(values)", "values.mean()", "is wrong and gets full"),
+    # another mistake than it says, and one that the bank shows nowhere
+    (
+        f"{BANK}/chaffs/median.py",
+        "centered: median",
+        "centered: not_taken_away",
+        "should be recognised",
+    ),
+    (
+        f"{BANK}/chaffs/median.py",
+        "# expect centered: median",
+        "# wrong centered",
+        "no chaff for median",
+    ),
+    # mistakes that no case tells from the right way
+    (
+        CHECKS,
+        "values - values.median()",
+        "values - values.mean()",
+        "tells median from the right way",
+    ),
+    # cases that notice little, and a result that hangs on the seed
+    (
+        f"{BANK}/wheats/loops.py",
+        "    return result",
+        "    return result if len(values) < 6 else 0 * result",
+        "hangs on the seed",
+    ),
+    # the answer to a task that there is not
+    (f"{BANK}/wheats/loops.py", "# %% task: centered", "# %% task: centred", "no task centred"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "wanted"), FAULTS)
+def test_a_fault_is_found(
+    course: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str, wanted: str
+) -> None:
+    change(course / file, old, new)
+    monkeypatch.chdir(course)
+    monkeypatch.setenv("COLUMNS", "300")
+    result = CliRunner().invoke(app, ["selftest", NAME, "--seeds", "8"])
+    assert result.exit_code in (1, 2)
+    assert wanted in result.output, result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("cell", "source", "wanted"),
+    [
+        ("centered", 'check("centred", centered)', "does not hold check"),
+        ("centered", 'check("centered", centered)\nprint(1)', "does not hold check"),
+        ("centered_answer", "def centered(values):\n    return values", "all would be released"),
+        ("centered_answer", "### BEGIN SOLUTION\ncentered = None\n### END SOLUTION", "solution"),
+    ],
+)
+def test_a_fault_of_the_notebook_is_found(
+    course: Path, cell: str, source: str, wanted: str
+) -> None:
+    path = course / "source" / NAME / f"{NAME}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    next(each for each in notebook.cells if each.id == cell).source = source
+    nbformat.write(notebook, path)
+    assert any(wanted in problem for problem in problems(course)), problems(course)
+
+
+def test_a_set_that_is_not_there(course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(course)
+    result = CliRunner().invoke(app, ["selftest", "ps9"])
+    assert result.exit_code == 2
+    assert "ps9 cannot be tried" in result.output
+
+
+# --- As the page says ---------------------------------------------------------------------------
+
+
+def test_a_case_a_hint_and_a_weight_are_added(course: Path) -> None:
+    checks = course / CHECKS
+    change(
+        checks,
+        'Case("equal values"',
+        'Case("negative values", (torch.tensor([-1.0, -2.0]),)),\n            Case("equal values"',
+    )
+    change(checks, "You took the median away,", "The median is not the mean:")
+    assert problems(course) == []
+    change(checks, '"values": 3', '"values": 5')
+    path = course / "source" / NAME / f"{NAME}.ipynb"
+    change(path, '"points": 4', '"points": 6')
+    assert problems(course) == []
+
+
+def test_a_misconception_is_added_with_its_chaff(course: Path) -> None:
+    change(
+        course / CHECKS,
+        "            Misconception(\n",
+        "            Misconception(\n"
+        '                name="divided",\n'
+        '                hint="You divided by the mean; it is to be taken away.",\n'
+        "                section=MEANS,\n"
+        "                implementation=lambda values: values / values.mean(),\n"
+        "            ),\n"
+        "            Misconception(\n",
+    )
+    assert problems(course) == ["centered: the bank has no chaff for divided."]
+    (course / BANK / "chaffs" / "divided.py").write_text(
+        "# expect centered: divided\n\n\n# %% task: centered\n"
+        "def centered(values):\n    return values / values.mean()\n"
+    )
+    assert problems(course) == []
+
+
+def test_changes_that_change_nothing_are_listed(course: Path) -> None:
+    path = course / "source" / NAME / f"{NAME}.ipynb"
+    change(
+        path,
+        "    return values - values.mean()",
+        "    unused = 1\\n    return values - values.mean()",
+    )
+    notes = [note for part in prove(course, NAME, 1) for note in part.notes]
+    missed = [note.removeprefix("no case notices ") for note in notes if "no case notices" in note]
+    assert missed
+    (course / BANK / "equivalent.txt").write_text("\n".join(missed))
+    assert not [n for part in prove(course, NAME, 1) for n in part.notes if "no case" in n]
+
+
+@pytest.mark.slow
+def test_it_is_released_and_graded_by_the_engine(
+    course: Path, inline: type, bubblewrap: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # nbgrader calls alembic by name.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    config = Course(course).config
+    made = Course(course)
+    api = NbGraderAPI(made._coursedir(), config=config)
+    assert api.generate_assignment(NAME)["success"]
+    released = course / "release" / NAME
+    assert "values.mean()" not in (released / f"{NAME}.ipynb").read_text()
+    assert not list(released.glob("*.py"))
+    answers = {"ada": "values - values.mean()", "bob": "values - values.median()"}
+    for student, answer in answers.items():
+        folder = course / "submitted" / student / NAME
+        shutil.copytree(released, folder)
+        notebook = nbformat.read(folder / f"{NAME}.ipynb", as_version=4)
+        for cell in notebook.cells:
+            if cell.metadata.nbgrader.grade_id == "centered_answer":
+                cell.source = f"def centered(values):\n    return {answer}"
+        nbformat.write(notebook, folder / f"{NAME}.ipynb")
+    done = {}
+    Batch(made, NAME, inline, report=lambda r, _: done.update({r.student: r})).run(answers)
+    assert {student: record.points for student, record in done.items()} == {"ada": 4, "bob": 0}
+    ((_, _, result),) = done["bob"].verdicts()
+    assert result["verdict"]["misconception"] == "median"

@@ -1,0 +1,327 @@
+"""Feedback arrives, and is never older than the marks: through a real exchange."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.auth import Authenticator
+from nbgrader.converters import GenerateFeedback
+from nbgrader.exchange import ExchangeError
+from nbgrader.exchange.default import (
+    ExchangeCollect,
+    ExchangeFetchAssignment,
+    ExchangeFetchFeedback,
+    ExchangeReleaseAssignment,
+    ExchangeReleaseFeedback,
+)
+from typer.testing import CliRunner
+
+from autograder.grading.cli import app
+from autograder.grading.course import Course
+from autograder.grading.delivery import deliver
+from autograder.grading.exchange import ReleaseFeedback, Submit
+
+ASSIGNMENT = "set"
+RIGHT = "def double(x):\n    return 2 * x"
+WRONG = "def double(x):\n    return x**2"
+
+
+class Room:
+    """A course, its exchange, and students with homes of their own."""
+
+    def __init__(self, root: Path, homes: Path) -> None:
+        self.root, self.homes = root, homes
+        self.course = Course(root)
+        self.exchange = root / "exchange"
+        self.exchange.mkdir(exist_ok=True)
+        self.exchange.chmod(0o777)
+
+    def step(self, kind: type, student: str = "*", home: Path | None = None, **options: object):
+        coursedir = self.course._coursedir(assignment_id=ASSIGNMENT, student_id=student)
+        if home:
+            coursedir.root = str(home)
+        made = kind(
+            coursedir=coursedir,
+            authenticator=Authenticator(),
+            config=self.course.config,
+            **({"assignment_dir": str(home), "cache": str(home / "cache")} if home else {}),
+            **options,
+        )
+        made.start()
+        return made
+
+    def home(self, student: str) -> Path:
+        home = self.homes / student
+        home.mkdir(exist_ok=True)
+        return home
+
+    def submit(self, student: str, answer: str, name: str = ASSIGNMENT, why: str = "") -> None:
+        home = self.home(student)
+        if not (home / ASSIGNMENT).exists():
+            self.step(ExchangeFetchAssignment, student, home)
+        (path,) = (home / ASSIGNMENT).glob("*.ipynb")
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.metadata.get("nbgrader", {}).get("grade_id") == "double_answer":
+                cell.source = answer
+            if cell.metadata.get("nbgrader", {}).get("grade_id") == "why" and why:
+                cell.source = why
+        path.unlink()
+        nbformat.write(notebook, path.with_name(f"{name}.ipynb"))
+        self.step(Submit, student, home)
+
+    def collect(self) -> None:
+        self.step(ExchangeCollect, check_owner=False, update=True)
+
+    def read(self, student: str) -> list[str]:
+        """What the student finds after fetch_feedback, the newest submission last."""
+        home = self.home(student)
+        self.step(ExchangeFetchFeedback, student, home)
+        pages = sorted((home / ASSIGNMENT / "feedback").glob("*/*.html"))
+        return [page.read_text(encoding="utf-8") for page in pages]
+
+
+@pytest.fixture
+def room(empty_course: Path, tmp_path: Path) -> Room:
+    homes = tmp_path / "homes"
+    homes.mkdir()
+    room = Room(empty_course, homes)
+    room.step(ExchangeReleaseAssignment)
+    return room
+
+
+def mark_by_hand(room: Room, student: str, points: float) -> None:
+    with Course(room.root).gradebook() as gradebook:
+        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, student)
+        grade.manual_score, grade.needs_manual_grade = points, False
+        gradebook.db.commit()
+
+
+def test_feedback_arrives_whatever_the_notebook_was_called(
+    room: Room, canned_grades: Callable
+) -> None:
+    room.submit("ada", RIGHT)
+    room.submit("bob", WRONG, name="my set (1)")
+    room.submit("eve", WRONG, name="set_final+v2")
+    room.submit("zoë", WRONG, name="Übung é")
+    room.collect()
+    canned_grades(room.root)
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert all(each.released and each.made and not each.problem for each in done.values())
+    assert "4 of 4 points" in room.read("ada")[0]
+    for student in ("bob", "eve", "zoë"):
+        (page,) = room.read(student)
+        assert "Not the square." in page
+
+
+def test_the_stock_commands_deliver_it_too(room: Room, canned_grades: Callable) -> None:
+    room.submit("bob", WRONG, name="my set (1)")
+    room.collect()
+    canned_grades(room.root)
+    graded = room.course
+    GenerateFeedback(
+        coursedir=graded._coursedir(assignment_id=ASSIGNMENT), config=graded.config
+    ).start()
+    kind = graded.config.ExchangeFactory.release_feedback
+    assert kind == f"{ReleaseFeedback.__module__}.{ReleaseFeedback.__name__}"
+    room.step(ReleaseFeedback)
+    assert "Not the square." in room.read("bob")[0]
+
+
+def damaged(room: Room, student: str, how: str) -> None:
+    secret = room.root / "submitted" / student / ASSIGNMENT / "submission_secret.txt"
+    secret.unlink()
+    if how == "empty":
+        secret.touch()
+    elif how == "linked":
+        secret.symlink_to("/etc/hostname")
+    elif how == "bytes":
+        secret.write_bytes(b"\xff\xfe")
+    elif how == "long":
+        secret.write_text("x" * 5000)
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "linked", "bytes", "long"])
+def test_without_a_secret_the_rest_of_the_class_gets_theirs(
+    room: Room, canned_grades: Callable, how: str
+) -> None:
+    for student in ("ada", "bob", "eve"):
+        room.submit(student, WRONG)
+    room.collect()
+    damaged(room, "bob", how)
+    canned_grades(room.root)
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert "not through the exchange" in done["bob"].problem
+    assert (room.root / "feedback" / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.html").is_file()
+    assert done["ada"].released and done["eve"].released and not done["bob"].released  # noqa: PT018
+    assert "Not the square." in room.read("eve")[0]
+
+
+def test_nbgraders_own_step_would_have_died(room: Room, canned_grades: Callable) -> None:
+    room.submit("ada", WRONG)
+    room.collect()
+    damaged(room, "ada", "missing")
+    canned_grades(room.root)
+    deliver(room.course, ASSIGNMENT, release=False)
+    with pytest.raises(FileNotFoundError):
+        room.step(ExchangeReleaseFeedback)
+
+
+def test_feedback_is_made_anew_where_marks_changed_and_there_alone(
+    room: Room, canned_grades: Callable
+) -> None:
+    for student in ("ada", "bob"):
+        room.submit(student, RIGHT, why="It adds.")
+    room.collect()
+    canned_grades(room.root)
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert done["ada"].notes == ["A person has not marked why."]
+    assert "Score: 4.0 / 7.0" in room.read("ada")[0]
+    assert not any(each.made for each in deliver(room.course, ASSIGNMENT))
+
+    mark_by_hand(room, "ada", 2.5)
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert (done["ada"].made, done["bob"].made) == (True, False)
+    assert done["ada"].notes == []
+    assert "Score: 6.5 / 7.0" in room.read("ada")[0]
+
+    with Course(room.root).gradebook() as gradebook:  # a comment is a change as well
+        comment = gradebook.find_comment("why", ASSIGNMENT, ASSIGNMENT, "bob")
+        comment.manual_comment = "Say more."
+        gradebook.db.commit()
+    assert [each.made for each in deliver(room.course, ASSIGNMENT)] == [False, True]
+    assert "Say more." in room.read("bob")[0]
+
+
+def change(root: Path, old: str, new: str) -> None:
+    path = root / "checks" / f"{ASSIGNMENT}.py"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_grade_grades_again_what_was_graded_by_other_checks(
+    room: Room, canned_grades: Callable
+) -> None:
+    room.submit("bob", WRONG)
+    room.collect()
+    canned_grades(room.root)
+    deliver(room.course, ASSIGNMENT)
+    change(room.root, "Not the square.", "A square is no double.")
+    (bob,) = deliver(room.course, ASSIGNMENT)
+    assert bob.notes == ["The checks have changed since it was graded; run grade again."]
+    canned_grades(room.root)
+    (bob,) = deliver(room.course, ASSIGNMENT)
+    assert bob.made
+    (page,) = room.read("bob")
+    assert "A square is no double." in page
+    assert "Not the square." not in page
+
+
+def test_stock_commands_make_a_page_anew_after_a_regrade(
+    room: Room, canned_grades: Callable
+) -> None:
+    room.submit("bob", WRONG)
+    room.collect()
+    canned_grades(room.root)
+    make = GenerateFeedback(
+        coursedir=room.course._coursedir(assignment_id=ASSIGNMENT), config=room.course.config
+    )
+    make.start()
+    change(room.root, "Not the square.", "A square is no double.")
+    canned_grades(room.root)
+    make.start()
+    page = room.root / "feedback" / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.html"
+    assert "A square is no double." in page.read_text(encoding="utf-8")
+
+
+def test_what_another_assignment_changes_is_not_graded_again(
+    course: Path, canned_grades: Callable
+) -> None:
+    (course / "source" / "other").mkdir()
+    canned_grades(course)
+    (course / "checks" / "other.py").write_text("CHECKS = ()")
+    (course / "checks" / "observers").mkdir()
+    (course / "checks" / "observers" / "other.py").write_text("")
+    before = {path: path.read_bytes() for path in (course / "records").rglob("*.json")}
+    canned_grades(course)
+    assert before == {path: path.read_bytes() for path in before}
+    (course / "checks" / "shared.json").write_text("{}")  # of all of them
+    canned_grades(course)
+    assert all(path.read_bytes() != raw for path, raw in before.items())
+
+
+def test_a_version_that_is_not_graded_is_said(room: Room, canned_grades: Callable) -> None:
+    room.submit("ada", WRONG)
+    room.collect()
+    canned_grades(room.root)
+    room.submit("ada", RIGHT)
+    room.submit("eve", RIGHT)  # never collected
+    (ada,) = deliver(room.course, ASSIGNMENT)
+    assert "is in the exchange; collect it." in ada.notes[0]
+    room.collect()
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert "is not what was graded" in done["ada"].notes[0]
+    assert done["eve"].problem == "It is not graded."
+    canned_grades(room.root)
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert done["ada"].notes == []
+    first, second = room.read("ada")  # both versions have a page of their own
+    assert "Not the square." in first
+    assert "4 of 4 points" in second
+
+
+def test_set_aside_and_unwritable(
+    room: Room, canned_grades: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for student in ("ada", "bob"):
+        room.submit(student, RIGHT)
+    room.collect()
+    path = room.root / "submitted" / "bob" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    path.chmod(0o644)
+    path.write_text("{")
+    canned_grades(room.root)
+    monkeypatch.chdir(room.root)
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
+    assert result.exit_code == 3
+    assert "It is set aside:" in result.output
+    assert "1 pages made anew, 1 released, 1 not delivered." in result.output
+    shutil.rmtree(room.exchange)
+    result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
+    assert result.exit_code == 2
+    assert "the exchange cannot be used" in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_whatever_the_umask_a_student_can_read_it(room: Room, canned_grades: Callable) -> None:
+    room.submit("ada", RIGHT)
+    room.collect()
+    canned_grades(room.root)
+    before = os.umask(0o077)
+    try:
+        deliver(room.course, ASSIGNMENT)
+    finally:
+        os.umask(before)
+    folder = room.exchange / "kdlab" / "feedback"
+    assert folder.stat().st_mode & 0o777 == 0o711  # entered, not listed
+    assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o644]
+
+
+def test_no_one_else_can_write_what_was_handed_in(room: Room) -> None:
+    room.submit("ada", RIGHT)
+    (folder,) = (room.exchange / "kdlab" / "inbound").iterdir()
+    for path in (folder, *folder.rglob("*")):
+        assert not path.stat().st_mode & 0o022, path
+
+
+def test_a_folder_that_is_too_large_is_a_sentence(room: Room) -> None:
+    room.step(ExchangeFetchAssignment, "ada", room.home("ada"))
+    with (room.home("ada") / ASSIGNMENT / "weights.bin").open("wb") as stream:
+        stream.truncate(110 * 10**6)
+    with pytest.raises(ExchangeError, match="holds 110 MB, and 100 MB are allowed"):
+        room.step(Submit, "ada", room.home("ada"))
+    assert not list((room.exchange / "kdlab" / "inbound").iterdir())

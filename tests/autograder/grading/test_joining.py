@@ -1,0 +1,121 @@
+"""One command sets a student's account up, and says what is missing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from nbgrader.apps.baseapp import NbGrader
+from typer.testing import CliRunner, Result
+
+from autograder.grading import joining
+from autograder.grading.cli import app
+from autograder.grading.joining import NOT_FOR_STUDENTS, OURS
+from autograder.spec import load_sections, load_settings
+
+COURSE_TOML = 'id = "kd-2027"\nexchange = "/srv/exchange"\nbook = "https://book.example/kd/"\n'
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Path:
+    folder = tmp_path / "exchange"
+    (folder / "kd-2027" / "outbound").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(joining, "jupyter_config_dir", lambda: str(tmp_path / "jupyter"))
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def join(*arguments: object) -> Result:
+        return CliRunner().invoke(app, ["join", *map(str, arguments)])
+
+    return join
+
+
+def test_one_command_is_enough(join, exchange: Path, tmp_path: Path, monkeypatch) -> None:
+    result = join(exchange)
+    assert result.exit_code == 0, result.output
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
+    nbgrader = NbGrader()
+    nbgrader.load_cwd_config = False
+    nbgrader.load_config_file()
+    assert nbgrader.config.CourseDirectory.course_id == "kd-2027"
+    assert nbgrader.config.Exchange.root == str(exchange)
+    page = json.loads((tmp_path / "jupyter" / "labconfig" / "page_config.json").read_text())
+    assert set(page["disabledExtensions"]) >= set(NOT_FOR_STUDENTS)
+    code = f"""
+import os
+from jupyter_server.serverapp import ServerApp
+app = ServerApp(config_dir={str(tmp_path / "jupyter")!r})
+app.load_config_file()
+print(oct(os.umask(0)), app.config.ServerApp.jpserver_extensions)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "0o77" in done.stdout
+    assert "formgrader': False" in done.stdout
+    assert join(exchange).exit_code == 0  # again, and nothing is doubled
+
+
+def test_what_is_wrong_is_said(join, exchange: Path, tmp_path: Path) -> None:
+    result = join(tmp_path / "nowhere")
+    assert result.exit_code == 1
+    assert "There is no folder" in result.output
+    (exchange / "other" / "outbound").mkdir(parents=True)
+    assert "Which course? It has kd-2027, other" in join(exchange).output
+    assert "no course 'third'" in join(exchange, "--course", "third").output
+    assert join(exchange, "--course", "other").exit_code == 0
+
+
+def test_a_file_of_somebody_elses_stays(join, exchange: Path, tmp_path: Path) -> None:
+    path = tmp_path / "jupyter" / "nbgrader_config.py"
+    path.parent.mkdir()
+    path.write_text("c.Mine = 1\n")
+    result = join(exchange)
+    assert result.exit_code == 1
+    assert "c.CourseDirectory.course_id = 'kd-2027'" in result.output
+    assert path.read_text() == "c.Mine = 1\n"
+    assert (path.parent / "jupyter_server_config.py").read_text().startswith(OURS)
+
+
+def test_the_books_address_is_one_setting(tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "course.toml").write_text(COURSE_TOML)
+    sections = tmp_path / "checks" / "sections.json"
+    sections.write_text(json.dumps({"sections": {"1.1": ["Soft", "book/soft.html"]}}))
+    assert load_sections(sections)["1.1"].url == "https://book.example/kd/book/soft.html"
+    root = Path(__file__).parents[3]
+    for path in (*root.glob("exercises/**/*.ipynb"), *root.glob("exercises/checks/**/*.*")):
+        if "__pycache__" not in path.parts:
+            assert "localhost" not in path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ('id = "kd-2027"\n', "", "lacks id"),
+        ('"kd-2027"', "5", "lacks id"),
+        ('"kd-2027"', '"a/b"', "holds more than letters"),
+        ("book =", "bok =", "lacks book"),
+        ('"https://book.example/kd/"', '"book.example"', "does not begin with http"),
+        ("id =", "adress = 1\nid =", "adress is no setting"),
+        ("id =", "id", "cannot be read"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(
+    tmp_path: Path, old: str, new: str, wanted: str
+) -> None:
+    (tmp_path / "course.toml").write_text(COURSE_TOML.replace(old, new))
+    with pytest.raises(ValueError, match=wanted):
+        load_settings(tmp_path)
+
+
+def test_the_environment_says_where_the_exchange_is(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "course.toml").write_text(COURSE_TOML.replace("/srv/exchange", "mine"))
+    monkeypatch.delenv("KDLAB_EXCHANGE", raising=False)
+    assert load_settings(tmp_path).exchange == tmp_path / "mine"
+    monkeypatch.setenv("KDLAB_EXCHANGE", os.fspath(tmp_path / "there"))
+    assert load_settings(tmp_path).exchange == tmp_path / "there"

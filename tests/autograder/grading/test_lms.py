@@ -1,0 +1,222 @@
+"""Downloads of Moodle and Canvas, as they are named there, and what goes back."""
+
+import csv
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from typer.testing import CliRunner, Result
+
+from autograder.grading.cli import app
+from autograder.grading.course import Course
+from autograder.grading.lms import parse, plain
+
+ASSIGNMENT = "set"
+PEOPLE = {
+    "ada": ("Ada", "Lovelace", "ada@example.org", "4711"),
+    "bob": ("Böb", "O'Neil-Smith", "bob@example.org", None),
+    "zoe": ("Zoë", "de la Cruz", "zoe@example.org", "4713"),
+    "li1": ("Wei", "Li", "li1@example.org", "4714"),
+    "li2": ("Wei", "Li", "li2@example.org", "4715"),
+}
+RIGHT, WRONG = "return 2 * x", "return x**2"
+
+
+@pytest.fixture
+def root(empty_course: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    with Course(empty_course).gradebook() as gradebook:
+        for name, (first, last, mail, number) in PEOPLE.items():
+            gradebook.add_student(
+                name, first_name=first, last_name=last, email=mail, lms_user_id=number
+            )
+    monkeypatch.chdir(empty_course)
+    monkeypatch.setenv("COLUMNS", "400")
+    return empty_course
+
+
+def notebook(root: Path, line: str) -> bytes:
+    made = nbformat.read(root / "release" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
+    for cell in made.cells:
+        if cell.metadata.nbgrader.grade_id == "double_answer":
+            cell.source = f"def double(x):\n    {line}"
+    return nbformat.writes(made).encode()
+
+
+def zipped(root: Path, files: dict[str, bytes], day: int = 1) -> Path:
+    path = root / "download.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, raw in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (2026, 2, day, 10, 0, 0)), raw)
+    return path
+
+
+def take(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["lms", "take", ASSIGNMENT, *map(str, arguments)])
+
+
+def graded(root: Path, canned_grades: Callable) -> dict[str, float]:
+    return {student: record.points for student, record in canned_grades(root).items()}
+
+
+def moodle(root: Path) -> dict[str, bytes]:
+    return {
+        "Ada Lovelace_4711_assignsubmission_file_/set.ipynb": notebook(root, RIGHT),
+        "Ada Lovelace_4711_assignsubmission_file_/data/x.csv": b"1",
+        "Böb O'Neil-Smith_88_assignsubmission_file_set (1).ipynb": notebook(root, WRONG),
+        "de la Cruz Zoë_4713_assignsubmission_file_/set.ipynb": notebook(root, WRONG),
+    }
+
+
+def canvas(root: Path) -> dict[str, bytes]:
+    return {
+        "lovelaceada_4711_9001_set.ipynb": notebook(root, WRONG),
+        "lovelaceada_4711_9002_set-1.ipynb": notebook(root, RIGHT),
+        "oneilsmithbob_LATE_88_9003_set-12.ipynb": notebook(root, WRONG),
+        "oneilsmithbob_LATE_88_9004_set-2.ipynb": notebook(root, RIGHT),
+        "liwei_4715_9005_set.ipynb": notebook(root, RIGHT),
+    }
+
+
+def test_a_zip_of_moodles(root: Path, canned_grades: Callable) -> None:
+    result = take(zipped(root, moodle(root)))
+    assert result.exit_code == 0, result.output
+    assert "3 taken in, 0 no newer than what is here, 0 left out." in result.output
+    assert (root / "submitted" / "ada" / ASSIGNMENT / "data" / "x.csv").read_bytes() == b"1"
+    stamp = root / "submitted" / "ada" / ASSIGNMENT / "timestamp.txt"
+    assert stamp.read_text() == "2026-02-01 10:00:00 UTC\n"
+    assert graded(root, canned_grades) == {"ada": 4, "bob": 0, "zoe": 0}
+
+
+def test_a_zip_of_canvass_with_its_resubmissions(root: Path, canned_grades: Callable) -> None:
+    result = take(zipped(root, canvas(root)))
+    assert result.exit_code == 0, result.output
+    assert "ada: 1 older version left out." in result.output
+    assert "bob: Canvas calls it late" in result.output
+    assert graded(root, canned_grades) == {"ada": 4, "bob": 0, "li2": 4}  # 12 is after 2
+
+
+@pytest.mark.parametrize("inside", ["", "submissions/", "a/b/"])
+def test_a_folder_that_was_unpacked(root: Path, canned_grades: Callable, inside: str) -> None:
+    for files in (moodle, canvas):
+        folder = root / "download" / inside
+        shutil.rmtree(root / "download", ignore_errors=True)
+        for name, raw in files(root).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(raw)
+        (folder / ".DS_Store").touch()
+        shutil.rmtree(root / "submitted", ignore_errors=True)
+        result = take(root / "download")
+        assert "3 taken in" in result.output, result.output
+        assert result.exit_code == 0
+
+
+def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
+    files = {
+        "Wei Li_99_assignsubmission_file_/set.ipynb": b"{}",
+        "Eve Stranger_7_assignsubmission_file_/set.ipynb": b"{}",
+        "notes.txt": b"mine",
+        "Ada Lovelace_4711_assignsubmission_file_/../../../evil.ipynb": b"{}",
+    }
+    result = take(zipped(root, files))
+    assert result.exit_code == 3
+    assert "li1, li2 have this name" in result.output
+    assert "nbgrader db student add ID --lms-user-id 7" in result.output
+    assert "notes.txt: It is named neither as Moodle nor as Canvas" in result.output
+    assert not list(root.parent.rglob("evil.ipynb"))
+    assert not (root / "submitted").exists()
+
+
+HEAD = "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Last modified (submission)"
+WORKSHEET = f"""\ufeff{HEAD}
+Participant 501,Wei Li,li2@example.org,Submitted,,7.00,"Friday, 30 January 2026, 3:30 PM"
+Participant 502,Ada Lovelace,ada@example.org,Submitted,,7.00,"Friday, 30 January 2026, 3:31 PM"
+Participant 503,=HYPERLINK(1),x@example.org,No submission,,7.00,-
+"""
+
+
+def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
+    root: Path, canned_grades: Callable
+) -> None:
+    sheet = root / "worksheet.csv"
+    sheet.write_text(WORKSHEET, encoding="utf-8")
+    files = {
+        "Wei Li_501_assignsubmission_file_/set.ipynb": notebook(root, RIGHT),
+        "Participant_502_assignsubmission_file_/set.ipynb": notebook(root, WRONG),  # blind marking
+    }
+    result = take(zipped(root, files), "--worksheet", sheet)
+    assert result.exit_code == 0, result.output
+    stamp = root / "submitted" / "li2" / ASSIGNMENT / "timestamp.txt"
+    assert stamp.read_text() == "2026-01-30 15:30:00 UTC\n"
+    give = ["lms", "give", ASSIGNMENT, "--worksheet", str(sheet)]
+    result = CliRunner().invoke(app, give)
+    assert result.exit_code == 3
+    assert "li2: It is not graded." in result.output
+    assert graded(root, canned_grades) == {"ada": 0, "li2": 4}
+    result = CliRunner().invoke(app, give)
+    assert result.exit_code == 0, result.output
+    folder = root / "lms" / ASSIGNMENT
+    with zipfile.ZipFile(folder / "feedback.zip") as archive:
+        assert sorted(archive.namelist()) == [
+            "Participant_502_assignsubmission_file/set.html",
+            "Wei Li_501_assignsubmission_file/set.html",
+        ]
+        assert b"Not the square." in archive.read("Participant_502_assignsubmission_file/set.html")
+    with (folder / "marks.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["Grade"] for row in rows] == ["4", "0", ""]
+    assert rows[2]["Full name"].startswith("'=")
+    assert (folder / "marks.csv").stat().st_mode & 0o077 == 0
+
+    sheet.write_text(WORKSHEET.replace("7.00", "10.00"), encoding="utf-8")
+    result = CliRunner().invoke(app, give)
+    assert result.exit_code == 2
+    assert "Moodle's maximum grade is 10.00, the assignment's 7" in result.output
+
+
+def test_canvass_feedback_bears_canvass_names(root: Path, canned_grades: Callable) -> None:
+    take(zipped(root, canvas(root)))
+    canned_grades(root)
+    assert CliRunner().invoke(app, ["lms", "give", ASSIGNMENT]).exit_code == 0
+    with zipfile.ZipFile(root / "lms" / ASSIGNMENT / "feedback.zip") as archive:
+        names = archive.namelist()
+    assert "lovelaceada_4711_9002_set.html" in names  # of the version that was graded
+    assert len(names) == 3
+
+
+def test_only_what_is_newer_takes_a_place(root: Path, canned_grades: Callable) -> None:
+    name = "Ada Lovelace_4711_assignsubmission_file_/set.ipynb"
+    take(zipped(root, {name: notebook(root, WRONG)}, day=2))
+    assert "0 taken in, 1 no newer" in take(zipped(root, {name: notebook(root, RIGHT)}, 1)).output
+    assert graded(root, canned_grades) == {"ada": 0}
+    assert "1 taken in" in take(zipped(root, {name: notebook(root, RIGHT)}, day=3)).output
+    assert graded(root, canned_grades) == {"ada": 4}
+
+
+@pytest.mark.parametrize("what", ["missing", "no zip", "no worksheet"])
+def test_what_cannot_be_read_is_said(root: Path, what: str) -> None:
+    path = root / "x"
+    arguments: list[object] = [path]
+    if what == "no zip":
+        path.write_bytes(b"no zip")
+    if what == "no worksheet":
+        path.write_text("a,b\n1,2\n")
+        arguments = [zipped(root, {}), "--worksheet", path]
+    result = take(*arguments)
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit)
+    assert str(path) in result.output
+    result = CliRunner().invoke(app, ["lms", "give", ASSIGNMENT])
+    assert result.exit_code == 2
+
+
+def test_names() -> None:
+    assert plain("Zoë de la Cruz") == "zoedelacruz"
+    assert parse("x_1_assignsubmission_onlinetext_a.html") is None
+    lms, match = parse("Ann_Marie Fox_12_assignsubmission_file_my_set.ipynb")
+    assert (lms, match["name"], match["file"]) == ("moodle", "Ann_Marie Fox", "my_set.ipynb")
+    lms, match = parse("foxann_12_34_my_set-1.ipynb")
+    assert (lms, match["user"], match["file"]) == ("canvas", "12", "my_set-1.ipynb")

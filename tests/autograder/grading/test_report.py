@@ -1,0 +1,133 @@
+"""The class at a glance: right numbers, a page that needs no network and is read aloud well."""
+
+import csv
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bs4
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from typer.testing import CliRunner
+
+from autograder.grading.cli import app
+from autograder.grading.course import Course
+from autograder.grading.report import Report, gather_report
+
+ASSIGNMENT = "set"
+
+
+@pytest.fixture
+def report(course: Path, canned_grades: Callable, monkeypatch: pytest.MonkeyPatch) -> Report:
+    with Course(course).gradebook() as gradebook:
+        gradebook.add_student("ada", first_name="Ada", last_name="=1+1 <b>Lovelace</b>")
+        gradebook.add_student("zoë", first_name="Zoë")  # hands nothing in
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2026-01-30 13:30:00 UTC")
+    for name, raw in (("mad", b"{"), ("new", None)):
+        shutil.copytree(course / "submitted" / "bob", course / "submitted" / name)
+        if raw:
+            (course / "submitted" / name / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").write_bytes(raw)
+    canned_grades(course)
+    (course / "records" / ASSIGNMENT / "new.json").unlink()
+    with Course(course).gradebook() as gradebook:
+        gradebook.remove_submission(ASSIGNMENT, "new")
+    monkeypatch.chdir(course)
+    monkeypatch.setenv("COLUMNS", "300")
+    return gather_report(Course(course), ASSIGNMENT)
+
+
+def test_the_numbers(report: Report) -> None:
+    students = {each.id: each for each in report.students}
+    assert {name: each.state for name, each in students.items()} == {
+        "ada": "graded",
+        "bob": "graded",
+        "eve": "graded",
+        "joe": "graded",
+        "mad": "set aside",
+        "new": "not graded",
+        "zoë": "nothing handed in",
+    }
+    assert students["ada"].points == {"double": 4, "why": None}
+    assert students["joe"].points == {"double": 3, "why": 0}
+    assert students["bob"].misconceptions == {"double": "square"}
+    assert students["ada"].late == 7200
+    assert students["mad"].score is None
+    double, why = report.tasks.values()
+    assert (double.most, double.mean, double.full) == (4, 7 / 4, 1)
+    assert double.misconceptions == {"square": ("Not the square.", ["bob"])}
+    assert (why.by_machine, sorted(why.points)) == (False, ["bob", "eve", "joe"])
+    assert report.waits.unmarked == {"ada": ["why"]}
+    assert list(report.waits.aside) == ["mad"]
+    assert report.waits.ungraded == ["new"]
+    figures = report.figures()
+    assert figures["median"] == "1.5 of 7"
+    assert figures["answers that wait for a person"] == "1"
+    assert figures["late"] == "4"
+
+
+def test_the_command_makes_a_page_and_a_table(report: Report, course: Path) -> None:
+    result = CliRunner().invoke(app, ["report"])
+    assert result.exit_code == 0, result.output
+    assert "set: 1 answer waits for marks by a person: ada." in result.output
+    assert "set: Set aside, with no marks: mad." in result.output
+    for name in ("report.html", "report.csv"):
+        assert (course / name).stat().st_mode & 0o777 == 0o600
+    page = (course / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|//cdn|<b>Lovelace", page)
+    soup = bs4.BeautifulSoup(page, "html.parser")
+    text = soup.get_text(" ")
+    for words in ("Not the square.", "mad", "is not JSON", "1 answer waits", "nothing handed in"):
+        assert words in text
+    with (course / "report.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {row["student"]: row for row in csv.DictReader(stream)}
+    assert rows["joe"]["score"] == "3.0"
+    assert rows["bob"]["double_misconception"] == "square"
+    assert rows["ada"]["why"] == ""
+    assert rows["mad"]["score"] == ""
+    assert not any(value.startswith("=") for row in rows.values() for value in row.values())
+
+
+def test_a_class_of_nobody(empty_course: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(empty_course)
+    assert CliRunner().invoke(app, ["report"]).exit_code == 0
+    assert "Nothing was handed in yet." in (empty_course / "report.html").read_text()
+    assert CliRunner().invoke(app, ["report", ASSIGNMENT]).exit_code == 0
+    result = CliRunner().invoke(app, ["report", "no_such"])
+    assert result.exit_code == 2
+    assert "generate_assignment no_such" in " ".join(result.output.split())
+
+
+@pytest.fixture
+def page(report: Report, course: Path) -> Iterator[Page]:
+    CliRunner().invoke(app, ["report"])
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto((course / "report.html").as_uri())
+        yield page
+        browser.close()
+
+
+@pytest.mark.slow
+def test_it_sorts_and_is_accessible(page: Page) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    table = page.locator("table").last
+    first = table.locator("tbody tr th").first
+    button = table.get_by_role("button", name="points")
+    button.press("Enter")  # by keyboard
+    assert table.locator("th[aria-sort=ascending]").count() == 1
+    assert first.inner_text() in ("bob", "eve")
+    button.press("Enter")
+    assert first.inner_text() == "ada"
+    table.get_by_role("button", name="student").click()
+    assert first.inner_text() == "ada"
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            found = Axe().run(page).response["violations"]
+            assert [(each["id"], each["nodes"][0]["html"][:80]) for each in found] == []

@@ -1,0 +1,190 @@
+"""Conversations from files and data sets, in the forms they come in; what is wrong is told."""
+
+import datetime
+import json
+import re
+
+import pytest
+
+from kdlab import Conversation, Examples, load_examples, pydocs_qa, reckoning
+from kdlab.questions import KINDS, MONTHS, WEEKDAYS
+
+U, A = {"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A."}
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+
+
+@pytest.mark.parametrize(
+    ("row", "roles", "answer"),
+    [
+        ({"messages": [U, A]}, "ua", "A."),
+        ({"messages": [{"role": "system", "content": "Be."}, U, A, U, A], "id": 7}, "suaua", "A."),
+        ({"messages": [{"role": "developer", "content": "Be."}, U, A]}, "dua", "A."),
+        ({"messages": [U, A, U]}, "uau", "A."),
+        ({"messages": [A]}, "a", "A."),
+        ({"messages": json.dumps([U, A])}, "ua", "A."),
+        ({"prompt": "Q?", "completion": "A."}, "ua", "A."),
+        ({"prompt": [U], "completion": [A]}, "ua", "A."),
+        ({"prompt": [U], "completion": "A."}, "ua", "A."),
+        ({"prompt": "Q?", "completion": [A]}, "ua", "A."),
+        ({"prompt": "Q?", "prompt_id": "x", "messages": [U, A]}, "ua", "A."),
+        ({"prompt": "", "completion": ""}, "ua", ""),
+        ({"messages": [U | {"content": [{"type": "text", "text": "Q?"}]}, A]}, "ua", "A."),
+        ({"messages": [U, A | {"tool_calls": None, "name": None}]}, "ua", "A."),
+        ({"messages": [U, {"role": "assistant", "tool_calls": [CALL]}]}, "ua", ""),
+        (
+            {"conversations": [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": "A."}]},
+            "ua",
+            "A.",
+        ),
+    ],
+)
+def test_every_form_is_read(row, roles, answer):
+    conversation = Conversation.of(row)
+    assert "".join(message["role"][0] for message in conversation.messages) == roles
+    assert conversation.answer == answer
+    assert all(value is not None for message in conversation.messages for value in message.values())
+
+
+def test_arguments_of_a_call_are_an_object_as_templates_want_them():
+    row = {"messages": [U, {"role": "assistant", "tool_calls": [CALL]}], "tools": '[{"name": "f"}]'}
+    conversation = Conversation.of(row)
+    assert conversation.messages[1]["tool_calls"][0]["function"]["arguments"] == {"x": 1}
+    assert conversation.tools == ({"name": "f"},)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "x"}, "neither 'messages' nor both of 'prompt' and 'completion', only 'text'"),
+        ({"instruction": "x", "output": "y"}, "only 'instruction', 'output'; rename its columns"),
+        ({"prompt": "x"}, "neither"),
+        ({"prompt": "x", "completion": None}, "neither"),
+        ({}, "only nothing"),
+        ([U, A], "of type list, not an object"),
+        ("Q?", "of type str, not an object"),
+        ({"messages": "Q?"}, "'messages' is of type str, not a list of messages"),
+        ({"messages": []}, "no message under 'messages' is the assistant's"),
+        ({"messages": [U]}, "no message under 'messages' is the assistant's"),
+        ({"prompt": [U, A], "completion": [U]}, "no message under 'completion'"),
+        ({"messages": [U, "A."]}, r"messages\[1\] is of type str"),
+        ({"messages": [U, {"content": "A."}]}, r"messages\[1\].role is None; known are system"),
+        ({"messages": [U, A | {"role": "bot"}]}, r"messages\[1\].role is 'bot'"),
+        ({"messages": [U, A | {"role": ["a"]}]}, r"messages\[1\].role is \['a'\]"),
+        ({"messages": [U, A | {"content": 4}]}, r"messages\[1\].content is of type int, not text"),
+        ({"messages": [U, {"role": "assistant"}]}, r"messages\[1\].content is missing"),
+        ({"messages": [U | {"content": [{"type": "image"}]}, A]}, r"parts of the kind image"),
+        ({"messages": [U, A | {"content": "\ud83d"}]}, r"holds half a character, '\\ud83d'"),
+        ({"prompt": 3, "completion": "A."}, "'prompt' is of type int, not a list"),
+        ({"messages": [U, A], "tools": "f"}, "'tools' is no list"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row, message):
+    path = tmp_path / "chat.jsonl"
+    good = json.dumps({"messages": [U, A]})
+    path.write_text(f"{good}\n\n{json.dumps(row)}\n")
+    with pytest.raises(ValueError, match=message) as error:
+        load_examples(path)
+    assert str(error.value).startswith(f"{path}, line 3: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "has no conversations: it is empty"),
+        (b"\n\n", "has no conversations"),
+        (b"{'messages': 1}", "line 1: it is no JSON"),
+        (b'{"a": 1} {"b": 2}', "line 1: it is no JSON: Extra data"),
+        (b'[{"prompt": "a",\n', "line 1: it is no JSON"),
+        (b"\xff\xfe{\x00}\x00", "line 1: it is not UTF-8"),
+        (b'[{"prompt": "a", "completion": "b"}]', "line 1: it is of type list, not an object"),
+    ],
+)
+def test_a_file_that_is_no_json_lines_is_told(tmp_path, raw, message):
+    path = tmp_path / "chat.jsonl"
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match=message):
+        load_examples(path)
+
+
+def test_marks_of_windows_do_no_harm(tmp_path):
+    path, row = tmp_path / "chat.jsonl", json.dumps({"prompt": "λ", "completion": "🦉"})
+    path.write_bytes(b"\xef\xbb\xbf" + f"{row}\r\n\r\n{row}".encode())
+    assert [each.answer for each in load_examples(path).conversations] == ["🦉"] * 2
+
+
+def test_a_name_that_is_nothing_is_told():
+    with pytest.raises(ValueError, match="unknown examples 'nothing'"):
+        load_examples("nothing")
+
+
+def test_rows_of_a_hugging_face_dataset_are_read():
+    datasets = pytest.importorskip("datasets")
+    rows = [{"messages": [U, A | {"tool_calls": None}], "source": "x"}] * 3
+    assert len(Examples.of(datasets.Dataset.from_list(rows)).conversations) == 3
+    with pytest.raises(ValueError, match="chats, row 1: "):
+        Examples.of(datasets.Dataset.from_list([{"messages": [U, A]}, {"messages": [U]}]), "chats")
+
+
+def test_no_question_is_in_both_splits():
+    rows = [{"messages": [{"role": "user", "content": f"Q{i % 50}"}, A]} for i in range(200)]
+    examples = Examples.of(rows)
+    train, held_out = ({c.opening for c in part} for part in (examples.train, examples.validation))
+    assert held_out
+    assert not train & held_out
+    assert examples.sha256 == Examples.of(rows).sha256 != Examples.of(rows[1:]).sha256
+
+
+# --- what comes with kdlab ---
+
+
+def reckoned(question):
+    """The answer, by another way than that of the generator."""
+    n = [int(number) for number in re.findall(r"\d+", question)]
+    if question.startswith("Which weekday"):
+        way = -1 if " before " in question else 1
+        day = next(i for i, name in enumerate(WEEKDAYS) if name in question)
+        found = datetime.date(2024, 1, 1 + day) + way * datetime.timedelta(days=n[0])
+        return found.strftime("%A")
+    if question.startswith("Which month"):
+        way = -1 if " before " in question else 1
+        at = next(i for i, name in enumerate(MONTHS) if name in question.split()[-1])
+        return datetime.date(2024, (at + way * n[0]) % 12 + 1, 1).strftime("%B")
+    if question.startswith("How many a"[:9]) and " in " in question:
+        letter, letters = re.fullmatch(r"How many (\w) are in ([\w ]+)\?", question).groups()
+        return str(letters.split().count(letter))
+    return str(n[0] * LARGE[re.search(r"are \d+ (\w+)", question)[1]] + sum(n[1:]))
+
+
+LARGE = {"hours": 60, "minutes": 60, "days": 24, "weeks": 7, "feet": 12, "metres": 100}
+
+
+def test_every_answer_that_is_reckoned_is_right():
+    examples = reckoning(800, seed=3)
+    questions = [each.prompt[0]["content"] for each in examples.conversations]
+    assert len(set(questions)) == 800
+    for question, each in zip(questions, examples.conversations, strict=True):
+        assert each.answer == reckoned(question), question
+    assert {each.kind for each in examples.conversations} == set(KINDS)
+    assert {each.kind for each in examples.validation} == set(KINDS)
+
+
+def test_questions_are_the_seeds():
+    assert reckoning(50).sha256 == reckoning(50).sha256 != reckoning(50, seed=1).sha256
+    assert {c.kind for c in reckoning(20, kinds=["units"]).conversations} == {"units"}
+    with pytest.raises(ValueError, match=r"unknown kinds \['owls'\]; known: weekdays"):
+        reckoning(kinds=["owls"])
+    with pytest.raises(ValueError, match="ran out after"):
+        reckoning(2000, kinds=["weekdays"])
+
+
+def test_the_documentation_asks_and_answers():
+    examples = pydocs_qa()
+    said = {each.prompt[0]["content"]: each for each in examples.conversations}
+    asked = said["What does `os.path.commonpath` return?"]
+    assert asked.messages[1]["content"] == "The longest common sub-path."
+    assert asked.messages[3]["content"] == "It takes `paths`."
+    assert len(examples.conversations) > 3000
+    assert len(examples.validation) > 300
+    for each in examples.conversations:
+        assert all(message["content"].strip() for message in each.messages)

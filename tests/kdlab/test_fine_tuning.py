@@ -1,0 +1,200 @@
+"""Fine-tuning from the command's recipe to a folder that transformers opens."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from kdlab import Chat, ChatDataset, PackedRows, Recipe, cache_teacher, distill, evaluate_run
+from kdlab.cli import app
+from kdlab.ingredients import Ingredients
+from kdlab.pretrained import load_both
+from tests.kdlab.tiny_models import tiny_pair
+
+transformers = pytest.importorskip("transformers")
+SMALL = {"steps": 2, "batch_size": 4, "eval_answers": 3, "new_tokens": 4}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return tiny_pair(tmp_path_factory.mktemp("pair"))
+
+
+@pytest.fixture(scope="module")
+def recipe(pair):
+    teacher, student = (f"hf:{pair[name]}" for name in ("teacher", "student"))
+    return Recipe(data=str(pair["data"]), teacher=teacher, student=student, **SMALL)
+
+
+def opened(folder):
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    return model, transformers.AutoTokenizer.from_pretrained(folder)
+
+
+def weights(model):
+    return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+
+def test_what_a_run_leaves_opens_with_transformers_and_is_the_student_measured(recipe, tmp_path):
+    summary = distill(tmp_path, recipe, device="cpu")
+    model, tokenizer = opened(tmp_path)
+    assert tokenizer.chat_template
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert evaluate_run(tmp_path, device="cpu").perplexity == pytest.approx(
+        summary["eval_perplexity"], rel=1e-5
+    )
+    assert {"accuracy", "answers_ended", "answer_tokens", "examples"} <= summary.keys()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lora": 2},
+        {"lora": 2, "dtype": "bfloat16", "gradient_checkpointing": True},
+        {"gradient_checkpointing": True, "accumulation": 2},
+        {"packed": True, "block_size": 64, "batch_size": 2},
+        {"on_policy": 1.0, "divergence": "reverse_kl"},
+        {"student": "layers:2"},
+        {"student": "tiny-student"},
+        {"arm": "lm"},
+        {"train_fraction": 0.5},
+    ],
+    ids=" ".join,
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_every_way_ends_in_a_student_that_can_be_opened(recipe, tmp_path, changes):
+    summary = distill(tmp_path, replace(recipe, **changes), device="cpu")
+    assert summary["path"] == "linear"
+    assert Chat.of(tmp_path, device="cpu").say("Hi?", new_tokens=2) is not None
+    if changes.get("student") != "tiny-student":
+        opened(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_adapters_are_merged_and_alone_are_trained(recipe, tmp_path, pair):
+    peft = pytest.importorskip("peft")
+    summary = distill(tmp_path, replace(recipe, lora=2, learning_rate=0.05), device="cpu")
+    assert "merged" in summary["adapters"]
+    merged, _ = opened(tmp_path)
+    before = transformers.AutoModelForCausalLM.from_pretrained(pair["student"])
+    assert merged.model.embed_tokens.weight.equal(before.model.embed_tokens.weight)
+    assert not weights(merged).equal(weights(before))
+    apart = peft.PeftModel.from_pretrained(before, tmp_path / "adapters").merge_and_unload()
+    torch.testing.assert_close(weights(apart), weights(merged))
+
+
+def test_a_store_of_the_teacher_trains_as_the_teacher_does(recipe, tmp_path):
+    stored = cache_teacher(tmp_path / "t.topk", recipe, k=320, device="cpu")
+    assert stored.header["items"] == len(Ingredients.of(recipe, device="cpu").train)
+    live, filed = (
+        distill(tmp_path / name, replace(recipe, teacher_file=file), device="cpu")
+        for name, file in (("live", None), ("filed", str(tmp_path / "t.topk")))
+    )
+    assert filed["eval_perplexity"] == pytest.approx(live["eval_perplexity"], rel=1e-3)
+
+
+def test_entries_that_no_token_has_are_cut_off(recipe, tmp_path, pair):
+    model, tokenizer = load_both(str(pair["student"]))
+    model.resize_token_embeddings(len(tokenizer) + 7)
+    model.save_pretrained(tmp_path / "padded")
+    tokenizer.save_pretrained(tmp_path / "padded")
+    padded = replace(recipe, student=f"hf:{tmp_path / 'padded'}")
+    summary = distill(tmp_path / "run", padded, device="cpu")
+    assert evaluate_run(tmp_path / "run", device="cpu").kl_to_teacher == pytest.approx(
+        summary["eval_kl_to_teacher"], rel=1e-5
+    )
+
+
+def test_a_teacher_with_other_tokens_is_refused(recipe, tmp_path, pair):
+    model, tokenizer = load_both(str(pair["student"]))
+    tokenizer.add_tokens(["owl"])
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="differ in 1 tokens, 'owl' for one"):
+        Ingredients.of(replace(recipe, student=f"hf:{tmp_path}"), device="cpu")
+
+
+def test_a_teacher_is_loaded_as_transformers_is_told(recipe, tmp_path):
+    """Spread over memory and a disk: it is slow, and it teaches the same."""
+    layers = {"model.layers.0": "cpu", "model.layers.1": "disk"}
+    others = ("model.embed_tokens", "model.norm", "model.rotary_emb", "lm_head")
+    places = dict.fromkeys(others, "cpu") | layers
+    options = {"device_map": places, "offload_folder": str(tmp_path / "offloaded")}
+    spread = replace(recipe, teacher_options=json.dumps(options))
+    whole, parts = (
+        distill(tmp_path / name, each, device="cpu")
+        for name, each in (("whole", recipe), ("parts", spread))
+    )
+    assert parts["path"].startswith("dense: of the teacher")
+    assert parts["eval_kl_to_teacher"] == pytest.approx(whole["eval_kl_to_teacher"], rel=1e-4)
+
+
+def test_a_small_student_needs_no_download(tmp_path):
+    recipe = Recipe(data="reckoning", teacher_steps=2, train_fraction=0.1, **SMALL)
+    summary = distill(tmp_path, recipe, device="cpu")
+    assert " conversations, " in summary["examples"]
+    assert Chat.of(tmp_path, device="cpu").tokenizer.chat_template
+
+
+def test_a_conversation_too_long_is_cut_and_told(recipe):
+    ingredients = Ingredients.of(replace(recipe, block_size=20, packed=True), device="cpu")
+    assert isinstance(ingredients.train, PackedRows)
+    assert isinstance(ingredients.validation, ChatDataset)
+    report = ingredients.train.report
+    assert report.longest > 20 >= len(ingredients.train[0]["input_ids"])
+    assert report.truncated + report.left_out > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"student": "hf:x"}, "the student hf:x has another tokenizer than the teacher tiny-te"),
+        ({"dtype": "int8"}, "dtype must be float32, bfloat16, float16, got 'int8'"),
+        ({"lora": 0}, "lora must be at least 1, got 0"),
+        ({"packed": True}, "packed is for conversations"),
+        ({"data": "x", "packed": True, "on_policy": 0.5}, "not for on_policy"),
+        ({"data": "x", "teacher_texts": 3}, "teacher_texts are blocks of a corpus"),
+        ({"teacher_options": "{"}, "teacher_options is no JSON"),
+        ({"teacher_options": "[1]"}, r"must be an object of JSON, got \[1\]"),
+        ({"eval_answers": -1}, "eval_answers must be at least 0, got -1"),
+        ({"student": "tiny"}, "unknown student 'tiny'"),
+    ],
+)
+def test_what_does_not_go_together_is_told(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"student": "tiny-student", "lora": 2}, "TinyGPT is small enough"),
+        ({"student": "tiny-student", "gradient_checkpointing": True}, "no gradient checkpointing"),
+        ({"teacher_options": '{"nonsense": 1}'}, "cannot be loaded with the options"),
+    ],
+)
+def test_what_a_model_cannot_is_told(recipe, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        distill(tmp_path, replace(recipe, **changes), device="cpu")
+
+
+def test_learning_rates_are_those_of_what_is_trained():
+    pretrained = {"teacher": "hf:a", "student": "hf:b", "data": "c"}
+    assert Recipe().learning_rate == 2e-3
+    assert Recipe(**pretrained).learning_rate == 1e-4
+    assert Recipe(**pretrained, lora=4).learning_rate == 5e-4
+    assert Recipe(**pretrained, learning_rate=3e-5).learning_rate == 3e-5
+    with pytest.warns(UserWarning, match=r"a learning rate of 0\.002 is one for new weights"):
+        replace(Recipe(teacher="hf:a"), student="hf:b")
+
+
+def test_chat_reads_lines_until_an_empty_one(recipe, tmp_path):
+    distill(tmp_path, recipe, device="cpu")
+    words = ["chat", str(tmp_path), "--new-tokens", "2", "--cpu"]
+    told = CliRunner().invoke(app, words, input="Hi?\nAnd?\n\nnever read\n")
+    assert told.exit_code == 0
+    assert len(told.stdout.splitlines()) == 2
+    lost = CliRunner().invoke(app, ["chat", str(tmp_path / "nothing")])
+    assert lost.exit_code == 1
