@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 # A busy machine is no failure.
 settings.register_profile("any speed", parent=settings.default, deadline=None)
 settings.load_profile("any speed")
+settings.register_profile("quick", parent=settings.get_profile("any speed"), max_examples=20)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
@@ -52,6 +53,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hub", action="store_true", help="Start a real JupyterHub too.")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        settings.load_profile("quick")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """TRL, which every process would import to collect the tests against peers, takes seconds."""
+    quick = config.getoption("--quick")
+    return True if quick and collection_path.name == "test_peers.py" else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def turn(item: pytest.Item) -> int:
@@ -77,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if terminalreporter.config.getoption("--quick"):
-        needs = ", ".join(NEEDS.values())
+        needs = ", ".join([*NEEDS.values(), "TRL"])
         terminalreporter.write_line(
             f"Left out: tests that need {needs}, and those marked slow. make test runs them."
         )

@@ -168,6 +168,7 @@ def empty(built, wheel, tmp_path_factory) -> Path:
     return python
 
 
+@pytest.mark.slow
 def test_the_wheel_alone_distils_and_plots(empty, wheel, tmp_path):
     code = """
 import importlib.util, pathlib, sys
@@ -201,6 +202,7 @@ print(kdlab.__version__, len(history.train))
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_without_nbgrader_the_grading_engine_says_what_to_install(empty, tmp_path):
     done = subprocess.run(
         [empty, "-m", "autograder", "--help"], cwd=tmp_path, capture_output=True, text=True

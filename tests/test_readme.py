@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_every_pin_installs_on_the_oldest_python():
     refused = {}
     for line in (ROOT / "constraints.txt").read_text().splitlines():
@@ -167,6 +168,7 @@ def test_the_distillation_of_the_readme(tmp_path):
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 100
 
 
+@pytest.mark.slow
 def test_the_practitioner_s_path_of_the_readme(tmp_path):
     """Two tiny models in folders stand in for those of the hub; all else is as it is told."""
     install, distill, chat = commands("shell")
@@ -204,6 +206,7 @@ def test_the_practitioner_s_path_of_the_readme(tmp_path):
 NAMED = ("--teacher", "--student", "--data", "--out", "--steps")
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs():
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {

@@ -87,6 +87,7 @@ def test_windows_is_told_where_assignments_are_graded(module, tmp_path):
     assert "wsl --install" in done.stderr
 
 
+@pytest.mark.slow
 def test_macos_is_told_that_there_is_no_sandbox_and_counts_its_processors(tmp_path):
     code = """
 os.environ["PATH"] = ""

@@ -238,9 +238,9 @@ def _mistakes(checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
                 if problem not in part.problems:
                     part.problems.append(problem)
         if isinstance(check, FunctionCheck):
-            for wrong in check.misconceptions:
-                if not set(wrong.name.split("+")) & shown and wrong.name not in shown:
-                    part.problems.append(f"{name}: the bank has no chaff for {wrong.name}.")
+            for wrong in dict.fromkeys(wrong.name for wrong in check.misconceptions):
+                if not set(wrong.split("+")) & shown and wrong not in shown:
+                    part.problems.append(f"{name}: the bank has no chaff for {wrong}.")
     return part
 
 
@@ -260,7 +260,9 @@ def _public(checks: dict[str, Check]) -> Part:
             if verdict.misconception not in (way.name, None):
                 part.problems.append(f"{name}: {way.name} is called {verdict.misconception} first.")
             elif verdict.misconception is None:
-                part.notes.append(f"{name}: {way.name} is named by hidden cases alone.")
+                note = f"{name}: {way.name} is named by hidden cases alone."
+                if note not in part.notes:  # a mistake may be made in several ways
+                    part.notes.append(note)
     return part
 
 

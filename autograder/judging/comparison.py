@@ -68,8 +68,8 @@ class Comparison:
             for row in self.rows
         )
         return (
-            f'<table><caption style="text-align:left"><strong>{escape(self.case)}.</strong> '
-            f"{escape(self.summary)}</caption><thead><tr>"
+            '<table><caption style="text-align:left;min-width:30em">'
+            f"<strong>{escape(self.case)}.</strong> {escape(self.summary)}</caption><thead><tr>"
             '<th scope="col">where</th><th scope="col">expected</th><th scope="col">got</th>'
             f"</tr></thead><tbody>{body}</tbody></table>"
         )

@@ -15,6 +15,8 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from autograder.judging.agreement import agrees, complaint, form, is_number, same
 from autograder.judging.comparison import Comparison, compare
 from autograder.judging.evidence import Refused, decode_outcome
@@ -136,16 +138,9 @@ class Rubric:
         return float(sum(self.parts.values()))
 
     @cached_property
-    def ways_right(self) -> tuple[tuple[bool, ...], ...]:
-        """Of each wrong way, in which cases it is right; true where the answer is withheld."""
-        return tuple(
-            tuple(
-                expectation.outcome is None
-                or agrees(outcome, expectation.outcome, expectation.tolerance)
-                for outcome, expectation in zip(way.outcomes, self.expectations, strict=True)
-            )
-            for way in self.wrong_ways
-        )
+    def sums(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Of a case: the sum of what each wrong way comes to, and how far a like sum may lie."""
+        return {}
 
 
 @dataclass(frozen=True)

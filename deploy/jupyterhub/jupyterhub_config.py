@@ -36,6 +36,8 @@ c.PAMAuthenticator.allowed_users = {INSTRUCTOR}
 c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
 c.Spawner.cmd = [str(BIN / "jupyterhub-singleuser")]
 c.Spawner.default_url = "/lab"
+# A login shell, which a terminal is without this, sets PATH anew and does not find nbgrader.
+c.Spawner.args = ["--ServerApp.terminado_settings={'shell_command': ['bash']}"]
 c.Spawner.environment = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin"}
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120

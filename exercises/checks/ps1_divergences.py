@@ -1076,16 +1076,17 @@ def ranking_mistakes() -> tuple[Mistake, ...]:
 
 # --- One peak for two ---------------------------------------------------------------------------
 # Forward KL has one minimum over these students, reverse KL has one near each peak of the teacher.
-# The starts are near the heavier peak, and the peaks of the random teachers are at least 7.5
-# tokens apart: nearer ones make a third minimum between them. So descent and a search agree.
+# Training leads to the peak near its start, the lighter one too. The peaks of the random teachers
+# are at least 7.5 tokens apart: nearer ones make a third minimum between them.
 
 START_WIDTH = 3.0
+NEAR = 3.0  # tokens
 Student = tuple[float, float, int]  # centre, width, size of the vocabulary
 
 
 def fit_one_peak(teacher_logits: Tensor, direction: str, start: float) -> list[float]:
-    """Expected position and entropy of the one-peak student with the least divergence."""
-    return summary(best_fit(numbers(teacher_logits), direction))
+    """Expected position and entropy of the one-peak student with the least divergence near by."""
+    return summary(best_fit(numbers(teacher_logits), direction, start))
 
 
 def numbers(logits: Tensor) -> tuple[float, ...]:
@@ -1095,9 +1096,9 @@ def numbers(logits: Tensor) -> tuple[float, ...]:
 
 @cache
 def best_fit(
-    teacher_logits: tuple[float, ...], direction: str, width: float | None = None
+    teacher_logits: tuple[float, ...], direction: str, start: float, width: float | None = None
 ) -> Student:
-    """The student with the least divergence: the best of a grid, then descent in float64."""
+    """The student that training leads to: the best of a grid near the start, then descent."""
     size = len(teacher_logits)
     log_p = torch.tensor(teacher_logits, dtype=torch.float64).log_softmax(-1)
 
@@ -1106,7 +1107,8 @@ def best_fit(
         front, behind = (log_p, log_q) if direction == "forward" else (log_q, log_p)
         return (front.exp() * (front - behind)).sum(-1)
 
-    centers = torch.linspace(0, size - 1, 2 * size, dtype=torch.float64)
+    near = max(0.0, start - NEAR), min(size - 1.0, start + NEAR)
+    centers = torch.linspace(*near, 4 * int(NEAR) + 1, dtype=torch.float64)
     widths = torch.logspace(-0.3, 1, 20, dtype=torch.float64) if width is None else [width]
     grid = torch.cartesian_prod(centers, torch.as_tensor(widths, dtype=torch.float64))
     center, best_width = grid[losses(*grid.T).argmin()].tolist()
@@ -1163,10 +1165,12 @@ def fit_cases() -> tuple[Case, ...]:
     teacher = two_peaks(20, (6.0, 13.0), 0.6)
     uneven = two_peaks(24, (8.0, 15.5), 0.35, (1.5, 1.2))
     edge = two_peaks(18, (2.0, 7.0), 0.6, (1.2, 0.9))
+    lighter = two_peaks(24, (6.0, 17.0), 0.4, (1.5, 1.2))
     one = two_peaks(16, (7.3, 7.3), 0.5, (1.4, 1.4))
     return (
         Case("two peaks, forward", (teacher, "forward", 7.5), public=True),
         Case("two peaks, reverse", (teacher, "reverse", 7.5), public=True),
+        Case("near the lighter peak, reverse", (lighter, "reverse", 7.0), public=True),
         Case("a peak at the edge, forward", (edge, "forward", 3.0), public=True),
         Case("uneven, forward", (uneven, "forward", 14.5)),
         Case("uneven, reverse", (uneven, "reverse", 14.5)),
@@ -1289,7 +1293,7 @@ def summaries() -> Iterator[tuple[str, str, Callable]]:
         of = (place or (right_position,))[-1], (spread or (right_entropy,))[-1]
 
         def wrong(t: Tensor, direction: str, start: float, of=of, swap=swap) -> list[float]:
-            student = best_fit(numbers(t), direction)
+            student = best_fit(numbers(t), direction, start)
             pair = [each(t, student, direction) for each in of]
             return pair[::-1] if swap else pair
 
@@ -1428,21 +1432,21 @@ FIT_MISCONCEPTIONS = tuple(
             "Your student spreads when it should settle, and settles when it should spread: the"
             " two losses are the wrong way round.",
             "1.3",
-            (fitted(lambda t, d, s: best_fit(numbers(t), turned(d))),),
+            (fitted(lambda t, d, s: best_fit(numbers(t), turned(d), s)),),
         ),
         (
             "always_forward",
             "Your student spreads over both peaks whichever direction is asked for. Does the"
             " direction reach your loss?",
             "1.3",
-            (fitted(lambda t, d, s: best_fit(numbers(t), "forward")),),
+            (fitted(lambda t, d, s: best_fit(numbers(t), "forward", s)),),
         ),
         (
             "always_reverse",
             "Your student settles on one peak whichever direction is asked for. Does the direction"
             " reach your loss?",
             "1.3",
-            (fitted(lambda t, d, s: best_fit(numbers(t), "reverse")),),
+            (fitted(lambda t, d, s: best_fit(numbers(t), "reverse", s)),),
         ),
         (
             "not_trained",
@@ -1456,7 +1460,7 @@ FIT_MISCONCEPTIONS = tuple(
             "The place is trained and the width is not: it is still what it was at the start. Is"
             " the width a parameter that the optimiser knows?",
             "1.3",
-            (fitted(lambda t, d, s: best_fit(numbers(t), d, START_WIDTH)),),
+            (fitted(lambda t, d, s: best_fit(numbers(t), d, s, START_WIDTH)),),
         ),
         (
             "center_not_trained",

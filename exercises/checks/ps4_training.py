@@ -1419,8 +1419,8 @@ def evaluate(
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
 
-    These are what it answers in evaluation mode, and in the mode that it was left in, and the
-    gradient that reaches its parameters in that mode.
+    These are what it answers in evaluation mode, and in the mode that it was left in, the gradient
+    that reaches its parameters in that mode, and the bits of its precision.
     """
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
@@ -1430,7 +1430,8 @@ def evaluate(
     if mode:
         after[3] = moved(after, batches)
     left = leaves(training)
-    found = (answers(after, False), answers(after, left), left_as(after, left, frozen))
+    bits = torch.tensor([EPSILON]).log2()
+    found = (answers(after, False), answers(after, left), left_as(after, left, frozen), bits)
     return torch.cat([each.flatten() for each in found])
 
 

@@ -1,6 +1,7 @@
 """`check` on the student's machine, and what it does when the grader has asked."""
 
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -531,6 +532,19 @@ def test_declarations_that_cannot_work_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match="same name"):
         load_checks(twice)
+
+
+def test_checks_changed_within_a_second_are_read_anew(tmp_path: Path, monkeypatch) -> None:
+    """Byte code would be taken for that of the new file, which has the same size."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    path = tmp_path / "checks.py"
+    for nanosecond, name in enumerate(("mean", "norm")):
+        path.write_text(
+            f"from types import SimpleNamespace\nCHECKS = (SimpleNamespace(name={name!r}),)\n"
+        )
+        os.utime(path, ns=(10**18 + nanosecond,) * 2)
+        assert list(load_checks(path)) == [name]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def small_book(tmp_path, build):
     return make
 
 
+@pytest.mark.slow
 def test_changing_the_library_changes_the_page(small_book):
     result, page = small_book(HEADER + PAGE)
     assert result.returncode == 0, result.stdout
@@ -80,18 +81,21 @@ def test_changing_the_library_changes_the_page(small_book):
     assert "the answer is 42" in page
 
 
+@pytest.mark.slow
 def test_page_without_jupytext_header_fails_the_build(small_book):
     result, _ = small_book(PAGE)
     assert result.returncode != 0
     assert "book/index: has code cells, but was not executed" in result.stdout
 
 
+@pytest.mark.slow
 def test_page_that_raises_fails_the_build(small_book):
     result, _ = small_book(HEADER + PAGE.replace("answer.ANSWER", "answer.MISSING"))
     assert result.returncode != 0
     assert "book/index: stopped with CellExecutionError" in result.stdout
 
 
+@pytest.mark.slow
 def test_quoted_code_cell_is_not_a_code_cell(small_book):
     result, page = small_book("# A page\n\n````md\n```{code-cell} ipython3\n1 + 1\n```\n````\n")
     assert result.returncode == 0, result.stdout

@@ -1,100 +1,43 @@
 """A real hub in a room of its own: one instructor and two students, in a browser, for one round.
 
 `make hub` runs it. Accounts, homes and /srv are made in a mount namespace and are gone afterwards.
+What people saw is kept as pictures in the test's folder, room0/seen.
 """
 
 import csv
 import os
 import re
 import shutil
-import socket
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from exercises.bank import ANSWER, entries, grade_id, solution, source
+from exercises.bank import ANSWER, entries, solution, source
+from tests.deploy.lab import (
+    SET,
+    Terminal,
+    assignments,
+    cell,
+    cells,
+    fetch,
+    log_in,
+    menu,
+    run_cell,
+    shows,
+    submit,
+    validate,
+    write,
+)
+from tests.deploy.room import ROOT, Hub, needs
 
-ROOT = Path(__file__).parents[2]
-SET = "ps1_divergences"
 TASK = "softmax_with_temperature"
-PASSWORD = "only for this room"
-MINUTES = 60_000  # milliseconds; a bound for a busy machine, never a wait
-IS_ROOT = os.geteuid() == 0
-SUDO = [] if IS_ROOT else ["sudo", "-n"]
+WORDS = "reverse_kl_explained"  # the task that a person marks
+EXPLANATION = "It puts its one peak onto one peak of the teacher, the one that it began near."
 
 pytestmark = pytest.mark.hub
-
-
-def needs() -> dict[str, bool]:
-    """What the room needs, by the line that installs it."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    may = IS_ROOT or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
-    return {
-        "a Linux system": sys.platform == "linux",
-        ".venv/bin/python -m pip install jupyterhub": find_spec("jupyterhub") is not None,
-        "npm install -g configurable-http-proxy": bool(shutil.which("configurable-http-proxy")),
-        "apt-get install chromium": bool(chromium),
-        "apt-get install bubblewrap": bool(shutil.which("bwrap")),
-        "apt-get install openssl": bool(shutil.which("openssl")),
-        "to be root, or sudo without a password": may,
-    }
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-class Hub:
-    """The hub in its room."""
-
-    def __init__(self, work: Path) -> None:
-        port, hub, api = free_ports(3)
-        self.url = f"http://127.0.0.1:{port}"
-        self.work, self.log = work, work / "hub.log"
-        proxy = Path(shutil.which("configurable-http-proxy"))
-        environment = {
-            "PATH": f"{proxy.parent}:{os.environ['PATH']}",
-            "KDLAB_PASSWORD": PASSWORD,
-            "KDLAB_PROXY": str(proxy.resolve().parents[2]),
-        }
-        variables = [f"{name}={value}" for name, value in environment.items()]
-        command = ["env", *variables, "unshare", "--mount", "--propagation", "private"]
-        command += [str(Path(__file__).with_name("room.sh")), str(work), str(ROOT), sys.executable]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [*SUDO, *command, str(port), str(hub), str(api)],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    def inside(self, *command: str, user: str = "root") -> subprocess.CompletedProcess:
-        """Runs a command in the room."""
-        pid = (self.work / "pid").read_text().strip()
-        switch = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}"]
-        switch += [] if user == "root" else ["--init-groups"]
-        return subprocess.run(
-            [*SUDO, "nsenter", "-m", "-t", pid, *switch, *command],
-            capture_output=True,
-            text=True,
-        )
-
-    def close(self) -> None:
-        if (self.work / "pid").exists():
-            self.inside("kill", (self.work / "pid").read_text().strip())
-        else:
-            self.process.terminate()
-        self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -113,140 +56,39 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(hub: Hub) -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
+        for context in browser.contexts:
+            for page in context.pages:
+                hub.picture(page, "last")
         browser.close()
 
 
-def until(page: Page, true: Callable[[], bool], what: str) -> None:
-    """Waits for a state that is not in the page."""
-    for _ in range(1200):
-        if true():
-            return
-        page.wait_for_timeout(250)
-    raise AssertionError(f"It never came to this: {what}")
-
-
-def log_in(hub: Hub, browser: Browser, name: str) -> Page:
-    page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
-    page.set_default_timeout(2 * MINUTES)
-    until(
-        page, lambda: "is now running" in hub.log.read_text() or hub.process.poll() is not None, ""
-    )
-    assert hub.process.poll() is None, hub.log.read_text()[-3000:]
-    page.goto(f"{hub.url}/hub/login")
-    page.fill("#username_input", name)
-    page.fill("#password_input", PASSWORD)
-    page.click("#login_submit")
-    page.wait_for_url(re.compile(rf"/user/{name}/lab"))
-    page.wait_for_selector("#jp-MainLogo")
-    return page
-
-
-def menu(page: Page, *names: str) -> None:
-    """Chooses from JupyterLab's menus."""
-    page.get_by_role("menuitem", name=names[0], exact=True).first.click()
-    for name in names[1:]:
-        label = page.locator(".lm-Menu-itemLabel", has_text=re.compile(rf"^{name}$"))
-        page.locator(".lm-Menu-item", has=label).last.click()
-
-
-def shows(page: Page) -> list[str]:
-    """What the menu Nbgrader offers."""
-    page.get_by_role("menuitem", name="Nbgrader", exact=True).click()
-    items = page.locator(".lm-Menu-item:not(.lm-mod-hidden) .lm-Menu-itemLabel")
-    expect(items.first).to_be_visible()
-    found = [text.strip() for text in items.all_inner_texts() if text.strip()]
-    page.keyboard.press("Escape")
-    return found
-
-
-class Terminal:
-    """A terminal in JupyterLab: commands are typed, and said to have ended in a file."""
-
-    def __init__(self, hub: Hub, page: Page) -> None:
-        self.hub, self.page, self.count = hub, page, 0
-        page.goto(f"{hub.url}/user/instructor/lab")
-        page.wait_for_selector("#jp-MainLogo")
-        menu(page, "File", "New", "Terminal")
-        self.screen = page.locator(".jp-Terminal .xterm-screen").last
-        self.screen.wait_for()
-
-    def run(self, command: str, status: int = 0) -> str:
-        self.count += 1
-        place = f"/home/instructor/ended-{self.count}"
-        self.screen.click()
-        self.page.keyboard.insert_text(f"({command}) > {place}.log 2>&1; echo $? > {place}")
-        self.page.keyboard.press("Enter")
-
-        def ended() -> bool:
-            return bool(self.hub.inside("cat", place).stdout.strip())
-
-        until(self.page, ended, command)
-        said = self.hub.inside("cat", f"{place}.log").stdout
-        assert self.hub.inside("cat", place).stdout.strip() == str(status), said[-3000:]
-        return said
-
-
-def assignments(page: Page) -> Locator:
-    menu(page, "Nbgrader", "Assignment List")
-    panel = page.locator("#assignments")
-    panel.wait_for()
-    return panel
-
-
-def cells(page: Page) -> list[str]:
-    return [grade_id(cell) for cell in source(SET).cells]
-
-
-def cell(page: Page, name: str) -> Locator:
-    return page.locator(".jp-Notebook .jp-Cell").nth(cells(page).index(name))
-
-
-def run_cell(page: Page, name: str) -> Locator:
-    """Runs a cell and waits for its end."""
-    place = cell(page, name)
-    before = place.locator(".jp-InputPrompt").inner_text()
-    place.locator(".cm-content").click()
-    page.keyboard.press("Shift+Enter")
-    prompt = place.locator(".jp-InputPrompt")
-    expect(prompt).not_to_have_text(before, timeout=3 * MINUTES)
-    expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=3 * MINUTES)
-    return place.locator(".jp-OutputArea")
-
-
-def write(page: Page, name: str, text: str) -> None:
-    editor = cell(page, f"{name}{ANSWER}").locator(".cm-content")
-    editor.click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text(text)
-
-
-def fetch(hub: Hub, browser: Browser, name: str) -> Page:
-    """A student logs in, fetches the set and opens the notebook."""
-    page = log_in(hub, browser, name)
-    assert shows(page) == ["Assignment List"]
-    released = assignments(page).locator("#released_assignments_list")
-    released.get_by_text("Fetch", exact=True).click()
-    downloaded = page.locator("#fetched_assignments_list")
-    downloaded.get_by_text("Submit", exact=True).wait_for()
-    page.goto(f"{hub.url}/user/{name}/lab/tree/{SET}/{SET}.ipynb")
-    cell(page, "setup").wait_for()
-    expect(page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
-        "data-status", "idle", timeout=3 * MINUTES
-    )
-    run_cell(page, "setup")
-    return page
-
-
-def submit(page: Page) -> None:
-    page.keyboard.press("Control+S")
-    panel = assignments(page)
-    panel.locator("#fetched_assignments_list").get_by_text("Submit", exact=True).click()
-    panel.locator("#submitted_assignments_list .list_item").first.wait_for()
+def mark(hub: Hub, page: Page, points: str) -> None:
+    """The instructor marks the one answer that waits for a person, in formgrader."""
+    page.goto(f"{hub.url}/user/instructor/lab")
+    menu(page, "Nbgrader", "Formgrader")
+    grader = page.frame_locator("#formgrader-iframe iframe")
+    grader.locator("tbody .name").get_by_text(SET, exact=True).first.wait_for()
+    hub.picture(page, "formgrader")
+    grader.get_by_role("link", name="Manual Grading").click()
+    for _ in ("assignment", "notebook"):
+        grader.locator("tbody .name").get_by_role("link", name=SET, exact=True).click()
+    waits = grader.locator("tbody tr", has=grader.locator(".needs-manual-grade .glyphicon-ok"))
+    waits.wait_for()
+    hub.picture(page, "manual-grading")
+    waits.locator(".name a.name-hidden").click()
+    score = grader.locator(f"input.score#{WORDS}")
+    expect(grader.locator("body")).to_contain_text(EXPLANATION)
+    extra = grader.locator(f"input#{WORDS}_extra_credit")
+    expect(extra).to_have_attribute("placeholder", "0")  # what is typed before is overwritten
+    with page.expect_response(lambda r: "/api/grade/" in r.url and r.request.method == "PUT"):
+        score.fill(points)
+        score.press("Tab")
+    hub.picture(page, "marked")
 
 
 @pytest.mark.slow
@@ -270,6 +112,7 @@ def test_a_round_in_a_browser(hub: Hub, browser: Browser) -> None:
     hint = run_cell(ada, TASK)
     expect(hint).to_contain_text("temperature")
     expect(hint).to_contain_text("Hint")
+    hub.picture(ada, "hint")
     link = hint.locator("a").first.get_attribute("href")
     assert link.startswith("http://localhost:8000/book/before/")
     for task, text in solution(source(SET)).items():
@@ -277,20 +120,19 @@ def test_a_round_in_a_browser(hub: Hub, browser: Browser) -> None:
         for given in (f"{task}_given", f"{task}{ANSWER}"):
             if given in cells(ada):
                 run_cell(ada, given)
-        expect(run_cell(ada, task)).to_contain_text("right")
+        expect(run_cell(ada, task)).to_contain_text(re.compile(f"{task}: (correct|recorded)"))
+    hub.picture(ada, "all-right")
 
-    ada.keyboard.press("Control+S")
-    panel = assignments(ada)
-    panel.locator(".assignment-notebooks-link").first.click()
-    panel.get_by_text("Validate", exact=True).click()
-    dialog = ada.locator(".jp-Dialog", has_text="passes all the tests")
-    dialog.wait_for(timeout=5 * MINUTES)
-    dialog.get_by_role("button").last.click()
-    submit(ada)
+    assert "You did not provide a response." in validate(hub, ada)  # to the question in words
+    ada.get_by_role("tab", name=f"{SET}.ipynb").click()
+    cell(ada, WORDS).dblclick()
+    write(ada, WORDS, EXPLANATION)
+    assert "passes all the tests" in validate(hub, ada)
+    submit(hub, ada)
 
     bob = fetch(hub, browser, "bob")
     write(bob, TASK, wrong.answers[TASK])
-    submit(bob)
+    submit(hub, bob)
 
     # One student's work is safe from another.
     inbound = "/srv/kdlab/exchange/kdlab/inbound"
@@ -306,28 +148,32 @@ def test_a_round_in_a_browser(hub: Hub, browser: Browser) -> None:
     terminal.run(f"nbgrader collect {SET}")
     said = terminal.run(f"python -m autograder grade {SET}")
     assert "2 graded, 0 were graded already, 0 set aside." in " ".join(said.split())
+    mark(hub, instructor, "2.5")
+    terminal = Terminal(hub, instructor)
     said = terminal.run(f"python -m autograder feedback {SET}")
     assert "2 pages made anew, 2 released, 0 not delivered." in " ".join(said.split())
     said = terminal.run("nbgrader export --to grades.csv; cat grades.csv")
     rows = csv.DictReader(line for line in said.splitlines() if line.count(",") > 8)
     marks = {row["student_id"]: float(row["score"]) for row in rows if row["assignment"] == SET}
-    assert marks == {"ada": 19.0, "bob": 0.0}
-
-    instructor.goto(f"{hub.url}/user/instructor/formgrader/manage_submissions/{SET}")
-    expect(instructor.locator("body")).to_contain_text("ada")
-    expect(instructor.locator("body")).to_contain_text("bob")
+    assert marks == {"ada": 21.5, "bob": 0.0}
+    terminal.run("python -m autograder report")
+    instructor.set_content(hub.inside("cat", "/srv/kdlab/course/report.html").stdout)
+    hub.picture(instructor, "report")
 
     for student, page, words in (
-        ("ada", ada, "19.0 / 22.0"),
+        ("ada", ada, "21.5 / 22.0"),
         ("bob", bob, "temperature"),
     ):
         page.goto(f"{hub.url}/user/{student}/lab")
         panel = assignments(page)
         panel.get_by_text("Fetch Feedback", exact=True).click()
-        panel.get_by_text(re.compile("view feedback")).first.wait_for()
+        panel.get_by_text(re.compile("view feedback")).first.click()
+        page.locator(".jp-DirListing-item", has_text=f"{SET}.html").dblclick()
+        opened = page.frame_locator(".jp-HTMLViewer iframe")
+        expect(opened.locator("body")).to_contain_text(words)
+        hub.picture(page, f"{student}-feedback")
         read = ["sh", "-c", f"cat /home/{student}/{SET}/feedback/*/*.html"]
-        page.set_content(hub.inside(*read, user=student).stdout)
-        expect(page.locator("body")).to_contain_text(words)
+        assert words in hub.inside(*read, user=student).stdout
         assert hub.inside(*read, user="bob" if student == "ada" else "ada").returncode
 
 
@@ -337,3 +183,16 @@ def test_nothing_stays(hub: Hub) -> None:
     here = Path("/etc/passwd").read_text()
     assert "/home/instructor" not in here
     assert not Path("/srv/kdlab").exists()
+
+
+def test_setup_again_changes_nothing(hub: Hub) -> None:
+    """What an instructor wrote stays, unless root names another address of the book."""
+    settings = "/srv/kdlab/course/course.toml"
+    hub.inside("sed", "-i", 's#^book = .*#book = "http://there"#', settings)
+    before = hub.inside("cat", settings).stdout
+    assert 'book = "http://there"' in before
+    setup = ["env", f"KDLAB_PYTHON={sys.executable}", str(ROOT / "deploy/jupyterhub/setup")]
+    assert "Book       http://there" in hub.inside(*setup).stdout
+    assert hub.inside("cat", settings).stdout == before
+    hub.inside(setup[0], "KDLAB_BOOK=http://elsewhere", *setup[1:])
+    assert hub.inside("cat", settings).stdout == before.replace("there", "elsewhere")

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from autograder.check import describe
 from autograder.grading.accidents import why_without_result
 from autograder.judging.agreement import complaint
@@ -199,10 +201,15 @@ def after(answer: Answer) -> list[str]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Students print and are warned."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+    """Students print, are warned, and leave torch otherwise than they found it."""
+    gradients, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_grad_enabled(gradients)
+        torch.set_default_dtype(dtype)
 
 
 def names_in(verdict: Verdict, rubric: Rubric, outcomes: list[Outcome]) -> set[str]:

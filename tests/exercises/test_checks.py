@@ -134,6 +134,7 @@ def test_bank_has_every_kind(assignment: str) -> None:
         assert recognised <= declared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
 def test_every_misconception_loses_and_gets_its_own_hint(check: FunctionCheck) -> None:
     rubric = check.rubric(check.cases(generator(1, check)))
@@ -145,6 +146,7 @@ def test_every_misconception_loses_and_gets_its_own_hint(check: FunctionCheck) -
         assert verdict.section == wrong.section
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", ANSWER_CHECKS)
 def test_every_mistake_gets_its_own_hint_and_no_points(check: AnswerCheck) -> None:
     rubric = check.rubric(check.cases())
@@ -155,6 +157,7 @@ def test_every_mistake_gets_its_own_hint_and_no_points(check: AnswerCheck) -> No
     assert judge(rubric, [Outcome("returned", check.answer)]).points == check.points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
 def test_public_cases_alone_name_every_misconception(check: FunctionCheck) -> None:
     """So that a student reads the hint before handing in; never a wrong one."""
@@ -179,6 +182,7 @@ def test_hints_differ_and_so_do_their_names(check: Check) -> None:
         assert len(set(hints.values())) == len(hints)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", FUNCTION_CHECKS)
 def test_hard_coded_public_cases_earn_nothing(check: FunctionCheck) -> None:
     known = {}

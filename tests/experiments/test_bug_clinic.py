@@ -39,7 +39,9 @@ def reduced(tmp_path_factory) -> SweepResults:
     return small.results(tmp_path_factory.mktemp("clinic"), threads=1)
 
 
-@pytest.fixture(scope="module", params=["recorded", "reduced"])
+@pytest.fixture(
+    scope="module", params=["recorded", pytest.param("reduced", marks=pytest.mark.slow)]
+)
 def results(request) -> SweepResults:
     return request.getfixturevalue(request.param)
 
@@ -105,6 +107,7 @@ def test_what_the_page_says_of_the_students(recorded):
     assert min(near, key=near.get) == "divided_by_texts"
 
 
+@pytest.mark.slow
 def test_recorded_and_reduced_have_the_same_arms(recorded, reduced):
     assert list(recorded.arms) == list(reduced.arms)
     assert len(recorded.runs) == SWEEP.size

@@ -88,18 +88,21 @@ def of(results, arm, measure):
     return results.mean(arm, measure).mean
 
 
+@pytest.mark.slow
 def test_its_own_layers_are_ahead_of_new_weights_after_equal_steps(results):
     layers, shape = (of(results, arm, "lm_loss") for arm in STARTS)
     assert layers < shape - 0.1
     assert of(results, STARTS[0], "student_params") == of(results, STARTS[1], "student_params")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["its layers", "small"])
 def test_with_the_teacher_a_student_is_nearer_to_it(results, start):
     labels, both = (of(results, f"{start}: {arm}", "kl_to_teacher") for arm in ("labels", "λ = 1"))
     assert both < labels
 
 
+@pytest.mark.slow
 def test_the_teacher_is_asked_once_for_each_vocabulary(results):
     whole, few = (
         results.of(arm)[0]["final"]["teacher"]
@@ -114,6 +117,7 @@ def test_the_teacher_is_asked_once_for_each_vocabulary(results):
     assert whole["tokens_per_second"] > 0
 
 
+@pytest.mark.slow
 def test_text_is_written_before_and_after(results):
     for run in results.runs:
         final = run["final"]

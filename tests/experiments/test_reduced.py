@@ -18,6 +18,7 @@ def reduced(sweep: Sweep, arms: list[str], folder, monkeypatch, **changes) -> Sw
     return small.results(folder, threads=1)
 
 
+@pytest.mark.slow
 def test_a_teacher_is_worth_many_labels(tmp_path, monkeypatch):
     arms = ["all text: labels", "all text: λ = 0.25", "all text: λ = 4", "all text: teacher"]
     results = reduced(laptop.SWEEP, arms, tmp_path, monkeypatch)
@@ -26,6 +27,7 @@ def test_a_teacher_is_worth_many_labels(tmp_path, monkeypatch):
     assert teacher < labels
 
 
+@pytest.mark.slow
 def test_a_weak_teacher_ends_as_a_brake(tmp_path, monkeypatch):
     arms = ["labels", "weaker: linear", "weaker: λ = 4"]
     changes = {"teacher_steps": 10, "steps": 60, "batch_size": 4, "eval_blocks": 24}
@@ -34,6 +36,7 @@ def test_a_weak_teacher_ends_as_a_brake(tmp_path, monkeypatch):
     assert labels < falling < held
 
 
+@pytest.mark.slow
 def test_a_file_of_many_tokens_teaches_as_the_teacher_does(tmp_path, monkeypatch):
     arms = ["asked live", "k = 256, with the tail", "k = 4, with the tail"]
     results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, train_fraction=0.1)
@@ -42,6 +45,7 @@ def test_a_file_of_many_tokens_teaches_as_the_teacher_does(tmp_path, monkeypatch
     assert results.values("k = 4, with the tail", "bytes_per_token") == [18]
 
 
+@pytest.mark.slow
 def test_a_file_without_the_tail_drives_even_a_copy_away(tmp_path, monkeypatch):
     arms = [f"a copy, k = 4, {tail} the tail" for tail in ("with", "without")]
     changes = {"steps": 12, "train_fraction": 0.05}
@@ -52,6 +56,7 @@ def test_a_file_without_the_tail_drives_even_a_copy_away(tmp_path, monkeypatch):
     assert sure[0] < sure[1]
 
 
+@pytest.mark.slow
 def test_a_student_is_measured_on_its_own_words(tmp_path, monkeypatch):
     arms = ["half own words, reverse KL"]
     changes = {"prompt_tokens": 96, "steps": 4, "teacher_steps": 10}
@@ -64,6 +69,7 @@ def test_a_student_is_measured_on_its_own_words(tmp_path, monkeypatch):
     assert surprise == pytest.approx(on_own, abs=0.3)
 
 
+@pytest.mark.slow
 def test_reverse_kl_teaches_a_beginner_little(tmp_path, monkeypatch):
     arms = [f"new weights, corpus, {way} KL" for way in ("forward", "reverse")]
     changes = {"prompt_tokens": 96, "steps": 50}

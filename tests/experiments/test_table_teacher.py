@@ -19,6 +19,7 @@ def test_the_recorded_arms_are_the_declared_ones(module):
     assert len(results.runs) == sweep.size
 
 
+@pytest.mark.slow
 def test_with_little_text_labels_are_learned_by_heart_and_the_teacher_prevents_it(tmp_path):
     arms = [f"60 blocks: {source}" for source in ("labels", "λ = 4", "teacher")]
     small = two_sources.SWEEP.reduced(arms, steps=300, eval_every=100)
@@ -29,6 +30,7 @@ def test_with_little_text_labels_are_learned_by_heart_and_the_teacher_prevents_i
     assert teacher[-1] < labels[-1] - 0.2
 
 
+@pytest.mark.slow
 def test_a_high_lambda_holds_the_student_at_its_teacher(tmp_path):
     arms = ["λ = 4 throughout", "labels alone, λ = 0"]
     small = lambda_in_motion.SWEEP.reduced(arms, steps=80, eval_every=80)

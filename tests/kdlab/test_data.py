@@ -42,6 +42,7 @@ def test_a_document_stays_in_its_split_whatever_stands_around_it(pydocs):
     assert backwards.sha256 != pydocs.sha256
 
 
+@pytest.mark.slow
 def test_a_corpus_is_the_same_from_the_cache(cache):
     assert load_corpus("pydocs").sha256 == load_corpus("pydocs").sha256
     assert [path.name for path in cache.glob("corpora/*")]

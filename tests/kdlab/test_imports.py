@@ -55,6 +55,7 @@ def test_the_stub_names_what_is_offered():
     assert not names & set(MODULES)  # else the name would be the function or the module by chance
 
 
+@pytest.mark.slow
 def test_a_name_is_the_same_whatever_was_imported_before():
     kinds = {name: type(getattr(kdlab, name)).__name__ for name in kdlab.__all__}
     printed = fresh(

@@ -201,6 +201,7 @@ def one_rank(rank, port, positions):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_ranks_give_the_result_of_one(unused_port):
     positions = [slice(0, 5), slice(5, 12)]  # one of rank 0's five counts, all of rank 1's seven
     torch.multiprocessing.spawn(one_rank, (unused_port, positions), nprocs=2)

@@ -75,6 +75,7 @@ def test_own_words_are_no_labels():
     assert (weights(own) - before).norm() < 1e-2 * (weights(data) - before).norm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_the_share_of_steps_is_kept_and_their_choice_is_the_seeds(accumulation):
     config = replace(CONFIG, steps=60, on_policy=0.3, batch_size=2, accumulation=accumulation)
@@ -104,6 +105,7 @@ def test_a_run_goes_on_bit_for_bit(tmp_path):
         assert again.column(name) == whole.column(name)
 
 
+@pytest.mark.slow
 def test_on_its_own_text_a_student_comes_to_resemble_its_teacher():
     config = replace(CONFIG, steps=150, batch_size=8, learning_rate=5e-3)
     kd = trainer(config, lam=1.0).fit(blocks()).column("kd_loss")

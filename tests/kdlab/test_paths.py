@@ -562,6 +562,7 @@ def test_activations_that_are_computed_again_change_nothing():
     assert history.column("loss") == pytest.approx(losses(tiny("Llama"), tiny("Llama", 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [gpt, partial(tiny, "Llama")])
 def test_a_compiled_student_trains_alike(made, monkeypatch):
     """Captured as graphs, and run as they are: what a compiler makes of them is the GPU's test."""

@@ -74,6 +74,7 @@ def run(*options):
     return kdlab_("distill", *OPTIONS, *options)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_summary_metrics_and_the_student(text, tmp_path):
     result = run("--corpus", text, "--steps", 6, "--schedule", "linear", "--out", tmp_path, "--cpu")
     assert result.exit_code == 0, result.output
@@ -86,6 +87,7 @@ def test_the_command_writes_a_summary_metrics_and_the_student(text, tmp_path):
     assert load_student(tmp_path).config.d_model == 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "combination"),
     [
@@ -239,6 +241,7 @@ def test_a_finished_run_can_be_measured_again(text, tmp_path):
     assert "No such file" in missing.output
 
 
+@pytest.mark.slow
 def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     store = tmp_path / "teacher.topk"
     options = ("--corpus", text, "--vocab-size", 300, "--teacher-steps", 12, "--cpu")
@@ -261,6 +264,7 @@ def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     assert "written for another" in other.output
 
 
+@pytest.mark.slow
 def test_runs_are_drawn(text, tmp_path):
     for name in ("one", "two"):
         shortly(tmp_path / name, corpus=text, steps=4, eval_every=2)

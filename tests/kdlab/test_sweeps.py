@@ -82,6 +82,7 @@ def failing(spec, seed, folder):
     return {"final": {}, "curve": {}}
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_stops_those_that_have_not_begun(tmp_path):
     sweep = Sweep("failing", {f"arm {i}": i for i in range(40)}, seeds=1, run=failing)
     with pytest.raises(ArithmeticError, match="the first run failed"):
@@ -162,6 +163,7 @@ def small(tmp_path_factory):
         )
 
 
+@pytest.mark.slow
 def test_recipes_are_distilled(small, tmp_path):
     base = replace(small, steps=4, eval_every=2)
     arms = {"labels": replace(base, arm="lm"), "both": base}
@@ -186,6 +188,7 @@ def test_recipes_are_distilled(small, tmp_path):
     assert not list((tmp_path / "runs").glob("*/checkpoint"))
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_process_gives(small, tmp_path):
     sweep = Sweep("small", {"labels": replace(small, arm="lm"), "both": small}, seeds=1)
     together = sweep.results(tmp_path / "one", threads=1)
@@ -194,6 +197,7 @@ def test_processes_give_what_one_process_gives(small, tmp_path):
         assert together.values(arm, "lm_loss") == apart.values(arm, "lm_loss")
 
 
+@pytest.mark.slow
 def test_a_measurement_is_told_the_recipe_with_its_seed(small, tmp_path):
     seen = []
     measure = lambda folder, recipe: seen.append(recipe) or {}  # noqa: E731
@@ -201,6 +205,7 @@ def test_a_measurement_is_told_the_recipe_with_its_seed(small, tmp_path):
     assert seen == [replace(small, seed=seed) for seed in (0, 1)]
 
 
+@pytest.mark.slow
 def test_a_run_cut_off_with_another_recipe_is_begun_anew(small, tmp_path):
     folder = tmp_path / "both-0"
     distill(folder, replace(small, lam=3.0), checkpoint_every=1, device="cpu")
@@ -210,6 +215,7 @@ def test_a_run_cut_off_with_another_recipe_is_begun_anew(small, tmp_path):
     assert len(results.runs) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_is_begun_anew(small, tmp_path):
     sweep = Sweep("small", {"both": small}, seeds=1)
     whole = sweep.results(tmp_path / "whole")
@@ -234,6 +240,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_sweep_that_is_killed(tmp_path):
     (tmp_path / "sleepers.py").write_text(SLEEPERS)
     sweep = subprocess.Popen([sys.executable, "sleepers.py"], cwd=tmp_path)

@@ -18,7 +18,7 @@ transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 
 # TRL's own: what it names experimental, and options that transformers renamed.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 CONVERSATIONS = reckoning(200).conversations[:4]  # of one turn: GKD learns the last one alone
 OURS = {"steps": 1, "batch_size": 4, "device": "cpu"}

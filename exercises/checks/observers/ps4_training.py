@@ -116,8 +116,8 @@ def look_at_training(train, student, teacher, batches, start, factor, accumulate
 def look_at_evaluation(evaluate, weights, data, training, watch):
     """Evaluates a model, and looks at the perplexity or at the model after it.
 
-    Of the model: its answers when it is evaluated again, those in the mode that it was left in, and
-    the gradient that reaches its parameters in that mode.
+    Of the model: its answers when it is evaluated again, those in the mode that it was left in, the
+    gradient that reaches its parameters in that mode, and the bits of its precision.
     """
     model = TinyModel(*weights).train(training)
     perplexity = evaluate(model, data)
@@ -126,7 +126,8 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
     mode = model.training
     again = answers(model.eval())
     left = answers(model.train(mode))
-    return torch.cat([each.flatten() for each in (again, left, *gradients_of(model))])
+    bits = torch.tensor([torch.finfo(left.dtype).eps]).log2()
+    return torch.cat([each.flatten() for each in (again, left, *gradients_of(model), bits)])
 
 
 def gradients_of(model):

@@ -196,13 +196,16 @@ def test_a_misconception_is_added_with_its_chaff(course: Path) -> None:
     change(
         course / CHECKS,
         "            Misconception(\n",
-        "            Misconception(\n"
-        '                name="divided",\n'
-        '                hint="You divided by the mean; it is to be taken away.",\n'
-        "                section=MEANS,\n"
-        "                implementation=lambda values: values / values.mean(),\n"
-        "            ),\n"
-        "            Misconception(\n",
+        "".join(
+            "            Misconception(\n"
+            '                name="divided",\n'
+            '                hint="You divided by the mean; it is to be taken away.",\n'
+            "                section=MEANS,\n"
+            f"                implementation=lambda values: {way},\n"
+            "            ),\n"
+            for way in ("values / values.mean()", "values / values.sum()")  # said once of both
+        )
+        + "            Misconception(\n",
     )
     assert problems(course) == ["centered: the bank has no chaff for divided."]
     (course / BANK / "chaffs" / "divided.py").write_text(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from autograder.judging.explanation import _near
 from autograder.judging.verdict import Expectation, Rubric, Section, WrongWay, judge
 from autograder.kernel.evidence import Outcome
 
@@ -121,3 +122,36 @@ def test_the_public_check_says_nothing_that_grading_takes_back() -> None:
             spoken += 1
             assert before == after
     assert spoken > 100
+
+
+def test_what_comes_to_the_same_is_never_passed_over_for_its_sum() -> None:
+    """Lists for arrays, infinities, NaN, large results and texts included."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(3, 4))
+    kinds = [
+        1.5,
+        np.array([True, False]),
+        base,
+        base.tolist(),
+        [base, 2.0],
+        base * 1e12,
+        np.where(base > 0, INF, base),
+        np.where(base > 0, NAN, base),
+        {"loss": base},
+        ["forward", "reverse"],
+        None,
+    ]
+    tolerance = 1e-6
+    expectation = Expectation("a case", "values", True, Outcome("returned", base), tolerance)
+    rubric = replace(
+        RUBRIC,
+        expectations=(expectation,),
+        wrong_ways=tuple(way(str(place), value) for place, value in enumerate(kinds)),
+    )
+    for place, value in enumerate(kinds):
+        scale = max(1.0, np.abs(base).max())
+        near = value + 0.99 * tolerance * scale if value is base else value
+        (came,) = outcomes(near)
+        found = [each.name for each in _near(rubric, [came], 0)]
+        assert str(place) in found, (value, found)
+    assert len(list(_near(rubric, list(outcomes(base + 1)), 0))) < len(kinds)

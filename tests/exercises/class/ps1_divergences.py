@@ -885,3 +885,16 @@ def fit_one_peak(teacher_logits, direction, start):
     q = log_q.exp()
     return float((q * torch.arange(size)).sum()), float(-(q * log_q).sum())
 
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    kl = forward_kl if direction == "forward" else reverse_kl
+    best, best_z = float("inf"), None
+    for c in torch.linspace(0, V - 1, 100):
+        for w in torch.linspace(0.3, V / 2, 60):
+            z = one_peak(c, w, V)
+            loss = kl(z, teacher_logits)
+            if loss < best:
+                best, best_z = loss, z
+    lq = F.log_softmax(best_z, -1)
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())

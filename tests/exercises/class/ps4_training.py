@@ -1739,3 +1739,15 @@ def training_step(student, teacher, batch, optimizer, lam):
     optimizer.step()
     return loss.detach()
 
+# %% task="evaluate" right="no" mistake="the model is made float64 for exactness and left so"
+def evaluate(model, data):
+    was = model.training
+    model.eval().double()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    model.train(was)
+    return math.exp(total / count)
