@@ -13,10 +13,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALL     := $(INSTALLER) install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 PORT        ?= 8000
 BOOK        := _build/html/index.html
+PDF         := _build/book.pdf
 CACHE       := $(or $(KDLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kdlab)
 
 .DEFAULT_GOAL := help
-.PHONY: help cache book test quick coverage hub serve lab course experiments bench lint constraints clean
+.PHONY: help cache book pdf test quick coverage hub serve lab course experiments bench lint constraints clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +49,10 @@ $(VENV)/.test: $(VENV)/.course
 book: cache $(VENV)/.course ## execute every page and render the book to _build/html
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "The book is ready. Open $(BOOK) in a browser, or run: make serve"
+
+pdf: $(VENV)/.course ## print the whole book, with Chromium, to _build/book.pdf
+	@test -f $(BOOK) || $(MAKE) book
+	$(BIN)/python book/_ext/paper.py $(PDF)
 
 serve: ## serve the rendered book on localhost
 	@test -f $(BOOK) || $(MAKE) book

@@ -2,7 +2,17 @@
 
     python benchmarks/objective.py              the reference work, five rounds
     python benchmarks/objective.py --scaling    how time and memory grow with N, V and masking
+    python benchmarks/objective.py --memory     how memory grows with N and V, in one pass of each
     python benchmarks/objective.py --cuda       on a GPU, with the sizes of a large model
+
+With --json FILE every run is added to those in FILE. The book's page "How fast, and why" reads
+book/reference/results/how_fast.json, which these commands made, the first one several times:
+
+    python benchmarks/objective.py --threads 1 --rounds 1 --json FILE
+    python benchmarks/objective.py --threads 1 --rounds 3 --ignore-every 0 --json FILE
+    python benchmarks/objective.py --threads 1 --rounds 3 --positions 256 --json FILE
+    python benchmarks/objective.py --threads 1 --memory --json FILE
+    python benchmarks/objective.py --cuda --json FILE       on a GPU, under eight minutes
 
 The reference work is one forward and backward pass of LM + 0.5·KL(p‖q), from the last hidden states
 of student and teacher to the gradients of the student's hidden states and head: N = 2,048 positions
@@ -26,6 +36,7 @@ as a library does that masks after the product; "valid only" multiplies the othe
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -49,6 +60,7 @@ class Work(NamedTuple):
     teacher_dim: int = 576
     device: str = "cpu"
     dtype: str = "float32"
+    passes: int = 1  # timed; 0: the memory alone
 
 
 ON_GPU = Work(
@@ -58,7 +70,13 @@ ON_GPU = Work(
     teacher_dim=4096,
     device="cuda",
     dtype="bfloat16",
+    passes=10,
 )
+# The same steps on a CPU, in Triton's interpreter: it shows that they work, not how fast they are.
+REHEARSAL = ON_GPU._replace(
+    positions=8, vocabulary=512, threads=1, student_dim=16, teacher_dim=32, device="cpu", passes=2
+)
+SECONDS_AT_MOST = 450  # of a run on a GPU; what is not done by then is left out, and said
 
 
 # --- in the measured process ----------------------------------------------------------------------
@@ -71,6 +89,22 @@ def ours():
     from kdlab.fused import LinearCombinedObjective
 
     objective = LinearCombinedObjective(lam=LAM)
+    return lambda h, W, th, tW, y: objective(h, W, th, tW, y).loss
+
+
+def ours_in_triton(chunk_size: int | None = None):
+    import torch
+
+    from kdlab import kernels
+    from kdlab.divergences import kernel_of
+    from kdlab.fused import LinearCombinedObjective
+
+    os.environ["KDLAB_TRITON"] = "1"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    why = kernels.why_not(device, torch.float32, kernel_of("forward_kl"), top_k=False)
+    if why:
+        raise RuntimeError(f"not in Triton: {why}")
+    objective = LinearCombinedObjective(lam=LAM, chunk_size=chunk_size)
     return lambda h, W, th, tW, y: objective(h, W, th, tW, y).loss
 
 
@@ -184,6 +218,8 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
     "floor": ("floor: products of all N", floor),
     "floor_valid": ("floor: valid only", lambda: floor(valid_only=True)),
     "ours": ("kdlab linear", ours),
+    "ours_in_triton": ("kdlab linear, in Triton", ours_in_triton),
+    "ours_in_triton_512": ("… by 512 positions", lambda: ours_in_triton(chunk_size=512)),
     "ours_top_k": ("kdlab linear, top-64 teacher", ours_top_k),
     "ours_dense": ("kdlab dense", ours_dense),
     "pytorch": ("PyTorch", pytorch),
@@ -193,7 +229,7 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
     "liger_compiled": ("Liger, compiled", lambda: liger(compiled=True)),
     "orda": ("orda-kernel", orda),
 }
-ON_CPU_TOO = [name for name in IMPLEMENTATIONS if name != "liger_compiled"]
+ON_CPU_TOO = [n for n in IMPLEMENTATIONS if n != "liger_compiled" and "triton" not in n]
 PEERS = ("pytorch", "trl_dense", "trl_chunked", "liger", "liger_compiled", "orda")
 
 
@@ -233,7 +269,7 @@ def measure(name: str, work: Work) -> dict:
     small = make_inputs(work._replace(positions=8, vocabulary=512))
     one_pass(function, small)  # starts thread pools and loads what is loaded on first use
     inputs = make_inputs(work)
-    result, loss = (on_gpu if work.device == "cuda" else on_cpu)(function, inputs)
+    result, loss = (on_gpu if work.dtype == ON_GPU.dtype else on_cpu)(function, inputs, work.passes)
     if loss is not None:
         grads = [x.grad.double() for x in inputs[:2]]
         probe = [torch.linspace(-1, 1, len(x)).to(x) @ x for x in grads]
@@ -241,35 +277,78 @@ def measure(name: str, work: Work) -> dict:
     return result
 
 
-def on_cpu(function: Callable, inputs) -> tuple[dict, object]:
+def on_cpu(function: Callable, inputs, passes: int) -> tuple[dict, object]:
     Path("/proc/self/clear_refs").write_text("5")  # the highest resident size starts anew
     before = resident("VmRSS")
-    one_pass(function, inputs)
+    loss = one_pass(function, inputs)
     memory = resident("VmHWM") - before
+    if not passes:
+        return {"bytes": memory}, loss
     start, cpu_start = time.perf_counter(), time.process_time()
     loss = one_pass(function, inputs)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     return {"bytes": memory, "seconds": seconds, "cpu_seconds": cpu_seconds}, loss
 
 
-def on_gpu(function: Callable, inputs, passes: int = 10) -> tuple[dict, object]:
+def on_gpu(function: Callable, inputs, passes: int) -> tuple[dict, object]:
+    """The median pass, by the GPU's own clock."""
     import torch
 
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
+    cuda = inputs[0].is_cuda  # or it is a rehearsal
+    memory = 0
+    if cuda:
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
     one_pass(function, inputs)
-    memory = torch.cuda.max_memory_allocated() - before
+    if cuda:
+        memory = torch.cuda.max_memory_allocated() - before
     one_pass(function, inputs)
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     cpu_start = time.process_time()
-    start.record()
+    ends = [mark(cuda)]
     for _ in range(passes):
         loss = one_pass(function, inputs)
-    end.record()
-    torch.cuda.synchronize()
+        ends.append(mark(cuda))
+    if cuda:
+        torch.cuda.synchronize()
     cpu_seconds = (time.process_time() - cpu_start) / passes
-    seconds = start.elapsed_time(end) / 1000 / passes
-    return {"bytes": memory, "seconds": seconds, "cpu_seconds": cpu_seconds}, loss
+    each = [a.elapsed_time(b) / 1000 if cuda else b - a for a, b in itertools.pairwise(ends)]
+    seconds = statistics.median(each)
+    return {"bytes": memory, "seconds": seconds, "cpu_seconds": cpu_seconds, "each": each}, loss
+
+
+def mark(cuda: bool):
+    import torch
+
+    if not cuda:
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def by_divergence(work: Work) -> dict:
+    """Seconds and bytes of ours by each divergence, in PyTorch and in Triton, in this process."""
+    from functools import partial
+
+    import torch
+
+    from kdlab import DIVERGENCES
+    from kdlab.fused import LinearCombinedObjective
+
+    inputs, found = make_inputs(work), {}
+    for name in DIVERGENCES:
+        for temperature in (1.0, 2.0):
+            objective = LinearCombinedObjective(name, lam=LAM, temperature=temperature)
+            for way in ("0", "1"):
+                os.environ["KDLAB_TRITON"] = way
+                function = partial(lambda of, *x: of(*x).loss, objective)
+                result, loss = on_gpu(function, inputs, min(work.passes, 5))
+                key = f"{name}, T = {temperature:g}, {'Triton' if way == '1' else 'PyTorch'}"
+                grads = [x.grad.double().norm().item() for x in inputs[:2]]
+                found[key] = {**result, "work": [loss.item(), *grads]}
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+    return found
 
 
 def one_pass(function: Callable, inputs):
@@ -284,46 +363,94 @@ def one_pass(function: Callable, inputs):
 # --- in the parent process ------------------------------------------------------------------------
 
 
-def run(name: str, work: Work) -> dict:
+def run(name: str, work: Work, timeout: float | None = None) -> dict:
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(work.threads),
         "HF_HUB_OFFLINE": "1",
         "TRL_EXPERIMENTAL_SILENCE": "1",
     }
+    if work.dtype == REHEARSAL.dtype and work.device == "cpu":
+        environment["TRITON_INTERPRET"] = "1"
     command = [sys.executable, __file__, "--measure", name, json.dumps(work)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, check=True, timeout=timeout
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def rounds_of(names, work: Work, rounds: int, progress) -> dict[str, dict]:
-    """Medians and ranges per implementation, the implementations taking turns."""
+def rounds_of(names, work: Work, rounds: int, progress) -> dict[str, list[dict]]:
+    """The runs of each implementation, the implementations taking turns."""
     runs = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
             runs[name].append(run(name, work))
             progress()
         check_same_work({name: runs[name][-1] for name in names}, work)
+    return runs
+
+
+def summarised(runs: dict[str, list[dict]]) -> dict[str, dict]:
+    """Medians and ranges per implementation."""
     summary = {}
     for name, results in runs.items():
-        seconds = [r["seconds"] for r in results]
+        seconds = [s for r in results for s in r.get("each", [r["seconds"]])]
         summary[name] = {
-            "seconds": statistics.median(seconds),
+            "seconds": statistics.median(r["seconds"] for r in results),
             "fastest": min(seconds),
             "slowest": max(seconds),
             "cpu_seconds": statistics.median(r["cpu_seconds"] for r in results),
             "bytes": statistics.median(r["bytes"] for r in results),
         }
-    summary = {name: {**row, "runs": runs[name]} for name, row in summary.items()}
-    for row in summary.values():  # ratios within a round, then their median
+    for name, row in summary.items():  # ratios within a round, then their median
         for other in ("floor", "floor_valid", "ours"):
             if other in runs:
-                pairs = list(zip(row["runs"], runs[other], strict=True))
+                pairs = list(zip(runs[name], runs[other], strict=True))
                 for clock in ("seconds", "cpu_seconds"):
                     row[f"{clock}_times_{other}"] = statistics.median(
                         a[clock] / b[clock] for a, b in pairs
                     )
     return summary
+
+
+def keep(path: Path | None, work: Work, runs: dict[str, list[dict]]) -> None:
+    """Add runs to those in a file, if they are of the same machine and versions."""
+    if path is None:
+        return
+    here = {"machine": machine(work), "versions": versions()}
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    part = kept.setdefault(work.device, {**here, "works": {}})
+    for key, value in here.items():
+        if part[key] != value:
+            raise SystemExit(f"{path} holds runs of {part[key]}; these are of {value}")
+    title = describe(work) if work.passes else f"{describe(work)}; memory"
+    entry = part["works"].setdefault(title, {"work": work._asdict(), "runs": {}})
+    for name, results in runs.items():
+        entry["runs"].setdefault(name, []).extend(results)
+    path.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def machine(work: Work) -> str:
+    import torch
+
+    if work.device == "cuda":
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((x.partition(": ")[2] for x in info if x.startswith("model name")), "a CPU")
+    return f"{model}, {os.cpu_count()} threads"
+
+
+def versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in ("torch", "triton", "trl", "liger-kernel", "orda-kernel"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 def check_same_work(results: dict[str, dict], work: Work) -> None:
@@ -356,7 +483,7 @@ def table(title: str, summary: dict[str, dict]):
             f"{row['cpu_seconds']:.2f}",
             f"{row['cpu_seconds_times_floor']:.2f}",
             f"{row['bytes'] / MIB:,.0f}",
-            f"{row['bytes'] / own['bytes']:.1f}",
+            f"{row['bytes'] / max(own['bytes'], 1):.1f}",  # none in a rehearsal
             style="bold" if name == "ours" else None,
         )
     return out
@@ -379,43 +506,75 @@ def verdicts(summary: dict[str, dict], work: Work) -> list[tuple[str, float, boo
     ]
 
 
-def reference(rounds: int, console, work: Work) -> dict:
+def reference(rounds: int, console, work: Work, file: Path | None) -> None:
     names = ON_CPU_TOO
-    summary = with_progress(console, len(names) * rounds, names, work, rounds)
+    runs = with_progress(console, len(names) * rounds, names, work, rounds)
+    keep(file, work, runs)
+    summary = summarised(runs)
     console.print(table(describe(work), summary))
     console.print("MiB: extra peak memory. Ratios of times are medians of those within a round.")
     for text, value, holds in verdicts(summary, work):
         console.print(f"{'holds' if holds else '[red]fails[/red]'}: {text}: {value:.2f}")
-    return {describe(work): summary}
 
 
-def on_a_gpu(rounds: int, console) -> dict:
-    import torch
+def on_a_gpu(rounds: int, console, work: Work, file: Path | None) -> None:
+    """Whoever fails or does other work there is named, and the others are shown."""
+    begun, runs, others = time.monotonic(), {}, {}
+    console.print(f"{describe(work)}; {machine(work)}")
+    for name in [*IMPLEMENTATIONS, "by_divergence"] * rounds:
+        left = SECONDS_AT_MOST - (time.monotonic() - begun)
+        try:
+            if left < 5:
+                raise TimeoutError(f"{SECONDS_AT_MOST} seconds are over")
+            result = run(name, work, timeout=left)
+            if name == "by_divergence":
+                others = result
+                continue
+            runs.setdefault(name, []).append(result)
+            if "ours" in runs:
+                check_same_work({"ours": runs["ours"][-1], name: result}, work)
+        except (subprocess.SubprocessError, TimeoutError, SystemExit) as error:
+            console.print(f"[red]{name} is left out[/red]: {error}", soft_wrap=True)
+            runs.pop(name, None)
+    keep(file, work, {**runs, **({"by_divergence": [others]} if others else {})})
+    complete = {name: results for name, results in runs.items() if len(results) == rounds}
+    if {"floor", "ours"} <= complete.keys():
+        console.print(table(describe(work), summarised(complete)))
+    for key, row in others.items():
+        console.print(f"{key:<40} {row['seconds']:.4f} s {row['bytes'] / MIB:>8,.0f} MiB")
+    console.print(f"{time.monotonic() - begun:.0f} seconds in all")
 
-    names, work = list(IMPLEMENTATIONS), ON_GPU
-    summary = with_progress(console, len(names) * rounds, names, work, rounds)
-    console.print(table(f"{describe(work)}; {torch.cuda.get_device_name()}", summary))
-    return {"gpu": summary}
+
+def memory(console, file: Path | None, threads: int) -> None:
+    """How the extra memory grows with N, and with V."""
+    names = ["ours", "trl_chunked", "liger", "pytorch"]
+    works = [Work(positions=n) for n in (512, 1024, 2048, 4096)]
+    works += [Work(vocabulary=v) for v in (16384, 32768, 98304)]
+    for work in works:
+        work = work._replace(passes=0, threads=threads)
+        runs = with_progress(console, len(names), names, work, 1)
+        keep(file, work, runs)
+        found = ", ".join(f"{name} {runs[name][0]['bytes'] / MIB:,.0f} MiB" for name in names)
+        console.print(f"{describe(work)}: {found}", soft_wrap=True)
 
 
-def scaling(rounds: int, console) -> dict:
+def scaling(rounds: int, console, file: Path | None) -> None:
     names = ["floor", "floor_valid", "ours", "ours_top_k", "pytorch", "liger"]
     works = [Work(positions=n) for n in (512, 1024, 2048, 4096)]
     works += [Work(vocabulary=v) for v in (16384, 32768, 98304)]
     works += [Work(ignore_every=every) for every in (0, 2)]
-    results = {}
     for work in works:
-        summary = with_progress(console, len(names) * rounds, names, work, rounds)
-        console.print(table(describe(work), summary))
-        results[describe(work)] = summary
-    return results
+        runs = with_progress(console, len(names) * rounds, names, work, rounds)
+        keep(file, work, runs)
+        console.print(table(describe(work), summarised(runs)))
 
 
 def describe(work: Work) -> str:
     ignored = {0: "none ignored", 2: "every second ignored"}.get(
         work.ignore_every, f"every {work.ignore_every}th ignored"
     )
-    where = f"{work.threads} threads" if work.device == "cpu" else work.dtype
+    threads = f"{work.threads} thread{'s' if work.threads > 1 else ''}"
+    where = threads if work.dtype == "float32" else work.dtype
     return f"N = {work.positions:,}, {ignored}; V = {work.vocabulary:,}; {where}"
 
 
@@ -431,29 +590,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each (default: 5)")
+    parser.add_argument("--rounds", type=int, help="runs of each (default: 5; on a GPU 1)")
     parser.add_argument(
         "--threads", type=int, default=2, help="of each (default: 2); 1 where the machine is busy"
     )
+    parser.add_argument("--positions", type=int, default=2048, help="N (default: 2048)")
     parser.add_argument("--ignore-every", type=int, default=7, help="0: all positions count")
-    parser.add_argument("--scaling", action="store_true", help="vary N, V and what is ignored")
-    parser.add_argument("--cuda", action="store_true", help="on a GPU, at a large model's sizes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every run to FILE, too")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--scaling", action="store_true", help="vary N, V and what is ignored")
+    what.add_argument("--memory", action="store_true", help="vary N and V; no times")
+    what.add_argument("--cuda", action="store_true", help="on a GPU, at a large model's sizes")
+    what.add_argument(
+        "--rehearse", action="store_true", help="what --cuda does, tiny and on a CPU: it works?"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add every run to FILE, too")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         name, work = arguments.measure
-        print(json.dumps(measure(name, Work(*json.loads(work)))))
+        work = Work(*json.loads(work))
+        result = by_divergence(work) if name == "by_divergence" else measure(name, work)
+        print(json.dumps(result))
         return
     from rich.console import Console
 
-    if arguments.scaling or arguments.cuda:
-        results = (scaling if arguments.scaling else on_a_gpu)(arguments.rounds, Console(width=110))
+    console, file = Console(width=110), arguments.json
+    if arguments.cuda or arguments.rehearse:
+        work = ON_GPU if arguments.cuda else REHEARSAL
+        on_a_gpu(arguments.rounds or 1, console, work, file)
+    elif arguments.memory:
+        memory(console, file, arguments.threads)
+    elif arguments.scaling:
+        scaling(arguments.rounds or 5, console, file)
     else:
-        work = Work(threads=arguments.threads, ignore_every=arguments.ignore_every)
-        results = reference(arguments.rounds, Console(width=110), work)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
+        work = Work(
+            positions=arguments.positions,
+            threads=arguments.threads,
+            ignore_every=arguments.ignore_every,
+        )
+        reference(arguments.rounds or 5, console, work, file)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,14 @@ own text) and takes the blocks as they are.
 ``on-policy``: reverse KL on 32 tokens that the student writes, beside TRL's DistillationTrainer;
 ``generate``: those 32 tokens alone, beside Hugging Face's own method, prompts padded on the left.
 
+``cuda``, with --cuda alone: on one GPU, a Llama of 135 million parameters learns from one of 360
+million, both with random weights, in the shapes of SmolLM2: bfloat16 by autocast, 2,048 tokens a
+row. Then the time of a step by part, and its share of the fastest product that the card was seen to
+make. ``rehearsal`` is the same, tiny and on a CPU: it shows that all of it works.
+
+    python benchmarks/trainer.py --cuda         one GPU, one round, under eight minutes
+    python benchmarks/trainer.py --rehearse
+
 Each implementation runs in a process of its own, and they take turns. The first steps are not
 counted; a step is timed from the end of the one before it, so that fetching data counts. Memory is
 the most that the process held from the first step on, less what it held before: on Linux alone.
@@ -41,6 +49,11 @@ class Pair(NamedTuple):
     sequences: int  # in a batch
     steps: int
     vocabulary: int
+    length: int = 128  # tokens of a row
+    # hidden size, layers, heads, key-value heads and inner size of teacher and student
+    shapes: tuple[tuple[int, ...], ...] = ((576, 4, 9, 3, 1536), (192, 3, 3, 3, 512))
+    device: str = "cpu"
+    bf16: bool = False
 
 
 NEW_TOKENS = 32
@@ -50,14 +63,23 @@ PAIRS = {
     "chat": Pair(8, 10, 49152),
     "on-policy": Pair(8, 8, 49152),
     "generate": Pair(8, 8, 49152),
+    "cuda": Pair(
+        8, 22, 49152, 2048, ((960, 32, 15, 5, 2560), (576, 30, 9, 3, 1536)), "cuda", bf16=True
+    ),
+    "rehearsal": Pair(2, 4, 256, 16, ((24, 2, 2, 2, 32), (16, 2, 2, 2, 32)), bf16=True),
 }
+ON_ONE_GPU = ("cuda", "rehearsal")
 CONTENDERS = {
     "tiny": ("ours", "bare loop"),
     "llama": ("ours", "bare loop", "TRL GKD"),
     "chat": ("ours", "TRL GKD"),
     "on-policy": ("ours", "TRL Distillation"),
     "generate": ("ours", "HF generate"),
+    **dict.fromkeys(
+        ON_ONE_GPU, ("ours", "bare loop", "TRL GKD", "ours, compiled", "ours, in Triton")
+    ),
 }
+SECONDS_AT_MOST = 450  # of a run on a GPU; what is not done by then is left out, and said
 
 
 # --- in the measured process ---
@@ -75,14 +97,14 @@ def make_models(name: str):
     from transformers import AutoModelForCausalLM, LlamaConfig
 
     models = []
-    for hidden, layers, heads in ((576, 4, 9), (192, 3, 3)):
+    for hidden, layers, heads, key_values, inner in PAIRS[name].shapes:
         config = LlamaConfig(
             vocab_size=PAIRS[name].vocabulary,
             hidden_size=hidden,
-            intermediate_size=hidden * 8 // 3,
+            intermediate_size=inner,
             num_hidden_layers=layers,
             num_attention_heads=heads,
-            num_key_value_heads=3,
+            num_key_value_heads=key_values,
             tie_word_embeddings=True,
             pad_token_id=0,
         )
@@ -94,7 +116,8 @@ def make_data(pair: Pair) -> list[dict]:
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(0, pair.vocabulary, (pair.sequences * 4, 128), generator=generator)
+    shape = pair.sequences * 4, pair.length
+    ids = torch.randint(0, pair.vocabulary, shape, generator=generator)
     return [{"input_ids": row, "labels": row} for row in ids]
 
 
@@ -113,8 +136,8 @@ def chat_tokenizer():
 
 
 def tokens_of_a_step(name: str, pair: Pair) -> float:
-    if name in ("tiny", "llama"):
-        return pair.sequences * 127
+    if name in ("tiny", "llama", *ON_ONE_GPU):
+        return pair.sequences * (pair.length - 1)
     if name in ("on-policy", "generate"):
         return pair.sequences * NEW_TOKENS
     from kdlab import ChatDataset
@@ -123,7 +146,16 @@ def tokens_of_a_step(name: str, pair: Pair) -> float:
     return pair.sequences * report.tokens / report.rows
 
 
-def ours(name: str, pair: Pair) -> list[float]:
+def now(pair: Pair) -> float:
+    """When all that was asked of the device is done."""
+    if pair.device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def ours(name: str, pair: Pair, *, compiled: bool = False) -> list[float]:
     from kdlab import (
         ChatDataset,
         CombinedObjective,
@@ -139,7 +171,7 @@ def ours(name: str, pair: Pair) -> list[float]:
     class Watch(ConstantLambda):
         def step(self, metric=None):
             super().step(metric)
-            ends.append(time.perf_counter())
+            ends.append(now(pair))
 
     teacher, student = make_models(name)
     config = TrainConfig(
@@ -147,7 +179,9 @@ def ours(name: str, pair: Pair) -> list[float]:
         batch_size=pair.sequences,
         learning_rate=LEARNING_RATE,
         warmup_steps=1,
-        device="cpu",
+        device="cpu" if pair.device == "cpu" else "auto",
+        mixed_precision="bf16" if pair.bf16 else "no",
+        compile=compiled,
         on_policy=float(name == "on-policy"),
         new_tokens=NEW_TOKENS,
     )
@@ -158,7 +192,14 @@ def ours(name: str, pair: Pair) -> list[float]:
         data = ChatDataset(conversations(pair), chat_tokenizer())
     trainer = DistillationTrainer(student, teacher, objective, Watch(1.0), config)
     trainer.fit(data or make_data(pair))
+    if os.environ.get("KDLAB_TRITON") == "1" and trainer.path != "linear, in Triton":
+        sys.exit(trainer.path)
     return ends
+
+
+def ours_in_triton(name: str, pair: Pair) -> list[float]:
+    os.environ["KDLAB_TRITON"] = "1"
+    return ours(name, pair)
 
 
 def written(pair: Pair, *, own: bool) -> list[float]:
@@ -190,7 +231,7 @@ def bare_loop(name: str, pair: Pair) -> list[float]:
     import torch.nn.functional as F
     from torch.utils.data import DataLoader
 
-    teacher, student = make_models(name)
+    teacher, student = (model.to(pair.device) for model in make_models(name))
     teacher.eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, weight_decay=0.1)
     loader = DataLoader(make_data(pair), pair.sequences, shuffle=True, drop_last=True)
@@ -202,20 +243,82 @@ def bare_loop(name: str, pair: Pair) -> list[float]:
 
     while len(ends) < pair.steps:
         for batch in loader:
-            ids = batch["input_ids"]
-            with torch.no_grad():
-                p = logits(teacher, ids)
-            q = logits(student, ids)
-            lm = F.cross_entropy(q, ids[:, 1:].flatten())
-            kd = F.kl_div(
-                F.log_softmax(q, -1), F.log_softmax(p, -1), reduction="batchmean", log_target=True
-            )
+            ids = batch["input_ids"].to(pair.device)
+            with torch.autocast(pair.device, torch.bfloat16, enabled=pair.bf16):
+                with torch.no_grad():
+                    p = logits(teacher, ids)
+                q = logits(student, ids)
+                lm = F.cross_entropy(q, ids[:, 1:].flatten())
+                log_q, log_p = F.log_softmax(q, -1), F.log_softmax(p, -1)
+                kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
             (lm + kd).backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()
-            ends.append(time.perf_counter())
+            ends.append(now(pair))
     return ends[: pair.steps]
+
+
+def parts_of_a_step(name: str, pair: Pair) -> dict:
+    """Seconds of each part of a step of ours, one after the other, and the products' share."""
+    from contextlib import nullcontext
+
+    import torch
+
+    from kdlab import LinearCombinedObjective
+    from kdlab.heads import hidden_of
+
+    teacher, student = (model.to(pair.device) for model in make_models(name))
+    teacher.eval().requires_grad_(False)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, weight_decay=0.1)
+    fused = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, fused=True)
+    objective = LinearCombinedObjective("forward_kl", lam=1.0)
+    ids = torch.stack([row["input_ids"] for row in make_data(pair)[: pair.sequences]])
+    ids = ids.to(pair.device)
+    autocast = lambda: torch.autocast(pair.device, torch.bfloat16, enabled=pair.bf16)  # noqa: E731
+    found: dict[str, list[float]] = {}
+
+    def timed(part, work, around=nullcontext):
+        begun = now(pair)
+        with around():
+            result = work()
+        found.setdefault(part, []).append(now(pair) - begun)
+        return result
+
+    for _ in range(UNCOUNTED + 5):
+        with torch.no_grad():
+            of_teacher = timed(
+                "teacher", lambda: hidden_of(lambda: teacher(ids).logits, teacher.lm_head), autocast
+            )
+        of_student = timed(
+            "student, forward",
+            lambda: hidden_of(lambda: student(ids).logits, student.lm_head),
+            autocast,
+        )
+        q, p = of_student[:, :-1], of_teacher[:, :-1]
+        loss = timed(
+            "objective",
+            lambda q=q, p=p: objective(q, student.lm_head, p, teacher.lm_head, ids[:, 1:]).loss,
+            autocast,
+        )
+        timed("backward", loss.backward)
+        timed("clipping", lambda: torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0))
+        timed("optimizer", optimizer.step)
+        timed("optimizer, fused", fused.step)
+        student.zero_grad()
+    seconds = {part: statistics.median(each[UNCOUNTED:]) for part, each in found.items()}
+    step = sum(seconds.values()) - seconds["optimizer, fused"]
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (student, teacher)]
+    operations = ids.numel() * (6 * sizes[0] + 2 * sizes[1])  # without attention's own
+    size = 8192 if pair.device == "cuda" else 256
+    a, b = torch.randn(2, size, size, device=pair.device, dtype=torch.bfloat16)
+    products = []
+    for _ in range(10):
+        begun = now(pair)
+        a @ b
+        products.append(now(pair) - begun)
+    peak = 2 * size**3 / min(products)
+    return {**seconds, "step": step, "share of the fastest product": operations / step / peak}
 
 
 SHARED = {
@@ -225,8 +328,6 @@ SHARED = {
     "max_grad_norm": 1.0,
     "optim": "adamw_torch",
     "gradient_checkpointing": False,
-    "bf16": False,
-    "use_cpu": True,
     "report_to": [],
     "save_strategy": "no",
     "logging_strategy": "no",
@@ -234,12 +335,12 @@ SHARED = {
 }
 
 
-def watch(ends: list[float]):
+def watch(ends: list[float], pair: Pair):
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
         def on_step_end(self, args, state, control, **kwargs):
-            ends.append(time.perf_counter())
+            ends.append(now(pair))
 
     return Watch()
 
@@ -260,7 +361,10 @@ def trl_gkd(name: str, pair: Pair) -> list[float]:
     else:
         collator = lambda items: default_collate(tensors(items))  # noqa: E731
         data = [
-            {**{key: ids.tolist() for key, ids in item.items()}, "attention_mask": [1] * 128}
+            {
+                **{key: ids.tolist() for key, ids in item.items()},
+                "attention_mask": [1] * pair.length,
+            }
             for item in make_data(pair)
         ]
         tokenizer = PreTrainedTokenizerFast(
@@ -270,6 +374,8 @@ def trl_gkd(name: str, pair: Pair) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         arguments = GKDConfig(
             **SHARED,
+            bf16=pair.bf16,
+            use_cpu=pair.device == "cpu",
             output_dir=folder,
             lmbda=0.0,
             beta=0.0,
@@ -283,7 +389,7 @@ def trl_gkd(name: str, pair: Pair) -> list[float]:
             data_collator=collator,
             train_dataset=Dataset.from_list(data),
             processing_class=tokenizer,
-            callbacks=[watch(ends)],
+            callbacks=[watch(ends, pair)],
         )
         trainer.train()
     return ends
@@ -300,6 +406,8 @@ def trl_distillation(name: str, pair: Pair) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         arguments = DistillationConfig(
             **SHARED,
+            bf16=pair.bf16,
+            use_cpu=pair.device == "cpu",
             output_dir=folder,
             beta=1.0,
             max_completion_length=NEW_TOKENS,
@@ -312,7 +420,7 @@ def trl_distillation(name: str, pair: Pair) -> list[float]:
             args=arguments,
             train_dataset=Dataset.from_list(data),
             processing_class=chat_tokenizer(),
-            callbacks=[watch(ends)],
+            callbacks=[watch(ends, pair)],
         )
         trainer.train()
     return ends
@@ -326,6 +434,8 @@ def tensors(items):
 
 RUNS = {
     "ours": ours,
+    "ours, compiled": lambda name, pair: ours(name, pair, compiled=True),
+    "ours, in Triton": ours_in_triton,
     "bare loop": bare_loop,
     "TRL GKD": trl_gkd,
     "TRL Distillation": trl_distillation,
@@ -338,12 +448,18 @@ def measure(contender: str, name: str) -> None:
 
     torch.set_num_threads(THREADS)
     pair = PAIRS[name]
+    if contender == "parts of a step":
+        print(json.dumps(parts_of_a_step(name, pair)))
+        return
     make_models(name)  # what is imported and allocated for them is no part of the training
     before = held(forget=True)
     ends = RUNS[contender](name, pair)
     seconds = (ends[-1] - ends[UNCOUNTED - 1]) / (len(ends) - UNCOUNTED)
     rate = tokens_of_a_step(name, pair) / seconds
-    print(json.dumps({"rate": rate, "megabytes": held() - before}))
+    megabytes = held() - before
+    if pair.device == "cuda":
+        megabytes = torch.cuda.max_memory_allocated() / 2**20  # models and all
+    print(json.dumps({"rate": rate, "megabytes": megabytes}))
 
 
 def held(*, forget: bool = False) -> float:
@@ -360,20 +476,48 @@ def held(*, forget: bool = False) -> float:
 # --- in the measuring process ---
 
 
-def run(contender: str, name: str) -> dict[str, float]:
+def run(contender: str, name: str, timeout: float | None = None) -> dict[str, float]:
     words = [sys.executable, __file__, "--measure", contender, name]
     environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "TOKENIZERS_PARALLELISM": "false"}
     environment.pop("OMP_WAIT_POLICY", None)
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    if name == "rehearsal":
+        environment["TRITON_INTERPRET"] = "1"
+    done = subprocess.run(
+        words, capture_output=True, text=True, env=environment, check=False, timeout=timeout
+    )
     if done.returncode:
         sys.exit(f"{contender} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def on_one_gpu(name: str, rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Whoever fails there is named, and the others are shown."""
+    begun, runs = time.monotonic(), {}
+    for contender in ["parts of a step", *CONTENDERS[name] * rounds]:
+        left = SECONDS_AT_MOST - (time.monotonic() - begun)
+        try:
+            if left < 5:
+                raise TimeoutError(f"{SECONDS_AT_MOST} seconds are over")
+            runs.setdefault(contender, []).append(run(contender, name, left))
+        except (subprocess.TimeoutExpired, TimeoutError, SystemExit) as error:
+            print(f"{contender} is left out: {error}")
+    for parts in runs.pop("parts of a step", []):
+        for part, value in parts.items():
+            print(f"{part:<30} {value:.4f}")
+    print(f"{time.monotonic() - begun:.0f} seconds in all")
+    return {contender: found for contender, found in runs.items() if len(found) == rounds}
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pair", choices=PAIRS, help="only this pair of models")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    pairs = [name for name in PAIRS if name not in ON_ONE_GPU]
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--pair", choices=pairs, help="only this pair of models")
+    what.add_argument("--cuda", action="store_true", help="on one GPU, at a real model's sizes")
+    what.add_argument("--rehearse", action="store_true", help="what --cuda does, tiny, on a CPU")
+    parser.add_argument("--rounds", type=int, help="runs of each (default: 5; on a GPU 1)")
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -381,12 +525,18 @@ def main() -> None:
         return measure(*options.measure)
 
     results = {}
-    for name in [options.pair] if options.pair else PAIRS:
-        rates = {contender: [] for contender in CONTENDERS[name]}
-        for _ in range(options.rounds):
-            for contender, seen in rates.items():
-                seen.append(run(contender, name))
-        results[name] = rates
+    if options.cuda or options.rehearse:
+        name = "cuda" if options.cuda else "rehearsal"
+        results[name] = on_one_gpu(name, options.rounds or 1)
+        if "ours" not in results[name]:
+            sys.exit("without ours there is nothing to compare with")
+    else:
+        for name in [options.pair] if options.pair else pairs:
+            rates = {contender: [] for contender in CONTENDERS[name]}
+            for _ in range(options.rounds or 5):
+                for contender, seen in rates.items():
+                    seen.append(run(contender, name))
+            results[name] = rates
     if options.json:
         print(json.dumps(results))
         return None

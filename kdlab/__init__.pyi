@@ -14,6 +14,7 @@ from . import (
     generation,
     heads,
     ingredients,
+    kernels,
     models,
     modes,
     objective,

@@ -8,6 +8,8 @@ forgotten: one pass, four matrix products a chunk, nothing computed twice.
 
 Logits, gradients and sums are float32 even where heads are bfloat16: rounded to bfloat16, a logit
 of 16 would be off by up to 0.06, six percent of its probability.
+
+On a GPU the terms and their gradient can come from one Triton kernel: see :mod:`kdlab.kernels`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from kdlab.divergences import Divergence, Kernel, check_vocabularies, kernel_of
+from kdlab import kernels
+from kdlab.divergences import Divergence, check_vocabularies, kernel_of
+from kdlab.kernels import Terms
 from kdlab.objective import (
     CombinedObjective,
     Objective,
@@ -47,7 +51,6 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 
 # For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
-_BLOCK = 2**17  # logits per elementwise block on a CPU: a few such blocks stay in its cache
 
 
 class LinearCombinedObjective(CombinedObjective):
@@ -159,10 +162,7 @@ class LinearCombinedObjective(CombinedObjective):
             teacher = teacher._replace(hidden=teacher.hidden[counts])
         num_items, divisor = count_items(num_items, len(labels))
         work = _Work(
-            kernel_of(self.divergence),
-            self.temperature,
-            self.kd_scale,
-            *self.weights,
+            Terms(kernel_of(self.divergence), self.temperature, self.kd_scale, *self.weights),
             divisor,
             self.chunk_size,
             torch.is_grad_enabled(),
@@ -206,11 +206,7 @@ def linear_twin(objective: Objective) -> LinearCombinedObjective | str:
 class _Work(NamedTuple):
     """What to compute."""
 
-    kernel: Kernel
-    temperature: float
-    kd_scale: float
-    lm_weight: float
-    kd_weight: float
+    terms: Terms
     divisor: int | Tensor
     chunk_size: int | None
     with_grad: bool
@@ -254,10 +250,17 @@ class _LinearObjective(torch.autograd.Function):
     def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
         scale = upstream / ctx.divisor
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
-        hidden, weight, bias = (None if x is None else (x * scale).to(dtype) for x, dtype in pairs)
+        hidden, weight, bias = (
+            None if x is None else _scaled(x, scale, dtype) for x, dtype in pairs
+        )
         if weight is not None:
             weight = gradient_of(ctx.weight, weight)
         return hidden, weight, bias, None, None, None, None
+
+
+def _scaled(x: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
+    """x · scale, cast as it is written: on a GPU, no product in x's own precision exists."""
+    return torch.mul(x, scale, out=torch.empty_like(x, dtype=dtype))
 
 
 def _run(
@@ -280,7 +283,8 @@ def _run(
         torch.zeros_like(x, dtype=dtype) if want and x is not None else None
         for x, want in zip((hidden, own_part(weight), bias), wanted, strict=True)
     )
-    block = max(1, _BLOCK // vocabulary) if hidden.device.type == "cpu" else size
+    terms = kernels.chosen(logits.device, dtype, work.terms.kernel, isinstance(teacher, TopK))
+    operands, need_grad = operand_dtype(weight, logits), any(wanted)
 
     heads = [weight, teacher.weight] if isinstance(teacher, _Teacher) else [weight]
     for i in range(as_many(math.ceil(number / size), *heads)):
@@ -294,83 +298,19 @@ def _run(
         elif teacher is not None:
             teacher_chunk = teacher_logits[: chunk.stop - start]
             project(teacher.hidden[chunk], teacher.weight, teacher.bias, teacher_chunk)
-        for first in range(0, len(student_chunk), block):
-            rows = slice(first, first + block)
-            here = slice(start + first, min(start + first + block, chunk.stop))
-            lm[here], kd[here] = _terms(
-                student_chunk[rows],
-                None if teacher_chunk is None else teacher_chunk[rows],
-                labels[here],
-                work,
-                any(wanted),
-            )
+        lm[chunk], kd[chunk], gradient = terms(
+            student_chunk, teacher_chunk, labels[chunk], work.terms, operands if need_grad else None
+        )
+        if gradient is None:
+            continue
         if to_bias is not None:
-            to_bias += student_chunk.sum(0)
-        gradient = student_chunk.to(operand_dtype(weight, student_chunk))
+            to_bias += gradient.sum(0, dtype=dtype)
+        gradient = gradient.to(operands)
         if to_hidden is not None:
             add_to_hidden(gradient, weight, to_hidden[chunk])
         if to_weight is not None:
             add_to_weight(gradient, hidden[chunk], weight, to_weight)
     return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
-
-
-def _terms(
-    logits: Tensor, teacher: Tensor | TopK | None, labels: Tensor, work: _Work, need_grad: bool
-) -> tuple[Tensor, Tensor | float]:
-    """The two terms at each position; the gradient of their weighted sum replaces the logits."""
-    q, log_total = _softmax(logits)
-    lm = log_total - logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
-    kd: Tensor | float = 0.0
-    kd_gradient: Tensor | None = None
-    if teacher is not None:
-        hot, hot_logits, hot_total = q, logits, log_total
-        if work.temperature != 1.0:
-            hot_logits = logits / work.temperature
-            hot, hot_total = _softmax(hot_logits)
-        kd_grad = need_grad and work.kd_weight > 0
-        if isinstance(teacher, TopK):
-            log_q = hot_logits - hot_total.unsqueeze(-1)
-            kd, kd_gradient = _over_buckets(log_q, teacher, work.kernel, kd_grad)
-        else:
-            if work.temperature != 1.0:
-                teacher.div_(work.temperature)
-            p, total = _softmax(teacher)
-            log_ratio = teacher.sub_(hot_logits).sub_((total - hot_total).unsqueeze(-1))
-            kd, kd_gradient = work.kernel(log_ratio, p, hot, kd_grad)
-        kd = work.kd_scale * kd
-    if need_grad:
-        if kd_gradient is None:
-            logits.zero_()
-        else:
-            factor = work.kd_weight * work.kd_scale / work.temperature
-            torch.mul(kd_gradient, factor, out=logits)
-        if work.lm_weight > 0:
-            logits.add_(q, alpha=work.lm_weight)
-            logits[torch.arange(len(labels), device=labels.device), labels] -= work.lm_weight
-    return lm, kd
-
-
-def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """softmax and log Σ exp, with one exponential an entry: the largest probability is 1 / Σ."""
-    q = torch.softmax(logits, -1)
-    return q, logits.amax(-1) - q.amax(-1).log()
-
-
-def _over_buckets(
-    log_q: Tensor, top_k: TopK, kernel: Kernel, need_grad: bool
-) -> tuple[Tensor, Tensor | None]:
-    """A kernel over the k tokens and the tail; its gradient, to the logits of all tokens."""
-    rest = log_q.scatter(-1, top_k.ids, -torch.inf)
-    log_tail = rest.logsumexp(-1, keepdim=True)
-    buckets_q = torch.cat([log_q.gather(-1, top_k.ids), log_tail], -1)
-    buckets_p = top_k.teacher_buckets()
-    value, gradient = kernel(buckets_p - buckets_q, buckets_p.exp(), buckets_q.exp(), need_grad)
-    if gradient is None:
-        return value, None
-    # The tail's share goes to its tokens in proportion to what the student gives them.
-    log_tail = log_tail.clamp_min(torch.finfo(log_tail.dtype).min)  # an empty tail: exp(−inf), 0
-    within = rest.sub_(log_tail).exp_().mul_(gradient[:, -1:])
-    return value, within.scatter_(-1, top_k.ids, gradient[:, :-1].to(within.dtype))
 
 
 # --- inputs ---------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
+from kdlab import kernels
 from kdlab.batches import (
     NO_INPUTS,
     Rows,
@@ -133,7 +134,10 @@ class DistillationTrainer:
         self.step = 0  # optimiser steps taken
         self.history = History()
         self.path: str | None = None
-        """``"linear"``, or ``"dense: "`` and why; known when the first step is taken."""
+        """``"linear"``, or ``"dense: "`` and why; known when the first step is taken.
+
+        Where Triton's kernel was asked for, also whether it runs: see :mod:`kdlab.kernels`.
+        """
 
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
         """Train for ``config.steps`` steps.
@@ -420,12 +424,20 @@ class DistillationTrainer:
             raise ValueError(
                 f"{self.objective} needs hidden states, but {found}; use CombinedObjective"
             )
-        return "linear" if self._heads else f"dense: {found}"
+        if self._heads is None:
+            return f"dense: {found}"
+        twin = linear_twin(self.objective)
+        assert isinstance(twin, LinearCombinedObjective)  # as when the path was chosen
+        top_k = self.teacher is not None and self._heads.teacher is None
+        return "linear" + kernels.in_words(self.accelerator.device, twin.divergence, top_k)
 
     def _tell_path(self, path: str, bar: tqdm) -> None:
-        kind, _, reason = path.partition(": ")
-        line = f"The objective is computed on the {kind} path"
-        line += f", for {reason}." if reason else ": no logits are made in full."
+        if path.startswith("linear"):
+            how = path.removeprefix("linear")
+            line = f"The objective is computed on the linear path{how}: no logits are made in full."
+        else:
+            reason = path.removeprefix("dense: ")
+            line = f"The objective is computed on the dense path, for {reason}."
         if self.accelerator.is_main_process:
             log.info(line)
             if not bar.disable:

@@ -56,6 +56,19 @@ def test_programs_of_the_environment_are_found_in_a_folder_of_any_name(folder):
     assert (folder / "installed").read_text().splitlines() == installed  # nothing is done twice
 
 
+def test_the_pdf_is_printed_from_the_book_which_is_rendered_first_if_it_is_not(folder):
+    program(folder / ".venv/bin/python", 'echo "$@"')
+    program(
+        folder / ".venv/bin/jupyter-book", "mkdir -p _build/html; echo > _build/html/index.html"
+    )
+    program(folder / "installer", "exit 0")
+    for rendered in (True, False):
+        done = make(folder, "pdf", "INSTALLER=./installer")
+        assert done.returncode == 0, done.stdout
+        assert ("The book is ready." in done.stdout) == rendered
+        assert "\nbook/_ext/paper.py _build/book.pdf" in done.stdout
+
+
 def test_a_python_without_venv_says_what_to_install(folder, tmp_path):
     hidden = tmp_path / "hidden"
     hidden.mkdir()

@@ -129,6 +129,7 @@ def test_every_command_of_the_readme_is_tested_here():
             ("make", "book"),
             ("make", "test"),  # this suite
             ("make", "serve"),
+            ("make", "pdf"),  # tests/book/test_paper.py, and tests/test_makefile.py
             ("make", "lab"),
             ("make", "course"),  # tests/exercises/test_course.py
             (".venv/bin/kdlab", "distill"),

@@ -118,7 +118,7 @@ def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETUR
     Returns:
         A sentence, or an empty text where both have the same form.
     """
-    value = fitted(value, wanted)
+    original, value = value, fitted(value, wanted)
     if value is None and wanted is not None:
         question = " Is a return statement missing?" if what == RETURNED else ""
         return f"{what} None where {form(wanted, sizes)} was asked for.{question}"
@@ -148,6 +148,8 @@ def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETUR
     if came == asked and isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
         if value.shape == wanted.shape:
             return ""
+        if isinstance(original, list):
+            return f"{what} {form(original)}, but not of the length that was asked for."
         return f"{what} {came}, but not of the shape that was asked for."
     if came == asked or (is_number(value) and is_number(wanted)):
         return ""
@@ -172,5 +174,5 @@ def form(value: Any, sizes: bool = False) -> str:
     if isinstance(value, str):
         return "text"
     if isinstance(value, list):
-        return "a pair" if len(value) == 2 else "a list"
+        return "a pair" if len(value) == 2 else "a list or a tuple"
     return "a dict"

@@ -173,7 +173,12 @@ def _component(rubric: Rubric, seen: list[Seen]) -> tuple[str, list[Seen]]:
         return "", seen
     (place,) = wrong
     right = " and ".join(f"`{name}`" for at, name in enumerate(rubric.names) if at != place)
-    return f"In every public case {right} is right and `{rubric.names[place]}` is not.", [
+    name = f"`{rubric.names[place]}`"
+    always = all(
+        each.wrong[end[place] : end[place + 1]].any() for each, end in zip(seen, ends, strict=True)
+    )
+    words = f" and {name} is not" if always else f", and {name} not always"
+    return f"In every public case {right} is right{words}.", [
         each._replace(
             wanted=each.wanted[end[place] : end[place + 1]],
             got=each.got[end[place] : end[place + 1]],

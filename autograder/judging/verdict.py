@@ -309,7 +309,9 @@ def _failure(
     ]
     raised = [outcome for outcome, _ in failed if outcome.kind == "raised"]
     if any(outcome.type == "NotImplementedError" for outcome in raised):
-        return Status.NOT_RUN, "This task has not been written yet."
+        return Status.NOT_RUN, (
+            "This task is not written yet, or a `raise NotImplementedError` is left over in it."
+        )
     if (rubric.allowed or rubric.numeric) and (message := _malformed(rubric, outcomes[0])):
         return message
     if all(expectation.outcome is None for expectation in rubric.expectations):

@@ -30,7 +30,7 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def counted(student, teacher, labels):
-    """Logits and the tokens they predict, where these count: [N, V], [N, V], [N]."""
+    """Logits and their tokens where these count: [N, V] twice, [N]."""
     student, teacher, labels = student[:, :-1], teacher[:, :-1], labels[:, 1:]
     where = labels != -100
     return student[where], teacher[where], labels[where]
@@ -185,14 +185,14 @@ def oracle(loss, batch):
 
 
 def at_one_position(loss, student, teacher):
-    """KD of two models that say the same everywhere; other tokens get nothing."""
+    """KD of two models that are the same everywhere, on two tokens."""
     ids = torch.zeros(4, 2, dtype=torch.long)
     logits = (F.pad(torch.tensor(x), (0, 6), value=-50.0) for x in (student, teacher))
     return loss(*(x.expand(4, 2, -1) for x in logits), ids, ids)[1]
 
 
 def forgetful(loss, batch):
-    """KD of a student that has forgotten one of the teacher's two tokens."""
+    """KD of a student that has forgotten one of two tokens."""
     return at_one_position(loss, [0.0, -20.0], [0.0, 0.0])
 
 
@@ -222,7 +222,7 @@ def hotter(loss, batch):
 
 
 def rows(documents, tokenizer):
-    """Lines of 8 to 47 bytes, ended and padded by the same token: ids and labels."""
+    """Ids and labels of lines of 8 to 47 bytes, padded by their end."""
     lines = {line.strip() for text in documents for line in text.splitlines()}
     lines = sorted(x for x in lines if 8 <= len(x.encode()) < LENGTH)
     end = tokenizer.token_to_id("<|endoftext|>")
@@ -236,7 +236,7 @@ def rows(documents, tokenizer):
 
 
 def bigram_table(ids, labels):
-    """How often each token followed each, and a little of how often it came."""
+    """How often each followed each, and a bit of how often it came."""
     where = labels[:, 1:] != -100
     before, after = ids[:, :-1][where], labels[:, 1:][where]
     followed = torch.bincount(before * V + after, minlength=V * V).view(V, V)
@@ -246,7 +246,7 @@ def bigram_table(ids, labels):
 
 
 def train_student(loss, teacher, data, lam=1.0, steps=200, seed=0):
-    """A student, and at each step what its loss reported: the total, LM and KD."""
+    """A student, and each step's reported total, LM and KD."""
     torch.manual_seed(seed)
     student = TinyGPT("tiny-student", vocab_size=V, block_size=LENGTH)
     optimizer = torch.optim.AdamW(student.parameters(), betas=(0.9, 0.95), weight_decay=0.1)

@@ -5,6 +5,13 @@ notebook shows: directives and roles turn into plain Markdown, diagrams into wor
 cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says
 how to run it.
 
+Where the repository has an address, a notebook installs kdlab from it, the page offers to open it
+in Colab, and the theme offers to suggest an edit and to report a fault. Colab opens notebooks of a
+branch `notebooks`, which .github/workflows/book.yml writes.
+
+Configuration:
+    book_repository: the address, such as https://github.com/owner/name; "" until there is one.
+
 jupytext turns such a page into a notebook too, but leaves directives and roles as they stand in the
 text, and they are what is translated here.
 """
@@ -159,6 +166,25 @@ def plain_notebook(source: Path):
     return notebook
 
 
+def link_repository(app: Sphinx, config) -> None:
+    """The theme's buttons for a repository, where there is one."""
+    if config.book_repository:
+        buttons = ("use_repository_button", "use_edit_page_button", "use_issues_button")
+        config.html_theme_options |= {
+            "repository_url": config.book_repository.rstrip("/"),
+            "repository_branch": "main",
+            **dict.fromkeys(buttons, True),
+        }
+
+
+def in_colab(repository: str, page: str) -> str:
+    """Where Colab opens a page's notebook; "" where it cannot."""
+    found = re.match(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?$", repository)
+    if not found:
+        return ""
+    return f"https://colab.research.google.com/github/{found[1]}/blob/notebooks/{page}.ipynb"
+
+
 def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None:
     """Write the page's notebook, and say on the page where it is."""
     executed = Path(app.outdir).parent / "jupyter_execute" / f"{page}.ipynb"
@@ -166,19 +192,29 @@ def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None
         return
     target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(plain_notebook(executed), target)
+    notebook = plain_notebook(executed)
+    repository = app.config.book_repository.rstrip("/")
+    if repository:
+        install = f"# Where kdlab is not installed yet\n%pip install --quiet git+{repository}"
+        notebook.cells.insert(0, new_code_cell(install, id="install"))
+    nbformat.write(notebook, target)
     context["ipynb_source"] = f"{page}.ipynb"
     link = context["pathto"](f"_sources/{page}.ipynb", 1)
     name = html.escape(Path(page).name)
+    colab = in_colab(repository, page)
     context["body"] += (
         '<p class="book-run"><strong>Run it yourself.</strong> '
         f'<a href="{html.escape(link)}" download>This page as a notebook</a> goes into your clone '
         f"of the repository; <code>make book</code> once, then <code>.venv/bin/jupyter lab "
-        f"{name}.ipynb</code>, and run its cells from the top.</p>\n"
+        f"{name}.ipynb</code>, and run its cells from the top."
+        + (f' Or <a href="{html.escape(colab)}">open it in Colab</a>.' if colab else "")
+        + "</p>\n"
     )
 
 
 def setup(app: Sphinx) -> dict:
+    app.add_config_value("book_repository", "", "html", str)
+    app.connect("config-inited", link_repository)
     # Before the theme makes its buttons, and before book_execution adds its line.
     app.connect("html-page-context", offer, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

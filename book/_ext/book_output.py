@@ -5,7 +5,8 @@ The theme and MathJax together are 31 MB, of which a page would load 3.7. After 
 - MathJax is copied in the parts that are needed, from the wheel of sphinx-mathjax-offline;
 - the theme's icons come from its style sheet and a font cut down to the icons that pages show,
   in place of a script of 1.5 MB that does the same;
-- the search index is loaded by the search page only;
+- Sphinx's search is left out, for that of book_search;
+- style sheets keep the rules of classes that some page or script names;
 - files that nothing refers to are removed;
 - what keeps the theme's markup from being read aloud well is put right.
 """
@@ -53,6 +54,13 @@ FONT = re.compile(r"@font-face\{[^}]*webfonts/(fa-[a-z]+-\d+)\.woff2[^}]*\}")
 GLYPH = re.compile(r"\\(f[0-9a-f]{3}|e[0-9a-f]{3})|([\ue000-\uf8ff])")  # escaped, or as it is
 
 
+RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
+CLASS = re.compile(r"\.(-?[_a-zA-Z][\w-]*)")
+PARENTHESES = re.compile(r"\([^()]*\)")
+EMPTY_BLOCK = re.compile(r"@(?:media|supports)[^{}]*\{\s*\}")
+BUILT = ("bs-tooltip", "tooltip")  # names that Bootstrap's script puts together
+
+
 def choose_mathjax(app: Sphinx) -> None:
     app.config.mathjax_path = "mathjax/startup.js"
     parts = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
@@ -77,6 +85,9 @@ def finish(app: Sphinx, failure: Exception | None) -> None:
         if script.name != "fontawesome.js"
     )
     cut_icons(out / "_static", set(re.findall(r"fa-[a-z0-9-]+", shown)))
+    others = (out / "_static").glob("*.js")
+    shown += "".join(script.read_text(encoding="utf8") for script in others)
+    cut_styles(out / "_static", set(re.findall(r"[\w-]+", shown)))
     remove_unused(out / "_static")
 
 
@@ -101,8 +112,7 @@ def mend(page: Path) -> None:
     after = EMPTY_HEADER.sub("<td></td>", after)
     for wrong, right in MENDED.items():
         after = after.replace(wrong, right)
-    if page.name != "search.html":
-        after = SEARCH_SCRIPTS.sub("", after)
+    after = SEARCH_SCRIPTS.sub("", after)
     if after != before:
         page.write_text(after, encoding="utf8")
 
@@ -140,6 +150,36 @@ def cut_icons(static: Path, names: set[str]) -> None:
         return face[0][:start] + source
 
     sheet.write_text(FONT.sub(cut, text), encoding="utf8")
+
+
+def cut_styles(static: Path, names: set[str]) -> None:
+    """Drop the selectors with a class that is not among the names, except in their parentheses."""
+
+    def used(selector: str) -> bool:
+        bare = re.sub(r"\[[^\]]*\]", "", selector)
+        while bare != (bare := PARENTHESES.sub("", bare)):
+            pass
+        return all(name in names or name.startswith(BUILT) for name in CLASS.findall(bare))
+
+    def keep(rule: re.Match) -> str:
+        kept = ",".join(filter(used, selectors(rule[1])))
+        return f"{kept}{{{rule[2]}}}" if kept else ""
+
+    for sheet in static.rglob("*.css"):
+        text = sheet.read_text(encoding="utf8")
+        sheet.write_text(EMPTY_BLOCK.sub("", RULE.sub(keep, text)), encoding="utf8")
+
+
+def selectors(text: str) -> list[str]:
+    """The selectors of a rule: split at commas that are in no parentheses."""
+    found, depth = [""], 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += character
+    return found
 
 
 def remove_unused(static: Path) -> None:

@@ -135,7 +135,7 @@ def facts(case: Case) -> dict[str, Any]:
             min(student.softmax(-1).min(), teacher.softmax(-1).min()) == 0
         ),
         "a logit is negative": bool(min(student.min(), teacher.min()) < 0),
-        "there is more than one position": student.ndim > 1,
+        "there is more than one position": student[..., 0].numel() > 1,
         "the logits have three axes": student.ndim == 3,
     }
 
@@ -557,9 +557,9 @@ SHARED = {
         tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL),
     ),
     "log_target_missing": (
-        "kl_div takes its target for probabilities unless it is told otherwise, and takes their"
-        " logarithm. Yours are logarithms already: they are negative, and the logarithm of a"
-        " negative number is NaN.",
+        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
+        " probabilities unless it is told otherwise, and the logarithm of a negative number is NaN."
+        " Is yours called so?",
         "1.2",
         (log_target_missing,),
     ),
@@ -751,7 +751,7 @@ def temperature_facts(case: Case) -> dict[str, Any]:
         "T is not a whole number": temperature % 1 != 0,
         "exp of a logit over T is more than float32 can hold": largest > 88,
         "a probability is 0 in float32": bool((logits / temperature).softmax(-1).min() == 0),
-        "there is more than one position": logits.ndim > 1,
+        "there is more than one position": logits[..., 0].numel() > 1,
     }
 
 
@@ -1036,8 +1036,9 @@ NAMED_RANKINGS = {
     ),
     "ranked_by_total_variation": (
         order(lambda p, q: float(np.abs(p - q).sum())),
-        "This is the order by the sum of |p − q|, where 0.1 → 0.02 and 0.8 → 0.72 are the same"
-        " mistake. KL looks at ratios: one of these is a factor of five.",
+        "This is also the order by the sum of |p − q|, where 0.1 → 0.02 and 0.8 → 0.72 are the"
+        " same mistake. KL looks at ratios, one of which is a factor of five, and its terms have"
+        " signs.",
     ),
     "ranked_by_top_token": (
         order(lambda p, q: abs(p[0] - q[0])),
@@ -1488,8 +1489,8 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "gradients_not_cleared",
-            "The gradients of all steps add up, so that your student swings to and fro and never"
-            " comes to rest. What has to happen before each backward?",
+            "The gradients of all steps add up, so that your student does not come to rest where"
+            " the loss is least. What has to happen before each backward?",
             "1.3",
             tuple(
                 stopped("adam", 0.1, count, 1000, cleared=False)
@@ -1499,9 +1500,9 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "another_minimum",
-            "In the reverse direction your student settles on the other peak. This loss has several"
-            " minima, and the beginning decides which one is found: the center is to begin at"
-            " `start`, and the width at 3. With which numbers does your training begin?",
+            "In the reverse direction your student does not end on the peak near `start`. This loss"
+            " has several minima, and the beginning decides which one is found: the center is to"
+            " begin at `start`, and the width at 3. With which numbers does your training begin?",
             "1.3",
             BEGINNINGS,
         ),

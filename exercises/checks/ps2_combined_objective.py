@@ -852,8 +852,9 @@ KD_LOSSES = (
     ),
     (
         "log_target_missing",
-        "kl_div takes its target for probabilities unless it is told otherwise, and the logarithm"
-        " of a negative number is NaN.",
+        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
+        " probabilities unless it is told otherwise, and the logarithm of a negative number is NaN."
+        " Is yours called so?",
         "2.2",
         logarithms_as_probabilities,
     ),
@@ -1517,7 +1518,8 @@ GRADIENT_MISCONCEPTIONS = (
     named(
         "student_cut_off",
         "Nothing in your loss depends on a tensor that wants a gradient: the student was detached,"
-        " or never told to require one. Which of the two models learns?",
+        " never told to require one, or used where autograd does not record. Which of the two"
+        " models learns?",
         "2.2",
         student_cut_off,
     ),

@@ -201,12 +201,13 @@ NO_VALUE = (
 STATE_IS_ALIVE = (
     "state_is_alive",
     "The state that you return goes on changing with your schedule: it is the schedule's own"
-    " dictionary. A checkpoint should say what was when it was made.",
+    " dictionary, or something in it is the schedule's own. A checkpoint should say what was when"
+    " it was made.",
 )
 STATE_IS_SHARED = (
     "loaded_state_is_shared",
     "The first object that loads a state goes on rightly, a second one that loads the same state"
-    " does not: the first goes on working in the very dictionary that it was given. A checkpoint"
+    " does not: the first goes on working in what it was given. A checkpoint"
     " should still say the same after it was loaded.",
 )
 STATE_IS_EMPTIED = (
@@ -601,7 +602,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "count_not_restored",
-            "After loading a state `value` is right, but only until step() is called: how many"
+            "After loading a state `value` is right, and the steps after it go wrong: how many"
             " steps were taken did not come back.",
             CountsAnew,
             CountsAnewByIncrements,
@@ -1331,7 +1332,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         (
             "gain_does_not_reset",
             "A gain does not make your schedule patient again: evaluations without one are counted"
-            " over the whole run.",
+            " further, however large it was.",
             KeepsWaiting,
         ),
         (
@@ -1711,8 +1712,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "softmaxed_twice",
-            "The mixture is right, and then a softmax goes over it. It is a distribution already;"
-            " a softmax takes logits.",
+            "At the end a softmax goes over the label and the teacher's distribution put"
+            " together. A softmax takes logits; a mixture by shares is a distribution already.",
             lambda t, y, lam: best_student(t, y, lam).softmax(-1),
             lambda t, y, lam: mixed(t.double().softmax(-1), y, 1.0, lam).softmax(-1),
         ),

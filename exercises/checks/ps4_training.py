@@ -598,6 +598,13 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
 )
 
 
+def crossed(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """LM + λ times the cross-entropy of the teacher with the student."""
+    counts = labels != IGNORED
+    cross = -(p[counts].softmax(-1) * q[counts].log_softmax(-1)).sum()
+    return weighted_losses(q, p, labels, 1.0, 0.0) + lam * cross
+
+
 OTHER_WEIGHTS = (
     "other_weights",
     "LM and KD are right, and their weights in your sum are not: LM has a weight of 1, KD one of λ."
@@ -731,6 +738,16 @@ STEP_MISCONCEPTIONS = told_apart(
                 {"way": counted_twice(*terms)},
             )
             for terms in ((0, 1), (1, 0))
+        ),
+        (
+            (
+                "cross_entropy_for_kl",
+                "The student learns what it should, and your loss is too large by λ times the"
+                " teacher's entropy: −Σ p log q is the cross-entropy. Which part of KL(p‖q) does it"
+                " leave out?",
+                "1.2",
+            ),
+            {"way": Way(loss=crossed)},
         ),
         (SUMMED, {"weight": undivided}),
         (SUMMED, {"weight": undivided, "told": per_counted}),
@@ -1259,7 +1276,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 "last_group_dropped",
                 "Right as long as the groups are full. What is left over at the end never reaches"
-                " the optimiser, and its text was read for nothing.",
+                " the optimiser.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=full_groups)},
@@ -1435,7 +1452,7 @@ def evaluate(
     return torch.cat([each.flatten() for each in found])
 
 
-MODE = "the model's mode after it"
+MODE = "the model after it"
 
 
 def evaluation_facts(case: Case) -> dict[str, Any]:

@@ -107,8 +107,9 @@ KERNELS = (
     ),
     (
         "log_target_missing",
-        "kl_div got the logarithm of a probability and took it for a probability: the logarithm of"
-        " a negative number is NaN. Which option of the old code told it otherwise?",
+        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
+        " probabilities, and the logarithm of a negative number is NaN. The old code had an option"
+        " that tells it otherwise; has yours?",
         "1.2",
         lambda student, teacher: torch.nn.functional.kl_div(
             student.log_softmax(-1), teacher.log_softmax(-1), reduction="none"
@@ -438,8 +439,7 @@ MASKS = (
     (
         "ends_of_texts_dropped",
         "Padding and prompt are out, and with them every real end of a text: it has the same token"
-        " as padding. Your student would never learn to stop. Which of your two conditions is one"
-        " too many?",
+        " as padding. Your student would never learn to stop. Which condition puts them out?",
         "2.2",
         lambda input_ids, labels: (labels != IGNORED) & (labels != END),
     ),
@@ -1145,9 +1145,9 @@ JSD_WAYS = (
     ),
     (
         "mixture_underflows",
-        "Right, but for large logits the result is NaN. Where both models give a token less than"
-        " the smallest number, their mixture is 0 and its logarithm −∞. The logarithm of a sum can"
-        " be had from the logarithms.",
+        "Right, but for large logits the result is NaN. There a probability, or a mixture of two,"
+        " is less than the smallest number and becomes 0, and its logarithm is −∞. The logarithm"
+        " of a sum can be had from the logarithms.",
         "1.3",
         partial(jsd, mix=mixed_and_underflown),
     ),
@@ -1229,8 +1229,9 @@ JSD_WAYS = (
     ),
     (
         "log_target_missing",
-        "kl_div got the logarithm of a probability and took it for a probability: the logarithm of"
-        " a negative number is NaN. Which option of the old code told it otherwise?",
+        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
+        " probabilities, and the logarithm of a negative number is NaN. The old code had an option"
+        " that tells it otherwise; has yours?",
         "1.2",
         partial(jsd, shares=(logarithm_as_target, logarithm_as_target)),
         partial(jsd, shares=(logarithm_as_target, kl_shares)),

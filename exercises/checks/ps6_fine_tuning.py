@@ -1081,8 +1081,9 @@ KINDS = (
     ),
     Wrong(
         "log_target_missing",
-        "kl_div takes its target for probabilities unless it is told otherwise, and the logarithm"
-        " of a negative number is NaN.",
+        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
+        " probabilities unless it is told otherwise, and the logarithm of a negative number is NaN."
+        " Is yours called so?",
         log_target_missing,
         FORMULA,
     ),
@@ -1543,8 +1544,8 @@ SPACES = (
 )
 CONTAINED = (
     "part_of_it_is_enough",
-    "An answer that says more than the right one, or less, is right to you. The task asks for the"
-    " same text, and no other.",
+    "Of two texts that agree in a part alone, one is right to you. The task asks for the same"
+    " text, and no other.",
 )
 ONE_QUESTION = (
     "one_question_alone",
@@ -1565,8 +1566,8 @@ ACCURACY_MISCONCEPTIONS = (
         "write",
         Wrong(
             "one_token_too_few",
-            "Your model writes one token fewer than it may, so that an answer of exactly `most`"
-            " tokens is cut short.",
+            "An answer of exactly `most` tokens is wrong to you: it is cut short, or it is asked"
+            " for an end that it has no room for.",
             one_fewer,
         ),
         Wrong(
@@ -2300,14 +2301,23 @@ WHY_NOT = {
     (
         "padding",
         "b",
-    ): "This is a mistake of the labels in training. How are prompts put side by side"
-    " when the student writes?",
+    ): "Padding that counts is a mistake of the labels in training. How are prompts put side by"
+    " side when the student writes?",
     ("padding", "c"): "Padding is easily predicted, so the loss falls, and fast.",
     ("padding", "d"): "Nothing of a question counts because padding does.",
     ("side", "a"): "Asked alone, with no padding, this student answers and stops.",
-    ("side", "c"): "This is a mistake when the student writes. Training knows nothing of it.",
-    ("side", "d"): "This is a mistake when the student writes. Training knows nothing of it.",
-    ("side", "e"): "This is a mistake when the student writes. Training knows nothing of it.",
+    (
+        "side",
+        "c",
+    ): "The wrong side is a mistake when the student writes. Training knows nothing of it.",
+    (
+        "side",
+        "d",
+    ): "The wrong side is a mistake when the student writes. Training knows nothing of it.",
+    (
+        "side",
+        "e",
+    ): "The wrong side is a mistake when the student writes. Training knows nothing of it.",
 }
 
 

@@ -20,6 +20,7 @@ from kdlab.config import History
 from kdlab.divergences import forward_kl, jensen_shannon, reverse_kl
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import SCHEDULES, make_schedule
+from kdlab.sweeps import SweepResults
 
 __all__ = [
     "WIDGETS",
@@ -29,6 +30,7 @@ __all__ = [
     "SchedulePlayer",
     "SoftmaxTemperature",
     "read_run",
+    "read_trained",
 ]
 
 HERE = Path(__file__).parent
@@ -274,6 +276,7 @@ class SchedulePlayer(Widget):
         end: λ where it ends; for ``"plateau"`` its minimum.
         position: steps taken.
         run: what :func:`read_run` gave.
+        trained: what :func:`read_trained` gave: students that such schedules made.
     """
 
     _esm = HERE / "schedule-player.js"
@@ -286,6 +289,12 @@ class SchedulePlayer(Widget):
     @traitlets.default("run")
     def _recorded(self) -> Any:
         return json.loads((HERE / "recorded_run.json").read_text(encoding="utf8"))
+
+    trained = traitlets.Dict().tag(sync=True)
+
+    @traitlets.default("trained")
+    def _trained(self) -> Any:
+        return json.loads((HERE / "trained_students.json").read_text(encoding="utf8"))
 
     def options(self) -> dict[str, float | int]:
         """What :func:`kdlab.make_schedule` is given beside the name."""
@@ -363,6 +372,38 @@ def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
             )
             for record in history.eval
         },
+    }
+
+
+def read_trained(
+    results: SweepResults, arms: dict[str, tuple[str, str]], labels: str, made_with: str
+) -> dict[str, Any]:
+    """Recorded students as the schedule player takes them.
+
+    Args:
+        results: recorded runs whose curves have ``lm_loss`` and whose measures ``gap``.
+        arms: by the name of a schedule, the arm that used it, and its numbers in words.
+        labels: the arm of labels alone.
+        made_with: the words that say what runs they are.
+
+    Returns:
+        ``gap``, nats by schedule and step: the student's LM loss less the teacher's on held-out
+        text, means over the seeds; ``steps``; ``least`` and ``most``, the ends of the picture.
+    """
+    gaps: dict[str, list[float]] = {}
+    used = {"labels alone": labels} | {name: arm for name, (arm, _) in arms.items()}
+    for name, arm in used.items():
+        steps, losses = results.curve(arm, "lm_loss")
+        teacher = results.mean(arm, "lm_loss").mean - results.mean(arm, "gap").mean
+        gaps[name] = [round(loss.mean - teacher, 4) for loss in losses]
+    every = [gap for curve in gaps.values() for gap in curve]
+    return {
+        "made_with": made_with,
+        "steps": list(steps),
+        "gap": gaps,
+        "told": {name: told for name, (_, told) in arms.items()},
+        "least": min(every),
+        "most": max(every),
     }
 
 

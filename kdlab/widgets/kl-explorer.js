@@ -14,12 +14,18 @@ export function shares(p, q) {
 /** [KL(p‖q), KL(q‖p), JSD(p, q)] in nats. */
 export const divergences = (p, q) => [0, 1, 2].map((k) => sum(shares(p, q).map((s) => s[k])));
 
-/** A distribution with entry i set to value; the others keep their proportions. */
-export function withEntry(p, i, value) {
-  const rest = sum(p) - p[i];
+/** A distribution with entry i set to value. Held entries stay; the others keep their proportions. */
+export function withEntry(p, i, value, held = []) {
+  const stays = (j) => j !== i && held.includes(j);
+  const moves = (j) => j !== i && !stays(j);
+  const room = 1 - sum(p.filter((_, j) => stays(j)));
+  const [rest, count] = [sum(p.filter((_, j) => moves(j))), p.filter((_, j) => moves(j)).length];
+  if (!count) return [...p];
+  const set = Math.min(value, room);
   return p.map((x, j) => {
-    if (j === i) return value;
-    return rest > 0 ? (x / rest) * (1 - value) : (1 - value) / (p.length - 1);
+    if (j === i) return set;
+    if (stays(j)) return x;
+    return rest > 0 ? (x / rest) * (room - set) : (room - set) / count;
   });
 }
 
@@ -149,14 +155,33 @@ function render({ model, el }) {
   }
 
   const bars = make("div");
+  const release = [];
+  const first = { p: model.get("p"), q: model.get("q") };
   const groups = ["p", "q"].map((which) => {
     const title = which === "p" ? "Teacher p" : "Student q";
     const group = make("fieldset");
     group.append(make("legend", "", title));
+    const holds = [];
+    const held = () => holds.flatMap((hold, i) => (hold.checked ? [i] : []));
     const rows = tokens.map((token, i) =>
-      slider(`${which}(${token})`, which, (value) => change({ [which]: withEntry(model.get(which), i, value) })),
+      slider(`${which}(${token})`, which, (value) => change({ [which]: withEntry(model.get(which), i, value, held()) })),
     );
-    group.append(...rows.map((r) => r.row));
+    rows.forEach(({ row }, i) => {
+      const line = make("div", "held");
+      const label = make("label");
+      const hold = make("input");
+      hold.type = "checkbox";
+      hold.setAttribute("aria-label", `hold ${which}(${tokens[i]})`);
+      hold.addEventListener("change", () => (row.querySelector("input").disabled = hold.checked));
+      label.append(hold, make("span", "", "hold"));
+      holds.push(hold);
+      line.append(row, label);
+      group.append(line);
+    });
+    release.push(() => {
+      holds.forEach((hold) => (hold.checked = false));
+      rows.forEach(({ row }) => (row.querySelector("input").disabled = false));
+    });
     bars.append(group);
     return rows;
   });
@@ -170,10 +195,15 @@ function render({ model, el }) {
   const swap = make("button", "", "Swap p and q");
   swap.type = "button";
   swap.addEventListener("click", () => change({ p: model.get("q"), q: model.get("p") }));
-  actions.append(swap);
-  bars.append(table.scroll);
+  const again = make("button", "", "Start over");
+  again.type = "button";
+  again.addEventListener("click", () => {
+    release.forEach((step) => step());
+    change(first);
+  });
+  actions.append(...(students.length ? [] : [swap]), again);
+  bars.append(table.scroll, actions);
   if (!students.length) {
-    bars.append(actions);
     root.append(make("p", "title", "Drag the bars of teacher and student"));
   }
   root.append(bars, live);

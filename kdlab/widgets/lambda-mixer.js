@@ -102,11 +102,17 @@ function render({ model, el }) {
   });
   const scroll = make("div", "scroll");
   scroll.append(table);
+  const again = make("button", "", "Start over");
+  again.type = "button";
+  const first = Object.fromEntries(["p", "y", "lam"].map((trait) => [trait, model.get(trait)]));
+  again.addEventListener("click", () => Object.entries(first).forEach(([trait, value]) => change(trait, value)));
+  const actions = make("div", "actions");
+  actions.append(again);
   const note = make("p");
   const live = make("p", "hidden");
   live.setAttribute("role", "status");
 
-  root.append(make("p", "title", "Turn λ: the label, the teacher, and what the student becomes"), knob.row, label, group, scroll, note, live);
+  root.append(make("p", "title", "Turn λ: the label, the teacher, and what the student becomes"), knob.row, label, group, actions, scroll, note, live);
   el.append(root);
 
   let announced;

@@ -124,9 +124,21 @@ function render({ model, el }) {
     mark.textContent = String(v).replace("-", "−");
     picture.append(mark);
   });
+  // The student can be dragged in the picture; its slider is the same by keyboard.
+  const drag = (event) => {
+    const box = picture.getBoundingClientRect();
+    const at = x[0] + ((event.clientX - box.left) / box.width) * (x.at(-1) - x[0]);
+    byHand({ mu: Math.max(-5, Math.min(5, Math.round(at * 10) / 10)) });
+  };
+  picture.classList.add("drag");
+  picture.addEventListener("pointerdown", (event) => {
+    picture.setPointerCapture(event.pointerId);
+    drag(event);
+  });
+  picture.addEventListener("pointermove", (event) => event.buttons && drag(event));
   const key = make("p");
   key.style.color = "var(--muted)";
-  key.textContent = "Filled: the teacher p. Dashed: the student q.";
+  key.textContent = "Filled: the teacher p. Dashed: the student q, which you can drag.";
 
   const mix = slider("forward → reverse", "third", { min: 0, max: 1, step: 0.05 }, (w) => w.toFixed(2), (w) => byHand({ w }));
   const mean = slider("q’s mean", "q", { min: -5, max: 5, step: 0.1 }, (v) => v.toFixed(2), (mu) => byHand({ mu }));

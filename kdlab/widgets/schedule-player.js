@@ -180,8 +180,51 @@ function render({ model, el }) {
     frame = requestAnimationFrame(tick);
   });
 
+  // The mark can be dragged in the picture; its slider is the same by keyboard.
+  const drag = (event) => {
+    const box = picture.getBoundingClientRect();
+    const part = Math.max(0, Math.min(1, (event.clientX - box.left) / box.width));
+    stop();
+    change({ position: Math.round(part * count) });
+  };
+  picture.classList.add("drag");
+  picture.addEventListener("pointerdown", (event) => {
+    picture.setPointerCapture(event.pointerId);
+    drag(event);
+  });
+  picture.addEventListener("pointermove", (event) => event.buttons && drag(event));
+  const again = make("button", "", "Start over");
+  again.type = "button";
+  const first = Object.fromEntries(["schedule", "start", "end", "position"].map((trait) => [trait, model.get(trait)]));
+  again.addEventListener("click", () => {
+    stop();
+    change(first);
+  });
+  actions.append(again);
+
+  // What λ changes: students that were trained with such schedules.
+  const trained = model.get("trained");
+  const ends = Object.entries(trained.gap);
+  const [tall, level] = [190, (gap) => 22 + ((trained.most - gap) / (trained.most - trained.least)) * 140];
+  const across = (step) => (step / trained.steps.at(-1)) * width;
+  const students = draw("svg", { viewBox: `0 0 ${width} ${tall}`, role: "img" });
+  const curves = ends.map(([name, gaps]) => {
+    const d = gaps.map((gap, i) => `${i ? "L" : "M"}${across(trained.steps[i]).toFixed(1)},${level(gap).toFixed(1)}`).join("");
+    return [name, draw("path", { d, fill: "none" })];
+  });
+  students.append(
+    draw("line", { x1: 0, x2: width, y1: level(0), y2: level(0), class: "axis" }),
+    draw("text", { x: 4, y: level(0) - 5 }, "as good as the teacher"),
+    ...curves.map(([, curve]) => curve),
+    draw("text", { x: 4, y: 12 }, `gap to the teacher on held-out text, up to ${trained.most.toFixed(1)} nats`),
+    draw("text", { x: 0, y: tall - 2 }, "0"),
+    draw("text", { x: width, y: tall - 2, "text-anchor": "end" }, `${trained.steps.at(-1)} steps`),
+  );
+  const outcome = make("p");
+  outcome.style.minHeight = "4.2em";
+
   const table = make("table");
-  table.append(make("caption", "", "The next step’s losses, in nats; gap: student’s LM less teacher’s on held-out text"));
+  table.append(make("caption", "", "The next step’s losses, in nats; gap: student’s LM minus teacher’s on held-out text"));
   const head = table.createTHead().insertRow();
   const columns = ["steps taken", "λ", "LM", "KD", "λ·KD", "gap"];
   columns.forEach((title) => {
@@ -203,10 +246,10 @@ function render({ model, el }) {
   scroll.append(table);
   const made = make("p");
   made.style.color = "var(--muted)";
-  made.textContent = `${run.made_with}. Its losses are replayed here; another λ would have changed them.`;
+  made.textContent = `${run.made_with}. Its losses are replayed here, whatever the λ. What λ changes is below.`;
   const live = make("p", "hidden");
   live.setAttribute("role", "status");
-  root.append(make("p", "title", "Play a schedule over a recorded run"), pick, start.row, end.row, code, picture, place.row, actions, scroll, made, live);
+  root.append(make("p", "title", "Play a schedule over a recorded run"), pick, start.row, end.row, code, picture, place.row, actions, scroll, made, students, outcome, live);
   el.append(root);
 
   const measured = Object.keys(run.gap).map(Number);
@@ -238,6 +281,19 @@ function render({ model, el }) {
     now.setAttribute("x2", left(position));
     [position, ...quarters].forEach((step, i) => at(step).forEach((v, k) => (rows[i].cells[k + 1].textContent = v)));
     picture.setAttribute("aria-label", `${CLASSES[name]}: λ ${[0, ...quarters.slice(1)].map((s) => `${values[s].toFixed(2)} after ${s}`).join(", ")} steps, over the LM loss and λ·KD of the run.`);
+    curves.forEach(([other, curve]) => {
+      const chosen = other === name;
+      curve.setAttribute("stroke", chosen ? "var(--third)" : "var(--muted)");
+      curve.setAttribute("stroke-width", chosen ? 3.5 : 1);
+      curve.setAttribute("stroke-dasharray", other === "labels alone" ? "4 3" : "none");
+    });
+    const [mine, labels] = [trained.gap[name], trained.gap["labels alone"]].map((gaps) => gaps && gaps.at(-1).toFixed(3));
+    outcome.textContent =
+      (mine === undefined
+        ? `No student was trained with ${CLASSES[name]}.`
+        : `Thick: students trained with ${CLASSES[name]}, ${trained.told[name]}. They end with a gap of ${mine} nats.`) +
+      ` Labels alone, dashed, end at ${labels}. ${trained.made_with}.`;
+    students.setAttribute("aria-label", outcome.textContent);
     clearTimeout(announced);
     announced = setTimeout(() => {
       live.textContent = `${CLASSES[name]}: after ${position} steps λ is ${values[position].toFixed(3)}.`;

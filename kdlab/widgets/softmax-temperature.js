@@ -82,10 +82,16 @@ function render({ model, el }) {
   });
   const scroll = make("div", "scroll");
   scroll.append(table);
+  const again = make("button", "", "Start over");
+  again.type = "button";
+  const first = { logits: model.get("logits"), temperature: model.get("temperature") };
+  again.addEventListener("click", () => Object.entries(first).forEach(([name, value]) => change(name, value)));
+  const actions = make("div", "actions");
+  actions.append(again);
   const live = make("p", "hidden");
   live.setAttribute("role", "status");
 
-  root.append(make("p", "title", "Drag the logits, then the temperature"), temperature.row, group, scroll, live);
+  root.append(make("p", "title", "Drag the logits, then the temperature"), temperature.row, group, actions, scroll, live);
   el.append(root);
 
   let announced;

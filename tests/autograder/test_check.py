@@ -435,7 +435,7 @@ def test_numbers_of_all_kinds_are_numbers(value) -> None:
     ("value", "came"),
     [
         ("0.33", "text"),
-        ([0.33], "a list"),
+        ([0.33], "a list or a tuple"),
         (torch.tensor([0.33]), "a tensor with 1 axis"),
         ({1, 3}, "a set"),
         (1j, "a complex"),

@@ -11,16 +11,6 @@ def test_entrance_leads_to_the_welcome_page(page, book):
     assert page.locator("h1").first.inner_text().startswith("Distilling language models")
 
 
-def test_search_finds_reverse_kl_and_is_offered_once(page, book, settle):
-    page.goto((book / "search.html").as_uri() + "?q=reverse+KL")
-    page.get_by_text("Search finished").wait_for()
-    assert page.locator("ul.search li").count()
-    page.goto((book / "book/index.html").as_uri())
-    settle(page)
-    fields = page.locator(".search-button__button, #search-input")
-    assert sum(fields.nth(i).is_visible() for i in range(fields.count())) == 1
-
-
 def test_numbers_may_be_written_as_readers_write_them(page, book):
     page.goto((book / "book/combined/the-formula.html").as_uri())
     form = page.locator("#question-lambda-to-alpha")

@@ -46,6 +46,8 @@ def test_every_image_has_alt_text(soups):
     images = [(page, img) for page, soup in soups.items() for img in soup.find_all("img")]
     assert images
     short = [(page.name, img.get("src")) for page, img in images if len(img.get("alt", "")) < 40]
+    drawn = [(page, svg) for page, soup in soups.items() for svg in soup.select("svg.figure")]
+    short += [(page.name, svg) for page, svg in drawn if len(svg.get("aria-label", "")) < 40]
     assert not short
 
 
@@ -117,3 +119,18 @@ def test_citations_are_in_the_bibliography_and_can_be_found():
     assert cited == keys
     for entry in BIB.split("\n@")[0:]:
         assert re.search(r"doi|arXiv:\d{4}\.\d{5}|url +=", entry), entry[:60]
+
+
+def test_code_fits_beside_the_contents():
+    """Longer lines scroll, or are broken on paper."""
+    long = []
+    for source in (ROOT / "book").rglob("*.md"):
+        if source.parent.name == "instructors":  # the files that these change have longer lines
+            continue
+        for cell in re.findall(
+            r"^```\{code-cell\} ipython3\n(?:---\n.*?\n---\n)?(.*?)^```$",
+            source.read_text(encoding="utf8"),
+            re.MULTILINE | re.DOTALL,
+        ):
+            long += [f"{source.name}: {line}" for line in cell.splitlines() if len(line) > 72]
+    assert not long

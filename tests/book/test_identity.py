@@ -70,7 +70,9 @@ def published(tmp_path_factory, build) -> Path:
         title: Two & more pages
         only_build_toc_files: true
         html: {{baseurl: "https://example.org/owls", favicon: book/mark.svg}}
-        sphinx: {{local_extensions: {{book_identity: {EXT}}}}}
+        sphinx:
+          local_extensions: {{book_identity: {EXT}, book_notebooks: {EXT}}}
+          config: {{book_repository: "https://github.com/owls/eyes"}}
         """)
     )
     (root / "book/mark.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
@@ -96,6 +98,30 @@ def test_a_preview_shows_whole_sentences_and_a_picture(published):
     assert found["og:url"] == "https://example.org/owls/book/index.html"
     assert found["og:image"] == "https://example.org/owls/_static/page.png"
     assert head(published / "book/b.html")["og:title"] == "B"
+
+
+def test_one_setting_offers_an_edit_and_a_report(published):
+    text = (published / "book/b.html").read_text(encoding="utf8")
+    soup = BeautifulSoup(text, "html.parser")
+    hrefs = [link["href"] for link in soup.select("a[href^='https://github.com/owls/eyes']")]
+    assert "https://github.com/owls/eyes/edit/main/book/b.md" in hrefs
+    assert any(href.startswith("https://github.com/owls/eyes/issues/new?") for href in hrefs)
+
+
+@pytest.mark.parametrize("address", ["https://github.com/o/r", "https://github.com/o/r.git/"])
+def test_a_repository_on_github_opens_in_colab(monkeypatch, address):
+    monkeypatch.syspath_prepend(str(EXT))
+    from book_notebooks import in_colab
+
+    wanted = "https://colab.research.google.com/github/o/r/blob/notebooks/book/b.ipynb"
+    assert in_colab(address, "book/b") == wanted
+    assert in_colab("https://example.org/o/r", "book/b") == in_colab("", "book/b") == ""
+
+
+def test_without_that_setting_nothing_is_offered(book):
+    text = (book / "book/combined/the-formula.html").read_text(encoding="utf8")
+    for offered in ("/edit/main/", "issues/new", "colab.research.google.com"):
+        assert offered not in text
 
 
 def test_an_address_that_leads_nowhere_leads_back(published):

@@ -1,6 +1,7 @@
 """What a reader gets: search, the way through the pages, both themes, notebooks that run."""
 
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -16,19 +17,20 @@ def test_folder_holds_nothing_that_no_page_needs(book):
     assert sum(path.stat().st_size for path in files) < 4e6
 
 
-@pytest.mark.parametrize("origin", ["file", "server"])
-def test_search_from_a_page_finds_reverse_kl(page, book, server, settle, origin):
-    base = book.as_uri() + "/" if origin == "file" else server
-    page.goto(base + "book/combined/the-formula.html")
-    settle(page)
-    page.locator(".search-button__button:visible").click()
-    page.locator("#pst-search-dialog input").fill("reverse KL")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/search.html?q=reverse*")
-    page.get_by_text("Search finished").wait_for()  # it adds to the list until then
-    found = page.locator("ul.search li a").all_inner_texts()
-    assert any("Which way round" in title for title in found), found
-    assert not page.problems
+def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_output import cut_styles
+
+    (tmp_path / "a.css").write_text(
+        ".used,.gone{a:b}@media print{.gone .used{c:d}p.used{e:f}}"
+        ".bs-tooltip-end{g:h}a:not(.gone){i:j}.gone::before{k:l}@media screen{.gone{m:n}}"
+        '.gone:is(.used,p){o:p}a:is(.used,.gone){q:r}a[href$=".pdf"]{s:t}'
+    )
+    cut_styles(tmp_path, {"used"})
+    assert (tmp_path / "a.css").read_text() == (
+        ".used{a:b}@media print{p.used{e:f}}.bs-tooltip-end{g:h}a:not(.gone){i:j}"
+        'a:is(.used,.gone){q:r}a[href$=".pdf"]{s:t}'
+    )
 
 
 def test_next_leads_through_every_page_and_previous_back(book, page_names):

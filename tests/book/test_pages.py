@@ -27,6 +27,7 @@ def names_of_pages() -> list[str]:
 
 PAGES = [f"{name}.html" for name in names_of_pages()]
 PHONE = {"width": 390, "height": 844}
+PAPER = {"width": 673, "height": 986}  # an A4 sheet without its margins, in pixels of CSS
 COLOURS = ["color-contrast", "link-in-text-block"]  # what the dark theme can break
 
 
@@ -167,12 +168,45 @@ def show_all_feedback(tab) -> None:
     )
 
 
+# What a sheet would cut: its right edge is beyond the text's, or it would scroll.
+WIDER_THAN_PAPER = """() => {
+    const edge = document.querySelector("main").getBoundingClientRect().right + 1;
+    const things = "pre, table, img, svg, mjx-container[display=true], .sig, p, li";
+    const scrolls = node => getComputedStyle(node).overflowX !== "visible"
+        && node.scrollWidth > node.clientWidth + 1;
+    return [...document.querySelectorAll("main :is(" + things + ")")]
+        .filter(node => node.checkVisibility() && !node.closest("mjx-assistive-mml, .hidden"))
+        .filter(node => node.getBoundingClientRect().right > edge || scrolls(node))
+        .map(node => node.outerHTML.slice(0, 120));
+}"""
+
+
 def test_prints(tab):
+    """All of it, no wider than the sheet, with the answers at the end."""
+    screen = tab.viewport_size
     tab.emulate_media(media="print")
-    for chrome in (".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"):
+    tab.set_viewport_size(PAPER)
+    theme = "document.documentElement.dataset.theme"
+    tab.evaluate(f"{theme} = 'dark'")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate(theme) == "light"
+    for chrome in (
+        *(".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"),
+        *("#jb-print-docs-body", ".toggle-button", "form select", ".question-verdict > *"),
+    ):
         assert tab.locator(f"{chrome}:visible").count() == 0, chrome
     assert tab.locator("main h1:visible, main p:visible, main td:visible").count() > 0
+    assert tab.locator(".bd-article details:not([open])").count() == 0
+    assert not tab.evaluate(WIDER_THAN_PAPER)
+    answers = tab.locator(".question-answers dd").all_inner_texts()
+    assert len(answers) == tab.locator("form.question").count()
+    assert all(len(answer) > 20 for answer in answers)
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(theme) == "dark"
+    tab.evaluate(f"{theme} = 'light'")
+    assert tab.locator(".question-answers").count() == 0
     tab.emulate_media(media="screen")
+    tab.set_viewport_size(screen)
 
 
 def test_does_not_scroll_sideways_on_a_phone(tab):
@@ -195,4 +229,4 @@ def test_first_load_is_light_and_works_from_a_sub_path(new_page, server, settle,
     assert not [url for url in tab.requests if not url.startswith((server, "data:", "blob:"))]
     assert any("pydata-sphinx-theme.css" in url for url in sizes)
     fonts = "/mathjax/output/chtml/fonts/"
-    assert sum(size for url, size in sizes.items() if fonts not in url) < 1.5e6
+    assert sum(size for url, size in sizes.items() if fonts not in url) < 1.2e6

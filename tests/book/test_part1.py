@@ -111,7 +111,7 @@ def test_trl_treats_beta_as_the_page_says(beta):
     trl = pytest.importorskip("trl.experimental.gkd").GKDTrainer
     page = (BOOK / "before/which-way-round.md").read_text(encoding="utf8")
     names: dict = {}
-    exec(re.search(r"^from kdlab import .*?$", page, re.MULTILINE)[0], names)
+    exec(re.search(r"^from kdlab import (?:\([^)]*\)|.*)$", page, re.MULTILINE)[0], names)
     exec(re.search(r"^def trl_gkd.*?(?=^\n\n|^print)", page, re.MULTILINE | re.DOTALL)[0], names)
     torch.manual_seed(0)
     student, teacher = 2 * torch.randn(2, 3, 8, dtype=torch.float64)

@@ -301,6 +301,86 @@ def test_every_choice_of_a_widget_shows_kdlabs_numbers(opened):
             assert_agrees(widget, f"{label}, swapped")
 
 
+def test_start_over_is_the_state_that_the_page_began_with(opened):
+    """Of the descent, the student: which KL it descends stays as the reader has set it."""
+
+    def state(widget) -> dict:
+        rows = shown(widget)[-1]
+        return {name: row | {"loss": ""} if "loss" in row else row for name, row in rows.items()}
+
+    for label, widget in widgets_of(opened):
+        reveal(widget)
+        again = widget.get_by_role("button", name="Start over")
+        again.click()
+        first = state(widget)
+        for slider in sliders(widget):
+            slider.focus()
+            opened.keyboard.press("PageUp")
+        assert state(widget) != first, label
+        again.focus()
+        opened.keyboard.press("Enter")
+        assert state(widget) == first, label
+        assert_agrees(widget, label)
+
+
+def test_a_held_bar_stays_while_another_moves(opened):
+    for label, widget in widgets_of(opened):
+        holds = widget.get_by_role("checkbox").all()
+        if not holds:
+            continue
+        reveal(widget)
+        widget.get_by_role("button", name="Start over").click()
+        names = [hold.get_attribute("aria-label").removeprefix("hold ") for hold in holds]
+        held, moved = names.index("q(mat)"), next(i for i, n in enumerate(names) if n == "q(sofa)")
+        holds[held].focus()
+        opened.keyboard.press("Space")
+        slider = widget.get_by_role("slider", name="q(sofa)")
+        before = wrapper(widget).q[0]
+        slider.focus()
+        for key in ("Home", "End"):
+            opened.keyboard.press(key)
+            found = wrapper(widget).q
+            assert found[0] == pytest.approx(before), label
+            assert sum(found) == pytest.approx(1)
+            assert_agrees(widget, label)
+        assert wrapper(widget).q[1] == pytest.approx(1 - before)
+        assert moved != held
+        holds[held].uncheck()
+
+
+def test_what_is_drawn_can_be_dragged(opened):
+    for label, widget in widgets_of(opened):
+        trait = {"mode-seeking": "mu", "schedule-player": "position"}.get(label.split()[1])
+        if not trait:
+            continue
+        picture = widget.locator("svg.drag")
+        picture.scroll_into_view_if_needed()
+        box = picture.bounding_box()
+        y = box["y"] + 0.4 * box["height"]
+        opened.mouse.move(box["x"] + 0.5 * box["width"], y)
+        opened.mouse.down()
+        opened.mouse.move(box["x"] + 0.25 * box["width"], y, steps=3)
+        opened.mouse.up()
+        found = getattr(wrapper(widget), trait)
+        assert found == pytest.approx({"mu": -3.0, "position": 100}[trait], abs=1), label
+        assert_agrees(widget, label)
+
+
+def test_the_player_says_how_students_of_each_schedule_ended(opened):
+    for label, widget in widgets_of(opened):
+        if "schedule-player" not in label:
+            continue
+        gaps = wrapper(widget).trained["gap"]
+        for name in SCHEDULES:
+            widget.locator("select").select_option(name)
+            said = widget.inner_text()
+            if name in gaps:
+                assert f"They end with a gap of {gaps[name][-1]:.3f} nats." in said
+            else:
+                assert "No student was trained with" in said
+            assert f"dashed, end at {gaps['labels alone'][-1]:.3f}." in said
+
+
 def test_changes_are_announced(opened):
     for label, widget in widgets_of(opened):
         reveal(widget)

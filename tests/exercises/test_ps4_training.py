@@ -279,7 +279,7 @@ def evaluate(model, data):
         space = notebook(f"LEFT = {left}\n{flags}")
         assert earned("evaluate", space["evaluate"]) == {
             "perplexity": 3,
-            "the model's mode after it": 0,
+            "the model after it": 0,
         }
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kdlab import fused, products
 from kdlab.divergences import DIVERGENCES, jensen_shannon, skew_forward_kl, skew_reverse_kl
 from kdlab.fused import LinearCombinedObjective
+from kdlab.kernels import in_pytorch
 from kdlab.objective import CombinedObjective
 from kdlab.teachers import TopK
 
@@ -122,13 +123,13 @@ def test_equals_the_dense_objective(divergence, form, temperature, scale_by_temp
     number=st.integers(1, 12),
     chunk_size=st.integers(1, 15),
     ignored=st.integers(0, 12),
-    block=st.sampled_from([1, 3 * VOCABULARY, fused._BLOCK]),
+    block=st.sampled_from([1, 3 * VOCABULARY, in_pytorch._BLOCK]),
 )
 def test_chunk_size_does_not_matter(divergence, number, chunk_size, ignored, block):
     batch = make_batch(number, ignored=ignored, seed=number)
     expected = run_dense(batch, divergence=divergence, temperature=2.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fused, "_BLOCK", block)
+        patch.setattr(in_pytorch, "_BLOCK", block)
         got = run_fused(batch, divergence=divergence, temperature=2.0, chunk_size=chunk_size)
     assert_same(got, expected, rtol=1e-10, atol=1e-12)
 

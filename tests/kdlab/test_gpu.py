@@ -13,7 +13,10 @@ from kdlab import (
     TinyGPT,
     TrainConfig,
     forward_kl,
+    kernels,
 )
+from kdlab.divergences import kernel_of
+from kdlab.kernels import Terms, in_pytorch
 
 pytestmark = [
     pytest.mark.gpu,
@@ -76,3 +79,25 @@ def test_half_precision_logits_are_right(dtype):
     student, teacher = torch.randn(2, 64, 32_000, device="cuda", dtype=dtype)
     exact = forward_kl(student.double(), teacher.double())
     torch.testing.assert_close(forward_kl(student, teacher).double(), exact, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_triton_s_kernel_is_the_pytorch_path(name, dtype, temperature, monkeypatch):
+    """Over a vocabulary of many blocks and an odd size, with warps that the interpreter lacks."""
+    pytest.importorskip("triton")
+    torch.manual_seed(0)
+    student, teacher = 3 * torch.randn(2, 150, 20_011, device="cuda")
+    student[:, 7] = teacher[:, 7] = -torch.inf
+    labels = torch.randint(8, 20_011, (150,), device="cuda")
+    terms = Terms(kernel_of(name), temperature, temperature**2, 0.4, 0.6)
+    monkeypatch.setenv("KDLAB_TRITON", "1")
+    in_triton = kernels.chosen(student.device, student.dtype, terms.kernel, top_k=False)
+    assert in_triton is not in_pytorch.terms
+    got = in_triton(student.clone(), teacher.clone(), labels, terms, dtype)
+    expected = in_pytorch.terms(student, teacher, labels, terms, dtype)
+    for a, b in zip(got[:2], expected[:2], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    step = max(torch.finfo(dtype).eps, 1e-4)
+    torch.testing.assert_close(got[2].float(), expected[2], rtol=step, atol=1e-6)

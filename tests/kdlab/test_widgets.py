@@ -4,12 +4,13 @@ import math
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from traitlets import TraitError
 
-from kdlab import CombinedObjective, make_schedule
+from kdlab import CombinedObjective, SweepResults, make_schedule
 from kdlab.schedules import SCHEDULES
 from kdlab.widgets import (
     HERE,
@@ -20,6 +21,7 @@ from kdlab.widgets import (
     SchedulePlayer,
     SoftmaxTemperature,
     read_run,
+    read_trained,
 )
 
 
@@ -154,3 +156,26 @@ def test_a_run_of_ones_own_can_be_played(tmp_path):
     assert run == {"made_with": "mine", "lm": [2.0, 1.5], "kd": [1.0, 0.5], "gap": {"2": 0.6931}}
     row = SchedulePlayer(schedule="constant", start=2.0, position=1, run=run).numbers()["now"]
     assert row == {"λ": 2.0, "LM": 1.5, "KD": 0.5, "λ·KD": 1.0}
+
+
+TRAINED = {
+    "constant": ("λ = 4 throughout", "λ = 4"),
+    "linear": ("λ from 4 to 0", "from 4 to 0"),
+    "exponential": ("exponential", "from 4 to 0.01"),
+    "plateau": ("plateau", "from 4, factor 0.3, patience 0, threshold 0.03"),
+    "ratio": ("ratio, share 0.3", "share 0.3, maximum 20"),
+}
+
+
+def test_the_trained_students_are_those_of_the_recorded_runs():
+    root = Path(__file__).parents[2]
+    results = SweepResults.read(root / "book/labs/results/lambda_in_motion.json")
+    player = SchedulePlayer()
+    told = "Recorded runs of page 3.1, a weak teacher, means of five seeds"
+    assert player.trained == read_trained(results, TRAINED, "labels alone, λ = 0", told)
+    for name, (arm, _) in TRAINED.items():
+        assert player.trained["gap"][name][-1] == pytest.approx(
+            results.mean(arm, "gap").mean, abs=1e-4
+        )
+        schedule = results.arms[arm].get("schedule") or "constant"
+        assert schedule == name

@@ -821,7 +821,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = log_q.exp().detach()
     return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
 
-# %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="observed_total"
+# %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="observed_total,observed_where"
 def softmax_with_temperature(logits, temperature=1.0):
     z = logits / temperature
     z = z - z.max(-1, keepdim=True).values

@@ -1,0 +1,125 @@
+"""How the terms of the linear objective are computed: in PyTorch, or in one Triton kernel on a GPU.
+
+In PyTorch, each operation between a chunk's logits and their gradient reads and writes all of them.
+The kernel, in ``kdlab.kernels.in_triton``, reads the logits of both models twice and writes the
+gradient once, in the precision of the products that follow. For the total variation, the
+Jensen–Shannon divergence and the skew KLs it reads them three times.
+
+The kernel is proven in Triton's interpreter, on a CPU, and it compiles for an H100. **It has not
+run on a GPU: its speed there was not measured.** So it is off unless the environment variable
+``KDLAB_TRITON=1`` asks for it; ``KDLAB_TRITON=0`` switches it off again. It then takes the place of
+PyTorch wherever it can: on a CUDA device, with Triton installed, for float32 logits, the
+divergences of this library and a teacher that gives logits. A run's summary says in ``path``
+whether it did, and if not, why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache, partial
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from kdlab import divergences
+from kdlab.divergences import Divergence, Kernel, kernel_of
+
+__all__ = ["Compute", "Terms", "asked_for", "chosen", "in_words", "named", "why_not"]
+
+
+class Terms(NamedTuple):
+    """What the terms of a position are."""
+
+    kernel: Kernel  # of the divergence
+    temperature: float
+    kd_scale: float  # what the divergence is multiplied by: T², or 1
+    lm_weight: float
+    kd_weight: float
+
+
+Compute = Callable[
+    [Tensor, Any, Tensor, Terms, torch.dtype | None], tuple[Tensor, Tensor, Tensor | None]
+]
+"""The LM and KD terms of a chunk; the gradient of their weighted sum takes the logits' place.
+
+Of the student's logits ``[n, V]``, the teacher's (or a TopK, or None), labels ``[n]``, what to
+compute, and what the gradient will be multiplied in, or None for no gradient: ``[n]`` nats, ``[n]``
+nats, and the gradient ``[n, V]`` to the logits, in their memory.
+"""
+
+
+def asked_for() -> bool:
+    """Whether ``KDLAB_TRITON`` is set to 1.
+
+    Raises:
+        ValueError: it is something other than 0, 1 or empty.
+    """
+    value = os.environ.get("KDLAB_TRITON", "")
+    if value not in ("", "0", "1"):
+        raise ValueError(f"KDLAB_TRITON must be 1 or 0, got {value!r}")
+    return value == "1"
+
+
+def chosen(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: bool) -> Compute:
+    """How the terms are computed: in Triton where that is asked for and can be, else in PyTorch."""
+    if asked_for() and why_not(device, dtype, kernel, top_k) is None:
+        from kdlab.kernels import in_triton
+
+        compute: Compute = in_triton.terms
+        return compute
+    from kdlab.kernels import in_pytorch
+
+    return in_pytorch.terms
+
+
+def why_not(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: bool) -> str | None:
+    """In words, why logits do not go through Triton's kernel; None if they can.
+
+    Args:
+        device: where the logits are.
+        dtype: what they are.
+        kernel: of the divergence, from :mod:`kdlab.divergences`.
+        top_k: whether the teacher gives its likeliest tokens alone.
+    """
+    if top_k:
+        return "the teacher gives its likeliest tokens alone"
+    if dtype != torch.float32:
+        return f"it takes float32 logits, and these are {str(dtype).removeprefix('torch.')}"
+    if not _installed():
+        return "it is not installed: pip install triton"
+    from kdlab.kernels import in_triton
+
+    if device.type != "cuda" and not in_triton.INTERPRETED:
+        return f"it needs a CUDA device, and this is {device.type}"
+    name, _ = named(kernel)
+    return None if name in in_triton.TOTALS else f"{name} is not written there"
+
+
+def in_words(device: torch.device, divergence: Divergence, top_k: bool) -> str:
+    """What a run's path says about it, where it was asked for; else nothing."""
+    if not asked_for():
+        return ""
+    why = why_not(device, torch.float32, kernel_of(divergence), top_k)
+    return f", not in Triton ({why})" if why else ", in Triton"
+
+
+@cache
+def _installed() -> bool:
+    return find_spec("triton") is not None
+
+
+def named(kernel: Kernel) -> tuple[str, float]:
+    """The name of a kernel of :mod:`kdlab.divergences`, and the β or α bound to it, or 0.
+
+    A kernel from elsewhere keeps its module before its name.
+    """
+    function, options = kernel, (0.0,)
+    if isinstance(kernel, partial):
+        function, options = kernel.func, tuple(kernel.keywords.values())
+    name = getattr(function, "__name__", type(function).__name__)
+    if getattr(divergences, name, None) is not function:
+        name = f"{function.__module__}.{name}"
+    return name, options[0]

@@ -1,0 +1,96 @@
+"""What the page "How fast, and why" says in words is what its recorded runs show."""
+
+import json
+import re
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+BOOK = Path(__file__).parents[2] / "book"
+REFERENCE = "N = 2,048, every 7th ignored; V = 49,152; 1 thread"
+NONE_IGNORED = "N = 2,048, none ignored; V = 49,152; 1 thread"
+FEW = "N = 256, every 7th ignored; V = 49,152; 1 thread"
+PEERS = ("pytorch", "liger", "trl_dense", "trl_chunked", "orda")
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict:
+    return json.loads((BOOK / "reference/results/how_fast.json").read_text(encoding="utf8"))
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (BOOK / "reference/how-fast.md").read_text(encoding="utf8")
+
+
+def ratio(recorded, work: str, name: str, other: str) -> float:
+    """Of processor times within a round; the median of the rounds."""
+    runs = recorded["cpu"]["works"][work]["runs"]
+    pairs = zip(runs[name], runs[other], strict=True)
+    return median(a["cpu_seconds"] / b["cpu_seconds"] for a, b in pairs)
+
+
+def test_near_the_floor_and_about_half_the_fastest_peer(recorded):
+    assert ratio(recorded, REFERENCE, "ours", "floor") < 1  # six sevenths of its work
+    assert 1 < ratio(recorded, NONE_IGNORED, "ours", "floor") < 1.1  # "a little longer"
+    assert 1 < ratio(recorded, FEW, "ours", "floor") < 1.1
+    little = ratio(recorded, NONE_IGNORED, "ours", "floor_valid")
+    assert little < ratio(recorded, FEW, "ours", "floor_valid")  # "longer still"
+    for work in (REFERENCE, NONE_IGNORED, FEW):
+        fastest = min(ratio(recorded, work, name, "ours") for name in PEERS)
+        assert 1.7 < fastest < 2.3  # "about half the time"
+
+
+def test_every_round_has_every_implementation_and_the_same_work(recorded):
+    for work in (REFERENCE, NONE_IGNORED, FEW):
+        runs = recorded["cpu"]["works"][work]["runs"]
+        assert {len(each) for each in runs.values()} == {3}
+        losses = {run["work"][0] for name in (*PEERS, "ours") for run in runs[name]}
+        assert max(losses) - min(losses) < 1e-4 * max(losses)
+    assert recorded["cpu"]["machine"]
+    assert {"torch", "trl", "liger-kernel", "orda-kernel"} <= recorded["cpu"]["versions"].keys()
+
+
+def test_memory_grows_as_the_figure_is_described(recorded):
+    def gibibytes(name: str, **size: int) -> float:
+        for title, entry in recorded["cpu"]["works"].items():
+            at = entry["work"]
+            if title.endswith("; memory") and size.items() <= at.items():
+                return entry["runs"][name][0]["bytes"] / 2**30
+        raise KeyError(size)
+
+    def over(name: str, varied: str, *sizes: int) -> list[float]:
+        fixed = {"positions": 2048, "vocabulary": 49152}
+        return [gibibytes(name, **(fixed | {varied: size})) for size in sizes]
+
+    for name, least, most in (("pytorch", 0.75, 6.0), ("trl_chunked", 0.63, 4.8)):
+        first, last = over(name, "positions", 512, 4096)
+        assert (first, last) == pytest.approx((least, most), rel=0.03)
+    liger = over("liger", "positions", 512, 1024, 2048, 4096)
+    assert liger[0] < 0.6 * liger[1]
+    assert liger[1:] == pytest.approx([1.73] * 3, rel=0.01)
+    assert over("liger", "vocabulary", 16384, 98304) == pytest.approx([0.58, 3.45], rel=0.03)
+    assert over("pytorch", "vocabulary", 16384, 98304) == pytest.approx([1, 6], rel=0.03)
+    trl = over("trl_chunked", "vocabulary", 16384, 32768, 98304)
+    assert trl[1] / trl[0] == pytest.approx(2, rel=0.05)
+    assert trl[1:] == pytest.approx([2.4, 2.4], rel=0.03)
+    for varied, *sizes in (("positions", 512, 4096), ("vocabulary", 16384, 98304)):
+        first, last = over("ours", varied, *sizes)
+        assert 0.1 < first < last <= 0.2
+
+
+def test_the_passes_of_the_kernel_are_those_that_its_test_counts(text):
+    pytest.importorskip("triton", reason="needs Triton, on Linux: pip install triton")
+    from kdlab import DIVERGENCES
+    from kdlab.kernels import in_triton
+
+    (line,) = re.findall(r"^IN_TRITON = (.*)$", text, re.MULTILINE)
+    shown = eval(line, {"DIVERGENCES": DIVERGENCES})
+    later = in_triton.THEN
+    assert shown == {n: 7 if in_triton.TOTALS[f"_{n}"] == later else 5 for n in DIVERGENCES}
+
+
+def test_figures_of_a_gpu_are_missing_or_recorded(recorded, text):
+    """The page says that there are none. Once they are recorded, it has to show them."""
+    assert ("No figure of a GPU is printed here" in text) == ("cuda" not in recorded)
