@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-RECORDED = ROOT / "book" / "reference" / "attacks.json"
+RECORDED = ROOT / "book" / "instructors" / "attacks.json"
 CORPUS = ROOT / "tests" / "autograder" / "attacks"
 
 
