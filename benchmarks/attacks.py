@@ -4,7 +4,7 @@ The corpus is tests/autograder/attacks: a folder a class, a file a notebook. `# 
 says what an attack's honest part earns; without it, nothing. A control deserves everything.
 
     python benchmarks/attacks.py [--ours] [NAME ...]
-    python benchmarks/attacks.py --record book/reference/attacks.json   # what the page shows, by
+    python benchmarks/attacks.py --record book/instructors/attacks.json   # what the page shows, by
                                                 # classes where all at once would take too long
 
 Stock nbgrader runs in a container of its own (bubblewrap, this file system read-only, no network),

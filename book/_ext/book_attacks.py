@@ -1,6 +1,6 @@
 """The ``attacks`` directive: what hostile and honest notebooks came to, from a recorded run.
 
-    ```{attacks} book/reference/attacks.json
+    ```{attacks} book/instructors/attacks.json
     ```
 
 The argument is a file that ``benchmarks/attacks.py --record`` wrote, relative to the book's root.
