@@ -85,8 +85,8 @@ def test_the_passes_of_the_kernel_are_those_that_its_test_counts(text):
     from kdlab import DIVERGENCES
     from kdlab.kernels import in_triton
 
-    (line,) = re.findall(r"^IN_TRITON = (.*)$", text, re.MULTILINE)
-    shown = eval(line, {"DIVERGENCES": DIVERGENCES})
+    (lines,) = re.findall(r"^IN_TRITON = (.*?^\})$", text, re.MULTILINE | re.DOTALL)
+    shown = eval(lines, {"DIVERGENCES": DIVERGENCES})
     later = in_triton.THEN
     assert shown == {n: 7 if in_triton.TOTALS[f"_{n}"] == later else 5 for n in DIVERGENCES}
 
