@@ -55,6 +55,7 @@ GLYPH = re.compile(r"\\(f[0-9a-f]{3}|e[0-9a-f]{3})|([\ue000-\uf8ff])")  # escape
 
 
 RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
+COMMENT = re.compile(r"(/\*.*?\*/)", re.DOTALL)  # a licence has commas too
 CLASS = re.compile(r"\.(-?[_a-zA-Z][\w-]*)")
 PARENTHESES = re.compile(r"\([^()]*\)")
 EMPTY_BLOCK = re.compile(r"@(?:media|supports)[^{}]*\{\s*\}")
@@ -166,8 +167,9 @@ def cut_styles(static: Path, names: set[str]) -> None:
         return f"{kept}{{{rule[2]}}}" if kept else ""
 
     for sheet in static.rglob("*.css"):
-        text = sheet.read_text(encoding="utf8")
-        sheet.write_text(EMPTY_BLOCK.sub("", RULE.sub(keep, text)), encoding="utf8")
+        parts = COMMENT.split(sheet.read_text(encoding="utf8"))
+        parts[::2] = [EMPTY_BLOCK.sub("", RULE.sub(keep, part)) for part in parts[::2]]
+        sheet.write_text("".join(parts), encoding="utf8")
 
 
 def selectors(text: str) -> list[str]:

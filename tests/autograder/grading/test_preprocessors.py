@@ -157,7 +157,7 @@ def test_honest_work_gets_its_points_and_every_end_its_name(run) -> None:
     said = {name: result.verdict["message"] for name, result in results.items()}
     assert "it has a SyntaxError in line 2." in said["unclosed"]
     assert "defines `Renamed`, and the check asks for `renamed`" in said["renamed"]
-    assert "is not written yet" in said["undefined"]
+    assert "has not been written yet" in said["undefined"]
     assert said["orphan"].startswith("Python ended in the cell `fatal`")
     assert results["square"].verdict["hint"] == "Not the square."
     assert "Not the square." in results["square"].html
