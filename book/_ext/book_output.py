@@ -55,7 +55,8 @@ GLYPH = re.compile(r"\\(f[0-9a-f]{3}|e[0-9a-f]{3})|([\ue000-\uf8ff])")  # escape
 
 
 RULE = re.compile(r"([^{}@;]+)\{([^{}]*)\}")
-COMMENT = re.compile(r"(/\*.*?\*/)", re.DOTALL)  # a licence has commas too
+COMMENT = re.compile(r"(/\*.*?\*/)", re.DOTALL)
+LICENCE = re.compile("licen[cs]e|copyright", re.IGNORECASE)
 CLASS = re.compile(r"\.(-?[_a-zA-Z][\w-]*)")
 PARENTHESES = re.compile(r"\([^()]*\)")
 EMPTY_BLOCK = re.compile(r"@(?:media|supports)[^{}]*\{\s*\}")
@@ -154,7 +155,10 @@ def cut_icons(static: Path, names: set[str]) -> None:
 
 
 def cut_styles(static: Path, names: set[str]) -> None:
-    """Drop the selectors with a class that is not among the names, except in their parentheses."""
+    """Drop the selectors with a class that is not among the names, except in their parentheses.
+
+    Of comments, the licences stay.
+    """
 
     def used(selector: str) -> bool:
         bare = re.sub(r"\[[^\]]*\]", "", selector)
@@ -169,6 +173,7 @@ def cut_styles(static: Path, names: set[str]) -> None:
     for sheet in static.rglob("*.css"):
         parts = COMMENT.split(sheet.read_text(encoding="utf8"))
         parts[::2] = [EMPTY_BLOCK.sub("", RULE.sub(keep, part)) for part in parts[::2]]
+        parts[1::2] = [part if LICENCE.search(part) else "" for part in parts[1::2]]
         sheet.write_text("".join(parts), encoding="utf8")
 
 

@@ -25,12 +25,12 @@ def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
         ".used,.gone{a:b}@media print{.gone .used{c:d}p.used{e:f}}"
         ".bs-tooltip-end{g:h}a:not(.gone){i:j}.gone::before{k:l}@media screen{.gone{m:n}}"
         '.gone:is(.used,p){o:p}a:is(.used,.gone){q:r}a[href$=".pdf"]{s:t}'
-        "/*! Icons, Inc. */.used{u:v}"
+        "/* License: Icons, Inc. */.used{u:v}/* a note, no more */"
     )
     cut_styles(tmp_path, {"used"})
     assert (tmp_path / "a.css").read_text() == (
         ".used{a:b}@media print{p.used{e:f}}.bs-tooltip-end{g:h}a:not(.gone){i:j}"
-        'a:is(.used,.gone){q:r}a[href$=".pdf"]{s:t}/*! Icons, Inc. */.used{u:v}'
+        'a:is(.used,.gone){q:r}a[href$=".pdf"]{s:t}/* License: Icons, Inc. */.used{u:v}'
     )
 
 
