@@ -89,6 +89,7 @@ TASKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("assignment", "name"), [pytest.param(*task, id=task[1]) for task in TASKS]
 )

@@ -242,6 +242,7 @@ def test_a_teacher_renormalised_to_its_first_tokens(text, llama):
     assert student.config.vocab_size == 260
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student", ["layers:2", "shape:2"])
 @pytest.mark.parametrize("vocab_size", [None, 270])
 def test_a_student_of_its_layers_is_trained_saved_and_loaded(
