@@ -17,12 +17,12 @@ from sphinx.environment import BuildEnvironment
 
 # What is not read as text: a displayed formula in a line of words is a riddle.
 SILENT = nodes.raw | nodes.comment | nodes.image | nodes.math_block | nodes.system_message
-GREEK = {"lambda": "λ", "alpha": "α", "beta": "β", "theta": "θ", "log": "log", "mid": "|"}
+READ = {"lambda": "λ", "alpha": "α", "beta": "β", "theta": "θ", "log": "log", "mid": "|"}
 
 
 def in_words(formula: str) -> str:
     """What can be read of a formula's LaTeX."""
-    said = re.sub(r"\\([a-zA-Z]+)", lambda name: GREEK.get(name[1], " "), formula)
+    said = re.sub(r"\\([a-zA-Z]+)", lambda name: READ.get(name[1], " "), formula)
     return re.sub(r"[\\{}$,!&^_]+", " ", said)
 
 

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -219,7 +218,7 @@ def main() -> None:
     whole = target.with_suffix(".html")
     whole.write_text(assemble(Path("_build/html"), config, toc), encoding="utf8")
     print_page(whole, target)
-    print(f"The book is printed. Open {target}", file=sys.stdout)
+    print(f"The book is printed. Open {target}")
 
 
 if __name__ == "__main__":
