@@ -4,6 +4,7 @@ Each process has one thread. Tests of a file stay together, and so do those that
 costly: the built book's pages by part, a round of the course. What takes longest is begun first.
 """
 
+import gc
 import os
 import shutil
 import subprocess
@@ -20,6 +21,11 @@ ROOT = Path(__file__).parents[1]
 settings.register_profile("any speed", parent=settings.default, deadline=None)
 settings.load_profile("any speed")
 settings.register_profile("quick", parent=settings.get_profile("any speed"), max_examples=20)
+
+gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
+# jsonschema compiles a grammar of addresses when it can, which takes longer than loading torch; no
+# notebook's schema asks for the check that it is for.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
@@ -85,6 +91,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ]
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and no collection looks at it again
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
