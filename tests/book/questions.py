@@ -26,7 +26,9 @@ def answer(form, right: bool) -> None:
         rows = form.locator(".question-choices > li")
         for place in range(rows.count()):
             row = form.locator(f'.question-choices > li[data-place="{place}"]')
-            while rows.nth(place).get_attribute("data-place") != str(place):
+            for _ in range(rows.count()):
+                if rows.nth(place).get_attribute("data-place") == str(place):
+                    break
                 row.get_by_text("↑").click()
 
 
