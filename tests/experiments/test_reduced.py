@@ -6,50 +6,72 @@ import pytest
 import torch
 
 from benchmarks.experiments import laptop, own_words, teacher_file, weak_teacher
-from kdlab import Ingredients, Recipe, Sweep, SweepResults
+from kdlab import Ingredients, Recipe, Sweep, SweepResults, load_corpus
 
 RESULTS = Path(__file__).parents[2] / "book/labs/results"
-SMALL = {"vocab_size": 512, "batch_size": 8, "eval_every": None, "eval_blocks": 48}
+SMALL = {
+    "vocab_size": 512,
+    "block_size": 64,
+    "batch_size": 8,
+    "teacher_steps": 80,
+    "steps": 40,
+    "eval_every": None,
+    "eval_blocks": 48,
+}
 
 
-def reduced(sweep: Sweep, arms: list[str], folder, monkeypatch, **changes) -> SweepResults:
-    monkeypatch.chdir(folder)  # files are named from here
-    small = sweep.reduced(arms, **SMALL | {"teacher_steps": 100, "steps": 40} | changes)
-    return small.results(folder, threads=1)
+@pytest.fixture(scope="module")
+def text(tmp_path_factory) -> str:
+    """The sixth part of Python's documentation; one teacher of it is for all that take it."""
+    path = tmp_path_factory.mktemp("text") / "some-pydocs.txt"
+    path.write_text("\n\n".join(load_corpus("pydocs").documents[::6]), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def reduced(text, tmp_path, monkeypatch):
+    """The results of some arms of a sweep in a reduced form."""
+
+    def run(sweep: Sweep, arms: list[str], **changes) -> SweepResults:
+        monkeypatch.chdir(tmp_path)  # files are named from here
+        small = sweep.reduced(arms, **SMALL | {"corpus": text} | changes)
+        return small.results(tmp_path, threads=1)
+
+    return run
 
 
 @pytest.mark.slow
-def test_a_teacher_is_worth_many_labels(tmp_path, monkeypatch):
+def test_a_teacher_is_worth_many_labels(reduced):
     arms = ["all text: labels", "all text: λ = 0.25", "all text: λ = 4", "all text: teacher"]
-    results = reduced(laptop.SWEEP, arms, tmp_path, monkeypatch)
+    results = reduced(laptop.SWEEP, arms)
     labels, little, much, teacher = (results.mean(arm, "lm_loss").mean for arm in arms)
     assert much < little < labels
     assert teacher < labels
 
 
 @pytest.mark.slow
-def test_a_weak_teacher_ends_as_a_brake(tmp_path, monkeypatch):
+def test_a_weak_teacher_ends_as_a_brake(reduced):
     arms = ["labels", "weaker: linear", "weaker: λ = 4"]
     changes = {"teacher_steps": 10, "steps": 60, "batch_size": 4, "eval_blocks": 24}
-    results = reduced(weak_teacher.SWEEP, arms, tmp_path, monkeypatch, **changes)
+    results = reduced(weak_teacher.SWEEP, arms, **changes)
     labels, falling, held = (results.mean(arm, "lm_loss").mean for arm in arms)
     assert labels < falling < held
 
 
 @pytest.mark.slow
-def test_a_file_of_many_tokens_teaches_as_the_teacher_does(tmp_path, monkeypatch):
+def test_a_file_of_many_tokens_teaches_as_the_teacher_does(reduced):
     arms = ["asked live", "k = 256, with the tail", "k = 4, with the tail"]
-    results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, train_fraction=0.1)
+    results = reduced(teacher_file.SWEEP, arms, train_fraction=0.1)
     live, many, few = (results.mean(arm, "kl_to_teacher").mean for arm in arms)
     assert abs(many - live) < 0.2 * (few - live)
     assert results.values("k = 4, with the tail", "bytes_per_token") == [18]
 
 
 @pytest.mark.slow
-def test_a_file_without_the_tail_drives_even_a_copy_away(tmp_path, monkeypatch):
+def test_a_file_without_the_tail_drives_even_a_copy_away(reduced):
     arms = [f"a copy, k = 4, {tail} the tail" for tail in ("with", "without")]
     changes = {"steps": 12, "train_fraction": 0.05}
-    results = reduced(teacher_file.SWEEP, arms, tmp_path, monkeypatch, **changes)
+    results = reduced(teacher_file.SWEEP, arms, **changes)
     kept, dropped = (results.mean(arm, "kl_to_teacher").mean for arm in arms)
     assert dropped > 5 * kept
     sure = [results.mean(arm, "calibration_error").mean for arm in arms]
@@ -57,10 +79,10 @@ def test_a_file_without_the_tail_drives_even_a_copy_away(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_student_is_measured_on_its_own_words(tmp_path, monkeypatch):
+def test_a_student_is_measured_on_its_own_words(reduced):
     arms = ["half own words, reverse KL"]
-    changes = {"prompt_tokens": 96, "steps": 4, "teacher_steps": 10}
-    results = reduced(own_words.SWEEP, arms, tmp_path, monkeypatch, **changes)
+    changes = {"prompt_tokens": 48, "steps": 4, "teacher_steps": 10}
+    results = reduced(own_words.SWEEP, arms, **changes)
     (run,) = results.runs
     on_own = run["final"]["own_text_reverse_kl"]
     assert on_own > 0
@@ -70,10 +92,10 @@ def test_a_student_is_measured_on_its_own_words(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_reverse_kl_teaches_a_beginner_little(tmp_path, monkeypatch):
+def test_reverse_kl_teaches_a_beginner_little(reduced):
     arms = [f"new weights, corpus, {way} KL" for way in ("forward", "reverse")]
-    changes = {"prompt_tokens": 96, "steps": 50}
-    results = reduced(own_words.SWEEP, arms, tmp_path, monkeypatch, **changes)
+    changes = {"prompt_tokens": 48, "steps": 50}
+    results = reduced(own_words.SWEEP, arms, **changes)
     forward, reverse = (results.mean(arm, "lm_loss").mean for arm in arms)
     assert forward < reverse
     assert reverse == pytest.approx(geometric_mean_lm_loss(results.arms[arms[1]]), abs=0.05)

@@ -1,6 +1,6 @@
 """A small distillation as a program of its own, for tests that start, share out or kill one.
 
-python small_run.py OUT [--resume]
+python small_run.py OUT [--resume] [--even]
 """
 
 import sys
@@ -32,10 +32,10 @@ def model(seed, **changes):
     return TinyGPT("tiny-student", vocab_size=30, block_size=10, **changes)
 
 
-def main(out, resume):
+def main(out, resume=False, even=False):
     torch.set_num_threads(1)
     trainer = DistillationTrainer(
-        model(1, dropout=0.0 if "--even" in sys.argv else 0.1),
+        model(1, dropout=0.0 if even else 0.1),
         model(2),
         CombinedObjective("forward_kl", lam=0.5, temperature=2.0),
         LinearLambda(1.0, 0.0, steps=STEPS),
@@ -55,4 +55,4 @@ def main(out, resume):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], "--resume" in sys.argv)
+    main(sys.argv[1], "--resume" in sys.argv, "--even" in sys.argv)

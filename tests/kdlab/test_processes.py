@@ -1,7 +1,7 @@
 """Runs that are killed go on as if they had not been; runs on two processes are those of one."""
 
+import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,19 +10,24 @@ import pytest
 import torch
 
 from kdlab import History
+from tests.kdlab import small_run
 from tests.waiting import wait_until
 
-PROGRAM = Path(__file__).parent / "small_run.py"
+# Its processes are forked from one that has loaded everything, and has run nothing.
+STARTED = multiprocessing.get_context("forkserver")
+STARTED.set_forkserver_preload([small_run.__name__])
 
 
-def environment():
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
+def started(*arguments):
+    process = STARTED.Process(target=small_run.main, args=arguments)
+    process.start()
+    return process
 
 
-def run(out, *options, launcher=()):
-    words = [sys.executable, *launcher, PROGRAM, out, *options]
-    done = subprocess.run(words, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+def run(*arguments):
+    process = started(*arguments)
+    process.join()
+    assert process.exitcode == 0
 
 
 def results(out):
@@ -34,21 +39,18 @@ def results(out):
 
 def kill_after(out, steps):
     """Start a run and kill it, without warning, when it has written so many steps."""
-    options = ["--resume"] if (out / "metrics.jsonl").exists() else []
-    process = subprocess.Popen(
-        [sys.executable, PROGRAM, out, *options], env=environment(), stderr=subprocess.DEVNULL
-    )
     metrics = out / "metrics.jsonl"
+    process = started(out, metrics.exists())
 
     def enough():
-        assert process.poll() is None, "the run ended before it could be killed"
+        assert process.is_alive(), "the run ended before it could be killed"
         return metrics.exists() and metrics.read_text().count('"kind": "train"') >= steps
 
     try:
         wait_until(enough, every=0.001)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
 
 
 @pytest.mark.slow
@@ -56,7 +58,7 @@ def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
     run(tmp_path / "whole")
     for steps in (2, 9, 17, 24):  # each kill falls anywhere between a record and a checkpoint
         kill_after(tmp_path / "killed", steps)
-    run(tmp_path / "killed", "--resume")
+    run(tmp_path / "killed", True)
     history, student = results(tmp_path / "killed")
     expected, whole = results(tmp_path / "whole")
     assert history == expected
@@ -65,10 +67,13 @@ def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_give_the_result_of_one(tmp_path):
+    run(tmp_path / "one", False, True)
     launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
     launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    run(tmp_path / "one", "--even")
-    run(tmp_path / "two", "--even", launcher=launcher)
+    words = [sys.executable, *launcher, small_run.__file__, tmp_path / "two", "--even"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
     history, student = results(tmp_path / "two")
     expected, one = results(tmp_path / "one")
     for name in ("loss", "lm_loss", "kd_loss", "grad_norm"):

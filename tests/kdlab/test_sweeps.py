@@ -167,7 +167,7 @@ def small(tmp_path_factory):
 def test_recipes_are_distilled(small, tmp_path):
     base = replace(small, steps=4, eval_every=2)
     arms = {"labels": replace(base, arm="lm"), "both": base}
-    results = Sweep("small", arms, seeds=2).results(tmp_path / "runs")
+    results = Sweep("small", arms, seeds=2).results(tmp_path / "runs", threads=1)
     assert results.arms["both"] == {
         "corpus": small.corpus,
         "vocab_size": 300,
@@ -201,7 +201,7 @@ def test_processes_give_what_one_process_gives(small, tmp_path):
 def test_a_measurement_is_told_the_recipe_with_its_seed(small, tmp_path):
     seen = []
     measure = lambda folder, recipe: seen.append(recipe) or {}  # noqa: E731
-    Sweep("small", {"both": small}, seeds=2, measure=measure).results(tmp_path)
+    Sweep("small", {"both": small}, seeds=2, measure=measure).results(tmp_path, threads=1)
     assert seen == [replace(small, seed=seed) for seed in (0, 1)]
 
 
@@ -210,7 +210,7 @@ def test_a_run_cut_off_with_another_recipe_is_begun_anew(small, tmp_path):
     folder = tmp_path / "both-0"
     distill(folder, replace(small, lam=3.0), checkpoint_every=1, device="cpu")
     assert (folder / "checkpoint").exists()
-    results = Sweep("small", {"both": small}, seeds=1).results(tmp_path)
+    results = Sweep("small", {"both": small}, seeds=1).results(tmp_path, threads=1)
     assert History.read(folder / "metrics.jsonl").column("lam") == [1.0, 1.0]
     assert len(results.runs) == 1
 
@@ -218,10 +218,10 @@ def test_a_run_cut_off_with_another_recipe_is_begun_anew(small, tmp_path):
 @pytest.mark.slow
 def test_a_run_that_was_cut_off_is_begun_anew(small, tmp_path):
     sweep = Sweep("small", {"both": small}, seeds=1)
-    whole = sweep.results(tmp_path / "whole")
+    whole = sweep.results(tmp_path / "whole", threads=1)
     (tmp_path / "cut" / "both-0").mkdir(parents=True)
     (tmp_path / "cut" / "both-0" / "recipe.json").write_text(json.dumps({"steps": 999}))
-    assert sweep.results(tmp_path / "cut").values("both", "lm_loss") == whole.values(
+    assert sweep.results(tmp_path / "cut", threads=1).values("both", "lm_loss") == whole.values(
         "both", "lm_loss"
     )
 
