@@ -1,7 +1,7 @@
 """How the suite is run: spread over processes by `make test`, or in part by `make quick`.
 
 Each process has one thread. Tests of a file stay together, and so do those that share something
-costly: the built book's pages by part, a round of the course. What takes longest is begun first.
+costly: a page of the built book, a round of the course. What takes longest is begun first.
 """
 
 import gc
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,8 @@ def group(nodeid: str) -> str:
     if file == "tests/test_readme.py":
         return nodeid
     if file == "tests/book/test_pages.py" and "[" in test:
-        name = test.partition("[")[2]
-        return f"{file} {name.partition('/')[2].partition('/')[0]}"
+        page = test.partition("[")[2].partition(".html")[0]
+        return f"{file} {zlib.crc32(page.encode()) % 8}"
     return file
 
 
@@ -97,6 +98,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()  # what is loaded stays, and no collection looks at it again
     gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # Triton looks at its end for what was not given back
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

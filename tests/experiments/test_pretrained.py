@@ -38,7 +38,7 @@ def save_a_teacher(folder, text):
         )
     )
     train = PackedDataset(corpus.train, tokenizer, 64)
-    config = TrainConfig(steps=120, batch_size=16, learning_rate=4e-3, device="cpu")
+    config = TrainConfig(steps=80, batch_size=16, learning_rate=4e-3, device="cpu")
     objective = CombinedObjective(lam=0.0)
     DistillationTrainer(model, None, objective, config=config).fit(train)
     model.save_pretrained(folder)
@@ -55,7 +55,7 @@ def results(tmp_path_factory) -> SweepResults:
         patch.chdir(folder)
         patch.setattr(pretrained, "NEW_TOKENS", 4)
         text = folder / "some-pydocs.txt"
-        text.write_text("\n\n".join(load_corpus("pydocs").documents[::5]), encoding="utf-8")
+        text.write_text("\n\n".join(load_corpus("pydocs").documents[::12]), encoding="utf-8")
         patch.setenv("KDLAB_CACHE", str(folder / "cache"))
         save_a_teacher(pretrained.MODEL, str(text))
         small = {
