@@ -24,9 +24,6 @@ settings.load_profile("any speed")
 settings.register_profile("quick", parent=settings.get_profile("any speed"), max_examples=20)
 
 gc.disable()  # nothing of what is imported is garbage, and to find that out takes a while
-# jsonschema compiles a grammar of addresses when it can, which takes longer than loading torch; no
-# notebook's schema asks for the check that it is for.
-sys.modules.setdefault("rfc3987_syntax", None)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
