@@ -26,7 +26,7 @@ def names_of_pages() -> list[str]:
 
 
 PAGES = [f"{name}.html" for name in names_of_pages()]
-PHONE = {"width": 390, "height": 844}
+PHONE = {"width": 320, "height": 844}
 PAPER = {"width": 673, "height": 986}  # an A4 sheet without its margins, in pixels of CSS
 COLOURS = ["color-contrast", "link-in-text-block"]  # what the dark theme can break
 
