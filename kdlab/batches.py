@@ -9,7 +9,7 @@ What a batch holds reaches the model, or is refused by its name.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -25,6 +25,9 @@ __all__ = ["Rows", "check_rows", "collate", "logits_for", "model_inputs"]
 
 NO_INPUTS = ("labels", "index")
 """Fields of a batch that no model is called with: the truth, and a row's number."""
+
+SAID = {"messages", "conversations", "prompt", "completion"}
+"""Fields of rows that are conversations still."""
 
 HALF = (torch.bfloat16, torch.float16)
 
@@ -110,17 +113,23 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
     if not isinstance(row, Mapping):
         raise ValueError(
             f"a row must be a mapping with 'input_ids' and 'labels', got {type(row).__name__}"
+            + "; a data set of Hugging Face gives mappings with_format(None)"
+            * hasattr(row, "columns")
         )
     for name in ("input_ids", "labels") if labels else ("input_ids",):
         if name not in row:
             raise ValueError(
                 f"a row has no {name!r}, only {', '.join(sorted(map(str, row)))}"
                 + ("; to learn every token, labels are a copy of input_ids" * (name == "labels"))
+                + ("; ChatDataset makes rows of conversations" * bool(SAID & row.keys()))
             )
     fields = {name: _tensor(name, value) for name, value in row.items()}
     ids = fields["input_ids"]
     if ids.dim() != 1 or len(ids) == 0:
-        raise ValueError(f"'input_ids' of a row must be [T], got {list(ids.shape)}")
+        raise ValueError(
+            f"'input_ids' of a row must be [T], got {list(ids.shape)}"
+            + "; a batch of one row is that row's [0]" * (len(ids.shape) == 2 and len(ids) == 1)
+        )
     if ids.is_floating_point() or ids.dtype == torch.bool:
         raise ValueError(f"'input_ids' must be integers, got {ids.dtype}")
     for name in ("labels", "attention_mask"):
@@ -129,11 +138,21 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
                 f"{name!r} of a row must be as long as its {len(ids)} input_ids, got "
                 f"{list(fields[name].shape)}"
             )
+    if "attention_mask" in fields and not _is_mask(fields["attention_mask"]):
+        raise ValueError(
+            "'attention_mask' of a row must be 1 where a token is there and 0 where it is not; it "
+            f"has {float(fields['attention_mask'].unique()[-1]):g}. Texts that are packed and "
+            "numbered by it would see each other: PackedRows keeps them apart"
+        )
     if "labels" in fields and "attention_mask" in fields:
         there = fields["attention_mask"].bool()
         there = there & there.roll(1)  # of the first label of all, nothing is asked
         fields["labels"] = fields["labels"].masked_fill(~there, ignore_index)
     return fields
+
+
+def _is_mask(values: Tensor) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
 
 
 def _tensor(name: str, value: Any) -> Tensor:
@@ -165,18 +184,34 @@ def check_rows(
     Where labels are needed, rows are read until one has a label to learn from.
     """
     kind = type(data).__name__
+    if isinstance(data, Mapping) and "input_ids" in data:
+        raise ValueError(
+            f"{name} is a {kind} of columns: a data set of rows is needed, "
+            "datasets.Dataset.from_dict(columns)"
+        )
     if isinstance(data, Mapping):
         raise ValueError(
             f"{name} is a {kind} with {', '.join(map(str, list(data)[:4]))}: a data set of rows is "
             "needed, such as one of its splits"
         )
+    if hasattr(data, "to_dict") and hasattr(data, "iloc") and hasattr(data, "columns"):
+        raise ValueError(
+            f"{name} is a {kind}, which gives columns: a data set of rows is needed, "
+            'its to_dict("records")'
+        )
     if isinstance(data, DataLoader):
         raise ValueError(f"{name} is a DataLoader; give its data set, and the batch size by itself")
     random_access = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if not random_access and not isinstance(data, Iterable):
+        raise ValueError(
+            f"{name} must be a data set of rows, got {kind}"
+            + (f"; call it: list({name}())" if callable(data) else f" {data!r:.40}")
+        )
     if not random_access or isinstance(data, IterableDataset):
+        part = "data.take(10_000)" if hasattr(data, "take") else "itertools.islice(data, 10_000)"
         raise ValueError(
             f"{name} is a {kind}, a stream: an epoch needs rows that are asked for by number. Take "
-            "the part that is needed, list(data.take(10_000))"
+            f"the part that is needed, list({part})"
         )
     if len(data) == 0:
         raise ValueError(f"{name} has no rows")

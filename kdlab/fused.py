@@ -235,9 +235,17 @@ class _LinearObjective(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):  # precision is decided here
             wanted = [need and work.with_grad for need in ctx.needs_input_grad[:3]]
             lm_sum, kd_sum, gradients = _run(hidden, weight, bias, teacher, labels, work, wanted)
+        ctx.divisor = work.divisor
+        if (
+            hidden.device.type == "cpu"
+        ):  # in place, and nothing is left to do in most backward passes
+            inverse = lm_sum.new_ones(()) / work.divisor
+            for gradient in gradients:
+                if gradient is not None:
+                    gradient.mul_(inverse)
+            ctx.divisor = 1
         ctx.save_for_backward(*gradients)
         ctx.weight = weight.detach()  # how it is shared out over processes
-        ctx.divisor = work.divisor
         ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
         lm_loss = lm_sum / work.divisor
         kd_loss = None if kd_sum is None else kd_sum / work.divisor
@@ -260,6 +268,8 @@ class _LinearObjective(torch.autograd.Function):
 
 def _scaled(x: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
     """x · scale, cast as it is written: on a GPU, no product in x's own precision exists."""
+    if x.dtype == dtype and scale.device.type == "cpu" and scale == 1:
+        return x
     return torch.mul(x, scale, out=torch.empty_like(x, dtype=dtype))
 
 

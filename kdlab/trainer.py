@@ -63,6 +63,7 @@ from kdlab.teachers import Teacher, as_teacher
 __all__ = ["DistillationTrainer"]
 
 METRICS = "metrics.jsonl"
+FUSED = ("cpu", "cuda")  # devices on which AdamW is one kernel
 
 log = logging.getLogger("kdlab")
 
@@ -571,7 +572,18 @@ def _optimizer(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+    fused = all(map(_in_one_pass, parameters))
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=fused)
+
+
+def _in_one_pass(weight: nn.Parameter) -> bool:
+    """Whether AdamW's kernel, a tenth of the time and no copy of a weight, can be trusted with it.
+
+    It takes no weights in pieces beside whole ones, and one with gaps in memory for one without.
+    """
+    if type(weight) is not nn.Parameter or weight.device.type not in FUSED:
+        return False
+    return torch.empty_like(weight, device="meta").stride() == weight.stride()
 
 
 def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:
