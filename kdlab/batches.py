@@ -9,6 +9,7 @@ What a batch holds reaches the model, or is refused by its name.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -31,7 +32,7 @@ SAID = {"messages", "conversations", "prompt", "completion"}
 
 HALF = (torch.bfloat16, torch.float16)
 
-SEES_BOTH_WAYS = ("bert", "electra", "roformer", "ernie", "big_bird", "data2vec-text")
+SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
 """Architectures of transformers that are causal only where their config says ``is_decoder``."""
 
 
@@ -344,7 +345,7 @@ def _kind(model: nn.Module) -> str:
 
 def _padded_left(mask: Tensor) -> bool:
     """Whether a token stands after padding in any row."""
-    return bool((mask[:, 1:].bool() & ~mask[:, :-1].bool()).any())
+    return _first_padded_left(mask) is not None
 
 
 def check_causal(model: nn.Module) -> None:
@@ -356,7 +357,7 @@ def check_causal(model: nn.Module) -> None:
             f"{kind} has an encoder: it would read the labels there. A causal language model is "
             "needed, of AutoModelForCausalLM"
         )
-    both_ways = any(name in getattr(config, "model_type", "") for name in SEES_BOTH_WAYS)
+    both_ways = SEES_BOTH_WAYS.search(getattr(config, "model_type", None) or "")
     if both_ways and not getattr(config, "is_decoder", False):
         raise ValueError(
             f"{kind} sees what comes after a token: it would read the labels. A causal language "
@@ -368,42 +369,72 @@ def check_causal(model: nn.Module) -> None:
 def check_no_future(
     model: nn.Module, ask: Callable[[Mapping[str, Tensor]], Any], batch: Mapping[str, Tensor]
 ) -> None:
-    """Raise ValueError if what a model says after a token depends on what comes later.
+    """Raise ValueError if what a model says after a token depends on what it must not see.
 
-    It is asked about the first row of a batch, and once more with another token at the row's end.
+    That is what comes later, and what a mask hides. The model is asked about one row of a batch,
+    the first that is padded on the left if any is, and again with another token in those places.
 
     Args:
         model: what is asked, in evaluation mode.
         ask: returns its logits for a batch, of all positions or of all but the last.
         batch: at least one row.
     """
-    row = {name: value[:1] for name, value in batch.items()}
-    ids = row["input_ids"]
-    mask = row.get("attention_mask", torch.ones_like(ids))
-    last = max(mask[0].nonzero().flatten().tolist(), default=0)
-    others = ids[0, :last][ids[0, :last] != ids[0, last]]
-    if len(others) == 0:  # one token, or one again and again
-        return
-    changed = ids.clone()
-    changed[0, last] = others[0]
-    answers = []
-    for each in (ids, changed):
+    mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+    at = _first_padded_left(mask) or 0
+    row = {name: value[at : at + 1] for name, value in batch.items()}
+    ids, there = row["input_ids"], mask[at : at + 1]
+    last = max(there[0].nonzero().flatten().tolist(), default=0)
+    halves = {p.dtype for p in model.parameters() if p.dtype in HALF}
+
+    def said(ids: Tensor) -> Tensor | None:
         with kept_random_state():  # what a model draws is no sight of the future
             torch.manual_seed(0)
-            answers.append(ask({**row, "input_ids": each}))
-    before, after = answers
-    if not (isinstance(before, Tensor) and before.is_floating_point()):
+            answer = ask({**row, "input_ids": ids})
+        if not (isinstance(answer, Tensor) and answer.is_floating_point()):
+            return None
+        return answer[0, :last][there[0, :last]]
+
+    def depends_on(where: Tensor) -> bool:
+        others = ids[there & (ids != ids[where][0])]
+        if len(others) == 0:  # one token, or one again and again
+            return False
+        after = said(ids.masked_fill(where, int(others[0])))
+        if before is None or after is None:
+            return False
+        # Rounding, of the weights too: tokens of one expert are multiplied together.
+        noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in (before.dtype, *halves)))
+        return bool((before.float() - after.float()).abs().max() > noise * before.float().std())
+
+    before = said(ids) if last else None
+    if before is None:
         return
-    there = mask[0, :last].bool()
-    # Rounding, of the weights too: tokens of one expert are multiplied together.
-    dtypes = [before.dtype, *(p.dtype for p in model.parameters() if p.dtype in HALF)]
-    noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in dtypes))
-    before, after = before[0, :last][there].float(), after[0, :last][there].float()
-    if (before - after).abs().max() > noise * before.std():
+    end = torch.zeros_like(there)
+    end[0, last] = True
+    if depends_on(end):
         raise ValueError(
             f"{_kind(model)} sees what comes after a token: it would read the labels. A causal "
             "language model is needed"
         )
+    if _padded_left(there) and depends_on(~there):
+        raise ValueError(
+            f"{_kind(model)} reads the padding on the left, whatever its attention_mask says; pad "
+            "on the right, or leave the padding to kdlab"
+        )
+
+
+def telling_row(data: Rows, at_most: int = 64) -> Mapping[str, Any]:
+    """The row to ask models about before a run: the first padded on the left, or the first."""
+    for i in range(min(len(data), at_most)):
+        mask = data[i].get("attention_mask")
+        if mask is not None and _first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
+            return data[i]
+    return data[0]
+
+
+def _first_padded_left(mask: Tensor) -> int | None:
+    """The first row in which a token stands after padding, if there is one."""
+    found = (mask[:, 1:].bool() & ~mask[:, :-1].bool()).any(1).nonzero()
+    return int(found[0]) if len(found) else None
 
 
 # --- which rows make a batch ---

@@ -44,6 +44,7 @@ from kdlab.batches import (
     collate,
     micro_batches,
     model_inputs,
+    telling_row,
 )
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
 from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
@@ -402,7 +403,7 @@ class DistillationTrainer:
 
     def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
-        batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        batch = collate([telling_row(train)], ignore_index=self.objective.ignore_index)
         check_ids(batch, self.student, self.teacher)
         written = {"input_ids", "attention_mask", *NO_INPUTS}
         if self.config.on_policy and not batch.keys() <= written:

@@ -225,7 +225,7 @@ ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
         ([ROW | {"labels": [1, -100, -100]}] * 4, "no row of train has a label other than -100"),
         (["owls"] * 4, "a row must be a mapping with 'input_ids' and 'labels', got str"),
         ([], "train has no rows"),
-        (Stream(), r"train is a Stream, a stream: .* list\(data.take"),
+        (Stream(), r"train is a Stream, a stream: .* list\(itertools.islice\(data"),
         (iter([ROW]), "train is a list_iterator, a stream"),
         ({"train": [ROW]}, "train is a dict with train: a data set of rows is needed"),
         (DataLoader([ROW]), "train is a DataLoader; give its data set"),
@@ -254,6 +254,51 @@ def test_a_hugging_face_dataset_of_columns_says_how_it_gives_rows(form):
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.int32])
 @pytest.mark.parametrize("side", ["left", "right"])
+def rwkv(seed=0, **options):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(seed)
+    shape = {
+        "vocab_size": V,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "attention_hidden_size": 32,
+    }
+    return transformers.AutoModelForCausalLM.from_config(
+        transformers.RwkvConfig(**shape, **options)
+    )
+
+
+class Deaf(nn.Module):
+    """Takes a mask by its name, and reads what it hides."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(V, 8), nn.Linear(8, V)
+
+    def forward(self, input_ids, attention_mask=None):
+        return self.head(self.embedding(input_ids).cumsum(1))
+
+
+@pytest.mark.parametrize("made", [rwkv, Deaf])
+@pytest.mark.parametrize("whose", ["student", "teacher", "evaluation", "store"])
+def test_a_model_that_reads_what_a_mask_hides_is_refused_padding_on_the_left(made, whose, tmp_path):
+    torch.manual_seed(0)
+    data = [rows()[0] | {"attention_mask": torch.ones(12, dtype=torch.long)}, *padded("left")]
+    asked = {
+        "evaluation": lambda model: evaluate(model, data),
+        "store": lambda model: write_topk_store(model, data, tmp_path / "t.topk", k=3),
+    }.get(whose, lambda model: losses(data, **{whose: model}))
+    with pytest.raises(ValueError, match="reads the padding on the left, whatever its"):
+        asked(made())
+    assert losses(rows(), made()) == pytest.approx(losses(padded("right"), made()), rel=1e-5)
+
+
+def test_a_model_that_changes_its_weights_in_evaluation_mode_is_refused():
+    with pytest.raises(ValueError, match="load the student with rescale_every=0"):
+        losses(rows(), rwkv(rescale_every=1))
+    assert losses(rows(), rwkv(rescale_every=0))
+
+
 def test_a_mask_may_be_kept_in_any_numbers(dtype, side):
     data = padded(side)
     changed = [row | {"attention_mask": row["attention_mask"].to(dtype)} for row in data]
