@@ -174,9 +174,8 @@ def _after(
 ) -> tuple[Tensor, Any]:
     """The logits ``[B, V]`` of what comes next, and what the model keeps of the text, if anything.
 
-    Args:
-        takes: the names of what its forward takes.
-        past: None, or what the last call returned, which had the text without its last token.
+    It takes what its forward takes, by name, and the past: None, or what the last call returned,
+    which had the text without its last token.
     """
     new = input_ids if past is None else input_ids[:, -1:]
     if isinstance(model, TinyGPT):
