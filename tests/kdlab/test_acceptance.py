@@ -71,7 +71,7 @@ def test_other_architectures_train_alike_on_both_paths(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["dense", "linear"])
-@pytest.mark.parametrize("kind", ["tied", "head apart", "resharded"])
+@pytest.mark.parametrize("kind", ["tied", "tied, resharded", "head apart", "resharded"])
 def test_sharded_models_train_go_on_and_are_measured_as_whole_ones(found, kind, path):
     one, first, second = found
     key = f"FSDP, {kind}, {path}"
