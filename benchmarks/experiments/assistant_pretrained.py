@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import time
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -120,12 +119,15 @@ def prepare(sweep: Sweep) -> None:
     """The teacher, asked, fine-tuned, asked again; and its answers in a file."""
     if not (MODEL / "config.json").exists():
         unpack()
-    if FACTS.exists():
-        return
     FOLDER.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, Any] = json.loads(FACTS.read_text("utf-8")) if FACTS.exists() else {}
+    if "bytes" in facts:
+        return
     teacher, tokenizer = pretrained()
-    facts: dict[str, Any] = {"params": count_parameters(teacher)}
-    facts["as_it_is"] = _told(answers_of(teacher, new_tokens=AT_LENGTH, right=ends_right))
+    if not facts:
+        facts["params"] = count_parameters(teacher)
+        facts["as_it_is"] = _told(answers_of(teacher, new_tokens=AT_LENGTH, right=ends_right))
+        write_atomically(FACTS, json.dumps(facts, ensure_ascii=False))
     teacher.requires_grad_(False)
     for layer in teacher.model.layers[-LAST:]:
         layer.requires_grad_(True)
@@ -136,11 +138,8 @@ def prepare(sweep: Sweep) -> None:
     facts["trained"] = sum(p.numel() for p in teacher.parameters() if p.requires_grad)
     facts["fine_tuned"] = _told(answers_of(teacher))
     told = ChatDataset(parts()["told"], tokenizer)
-    started = time.perf_counter()
     write_topk_store(teacher, told, STORE, K)
-    facts["tokens_per_second"] = told.report.tokens / (time.perf_counter() - started)
-    facts["tokens"] = told.report.tokens
-    facts["bytes"] = STORE.stat().st_size
+    facts["tokens"], facts["bytes"] = told.report.tokens, STORE.stat().st_size
     write_atomically(FACTS, json.dumps(facts, ensure_ascii=False))
     pretrained.cache_clear()  # students begin as it was before
 
