@@ -67,7 +67,7 @@ def test_the_loop_is_the_plain_one(linear_objective, gaps):
     config = replace(CONFIG, linear_objective=linear_objective)
     ours = trainer(config, schedule=LinearLambda(1.0, 0.0, steps=6))
     if gaps:  # AdamW's own kernel is silently wrong about one
-        layer = ours.student.blocks[0].qkv
+        layer = ours.student.blocks[0].attention.qkv
         layer.weight = torch.nn.Parameter(layer.weight.detach().repeat_interleave(2, 1)[:, ::2])
     history = ours.fit(blocks())
 
