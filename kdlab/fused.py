@@ -313,8 +313,9 @@ def _run(
         if isinstance(teacher, TopK):
             teacher_chunk = teacher[chunk]
         elif teacher is not None:
-            teacher_chunk = of_teacher[0][: chunk.stop - start]
-            project(teacher.hidden[chunk], teacher.weight, teacher.bias, teacher_chunk)
+            part: Tensor = of_teacher[0][: chunk.stop - start]
+            project(teacher.hidden[chunk], teacher.weight, teacher.bias, part)
+            teacher_chunk = part
         lm[chunk], kd[chunk], gradient = terms(
             student_chunk, teacher_chunk, labels[chunk], work.terms, operands if need_grad else None
         )

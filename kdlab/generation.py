@@ -121,7 +121,7 @@ def _drawn(p: Tensor, generator: torch.Generator | None) -> Tensor:
     """
     if p.device.type != "cpu":
         return torch.multinomial(p, 1, generator=generator)
-    blocks = F.pad(p, (0, -p.shape[1] % BLOCK)).unflatten(1, (-1, BLOCK))
+    blocks = F.pad(p, (0, -p.shape[1] % BLOCK)).view(len(p), -1, BLOCK)
     block = _picked(blocks.sum(-1), generator)
     within = _picked(blocks.take_along_dim(block.unsqueeze(-1), 1).squeeze(1), generator)
     return block * BLOCK + within
