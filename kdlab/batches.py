@@ -144,8 +144,8 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
     if len(odd):
         raise ValueError(
             "'attention_mask' of a row must be 1 where a token is there and 0 where it is not; it "
-            f"has {float(odd[0]):g}. Texts that are packed and numbered by it would see each other: "
-            "PackedRows keeps them apart"
+            f"has {float(odd[0]):g}. Texts that are packed and numbered by it would see each "
+            "other: PackedRows keeps them apart"
         )
     if "labels" in fields and "attention_mask" in fields:
         there = fields["attention_mask"].bool()
