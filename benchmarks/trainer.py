@@ -2,6 +2,9 @@
 
     python benchmarks/trainer.py            all pairs of models, five rounds
     python benchmarks/trainer.py --pair tiny --rounds 3
+    python benchmarks/trainer.py --pair chat on-policy generate --threads 1 --rounds 3 --json FILE
+
+The last one made book/reference/results/beside_trl.json, which the page "How fast, and why" shows.
 
 ``tiny``: the course's own teacher and student, V = 2,048, on blocks of 128 tokens.
 ``llama``: Hugging Face Llamas with random weights in the shape of the reference work of
@@ -23,8 +26,10 @@ make. ``rehearsal`` is the same, tiny and on a CPU: it shows that all of it work
     python benchmarks/trainer.py --rehearse
 
 Each implementation runs in a process of its own, and they take turns. The first steps are not
-counted; a step is timed from the end of the one before it, so that fetching data counts. Memory is
+counted; a step is timed from the end of the one before it, so that fetching data counts. With
+--threads 1 it is timed by the processor's clock, for a machine that has other work to do. Memory is
 the most that the process held from the first step on, less what it held before: on Linux alone.
+TRL's trainers run with their own default optimiser, AdamW in one pass, as ours does.
 """
 
 from __future__ import annotations
@@ -37,10 +42,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-THREADS = 2
 LEARNING_RATE = 1e-3
 UNCOUNTED = 2  # steps
 
@@ -146,16 +151,24 @@ def tokens_of_a_step(name: str, pair: Pair) -> float:
     return pair.sequences * report.tokens / report.rows
 
 
-def now(pair: Pair) -> float:
+class Moment(NamedTuple):
+    wall: float  # seconds, by the clock on the wall
+    cpu: float  # and by the processor's, of all threads together
+
+
+Moments = list[Moment]  # the end of each step
+
+
+def now(pair: Pair) -> Moment:
     """When all that was asked of the device is done."""
     if pair.device == "cuda":
         import torch
 
         torch.cuda.synchronize()
-    return time.perf_counter()
+    return Moment(time.perf_counter(), time.process_time())
 
 
-def ours(name: str, pair: Pair, *, compiled: bool = False) -> list[float]:
+def ours(name: str, pair: Pair, *, compiled: bool = False) -> Moments:
     from kdlab import (
         ChatDataset,
         CombinedObjective,
@@ -197,12 +210,12 @@ def ours(name: str, pair: Pair, *, compiled: bool = False) -> list[float]:
     return ends
 
 
-def ours_in_triton(name: str, pair: Pair) -> list[float]:
+def ours_in_triton(name: str, pair: Pair) -> Moments:
     os.environ["KDLAB_TRITON"] = "1"
     return ours(name, pair)
 
 
-def written(pair: Pair, *, own: bool) -> list[float]:
+def written(pair: Pair, *, own: bool) -> Moments:
     """The student goes on from the prompts of a batch, as often as there are steps."""
     from kdlab import collate, generate
     from kdlab.templates import ChatTemplate
@@ -218,22 +231,23 @@ def written(pair: Pair, *, own: bool) -> list[float]:
             generate(student, ids, NEW_TOKENS, attention_mask=mask)
         else:
             student.generate(ids, attention_mask=mask, do_sample=True, **options)
-        ends.append(time.perf_counter())
+        ends.append(now(pair))
     return ends
 
 
-def hf_generate(name: str, pair: Pair) -> list[float]:
+def hf_generate(name: str, pair: Pair) -> Moments:
     return written(pair, own=False)
 
 
-def bare_loop(name: str, pair: Pair) -> list[float]:
+def bare_loop(name: str, pair: Pair) -> Moments:
     import torch
     import torch.nn.functional as F
     from torch.utils.data import DataLoader
 
     teacher, student = (model.to(pair.device) for model in make_models(name))
     teacher.eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, weight_decay=0.1)
+    options = {"lr": LEARNING_RATE, "weight_decay": 0.1, "fused": True}
+    optimizer = torch.optim.AdamW(student.parameters(), **options)
     loader = DataLoader(make_data(pair), pair.sequences, shuffle=True, drop_last=True)
     ends = []
 
@@ -270,8 +284,7 @@ def parts_of_a_step(name: str, pair: Pair) -> dict:
 
     teacher, student = (model.to(pair.device) for model in make_models(name))
     teacher.eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, weight_decay=0.1)
-    fused = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, fused=True)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, fused=True)
     objective = LinearCombinedObjective("forward_kl", lam=1.0)
     ids = torch.stack([row["input_ids"] for row in make_data(pair)[: pair.sequences]])
     ids = ids.to(pair.device)
@@ -279,10 +292,10 @@ def parts_of_a_step(name: str, pair: Pair) -> dict:
     found: dict[str, list[float]] = {}
 
     def timed(part, work, around=nullcontext):
-        begun = now(pair)
+        begun = now(pair).wall
         with around():
             result = work()
-        found.setdefault(part, []).append(now(pair) - begun)
+        found.setdefault(part, []).append(now(pair).wall - begun)
         return result
 
     for _ in range(UNCOUNTED + 5):
@@ -304,19 +317,18 @@ def parts_of_a_step(name: str, pair: Pair) -> dict:
         timed("backward", loss.backward)
         timed("clipping", lambda: torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0))
         timed("optimizer", optimizer.step)
-        timed("optimizer, fused", fused.step)
         student.zero_grad()
     seconds = {part: statistics.median(each[UNCOUNTED:]) for part, each in found.items()}
-    step = sum(seconds.values()) - seconds["optimizer, fused"]
+    step = sum(seconds.values())
     sizes = [sum(p.numel() for p in model.parameters()) for model in (student, teacher)]
     operations = ids.numel() * (6 * sizes[0] + 2 * sizes[1])  # without attention's own
     size = 8192 if pair.device == "cuda" else 256
     a, b = torch.randn(2, size, size, device=pair.device, dtype=torch.bfloat16)
     products = []
     for _ in range(10):
-        begun = now(pair)
+        begun = now(pair).wall
         a @ b
-        products.append(now(pair) - begun)
+        products.append(now(pair).wall - begun)
     peak = 2 * size**3 / min(products)
     return {**seconds, "step": step, "share of the fastest product": operations / step / peak}
 
@@ -326,7 +338,6 @@ SHARED = {
     "learning_rate": LEARNING_RATE,
     "weight_decay": 0.1,
     "max_grad_norm": 1.0,
-    "optim": "adamw_torch",
     "gradient_checkpointing": False,
     "report_to": [],
     "save_strategy": "no",
@@ -335,7 +346,7 @@ SHARED = {
 }
 
 
-def watch(ends: list[float], pair: Pair):
+def watch(ends: Moments, pair: Pair):
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
@@ -345,7 +356,7 @@ def watch(ends: list[float], pair: Pair):
     return Watch()
 
 
-def trl_gkd(name: str, pair: Pair) -> list[float]:
+def trl_gkd(name: str, pair: Pair) -> Moments:
     from datasets import Dataset
     from tokenizers import Tokenizer, models
     from torch.utils.data import default_collate
@@ -395,7 +406,7 @@ def trl_gkd(name: str, pair: Pair) -> list[float]:
     return ends
 
 
-def trl_distillation(name: str, pair: Pair) -> list[float]:
+def trl_distillation(name: str, pair: Pair) -> Moments:
     from datasets import Dataset
     from trl import DistillationConfig, DistillationTrainer
 
@@ -446,7 +457,7 @@ RUNS = {
 def measure(contender: str, name: str) -> None:
     import torch
 
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     pair = PAIRS[name]
     if contender == "parts of a step":
         print(json.dumps(parts_of_a_step(name, pair)))
@@ -454,12 +465,16 @@ def measure(contender: str, name: str) -> None:
     make_models(name)  # what is imported and allocated for them is no part of the training
     before = held(forget=True)
     ends = RUNS[contender](name, pair)
-    seconds = (ends[-1] - ends[UNCOUNTED - 1]) / (len(ends) - UNCOUNTED)
-    rate = tokens_of_a_step(name, pair) / seconds
     megabytes = held() - before
     if pair.device == "cuda":
         megabytes = torch.cuda.max_memory_allocated() / 2**20  # models and all
-    print(json.dumps({"rate": rate, "megabytes": megabytes}))
+    first, last = ends[UNCOUNTED - 1], ends[-1]
+    tokens = tokens_of_a_step(name, pair) * (len(ends) - UNCOUNTED)
+    rates = {
+        "tokens_per_second": tokens / (last.wall - first.wall),
+        "tokens_per_cpu_second": tokens / (last.cpu - first.cpu),
+    }
+    print(json.dumps({**rates, "megabytes": megabytes}))
 
 
 def held(*, forget: bool = False) -> float:
@@ -476,9 +491,11 @@ def held(*, forget: bool = False) -> float:
 # --- in the measuring process ---
 
 
-def run(contender: str, name: str, timeout: float | None = None) -> dict[str, float]:
+def run(
+    contender: str, name: str, timeout: float | None = None, threads: int = 2
+) -> dict[str, float]:
     words = [sys.executable, __file__, "--measure", contender, name]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "TOKENIZERS_PARALLELISM": "false"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     environment.pop("OMP_WAIT_POLICY", None)
     if name == "rehearsal":
         environment["TRITON_INTERPRET"] = "1"
@@ -508,17 +525,37 @@ def on_one_gpu(name: str, rounds: int) -> dict[str, list[dict[str, float]]]:
     return {contender: found for contender, found in runs.items() if len(found) == rounds}
 
 
+def keep(path: Path, results: dict, threads: int) -> None:
+    """All runs, and with what they were made."""
+    from objective import Work, machine, versions
+
+    words = ["benchmarks/trainer.py", *sys.argv[1:]]
+    words[words.index("--json") + 1] = "FILE"
+    record = {
+        "command": " ".join(["python", *words]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(Work()),
+        "threads": threads,
+        "versions": versions() | {"transformers": version("transformers")},
+        "pairs": results,
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     pairs = [name for name in PAIRS if name not in ON_ONE_GPU]
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--pair", choices=pairs, help="only this pair of models")
+    what.add_argument("--pair", choices=pairs, nargs="+", help="only these pairs of models")
     what.add_argument("--cuda", action="store_true", help="on one GPU, at a real model's sizes")
     what.add_argument("--rehearse", action="store_true", help="what --cuda does, tiny, on a CPU")
     parser.add_argument("--rounds", type=int, help="runs of each (default: 5; on a GPU 1)")
-    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument(
+        "--threads", type=int, default=2, help="of each (default: 2); 1 where the machine is busy"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every run to FILE, too")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -531,19 +568,19 @@ def main() -> None:
         if "ours" not in results[name]:
             sys.exit("without ours there is nothing to compare with")
     else:
-        for name in [options.pair] if options.pair else pairs:
+        for name in options.pair or pairs:
             rates = {contender: [] for contender in CONTENDERS[name]}
             for _ in range(options.rounds or 5):
                 for contender, seen in rates.items():
-                    seen.append(run(contender, name))
+                    seen.append(run(contender, name, threads=options.threads))
             results[name] = rates
     if options.json:
-        print(json.dumps(results))
-        return None
+        keep(options.json, results, options.threads)
 
     from rich.console import Console
     from rich.table import Table
 
+    rate = f"tokens_per{'_cpu' * (options.threads == 1)}_second"
     for name, seen in results.items():
         table = Table(
             "",
@@ -555,11 +592,10 @@ def main() -> None:
             title=f"pair: {name}",
         )
         for contender, runs in seen.items():
-            rates, sizes = ([each[key] for each in runs] for key in ("rate", "megabytes"))
+            rates, sizes = ([each[key] for each in runs] for key in (rate, "megabytes"))
             pairs = list(zip(seen["ours"], runs, strict=True))
             faster, smaller = (
-                statistics.median(a[key] / b[key] for a, b in pairs)
-                for key in ("rate", "megabytes")
+                statistics.median(a[key] / b[key] for a, b in pairs) for key in (rate, "megabytes")
             )
             table.add_row(
                 contender,

@@ -9,7 +9,8 @@ What a batch holds reaches the model, or is refused by its name.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -26,9 +27,12 @@ __all__ = ["Rows", "check_rows", "collate", "logits_for", "model_inputs"]
 NO_INPUTS = ("labels", "index")
 """Fields of a batch that no model is called with: the truth, and a row's number."""
 
+SAID = {"messages", "conversations", "prompt", "completion"}
+"""Fields of rows that are conversations still."""
+
 HALF = (torch.bfloat16, torch.float16)
 
-SEES_BOTH_WAYS = ("bert", "electra", "roformer", "ernie", "big_bird", "data2vec-text")
+SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
 """Architectures of transformers that are causal only where their config says ``is_decoder``."""
 
 
@@ -110,17 +114,23 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
     if not isinstance(row, Mapping):
         raise ValueError(
             f"a row must be a mapping with 'input_ids' and 'labels', got {type(row).__name__}"
+            + "; a data set of Hugging Face gives mappings with_format(None)"
+            * hasattr(row, "columns")
         )
     for name in ("input_ids", "labels") if labels else ("input_ids",):
         if name not in row:
             raise ValueError(
                 f"a row has no {name!r}, only {', '.join(sorted(map(str, row)))}"
                 + ("; to learn every token, labels are a copy of input_ids" * (name == "labels"))
+                + ("; ChatDataset makes rows of conversations" * bool(SAID & row.keys()))
             )
     fields = {name: _tensor(name, value) for name, value in row.items()}
     ids = fields["input_ids"]
     if ids.dim() != 1 or len(ids) == 0:
-        raise ValueError(f"'input_ids' of a row must be [T], got {list(ids.shape)}")
+        raise ValueError(
+            f"'input_ids' of a row must be [T], got {list(ids.shape)}"
+            + "; a batch of one row is that row's [0]" * (len(ids.shape) == 2 and len(ids) == 1)
+        )
     if ids.is_floating_point() or ids.dtype == torch.bool:
         raise ValueError(f"'input_ids' must be integers, got {ids.dtype}")
     for name in ("labels", "attention_mask"):
@@ -129,6 +139,14 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
                 f"{name!r} of a row must be as long as its {len(ids)} input_ids, got "
                 f"{list(fields[name].shape)}"
             )
+    mask = fields.get("attention_mask", torch.ones_like(ids))
+    odd = mask[(mask != 0) & (mask != 1)]
+    if len(odd):
+        raise ValueError(
+            "'attention_mask' of a row must be 1 where a token is there and 0 where it is not; it "
+            f"has {float(odd[0]):g}. Texts that are packed and numbered by it would see each "
+            "other: PackedRows keeps them apart"
+        )
     if "labels" in fields and "attention_mask" in fields:
         there = fields["attention_mask"].bool()
         there = there & there.roll(1)  # of the first label of all, nothing is asked
@@ -165,18 +183,34 @@ def check_rows(
     Where labels are needed, rows are read until one has a label to learn from.
     """
     kind = type(data).__name__
+    if isinstance(data, Mapping) and "input_ids" in data:
+        raise ValueError(
+            f"{name} is a {kind} of columns: a data set of rows is needed, "
+            "datasets.Dataset.from_dict(columns)"
+        )
     if isinstance(data, Mapping):
         raise ValueError(
             f"{name} is a {kind} with {', '.join(map(str, list(data)[:4]))}: a data set of rows is "
             "needed, such as one of its splits"
         )
+    if hasattr(data, "to_dict") and hasattr(data, "iloc") and hasattr(data, "columns"):
+        raise ValueError(
+            f"{name} is a {kind}, which gives columns: a data set of rows is needed, "
+            'its to_dict("records")'
+        )
     if isinstance(data, DataLoader):
         raise ValueError(f"{name} is a DataLoader; give its data set, and the batch size by itself")
     random_access = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if not random_access and not isinstance(data, Iterable):
+        raise ValueError(
+            f"{name} must be a data set of rows, got {kind}"
+            + (f"; call it: list({name}())" if callable(data) else f" {data!r:.40}")
+        )
     if not random_access or isinstance(data, IterableDataset):
+        part = "data.take(10_000)" if hasattr(data, "take") else "itertools.islice(data, 10_000)"
         raise ValueError(
             f"{name} is a {kind}, a stream: an epoch needs rows that are asked for by number. Take "
-            "the part that is needed, list(data.take(10_000))"
+            f"the part that is needed, list({part})"
         )
     if len(data) == 0:
         raise ValueError(f"{name} has no rows")
@@ -309,7 +343,7 @@ def _kind(model: nn.Module) -> str:
 
 def _padded_left(mask: Tensor) -> bool:
     """Whether a token stands after padding in any row."""
-    return bool((mask[:, 1:].bool() & ~mask[:, :-1].bool()).any())
+    return _first_padded_left(mask) is not None
 
 
 def check_causal(model: nn.Module) -> None:
@@ -321,7 +355,7 @@ def check_causal(model: nn.Module) -> None:
             f"{kind} has an encoder: it would read the labels there. A causal language model is "
             "needed, of AutoModelForCausalLM"
         )
-    both_ways = any(name in getattr(config, "model_type", "") for name in SEES_BOTH_WAYS)
+    both_ways = SEES_BOTH_WAYS.search(getattr(config, "model_type", None) or "")
     if both_ways and not getattr(config, "is_decoder", False):
         raise ValueError(
             f"{kind} sees what comes after a token: it would read the labels. A causal language "
@@ -333,42 +367,72 @@ def check_causal(model: nn.Module) -> None:
 def check_no_future(
     model: nn.Module, ask: Callable[[Mapping[str, Tensor]], Any], batch: Mapping[str, Tensor]
 ) -> None:
-    """Raise ValueError if what a model says after a token depends on what comes later.
+    """Raise ValueError if what a model says after a token depends on what it must not see.
 
-    It is asked about the first row of a batch, and once more with another token at the row's end.
+    That is what comes later, and what a mask hides. The model is asked about one row of a batch,
+    the first that is padded on the left if any is, and again with another token in those places.
 
     Args:
         model: what is asked, in evaluation mode.
         ask: returns its logits for a batch, of all positions or of all but the last.
         batch: at least one row.
     """
-    row = {name: value[:1] for name, value in batch.items()}
-    ids = row["input_ids"]
-    mask = row.get("attention_mask", torch.ones_like(ids))
-    last = max(mask[0].nonzero().flatten().tolist(), default=0)
-    others = ids[0, :last][ids[0, :last] != ids[0, last]]
-    if len(others) == 0:  # one token, or one again and again
-        return
-    changed = ids.clone()
-    changed[0, last] = others[0]
-    answers = []
-    for each in (ids, changed):
+    mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+    at = _first_padded_left(mask) or 0
+    row = {name: value[at : at + 1] for name, value in batch.items()}
+    ids, there = row["input_ids"], mask[at : at + 1]
+    last = max(there[0].nonzero().flatten().tolist(), default=0)
+    halves = {p.dtype for p in model.parameters() if p.dtype in HALF}
+
+    def said(ids: Tensor) -> Tensor | None:
         with kept_random_state():  # what a model draws is no sight of the future
             torch.manual_seed(0)
-            answers.append(ask({**row, "input_ids": each}))
-    before, after = answers
-    if not (isinstance(before, Tensor) and before.is_floating_point()):
+            answer = ask({**row, "input_ids": ids})
+        if not (isinstance(answer, Tensor) and answer.is_floating_point()):
+            return None
+        return answer[0, :last][there[0, :last]]
+
+    def depends_on(where: Tensor) -> bool:
+        others = ids[there & (ids != ids[where][0])]
+        if len(others) == 0:  # one token, or one again and again
+            return False
+        after = said(ids.masked_fill(where, int(others[0])))
+        if before is None or after is None:
+            return False
+        # Rounding, of the weights too: tokens of one expert are multiplied together.
+        noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in (before.dtype, *halves)))
+        return bool((before.float() - after.float()).abs().max() > noise * before.float().std())
+
+    before = said(ids) if last else None
+    if before is None:
         return
-    there = mask[0, :last].bool()
-    # Rounding, of the weights too: tokens of one expert are multiplied together.
-    dtypes = [before.dtype, *(p.dtype for p in model.parameters() if p.dtype in HALF)]
-    noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in dtypes))
-    before, after = before[0, :last][there].float(), after[0, :last][there].float()
-    if (before - after).abs().max() > noise * before.std():
+    end = torch.zeros_like(there)
+    end[0, last] = True
+    if depends_on(end):
         raise ValueError(
             f"{_kind(model)} sees what comes after a token: it would read the labels. A causal "
             "language model is needed"
         )
+    if _padded_left(there) and depends_on(~there):
+        raise ValueError(
+            f"{_kind(model)} reads the padding on the left, whatever its attention_mask says; pad "
+            "on the right, or leave the padding to kdlab"
+        )
+
+
+def telling_row(data: Rows, at_most: int = 64) -> Mapping[str, Any]:
+    """The row to ask models about before a run: the first padded on the left, or the first."""
+    for i in range(min(len(data), at_most)):
+        mask = data[i].get("attention_mask")
+        if mask is not None and _first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
+            return data[i]
+    return data[0]
+
+
+def _first_padded_left(mask: Tensor) -> int | None:
+    """The first row in which a token stands after padding, if there is one."""
+    found = (mask[:, 1:].bool() & ~mask[:, :-1].bool()).any(1).nonzero()
+    return int(found[0]) if len(found) else None
 
 
 # --- which rows make a batch ---

@@ -48,6 +48,14 @@ def check_models(student: nn.Module, teacher: Any) -> None:
                 "the student learns. Give it a copy, copy.deepcopy(model); adapters have their own "
                 "teacher, AdaptersOffTeacher(student)"
             )
+    for part in student.modules():  # RWKV of transformers, against overflow in half precision
+        config: Any = getattr(part, "config", None)
+        every = getattr(config, "rescale_every", 0)
+        if hasattr(part, "layers_are_rescaled") and 0 < every < config.num_hidden_layers:
+            raise ValueError(
+                f"{type(part).__name__} divides its own weights in evaluation mode, so that what "
+                "is saved is not what was trained; load the student with rescale_every=0"
+            )
     trained = [p for p in student.parameters() if p.requires_grad]
     if not trained:
         raise ValueError("the student has no weights to train: all of them are frozen")

@@ -200,7 +200,7 @@ class _Asked:
             models = [self.source] if isinstance(self.source, nn.Module) else []
             with unchanged(*models):
                 for model in models:
-                    check_no_future(model, self.ask, row)
+                    check_no_future(model, self.ask, batch)
                 if self.head is not None and why_not_left_out(lambda: self.ask(row), self.head):
                     self.head = None
             self.known = True

@@ -51,6 +51,8 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 
 # For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
+# Of few positions, up to a quarter at a time; smaller blocks are not given back to the system.
+_LEAST_BYTES = 2**25
 
 
 class LinearCombinedObjective(CombinedObjective):
@@ -235,9 +237,9 @@ class _LinearObjective(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):  # precision is decided here
             wanted = [need and work.with_grad for need in ctx.needs_input_grad[:3]]
             lm_sum, kd_sum, gradients = _run(hidden, weight, bias, teacher, labels, work, wanted)
+        ctx.divisor = 1 if _divides(hidden) else work.divisor
         ctx.save_for_backward(*gradients)
         ctx.weight = weight.detach()  # how it is shared out over processes
-        ctx.divisor = work.divisor
         ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
         lm_loss = lm_sum / work.divisor
         kd_loss = None if kd_sum is None else kd_sum / work.divisor
@@ -258,8 +260,18 @@ class _LinearObjective(torch.autograd.Function):
         return hidden, weight, bias, None, None, None, None
 
 
+def _divides(hidden: Tensor) -> bool:
+    """Whether the gradient is divided while it is made: then most backward passes only hand it on.
+
+    On a GPU it is divided when it is cast, which takes a pass over it in any case.
+    """
+    return hidden.device.type == "cpu"
+
+
 def _scaled(x: Tensor, scale: Tensor, dtype: torch.dtype) -> Tensor:
     """x · scale, cast as it is written: on a GPU, no product in x's own precision exists."""
+    if x.dtype == dtype and scale.device.type == "cpu" and scale == 1:
+        return x
     return torch.mul(x, scale, out=torch.empty_like(x, dtype=dtype))
 
 
@@ -276,13 +288,18 @@ def _run(
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
     size = _chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
-    logits = hidden.new_empty(size, vocabulary, dtype=dtype)
-    teacher_logits = torch.empty_like(logits) if isinstance(teacher, _Teacher) else logits
+    models = 2 if isinstance(teacher, _Teacher) else 1
+    logits, *of_teacher = hidden.new_empty(models, size, vocabulary, dtype=dtype)
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
     to_hidden, to_weight, to_bias = (
         torch.zeros_like(x, dtype=dtype) if want and x is not None else None
-        for x, want in zip((hidden, own_part(weight), bias), wanted, strict=True)
+        for x, want in zip((hidden, None, bias), wanted, strict=True)
     )
+    if wanted[1]:  # the first chunk overwrites it, where there is one
+        overwrites = number > 0 and not in_rows(weight)
+        made = torch.empty_like if overwrites else torch.zeros_like
+        to_weight = made(own_part(weight), dtype=dtype)
+    scale = lm.new_ones(()) / work.divisor if _divides(hidden) else None
     terms = kernels.chosen(logits.device, dtype, work.terms.kernel, isinstance(teacher, TopK))
     operands, need_grad = operand_dtype(weight, logits), any(wanted)
 
@@ -296,8 +313,9 @@ def _run(
         if isinstance(teacher, TopK):
             teacher_chunk = teacher[chunk]
         elif teacher is not None:
-            teacher_chunk = teacher_logits[: chunk.stop - start]
-            project(teacher.hidden[chunk], teacher.weight, teacher.bias, teacher_chunk)
+            part: Tensor = of_teacher[0][: chunk.stop - start]
+            project(teacher.hidden[chunk], teacher.weight, teacher.bias, part)
+            teacher_chunk = part
         lm[chunk], kd[chunk], gradient = terms(
             student_chunk, teacher_chunk, labels[chunk], work.terms, operands if need_grad else None
         )
@@ -309,7 +327,13 @@ def _run(
         if to_hidden is not None:
             add_to_hidden(gradient, weight, to_hidden[chunk])
         if to_weight is not None:
-            add_to_weight(gradient, hidden[chunk], weight, to_weight)
+            rows = hidden[chunk].to(operands)
+            rows = rows if scale is None else rows * scale
+            add_to_weight(gradient, rows, weight, to_weight, anew=i == 0)
+    if scale is not None:
+        for small in (to_hidden, to_bias):
+            if small is not None:
+                small.mul_(scale)
     return lm.sum(), None if teacher is None else kd.sum(), (to_hidden, to_weight, to_bias)
 
 
@@ -365,5 +389,8 @@ def _chunk_size(
     """Positions per chunk: as asked or as memory allows, and the last chunk no mere remainder."""
     memory = _LOGIT_BYTES.get(device, _LOGIT_BYTES["cuda"])
     size = asked or max(16, memory // (2 * dtype.itemsize * vocabulary))
+    if asked is None and device == "cpu":
+        parts = min(4, number * 2 * dtype.itemsize * vocabulary // _LEAST_BYTES)
+        size = min(size, math.ceil(number / max(1, parts))) or 1
     chunks = max(1, math.ceil(number / size))
     return max(1, math.ceil(number / chunks))

@@ -58,8 +58,8 @@ def generate(
 
     Raises:
         ValueError: a shape or a number is outside what is listed here, the model has an encoder, it
-            takes no mask where there is padding, or it is a TinyGPT that cannot read sequences that
-            long.
+            takes no mask where there is padding, its logits are not finite, or it is a TinyGPT that
+            cannot read sequences that long.
 
     >>> copier = nn.Embedding(5, 5, _weight=torch.eye(5))
     >>> generate(copier, torch.tensor([[1, 3]]), 2, temperature=0.0)
@@ -82,9 +82,10 @@ def generate(
         mask = torch.ones_like(input_ids) if mask is None else mask
     past, ended = None, torch.zeros(len(input_ids), 1, dtype=torch.bool, device=input_ids.device)
     stops = torch.tensor(ends, dtype=torch.long, device=input_ids.device)
+    takes, _ = forward_takes(model)
     with in_evaluation_mode(model):
         for left in range(new_tokens, 0, -1):
-            logits, past = _after(input_ids, mask, model, past)
+            logits, past = _after(input_ids, mask, model, takes, past)
             logits = logits.float()
             if top_k is not None and top_k < logits.shape[-1]:
                 top = logits.topk(top_k)
@@ -93,8 +94,7 @@ def generate(
             if temperature == 0:
                 token = logits.argmax(-1, keepdim=True)
             else:
-                p = (logits / temperature).softmax(-1)
-                token = torch.multinomial(p, 1, generator=generator)
+                token = _drawn((logits / temperature).softmax(-1), generator)
             if ends:
                 token = token.masked_fill(ended, ends[0])
                 ended = ended | torch.isin(token, stops)
@@ -108,6 +108,34 @@ def generate(
                     read = (rooms > new_tokens - left).long()
                 mask = torch.cat([mask, read], dim=1)
     return input_ids
+
+
+BLOCK = 256  # tokens of a vocabulary
+
+
+def _drawn(p: Tensor, generator: torch.Generator | None) -> Tensor:
+    """A token ``[B, 1]`` for each row of probabilities ``[B, V]``.
+
+    On a CPU a block of the vocabulary is drawn, and then a token of it. torch.multinomial draws a
+    number for every token: with a small model, it takes longer than the model does.
+    """
+    if p.device.type != "cpu":
+        return torch.multinomial(p, 1, generator=generator)
+    blocks = F.pad(p, (0, -p.shape[1] % BLOCK)).view(len(p), -1, BLOCK)
+    block = _picked(blocks.sum(-1), generator)
+    within = _picked(blocks.take_along_dim(block.unsqueeze(-1), 1).squeeze(1), generator)
+    return block * BLOCK + within
+
+
+def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
+    """An index ``[B, 1]`` for each row, as often as its weight is large; never one of weight 0."""
+    reached = weights.cumsum(-1)
+    whole = reached[:, -1:]
+    if not bool(whole.isfinite().all()):
+        raise ValueError("the model's logits are not finite: there is nothing to draw from")
+    draw = torch.rand(whole.shape, dtype=whole.dtype, generator=generator) * whole
+    index = torch.searchsorted(reached, draw, right=True)
+    return index.minimum((reached < whole).sum(-1, keepdim=True))  # a draw may be rounded up
 
 
 def _as_tuple(end_of_text: Ends) -> tuple[int, ...]:
@@ -142,17 +170,17 @@ def takes_padding(model: nn.Module) -> bool:
 
 
 def _after(
-    input_ids: Tensor, mask: Tensor | None, model: nn.Module, past: Any
+    input_ids: Tensor, mask: Tensor | None, model: nn.Module, takes: set[str], past: Any
 ) -> tuple[Tensor, Any]:
     """The logits ``[B, V]`` of what comes next, and what the model keeps of the text, if anything.
 
-    The past is None, or what the last call returned, which had the text without its last token.
+    It takes what its forward takes, by name, and the past: None, or what the last call returned,
+    which had the text without its last token.
     """
     new = input_ids if past is None else input_ids[:, -1:]
     if isinstance(model, TinyGPT):
         past = past or KeyValues()
         return model(new, past, mask)[:, -1], past
-    takes, _ = forward_takes(model)
     # PEFT puts prompts before whatever it is given, be it the rest of a text.
     prompted = getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False)
     padded: dict[str, Any] = {} if mask is None else {"attention_mask": mask}

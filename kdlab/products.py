@@ -58,11 +58,16 @@ def add_to_hidden(gradient: Tensor, weight: Tensor, out: Tensor) -> None:
         _multiply(gradient[:, rows], part, out, add=True)
 
 
-def add_to_weight(gradient: Tensor, hidden: Tensor, weight: Tensor, out: Tensor) -> None:
-    """out += gradientᵀ · hidden; of a weight in pieces, summed over the processes, its own rows."""
+def add_to_weight(
+    gradient: Tensor, hidden: Tensor, weight: Tensor, out: Tensor, *, anew: bool = False
+) -> None:
+    """out += gradientᵀ · hidden; of a weight in pieces, summed over the processes, its own rows.
+
+    Anew, a weight that is whole is overwritten.
+    """
     hidden = hidden.to(gradient.dtype)
     if not in_rows(weight):
-        _multiply(gradient.T, hidden, out, add=True)
+        _multiply(gradient.T, hidden, out, add=not anew)
         return
     for owner, rows, held in _pieces(weight):
         part = out.new_empty(rows.stop - rows.start, out.shape[1])

@@ -32,6 +32,7 @@ from kdlab.batches import (
     collate,
     logits_for,
     model_inputs,
+    telling_row,
 )
 from kdlab.devices import stays
 from kdlab.divergences import check_temperature, log_softmax
@@ -383,7 +384,7 @@ def write_topk_store(
         return batch, logits_for(teacher, batch)[..., :vocabulary]
 
     with in_evaluation_mode(teacher):
-        batch, logits = asked([data[0]])
+        batch, logits = asked([telling_row(data)])
         with unchanged(teacher):
             check_no_future(teacher, lambda row: logits_for(teacher, row), batch)
         entries = logits.shape[-1]

@@ -44,6 +44,7 @@ from kdlab.batches import (
     collate,
     micro_batches,
     model_inputs,
+    telling_row,
 )
 from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
 from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
@@ -63,6 +64,7 @@ from kdlab.teachers import Teacher, as_teacher
 __all__ = ["DistillationTrainer"]
 
 METRICS = "metrics.jsonl"
+FUSED = ("cpu", "cuda")  # devices on which AdamW is one kernel
 
 log = logging.getLogger("kdlab")
 
@@ -401,7 +403,7 @@ class DistillationTrainer:
 
     def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
-        batch = collate([train[0]], ignore_index=self.objective.ignore_index)
+        batch = collate([telling_row(train)], ignore_index=self.objective.ignore_index)
         check_ids(batch, self.student, self.teacher)
         written = {"input_ids", "attention_mask", *NO_INPUTS}
         if self.config.on_policy and not batch.keys() <= written:
@@ -571,7 +573,18 @@ def _optimizer(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+    fused = all(map(_in_one_pass, parameters))
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=fused)
+
+
+def _in_one_pass(weight: nn.Parameter) -> bool:
+    """Whether AdamW's kernel, a tenth of the time and no copy of a weight, can be trusted with it.
+
+    It takes no weights in pieces beside whole ones, and one with gaps in memory for one without.
+    """
+    if type(weight) is not nn.Parameter or weight.device.type not in FUSED:
+        return False
+    return torch.empty_like(weight, device="meta").stride() == weight.stride()
 
 
 def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 NAMES = (
     *("two_sources", "lambda_in_motion"),
     *("laptop", "weak_teacher", "teacher_file", "own_words", "pretrained", "bug_clinic"),
-    "assistant",
+    *("assistant", "assistant_pretrained"),
 )
 ON_A_GPU = "pretrained_gpu"
 

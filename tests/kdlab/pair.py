@@ -174,7 +174,9 @@ def main(folder, rank, world):
     untied = {"head apart": {"apart": True}, "resharded": {"reshard_after_forward": True}}
     for linear in (False, True):
         path = "linear" if linear else "dense"
-        found[f"FSDP, tied, {path}"] = in_pieces(gpt, folder / f"tied-{path}", linear)
+        for name, options in {"tied": {}, "tied, resharded": untied["resharded"]}.items():
+            where = folder / f"{name}-{path}"
+            found[f"FSDP, {name}, {path}"] = in_pieces(gpt, where, linear, **options)
         for name, options in untied.items():
             where = folder / f"{name}-{path}"
             made = lambda seed: tiny("Llama", seed)  # noqa: E731

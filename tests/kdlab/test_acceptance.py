@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kdlab.tiny_models import ARCHITECTURES, DENSE, table
+from tests.kdlab.pair import of_an_architecture
+from tests.kdlab.tiny_models import ARCHITECTURES, DENSE, MORE, others, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,8 +62,16 @@ def test_an_architecture_trains_alike_on_both_paths_and_on_two_processes(found, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", MORE)
+def test_other_architectures_train_alike_on_both_paths(name):
+    dense, linear = (of_an_architecture(name, False, wanted) for wanted in (False, True))
+    same(linear, dense)
+    assert linear["path"].startswith("dense" if name in DENSE else "linear"), linear["path"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["dense", "linear"])
-@pytest.mark.parametrize("kind", ["tied", "head apart", "resharded"])
+@pytest.mark.parametrize("kind", ["tied", "tied, resharded", "head apart", "resharded"])
 def test_sharded_models_train_go_on_and_are_measured_as_whole_ones(found, kind, path):
     one, first, second = found
     key = f"FSDP, {kind}, {path}"
@@ -89,4 +98,6 @@ def test_options_of_accelerate_reach_it(found):
 
 def test_the_reference_shows_the_list_that_is_tried():
     page = (ROOT / "book/reference/library-machines.md").read_text(encoding="utf-8")
-    assert table() in page, "write the table anew: python -m tests.kdlab.tiny_models"
+    anew = "write them anew: python -m tests.kdlab.tiny_models"
+    assert table() in page, anew
+    assert others() in " ".join(page.split()), anew

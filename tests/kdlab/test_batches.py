@@ -199,6 +199,12 @@ class Stream(IterableDataset):
         return iter(rows())
 
 
+class Columns:
+    """What of a DataFrame of pandas is asked for."""
+
+    columns, iloc, to_dict = ["input_ids"], None, None
+
+
 ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
 
 
@@ -219,15 +225,79 @@ ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
         ([ROW | {"labels": [1, -100, -100]}] * 4, "no row of train has a label other than -100"),
         (["owls"] * 4, "a row must be a mapping with 'input_ids' and 'labels', got str"),
         ([], "train has no rows"),
-        (Stream(), r"train is a Stream, a stream: .* list\(data.take"),
+        (Stream(), r"train is a Stream, a stream: .* list\(itertools.islice\(data"),
         (iter([ROW]), "train is a list_iterator, a stream"),
         ({"train": [ROW]}, "train is a dict with train: a data set of rows is needed"),
         (DataLoader([ROW]), "train is a DataLoader; give its data set"),
+        ({"input_ids": [[1, 2]], "labels": [[1, 2]]}, "train is a dict of columns: .*from_dict"),
+        (Columns(), r'train is a Columns, which gives columns: .* its to_dict\("records"\)'),
+        (None, "train must be a data set of rows, got NoneType None"),
+        (rows, r"train must be a data set of rows, got function; call it: list\(train\(\)\)"),
+        ({1: ROW}.values(), r"train is a dict_values, a stream: .*itertools.islice\(data"),
+        ([(1, 2, 3)] * 4, "a row must be a mapping with 'input_ids' and 'labels', got tuple"),
+        ([ROW | {"input_ids": [[1, 2]]}] * 4, r"must be \[T\], got \[1, 2\]; .* that row's \[0\]"),
+        ([{"messages": []}] * 4, "only messages; ChatDataset makes rows of conversations"),
+        ([ROW | {"attention_mask": [1, 1, 2]}] * 4, "it has 2. Texts that are packed and numbered"),
+        ([ROW | {"attention_mask": [0.0, 0.0, -1e9]}] * 4, "'attention_mask' of a row must be 1"),
     ],
 )
 def test_data_that_cannot_be_used_is_one_sentence_that_names_the_field(data, message):
     with pytest.raises(ValueError, match=message):
         losses(data)
+
+
+@pytest.mark.parametrize("form", ["pandas", "arrow"])
+def test_a_hugging_face_dataset_of_columns_says_how_it_gives_rows(form):
+    with pytest.raises(ValueError, match=r"got \w+; .* gives mappings with_format\(None\)"):
+        losses(as_hugging_face(rows()).with_format(form))
+
+
+def rwkv(seed=0, **options):
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(seed)
+    options |= {"vocab_size": V, "hidden_size": 32, "attention_hidden_size": 32}
+    config = transformers.RwkvConfig(num_hidden_layers=2, **options)
+    return transformers.AutoModelForCausalLM.from_config(config)
+
+
+class Deaf(nn.Module):
+    """Takes a mask by its name, and reads what it hides."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.head = nn.Embedding(V, 8), nn.Linear(8, V)
+
+    def forward(self, input_ids, attention_mask=None):
+        return self.head(self.embedding(input_ids).cumsum(1))
+
+
+@pytest.mark.parametrize("made", [rwkv, Deaf])
+@pytest.mark.parametrize("whose", ["student", "teacher", "evaluation", "store"])
+def test_a_model_that_reads_what_a_mask_hides_is_refused_padding_on_the_left(made, whose, tmp_path):
+    data = [rows()[0] | {"attention_mask": torch.ones(12, dtype=torch.long)}, *padded("left")]
+    asked = {
+        "evaluation": lambda model: evaluate(model, data),
+        "store": lambda model: write_topk_store(model, data, tmp_path / "t.topk", k=3),
+    }.get(whose, lambda model: losses(data, **{whose: model}))
+    with pytest.raises(ValueError, match="reads the padding on the left, whatever its"):
+        asked(made())
+    assert losses(rows(), made()) == pytest.approx(losses(padded("right"), made()), rel=1e-5)
+
+
+def test_a_model_that_changes_its_weights_in_evaluation_mode_is_refused():
+    with pytest.raises(ValueError, match="load the student with rescale_every=0"):
+        losses(rows(), rwkv(rescale_every=1))
+    assert losses(rows(), rwkv(rescale_every=0))
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.int32])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_mask_may_be_kept_in_any_numbers(dtype, side):
+    data = padded(side)
+    changed = [row | {"attention_mask": row["attention_mask"].to(dtype)} for row in data]
+    models = [(tiny("Llama"), tiny("Llama", 1)) for _ in range(2)]
+    assert losses(changed, *models[0]) == pytest.approx(losses(data, *models[1]), rel=1e-6)
 
 
 def test_a_streaming_hugging_face_dataset_is_refused_and_a_part_of_it_taken():

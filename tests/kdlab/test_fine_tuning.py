@@ -1,7 +1,10 @@
 """Fine-tuning from the command's recipe to a folder that transformers opens."""
 
 import json
+import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -129,6 +132,23 @@ def test_a_teacher_is_loaded_as_transformers_is_told(recipe, tmp_path):
     )
     assert parts["path"].startswith("dense: of the teacher")
     assert parts["eval_kl_to_teacher"] == pytest.approx(whole["eval_kl_to_teacher"], rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_recipe_for_a_gpu_begins_on_tiny_models(pair, tmp_path):
+    page = (Path(__file__).parents[2] / "book/labs/assistant.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^kdlab (distill --out runs/larger .*?)\n```", page, re.S | re.M)
+    words = shlex.split(recipe.replace("\\\n", " "))
+    tiny = {"--teacher": f"hf:{pair['teacher']}", "--student": f"hf:{pair['student']}"}
+    tiny |= {"--data": str(pair["data"]), "--steps": "2", "--out": str(tmp_path)}
+    for option, value in tiny.items():
+        words[words.index(option) + 1] = value
+    result = CliRunner().invoke(app, [*words, "--cpu"])
+    assert result.exit_code == 0, result.output
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["path"] == "linear"
+    opened(tmp_path)
 
 
 def test_a_small_student_needs_no_download(tmp_path):

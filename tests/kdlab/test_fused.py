@@ -258,9 +258,9 @@ def test_gradients_only_where_they_are_wanted(monkeypatch):
     for name in ("add_to_hidden", "add_to_weight"):
         function = getattr(fused, name)
 
-        def noted(*args, name=name, function=function):
+        def noted(*args, name=name, function=function, **options):
             made.append(name)
-            function(*args)
+            function(*args, **options)
 
         monkeypatch.setattr(fused, name, noted)
 

@@ -8,7 +8,7 @@ import torch.nn as nn
 
 from kdlab import TinyGPT, collate, generate, logits_of
 from kdlab.generation import before_answers, continued
-from tests.kdlab.tiny_models import ARCHITECTURES, rows, tiny, with_adapters
+from tests.kdlab.tiny_models import ARCHITECTURES, MORE, rows, tiny, with_adapters
 
 
 def table(logits):
@@ -27,6 +27,24 @@ def test_tokens_come_as_often_as_the_model_says():
     shares = torch.bincount(draws, minlength=3) / len(draws)
     expected = torch.tensor([0.0, 1.0, 2.0]).softmax(-1)
     assert (shares - expected).abs().max() < 4 * (0.25 / len(draws)) ** 0.5
+
+
+@pytest.mark.parametrize("vocabulary", [1, 255, 256, 257, 1000])
+def test_of_a_large_vocabulary_every_token_has_its_share(vocabulary):
+    """A block is drawn, and a token of it; a token that is ruled out never comes."""
+    logits = torch.linspace(-3, 3, vocabulary)[torch.randperm(vocabulary)]
+    logits[1::3] = -torch.inf
+    start = torch.zeros(40_000, 1, dtype=torch.long)
+    draws = generate(table(logits.expand(vocabulary, -1).clone()), start, 1)[:, 1]
+    expected = len(draws) * logits.softmax(-1)
+    count = torch.bincount(draws, minlength=vocabulary)
+    assert count[expected == 0].sum() == 0
+    assert ((count - expected).abs() <= 5 * expected.sqrt() + 5).all()
+
+
+def test_logits_that_are_not_finite_are_nothing_to_draw_from():
+    with pytest.raises(ValueError, match="the model's logits are not finite"):
+        generate(table([[0.0, float("nan")]] * 2), torch.zeros(1, 1, dtype=torch.long), 1)
 
 
 def test_temperature_acts_on_the_logits():
@@ -221,7 +239,7 @@ def test_the_end_is_that_of_the_model_s_configuration():
     assert batch["labels"].tolist() == [[-100] * 3 + [END] + [-100] * 4] * 2
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [*ARCHITECTURES, *MORE])
 def test_every_architecture_keeps_what_it_needs_and_writes_the_same(name):
     model, lengths = tiny(name).eval(), []
     start = rows(1)[0]["input_ids"][None]

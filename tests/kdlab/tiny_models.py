@@ -45,8 +45,22 @@ ARCHITECTURES = {
     "Phi3": (SHAPE, ["qkv_proj"]),
     "Bloom": (OF_GPT | {"hidden_size": 32}, ["query_key_value"]),
 }
+# Tried on one process, without adapters.
+MORE = {
+    **dict.fromkeys(("Qwen3", "Mistral", "Olmo2", "Phi", "Nemotron", "SmolLM3", "Ernie4_5"), SHAPE),
+    **dict.fromkeys(("GPTNeoX", "StableLm", "Cohere2"), SHAPE),
+    "Falcon": SHAPE | {"new_decoder_architecture": False, "multi_query": True},
+    "GPTBigCode": OF_GPT | {"n_embd": 32, "n_positions": 32, "n_inner": 32},
+    "Jamba": SHAPE
+    | {"mamba_d_state": 4, "attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2}
+    | {"expert_layer_period": 2, "expert_layer_offset": 1},
+    "DeepseekV3": SHAPE
+    | {"num_key_value_heads": 2, "kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 8}
+    | {"qk_nope_head_dim": 8, "v_head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2}
+    | {"n_group": 2, "topk_group": 1, "moe_intermediate_size": 16, "first_k_dense_replace": 1},
+}
 # Their logits are no product of a head: capped, or scaled.
-DENSE = {"Gemma2", "Cohere", "Granite"}
+DENSE = {"Gemma2", "Cohere", "Granite", "Cohere2"}
 
 
 def tiny(name: str, seed: int = 0) -> torch.nn.Module:
@@ -54,7 +68,8 @@ def tiny(name: str, seed: int = 0) -> torch.nn.Module:
     import transformers
 
     torch.manual_seed(seed)
-    config = getattr(transformers, f"{name}Config")(**ARCHITECTURES[name][0])
+    options = MORE[name] if name in MORE else ARCHITECTURES[name][0]
+    config = getattr(transformers, f"{name}Config")(**options)
     for option in vars(config):
         if "drop" in option and isinstance(getattr(config, option), float):
             setattr(config, option, 0.0)
@@ -128,8 +143,16 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def others() -> str:
+    """Those that are tried on one process, as the reference lists them."""
+    return ", ".join(NAMES.get(name, name) for name in MORE)
+
+
 NAMES = {"Gemma2": "Gemma 2", "Gemma3Text": "Gemma 3", "GPT2": "GPT-2", "Phi3": "Phi-3"}
-NAMES |= {"Bloom": "BLOOM"}
+NAMES |= {"Bloom": "BLOOM", "Olmo2": "OLMo 2", "Ernie4_5": "Ernie 4.5", "GPTNeoX": "GPT-NeoX"}
+NAMES |= {"StableLm": "StableLM", "Cohere2": "Cohere 2", "GPTBigCode": "GPT-BigCode"}
+NAMES |= {"DeepseekV3": "DeepSeek-V3"}
 
 if __name__ == "__main__":
     print(table())
+    print(others())
