@@ -49,7 +49,7 @@ AFTER = {  # the rest of the evening
     "feedback again": ["autograder", "feedback", ASSIGNMENT, "--no-release"],
     "report": ["autograder", "report", ASSIGNMENT],
     "export": ["nbgrader", "export", "--to", "grades.csv"],
-    "audit": ["autograder", "audit", ASSIGNMENT, "--json"],
+    "audit of one": ["autograder", "audit", ASSIGNMENT, "--students", "student0000"],
 }
 
 
