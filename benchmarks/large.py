@@ -3,11 +3,11 @@
     python benchmarks/large.py                      # 100, 400 and 2,000 submissions
     python benchmarks/large.py --sizes 100 --json
 
-Submissions are the bank's answers, right ones and wrong ones in turn, each student's with a comment
-of its own. They are graded on a Dask cluster of two workers, and every copy of an answer must get
-the points of the others. Then come the commands of the rest of the evening. Of each command: from
-its start to its end, processor time (the cluster's included), and the most memory that its own
-process had.
+Submissions are the bank's answers to three tasks, right ones and wrong ones in turn, each student's
+with a comment of its own. They are graded on a Dask cluster of two workers, and every copy of an
+answer must get the points of the others. Then come the commands of the rest of the evening. Of each
+command: from its start to its end, processor time (the cluster's included), and the most memory
+that its own process had.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import nbformat
 import psutil
 from distributed import LocalCluster
 from nbgrader.api import Gradebook
@@ -35,11 +33,9 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.grading import environment, run  # noqa: E402
+from benchmarks.grading import ASSIGNMENT, environment, prepare, three_tasks  # noqa: E402
 from exercises import bank  # noqa: E402
-from exercises.course import new_course  # noqa: E402
 
-ASSIGNMENT = "ps1_divergences"
 WORKERS = 2
 MiB = 2**20
 AFTER = {  # the rest of the evening
@@ -80,10 +76,11 @@ def main() -> None:
     options = parser.parse_args()
     costs: list[Cost] = []
     kept: dict[int, dict[str, int]] = {}
+    notebook, entries = three_tasks(bank.source(ASSIGNMENT)), bank.entries(ASSIGNMENT)
     for submissions in options.sizes:
         with tempfile.TemporaryDirectory(prefix="large-") as folder:
             root = Path(folder, "course")
-            prepare(root, submissions)
+            prepare(root, submissions, notebook, answers=[entry.answers for entry in entries])
             with cluster() as address:
                 command = ["autograder", "grade", ASSIGNMENT, "--executor", f"dask:{address}"]
                 costs.append(measure(root, "grade", command, submissions))
@@ -94,21 +91,6 @@ def main() -> None:
         print(json.dumps({"costs": [asdict(cost) for cost in costs], "kept": kept}, indent=1))
     else:
         show(costs, kept)
-
-
-def prepare(root: Path, submissions: int) -> None:
-    """Makes a course whose class handed in the bank's answers, in turn."""
-    new_course(root)
-    run(root, ["nbgrader", "generate_assignment", ASSIGNMENT])
-    released = root / "release" / ASSIGNMENT
-    notebook = nbformat.read(released / f"{ASSIGNMENT}.ipynb", as_version=4)
-    entries = bank.entries(ASSIGNMENT)
-    for number in range(submissions):
-        folder = root / "submitted" / f"student{number:04}" / ASSIGNMENT
-        shutil.copytree(released, folder)
-        answers = entries[number % len(entries)].answers
-        own = {task: f"{answer}\n# student {number}\n" for task, answer in answers.items()}
-        nbformat.write(bank.submission(notebook, own), folder / f"{ASSIGNMENT}.ipynb")
 
 
 @contextmanager
@@ -138,7 +120,9 @@ def measure(root: Path, name: str, command: list[str], submissions: int) -> Cost
     seconds = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"{name} failed:\n{(root / 'log').read_text()[-3000:]}")
-    return Cost(name, submissions, seconds, processor_time() - before, memory)
+    cost = Cost(name, submissions, seconds, processor_time() - before, memory)
+    print(cost, file=sys.stderr, flush=True)  # all at once is an hour later
+    return cost
 
 
 def peak(pid: int) -> int:
@@ -202,7 +186,9 @@ def folder_size(folder: Path) -> int:
 
 def show(costs: list[Cost], kept: dict[int, dict[str, int]]) -> None:
     """Prints the tables."""
-    table = Table(title=f"{ASSIGNMENT}; graded on a Dask cluster of {WORKERS} workers")
+    table = Table(
+        title=f"Three tasks of {ASSIGNMENT}, graded on a Dask cluster of {WORKERS} workers"
+    )
     for column in ("command", "submissions", "seconds", "processor", "ms each", "peak MiB"):
         table.add_column(column, justify="left" if column == "command" else "right")
     for cost in sorted(costs, key=lambda cost: ["grade", *AFTER].index(cost.command)):
