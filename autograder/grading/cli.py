@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,7 +75,7 @@ def grade(
     """
     with failures():
         course, chosen = open_course(assignment, students)
-    done: list[tuple[Record, bool]] = []
+    done: list[dict[str, Any]] = []  # not the records: a class's do not fit into memory
     with (
         failures(),
         _workers(executor, jobs) as (make_executor, count),
@@ -83,16 +83,16 @@ def grade(
     ):
 
         def report(record: Record, now: bool) -> None:
-            done.append((record, now))
+            done.append(_data(record) | {"now": now})
             advance()
 
         Batch(course, assignment, make_executor, count, force, report).run(chosen)
-    done.sort(key=lambda item: item[0].student)
+    done.sort(key=lambda item: item["student"])
     if as_json:
-        print(json.dumps([_data(record) | {"now": now} for record, now in done], indent=1))
+        print(json.dumps(done, indent=1))
     else:
         _show_grades(assignment, done)
-    if any(record.state is State.QUARANTINED for record, _ in done):
+    if any(item["state"] == State.QUARANTINED for item in done):
         raise typer.Exit(3)
 
 
@@ -254,25 +254,24 @@ def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
     return data
 
 
-def _show_grades(assignment: str, done: Iterable[tuple[Record, bool]]) -> None:
+def _show_grades(assignment: str, done: list[dict[str, Any]]) -> None:
     table = Table("submission", "points", "verdicts", "repairs", title=assignment)
-    for record, _ in done:
-        if record.state is State.QUARANTINED:
-            table.add_row(shown(record.student), "—", f"Set aside: {record.reason}", "")
+    for item in done:
+        if item["state"] == State.QUARANTINED:
+            table.add_row(shown(item["student"]), "—", f"Set aside: {item['reason']}", "")
             continue
-        verdicts = [result["verdict"] for _, _, result in record.verdicts()]
         table.add_row(
-            shown(record.student),
-            f"{record.points:g}",
-            ", ".join(f"{v['check']} {v['status']}" for v in verdicts),
-            "\n".join(record.repairs),
+            shown(item["student"]),
+            f"{item['points']:g}",
+            ", ".join(f"{each['check']} {each['status']}" for each in item["verdicts"]),
+            "\n".join(item["repairs"]),
         )
     console.print(table, markup=False)
-    states = [(record.state, now) for record, now in done]
+    states = [(item["state"], item["now"]) for item in done]
     words = [
         f"{states.count((State.RECORDED, True))} graded",
         f"{states.count((State.RECORDED, False))} were graded already",
-        f"{sum(state is State.QUARANTINED for state, _ in states)} set aside",
+        f"{sum(state == State.QUARANTINED for state, _ in states)} set aside",
     ]
     console.print(", ".join(words) + ".")
 

@@ -29,6 +29,8 @@ from sqlalchemy.orm import scoped_session
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
+from autograder.check import PUBLIC_SUFFIX
+
 CONFIGURATION = "nbgrader_config.py"
 
 
@@ -101,8 +103,15 @@ class Course:
                 f"{CONFIGURATION}{''.join(lines[-1:])}: {type(error).__name__}: {error}"
             ) from None
 
-    def _coursedir(self, **options: str) -> CourseDirectory:
+    def _coursedir(self, **options: Any) -> CourseDirectory:
         return CourseDirectory(config=self.config, root=str(self.root), **options)
+
+    def not_copied(self) -> list[str]:
+        """Patterns of files that are of no use beside a graded notebook or its page.
+
+        Public cases are a megabyte, and each student has them from the release.
+        """
+        return [*self.coursedir.ignore, f"*{PUBLIC_SUFFIX}"]
 
     def folder(self, step: str, student: str, assignment: str) -> Path:
         """The folder of one submission in one of nbgrader's steps, such as "submitted"."""
@@ -300,6 +309,7 @@ class _Autograde(Autograde):
                 submitted_directory=str(submitted),
                 assignment_id=assignment,
                 student_id=glob.escape(student),
+                ignore=course.not_copied(),
             ),
         )
         self._student = student

@@ -213,9 +213,8 @@ class _Feedback(GenerateFeedback):
     force = True
 
     def __init__(self, course: Course, assignment: str, students: Iterable[str]) -> None:
-        super().__init__(
-            config=course.config, coursedir=course._coursedir(assignment_id=assignment)
-        )
+        coursedir = course._coursedir(assignment_id=assignment, ignore=course.not_copied())
+        super().__init__(config=course.config, coursedir=coursedir)
         self.students = list(students)
         self.failed: dict[str, str] = {}
         self.log.setLevel(logging.CRITICAL)

@@ -22,7 +22,8 @@ from autograder.grading.record import Records
 SECRET = "submission_secret.txt"
 MAX_SECRET = 4096  # bytes; nbgrader's has 128
 NO_SECRET = (
-    f"It came without {SECRET}, so not through the exchange: give its page to the student yourself."
+    f"It came without {SECRET}, so not through the exchange: give its page to the student yourself,"
+    " or with lms give, where it came from Moodle or Canvas."
 )
 
 

@@ -1,10 +1,8 @@
-"""Where the class has no exchange: what Moodle and Canvas let an instructor download, and upload.
+"""Where the class has no exchange: submissions from Moodle or Canvas, and what goes back there.
 
-Moodle's "Download all submissions" holds a folder a student, or a file, that begins
-`Ada Lovelace_4711_assignsubmission_file_`; Canvas's "Download Submissions" holds files named
-`lovelaceada_LATE_4711_90210_set-1.ipynb`: name, user, attachment, and a number for each time that
-it was handed in again. Students are found in the gradebook by what such a name holds. What goes
-back bears the same names, because that is how Moodle and Canvas know whose it is.
+Students are found in the gradebook by what the names of a download hold (`downloads`). What goes
+back bears the same names, because that is how Moodle and Canvas know whose it is. When something
+was handed in, Moodle's grading worksheet alone says; without it, nobody is late.
 """
 
 from __future__ import annotations
@@ -16,55 +14,20 @@ import re
 import shutil
 import unicodedata
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
-from typing import Any
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 
 from nbgrader.utils import parse_utc
 
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.delivery import deliver
+from autograder.grading.downloads import MOODLE, UNREADABLE, File, latest, read
 from autograder.grading.export import inert
+from autograder.grading.intake import words
 
-MOODLE = re.compile(
-    r"(?P<prefix>(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file)_?/?(?P<file>.*)"
-)
-CANVAS = re.compile(
-    r"(?P<prefix>(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<attachment>\d+))_(?P<file>[^/]+)"
-)
-AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
-MAX_FILE = 200 * 2**20  # bytes
-MAX_ALL = 8 * 2**30
 FOLDER = "lms"
-
-
-@dataclass
-class File:
-    """A file of a download.
-
-    Args:
-        lms: "moodle" or "canvas".
-        user: The student's number there.
-        name: The student's name there.
-        prefix: How the names of this student's files begin.
-        path: The file's own name.
-        attempt: How often it was handed in again.
-        when: When the file was changed last.
-        late: Whether the name says that it is late.
-        source: Reads it.
-    """
-
-    lms: str
-    user: str
-    name: str
-    prefix: str
-    path: str
-    attempt: int
-    when: datetime
-    late: bool
-    source: Any
+STAMP = "timestamp.txt"
 
 
 @dataclass
@@ -76,15 +39,23 @@ class Import:
         notes: By student, what is worth knowing.
         unknown: Names of files of nobody in the gradebook, and why.
         skipped: Students whose submission here is newer or the same.
+        untimed: Students of whom nothing says when they handed in.
     """
 
     taken: dict[str, list[str]] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    untimed: list[str] = field(default_factory=list)
 
 
-def take(course: Course, assignment: str, download: Path, worksheet: Path | None = None) -> Import:
+def take(
+    course: Course,
+    assignment: str,
+    download: Path,
+    worksheet: Path | None = None,
+    zone: tzinfo = UTC,
+) -> Import:
     """Takes a download into the folder of submissions.
 
     Args:
@@ -92,13 +63,14 @@ def take(course: Course, assignment: str, download: Path, worksheet: Path | None
         assignment: The assignment.
         download: The zip as it was downloaded, or a folder with what it holds.
         worksheet: Moodle's grading worksheet, which has ids, addresses and times.
+        zone: Where the worksheet's times are.
 
     Raises:
         LookupError: When the gradebook does not have the assignment.
         Misconfigured: When the download cannot be read.
     """
     blueprints = course.blueprints(assignment)
-    roster = Roster(course, read_worksheet(worksheet) if worksheet else [])
+    roster = Roster(course, read_worksheet(worksheet) if worksheet else [], zone)
     result, by_student = Import(), {}
     needed = {f"{name}.ipynb" for name in blueprints}
     for file in read(download, needed, result.unknown):
@@ -107,121 +79,82 @@ def take(course: Course, assignment: str, download: Path, worksheet: Path | None
             result.unknown[f"{file.prefix}"] = why
         else:
             by_student.setdefault(student, []).append(file)
-    prefixes = _known(course, assignment)
+    known = _known(course, assignment)
     for student, files in sorted(by_student.items()):
         files, notes = latest(files, needed)
-        when = roster.when(files[0]) or max(file.when for file in files)
+        when, seen = roster.when(files[0]), max(file.when for file in files)
         folder = course.folder("submitted", student, assignment)
-        have = _timestamp(course, folder)
-        if have is not None and when <= have:
+        if not _is_newer(course, folder, known.get(student, []), when, seen):
             result.skipped.append(student)
             continue
         fresh = folder.with_name(f".{assignment}.new")
         shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        for file in files:
-            place = fresh / file.path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(file.source())
-        (fresh / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S UTC}\n", encoding="utf-8")
+        try:
+            _unpack(files, fresh)
+        except UNREADABLE as error:
+            result.unknown[files[0].prefix] = f"It cannot be unpacked: {words(error)}"
+            shutil.rmtree(fresh, ignore_errors=True)
+            continue
+        _stamp(fresh, when)
+        is_same = folder.is_dir() and _contents(folder, when) == _contents(fresh, when)
+        known[student] = [files[0].lms, files[0].prefix, seen.isoformat()]
+        if is_same:
+            shutil.rmtree(fresh)
+            result.skipped.append(student)
+            continue
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
         result.taken[student] = [file.path for file in files]
+        if when is None:
+            result.untimed.append(student)
         if any(file.late for file in files):
-            notes.append("Canvas calls it late; what that costs is the due date's matter here.")
+            notes.append(
+                "Canvas calls it late, and not by how much, so it is not late here. If that is to"
+                f" cost points, write the time (2027-10-15 18:30:00 UTC) into {folder / STAMP}."
+            )
         if notes:
             result.notes[student] = notes
-        prefixes[student] = [files[0].lms, files[0].prefix]
     path = course.root / FOLDER / f"{assignment}.json"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.write_text(json.dumps(prefixes, indent=1), encoding="utf-8")
+    path.write_text(json.dumps(known, indent=1), encoding="utf-8")
     return result
 
 
-def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[File]:
-    """The files of a download; of what is none of a student's, the name goes into `strange`."""
-    for name, when, source in _entries(download, strange):
-        known = parse(name)
-        if known is None:
-            strange[name] = "It is named neither as Moodle nor as Canvas names submissions."
-            continue
-        lms, match = known
-        path = match["file"].strip("/") or PurePosixPath(name).name
-        found = AGAIN.fullmatch(path) if lms == "canvas" and path not in needed else None
-        times = int(found["times"]) if found and found["times"] else 0
-        if found and found["times"]:
-            path = f"{found['stem']}{found['ending'] or ''}"
-        if not path or path.startswith((".", "/")) or ".." in path.split("/") or "\\" in path:
-            strange[name] = "It has a name that is none."
-            continue
-        late = lms == "canvas" and bool(match["late"])
-        yield File(
-            lms, match["user"], match["name"], match["prefix"], path, times, when, late, source
-        )
+def _is_newer(
+    course: Course, folder: Path, known: list[str], when: datetime | None, seen: datetime
+) -> bool:
+    """Whether a download may have something newer than what is here."""
+    if len(known) > 2:  # that is from a download too, and the later of the two counts
+        return seen >= datetime.fromisoformat(known[2])
+    have = _timestamp(course, folder)
+    return have is None or (when or seen) > have
 
 
-def parse(name: str) -> tuple[str, re.Match] | None:
-    """A file's name in a download, taken apart: as Moodle's or Canvas's."""
-    parts = name.split("/")
-    for start in range(len(parts)):  # a folder around all of it
-        rest = "/".join(parts[start:])
-        if match := MOODLE.fullmatch(rest):
-            return "moodle", match
-        if match := CANVAS.fullmatch(rest):
-            return "canvas", match
-    return None
+def _unpack(files: list[File], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for file in files:
+        place = folder / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(file.source())
 
 
-def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, datetime, Any]]:
-    if download.is_dir():
-        for path in sorted(download.rglob("*")):
-            name = path.relative_to(download).as_posix()
-            if path.is_symlink():
-                strange[name] = "It is a symbolic link."
-            elif path.is_file() and not _litter(name):
-                if path.stat().st_size > MAX_FILE:
-                    strange[name] = f"It has more than {MAX_FILE} bytes."
-                    continue
-                when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                yield name, when.replace(tzinfo=None), path.read_bytes
-        return
-    try:
-        archive = zipfile.ZipFile(download)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise Misconfigured(
-            f"{download} is no folder and no zip that can be read: {error}"
-        ) from None
-    if sum(entry.file_size for entry in archive.infolist()) > MAX_ALL:
-        raise Misconfigured(f"{download} holds more than {MAX_ALL} bytes.")
-    for entry in archive.infolist():
-        if entry.is_dir() or _litter(entry.filename):
-            continue
-        if entry.file_size > MAX_FILE or entry.flag_bits & 1:
-            strange[entry.filename] = "It is encrypted, or larger than is read."
-            continue
-        year, month, day, hour, minute, second = entry.date_time
-        when = datetime(year, month or 1, day or 1, hour, minute, min(second, 59))
-        yield entry.filename, when, lambda entry=entry: archive.read(entry)
+def _stamp(folder: Path, when: datetime | None) -> None:
+    """Writes when a submission was handed in; a student's own word on it is not kept."""
+    path = folder / STAMP
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    if when is not None:
+        path.write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
 
 
-def _litter(name: str) -> bool:
-    parts = name.split("/")
-    return any(part in ("__MACOSX", ".DS_Store") or part.startswith("._") for part in parts)
-
-
-def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
-    """Of a student's files, each one's last version; and what is to be said."""
-    chosen: dict[str, File] = {}
-    for file in sorted(files, key=lambda file: (file.attempt, file.when, file.prefix)):
-        chosen[file.path] = file
-    notes = []
-    again = len(files) - len(chosen)
-    if again:
-        notes.append(f"{again} older {'version' if again == 1 else 'versions'} left out.")
-    if not needed & chosen.keys() and not any(name.endswith(".ipynb") for name in chosen):
-        notes.append(f"There is no notebook in it, but {', '.join(sorted(chosen))}.")
-    first = sorted(chosen.values(), key=lambda file: (file.path not in needed, file.path))
-    return first, notes
+def _contents(folder: Path, when: datetime | None) -> dict[str, bytes]:
+    """A folder's files; that of the time where the time is known, or it is a person's."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and (when or path.name != STAMP)
+    }
 
 
 class Roster:
@@ -230,9 +163,11 @@ class Roster:
     Args:
         course: The course.
         worksheet: The rows of Moodle's grading worksheet.
+        zone: Where its times are.
     """
 
-    def __init__(self, course: Course, worksheet: list[dict[str, str]]) -> None:
+    def __init__(self, course: Course, worksheet: list[dict[str, str]], zone: tzinfo = UTC) -> None:
+        self.zone = zone
         self.by_lms: dict[str, str] = {}
         self.by_name: dict[str, list[str]] = {}
         self.by_mail: dict[str, str] = {}
@@ -274,12 +209,13 @@ class Roster:
         )
 
     def when(self, file: File) -> datetime | None:
-        """When it was handed in, as the worksheet has it."""
+        """When it was handed in, in UTC, as the worksheet has it."""
         text = self.rows.get(file.user, {}).get("Last modified (submission)", "")
         try:
-            return parse_utc(text) if text.strip(" -") else None
+            there = parse_utc(text) if text.strip(" -") else None  # as if it were UTC
         except (ValueError, OverflowError):
             return None
+        return there and there.replace(tzinfo=self.zone).astimezone(UTC).replace(tzinfo=None)
 
 
 def plain(name: str) -> str:
@@ -300,7 +236,10 @@ def read_worksheet(path: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Misconfigured(f"{path} cannot be read: {error}") from None
     if rows and "Identifier" not in rows[0]:
-        raise Misconfigured(f"{path} has no column Identifier, so it is no grading worksheet.")
+        raise Misconfigured(
+            f"{path} has no column Identifier. Is it Moodle's grading worksheet? Its columns have"
+            " these names where Moodle's language is English: switch, and download it again."
+        )
     return rows
 
 
@@ -340,10 +279,10 @@ def give_back(
     made = deliver(course, assignment, known, release=False)  # no page is older than the marks
     missing = {each.student: each.problem for each in made if each.problem}
     with zipfile.ZipFile(to / "feedback.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for student, (lms, prefix) in sorted(known.items()):
+        for student, (lms, prefix, *_) in sorted(known.items()):
             pages = sorted(course.folder("feedback", student, assignment).glob("*.html"))
             for page in pages:
-                between = "/" if lms == "moodle" else "_"
+                between = "_/" if lms == "moodle" else "_"  # Moodle before 4.1 needs both
                 archive.write(page, f"{prefix}{between}{page.name}")
     os.chmod(to / "feedback.zip", 0o600)
     if worksheet is not None:
@@ -360,7 +299,7 @@ def _fill(
 ) -> None:
     """Writes the worksheet with its column Grade filled in."""
     users = {}
-    for student, (_, prefix) in known.items():
+    for student, (_, prefix, *_) in known.items():
         match = MOODLE.fullmatch(prefix)
         if match:
             users[match["user"]] = student
@@ -374,16 +313,27 @@ def _fill(
     for row in rows:
         student = users.get(re.sub(r"\D", "", row["Identifier"]))
         if student in scores:
-            theirs = row.get("Maximum Grade") or row.get("Maximum grade") or most
-            if float(theirs) != float(most):
+            theirs = row.get("Maximum Grade") or row.get("Maximum grade") or f"{most:g}"
+            if _number(theirs) != float(most):
                 raise Misconfigured(
                     f"Moodle's maximum grade is {theirs}, the assignment's {most:g}. Make them the"
                     " same in Moodle, and download the worksheet again."
                 )
-            row["Grade"] = f"{scores[student]:g}"
+            mark = f"{scores[student]:g}"
+            row["Grade"] = (
+                mark.replace(".", ",") if "," in theirs else mark
+            )  # as it is written there
     with to.open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["Identifier"])
         table.writeheader()
         for row in rows:
             table.writerow({name: inert(value) for name, value in row.items() if name})
     os.chmod(to, 0o600)
+
+
+def _number(text: str) -> float | None:
+    """A number as Moodle writes it, in any language; None where it is none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
@@ -24,18 +25,33 @@ def take(
     assignment: AssignmentArgument,
     download: Annotated[Path, typer.Argument(help="The zip of all submissions, or its folder.")],
     worksheet: Worksheet = None,
+    timezone: Annotated[
+        str, typer.Option(help="Of the worksheet's times, such as Europe/Berlin.")
+    ] = "UTC",
 ) -> None:
     """Take in what was downloaded; students are found by number, address or name.
 
     The exit status is 3 when a file is nobody's in the gradebook.
     """
+    try:
+        zone = ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(
+            f"{timezone!r} is no time zone; one is called Europe/Berlin, another UTC."
+        ) from None
     with failures():
-        result = take_download(Course(Path.cwd()), assignment, download, worksheet)
+        result = take_download(Course(Path.cwd()), assignment, download, worksheet, zone)
     for student, notes in result.notes.items():
         for note in notes:
             console.print(f"{shown(student)}: {note}", markup=False, soft_wrap=True)
     for name, why in sorted(result.unknown.items()):
         say(f"{shown(name)}: {why}")
+    if result.untimed:
+        console.print(
+            f"Of {len(result.untimed)} the download does not say when they were handed in, so they"
+            " are not late. Moodle's grading worksheet says it: --worksheet.",
+            soft_wrap=True,
+        )
     console.print(
         f"{len(result.taken)} taken in, {len(result.skipped)} no newer than what is here,"
         f" {len(result.unknown)} left out.",

@@ -130,10 +130,10 @@ class Records:
             reason = "Its record cannot be read; grade it again."
             return Record(self.folder.name, student, State.QUARANTINED, "", reason=reason)
 
-    def all(self) -> list[Record]:
-        """All records, by student."""
+    def all(self) -> Iterator[Record]:
+        """All records, by student, one at a time: a class's do not fit into memory."""
         found = (self._read(path, path.stem) for path in sorted(self.folder.glob("*.json")))
-        return [record for record in found if record is not None]
+        return (record for record in found if record is not None)
 
     def write(self, record: Record) -> None:
         """Writes a record so that a crash leaves the old one or the new one."""

@@ -28,9 +28,9 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 thead th { background: var(--soft); }
 thead button { all: unset; cursor: pointer; font-weight: 600; }
 thead button:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
-thead button::after { content: " ↕"; opacity: .6; }
-th[aria-sort=ascending] button::after { content: " ↑"; opacity: 1; }
-th[aria-sort=descending] button::after { content: " ↓"; opacity: 1; }
+thead button::after { content: "\\a0↕"; opacity: .6; }
+th[aria-sort=ascending] button::after { content: "\\a0↑"; opacity: 1; }
+th[aria-sort=descending] button::after { content: "\\a0↓"; opacity: 1; }
 meter { width: 6rem; } .waits { color: var(--warn); font-weight: 600; }
 @media print { thead button::after { content: ""; } }
 """

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from tests.waiting import wait_until
+
 ROOT = Path(__file__).parents[2]
 PASSWORD = "only for this room"
 IS_ROOT = os.geteuid() == 0
@@ -63,6 +65,16 @@ class Hub:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def wait(self) -> None:
+        """Returns when the hub runs."""
+
+        def is_running() -> bool:
+            said = self.log.read_text()
+            assert self.process.poll() is None, said[-3000:]
+            return "is now running" in said
+
+        wait_until(is_running)
 
     def inside(self, *command: str, user: str = "root") -> subprocess.CompletedProcess:
         """Runs a command in the room."""

@@ -17,25 +17,32 @@ done
 echo "kdlab-students:x:47110:ada,bob" >> "$work/group"
 for name in passwd group shadow; do mount --bind "$work/$name" "/etc/$name"; done
 
-# Whoever has Python in a home that others cannot enter, such as /root, keeps the home and opens that.
-for place in $("$python" -c 'import sys; print(sys.base_prefix, sys.prefix)') "$KDLAB_PROXY"; do
-  while read -r closed; do
-    mkdir -p "$work/open"
-    mount --bind "$place" "$work/open"
-    mount -t tmpfs -o mode=755 tmpfs "$closed"
-    mkdir -p "$place"
-    mount --move "$work/open" "$place"
-  done < <(
-    path=""
-    IFS=/ read -ra parts <<< "${place#/}"
-    for part in "${parts[@]}"; do
-      path="$path/$part"
-      if [ -d "$path" ] && [ $(($(stat -c %a "$path") % 2)) = 0 ]; then echo "$path"; break; fi
-    done
-  )
+# What the hub runs may lie in /home, or in a home that others cannot enter, such as /root. The homes
+# are covered, and this alone is put back.
+closed() {
+  local path="" part parts
+  IFS=/ read -ra parts <<< "${1#/}"
+  for part in "${parts[@]}"; do
+    path="$path/$part"
+    if [ "$path" = /home ] || [ $(($(stat -c %a "$path") % 2)) = 0 ]; then echo "$path"; break; fi
+  done
+}
+mapfile -t places < <(printf '%s\n' "$repository" "$KDLAB_PROXY"
+  "$python" -c 'import sys; print(sys.base_prefix, sys.prefix, sep="\n")')
+for number in "${!places[@]}"; do
+  mkdir -p "$work/open/$number"
+  mount --bind "${places[number]}" "$work/open/$number"
+done
+covered=$(for place in "${places[@]}"; do closed "$place"; done | sort -u)
+for home in $covered; do mount -t tmpfs -o mode=755 tmpfs "$home"; done
+mountpoint -q /home || mount -t tmpfs -o mode=755 tmpfs /home
+for number in "${!places[@]}"; do
+  [ -d "${places[number]}" ] || mkdir -p "${places[number]}"
+  [ "$(stat -c %d:%i "${places[number]}")" = "$(stat -c %d:%i "$work/open/$number")" ] ||
+    mount --bind "$work/open/$number" "${places[number]}"
+  umount "$work/open/$number"
 done
 
-mount -t tmpfs -o mode=755 tmpfs /home
 for name in instructor ada bob; do install -d -m 0700 -o "$name" -g "$name" "/home/$name"; done
 mount -t tmpfs -o mode=755 tmpfs /srv
 chmod 711 "$work"

@@ -40,9 +40,8 @@ rm -f /etc/apt/preferences.d/nodejs
 
 # The container's own ports, a class of one, and whether the hub answers.
 TRY = """
-mkdir -p /srv/kdlab && rm -rf /srv/kdlab/*
-hash=$(openssl passwd -6 word)
-printf 'instructor:%s\\nada:%s\\n' "$hash" "$hash" > /srv/kdlab/accounts
+mkdir -p /srv/kdlab && rm -rf /srv/kdlab/* /home/*
+accounts() { for name; do echo "$name:$(openssl passwd -6 word)"; done > /srv/kdlab/accounts; }
 cat > /tmp/answers.py <<'PYTHON'
 import fcntl, os, re, signal, socket, struct, subprocess, sys, urllib.request
 device = struct.pack("16sh", b"lo", 1)  # this network of its own begins with nothing up
@@ -57,6 +56,16 @@ for line in hub.stdout:
 hub.terminate()
 hub.wait()
 PYTHON
+"""
+# Then a new container with the same homes, another class and another order.
+ANEW = """
+accounts instructor ada bob
+{0}
+for name in instructor ada bob; do userdel "$name"; done
+accounts zoe bob instructor
+{0}
+for name in zoe bob instructor; do [ "$(stat -c %U /home/$name)" = "$name" ]; done
+[ "$(stat -c %u /home/ada)" != "$(id -u zoe)" ]
 """
 
 
@@ -95,7 +104,7 @@ def script() -> str:
             lines.append(f"({text})")
         elif kind == "CMD":
             command = " ".join(re.findall(r'"([^"]+)"', text))
-            lines += [TRY, f"unshare --net python3 /tmp/answers.py {command}"]
+            lines += [TRY, ANEW.format(f"unshare --net python3 /tmp/answers.py {command}")]
     return "\n".join(lines)
 
 
@@ -123,6 +132,7 @@ def test_every_command_works(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert "THE HUB ANSWERS" in done.stdout, done.stdout[-4000:]
+    assert done.stdout.count("THE HUB ANSWERS") == 2, done.stdout[-4000:]
+    assert done.returncode == 0, done.stdout[-4000:]
     assert not (layer / "root").exists()  # all of it was in the namespace
     assert not Path("/opt/kdlab").exists()

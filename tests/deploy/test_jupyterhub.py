@@ -50,6 +50,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     work.chmod(0o755)
     hub = Hub(work)
     try:
+        hub.wait()
         yield hub
     finally:
         hub.close()

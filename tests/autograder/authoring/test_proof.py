@@ -9,11 +9,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.apps import NbGraderAPI
 from typer.testing import CliRunner, Result
 
 from autograder.authoring.proof import prove
-from autograder.authoring.template import make
+from autograder.authoring.template import _marked, make
 from autograder.grading.batch import Batch
 from autograder.grading.cli import app
 from autograder.grading.course import Course
@@ -212,6 +213,54 @@ def test_a_misconception_is_added_with_its_chaff(course: Path) -> None:
         "# expect centered: divided\n\n\n# %% task: centered\n"
         "def centered(values):\n    return values / values.mean()\n"
     )
+    assert problems(course) == []
+
+
+def test_a_task_is_added(course: Path) -> None:
+    """In the page's four steps; each one that is left out is missed."""
+    path = course / "source" / NAME / f"{NAME}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    solved = "def spread(values):\n    ### BEGIN SOLUTION\n    return values.max() - values.min()\n"
+    notebook.cells += [
+        _marked(new_markdown_cell("## Task 3. How far apart (5 minutes, 3 points)"), "spread_task"),
+        _marked(new_code_cell(f"{solved}    ### END SOLUTION"), "spread_answer", solution=True),
+        _marked(new_code_cell('check("spread", spread)'), "spread", points=3),
+    ]
+    nbformat.write(notebook, path)
+    assert "The graded cell spread has no check." in problems(course, 1)
+    check = """CHECKS += (
+    FunctionCheck(
+        name="spread",
+        parts={"values": 3},
+        expected="one number, the largest value minus the smallest",
+        section=MEANS,
+        reference=lambda values: values.double().max() - values.double().min(),
+        fixed=(
+            Case("three values", (torch.tensor([1.0, 2.0, 6.0]),), public=True),
+            Case("below zero", (torch.tensor([-4.0, -1.0, -2.5]),)),
+        ),
+        random=random,
+        misconceptions=(
+            Misconception(
+                name="largest",
+                hint="This is the largest value. What is to be taken from it?",
+                section=MEANS,
+                implementation=lambda values: values.max(),
+            ),
+        ),
+    ),
+)
+"""
+    with (course / CHECKS).open("a") as stream:
+        stream.write(f"\n{check}")
+    assert problems(course, 1) == ["spread: the bank has no chaff for largest."]
+    for place, result, head in (
+        ("wheats/sorted.py", "float(sorted(values)[-1] - sorted(values)[0])", "# Sorted."),
+        ("chaffs/largest.py", "max(values)", "# The largest.\n# expect spread: largest"),
+    ):
+        (course / BANK / place).write_text(
+            f"{head}\n\n\n# %% task: spread\ndef spread(values):\n    return {result}\n"
+        )
     assert problems(course) == []
 
 

@@ -4,6 +4,7 @@ import csv
 import shutil
 import zipfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from autograder.grading.cli import app
 from autograder.grading.course import Course
-from autograder.grading.lms import parse, plain
+from autograder.grading.downloads import parse
+from autograder.grading.lms import plain
 
 ASSIGNMENT = "set"
 PEOPLE = {
@@ -85,8 +87,6 @@ def test_a_zip_of_moodles(root: Path, canned_grades: Callable) -> None:
     assert result.exit_code == 0, result.output
     assert "3 taken in, 0 no newer than what is here, 0 left out." in result.output
     assert (root / "submitted" / "ada" / ASSIGNMENT / "data" / "x.csv").read_bytes() == b"1"
-    stamp = root / "submitted" / "ada" / ASSIGNMENT / "timestamp.txt"
-    assert stamp.read_text() == "2026-02-01 10:00:00 UTC\n"
     assert graded(root, canned_grades) == {"ada": 4, "bob": 0, "zoe": 0}
 
 
@@ -119,12 +119,15 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
         "Wei Li_99_assignsubmission_file_/set.ipynb": b"{}",
         "Eve Stranger_7_assignsubmission_file_/set.ipynb": b"{}",
         "notes.txt": b"mine",
+        "anon_4x7Qz_9001_set.ipynb": b"{}",
+        "anon_LATE_12345_9002_set.ipynb": b"{}",
         "Ada Lovelace_4711_assignsubmission_file_/../../../evil.ipynb": b"{}",
     }
     result = take(zipped(root, files))
     assert result.exit_code == 3
     assert "li1, li2 have this name" in result.output
     assert "nbgrader db student add ID --lms-user-id 7" in result.output
+    assert result.output.count("graded anonymously") == 2
     assert "notes.txt: It is named neither as Moodle nor as Canvas" in result.output
     assert not list(root.parent.rglob("evil.ipynb"))
     assert not (root / "submitted").exists()
@@ -161,10 +164,10 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     folder = root / "lms" / ASSIGNMENT
     with zipfile.ZipFile(folder / "feedback.zip") as archive:
         assert sorted(archive.namelist()) == [
-            "Participant_502_assignsubmission_file/set.html",
-            "Wei Li_501_assignsubmission_file/set.html",
+            "Participant_502_assignsubmission_file_/set.html",
+            "Wei Li_501_assignsubmission_file_/set.html",
         ]
-        assert b"Not the square." in archive.read("Participant_502_assignsubmission_file/set.html")
+        assert b"Not the square." in archive.read("Participant_502_assignsubmission_file_/set.html")
     with (folder / "marks.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["Grade"] for row in rows] == ["4", "0", ""]
@@ -185,6 +188,92 @@ def test_canvass_feedback_bears_canvass_names(root: Path, canned_grades: Callabl
         names = archive.namelist()
     assert "lovelaceada_4711_9002_set.html" in names  # of the version that was graded
     assert len(names) == 3
+
+
+DUE = datetime(2026, 1, 30, 15, 0)  # before the zips were made, as a download is
+
+
+def lateness(root: Path, canned_grades: Callable) -> dict[str, float]:
+    canned_grades(root)
+    with Course(root).gradebook() as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=DUE)
+        found = gradebook.assignment_submissions(ASSIGNMENT)
+        return {each.student.id: each.total_seconds_late for each in found}
+
+
+@pytest.mark.parametrize("files", [moodle, canvas])
+def test_the_time_of_a_download_makes_nobody_late(
+    root: Path, canned_grades: Callable, files: Callable
+) -> None:
+    """It is all that a zip has; a student's own word does not count either."""
+    theirs = {
+        name.replace("set", "timestamp").replace("ipynb", "txt"): b"2027-01-01 UTC"
+        for name in files(root)
+        if "4711" in name
+    }
+    result = take(zipped(root, files(root) | theirs))
+    assert "Of 3 the download does not say when they were handed in" in result.output
+    assert not list(root.glob("submitted/*/*/timestamp.txt"))
+    assert set(lateness(root, canned_grades).values()) == {0}
+
+
+def test_a_time_that_a_person_writes_stays(root: Path, canned_grades: Callable) -> None:
+    take(zipped(root, canvas(root)))
+    stamp = root / "submitted" / "bob" / ASSIGNMENT / "timestamp.txt"
+    stamp.write_text("2026-01-30 15:01:00 UTC\n")
+    assert lateness(root, canned_grades)["bob"] == 60
+    for day in (1, 2):  # the same download, and one of the day after with the same submissions
+        assert "0 taken in, 3 no newer" in take(zipped(root, canvas(root), day)).output
+        assert stamp.exists()
+
+
+def test_a_worksheets_times_are_of_its_time_zone(root: Path, canned_grades: Callable) -> None:
+    sheet = root / "worksheet.csv"
+    sheet.write_text(WORKSHEET, encoding="utf-8")
+    name = "Ada Lovelace_502_assignsubmission_file_/set.ipynb"
+    download = zipped(root, {name: notebook(root, RIGHT)})
+    assert take(download).exit_code == 0
+    assert lateness(root, canned_grades) == {"ada": 0}
+    for zone, late in (("UTC", 1860), ("Europe/Berlin", 0), ("America/New_York", 19860)):
+        result = take(download, "--worksheet", sheet, "--timezone", zone)
+        assert "1 taken in" in result.output, result.output  # what is known of it has changed
+        assert lateness(root, canned_grades) == {"ada": late}
+    result = take(download, "--worksheet", sheet, "--timezone", "Mars/Olympus")
+    assert result.exit_code == 2
+    assert "'Mars/Olympus' is no time zone" in " ".join(result.output.split())
+
+
+def test_a_worksheet_in_another_language(root: Path, canned_grades: Callable) -> None:
+    """Numbers may have a comma; names of columns must be English."""
+    sheet = root / "worksheet.csv"
+    sheet.write_text(WORKSHEET.replace("7.00", '"7,00"'), encoding="utf-8")
+    name = "Wei Li_501_assignsubmission_file_/set.ipynb"
+    take(zipped(root, {name: notebook(root, RIGHT)}), "--worksheet", sheet)
+    canned_grades(root)
+    with Course(root).gradebook() as gradebook:
+        submission = gradebook.find_submission(ASSIGNMENT, "li2")
+        next(g for g in submission.notebooks[0].grades if g.name == "why").manual_score = 1.5
+        gradebook.db.commit()
+    give = ["lms", "give", ASSIGNMENT, "--worksheet", str(sheet)]
+    assert CliRunner().invoke(app, give).exit_code == 0
+    with (root / "lms" / ASSIGNMENT / "marks.csv").open(encoding="utf-8", newline="") as stream:
+        assert next(csv.DictReader(stream))["Grade"] == "5,5"
+    sheet.write_text(WORKSHEET.replace("Identifier", "ID"), encoding="utf-8")
+    assert "language is English" in " ".join(CliRunner().invoke(app, give).output.split())
+    sheet.write_text(WORKSHEET.replace("7.00", "Good"), encoding="utf-8")
+    assert "maximum grade is Good" in " ".join(CliRunner().invoke(app, give).output.split())
+
+
+def test_what_of_a_zip_cannot_be_unpacked_is_named(root: Path) -> None:
+    files = moodle(root)
+    path = zipped(root, files)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"return x**2", b"return x**3"))  # its sum is another now
+    result = take(path)
+    assert result.exit_code == 3, result.output
+    assert "de la Cruz Zoë_4713_assignsubmission_file: It cannot be unpacked: " in result.output
+    assert "1 taken in" in result.output
+    assert not list(root.glob("submitted/*/.*"))
 
 
 def test_only_what_is_newer_takes_a_place(root: Path, canned_grades: Callable) -> None:
@@ -220,3 +309,5 @@ def test_names() -> None:
     assert (lms, match["name"], match["file"]) == ("moodle", "Ann_Marie Fox", "my_set.ipynb")
     lms, match = parse("foxann_12_34_my_set-1.ipynb")
     assert (lms, match["user"], match["file"]) == ("canvas", "12", "my_set-1.ipynb")
+    lms, match = parse("fox_smithann_LATE_12_34_set.ipynb")
+    assert (match["name"], match["user"], match["late"]) == ("fox_smithann", "12", "LATE_")
