@@ -638,7 +638,7 @@ SHARED = {
         "You leave out the classes whose probability is small. Each adds little, and there are"
         " many; and the formula is a sum over all of them.",
         "1.2",
-        tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01, 0.005, 0.001)),
+        tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01)),
     ),
     "gaps_squared": (
         "You square the differences of the logarithms. The formula weighs them as they are; what is"
@@ -1439,7 +1439,7 @@ BEGINNINGS = (
 TOO_FEW = {  # steps after which training has not ended yet
     ("adam", 0.1): (5, 10, 15, 20, 25, 30, 40, 50),
     ("adam", 0.05): (10, 20, 30, 40, 50),
-    ("adam", 0.01): (50, 100, 150, 200, 250, 300, 400),
+    ("adam", 0.01): (50, 100, 150, 200, 250, 300),
     ("adam", 0.001): (400, 500, 600, 800, 1000),
     ("sgd", 0.1): (20, 30, 50, 100),
     ("sgd", 0.05): (50, 100, 200),

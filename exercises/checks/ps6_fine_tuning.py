@@ -1729,15 +1729,21 @@ ACCURACY_MISCONCEPTIONS = (
             (share, weighted),
             (share, average),
             (tokens_the_same, average),
-            (exactly, average),
         )
     ),
-    Misconception(
-        "as_long_as_the_answer",
-        "The model is asked for as many tokens as the right answer has, so that one that would have"
-        " gone on talking is right to you. Whoever asks does not know how long the answer is.",
-        FINE_TUNING,
-        as_long_as_the_answer,
+    *(
+        Misconception(
+            "answer_at_hand",
+            "Your model is examined with the right answer at hand: it is asked for as many tokens"
+            " as that has, or reads it while it writes. One that would have gone on talking is"
+            " right to you. Whoever asks does not know the answer yet.",
+            FINE_TUNING,
+            wrong,
+        )
+        for wrong in (
+            as_long_as_the_answer,
+            partial(told_the_answer, judge=exactly, reduce=average),
+        )
     ),
     Misconception(*AFTER_END, FINE_TUNING, partial(accuracy, cut=whole, judge=stripped_of_marks)),
     *ways(

@@ -1,4 +1,4 @@
-# Softmax over the positions; mean squared error of the logits.
+# Softmax over the positions; a distance of probabilities.
 # expect lm_loss: softmax_on_another_axis
 # expect kd_loss: another_measure
 import torch
@@ -17,5 +17,6 @@ def lm_loss(student_logits, labels):
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     m = labels != -100
     n = m.sum().clamp(min=1)
-    kl = ((student_logits - teacher_logits) ** 2).mean(-1)
-    return (kl * m).sum() / n
+    p, q = (teacher_logits / temperature).softmax(-1), (student_logits / temperature).softmax(-1)
+    distance = (p - q).abs().sum(-1)
+    return temperature**2 * (distance * m).sum() / n

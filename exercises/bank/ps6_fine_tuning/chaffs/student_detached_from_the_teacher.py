@@ -4,7 +4,7 @@
 # expect answer_loss: student_detached_from_the_teacher
 # expect encode: turns_taken_for_granted
 # expect collate: rows_read_backwards
-# expect accuracy: as_long_as_the_answer
+# expect accuracy: answer_at_hand
 import torch
 import torch.nn.functional as F
 
