@@ -345,6 +345,20 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 
         return Cut, CutWhenStepped
 
+    class CutStepByStep(right):
+        """Each step adds its share to λ, which is never below its end."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = start
+
+        @property
+        def value(self) -> float:
+            return self.shown
+
+        def step(self) -> None:
+            self.shown = max(self.end, self.shown + (self.end - self.start) / self.steps)
+
     class Around(right):
         """Begins anew when all steps are done."""
 
@@ -505,7 +519,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right for a λ that falls. When λ is to rise, your limit cuts it off on the wrong side:"
             " what is the larger of a value and the end then?",
             *cut_from_below(right),
-            *(cut_from_below(unbounded) if right is Linear else ()),
+            *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
         ),
         (
             "cut_for_a_rising_value",

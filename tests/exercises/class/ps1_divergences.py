@@ -746,21 +746,9 @@ def fit_one_peak(teacher_logits, direction, start):
     # 3. expected position + entropy
     raise NotImplementedError("Not written yet: put your answer in place of this line.")
 
-# %% task="softmax_with_temperature" right="no" mistake="mends the overflow with nan_to_num: two large logits get probability 1 each" named="overflow_replaced"
-def softmax_with_temperature(logits, temperature=1.0):
-    e = torch.exp(logits / temperature)
-    p = e / e.sum(-1, keepdim=True)
-    return torch.nan_to_num(p, nan=1.0)
-
 # %% task="softmax_with_temperature" right="no" mistake="gumbel_softmax: draws random noise and adds it" named="observed_again"
 def softmax_with_temperature(logits, temperature=1.0):
     return F.gumbel_softmax(logits, tau=temperature, dim=-1)
-
-# %% task="forward_kl" right="no" mistake="takes the absolute value of each share because a divergence is never negative" named="shares_forced_positive"
-def forward_kl(student_logits, teacher_logits):
-    log_p = torch.log_softmax(teacher_logits, dim=-1)
-    log_q = torch.log_softmax(student_logits, dim=-1)
-    return (log_p.exp() * (log_p - log_q).abs()).sum(dim=-1)
 
 # %% task="forward_kl" right="no" mistake="F.cross_entropy takes axis 1 for the classes: wrong or a crash for anything but two axes" named="another_form,observed_where"
 def forward_kl(student_logits, teacher_logits):
@@ -768,14 +756,6 @@ def forward_kl(student_logits, teacher_logits):
     cross = F.cross_entropy(student_logits, p, reduction="none")
     entropy = F.cross_entropy(teacher_logits, p, reduction="none")
     return cross - entropy
-
-# %% task="reverse_kl" right="no" mistake="entropy of the teacher in place of the student's: cross-entropy of q against p minus H(p)" named="entropy_of_the_other"
-def reverse_kl(student_logits, teacher_logits):
-    log_p = F.log_softmax(teacher_logits, dim=-1)
-    log_q = F.log_softmax(student_logits, dim=-1)
-    cross_entropy = -(log_q.exp() * log_p).sum(-1)
-    entropy = -(log_p.exp() * log_p).sum(-1)
-    return cross_entropy - entropy
 
 # %% task="fit_one_peak" right="no" mistake="the weights q are detached in the reverse KL, so its gradient is wrong" named="observed_where"
 def fit_one_peak(teacher_logits, direction, start):
@@ -828,23 +808,6 @@ def softmax_with_temperature(logits, temperature=1.0):
     e = z.exp()
     return e / e.sum()
 
-# %% task="softmax_with_temperature" right="no" mistake="eps in the denominator" named="small_number_in_the_divisor"
-def softmax_with_temperature(logits, temperature=1.0):
-    e = torch.exp(logits / temperature - (logits / temperature).max(dim=-1, keepdim=True)[0])
-    return e / (e.sum(dim=-1, keepdim=True) + 1e-3)
-
-# %% task="softmax_with_temperature" right="no" mistake="the largest logit is subtracted after the division by T but not divided itself" named="other_maximum"
-def softmax_with_temperature(logits, temperature=1.0):
-    m = logits.max(dim=-1, keepdim=True).values
-    e = torch.exp(logits / temperature - m)
-    return e / e.sum(dim=-1, keepdim=True)
-
-# %% task="forward_kl" right="no" mistake="squared difference of the logarithms" named="gaps_squared"
-def forward_kl(student_logits, teacher_logits):
-    log_p = teacher_logits.log_softmax(-1)
-    log_q = student_logits.log_softmax(-1)
-    return (log_p.exp() * (log_p - log_q) ** 2).sum(-1)
-
 # %% task="fit_one_peak" right="no" mistake="entropy of logits, not of log-probabilities" named="observed_component"
 def fit_one_peak(teacher_logits, direction, start):
     c = torch.tensor(float(start), requires_grad=True)
@@ -861,30 +824,6 @@ def fit_one_peak(teacher_logits, direction, start):
     return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
 
 
-# %% task="softmax_with_temperature" right="no" mistake="divides by the sum of the logits" named="softmax_left_out"
-def softmax_with_temperature(logits, temperature=1.0):
-    z = logits / temperature
-    return z / z.sum(-1, keepdim=True)
-
-# %% task="forward_kl" right="no" mistake="total variation for KL" named="another_measure"
-def forward_kl(student_logits, teacher_logits):
-    return 0.5 * (teacher_logits.softmax(-1) - student_logits.softmax(-1)).abs().sum(-1)
-
-# %% task="fit_one_peak" right="no" mistake="center not trained" named="center_not_trained"
-def fit_one_peak(teacher_logits, direction, start):
-    size = teacher_logits.shape[0]
-    mu = torch.tensor(float(start), requires_grad=True)
-    s = torch.tensor(1.0986, requires_grad=True)
-    opt = torch.optim.Adam([s], lr=0.1)
-    loss_of = {"forward": forward_kl, "reverse": reverse_kl}[direction]
-    for _ in range(450):
-        opt.zero_grad()
-        loss_of(one_peak(mu, s.exp(), size), teacher_logits).backward()
-        opt.step()
-    log_q = one_peak(mu, s.exp(), size).log_softmax(-1).detach()
-    q = log_q.exp()
-    return float((q * torch.arange(size)).sum()), float(-(q * log_q).sum())
-
 # %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
@@ -898,3 +837,457 @@ def fit_one_peak(teacher_logits, direction, start):
                 best, best_z = loss, z
     lq = F.log_softmax(best_z, -1)
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import numpy as np
+
+def softmax_with_temperature(logits, temperature=1.0):
+    z = np.asarray(logits, dtype=np.float64) / temperature
+    z = z - z.max(axis=-1, keepdims=True)
+    e = np.exp(z)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    flat = logits.reshape(-1, logits.shape[-1])
+    rows = []
+    for row in flat:
+        row = (row - row.max()) / temperature
+        e = torch.exp(row)
+        rows.append(e / e.sum())
+    return torch.stack(rows).reshape(logits.shape)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    return (scaled - torch.logsumexp(scaled, -1, keepdim=True)).exp()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="overflows for extreme logits: the maximum is not subtracted before exp" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="no keepdim in the sum, so the division lines up with the wrong axis or fails for more than one row; also overflows" named="sum_without_keepdim"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    return e / e.sum(-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="temperature ignored" named="temperature_ignored"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature in place of dividing" named="multiplied_by_temperature"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits * temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="wrong axis: normalises over the first axis" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature, dim=0)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="works for two axes only: dim=1 is not the vocabulary for [V] or [B, L, V]" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    scaled = scaled - scaled.max(dim=1, keepdim=True).values
+    num = scaled.exp()
+    return num / num.sum(dim=1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="divides the probabilities by the temperature after the softmax" named="temperature_after_softmax"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = torch.softmax(logits, -1)
+    return probs / temperature
+
+
+# %% task="softmax_with_temperature" right="no" mistake="subtracts the maximum of the whole tensor, so that rows far below it underflow to 0/0" named="one_maximum_for_all"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = (logits - logits.max()) / temperature
+    return z.exp() / z.exp().sum(-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="clamps the logits to +-50, which changes the values for extreme logits" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = torch.clamp(logits / temperature, -50, 50)   # against overflow
+    e = z.exp()
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="applies the softmax twice: the temperature goes on probabilities" named="softmax_twice"
+def softmax_with_temperature(logits, temperature=1.0):
+    p = torch.softmax(logits, dim=-1)
+    return torch.softmax(p / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="accident" mistake="return forgotten: the result is only assigned"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = torch.softmax(logits / temperature, dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(student_logits.log_softmax(-1), teacher_logits.log_softmax(-1),
+                    reduction="none", log_target=True).sum(dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    # kl_div wants log-probabilities first, probabilities second
+    q = torch.log_softmax(student_logits.double(), -1)
+    p = torch.softmax(teacher_logits.double(), -1)
+    per_token = F.kl_div(q, p, reduction='none')
+    return torch.einsum('...v->...', per_token)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V)
+    t = teacher_logits.reshape(-1, V)
+    out = []
+    for i in range(len(s)):
+        lq = torch.log_softmax(s[i], 0)
+        lp = torch.log_softmax(t[i], 0)
+        out.append(torch.dot(lp.exp(), lp - lq))
+    return torch.stack(out).reshape(student_logits.shape[:-1])
+
+
+# %% task="forward_kl" right="no" mistake="log of softmax: probabilities that underflow give 0 times -inf or nan for extreme logits" named="underflow"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return (p * (p.log() - q.log())).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="eps inside both logarithms: extreme divergences are capped near 18 nats" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    eps = 1e-8
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return torch.sum(p * (torch.log(p + eps) - torch.log(q + eps)), dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="probabilities clamped at 1e-6 before the logarithm" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, -1).clamp(min=1e-6)
+    q = F.softmax(student_logits, -1).clamp(min=1e-6)
+    return (p * (p / q).log()).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target" named="log_target_missing"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(log_q, log_p, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="kl_div gets probabilities as its input in place of log-probabilities" named="probabilities_as_input"
+def forward_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.kl_div(q, p, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="batchmean gives one number for the whole batch, not one per position" named="positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(F.log_softmax(student_logits, -1), F.softmax(teacher_logits, -1), reduction="batchmean")
+
+
+# %% task="forward_kl" right="no" mistake="kl_div's default reduction: mean over everything, the vocabulary too" named="positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    kl = torch.nn.KLDivLoss(log_target=True)
+    return kl(F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1))
+
+
+# %% task="forward_kl" right="no" mistake="direction swapped: arguments of kl_div the wrong way round, so KL(q||p)" named="direction_swapped"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return F.kl_div(log_p, q, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="cross-entropy in place of KL: the teacher's entropy is not subtracted" named="cross_entropy"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    return -(p * torch.log_softmax(student_logits, dim=-1)).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="in bits: logarithm to base 2 (and log of underflowing probabilities)" named="base_two"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return (p * torch.log2(p / q)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="mean over the vocabulary in place of the sum" named="vocabulary_mean"
+def forward_kl(student_logits, teacher_logits):
+    lp, lq = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    return (lp.exp() * (lp - lq)).mean(-1)
+
+
+# %% task="forward_kl" right="no" mistake="torch.distributions gives inf where a student's probability underflows to 0" named="underflow"
+from torch.distributions import Categorical, kl_divergence
+
+def forward_kl(student_logits, teacher_logits):
+    return kl_divergence(Categorical(logits=teacher_logits), Categorical(logits=student_logits))
+
+
+# %% task="forward_kl" right="no" mistake="nan_to_num replaces the infinities and nans of extreme logits by 0 or a huge number" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    terms = p * (p.log() - q.log())
+    return torch.nan_to_num(terms, nan=0.0, posinf=0.0, neginf=0.0).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="uses the raw teacher logits as probabilities: no softmax on the teacher" named="logits_as_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (teacher_logits * (teacher_logits.log() - log_q)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="keeps the vocabulary axis: result has shape [..., 1]" named="another_form"
+def forward_kl(student_logits, teacher_logits):
+    log_p = torch.log_softmax(teacher_logits, -1)
+    log_q = torch.log_softmax(student_logits, -1)
+    return torch.sum(log_p.exp() * (log_p - log_q), dim=-1, keepdim=True)
+
+
+# %% task="forward_kl" right="accident" mistake="syntax error: a closing parenthesis is missing"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    return forward_kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    logp = torch.log_softmax(teacher_logits, dim=-1)
+    logq = torch.log_softmax(student_logits, dim=-1)
+    return torch.einsum("...v,...v->...", logq.exp(), logq - logp)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+import numpy as np
+
+def log_probs(z):
+    z = np.array(z, dtype=np.float64)
+    z -= z.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+def reverse_kl(student_logits, teacher_logits):
+    lq = log_probs(student_logits.detach())
+    lp = log_probs(teacher_logits.detach())
+    return (np.exp(lq) * (lq - lp)).sum(axis=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the forward direction again: weights by the teacher's probabilities" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="thinks that kl_div(log_q, p) is KL(q||p): it is the forward one" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.kl_div(q, p, reduction="none").sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="only the sign turned: minus the forward KL" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    return -forward_kl(student_logits, teacher_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="only the difference turned round: still weighted by p" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    return (lp.exp() * (lq - lp)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="weight q but difference log p - log q: the sign is wrong" named="sign_flipped"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    return (lq.exp() * (lp - lq)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="both arguments and both roles swapped, so it is the forward direction again" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    def kl(a_logits, b_logits):
+        a = F.log_softmax(a_logits, -1)
+        b = F.log_softmax(b_logits, -1)
+        return (a.exp() * (a - b)).sum(-1)
+    return kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="eps added inside the logarithms" named="floor_under_probabilities"
+def reverse_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, -1)
+    q = torch.softmax(student_logits, -1)
+    return (q * torch.log((q + 1e-10) / (p + 1e-10))).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="log of a ratio of probabilities that underflow: nan for extreme logits" named="underflow"
+def reverse_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, -1)
+    q = torch.softmax(student_logits, -1)
+    return (q * torch.log(q / p)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="averaged over all positions: one number in place of one per position" named="another_form,positions_collapsed"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    return (lq.exp() * (lq - lp)).sum(-1).mean()
+
+
+# %% task="reverse_kl" right="no" mistake="log_softmax over the first axis: wrong axis for the student" named="wrong_axis"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=0)
+    return (lq.exp() * (lq - lp)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="sums only where q is above 0.01, so the small terms are lost" named="unlikely_tokens_left_out"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    q = lq.exp()
+    terms = torch.where(q > 0.01, q * (lq - lp), torch.zeros_like(q))
+    return terms.sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="symmetric mean of both directions (thinks of Jensen-Shannon)" named="both_directions"
+def reverse_kl(student_logits, teacher_logits):
+    return 0.5 * (forward_kl(student_logits, teacher_logits) + forward_kl(teacher_logits, student_logits))
+
+
+# %% task="reverse_kl" right="accident" mistake="print in place of return"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    print((log_q.exp() * (log_q - log_p)).sum(-1))
+
+
+# %% task="ranking" right="yes" mistake=""
+ranking = ["b", "d", "c", "a"]
+
+
+# %% task="ranking" right="yes" mistake=""
+p = torch.tensor([0.8, 0.1, 0.1])
+students = {"a": [0.80, 0.18, 0.02], "b": [0.75, 0.10, 0.15], "c": [0.65, 0.26, 0.09], "d": [0.90, 0.06, 0.04]}
+kls = {name: (p * (p / torch.tensor(q)).log()).sum().item() for name, q in students.items()}
+ranking = sorted(kls, key=kls.get)
+
+
+# %% task="ranking" right="no" mistake="largest divergence first" named="ranked_backwards"
+ranking = ["a", "c", "d", "b"]
+
+
+# %% task="ranking" right="no" mistake="ranked by KL(q||p)" named="ranked_by_reverse_kl"
+ranking = ['b', 'd', 'a', 'c']
+
+
+# %% task="ranking" right="no" mistake="guessed by the distance of the first token only" named="ranked_by_top_token"
+ranking = ["a", "b", "d", "c"]
+
+
+# %% task="ranking" right="no" mistake="ranked by the sum of absolute differences" named="ranked_by_total_variation"
+p = [0.8, 0.1, 0.1]
+qs = dict(a=[0.80, 0.18, 0.02], b=[0.75, 0.10, 0.15], c=[0.65, 0.26, 0.09], d=[0.90, 0.06, 0.04])
+ranking = sorted(qs, key=lambda k: sum(abs(x - y) for x, y in zip(p, qs[k])))
+
+
+# %% task="ranking" right="no" mistake="ranked by the absolute values of the terms, whose signs must be kept" named="ranked_by_total_variation"
+p = torch.tensor([0.8, 0.1, 0.1])
+q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+kl = (p * (p / q).log()).abs().sum(1)
+ranking = ["abcd"[i] for i in kl.argsort()]
+
+
+# %% task="ranking" right="no" mistake="sorts by the first token's probability, highest first" named="ranked_by_confidence"
+ranking = ["d", "a", "b", "c"]
+
+
+# %% task="ranking" right="accident" mistake="letters without quotes: names that do not exist"
+ranking = [b, d, c, a]
+
+
+# %% task="reverse_kl_choice" right="yes" mistake=""
+reverse_kl_answer = "c"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="chose what the forward student does" named="chose_a"
+reverse_kl_answer = "a"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="believes that both losses lead to the same student" named="chose_b"
+reverse_kl_answer = "b"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="believes that the loss pays for being uncertain" named="chose_d"
+reverse_kl_answer = 'd'
+
+
+# %% task="reverse_kl_choice" right="accident" mistake="answer stored under another name"
+answer = "c"
+
+
+# %% task="fit_one_peak" right="accident" mistake="stub left standing above the answer: raises NotImplementedError"
+def fit_one_peak(teacher_logits, direction, start):
+    raise NotImplementedError()
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="softmax_with_temperature" right="no" mistake="two mistakes: softmax over dim=1 and eps added to the denominator, which changes nothing about the overflow" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    return e / (e.sum(dim=1, keepdim=True) + 1e-9)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    # kl_div(input, target) is KL(target || input), so the student is the target here
+    return F.kl_div(input=torch.log_softmax(teacher_logits, -1),
+                    target=torch.log_softmax(student_logits, -1),
+                    log_target=True, reduction="none").sum(-1)
