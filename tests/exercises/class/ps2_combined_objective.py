@@ -655,7 +655,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss.backward()
     return s.grad, torch.zeros_like(teacher_logits)
 
-# %% task="lm_loss" right="no" mistake="divides by the count plus one, so that an empty batch costs 0: every other loss is too small" named="observed_factor"
+# %% task="lm_loss" right="no" mistake="divides by the count plus one, so that an empty batch costs 0: every other loss is too small" named="number_added_to_the_count"
 def lm_loss(student_logits, labels):
     mask = labels != -100
     total = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum")

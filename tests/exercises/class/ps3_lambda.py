@@ -1581,7 +1581,7 @@ class LinearLambda:
     def load_state_dict(self, state):
         LinearLambda.taken = state["taken"]
 
-# %% task="linear_lambda" right="no" mistake="max instead of clamp: only works when falling" named="observed_where"
+# %% task="linear_lambda" right="no" mistake="max instead of clamp: only works when falling" named="cut_on_the_wrong_side"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.value = start

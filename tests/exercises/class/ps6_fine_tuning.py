@@ -1103,7 +1103,7 @@ def encode(messages):
     return [text, labels]
 
 
-# %% task="encode" right="no" mistake="the end of an answer has the label -100, so the student never learns to stop"
+# %% task="encode" right="no" mistake="the end of an answer has the label -100, so the student never learns to stop" named="end_masked"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1116,7 +1116,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="the line break after the end has a label too, although the program wrote it"
+# %% task="encode" right="no" mistake="the line break after the end has a label too, although the program wrote it" named="line_after_the_end_counted"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1129,7 +1129,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="the header of the answer has labels too: the whole message of the assistant counts"
+# %% task="encode" right="no" mistake="the header of the answer has labels too: the whole message of the assistant counts" named="header_counted,line_after_the_end_counted"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1139,7 +1139,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="only the last answer has labels"
+# %% task="encode" right="no" mistake="only the last answer has labels" named="only_one_turn"
 def encode(messages):
     ids, labels = [], []
     last = max((i for i, m in enumerate(messages) if m["role"] == "assistant"), default=-1)
@@ -1150,7 +1150,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="labels are shifted here already"
+# %% task="encode" right="no" mistake="labels are shifted here already" named="labels_shifted"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1161,7 +1161,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="writes an open header of the assistant at the end, which the template does not have"
+# %% task="encode" right="no" mistake="writes an open header of the assistant at the end, which the template does not have" named="another_form,header_at_the_end"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1174,7 +1174,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="the message's own content list is extended: the input changes, and a second call has two ends"
+# %% task="encode" right="no" mistake="the message's own content list is extended: the input changes, and a second call has two ends" named="asked_again"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1188,7 +1188,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="takes turns for granted: every second message is the assistant's"
+# %% task="encode" right="no" mistake="takes turns for granted: every second message is the assistant's" named="turns_taken_for_granted"
 def encode(messages):
     ids, labels = [], []
     for i, m in enumerate(messages):
@@ -1199,7 +1199,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="labels everything after the first assistant header, so later questions count too"
+# %% task="encode" right="no" mistake="labels everything after the first assistant header, so later questions count too" named="all_from_an_answer_on"
 def encode(messages):
     ids = []
     for m in messages:
@@ -1211,7 +1211,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="the line break after the end of each message is forgotten"
+# %% task="encode" right="no" mistake="the line break after the end of each message is forgotten" named="another_form,line_after_the_end_missing"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1221,7 +1221,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="the return stands inside the loop: only the first message is encoded"
+# %% task="encode" right="no" mistake="the return stands inside the loop: only the first message is encoded" named="another_form"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -1304,7 +1304,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": torch.tensor(xs), "labels": torch.tensor(ys), "attention_mask": torch.tensor(ms)}
 
 
-# %% task="collate" right="no" mistake="the attention mask is taken from ids != pad_id, so a row's own END has a 0"
+# %% task="collate" right="no" mistake="the attention mask is taken from ids != pad_id, so a row's own END has a 0" named="mask_made_of_numbers"
 def collate(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
     input_ids, labels = [], []
@@ -1317,7 +1317,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != pad_id).long()}
 
 
-# %% task="collate" right="no" mistake="labels set to -100 wherever pad_id stands, so the answers' own END loses its label"
+# %% task="collate" right="no" mistake="labels set to -100 wherever pad_id stands, so the answers' own END loses its label" named="end_masked_with_the_padding"
 def collate(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
     input_ids = torch.full((len(rows), L), pad_id)
@@ -1333,7 +1333,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
 
 
-# %% task="collate" right="no" mistake="labels are filled up with pad_id in place of -100"
+# %% task="collate" right="no" mistake="labels are filled up with pad_id in place of -100" named="padding_counted"
 def collate(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
     pad = lambda x, v: F.pad(x, (0, L - len(x)) if side == "right" else (L - len(x), 0), value=v)
@@ -1344,7 +1344,7 @@ def collate(rows, pad_id, side="right"):
     }
 
 
-# %% task="collate" right="no" mistake="side is ignored: always padded on the right"
+# %% task="collate" right="no" mistake="side is ignored: always padded on the right" named="side_ignored"
 def collate(rows, pad_id, side="right"):
     from torch.nn.utils.rnn import pad_sequence
     ids = [r[0] for r in rows]
@@ -1356,7 +1356,7 @@ def collate(rows, pad_id, side="right"):
     }
 
 
-# %% task="collate" right="no" mistake="the left side by flipping the padded rows, which turns the tokens' order round"
+# %% task="collate" right="no" mistake="the left side by flipping the padded rows, which turns the tokens' order round" named="rows_read_backwards"
 def collate(rows, pad_id, side="right"):
     from torch.nn.utils.rnn import pad_sequence
     ids = pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
@@ -1367,7 +1367,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": ids, "labels": labels, "attention_mask": mask}
 
 
-# %% task="collate" right="no" mistake="on the left only the ids are moved, labels and attention mask stay on the right side"
+# %% task="collate" right="no" mistake="on the left only the ids are moved, labels and attention mask stay on the right side" named="parts_on_different_sides"
 def collate(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
     input_ids = torch.full((len(rows), L), pad_id)
@@ -1384,7 +1384,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
 
 
-# %% task="collate" right="no" mistake="padding is written with x[-gap:], which for a gap of 0 is the whole row: the longest row is overwritten with padding"
+# %% task="collate" right="no" mistake="padding is written with x[-gap:], which for a gap of 0 is the whole row: the longest row is overwritten with padding" named="longest_row_lost"
 def collate(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
     ii, ll, mm = [], [], []
@@ -1401,7 +1401,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": torch.stack(ii), "labels": torch.stack(ll), "attention_mask": torch.stack(mm)}
 
 
-# %% task="collate" right="no" mistake="the attention mask is 1 where a label counts, so prompts are hidden from the model"
+# %% task="collate" right="no" mistake="the attention mask is 1 where a label counts, so prompts are hidden from the model" named="mask_made_of_labels"
 def collate(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
     x = torch.full((len(rows), L), pad_id)
@@ -1429,7 +1429,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": x, "labels": y, "attention_mask": m}
 
 
-# %% task="collate" right="no" mistake="the length is fixed at 32 in place of that of the longest row"
+# %% task="collate" right="no" mistake="the length is fixed at 32 in place of that of the longest row" named="another_form"
 def collate(rows, pad_id, side="right"):
     L = 32
     x = torch.full((len(rows), L), pad_id)
@@ -1443,7 +1443,7 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": x, "labels": y, "attention_mask": m}
 
 
-# %% task="collate" right="accident" mistake="returns a tuple without the names"
+# %% task="collate" right="no" mistake="returns a tuple without the names" named="another_form"
 def collate(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
     pad = lambda x, v: F.pad(x, (0, L - len(x)) if side == "right" else (L - len(x), 0), value=v)
@@ -1506,7 +1506,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return (w * (lm + lam * kl)).sum().float()
 
 
-# %% task="answer_loss" right="no" mistake="the shift is forgotten: logits of position i with the token at i"
+# %% task="answer_loss" right="no" mistake="the shift is forgotten: logits of position i with the token at i" named="not_shifted"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     counts = labels != -100
     log_q = F.log_softmax(student_logits[counts], dim=-1)
@@ -1516,7 +1516,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="the teacher's gradient is not stopped"
+# %% task="answer_loss" right="no" mistake="the teacher's gradient is not stopped" named="gradient_into_the_teacher"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
     counts = y != -100
@@ -1525,7 +1525,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return F.nll_loss(log_q, y[counts]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
-# %% task="answer_loss" right="no" mistake="KD is a mean over every position, questions and padding included"
+# %% task="answer_loss" right="no" mistake="KD is a mean over every position, questions and padding included" named="kd_over_the_prompt"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
     lm = F.cross_entropy(s.flatten(0, 1), y.flatten(), ignore_index=-100)
@@ -1533,7 +1533,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="only LM is shifted; KD is masked with the labels as they stand"
+# %% task="answer_loss" right="no" mistake="only LM is shifted; KD is masked with the labels as they stand" named="kd_not_shifted"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     lm = F.cross_entropy(student_logits[:, :-1].transpose(1, 2), labels[:, 1:])
     m = labels != -100
@@ -1541,7 +1541,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="mean of each row's mean, and a row without an answer gives NaN"
+# %% task="answer_loss" right="no" mistake="mean of each row's mean, and a row without an answer gives NaN" named="mean_of_row_means"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     losses = []
     for s, t, y in zip(student_logits, teacher_logits.detach(), labels):
@@ -1553,7 +1553,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return torch.stack(losses).mean()
 
 
-# %% task="answer_loss" right="no" mistake="labels > 0 as mask: the token 0 is a word like any other"
+# %% task="answer_loss" right="no" mistake="labels > 0 as mask: the token 0 is a word like any other" named="token_zero_not_counted"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
     counts = y > 0
@@ -1564,7 +1564,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="direction swapped: KL of the student to the teacher"
+# %% task="answer_loss" right="no" mistake="direction swapped: KL of the student to the teacher" named="direction_swapped"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
     counts = y != -100
@@ -1575,7 +1575,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="kl_div with its default reduction: a mean over the vocabulary too"
+# %% task="answer_loss" right="no" mistake="kl_div with its default reduction: a mean over the vocabulary too" named="vocabulary_mean"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
     counts = y != -100
@@ -1584,7 +1584,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="the student is detached in the KD term, so only LM gives a gradient"
+# %% task="answer_loss" right="no" mistake="the student is detached in the KD term, so only LM gives a gradient" named="student_detached_from_the_teacher"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
     counts = y != -100
@@ -1594,7 +1594,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="labels rolled: a label of a row's first token is predicted by the row's last logits"
+# %% task="answer_loss" right="no" mistake="labels rolled: a label of a row's first token is predicted by the row's last logits" named="rolled_round"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     y = torch.roll(labels, -1, dims=1)
     m = y != -100
@@ -1603,7 +1603,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return F.nll_loss(log_q, y[m]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
 
-# %% task="answer_loss" right="no" mistake="KD is divided by all labels that count before the shift, the first of a row included, while LM is not"
+# %% task="answer_loss" right="no" mistake="KD is divided by all labels that count before the shift, the first of a row included, while LM is not" named="first_label_in_the_divisor"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     n = (labels != -100).sum()
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
@@ -1613,7 +1613,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="labels of -100 are clamped to 0 for gather, and LM is then not masked: a mean over all positions, as if they were token 0"
+# %% task="answer_loss" right="no" mistake="labels of -100 are clamped to 0 for gather, and LM is then not masked: a mean over all positions, as if they were token 0" named="ignored_label_as_token_zero"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:].clamp(min=0)
     lq, lp = s.log_softmax(-1), t.log_softmax(-1)
@@ -1623,7 +1623,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="answer_loss" right="no" mistake="lambda on the wrong term, and the first column of labels is written over in the caller's tensor"
+# %% task="answer_loss" right="no" mistake="lambda on the wrong term, and the first column of labels is written over in the caller's tensor" named="lambda_on_the_wrong_term"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     labels[:, 0] = -100
     y = labels[:, 1:]
@@ -1659,7 +1659,7 @@ def accuracy(model, questions, most):
     return right / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="strip('<|end|>') taken for cutting at the end of text: it takes single characters off, such as the letters of 'end'"
+# %% task="accuracy" right="no" mistake="strip('<|end|>') taken for cutting at the end of text: it takes single characters off, such as the letters of 'end'" named="text_goes_on_at_the_end"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1723,7 +1723,7 @@ def accuracy(model, questions, most):
     return sum(results) / len(results)
 
 
-# %% task="accuracy" right="no" mistake="tokens are compared in place of texts, so ' high' ' water' is not ' high water'"
+# %% task="accuracy" right="no" mistake="tokens are compared in place of texts, so ' high' ' water' is not ' high water'" named="tokens_compared"
 def accuracy(model, questions, most):
     right = 0
     for prompt, answer in questions:
@@ -1739,7 +1739,7 @@ def accuracy(model, questions, most):
     return right / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="not cut at the end of text: whatever is written after it belongs to the answer"
+# %% task="accuracy" right="no" mistake="not cut at the end of text: whatever is written after it belongs to the answer" named="text_goes_on_at_the_end"
 def accuracy(model, questions, most):
     right = 0
     for prompt, answer in questions:
@@ -1751,7 +1751,7 @@ def accuracy(model, questions, most):
     return right / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="the cut is made in prompt and answer together, at the end of the question"
+# %% task="accuracy" right="no" mistake="the cut is made in prompt and answer together, at the end of the question" named="nothing_is_right"
 def accuracy(model, questions, most):
     right = 0
     for prompt, answer in questions:
@@ -1764,7 +1764,7 @@ def accuracy(model, questions, most):
     return right / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="strip() forgotten on both sides"
+# %% task="accuracy" right="no" mistake="strip() forgotten on both sides" named="spaces_compared"
 def accuracy(model, questions, most):
     right = 0
     for prompt, answer in questions:
@@ -1780,7 +1780,7 @@ def accuracy(model, questions, most):
     return right / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="an answer that begins rightly is taken for right: startswith"
+# %% task="accuracy" right="no" mistake="an answer that begins rightly is taken for right: startswith" named="part_of_it_is_enough"
 def accuracy(model, questions, most):
     n = 0
     for prompt, answer in questions:
@@ -1794,7 +1794,7 @@ def accuracy(model, questions, most):
     return n / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="case is forgiven with lower()"
+# %% task="accuracy" right="no" mistake="case is forgiven with lower()" named="capitals_forgiven"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1809,7 +1809,7 @@ def accuracy(model, questions, most):
     return good / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="only the answer's own length is written, so a model that goes on talking is right"
+# %% task="accuracy" right="no" mistake="only the answer's own length is written, so a model that goes on talking is right" named="answer_at_hand"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1823,7 +1823,7 @@ def accuracy(model, questions, most):
     return good / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="teacher forcing: the likeliest tokens are taken with the right answer as context"
+# %% task="accuracy" right="no" mistake="teacher forcing: the likeliest tokens are taken with the right answer as context" named="answer_at_hand"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1833,7 +1833,7 @@ def accuracy(model, questions, most):
     return good / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="one token too few: range(most - 1)"
+# %% task="accuracy" right="no" mistake="one token too few: range(most - 1)" named="one_token_too_few"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1847,7 +1847,7 @@ def accuracy(model, questions, most):
     return good / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="the number of right answers in place of their share"
+# %% task="accuracy" right="no" mistake="the number of right answers in place of their share" named="not_divided"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1862,7 +1862,7 @@ def accuracy(model, questions, most):
     return good
 
 
-# %% task="accuracy" right="no" mistake="an answer without an end within most tokens is counted as wrong"
+# %% task="accuracy" right="no" mistake="an answer without an end within most tokens is counted as wrong" named="one_token_too_few"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1877,7 +1877,7 @@ def accuracy(model, questions, most):
     return good / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="all spaces are removed, also those between words"
+# %% task="accuracy" right="no" mistake="all spaces are removed, also those between words" named="all_spaces_dropped"
 def accuracy(model, questions, most):
     good = 0
     for prompt, answer in questions:
@@ -1929,7 +1929,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="cut at the last end that the student wrote in place of the first"
+# %% task="on_policy_step" right="no" mistake="cut at the last end that the student wrote in place of the first" named="text_after_the_end_counted"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2019,7 +2019,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="forward KL in place of the reverse one"
+# %% task="on_policy_step" right="no" mistake="forward KL in place of the reverse one" named="direction_swapped"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2039,7 +2039,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="what is written after the first end is not cut off"
+# %% task="on_policy_step" right="no" mistake="what is written after the first end is not cut off" named="text_after_the_end_counted"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2057,7 +2057,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="cut before the end, so the end itself does not count"
+# %% task="on_policy_step" right="no" mistake="cut before the end, so the end itself does not count" named="end_not_counted"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2077,7 +2077,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="looks for the first end in prompt and text together and finds that of the question: nothing is left"
+# %% task="on_policy_step" right="no" mistake="looks for the first end in prompt and text together and finds that of the question: nothing is left" named="prompts_own_end"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2096,7 +2096,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="logits from len(prompt) on: the shift is forgotten, and the first word's prediction is missing"
+# %% task="on_policy_step" right="no" mistake="logits from len(prompt) on: the shift is forgotten, and the first word's prediction is missing" named="not_shifted"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2115,7 +2115,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="the prompt's positions count too"
+# %% task="on_policy_step" right="no" mistake="the prompt's positions count too" named="prompt_counted"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     kls = []
     for prompt in prompts:
@@ -2133,7 +2133,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="mean of each text's mean"
+# %% task="on_policy_step" right="no" mistake="mean of each text's mean" named="mean_of_means"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     losses = []
     for prompt in prompts:
@@ -2151,7 +2151,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="one update for each prompt in place of one for all"
+# %% task="on_policy_step" right="no" mistake="one update for each prompt in place of one for all" named="a_step_for_each_prompt"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     values, n = 0.0, 0
     for prompt in prompts:
@@ -2171,7 +2171,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return values / n
 
 
-# %% task="on_policy_step" right="no" mistake="the teacher's gradient is not stopped"
+# %% task="on_policy_step" right="no" mistake="the teacher's gradient is not stopped" named="gradient_into_the_teacher"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2191,7 +2191,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="the student's distribution is detached where it weighs the logarithms, so half of the gradient is missing"
+# %% task="on_policy_step" right="no" mistake="the student's distribution is detached where it weighs the logarithms, so half of the gradient is missing" named="student_never_moves"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2211,7 +2211,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="the teacher writes in place of the student"
+# %% task="on_policy_step" right="no" mistake="the teacher writes in place of the student" named="teacher_writes"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2233,7 +2233,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="only the tokens that were drawn are compared, log q - log p, not the whole vocabulary"
+# %% task="on_policy_step" right="no" mistake="only the tokens that were drawn are compared, log q - log p, not the whole vocabulary" named="sampled_token_alone"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2254,7 +2254,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none"
+# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="gradients_kept"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2306,15 +2306,15 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
 where_the_teacher_counts = "c"
 
 
-# %% task="where_the_teacher_counts" right="no" mistake="takes a missing label for a missing distribution"
+# %% task="where_the_teacher_counts" right="no" mistake="takes a missing label for a missing distribution" named="chose_a"
 where_the_teacher_counts = "a"
 
 
-# %% task="where_the_teacher_counts" right="no" mistake="believes that the gradient is 0 where the student never has to write"
+# %% task="where_the_teacher_counts" right="no" mistake="believes that the gradient is 0 where the student never has to write" named="chose_b"
 where_the_teacher_counts = "b"
 
 
-# %% task="where_the_teacher_counts" right="no" mistake="believes that the teacher sees the answer while it reads the question"
+# %% task="where_the_teacher_counts" right="no" mistake="believes that the teacher sees the answer while it reads the question" named="chose_d"
 where_the_teacher_counts = "d"
 
 
@@ -2330,19 +2330,19 @@ signs["end"] = "a"
 signs["prompt"] = "d"
 
 
-# %% task="signs" right="no" mistake="padding and side confused"
+# %% task="signs" right="no" mistake="padding and side confused" named="wrong_padding_b_side_e"
 signs = {"prompt": "d", "end": "a", "padding": "b", "side": "e"}
 
 
-# %% task="signs" right="no" mistake="a constant loss taken for the sign of labels on the padding"
+# %% task="signs" right="no" mistake="a constant loss taken for the sign of labels on the padding" named="wrong_padding_c"
 signs = {"prompt": "d", "end": "a", "padding": "c", "side": "b"}
 
 
-# %% task="signs" right="no" mistake="prompt and padding confused"
+# %% task="signs" right="no" mistake="prompt and padding confused" named="wrong_prompt_e_padding_d"
 signs = {"prompt": "e", "end": "a", "padding": "d", "side": "b"}
 
 
-# %% task="signs" right="no" mistake="letters are upper case and two are exchanged"
+# %% task="signs" right="no" mistake="letters are upper case and two are exchanged" named="wrong_prompt_a_end_d"
 signs = {"prompt": "A", "end": "D", "padding": "E", "side": "B"}
 
 

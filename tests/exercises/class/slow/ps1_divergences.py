@@ -353,3 +353,326 @@ def fit_one_peak(teacher_logits, direction, start):
         opt.step()
     lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# gradient by hand, in numpy: q is an exponential family in (center, log width)
+import numpy as np
+
+def fit_one_peak(teacher_logits, direction, start):
+    t = teacher_logits.detach().numpy().astype(float)
+    v = np.arange(len(t))
+    logp = t - t.max()
+    logp = logp - np.log(np.exp(logp).sum())
+    p = np.exp(logp)
+    c, w = float(start), np.log(3.0)
+    m = np.zeros(2)
+    s = np.zeros(2)
+    for k in range(1, 1501):
+        z = -0.5 * ((v - c) / np.exp(w)) ** 2
+        logq = z - z.max()
+        logq = logq - np.log(np.exp(logq).sum())
+        q = np.exp(logq)
+        dz = np.stack([(v - c) / np.exp(2 * w), ((v - c) / np.exp(w)) ** 2])
+        if direction == "forward":
+            dl = q - p
+        else:
+            g = logq - logp
+            dl = q * (g - (q * g).sum())
+        grad = dz @ dl
+        m = 0.9 * m + 0.1 * grad
+        s = 0.999 * s + 0.001 * grad ** 2
+        step = 0.05 * (m / (1 - 0.9 ** k)) / (np.sqrt(s / (1 - 0.999 ** k)) + 1e-8)
+        c, w = c - step[0], w - step[1]
+    return float((v * q).sum()), float(-(q * logq).sum())
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# kl_div with its default mean over the vocabulary: the minimum stays where it is, and Adam does not care about the scale
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    c = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
+    lw = torch.nn.Parameter(torch.tensor(1.0986))
+    optim = torch.optim.Adam([c, lw], lr=0.1)
+    lp = torch.log_softmax(teacher_logits, 0)
+    for i in range(1000):
+        lq = torch.log_softmax(one_peak(c, torch.exp(lw), size), 0)
+        loss = F.kl_div(lq, lp, log_target=True) if direction == "forward" else F.kl_div(lp, lq, log_target=True)
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+    q = lq.detach().exp()
+    return [float(sum(i * q[i] for i in range(size))), float(-(q * lq.detach()).sum())]
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# uses forward_kl and reverse_kl from the cells above
+def fit_one_peak(teacher_logits, direction, start):
+    assert direction in ("forward", "reverse")
+    size = teacher_logits.shape[0]
+    theta = torch.tensor([float(start), float(torch.tensor(3.0).log())], requires_grad=True)
+    opt = torch.optim.Adam([theta], lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(opt, step_size=400, gamma=0.3)
+
+    def loss_of(theta):
+        s = one_peak(theta[0], theta[1].exp(), size)
+        return forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+
+    last, still = None, 0
+    for _ in range(3000):
+        loss = loss_of(theta)
+        theta.grad = None
+        loss.backward()
+        opt.step()
+        schedule.step()
+        still = still + 1 if last is not None and abs(last - loss.item()) < 1e-8 else 0
+        last = loss.item()
+        if still > 50:
+            break
+    q = torch.softmax(one_peak(theta[0], theta[1].exp(), size), 0)
+    tokens = torch.arange(size, dtype=torch.float32)
+    return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    log_p = F.log_softmax(teacher_logits, dim=0)
+    def train_step():
+        optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+        optimizer.zero_grad()
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        loss.backward()
+        optimizer.step()
+    for _ in range(401):
+        train_step()
+    lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0).detach()
+    return (torch.arange(V) * lq.exp()).sum().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start=None):
+    size = teacher_logits.size(0)
+    center = torch.tensor(size / 2, requires_grad=True)
+    log_width = torch.tensor(1.0986, requires_grad=True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, 0)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), size), 0)
+        loss = ((lp.exp() * (lp - lq)) if direction == "forward" else (lq.exp() * (lq - lp))).sum()
+        loss.backward()
+        opt.step()
+    q = lq.exp().detach()
+    return (q * torch.arange(size)).sum().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3" named="width_not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = teacher_logits.log_softmax(0)
+    center = torch.tensor([float(start)], requires_grad=True)
+    width = torch.tensor([3.0])
+    opt = torch.optim.Adam([center], lr=0.1)
+    for _ in range(400):
+        lq = one_peak(center, width, V).log_softmax(0)
+        kl = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        kl.backward()
+        opt.step()
+    q = lq.exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution" named="observed_where"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        if direction == "forward":
+            loss = F.kl_div(lq, teacher_logits, reduction="sum")
+        else:
+            loss = F.kl_div(teacher_logits, lq, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="entropy in bits (base 2), and the tokens counted from 1" named="counted_from_one,entropy_in_bits"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, -1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = F.kl_div(lq, lp, reduction="sum", log_target=True)
+        if direction == "reverse":
+            loss = F.kl_div(lp, lq, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(1, V + 1)).sum().item(), -(q * torch.log2(q + 1e-12)).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="stops as soon as the loss changes by less than one per cent, relative to itself: much too early" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    best = float("inf")
+    while True:
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        if loss.item() > best * (1 - 1e-2):
+            break
+        best = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="returns the final loss in place of the student's entropy" named="loss_for_entropy"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), loss.item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the pair is returned the wrong way round, and the entropy lacks its minus sign" named="entropy_negative,pair_turned_round"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(450):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    entropy = (q * lq.detach()).sum().item()
+    return entropy, (q * torch.arange(V)).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="returns the position of the largest probability (argmax), not the expected position" named="likeliest_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return q.argmax().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the weights q are detached in the reverse KL, so its gradient is wrong" named="observed_where"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    log_p = torch.log_softmax(teacher_logits, -1)
+    for step in range(400):
+        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
+        if direction == "forward":
+            loss = torch.sum(log_p.exp() * (log_p - log_q))
+        else:
+            with torch.no_grad():
+                q = log_q.exp()
+            loss = torch.sum(q * (log_q - log_p))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
+
+
+# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.SGD([center, log_width], lr=0.01)
+    log_p = torch.log_softmax(teacher_logits, -1)
+    last = float("inf")
+    while True:
+        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
+        if direction == "forward":
+            loss = torch.sum(log_p.exp() * (log_p - log_q))
+        else:
+            loss = torch.sum(log_q.exp() * (log_q - log_p))
+        if abs(last - loss.item()) < 0.0001:
+            break
+        last = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
+
+
+# %% task="fit_one_peak" right="no" mistake="entropy of logits, not of log-probabilities" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    f = forward_kl if direction == "forward" else reverse_kl
+    for i in range(500):
+        opt.zero_grad()
+        loss = f(one_peak(c, lw.exp(), teacher_logits.shape[-1]), teacher_logits)
+        loss.backward()
+        opt.step()
+    logits = one_peak(c, lw.exp(), teacher_logits.shape[-1]).detach()
+    q = torch.softmax(logits, -1)
+    return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    kl = forward_kl if direction == "forward" else reverse_kl
+    best, best_z = float("inf"), None
+    for c in torch.linspace(0, V - 1, 100):
+        for w in torch.linspace(0.3, V / 2, 60):
+            z = one_peak(c, w, V)
+            loss = kl(z, teacher_logits)
+            if loss < best:
+                best, best_z = loss, z
+    lq = F.log_softmax(best_z, -1)
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
