@@ -1345,3 +1345,11 @@ def accumulated_loss(micro_batches):
     """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
     # sum / count !!
     raise NotImplementedError()
+
+
+# %% task="kd_masked" right="no" mistake="'is not' in place of '!=': the mask is just True, nothing is hidden and batchmean divides by 1" named="summed_unmasked"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels is not -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)

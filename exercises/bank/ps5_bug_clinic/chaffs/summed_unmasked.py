@@ -1,7 +1,6 @@
-# 'is not' in place of '!=': the mask is just True, nothing is hidden and batchmean divides by 1;
-# demands that the token read counts as well as the next, so the first token of each answer is
-# lost; logaddexp of beta times the logarithms: beta becomes a power and not a weight; max of the
-# counts.
+# Adds everything up, masked or not; demands that the token read counts as well as the next, so the
+# first token of each answer is lost; logaddexp of beta times the logarithms: beta becomes a power
+# and not a weight; max of the counts.
 # expect kd_masked: summed_unmasked
 # expect next_token_losses: both_must_count
 # expect jsd: weights_as_powers
@@ -12,10 +11,9 @@ import torch.nn.functional as F
 
 # %% task: kd_masked
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
-    counts = labels is not -100
-    log_q = F.log_softmax(student_logits[counts], dim=-1)
-    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
-    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(log_q, log_p, reduction="sum", log_target=True)
 
 
 # %% task: next_token_losses
