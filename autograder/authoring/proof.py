@@ -219,7 +219,6 @@ def _undeserved(entry: Entry, name: str, verdict: Verdict) -> str:
 def _mistakes(checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
     """Each declared mistake loses points and is told its own hint, and the bank has an example."""
     part = Part("misconceptions")
-    shown = {wrong for entry in bank for wrong in entry.expected.values()}
     hints: dict[str, str] = {}
     for name, check in checks.items():
         for seed in range(seeds):
@@ -231,17 +230,28 @@ def _mistakes(checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
                     problem = f"{name}: no case tells {way.name} from the right way."
                 elif verdict.misconception != way.name:
                     problem = f"{name}: {way.name} is recognised as {verdict.misconception}."
-                elif hints.setdefault(way.hint, way.name) != way.name:
+                elif isinstance(check, FunctionCheck) and (  # answers can be wrong alike
+                    hints.setdefault(way.hint, way.name) != way.name
+                ):
                     problem = f"{name}: {way.name} and {hints[way.hint]} have one hint."
                 else:
                     continue
                 if problem not in part.problems:
                     part.problems.append(problem)
-        if isinstance(check, FunctionCheck):
-            for wrong in dict.fromkeys(wrong.name for wrong in check.misconceptions):
-                if not set(wrong.split("+")) & shown and wrong not in shown:
-                    part.problems.append(f"{name}: the bank has no chaff for {wrong}.")
+    part.problems += not_shown(checks, bank)
     return part
+
+
+def not_shown(checks: dict[str, Check], bank: list[Entry]) -> list[str]:
+    """The misconceptions of which the bank has no example, a sentence each."""
+    shown = {wrong for entry in bank for wrong in entry.expected.values()}
+    return [
+        f"{name}: the bank has no chaff for {wrong}."
+        for name, check in checks.items()
+        if isinstance(check, FunctionCheck)
+        for wrong in dict.fromkeys(wrong.name for wrong in check.misconceptions)
+        if not {wrong, *wrong.split("+")} & shown
+    ]
 
 
 def _public(checks: dict[str, Check]) -> Part:
@@ -292,26 +302,12 @@ def _mutants(notebook: NotebookNode, checks: dict[str, Check], path: Path) -> Pa
     part = Part("mutants")
     known = equivalent(path)
     own = solution(notebook)
-    graded = {grade_id(cell): cell for cell in notebook.cells}
-    cells = {name: cell.source for name, cell in graded.items()}
     missed: list[str] = []
     for name, check in checks.items():
-        if not isinstance(check, FunctionCheck) or name not in own:
-            continue
-        before = [cells.get(part_, "") for part_ in ("setup", f"{name}_given")]
-        before += [text for task, text in own.items() if task != name]
-        given = "\n".join(before).replace("from autograder.check import check", "check = None")
-        wanted = asked_for(graded[name]) if name in graded else None
-        if wanted is None:
-            continue  # said of the notebook already
-        cases = check.cases(generator(0, check))
-        rubric = check.rubric(cases)
-        for what, text in mutants(own[name]):
-            if (name, what) in known:
-                continue
-            part.tried += 1
-            if not noticed(check, cases, rubric, given, wanted, text):
-                missed.append(f"{name}: {what}")
+        if isinstance(check, FunctionCheck) and name in own:
+            tried, found = survivors(notebook, check, known)
+            part.tried += tried
+            missed += [f"{name}: {what}" for what in found]
     part.notes = [f"no case notices {what}" for what in missed]
     if part.tried and len(missed) > (1 - LEAST) * part.tried:
         part.problems.append(
@@ -319,6 +315,33 @@ def _mutants(notebook: NotebookNode, checks: dict[str, Check], path: Path) -> Pa
             f" cases, or list changes that change nothing in {path.name}."
         )
     return part
+
+
+def survivors(
+    notebook: NotebookNode, check: FunctionCheck, known: set[tuple[str, str]]
+) -> tuple[int, list[str]]:
+    """How many changes of a task's solution there are that could be noticed, and which are not.
+
+    Args:
+        notebook: The set's notebook.
+        check: The task's check.
+        known: Tasks and changes that change nothing.
+    """
+    own = solution(notebook)
+    cells = {grade_id(cell): cell for cell in notebook.cells}
+    wanted = asked_for(cells[check.name]) if check.name in cells else None
+    if wanted is None:
+        return 0, []  # said of the notebook already
+    given = [cells[at].source for at in ("setup", f"{check.name}_given") if at in cells]
+    given += [text for task, text in own.items() if task != check.name]
+    before = "\n".join(given).replace("from autograder.check import check", "check = None")
+    cases = check.cases(generator(0, check))
+    rubric = check.rubric(cases)
+    tried = [each for each in mutants(own[check.name]) if (check.name, each[0]) not in known]
+    missed = [
+        what for what, text in tried if not noticed(check, cases, rubric, before, wanted, text)
+    ]
+    return len(tried), missed
 
 
 def equivalent(path: Path) -> set[tuple[str, str]]:

@@ -266,7 +266,9 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
         return verdict
     if found := explain(rubric, outcomes, passed):
         way, whole = found
-        hint = way.hint if whole else f"At least two things are off. One of them: {way.hint}"
+        hint = (
+            way.hint if whole else f"One thing that is off, and maybe not the only one: {way.hint}"
+        )
         return replace(verdict, misconception=way.name, hint=hint, section=way.section)
     if seen := observed(rubric, outcomes, passed):
         return replace(verdict, misconception=seen.name, hint=seen.words)

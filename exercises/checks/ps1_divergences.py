@@ -136,7 +136,6 @@ def facts(case: Case) -> dict[str, Any]:
         ),
         "a logit is negative": bool(min(student.min(), teacher.min()) < 0),
         "there is more than one position": student[..., 0].numel() > 1,
-        "the logits have three axes": student.ndim == 3,
     }
 
 
@@ -204,6 +203,12 @@ def softmax_over(axis: int, front: Tensor, behind: Tensor) -> Tensor:
     return (log_front.exp() * (log_front - log_behind)).sum(-1)
 
 
+def softmax_over_of_one(axes: tuple[int, int], front: Tensor, behind: Tensor) -> Tensor:
+    """One of the two is normalised over another axis than the vocabulary."""
+    log_front, log_behind = front.log_softmax(axes[0]), behind.log_softmax(axes[1])
+    return (log_front.exp() * (log_front - log_behind)).sum(-1)
+
+
 def softmax_over_by_ratio(axis: int, front: Tensor, behind: Tensor) -> Tensor:
     """The same, with logarithms that underflow."""
     f, b = front.softmax(axis), behind.softmax(axis)
@@ -248,6 +253,21 @@ def logits_as_probabilities(front: Tensor, behind: Tensor) -> Tensor:
 def logits_as_probabilities_by_ratio(front: Tensor, behind: Tensor) -> Tensor:
     """The same, with the logarithm of the quotient."""
     return (front * (front / behind).log()).sum(-1)
+
+
+def logits_in_front(front: Tensor, behind: Tensor) -> Tensor:
+    """Logits in front, of which a logarithm is taken; what stands behind is right."""
+    return (front * (front.log() - behind.log_softmax(-1))).sum(-1)
+
+
+def logits_for_the_target(front: Tensor, behind: Tensor) -> Tensor:
+    """The same by kl_div, which takes 0·log 0 for 0."""
+    return F.kl_div(behind.log_softmax(-1), front, reduction="none").sum(-1)
+
+
+def logits_behind(front: Tensor, behind: Tensor) -> Tensor:
+    """The logarithm of the logits behind; what stands in front is right."""
+    return (front.softmax(-1) * (front.log_softmax(-1) - behind.log())).sum(-1)
 
 
 def logits_as_log_probabilities(front: Tensor, behind: Tensor) -> Tensor:
@@ -344,6 +364,13 @@ def forced_positive(force: Callable, front: Tensor, behind: Tensor) -> Tensor:
 def other_entropy(front: Tensor, behind: Tensor) -> Tensor:
     """A cross-entropy, minus the entropy of the wrong one of the two."""
     return cross_entropy(front, behind) - cross_entropy(behind, behind)
+
+
+def unlikely_left_out(least: float, front: Tensor, behind: Tensor) -> Tensor:
+    """The terms of classes that are likely enough."""
+    log_front, log_behind = front.log_softmax(-1), behind.log_softmax(-1)
+    terms = log_front.exp() * (log_front - log_behind)
+    return terms.where(log_front.exp() > least, 0.0).sum(-1)
 
 
 def squared_gaps(front: Tensor, behind: Tensor) -> Tensor:
@@ -487,6 +514,7 @@ SHARED = {
             for wrong in (softmax_over, softmax_over_by_ratio)
         )
         + tuple(partial(summed_over, axis, own) for axis in (0, 1) for own in (axis, -1))
+        + tuple(partial(softmax_over_of_one, axes) for axes in ((0, -1), (-1, 0), (1, -1), (-1, 1)))
         + (softmax_over_all, axis_left_out),
     ),
     "underflow": (
@@ -606,6 +634,12 @@ SHARED = {
         "1.2",
         MEASURES,
     ),
+    "unlikely_tokens_left_out": (
+        "You leave out the classes whose probability is small. Each adds little, and there are"
+        " many; and the formula is a sum over all of them.",
+        "1.2",
+        tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01)),
+    ),
     "gaps_squared": (
         "You square the differences of the logarithms. The formula weighs them as they are; what is"
         " negative in one class is made up for in others.",
@@ -632,12 +666,15 @@ SHARED = {
     ),
     "logits_as_probabilities": (
         "The formula is about probabilities, and what comes in are logits, which may be negative"
-        " and need not add up to 1. What turns one into the other? Both places in the formula"
-        " need it.",
+        " and need not add up to 1. What turns one into the other? Both distributions in the"
+        " formula need it, wherever they stand.",
         "1.2",
         (
             logits_as_probabilities,
             logits_as_probabilities_by_ratio,
+            logits_in_front,
+            logits_for_the_target,
+            logits_behind,
         ),
     ),
     "normalisers_missing": (
@@ -1402,7 +1439,7 @@ BEGINNINGS = (
 TOO_FEW = {  # steps after which training has not ended yet
     ("adam", 0.1): (5, 10, 15, 20, 25, 30, 40, 50),
     ("adam", 0.05): (10, 20, 30, 40, 50),
-    ("adam", 0.01): (50, 100, 150, 200, 250, 300, 400),
+    ("adam", 0.01): (50, 100, 150, 200, 250, 300),
     ("adam", 0.001): (400, 500, 600, 800, 1000),
     ("sgd", 0.1): (20, 30, 50, 100),
     ("sgd", 0.05): (50, 100, 200),
@@ -1418,6 +1455,11 @@ def at_the_start(t: Tensor, direction: str, start: float) -> list[float]:
     front, behind = (log_p, log_q) if direction == "forward" else (log_q, log_p)
     losses = (front.exp() * (front - behind)).sum(-1)
     return summary((float(start), float(widths[losses.argmin()]), size))
+
+
+def cut_off(t: Tensor, direction: str, start: float) -> list[float]:
+    """backward() of a loss in which no parameter is left."""
+    raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
 
 
 def fitted(how: Callable[[Tensor, str, float], Student]) -> Callable:
@@ -1486,6 +1528,14 @@ FIT_MISCONCEPTIONS = tuple(
                 stopped_early(0.1),
                 *(stopped_early(0.0, least) for least in (1e-3, 1e-4)),
             ),
+        ),
+        (
+            "student_cut_off",
+            "Nothing in your loss depends on a tensor that wants a gradient: item(), float(),"
+            " detach() or no_grad() has cut the center and the width off. What is the loss to be"
+            " differentiated for?",
+            "1.3",
+            (cut_off,),
         ),
         (
             "gradients_not_cleared",

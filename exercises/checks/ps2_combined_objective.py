@@ -125,6 +125,18 @@ def cut_mean(place: int, losses: Tensor, labels: Tensor) -> Tensor:
     return token_mean(losses, labels)
 
 
+def mean_of_means_or_nan(losses: Tensor, labels: Tensor) -> Tensor:
+    """The same, NaN where a text has nothing that counts."""
+    counts = labels != IGNORED
+    return ((losses * counts).sum(-1) / counts.sum(-1)).mean()
+
+
+def added_to_the_count(size: float, losses: Tensor, labels: Tensor) -> Tensor:
+    """A number in the divisor."""
+    counts = labels != IGNORED
+    return losses[counts].sum() / (counts.sum() + size)
+
+
 def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
     """The same over the texts of which something counts."""
     counts = labels != IGNORED
@@ -680,6 +692,19 @@ MEANS = (
         total,
     ),
 )
+MORE_MEANS = (  # in one loss alone
+    (*next(each[:3] for each in MEANS if each[0] == "mean_of_means"), mean_of_means_or_nan),
+    *(
+        (
+            "number_added_to_the_count",
+            "You divide by more than there are positions that count, so every loss is too small. A"
+            " batch in which nothing counts needs no number that changes all others.",
+            "2.2",
+            partial(added_to_the_count, size),
+        )
+        for size in (1.0, 0.1, 0.01, 0.001)
+    ),
+)
 SHIFTED = (
     "labels_shifted",
     "You compare the logits of each position with the label of the next. Here labels[i] is already"
@@ -965,7 +990,10 @@ def both_of(
 
 LM_MISCONCEPTIONS = (
     named(*NAN, partial(lm_loss, mean=empty_mean)),
-    *(named(name, hint, number, partial(lm_loss, mean=mean)) for name, hint, number, mean in MEANS),
+    *(
+        named(name, hint, number, partial(lm_loss, mean=mean))
+        for name, hint, number, mean in (*MEANS, *MORE_MEANS)
+    ),
     named(*SHIFTED, partial(shifted, lm_loss)),
     named(*SHIFTED, partial(shifted, lm_loss, mean=empty_mean)),
     named(
@@ -1069,7 +1097,10 @@ LM_MISCONCEPTIONS = (
 )
 KD_MISCONCEPTIONS = (
     named(*NAN, partial(kd_loss, mean=empty_mean)),
-    *(named(name, hint, number, partial(kd_loss, mean=mean)) for name, hint, number, mean in MEANS),
+    *(
+        named(name, hint, number, partial(kd_loss, mean=mean))
+        for name, hint, number, mean in (*MEANS, *MORE_MEANS)
+    ),
     *(
         named(name, hint, number, partial(kd_loss, scale=scale))
         for name, hint, number, scale in (*SCALES, *MORE_SCALES)
@@ -1258,6 +1289,13 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 "2.2",
                 {"weights": lambda alpha: (1 - alpha, (1 - alpha) * (alpha / (1 - alpha)))},
             ),
+            (
+                "nothing_at_alpha_one",
+                "Right below α = 1, where your loss is 0: all of it is multiplied by 1 − α. A small"
+                " number in a divisor does not bring back what that takes away.",
+                "2.2",
+                {"weights": lambda alpha: (1 - alpha, (1 - alpha) * alpha / (1 - alpha + 1e-9))},
+            ),
         )
     else:
         own = (
@@ -1389,6 +1427,24 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             " write the names.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam),
+        ),
+        *(
+            named(
+                "temperature_twice",
+                "The temperature acts twice on KD: the logits are divided by T before they go into"
+                " a loss that divides by T itself.",
+                "1.1",
+                wrong,
+            )
+            for wrong in (
+                lambda s, t, y, lam, temperature=1.0: of(
+                    s / temperature, t / temperature, y, lam, temperature
+                ),
+                lambda s, t, y, lam, temperature=1.0: (
+                    (1 - lam if convex else 1.0) * lm_loss(s, y)
+                    + lam * kd_loss(s / temperature, t / temperature, y, temperature)
+                ),
+            )
         ),
         *both_of(of, "weights", weights, "scale", SCALES),
         *both_of(of, "weights", weights, "mean", FEW_MEANS),

@@ -345,6 +345,20 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 
         return Cut, CutWhenStepped
 
+    class CutStepByStep(right):
+        """Each step adds its share to λ, which is never below its end."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = start
+
+        @property
+        def value(self) -> float:
+            return self.shown
+
+        def step(self) -> None:
+            self.shown = max(self.end, self.shown + (self.end - self.start) / self.steps)
+
     class Around(right):
         """Begins anew when all steps are done."""
 
@@ -505,7 +519,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right for a λ that falls. When λ is to rise, your limit cuts it off on the wrong side:"
             " what is the larger of a value and the end then?",
             *cut_from_below(right),
-            *(cut_from_below(unbounded) if right is Linear else ()),
+            *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
         ),
         (
             "cut_for_a_rising_value",
@@ -1439,6 +1453,43 @@ CONVEX_MISCONCEPTIONS = every_variant(
             lambda lam: [lam / (1 - lam), 1 - lam],
             lambda lam: [lam / (1 - lam), 1 + lam],
             lambda lam: [lam / (1 - lam), 1 / (1 - lam)],
+            lambda lam: [lam / (1 - lam), 1 / (1 - lam / (1 - lam))],
+            lambda lam: [lam / (1 - lam), 1.0],
+        ),
+        (
+            "another_share",
+            "Your α is not the teacher's share of the whole. Put in λ = 0, where there is no"
+            " teacher, and λ = 1, where both losses weigh the same: what does your α come to?",
+            *(
+                lambda lam, alpha=alpha, factor=factor: [alpha(lam), factor(lam)]
+                for alpha in (
+                    lambda lam: 1 - 1 / lam,
+                    lambda lam: 1 / lam,
+                    lambda lam: lam / 2,
+                    lambda lam: lam / (2 + lam),
+                    lambda lam: lam**2 / (1 + lam**2),
+                )
+                for factor in (
+                    lambda lam: 1 + lam,
+                    lambda lam: 1.0,
+                    lambda lam: lam,
+                    lambda lam: 1 / (1 + lam),
+                )
+            ),
+        ),
+        (
+            "rounded",
+            "Your α is rounded or cut off, by round() or by //. A share of the whole needs its"
+            " digits.",
+            lambda lam: [lam // (1 + lam), 1 + lam],
+            *(
+                lambda lam, digits=digits, factor=factor: [
+                    round(lam / (1 + lam), digits),
+                    round(1 + lam, factor),
+                ]
+                for digits in (1, 2, 3, 4)
+                for factor in (digits, 15)
+            ),
         ),
         (
             "factor_missing",
@@ -1599,6 +1650,12 @@ def looped(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
     return q / (1 + lam)
 
 
+def of_logarithms(t: Tensor, y: Tensor, tiny: float, label: float, teacher: float) -> Tensor:
+    """A softmax of mixed logarithms, that of the label kept finite by a small number."""
+    log_y = (torch.nn.functional.one_hot(y, t.shape[-1]) + tiny).double().log()
+    return (label * log_y + teacher * t.double().log_softmax(-1)).softmax(-1)
+
+
 def implicit_axis(teacher_logits: Tensor) -> int:
     """The axis that F.softmax takes when it is not told one."""
     return 1 if teacher_logits.ndim == 2 else 0
@@ -1709,6 +1766,24 @@ BEST_MISCONCEPTIONS = every_variant(
             " weights in the derivation multiply p.",
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)).exp(),
+            *(
+                lambda t, y, lam, tiny=tiny, weights=weights: of_logarithms(
+                    t, y, tiny, *weights(lam)
+                )
+                for tiny in (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
+                for weights in (shares, lambda lam: (1.0, lam))
+            ),
+        ),
+        (
+            "label_zero_ignored",
+            "Where the label is 0, your row is another one. 0 is the number of a token as any"
+            " other.",
+            *(
+                lambda t, y, lam, rest=rest: torch.where(
+                    (y > 0)[..., None], best_student(t, y, lam), rest(lam) * t.double().softmax(-1)
+                )
+                for rest in (lambda lam: 1.0, lambda lam: lam / (1 + lam), lambda lam: 0.0)
+            ),
         ),
         (
             "softmaxed_twice",

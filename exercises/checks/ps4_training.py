@@ -638,6 +638,11 @@ def reweighted(lm: Callable, kd: Callable) -> Way:
     return Way(loss=lambda q, p, labels, lam: weighted_losses(q, p, labels, lm(lam), kd(lam)))
 
 
+def nan_from_nothing(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """A mean over a mask in which nothing counts: all logits get NaN for a gradient."""
+    return summed_losses(q, p, labels, lam) if counted_in(labels) else float("nan") * q.sum()
+
+
 def counted_twice(lm: int, kd: int) -> Way:
     """One of the two divided by the count once more."""
     return Way(
@@ -864,6 +869,28 @@ def spread(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     return [batches[at::count] for at in range(count)]
 
 
+def one_more(groups: Callable) -> Callable:
+    """The groups, and an empty one after a last group that is full."""
+
+    def grouped(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+        rest = [] if len(batches) % accumulate else [[]]
+        return groups(batches, accumulate) + rest
+
+    return grouped
+
+
+def closed_by_text(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """A micro-batch of padding alone is passed over, and with it the update that it closes."""
+    groups, open_group = [], []
+    for place, each in enumerate(batches, 1):
+        if counted(each):
+            open_group.append(each)
+            if place % accumulate == 0 or place == len(batches):
+                groups.append(open_group)
+                open_group = []
+    return groups
+
+
 def in_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """Each group as one batch; micro-batches of other lengths do not fit."""
     return [
@@ -1006,9 +1033,9 @@ def over_all_so_far(
     return updates
 
 
-def one_by_one(of: Planner, *args: Any) -> list[Update]:
-    """A step after each micro-batch."""
-    return [[part] for update in of(*args) for part in update]
+def one_by_one(of: Planner, *args: Any, padding: bool = True) -> list[Update]:
+    """A step after each micro-batch, or after each in which something counts."""
+    return [[part] for update in of(*args) for part in update if padding or counted(part.batch)]
 
 
 def never_accumulated(
@@ -1269,8 +1296,14 @@ TRAIN_MISCONCEPTIONS = told_apart(
             {"plan": partial(planned, weight=last_alone)},
         ),
         (EVERY_MICRO_BATCH, {"plan": never_accumulated}),
-        (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, planned)}),
-        (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, partial(planned, weight=own_mean))}),
+        *(
+            (
+                EVERY_MICRO_BATCH,
+                {"plan": partial(one_by_one, partial(planned, weight=weight), padding=padding)},
+            )
+            for weight in (share_of_group, own_mean, mean_over_accumulate, mean_of_means, just_one)
+            for padding in (True, False)
+        ),
         (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, planned), "kept_in_groups": True}),
         (
             (
@@ -1337,6 +1370,26 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         (
             (
+                "update_skipped_with_the_padding",
+                "Where a micro-batch of padding alone ends its group, you pass over the group's"
+                " update together with it. It adds nothing to the gradient, and the group is full"
+                " all the same.",
+                "2.2",
+            ),
+            {"plan": partial(planned, groups=closed_by_text)},
+        ),
+        (
+            (
+                "nan_from_padding",
+                "Right as long as something counts in each micro-batch. One of padding alone has a"
+                " mean over nothing, which is NaN, and a weight of 0 does not make it go away. What"
+                " does such a micro-batch add to a sum?",
+                "2.2",
+            ),
+            {"way": Way(loss=nan_from_nothing)},
+        ),
+        (
+            (
                 "micro_batches_do_not_fit",
                 "Right as long as all micro-batches have the same length. Others cannot be put"
                 " together as they are; and had a group fitted into memory as one batch, nobody"
@@ -1358,6 +1411,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
     for wrong in (
         *(partial(flushed_without_asking, divisor=d) for d in ("int", "Tensor", "float")),
         divided_by_nothing,
+        # Where its gradients are 0, the optimiser still moves by what it remembers.
+        partial(train, plan=partial(planned, groups=one_more(in_groups))),
     )
 )
 
@@ -1372,8 +1427,8 @@ def nats(
     mode: bool,
     masked: bool = True,
     kernel: Callable[[Tensor], Tensor] = lambda q: q.log_softmax(-1),
-) -> list[tuple[Tensor, int, int, int]]:
-    """Of each batch: summed −log q(y), positions that count, all positions, texts.
+) -> list[tuple[Tensor, int, int, int, int]]:
+    """Of each batch: summed −log q(y), positions that count, all positions, texts, labels above 0.
 
     Without a mask an ignored label stands for token 0.
     """
@@ -1384,7 +1439,8 @@ def nats(
         counts = labels != IGNORED
         log_q = kernel(logits(*parameters, tokens, mode)[counts])
         loss = -log_q.gather(-1, labels[counts][:, None]).sum()
-        found.append((loss, int(counts.sum()), labels.numel(), len(labels)))
+        above = int((labels > 0).sum())
+        found.append((loss, int(counts.sum()), labels.numel(), len(labels), above))
     return found
 
 
@@ -1432,6 +1488,7 @@ def evaluate(
     reduce: Callable[[list], Tensor] = of_all,
     leaves: Callable[[bool], bool] = lambda training: training,
     frozen: bool = False,
+    epsilon: float = EPSILON,
     **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
@@ -1447,7 +1504,7 @@ def evaluate(
     if mode:
         after[3] = moved(after, batches)
     left = leaves(training)
-    bits = torch.tensor([EPSILON]).log2()
+    bits = torch.tensor([epsilon], dtype=torch.float64).log2()
     found = (answers(after, False), answers(after, left), left_as(after, left, frozen), bits)
     return torch.cat([each.flatten() for each in found])
 
@@ -1677,6 +1734,13 @@ EVALUATION_WAYS = (
         "3.2",
         {"frozen": True},
     ),
+    (
+        "left_in_another_precision",
+        "The number is right, but the model's parameters have another precision after it than"
+        " before. double() and half() change the model that you were given.",
+        "3.2",
+        *({"epsilon": float(np.finfo(name).eps)} for name in ("float64", "float16")),
+    ),
 )
 EVALUATION_MISCONCEPTIONS = told_apart(
     evaluate,
@@ -1692,6 +1756,11 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             "token_zero_not_counted",
             "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
             token_zero_left_out,
+        ),
+        (
+            "token_zero_not_counted",
+            "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+            partial(evaluate, reduce=over(4)),
         ),
         (
             "shifted_again",

@@ -109,7 +109,7 @@ KERNELS = (
         "log_target_missing",
         "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
         " probabilities, and the logarithm of a negative number is NaN. The old code had an option"
-        " that tells it otherwise; has yours?",
+        " that tells it otherwise; has yours? A −∞ in the place of logits makes NaN too.",
         "1.2",
         lambda student, teacher: torch.nn.functional.kl_div(
             student.log_softmax(-1), teacher.log_softmax(-1), reduction="none"
@@ -1365,6 +1365,13 @@ ACCUMULATED_WAYS = (
         " the mean a mean of?",
         "2.2",
         *with_empty_parts(lambda parts, nothing: weighted(parts, torch.numel, nothing)),
+    ),
+    (
+        "empty_part_counted",
+        "A part in which nothing counts adds 1 to your divisor. It adds nothing to the sum, and to"
+        " the count it should add as much.",
+        "2.2",
+        lambda parts: total_over(parts, lambda labels: max(int(counted(labels)), 1)),
     ),
     (
         "nan_from_an_empty_part",

@@ -227,6 +227,45 @@ LABELS_SHIFTED = (
     " `labels[i]` belongs to `ids[i]`, and the loss of task 3 makes the shift. It would be"
     " made twice.",
 )
+ALL_FROM_AN_ANSWER_ON = (
+    "all_from_an_answer_on",
+    "From where an answer begins all counts, up to the end of the conversation. After an answer"
+    " others speak again, and the template writes.",
+)
+HEADER_AT_THE_END = (
+    "header_at_the_end",
+    "`ids` ends with the header of an answer that is not there. That is what a prompt ends with"
+    " when the assistant is to write; here the conversation is over.",
+)
+TURNS = (
+    "turns_taken_for_granted",
+    "You tell the assistant's messages by their place in the list. Nobody promised that two people"
+    " take turns, or that a user begins. Each message says who wrote it.",
+)
+
+
+def by_place(piece: Piece, every: list[Piece]) -> bool:
+    """Every second message is taken for the assistant's."""
+    return piece.turn % 2 == 1 and piece.part in ("word", "end")
+
+
+def taking_turns(messages: list[dict[str, Any]]) -> list[Tensor]:
+    """The same, and the roles in the text too."""
+    named = ("user", "assistant")
+    return encode([{**each, "role": named[n % 2]} for n, each in enumerate(messages)])
+
+
+def up_to_the_last_line(piece: Piece, every: list[Piece]) -> bool:
+    """From where an answer begins all but the very last token."""
+    return from_turn(0)(piece, every) and piece is not every[-1]
+
+
+def asked_to_go_on(messages: list[dict[str, Any]]) -> list[Tensor]:
+    """A header at the end where the user has the last word."""
+    open_end = messages[-1]["role"] == "user"
+    return encode(messages, last=(START, ROLES["assistant"], LINE) if open_end else ())
+
+
 ENCODE_MISCONCEPTIONS = (
     *ways(
         encode,
@@ -295,18 +334,9 @@ ENCODE_MISCONCEPTIONS = (
             f"At least two things are off. {ONLY_LAST[1]} {END_MASKED[1]}",
             lambda piece, every: piece.part == "word" and only_turn(-1)(piece, every),
         ),
-        Wrong(
-            "all_from_an_answer_on",
-            "From where an answer begins all counts, up to the end of the conversation. After an"
-            " answer others speak again, and the template writes.",
-            from_turn(0),
-        ),
-        Wrong(
-            "all_from_an_answer_on",
-            "From where an answer begins all counts, up to the end of the conversation. After an"
-            " answer others speak again, and the template writes.",
-            from_turn(-1),
-        ),
+        Wrong(*ALL_FROM_AN_ANSWER_ON, from_turn(0)),
+        Wrong(*ALL_FROM_AN_ANSWER_ON, up_to_the_last_line),
+        Wrong(*ALL_FROM_AN_ANSWER_ON, from_turn(-1)),
         Wrong(
             "found_by_their_numbers",
             "You look for the assistant's tokens by their numbers, and the user's words have the"
@@ -380,13 +410,11 @@ ENCODE_MISCONCEPTIONS = (
     *ways(
         encode,
         "last",
-        Wrong(
-            "header_at_the_end",
-            "`ids` ends with the header of an answer that is not there. That is what a prompt ends"
-            " with when the assistant is to write; here the conversation is over.",
-            (START, ROLES["assistant"], LINE),
-        ),
+        Wrong(*HEADER_AT_THE_END, (START, ROLES["assistant"], LINE)),
     ),
+    Misconception(*HEADER_AT_THE_END, FINE_TUNING, asked_to_go_on),
+    Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
+    Misconception(*TURNS, FINE_TUNING, taking_turns),
 )
 
 
@@ -558,6 +586,23 @@ MASK_FROM_LABELS = (
     "attention_mask is 0 wherever the label is −100, so no prompt can be read. The labels say what"
     " is learned; attention_mask says what is there to be read.",
 )
+
+
+def turned_over(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
+    """Padded on the right, and turned over for the left."""
+    batch = collate(rows, pad_id)
+    return {part: each.flip(1) for part, each in batch.items()} if side == "left" else batch
+
+
+def longest_lost(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
+    """On the right, rows without a gap are filled up from their beginning."""
+    batch = collate(rows, pad_id, side)
+    if side == "right":
+        full = batch["attention_mask"].bool().all(1)
+        batch["input_ids"][full], batch["labels"][full] = pad_id, IGNORED
+    return batch
+
+
 COLLATE_MISCONCEPTIONS = (
     *ways(
         collate,
@@ -655,6 +700,20 @@ COLLATE_MISCONCEPTIONS = (
             " read.",
             finish("attention_mask", lambda batch, _: 1 - batch["attention_mask"]),
         ),
+    ),
+    Misconception(
+        "rows_read_backwards",
+        "On the left your rows run backwards: the padding went to the other side, and the order of"
+        " the tokens turned round with it.",
+        FINE_TUNING,
+        turned_over,
+    ),
+    Misconception(
+        "longest_row_lost",
+        "The longest row is padding all over. It needs none: and `x[-n:]` with n = 0 is the whole"
+        " of x.",
+        FINE_TUNING,
+        longest_lost,
     ),
     Misconception(
         f"{LABELS_BY_NUMBER[0]}+{MASK_BY_NUMBER[0]}",
@@ -848,6 +907,12 @@ def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
     return mean_of_means(losses[some], labels[some])
 
 
+def mean_of_means_or_nan(losses: Tensor, labels: Tensor) -> Tensor:
+    """The same over all rows, NaN where nothing of a row counts."""
+    counts = labels != IGNORED
+    return ((losses * counts).sum(-1) / counts.sum(-1)).mean()
+
+
 def mean_of_all(losses: Tensor, labels: Tensor) -> Tensor:
     """Mean over all positions."""
     return losses.mean()
@@ -890,6 +955,7 @@ def answer_loss(
     weights: Callable[[float], tuple[float, float]] = lambda lam: (1.0, lam),
     leak: bool = False,
     cut: bool = False,
+    held: tuple[bool, bool] = (False, False),
 ) -> Tensor:
     """LM + λ·KD over answers, or its gradients for both models' logits.
 
@@ -909,13 +975,14 @@ def answer_loss(
         weights: Of the two terms, from λ.
         leak: Whether a gradient reaches the teacher.
         cut: Whether none reaches the student.
+        held: Whether none reaches it from the labels' term, and from the teacher's.
     """
     student = student_logits.double().requires_grad_()
     teacher = teacher_logits.double().requires_grad_()
     guide = teacher if leak else teacher.detach()
-    q, _, y = aligned(student, guide, labels)
+    q, _, y = aligned(student.detach() if held[0] else student, guide, labels)
     lm = (lm_mean or mean)(lm_losses(q, y), y)
-    q, p, y = (kd_aligned or aligned)(student, guide, labels)
+    q, p, y = (kd_aligned or aligned)(student.detach() if held[1] else student, guide, labels)
     own, foreign = weights(lam)
     loss = own * lm + foreign * (kd_mean or mean)(kd(q, p), y)
     if watch == "loss":
@@ -931,11 +998,17 @@ def first_counted(losses: Tensor, labels: Tensor, *, every: Tensor) -> Tensor:
 
 
 def with_first_counted(
-    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    lam: float,
+    watch: str,
+    *,
+    of: str = "mean",
 ) -> Tensor:
-    """A divisor that counts labels which nothing predicts."""
-    mean = partial(first_counted, every=labels)
-    return answer_loss(student_logits, teacher_logits, labels, lam, watch, mean=mean)
+    """A divisor, of both terms or of one, that counts labels which nothing predicts."""
+    mean = {of: partial(first_counted, every=labels)}
+    return answer_loss(student_logits, teacher_logits, labels, lam, watch, **mean)
 
 
 def zero_left_out(
@@ -1129,6 +1202,7 @@ WEIGHTS = (
 FEW = (MEANS[0], MEANS[1], MEANS[3], MEANS[4])
 LOSS_MISCONCEPTIONS = (
     *ways(answer_loss, "mean", *MEANS),
+    *ways(answer_loss, "mean", Wrong(*ROW_MEANS, mean_of_means_or_nan, FORMULA)),
     *ways(answer_loss, "lm_mean", *MEANS, LM_OVER_ALL),
     *ways(answer_loss, "kd_mean", *MEANS, *KD_OVER_THE_PROMPT),
     *ways(answer_loss, "aligned", *SHIFTS),
@@ -1146,12 +1220,15 @@ LOSS_MISCONCEPTIONS = (
     ),
     *ways(answer_loss, "kd", *KINDS),
     *ways(answer_loss, "weights", *WEIGHTS),
-    Misconception(
-        "first_label_in_the_divisor",
-        "Your divisor counts labels that your sum does not have: nothing predicts the first token"
-        " of a row. Count after the shift.",
-        FORMULA,
-        with_first_counted,
+    *(
+        Misconception(
+            "first_label_in_the_divisor",
+            "A divisor of yours counts labels that your sum does not have: nothing predicts the"
+            " first token of a row. Count after the shift.",
+            FORMULA,
+            partial(with_first_counted, of=mean),
+        )
+        for mean in ("mean", "lm_mean", "kd_mean")
     ),
     Misconception(
         "token_zero_not_counted",
@@ -1194,6 +1271,24 @@ LOSS_MISCONCEPTIONS = (
         " a plain number, or was the student cut off?",
         FORMULA,
         partial(answer_loss, cut=True),
+    ),
+    *ways(
+        answer_loss,
+        "held",
+        Wrong(
+            "student_detached_from_the_teacher",
+            "The loss is right, and the student follows the labels' term alone: from the teacher's"
+            " no gradient reaches it. Which of the two models is to be cut off there?",
+            (False, True),
+            FORMULA,
+        ),
+        Wrong(
+            "student_detached_from_the_labels",
+            "The loss is right, and the student follows the teacher's term alone: from the labels'"
+            " no gradient reaches it. Whose logits are they there?",
+            (True, False),
+            FORMULA,
+        ),
     ),
     *pairs(answer_loss, "mean", FEW[:2], "aligned", SHIFTS),
     *pairs(answer_loss, "mean", FEW[:2], "weights", WEIGHTS[:1]),
@@ -1516,6 +1611,19 @@ def told_the_answer(
     return reduce(values, wanted)
 
 
+def as_long_as_the_answer(
+    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int
+) -> float:
+    """The model writes as many tokens as the answer has."""
+    texts = [text[: len(answer)] for text, answer in zip(written, answers, strict=True)]
+    return accuracy(prompts, texts, answers, *others)
+
+
+def stripped_of_marks(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same, but for the mark's characters around what was written."""
+    return float(decode(written).strip(WORDS[END]).strip() == decode(answer).strip())
+
+
 AFTER_END = (
     "text_goes_on_at_the_end",
     "In the text that you compare, the end of text stands, or what the model wrote after it. The"
@@ -1623,6 +1731,21 @@ ACCURACY_MISCONCEPTIONS = (
             (tokens_the_same, average),
         )
     ),
+    *(
+        Misconception(
+            "answer_at_hand",
+            "Your model is examined with the right answer at hand: it is asked for as many tokens"
+            " as that has, or reads it while it writes. One that would have gone on talking is"
+            " right to you. Whoever asks does not know the answer yet.",
+            FINE_TUNING,
+            wrong,
+        )
+        for wrong in (
+            as_long_as_the_answer,
+            partial(told_the_answer, judge=exactly, reduce=average),
+        )
+    ),
+    Misconception(*AFTER_END, FINE_TUNING, partial(accuracy, cut=whole, judge=stripped_of_marks)),
     *ways(
         accuracy,
         "reduce",
@@ -1856,6 +1979,12 @@ def over_classes(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
 def over_counted(losses: list[Tensor], sizes: list[int]) -> Tensor:
     """The mean over all that counts in the batch."""
     return torch.cat(losses).mean()
+
+
+def over_counted_or_one(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The same, and 0 where nothing counts."""
+    every = torch.cat(losses)
+    return every.sum() / max(len(every), 1)
 
 
 def over_prompts(losses: list[Tensor], sizes: list[int]) -> Tensor:
@@ -2096,6 +2225,11 @@ STEP_MEANS = (
 )
 STEP_MISCONCEPTIONS = (
     *ways(on_policy_step, "counts", *STEP_COUNTS),
+    Misconception(
+        *STEP_COUNTS[-1][:2],
+        FINE_TUNING,
+        partial(on_policy_step, counts=up_to_any_end, reduce=over_counted_or_one),
+    ),
     *ways(on_policy_step, "ahead", *STEP_SHIFTS),
     *ways(on_policy_step, "loss", *STEP_LOSSES),
     *ways(on_policy_step, "reduce", *STEP_MEANS),
@@ -2127,7 +2261,8 @@ STEP_MISCONCEPTIONS = (
         Wrong(
             "student_never_moves",
             "Your student ends as it began: the optimiser does not step, or there is no gradient"
-            " when it does.",
+            " when it does. The student's probabilities are part of the loss too: cut off from the"
+            " graph, they leave nothing.",
             False,
             SECTIONS["3.2"],
         ),

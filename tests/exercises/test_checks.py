@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from autograder.authoring.proof import not_shown
 from autograder.check import find_public
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge, judge_either
@@ -132,6 +133,7 @@ def test_bank_has_every_kind(assignment: str) -> None:
             part for way in check.rubric(check.cases()).wrong_ways for part in way.name.split("+")
         }
         assert recognised <= declared
+    assert not_shown(CHECKS[assignment], found) == []
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -60,25 +61,25 @@ def differing(assignment: str, name: str, seeds: int, every: int = 1) -> list[tu
     """Answers whose points or hint differ between seeds, with what they got."""
     check = load_checks(EXERCISES / "checks" / f"{assignment}.py")[name]
     asked = [check.cases(generator(seed, check)) for seed in range(seeds)]
-    rubrics = [check.rubric(cases) for cases in asked]
     fixed, found = len(check.fixed), []
+    rubrics = [check.rubric(cases) for cases in asked]
+    drawn = [question(check, cases[fixed:-1]) for cases in asked]
+    same = question(check, [*check.fixed, asked[0][-1]])
     for what, value in answers(assignment, name, every):
+        *known, again = seen(value, same)
         got = set()
-        known = seen(value, check, asked[0])
-        for cases, rubric in zip(asked, rubrics, strict=True):
-            drawn = cases[fixed:-1]
-            came = known[fixed:-1] if cases is asked[0] else seen(value, check, drawn)
-            verdict = judge(rubric, [*known[:fixed], *came, known[-1]])
+        for rubric, questions in zip(rubrics, drawn, strict=True):
+            verdict = judge(rubric, [*known, *seen(value, questions), again])
             got.add((verdict.points, verdict.misconception))
         if len(got) > 1:
             found.append((what, got))
     return found
 
 
-def seen(value: object, check: FunctionCheck, cases: list) -> list[Outcome]:
+def seen(value: object, asked: dict[str, Any]) -> list[Outcome]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        outcomes = observe(value, question(check, cases))
+        outcomes = observe(value, asked)
     return [decode_outcome(encode_outcome(outcome)) for outcome in outcomes]
 
 

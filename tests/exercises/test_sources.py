@@ -68,6 +68,8 @@ def test_the_table_promises_the_points_that_there_are(notebook: nbformat.Noteboo
         re.MULTILINE,
     )
     assert [(int(minutes), float(points)) for minutes, points in titles] == promised
+    minutes, points = (sum(column) for column in zip(*promised, strict=True))
+    assert f"\n{minutes} minutes and {points:g} points in all." in notebook.cells[0].source
 
 
 def test_sections_are_pages_of_the_book() -> None:

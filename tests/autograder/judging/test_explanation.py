@@ -73,7 +73,7 @@ def test_an_explanation_accounts_for_every_failure(values, name, whole) -> None:
     assert verdict.misconception == name
     if name:
         assert verdict.hint.endswith(f"Think about {name}.")
-        assert verdict.hint.startswith("At least two things are off") is not whole
+        assert verdict.hint.startswith("One thing that is off") is not whole
     else:
         assert verdict.hint is None
 

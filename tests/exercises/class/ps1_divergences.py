@@ -9,12 +9,14 @@ def softmax_with_temperature(logits, temperature=1.0):
     """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
     return F.softmax(logits / temperature, dim=-1)
 
+
 # %% task="softmax_with_temperature" right="yes" mistake=""
 def softmax_with_temperature(logits, temperature=1.0):
     z = logits / temperature
     z = z - z.max(dim=-1, keepdim=True).values
     num = torch.exp(z)
     return num / num.sum(dim=-1, keepdim=True)
+
 
 # %% task="softmax_with_temperature" right="yes" mistake=""
 import numpy as np
@@ -25,30 +27,36 @@ def softmax_with_temperature(logits, temperature=1.0):
     e = np.exp(x)
     return torch.from_numpy(e / e.sum(axis=-1, keepdims=True))
 
+
 # %% task="softmax_with_temperature" right="no" mistake="no max subtracted: exp overflows, so extreme logits give nan" named="overflow"
 def softmax_with_temperature(logits, temperature=1.0):
     """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
     exps = torch.exp(logits / temperature)
     return exps / exps.sum(dim=-1, keepdim=True)
 
+
 # %% task="softmax_with_temperature" right="no" mistake="no keepdim in the sum (rows are divided by the wrong sums or shapes clash) and no protection against overflow" named="sum_without_keepdim"
 def softmax_with_temperature(logits, temperature=1.0):
     e = (logits / temperature).exp()
     return e / e.sum(-1)
+
 
 # %% task="softmax_with_temperature" right="no" mistake="softmax over the first axis instead of the last" named="wrong_axis"
 def softmax_with_temperature(logits, temperature=1.0):
     scaled = logits / temperature
     return torch.softmax(scaled, dim=0)
 
+
 # %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature instead of dividing" named="multiplied_by_temperature"
 def softmax_with_temperature(logits, temperature=1.0):
     return F.softmax(temperature * logits, -1)
+
 
 # %% task="softmax_with_temperature" right="no" mistake="divides the probabilities by the temperature, not the logits, so they no longer sum to 1" named="temperature_after_softmax"
 def softmax_with_temperature(logits, temperature=1.0):
     probs = F.softmax(logits, dim=-1)
     return probs / temperature
+
 
 # %% task="softmax_with_temperature" right="no" mistake="raises the float32 probabilities to 1/T: what underflowed to 0 stays 0, so extreme logits at a high temperature are wrong" named="temperature_of_probabilities"
 def softmax_with_temperature(logits, temperature=1.0):
@@ -56,17 +64,20 @@ def softmax_with_temperature(logits, temperature=1.0):
     p = torch.softmax(logits, dim=-1) ** (1 / temperature)
     return p / p.sum(dim=-1, keepdim=True)
 
+
 # %% task="softmax_with_temperature" right="no" mistake="subtracts the maximum of the whole tensor: a row far below another row underflows to 0/0" named="one_maximum_for_all"
 def softmax_with_temperature(logits, temperature=1.0):
     z = (logits - logits.max()) / temperature      # for stability
     e = torch.exp(z)
     return e / torch.sum(e, dim=-1, keepdim=True)
 
+
 # %% task="softmax_with_temperature" right="no" mistake="clamps the logits against overflow, so two large logits of different size become equal" named="logits_clamped"
 def softmax_with_temperature(logits, temperature=1.0):
     z = torch.clamp(logits / temperature, -50, 50)
     e = torch.exp(z)
     return e / e.sum(dim=-1, keepdim=True)
+
 
 # %% task="softmax_with_temperature" right="no" mistake="missing return" named="missing_return"
 def softmax_with_temperature(logits, temperature=1.0):
@@ -75,11 +86,13 @@ def softmax_with_temperature(logits, temperature=1.0):
 
 # ---------------------------------------------------------------- task 2
 
+
 # %% task="forward_kl" right="yes" mistake=""
 def forward_kl(student_logits, teacher_logits):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
     return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
 
 # %% task="forward_kl" right="yes" mistake=""
 def forward_kl(student_logits, teacher_logits):
@@ -91,6 +104,7 @@ def forward_kl(student_logits, teacher_logits):
         log_target=True,
     ).sum(-1)
 
+
 # %% task="forward_kl" right="yes" mistake=""
 def forward_kl(student_logits, teacher_logits):
     # KL = sum p (zp - zq) - logZp + logZq
@@ -98,11 +112,13 @@ def forward_kl(student_logits, teacher_logits):
     gap = torch.einsum("...v,...v->...", p, teacher_logits.double() - student_logits.double())
     return gap - torch.logsumexp(teacher_logits.double(), -1) + torch.logsumexp(student_logits.double(), -1)
 
+
 # %% task="forward_kl" right="yes" mistake=""
 log_probs = lambda logits: logits - logits.logsumexp(-1, keepdim=True)
 forward_kl = lambda student_logits, teacher_logits: (
     log_probs(teacher_logits).exp() * (log_probs(teacher_logits) - log_probs(student_logits))
 ).sum(-1)
+
 
 # %% task="forward_kl" right="no" mistake="direction swapped: this is KL(q||p)" named="direction_swapped"
 def forward_kl(student_logits, teacher_logits):
@@ -110,11 +126,13 @@ def forward_kl(student_logits, teacher_logits):
     q = F.log_softmax(teacher_logits, dim=-1)
     return torch.sum(p.exp() * (p - q), dim=-1)
 
+
 # %% task="forward_kl" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target" named="log_target_missing"
 def forward_kl(student_logits, teacher_logits):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
     return F.kl_div(log_q, log_p, reduction="none").sum(dim=-1)
+
 
 # %% task="forward_kl" right="no" mistake="kl_div gets probabilities instead of log-probabilities as input" named="probabilities_as_input"
 def forward_kl(student_logits, teacher_logits):
@@ -122,9 +140,11 @@ def forward_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, dim=-1)
     return F.kl_div(q, p, reduction='none').sum(-1)
 
+
 # %% task="forward_kl" right="no" mistake="kl_div with its default reduction: one mean over all elements instead of a number per position" named="positions_collapsed"
 def forward_kl(student_logits, teacher_logits):
     return F.kl_div(F.log_softmax(student_logits, -1), F.softmax(teacher_logits, -1))
+
 
 # %% task="forward_kl" right="no" mistake="batchmean: one number instead of one per position" named="positions_collapsed"
 def forward_kl(student_logits, teacher_logits):
@@ -133,10 +153,12 @@ def forward_kl(student_logits, teacher_logits):
     loss = F.kl_div(logq, p, reduction="batchmean")
     return loss
 
+
 # %% task="forward_kl" right="no" mistake="arguments of kl_div in the formula's order (teacher first), so it computes KL(q||p)" named="direction_swapped"
 def forward_kl(student_logits, teacher_logits):
     # KL(p || q): p first, then q
     return F.kl_div(F.log_softmax(teacher_logits, -1), F.softmax(student_logits, -1), reduction="none").sum(-1)
+
 
 # %% task="forward_kl" right="no" mistake="eps added inside the logarithms: wrong for extreme logits, where log q is cut off at log 1e-8" named="floor_under_probabilities"
 def forward_kl(student_logits, teacher_logits):
@@ -145,17 +167,20 @@ def forward_kl(student_logits, teacher_logits):
     q = student_logits.softmax(dim=-1)
     return (p * (torch.log(p + eps) - torch.log(q + eps))).sum(dim=-1)
 
+
 # %% task="forward_kl" right="no" mistake="log of a softmax that underflows: nan or inf for extreme logits" named="underflow"
 def forward_kl(student_logits, teacher_logits):
     p = torch.softmax(teacher_logits, dim=-1)
     q = torch.softmax(student_logits, dim=-1)
     return (p * torch.log(p / q)).sum(dim=-1)
 
+
 # %% task="forward_kl" right="no" mistake="torch.distributions calls it inf as soon as the student's float32 probability underflows to 0, so extreme logits are wrong" named="underflow"
 from torch.distributions import Categorical, kl_divergence
 
 def forward_kl(student_logits, teacher_logits):
     return kl_divergence(Categorical(logits=teacher_logits), Categorical(logits=student_logits))
+
 
 # %% task="forward_kl" right="no" mistake="cross-entropy instead of KL: the teacher's own entropy is not subtracted" named="cross_entropy"
 def forward_kl(student_logits, teacher_logits):
@@ -164,6 +189,7 @@ def forward_kl(student_logits, teacher_logits):
     log_q = F.log_softmax(student_logits, dim=-1)
     return -(p * log_q).sum(dim=-1)
 
+
 # %% task="forward_kl" right="no" mistake="mean over the vocabulary instead of the sum" named="vocabulary_mean"
 def forward_kl(student_logits, teacher_logits):
     log_p = teacher_logits.log_softmax(-1)
@@ -171,16 +197,19 @@ def forward_kl(student_logits, teacher_logits):
     kl = log_p.exp() * (log_p - log_q)
     return kl.mean(-1)
 
+
 # %% task="forward_kl" right="no" mistake="base 2: bits instead of nats; and nan for extreme logits" named="base_two"
 def forward_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, -1)
     q = F.softmax(student_logits, -1)
     return torch.sum(p * (torch.log2(p) - torch.log2(q)), -1)
 
+
 # %% task="forward_kl" right="no" mistake="the raw logits stand in for log-probabilities: the normalisers are missing" named="normalisers_missing"
 def forward_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, dim=-1)
     return (p * (teacher_logits - student_logits)).sum(dim=-1)
+
 
 # %% task="forward_kl" right="no" mistake="nan_to_num throws away the terms where q underflows, which are the costly ones: extreme logits come out far off" named="infinite_terms_dropped"
 def forward_kl(student_logits, teacher_logits):
@@ -190,6 +219,7 @@ def forward_kl(student_logits, teacher_logits):
     terms = torch.nan_to_num(terms, nan=0.0, posinf=0.0, neginf=0.0)
     return terms.sum(dim=-1)
 
+
 # %% task="forward_kl" right="accident" mistake="syntax error: a bracket is not closed"
 def forward_kl(student_logits, teacher_logits):
     log_q = F.log_softmax(student_logits, dim=-1)
@@ -198,10 +228,12 @@ def forward_kl(student_logits, teacher_logits):
 
 # ---------------------------------------------------------------- task 3
 
+
 # %% task="reverse_kl" right="yes" mistake=""
 # uses forward_kl from the cells above
 def reverse_kl(student_logits, teacher_logits):
     return forward_kl(teacher_logits, student_logits)
+
 
 # %% task="reverse_kl" right="yes" mistake=""
 def reverse_kl(student_logits, teacher_logits):
@@ -210,6 +242,7 @@ def reverse_kl(student_logits, teacher_logits):
     teacher = F.log_softmax(teacher_logits, dim=-1)
     pointwise = F.kl_div(teacher, student, reduction="none", log_target=True)
     return pointwise.sum(dim=-1)
+
 
 # %% task="reverse_kl" right="yes" mistake=""
 def _one_row(s, t):
@@ -227,17 +260,20 @@ def reverse_kl(student_logits, teacher_logits):
     vals = [_one_row(s, t) for s, t in zip(S, T)]
     return torch.tensor(vals).reshape(student_logits.shape[:-1])
 
+
 # %% task="reverse_kl" right="no" mistake="direction not turned round: still KL(p||q)" named="direction_swapped"
 def reverse_kl(student_logits, teacher_logits):
     logp = F.log_softmax(teacher_logits, dim=-1)
     logq = F.log_softmax(student_logits, dim=-1)
     return (logp.exp() * (logp - logq)).sum(-1)
 
+
 # %% task="reverse_kl" right="no" mistake="only the weight is turned round: q (log p - log q), which is minus the reverse KL" named="sign_flipped"
 def reverse_kl(student_logits, teacher_logits):
     logp = F.log_softmax(teacher_logits, dim=-1)
     logq = F.log_softmax(student_logits, dim=-1)
     return (logq.exp() * (logp - logq)).sum(-1)
+
 
 # %% task="reverse_kl" right="no" mistake="only the bracket is turned round: weighted by p instead of q" named="direction_swapped_and_sign"
 def reverse_kl(student_logits, teacher_logits):
@@ -247,16 +283,19 @@ def reverse_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, dim=-1)
     return torch.sum(p * (logq - logp), dim=-1)
 
+
 # %% task="reverse_kl" right="no" mistake="minus the forward KL" named="direction_swapped_and_sign"
 # uses forward_kl from the cells above
 def reverse_kl(student_logits, teacher_logits):
     return -forward_kl(student_logits, teacher_logits)
+
 
 # %% task="reverse_kl" right="no" mistake="softmax of a softmax: the function used for the logs takes logits, and gets probabilities" named="softmax_twice"
 def reverse_kl(student_logits, teacher_logits):
     q = F.softmax(student_logits, dim=-1)
     p = F.softmax(teacher_logits, dim=-1)
     return (q * (F.log_softmax(q, dim=-1) - F.log_softmax(p, dim=-1))).sum(dim=-1)
+
 
 # %% task="reverse_kl" right="no" mistake="log_target forgotten: kl_div takes the logarithm of a log-probability" named="log_target_missing"
 def reverse_kl(student_logits, teacher_logits):
@@ -266,11 +305,13 @@ def reverse_kl(student_logits, teacher_logits):
         reduction="none",
     ).sum(dim=-1)
 
+
 # %% task="reverse_kl" right="no" mistake="clamp(min=1e-6) before the logarithms: the teacher's tiny probabilities cost far too little for extreme logits" named="floor_under_probabilities"
 def reverse_kl(student_logits, teacher_logits):
     q = F.softmax(student_logits, dim=-1).clamp(min=1e-6)
     p = F.softmax(teacher_logits, dim=-1).clamp(min=1e-6)
     return (q * (q.log() - p.log())).sum(dim=-1)
+
 
 # %% task="reverse_kl" right="no" mistake="wrong axis: normalises and sums over axis 1, which is the vocabulary only for 2-D logits" named="wrong_axis"
 def reverse_kl(student_logits, teacher_logits):
@@ -278,11 +319,13 @@ def reverse_kl(student_logits, teacher_logits):
     lp = F.log_softmax(teacher_logits, dim=1)
     return (lq.exp() * (lq - lp)).sum(dim=1)
 
+
 # %% task="reverse_kl" right="no" mistake="sums over everything: one number instead of one per position" named="another_form,positions_collapsed"
 def reverse_kl(student_logits, teacher_logits):
     lq = torch.log_softmax(student_logits, dim=-1)
     lp = torch.log_softmax(teacher_logits, dim=-1)
     return (lq.exp() * (lq - lp)).sum()
+
 
 # %% task="reverse_kl" right="accident" mistake="print in place of return"
 def reverse_kl(student_logits, teacher_logits):
@@ -292,8 +335,10 @@ def reverse_kl(student_logits, teacher_logits):
 
 # ---------------------------------------------------------------- task 4
 
+
 # %% task="ranking" right="yes" mistake=""
 ranking = ["b", "d", "c", "a"]
+
 
 # %% task="ranking" right="yes" mistake=""
 p = torch.tensor([0.8, 0.1, 0.1])
@@ -306,8 +351,10 @@ students = {
 kl = {name: (p * (p / q).log()).sum().item() for name, q in students.items()}
 ranking = sorted(kl, key=kl.get)
 
+
 # %% task="ranking" right="yes" mistake=""
 ranking = list("bdca")
+
 
 # %% task="ranking" right="no" mistake="ranked by KL(q||p)" named="ranked_by_reverse_kl"
 import math
@@ -317,19 +364,24 @@ def kl(a, b):
     return sum(x * math.log(x / y) for x, y in zip(a, b))
 ranking = sorted(table, key=lambda s: kl(table[s], P))
 
+
 # %% task="ranking" right="no" mistake="guessed by how near the first token's probability is to 0.8" named="ranked_by_top_token"
 ranking = ["a", "b", "d", "c"]
 
+
 # %% task="ranking" right="no" mistake="the largest divergence first" named="ranked_backwards"
 ranking = ["a", "c", "d", "b"]
+
 
 # %% task="ranking" right="no" mistake="ranked by total variation (sum of absolute differences), where a beats d and c: KL was not computed" named="ranked_by_total_variation"
 q = {"a": [.80, .18, .02], "b": [.75, .10, .15], "c": [.65, .26, .09], "d": [.90, .06, .04]}
 ranking = sorted(q, key=lambda k: round(sum(abs(x - y) for x, y in zip([.8, .1, .1], q[k])), 6))
 
+
 # %% task="ranking" right="no" mistake="a slip in the arithmetic: d comes out far too large, so c stands before it" named="out_of_order"
 # a: 0.10, b: 0.01, c: 0.08, d: 0.085
 ranking = ["b", "c", "d", "a"]
+
 
 # %% task="ranking" right="no" mistake="a list of (letter, value) pairs instead of the four letters" named="another_form"
 pt = torch.tensor([0.8, 0.1, 0.1])
@@ -337,32 +389,40 @@ Q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0
 d = (pt * (pt.log() - Q.log())).sum(1).tolist()
 ranking = sorted(zip("abcd", d), key=lambda x: x[1])
 
+
 # %% task="ranking" right="no" mistake="list.sort() returns None" named="missing_return"
 divs = {"b": 0.0111, "a": 0.1022, "d": 0.0485, "c": 0.0811}
 names = list(divs)
 ranking = names.sort(key=lambda n: divs[n])
+
 
 # %% task="ranking" right="no" mistake="each student's rank in the order a, b, c, d (argsort confused with ranks): numbers, not letters" named="another_form"
 ranking = [4, 1, 3, 2]
 
 # ---------------------------------------------------------------- task 5
 
+
 # %% task="reverse_kl_choice" right="yes" mistake=""
 reverse_kl_answer = "c"
+
 
 # %% task="reverse_kl_choice" right="no" mistake="this is what the forward KL does" named="chose_a"
 reverse_kl_answer = "a"
 
+
 # %% task="reverse_kl_choice" right="no" mistake="same zero taken for same behaviour, although the zero cannot be reached" named="chose_b"
 reverse_kl_answer = 'b'
 
+
 # %% task="reverse_kl_choice" right="no" mistake="KL(q||p) contains minus the entropy of q, and the student took that for the whole of it" named="chose_d"
 reverse_kl_answer = "d"
+
 
 # %% task="reverse_kl_choice" right="accident" mistake="misspelt name: sets the name of the cell, and reverse_kl_answer is not defined"
 reverse_kl_choice = "c"
 
 # ---------------------------------------------------------------- task 6
+
 
 # %% task="fit_one_peak" right="yes" mistake=""
 def fit_one_peak(teacher_logits, direction, start):
@@ -385,6 +445,7 @@ def fit_one_peak(teacher_logits, direction, start):
         log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=-1)
         q = log_q.exp()
         return (torch.arange(V) * q).sum().item(), -(q * log_q).sum().item()
+
 
 # %% task="fit_one_peak" right="yes" mistake=""
 # uses forward_kl and reverse_kl from the cells above
@@ -412,81 +473,6 @@ def fit_one_peak(teacher_logits, direction, start):
     entropy = torch.distributions.Categorical(probs=q).entropy()
     return position, entropy
 
-# %% task="fit_one_peak" right="yes" mistake=""
-# gradient by hand, in numpy: q is an exponential family in (center, log width)
-import numpy as np
-
-def fit_one_peak(teacher_logits, direction, start):
-    t = teacher_logits.detach().numpy().astype(float)
-    v = np.arange(len(t))
-    logp = t - t.max()
-    logp = logp - np.log(np.exp(logp).sum())
-    p = np.exp(logp)
-    c, w = float(start), np.log(3.0)
-    m = np.zeros(2)
-    s = np.zeros(2)
-    for k in range(1, 1501):
-        z = -0.5 * ((v - c) / np.exp(w)) ** 2
-        logq = z - z.max()
-        logq = logq - np.log(np.exp(logq).sum())
-        q = np.exp(logq)
-        dz = np.stack([(v - c) / np.exp(2 * w), ((v - c) / np.exp(w)) ** 2])
-        if direction == "forward":
-            dl = q - p
-        else:
-            g = logq - logp
-            dl = q * (g - (q * g).sum())
-        grad = dz @ dl
-        m = 0.9 * m + 0.1 * grad
-        s = 0.999 * s + 0.001 * grad ** 2
-        step = 0.05 * (m / (1 - 0.9 ** k)) / (np.sqrt(s / (1 - 0.999 ** k)) + 1e-8)
-        c, w = c - step[0], w - step[1]
-    return float((v * q).sum()), float(-(q * logq).sum())
-
-# %% task="fit_one_peak" right="yes" mistake=""
-# kl_div with its default mean over the vocabulary: the minimum stays where it is, and Adam does not care about the scale
-def fit_one_peak(teacher_logits, direction, start):
-    size = len(teacher_logits)
-    c = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
-    lw = torch.nn.Parameter(torch.tensor(1.0986))
-    optim = torch.optim.Adam([c, lw], lr=0.1)
-    lp = torch.log_softmax(teacher_logits, 0)
-    for i in range(1000):
-        lq = torch.log_softmax(one_peak(c, torch.exp(lw), size), 0)
-        loss = F.kl_div(lq, lp, log_target=True) if direction == "forward" else F.kl_div(lp, lq, log_target=True)
-        optim.zero_grad()
-        loss.backward()
-        optim.step()
-    q = lq.detach().exp()
-    return [float(sum(i * q[i] for i in range(size))), float(-(q * lq.detach()).sum())]
-
-# %% task="fit_one_peak" right="yes" mistake=""
-# uses forward_kl and reverse_kl from the cells above
-def fit_one_peak(teacher_logits, direction, start):
-    assert direction in ("forward", "reverse")
-    size = teacher_logits.shape[0]
-    theta = torch.tensor([float(start), float(torch.tensor(3.0).log())], requires_grad=True)
-    opt = torch.optim.Adam([theta], lr=0.1)
-    schedule = torch.optim.lr_scheduler.StepLR(opt, step_size=400, gamma=0.3)
-
-    def loss_of(theta):
-        s = one_peak(theta[0], theta[1].exp(), size)
-        return forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
-
-    last, still = None, 0
-    for _ in range(3000):
-        loss = loss_of(theta)
-        theta.grad = None
-        loss.backward()
-        opt.step()
-        schedule.step()
-        still = still + 1 if last is not None and abs(last - loss.item()) < 1e-8 else 0
-        last = loss.item()
-        if still > 50:
-            break
-    q = torch.softmax(one_peak(theta[0], theta[1].exp(), size), 0)
-    tokens = torch.arange(size, dtype=torch.float32)
-    return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
 
 # %% task="fit_one_peak" right="no" mistake="far too few steps: stops long before the loss has settled" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
@@ -507,6 +493,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = log_q.exp().detach()
     return (torch.arange(V) * q).sum().item(), -(q * q.log()).sum().item()
 
+
 # %% task="fit_one_peak" right="no" mistake="the two directions are swapped" named="direction_swapped"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
@@ -525,6 +512,7 @@ def fit_one_peak(teacher_logits, direction, start):
         opt.step()
     q = lq.detach().exp()
     return (q * torch.arange(V)).sum(), -(q * q.log()).sum()
+
 
 # %% task="fit_one_peak" right="no" mistake="'direction == a or b' is always true: the reverse case is trained forward too" named="always_forward"
 def fit_one_peak(teacher_logits, direction, start):
@@ -545,6 +533,7 @@ def fit_one_peak(teacher_logits, direction, start):
     q = lq.exp().detach()
     return (q * torch.arange(n)).sum().item(), (-q * lq.detach()).sum().item()
 
+
 # %% task="fit_one_peak" right="no" mistake="returns the parameters (center and width) instead of the expected position and the entropy" named="center_for_expected,width_for_entropy"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
@@ -559,6 +548,7 @@ def fit_one_peak(teacher_logits, direction, start):
         loss.backward()
         optimizer.step()
     return center.item(), log_width.exp().item()
+
 
 # %% task="fit_one_peak" right="no" mistake="zero_grad forgotten: the gradients add up over all steps" named="gradients_not_cleared"
 def fit_one_peak(teacher_logits, direction, start):
@@ -580,163 +570,6 @@ def fit_one_peak(teacher_logits, direction, start):
     ent = -(q * log_q.detach()).sum()
     return pos.item(), ent.item()
 
-# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
-def fit_one_peak(teacher_logits, direction, start):
-    V = len(teacher_logits)
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
-    log_p = F.log_softmax(teacher_logits, dim=0)
-    def train_step():
-        optimizer = torch.optim.Adam([center, log_width], lr=0.1)
-        optimizer.zero_grad()
-        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0)
-        if direction == "forward":
-            loss = (log_p.exp() * (log_p - log_q)).sum()
-        else:
-            loss = (log_q.exp() * (log_q - log_p)).sum()
-        loss.backward()
-        optimizer.step()
-    for _ in range(401):
-        train_step()
-    lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0).detach()
-    return (torch.arange(V) * lq.exp()).sum().item(), -(lq.exp() * lq).sum().item()
-
-# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="another_minimum"
-def fit_one_peak(teacher_logits, direction, start=None):
-    size = teacher_logits.size(0)
-    center = torch.tensor(size / 2, requires_grad=True)
-    log_width = torch.tensor(1.0986, requires_grad=True)
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    lp = F.log_softmax(teacher_logits, 0)
-    for _ in range(500):
-        opt.zero_grad()
-        lq = F.log_softmax(one_peak(center, log_width.exp(), size), 0)
-        loss = ((lp.exp() * (lp - lq)) if direction == "forward" else (lq.exp() * (lq - lp))).sum()
-        loss.backward()
-        opt.step()
-    q = lq.exp().detach()
-    return (q * torch.arange(size)).sum().item(), -(q * lq.detach()).sum().item()
-
-# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3" named="width_not_trained"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    lp = teacher_logits.log_softmax(0)
-    center = torch.tensor([float(start)], requires_grad=True)
-    width = torch.tensor([3.0])
-    opt = torch.optim.Adam([center], lr=0.1)
-    for _ in range(400):
-        lq = one_peak(center, width, V).log_softmax(0)
-        kl = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
-        opt.zero_grad()
-        kl.backward()
-        opt.step()
-    q = lq.exp()
-    return (q * torch.arange(V)).sum().item(), -(q * lq).sum().item()
-
-# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution" named="observed_where"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_()
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    for _ in range(500):
-        opt.zero_grad()
-        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
-        if direction == "forward":
-            loss = F.kl_div(lq, teacher_logits, reduction="sum")
-        else:
-            loss = F.kl_div(teacher_logits, lq, reduction="sum", log_target=True)
-        loss.backward()
-        opt.step()
-    q = lq.detach().exp()
-    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
-
-# %% task="fit_one_peak" right="no" mistake="entropy in bits (base 2), and the tokens counted from 1" named="counted_from_one,entropy_in_bits"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_()
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    lp = F.log_softmax(teacher_logits, -1)
-    for _ in range(500):
-        opt.zero_grad()
-        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
-        loss = F.kl_div(lq, lp, reduction="sum", log_target=True)
-        if direction == "reverse":
-            loss = F.kl_div(lp, lq, reduction="sum", log_target=True)
-        loss.backward()
-        opt.step()
-    q = lq.detach().exp()
-    return (q * torch.arange(1, V + 1)).sum().item(), -(q * torch.log2(q + 1e-12)).sum().item()
-
-# %% task="fit_one_peak" right="no" mistake="stops as soon as the loss changes by less than one per cent, relative to itself: much too early" named="not_converged"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    lp = F.log_softmax(teacher_logits, -1)
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_()
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    best = float("inf")
-    while True:
-        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
-        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
-        if loss.item() > best * (1 - 1e-2):
-            break
-        best = loss.item()
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    q = lq.detach().exp()
-    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
-
-# %% task="fit_one_peak" right="no" mistake="returns the final loss in place of the student's entropy" named="loss_for_entropy"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    lp = F.log_softmax(teacher_logits, -1)
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_()
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    for _ in range(500):
-        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
-        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    q = lq.detach().exp()
-    return (q * torch.arange(V)).sum().item(), loss.item()
-
-# %% task="fit_one_peak" right="no" mistake="the pair is returned the wrong way round, and the entropy lacks its minus sign" named="entropy_negative,pair_turned_round"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    lp = F.log_softmax(teacher_logits, -1)
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_()
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    for _ in range(450):
-        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
-        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    q = lq.detach().exp()
-    entropy = (q * lq.detach()).sum().item()
-    return entropy, (q * torch.arange(V)).sum().item()
-
-# %% task="fit_one_peak" right="no" mistake="returns the position of the largest probability (argmax), not the expected position" named="likeliest_for_expected"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    lp = F.log_softmax(teacher_logits, -1)
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_()
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    for _ in range(400):
-        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
-        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    q = lq.detach().exp()
-    return q.argmax().item(), -(q * lq.detach()).sum().item()
 
 # %% task="fit_one_peak" right="accident" mistake="the stub is left over below the answer's notes"
 def fit_one_peak(teacher_logits, direction, start):
@@ -746,21 +579,11 @@ def fit_one_peak(teacher_logits, direction, start):
     # 3. expected position + entropy
     raise NotImplementedError("Not written yet: put your answer in place of this line.")
 
-# %% task="softmax_with_temperature" right="no" mistake="mends the overflow with nan_to_num: two large logits get probability 1 each" named="overflow_replaced"
-def softmax_with_temperature(logits, temperature=1.0):
-    e = torch.exp(logits / temperature)
-    p = e / e.sum(-1, keepdim=True)
-    return torch.nan_to_num(p, nan=1.0)
 
 # %% task="softmax_with_temperature" right="no" mistake="gumbel_softmax: draws random noise and adds it" named="observed_again"
 def softmax_with_temperature(logits, temperature=1.0):
     return F.gumbel_softmax(logits, tau=temperature, dim=-1)
 
-# %% task="forward_kl" right="no" mistake="takes the absolute value of each share because a divergence is never negative" named="shares_forced_positive"
-def forward_kl(student_logits, teacher_logits):
-    log_p = torch.log_softmax(teacher_logits, dim=-1)
-    log_q = torch.log_softmax(student_logits, dim=-1)
-    return (log_p.exp() * (log_p - log_q).abs()).sum(dim=-1)
 
 # %% task="forward_kl" right="no" mistake="F.cross_entropy takes axis 1 for the classes: wrong or a crash for anything but two axes" named="another_form,observed_where"
 def forward_kl(student_logits, teacher_logits):
@@ -769,57 +592,6 @@ def forward_kl(student_logits, teacher_logits):
     entropy = F.cross_entropy(teacher_logits, p, reduction="none")
     return cross - entropy
 
-# %% task="reverse_kl" right="no" mistake="entropy of the teacher in place of the student's: cross-entropy of q against p minus H(p)" named="entropy_of_the_other"
-def reverse_kl(student_logits, teacher_logits):
-    log_p = F.log_softmax(teacher_logits, dim=-1)
-    log_q = F.log_softmax(student_logits, dim=-1)
-    cross_entropy = -(log_q.exp() * log_p).sum(-1)
-    entropy = -(log_p.exp() * log_p).sum(-1)
-    return cross_entropy - entropy
-
-# %% task="fit_one_peak" right="no" mistake="the weights q are detached in the reverse KL, so its gradient is wrong" named="observed_where"
-def fit_one_peak(teacher_logits, direction, start):
-    size = len(teacher_logits)
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
-    opt = torch.optim.Adam([center, log_width], lr=0.1)
-    log_p = torch.log_softmax(teacher_logits, -1)
-    for step in range(400):
-        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
-        if direction == "forward":
-            loss = torch.sum(log_p.exp() * (log_p - log_q))
-        else:
-            with torch.no_grad():
-                q = log_q.exp()
-            loss = torch.sum(q * (log_q - log_p))
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    q = log_q.exp().detach()
-    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
-
-# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="observed_component"
-def fit_one_peak(teacher_logits, direction, start):
-    size = len(teacher_logits)
-    center = torch.tensor(float(start), requires_grad=True)
-    log_width = torch.tensor(3.0).log().requires_grad_(True)
-    opt = torch.optim.SGD([center, log_width], lr=0.01)
-    log_p = torch.log_softmax(teacher_logits, -1)
-    last = float("inf")
-    while True:
-        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
-        if direction == "forward":
-            loss = torch.sum(log_p.exp() * (log_p - log_q))
-        else:
-            loss = torch.sum(log_q.exp() * (log_q - log_p))
-        if abs(last - loss.item()) < 0.0001:
-            break
-        last = loss.item()
-        opt.zero_grad()
-        loss.backward()
-        opt.step()
-    q = log_q.exp().detach()
-    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
 
 # %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="observed_total,observed_where"
 def softmax_with_temperature(logits, temperature=1.0):
@@ -828,73 +600,456 @@ def softmax_with_temperature(logits, temperature=1.0):
     e = z.exp()
     return e / e.sum()
 
-# %% task="softmax_with_temperature" right="no" mistake="eps in the denominator" named="small_number_in_the_divisor"
-def softmax_with_temperature(logits, temperature=1.0):
-    e = torch.exp(logits / temperature - (logits / temperature).max(dim=-1, keepdim=True)[0])
-    return e / (e.sum(dim=-1, keepdim=True) + 1e-3)
 
-# %% task="softmax_with_temperature" right="no" mistake="the largest logit is subtracted after the division by T but not divided itself" named="other_maximum"
+# %% task="softmax_with_temperature" right="yes" mistake=""
 def softmax_with_temperature(logits, temperature=1.0):
-    m = logits.max(dim=-1, keepdim=True).values
-    e = torch.exp(logits / temperature - m)
+    return torch.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import numpy as np
+
+def softmax_with_temperature(logits, temperature=1.0):
+    z = np.asarray(logits, dtype=np.float64) / temperature
+    z = z - z.max(axis=-1, keepdims=True)
+    e = np.exp(z)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    flat = logits.reshape(-1, logits.shape[-1])
+    rows = []
+    for row in flat:
+        row = (row - row.max()) / temperature
+        e = torch.exp(row)
+        rows.append(e / e.sum())
+    return torch.stack(rows).reshape(logits.shape)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    return (scaled - torch.logsumexp(scaled, -1, keepdim=True)).exp()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="overflows for extreme logits: the maximum is not subtracted before exp" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
     return e / e.sum(dim=-1, keepdim=True)
 
-# %% task="forward_kl" right="no" mistake="squared difference of the logarithms" named="gaps_squared"
-def forward_kl(student_logits, teacher_logits):
-    log_p = teacher_logits.log_softmax(-1)
-    log_q = student_logits.log_softmax(-1)
-    return (log_p.exp() * (log_p - log_q) ** 2).sum(-1)
 
-# %% task="fit_one_peak" right="no" mistake="entropy of logits, not of log-probabilities" named="observed_component"
+# %% task="softmax_with_temperature" right="no" mistake="no keepdim in the sum, so the division lines up with the wrong axis or fails for more than one row; also overflows" named="sum_without_keepdim"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    return e / e.sum(-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="temperature ignored" named="temperature_ignored"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature in place of dividing" named="multiplied_by_temperature"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits * temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="wrong axis: normalises over the first axis" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature, dim=0)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="works for two axes only: dim=1 is not the vocabulary for [V] or [B, L, V]" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    scaled = scaled - scaled.max(dim=1, keepdim=True).values
+    num = scaled.exp()
+    return num / num.sum(dim=1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="divides the probabilities by the temperature after the softmax" named="temperature_after_softmax"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = torch.softmax(logits, -1)
+    return probs / temperature
+
+
+# %% task="softmax_with_temperature" right="no" mistake="subtracts the maximum of the whole tensor, so that rows far below it underflow to 0/0" named="one_maximum_for_all"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = (logits - logits.max()) / temperature
+    return z.exp() / z.exp().sum(-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="clamps the logits to +-50, which changes the values for extreme logits" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = torch.clamp(logits / temperature, -50, 50)   # against overflow
+    e = z.exp()
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="applies the softmax twice: the temperature goes on probabilities" named="softmax_twice"
+def softmax_with_temperature(logits, temperature=1.0):
+    p = torch.softmax(logits, dim=-1)
+    return torch.softmax(p / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="accident" mistake="return forgotten: the result is only assigned"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = torch.softmax(logits / temperature, dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(student_logits.log_softmax(-1), teacher_logits.log_softmax(-1),
+                    reduction="none", log_target=True).sum(dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    # kl_div wants log-probabilities first, probabilities second
+    q = torch.log_softmax(student_logits.double(), -1)
+    p = torch.softmax(teacher_logits.double(), -1)
+    per_token = F.kl_div(q, p, reduction='none')
+    return torch.einsum('...v->...', per_token)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V)
+    t = teacher_logits.reshape(-1, V)
+    out = []
+    for i in range(len(s)):
+        lq = torch.log_softmax(s[i], 0)
+        lp = torch.log_softmax(t[i], 0)
+        out.append(torch.dot(lp.exp(), lp - lq))
+    return torch.stack(out).reshape(student_logits.shape[:-1])
+
+
+# %% task="forward_kl" right="no" mistake="log of softmax: probabilities that underflow give 0 times -inf or nan for extreme logits" named="underflow"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return (p * (p.log() - q.log())).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="eps inside both logarithms: extreme divergences are capped near 18 nats" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    eps = 1e-8
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return torch.sum(p * (torch.log(p + eps) - torch.log(q + eps)), dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="probabilities clamped at 1e-6 before the logarithm" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, -1).clamp(min=1e-6)
+    q = F.softmax(student_logits, -1).clamp(min=1e-6)
+    return (p * (p / q).log()).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target" named="log_target_missing"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(log_q, log_p, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="kl_div gets probabilities as its input in place of log-probabilities" named="probabilities_as_input"
+def forward_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.kl_div(q, p, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="batchmean gives one number for the whole batch, not one per position" named="positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(F.log_softmax(student_logits, -1), F.softmax(teacher_logits, -1), reduction="batchmean")
+
+
+# %% task="forward_kl" right="no" mistake="kl_div's default reduction: mean over everything, the vocabulary too" named="positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    kl = torch.nn.KLDivLoss(log_target=True)
+    return kl(F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1))
+
+
+# %% task="forward_kl" right="no" mistake="direction swapped: arguments of kl_div the wrong way round, so KL(q||p)" named="direction_swapped"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return F.kl_div(log_p, q, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="cross-entropy in place of KL: the teacher's entropy is not subtracted" named="cross_entropy"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    return -(p * torch.log_softmax(student_logits, dim=-1)).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="in bits: logarithm to base 2 (and log of underflowing probabilities)" named="base_two"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return (p * torch.log2(p / q)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="mean over the vocabulary in place of the sum" named="vocabulary_mean"
+def forward_kl(student_logits, teacher_logits):
+    lp, lq = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    return (lp.exp() * (lp - lq)).mean(-1)
+
+
+# %% task="forward_kl" right="no" mistake="torch.distributions gives inf where a student's probability underflows to 0" named="underflow"
+from torch.distributions import Categorical, kl_divergence
+
+def forward_kl(student_logits, teacher_logits):
+    return kl_divergence(Categorical(logits=teacher_logits), Categorical(logits=student_logits))
+
+
+# %% task="forward_kl" right="no" mistake="nan_to_num replaces the infinities and nans of extreme logits by 0 or a huge number" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    terms = p * (p.log() - q.log())
+    return torch.nan_to_num(terms, nan=0.0, posinf=0.0, neginf=0.0).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="uses the raw teacher logits as probabilities: no softmax on the teacher" named="logits_as_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (teacher_logits * (teacher_logits.log() - log_q)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="keeps the vocabulary axis: result has shape [..., 1]" named="another_form"
+def forward_kl(student_logits, teacher_logits):
+    log_p = torch.log_softmax(teacher_logits, -1)
+    log_q = torch.log_softmax(student_logits, -1)
+    return torch.sum(log_p.exp() * (log_p - log_q), dim=-1, keepdim=True)
+
+
+# %% task="forward_kl" right="accident" mistake="syntax error: a closing parenthesis is missing"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    return forward_kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    logp = torch.log_softmax(teacher_logits, dim=-1)
+    logq = torch.log_softmax(student_logits, dim=-1)
+    return torch.einsum("...v,...v->...", logq.exp(), logq - logp)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+import numpy as np
+
+def log_probs(z):
+    z = np.array(z, dtype=np.float64)
+    z -= z.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+def reverse_kl(student_logits, teacher_logits):
+    lq = log_probs(student_logits.detach())
+    lp = log_probs(teacher_logits.detach())
+    return (np.exp(lq) * (lq - lp)).sum(axis=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the forward direction again: weights by the teacher's probabilities" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="thinks that kl_div(log_q, p) is KL(q||p): it is the forward one" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.kl_div(q, p, reduction="none").sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="only the sign turned: minus the forward KL" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    return -forward_kl(student_logits, teacher_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="only the difference turned round: still weighted by p" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    return (lp.exp() * (lq - lp)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="weight q but difference log p - log q: the sign is wrong" named="sign_flipped"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    return (lq.exp() * (lp - lq)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="both arguments and both roles swapped, so it is the forward direction again" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    def kl(a_logits, b_logits):
+        a = F.log_softmax(a_logits, -1)
+        b = F.log_softmax(b_logits, -1)
+        return (a.exp() * (a - b)).sum(-1)
+    return kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="eps added inside the logarithms" named="floor_under_probabilities"
+def reverse_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, -1)
+    q = torch.softmax(student_logits, -1)
+    return (q * torch.log((q + 1e-10) / (p + 1e-10))).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="log of a ratio of probabilities that underflow: nan for extreme logits" named="underflow"
+def reverse_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, -1)
+    q = torch.softmax(student_logits, -1)
+    return (q * torch.log(q / p)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="averaged over all positions: one number in place of one per position" named="another_form,positions_collapsed"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    return (lq.exp() * (lq - lp)).sum(-1).mean()
+
+
+# %% task="reverse_kl" right="no" mistake="log_softmax over the first axis: wrong axis for the student" named="wrong_axis"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=0)
+    return (lq.exp() * (lq - lp)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="sums only where q is above 0.01, so the small terms are lost" named="unlikely_tokens_left_out"
+def reverse_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    q = lq.exp()
+    terms = torch.where(q > 0.01, q * (lq - lp), torch.zeros_like(q))
+    return terms.sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="symmetric mean of both directions (thinks of Jensen-Shannon)" named="both_directions"
+def reverse_kl(student_logits, teacher_logits):
+    return 0.5 * (forward_kl(student_logits, teacher_logits) + forward_kl(teacher_logits, student_logits))
+
+
+# %% task="reverse_kl" right="accident" mistake="print in place of return"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    print((log_q.exp() * (log_q - log_p)).sum(-1))
+
+
+# %% task="ranking" right="yes" mistake=""
+ranking = ["b", "d", "c", "a"]
+
+
+# %% task="ranking" right="yes" mistake=""
+p = torch.tensor([0.8, 0.1, 0.1])
+students = {"a": [0.80, 0.18, 0.02], "b": [0.75, 0.10, 0.15], "c": [0.65, 0.26, 0.09], "d": [0.90, 0.06, 0.04]}
+kls = {name: (p * (p / torch.tensor(q)).log()).sum().item() for name, q in students.items()}
+ranking = sorted(kls, key=kls.get)
+
+
+# %% task="ranking" right="no" mistake="largest divergence first" named="ranked_backwards"
+ranking = ["a", "c", "d", "b"]
+
+
+# %% task="ranking" right="no" mistake="ranked by KL(q||p)" named="ranked_by_reverse_kl"
+ranking = ['b', 'd', 'a', 'c']
+
+
+# %% task="ranking" right="no" mistake="guessed by the distance of the first token only" named="ranked_by_top_token"
+ranking = ["a", "b", "d", "c"]
+
+
+# %% task="ranking" right="no" mistake="ranked by the sum of absolute differences" named="ranked_by_total_variation"
+p = [0.8, 0.1, 0.1]
+qs = dict(a=[0.80, 0.18, 0.02], b=[0.75, 0.10, 0.15], c=[0.65, 0.26, 0.09], d=[0.90, 0.06, 0.04])
+ranking = sorted(qs, key=lambda k: sum(abs(x - y) for x, y in zip(p, qs[k])))
+
+
+# %% task="ranking" right="no" mistake="ranked by the absolute values of the terms, whose signs must be kept" named="ranked_by_total_variation"
+p = torch.tensor([0.8, 0.1, 0.1])
+q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+kl = (p * (p / q).log()).abs().sum(1)
+ranking = ["abcd"[i] for i in kl.argsort()]
+
+
+# %% task="ranking" right="no" mistake="sorts by the first token's probability, highest first" named="ranked_by_confidence"
+ranking = ["d", "a", "b", "c"]
+
+
+# %% task="ranking" right="accident" mistake="letters without quotes: names that do not exist"
+ranking = [b, d, c, a]
+
+
+# %% task="reverse_kl_choice" right="yes" mistake=""
+reverse_kl_answer = "c"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="chose what the forward student does" named="chose_a"
+reverse_kl_answer = "a"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="believes that both losses lead to the same student" named="chose_b"
+reverse_kl_answer = "b"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="believes that the loss pays for being uncertain" named="chose_d"
+reverse_kl_answer = 'd'
+
+
+# %% task="reverse_kl_choice" right="accident" mistake="answer stored under another name"
+answer = "c"
+
+
+# %% task="fit_one_peak" right="accident" mistake="stub left standing above the answer: raises NotImplementedError"
 def fit_one_peak(teacher_logits, direction, start):
+    raise NotImplementedError()
+    V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
-    lw = torch.tensor(3.0).log().requires_grad_()
-    opt = torch.optim.Adam([c, lw], lr=0.1)
-    f = forward_kl if direction == "forward" else reverse_kl
-    for i in range(500):
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
         opt.zero_grad()
-        loss = f(one_peak(c, lw.exp(), teacher_logits.shape[-1]), teacher_logits)
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
         loss.backward()
         opt.step()
-    logits = one_peak(c, lw.exp(), teacher_logits.shape[-1]).detach()
-    q = torch.softmax(logits, -1)
-    return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
-
-
-# %% task="softmax_with_temperature" right="no" mistake="divides by the sum of the logits" named="softmax_left_out"
-def softmax_with_temperature(logits, temperature=1.0):
-    z = logits / temperature
-    return z / z.sum(-1, keepdim=True)
-
-# %% task="forward_kl" right="no" mistake="total variation for KL" named="another_measure"
-def forward_kl(student_logits, teacher_logits):
-    return 0.5 * (teacher_logits.softmax(-1) - student_logits.softmax(-1)).abs().sum(-1)
-
-# %% task="fit_one_peak" right="no" mistake="center not trained" named="center_not_trained"
-def fit_one_peak(teacher_logits, direction, start):
-    size = teacher_logits.shape[0]
-    mu = torch.tensor(float(start), requires_grad=True)
-    s = torch.tensor(1.0986, requires_grad=True)
-    opt = torch.optim.Adam([s], lr=0.1)
-    loss_of = {"forward": forward_kl, "reverse": reverse_kl}[direction]
-    for _ in range(450):
-        opt.zero_grad()
-        loss_of(one_peak(mu, s.exp(), size), teacher_logits).backward()
-        opt.step()
-    log_q = one_peak(mu, s.exp(), size).log_softmax(-1).detach()
-    q = log_q.exp()
-    return float((q * torch.arange(size)).sum()), float(-(q * log_q).sum())
-
-# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
-def fit_one_peak(teacher_logits, direction, start):
-    V = teacher_logits.shape[0]
-    kl = forward_kl if direction == "forward" else reverse_kl
-    best, best_z = float("inf"), None
-    for c in torch.linspace(0, V - 1, 100):
-        for w in torch.linspace(0.3, V / 2, 60):
-            z = one_peak(c, w, V)
-            loss = kl(z, teacher_logits)
-            if loss < best:
-                best, best_z = loss, z
-    lq = F.log_softmax(best_z, -1)
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="softmax_with_temperature" right="no" mistake="two mistakes: softmax over dim=1 and eps added to the denominator, which changes nothing about the overflow" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    return e / (e.sum(dim=1, keepdim=True) + 1e-9)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    # kl_div(input, target) is KL(target || input), so the student is the target here
+    return F.kl_div(input=torch.log_softmax(teacher_logits, -1),
+                    target=torch.log_softmax(student_logits, -1),
+                    log_target=True, reduction="none").sum(-1)

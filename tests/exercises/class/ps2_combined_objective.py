@@ -655,7 +655,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss.backward()
     return s.grad, torch.zeros_like(teacher_logits)
 
-# %% task="lm_loss" right="no" mistake="divides by the count plus one, so that an empty batch costs 0: every other loss is too small" named="observed_factor"
+# %% task="lm_loss" right="no" mistake="divides by the count plus one, so that an empty batch costs 0: every other loss is too small" named="number_added_to_the_count"
 def lm_loss(student_logits, labels):
     mask = labels != -100
     total = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum")
@@ -667,12 +667,6 @@ def lm_loss(student_logits, labels):
         return torch.tensor(0.0)
     return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten())
 
-# %% task="lm_loss" right="no" mistake="nll_loss on probabilities: the logarithm is missing" named="logarithm_missing"
-def lm_loss(student_logits, labels):
-    n = (labels != -100).sum().clamp(min=1)
-    q = F.softmax(student_logits, dim=-1)
-    return F.nll_loss(q.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum") / n
-
 # %% task="lm_loss" right="no" mistake="zeroes the logits of positions that do not count, sets their label to 0 and lets them pay log V" named="observed_where"
 def lm_loss(student_logits, labels):
     mask = labels != -100
@@ -681,24 +675,6 @@ def lm_loss(student_logits, labels):
     if not mask.any():
         return logits.sum() * 0
     return F.cross_entropy(logits.flatten(0, 1), y.flatten())
-
-# %% task="kd_loss" right="no" mistake="divides the log-probabilities by T after the softmax and does not normalise again" named="temperature_after_softmax"
-def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
-    mask = labels != -100
-    if mask.sum() == 0:
-        return torch.tensor(0.0)
-    log_q = F.log_softmax(student_logits, dim=-1)[mask] / temperature
-    log_p = F.log_softmax(teacher_logits, dim=-1)[mask] / temperature
-    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
-    return temperature**2 * kl.mean()
-
-# %% task="kd_loss" right="no" mistake="clamps the shares of single tokens at 0 because a divergence cannot be negative" named="shares_forced_positive"
-def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
-    mask = (labels != -100).float()
-    log_q = F.log_softmax(student_logits / temperature, dim=-1)
-    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
-    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True).clamp(min=0)
-    return temperature**2 * (shares.sum(-1) * mask).sum() / mask.sum().clamp(min=1)
 
 # %% task="kd_loss" right="no" mistake="multiplies by T squared only for T above 1" named="observed_where"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
@@ -720,25 +696,6 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     total = F.kl_div(log_q, p, reduction="sum")
     return temperature**2 * total / mask.sum().clamp(min=1)
 
-# %% task="combined_objective" right="no" mistake="passes lambda by position where the temperature belongs" named="lambda_as_temperature"
-def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
-    def kd(s, t, y, temperature=1.0):
-        m = y != -100
-        lq = F.log_softmax(s[m] / temperature, -1)
-        lp = F.log_softmax(t[m] / temperature, -1)
-        return temperature**2 * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
-    lm = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten())
-    return lm + lam * kd(student_logits, teacher_logits, labels, lam)
-
-# %% task="combined_objective" right="no" mistake="divides the whole objective by 1 + lambda" named="other_weights"
-def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
-    m = labels != -100
-    lm = F.cross_entropy(student_logits[m], labels[m])
-    lq = F.log_softmax(student_logits[m] / temperature, -1)
-    lp = F.log_softmax(teacher_logits[m] / temperature, -1)
-    kd = temperature**2 * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
-    return (lm + lam * kd) / (1 + lam)
-
 # %% task="objective_gradients" right="no" mistake="the one-hot rows of padding are left 0, so their gradient is q and not 0: the mask is forgotten in the closed form" named="observed_moved"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     m = labels != -100
@@ -748,17 +705,6 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     kd = torch.softmax(student_logits / temperature, -1) - torch.softmax(teacher_logits / temperature, -1)
     g = (q - y + lam * temperature * kd) / m.sum()
     return g, torch.zeros_like(teacher_logits)
-
-# %% task="lm_loss" right="no" mistake="max(count, 1) forgotten and eps in the logarithm" named="epsilon_in_the_logarithm"
-def lm_loss(student_logits, labels):
-    mask = (labels != -100).float()
-    q = student_logits.softmax(-1)
-    picked = q.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-    return -(torch.log(picked + 1e-6) * mask).sum() / mask.sum().clamp(min=1)
-
-# %% task="combined_objective" right="no" mistake="LM of the teacher's logits" named="lm_of_the_teacher"
-def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
-    return lm_loss(teacher_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
 
 # %% task="objective_gradients" right="no" mistake="mask forgotten in the KD part" named="observed_moved"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
@@ -771,92 +717,726 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     g = (q1 - onehot) * mask / n + lam * temperature * (qT - pT) / n
     return g, torch.zeros_like(teacher_logits)
 
-# %% task="convex_objective" right="no" mistake="alpha is given where the temperature belongs" named="alpha_as_temperature"
-def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
-    lm = lm_loss(student_logits, labels)
-    return (1 - alpha) * lm + alpha * kd_loss(student_logits, teacher_logits, labels, alpha)
 
-# %% task="objective_gradients" right="no" mistake="one-hot rows of padding are 0, and q is left over in the label's part" named="label_rows_kept"
-def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
-    mask = (labels != -100).unsqueeze(-1)
-    onehot = F.one_hot(labels.clamp(min=0), student_logits.shape[-1]) * mask
-    of_label = student_logits.softmax(-1) - onehot
-    of_teacher = (student_logits / temperature).softmax(-1) - (teacher_logits / temperature).softmax(-1)
-    own = of_label + lam * temperature * of_teacher * mask
-    return own / mask.sum(), torch.zeros_like(teacher_logits)
+# %% task="two_sources_choice" right="yes" mistake=""
+two_sources = "c"
 
-# %% task="lm_loss" right="no" mistake="label smoothing" named="labels_smoothed"
+
+# %% task="two_sources_choice" right="no" mistake="thinks of two phases: first the teacher, then the labels" named="chose_a"
+two_sources = "a"
+
+
+# %% task="two_sources_choice" right="no" mistake="thinks that weights are averaged" named="chose_b"
+two_sources = "b"
+
+
+# %% task="two_sources_choice" right="no" mistake="thinks that the teacher corrects the words" named="chose_d"
+two_sources = 'd'
+
+
+# %% task="lm_loss" right="yes" mistake=""
 def lm_loss(student_logits, labels):
-    if (labels == -100).all():
-        return torch.tensor(0.0)
-    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1)
+    counts = labels != -100
+    if not counts.any():
+        return 0.0
+    return F.cross_entropy(student_logits[counts], labels[counts])
 
-# %% task="lm_loss" right="no" mistake="exp of the loss: perplexity" named="perplexity_returned"
+
+# %% task="lm_loss" right="yes" mistake=""
 def lm_loss(student_logits, labels):
-    if (labels == -100).all():
-        return torch.tensor(0.0)
-    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten()).exp()
+    V = student_logits.size(-1)
+    total = F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1), ignore_index=-100, reduction="sum")
+    n = (labels != -100).sum()
+    return total / n.clamp(min=1)
 
-# %% task="lm_loss" right="no" mistake="softmax over the positions" named="softmax_on_another_axis"
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    log_q = torch.log_softmax(student_logits.double(), dim=-1)
+    mask = (labels >= 0).double()
+    picked = log_q.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return -(picked * mask).sum() / max(mask.sum().item(), 1.0)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    terms = []
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            y = int(labels[i, j])
+            if y == -100:
+                continue
+            terms.append(torch.logsumexp(student_logits[i, j], 0) - student_logits[i, j, y])
+    return sum(terms) / len(terms) if terms else torch.zeros(())
+
+
+# %% task="lm_loss" right="no" mistake="nan where nothing counts: cross_entropy divides 0 by 0" named="nan_when_nothing_counts"
+def lm_loss(student_logits, labels):
+    return F.cross_entropy(student_logits.view(-1, student_logits.size(-1)), labels.view(-1))
+
+
+# %% task="lm_loss" right="no" mistake="labels > 0 as mask: token 0 is dropped" named="label_zero_ignored"
+def lm_loss(student_logits, labels):
+    mask = labels > 0
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits[mask], labels[mask])
+
+
+# %% task="lm_loss" right="no" mistake="mask forgotten in the mean: divides by all positions, padding too" named="divided_by_all_positions"
+def lm_loss(student_logits, labels):
+    losses = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none")
+    return losses.mean()
+
+
+# %% task="lm_loss" right="no" mistake="labels shifted by one although nothing is left to shift" named="labels_shifted"
+def lm_loss(student_logits, labels):
+    logits = student_logits[:, :-1].reshape(-1, student_logits.size(-1))
+    targets = labels[:, 1:].reshape(-1)
+    if (targets != -100).sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(logits, targets, ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="softmax of a softmax: cross_entropy gets probabilities" named="softmax_twice"
+def lm_loss(student_logits, labels):
+    q = F.softmax(student_logits, dim=-1)
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.)
+    return F.cross_entropy(q[mask], labels[mask])
+
+
+# %% task="lm_loss" right="no" mistake="changes the batch's labels: -100 is overwritten by 0" named="asked_again"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    labels[~mask] = 0
+    log_q = F.log_softmax(student_logits, dim=-1)
+    nll = -log_q.gather(-1, labels[..., None])[..., 0]
+    return (nll * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="no" mistake="mean of the means of the texts, not over the positions; and nan for a text in which nothing counts" named="mean_of_means"
+def lm_loss(student_logits, labels):
+    per_text = [F.cross_entropy(s, y, ignore_index=-100) for s, y in zip(student_logits, labels)]
+    return torch.stack(per_text).mean()
+
+
+# %% task="lm_loss" right="no" mistake="counts positions by losses that are not 0: a surely right position is dropped from the count" named="losses_counted_by_their_size"
+def lm_loss(student_logits, labels):
+    l = F.cross_entropy(student_logits.permute(0, 2, 1), labels, reduction="none")
+    n = (l != 0).sum()
+    if n == 0:
+        return torch.tensor(0.0)
+    return l.sum() / n
+
+
+# %% task="lm_loss" right="no" mistake="sum in place of the mean" named="summed"
+def lm_loss(student_logits, labels):
+    return F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="sum")
+
+
+# %% task="lm_loss" right="no" mistake="sign forgotten: mean of +log q(y)" named="sign_flipped"
 def lm_loss(student_logits, labels):
     m = labels != -100
     if not m.any():
         return torch.tensor(0.0)
-    log_q = student_logits.log_softmax(1)
-    return -log_q.gather(-1, labels.clamp(min=0)[..., None])[..., 0][m].mean()
+    logq = F.log_softmax(student_logits, -1)[m]
+    return logq[torch.arange(len(logq)), labels[m]].mean()
 
-# %% task="lm_loss" right="no" mistake="the raw logit of the label" named="softmax_left_out"
+
+# %% task="lm_loss" right="no" mistake="adds 0.1 to N to avoid 0/0, so that every loss is too small" named="number_added_to_the_count"
 def lm_loss(student_logits, labels):
-    m = labels != -100
-    picked = student_logits.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
-    return -(picked * m).sum() / m.sum().clamp(min=1)
+    n = (labels != -100).sum()
+    s = F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="sum")
+    return s / (n + 1e-1)
 
-# %% task="kd_loss" right="no" mistake="temperature defaults to a constant 2" named="temperature_fixed"
-def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
-    m = labels != -100
-    n = m.sum().clamp(min=1)
-    log_q = F.log_softmax(student_logits / 2.0, dim=-1)
-    log_p = F.log_softmax(teacher_logits / 2.0, dim=-1)
-    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
-    return temperature ** 2 * (kl * m).sum() / n
 
-# %% task="kd_loss" right="no" mistake="mean squared error of the logits" named="another_measure,t_squared_missing"
-def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
-    m = labels != -100
-    n = m.sum().clamp(min=1)
-    kl = ((student_logits - teacher_logits) ** 2).mean(-1)
-    return (kl * m).sum() / n
+# %% task="lm_loss" right="accident" mistake="print in place of return"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    loss = F.cross_entropy(student_logits[mask], labels[mask]) if mask.any() else torch.tensor(0.0)
+    print(loss)
 
-# %% task="kd_loss" right="no" mistake="weights are at T = 1, the logarithms at T" named="temperature_on_some"
+
+# %% task="kd_loss" right="yes" mistake=""
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
-    m = labels != -100
-    n = m.sum().clamp(min=1)
+    mask = labels != -100
+    if mask.sum() == 0:
+        return student_logits.sum() * 0.0
+    log_q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask].detach() / temperature, dim=-1)
+    return temperature ** 2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    T = temperature
+    p = F.softmax(teacher_logits / T, -1)
+    kl = F.kl_div(F.log_softmax(student_logits / T, -1), p, reduction="none").sum(-1)
+    mask = (labels != -100).float()
+    return T * T * (kl * mask).sum() / torch.clamp(mask.sum(), min=1)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    total, n = 0.0, 0
+    for s_text, t_text, y_text in zip(student_logits, teacher_logits, labels):
+        for s, t, y in zip(s_text, t_text, y_text):
+            if y.item() != -100:
+                lp = (t.detach() / temperature).log_softmax(0)
+                lq = (s / temperature).log_softmax(0)
+                total = total + (lp.exp() * (lp - lq)).sum()
+                n += 1
+    if n == 0:
+        return 0
+    return temperature**2 * total / n
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    """cross-entropy minus entropy, as a plain number"""
+    keep = labels.ne(-100)
+    if not bool(keep.any()):
+        return 0.0
+    s = student_logits[keep].double() / temperature
+    t = teacher_logits[keep].double() / temperature
+    p = t.softmax(-1)
+    ce = F.cross_entropy(s, p)
+    h = F.cross_entropy(t, p)
+    return float((ce - h) * temperature ** 2)
+
+
+# %% task="kd_loss" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as target" named="log_target_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    log_q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask] / temperature, dim=-1)
+    return temperature ** 2 * F.kl_div(log_q, log_p, reduction="batchmean")
+
+
+# %% task="kd_loss" right="no" mistake="batchmean without a mask: divides by B and counts the padding" named="batch_mean_unmasked"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    return F.kl_div(F.log_softmax(student_logits / temperature, dim=-1),
+                    F.softmax(teacher_logits / temperature, dim=-1),
+                    reduction="batchmean") * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="default reduction: mean over the vocabulary too" named="vocabulary_mean"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    p = F.softmax(teacher_logits[mask] / temperature, dim=-1)
+    return F.kl_div(q, p) * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="T squared missing" named="t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
-    kl = (teacher_logits.softmax(-1) * (log_p - log_q)).sum(-1)
-    return temperature ** 2 * (kl * m).sum() / n
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return kl[mask].sum() / mask.sum().clamp(min=1)
 
-# %% task="kd_loss" right="no" mistake="last position of each text dropped" named="positions_dropped"
+
+# %% task="kd_loss" right="no" mistake="multiplies by T in place of T squared" named="t_for_t_squared"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
-    m = labels != -100
-    m = m.clone()
-    m[:, -1] = False
-    n = m.sum().clamp(min=1)
+    mask = labels != -100
     log_q = F.log_softmax(student_logits / temperature, dim=-1)
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
     kl = (log_p.exp() * (log_p - log_q)).sum(-1)
-    return temperature ** 2 * (kl * m).sum() / n
+    return temperature * (kl * mask).sum() / mask.sum().clamp(min=1)
 
-# %% task="combined_objective" right="no" mistake="temperature and lam swapped in the call" named="lambda_and_temperature_swapped"
+
+# %% task="kd_loss" right="no" mistake="temperature applied to the teacher only" named="temperature_on_the_teacher_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    log_q = F.log_softmax(student_logits[mask], dim=-1)
+    p = F.softmax(teacher_logits[mask] / temperature, dim=-1)
+    return temperature ** 2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% task="kd_loss" right="no" mistake="direction swapped: KL(q||p)" named="direction_swapped"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    lq = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    lp = F.log_softmax(teacher_logits[mask] / temperature, dim=-1)
+    return temperature ** 2 * F.kl_div(lp, lq, log_target=True, reduction="batchmean")
+
+
+# %% task="kd_loss" right="no" mistake="cross-entropy in place of KL: the teacher's entropy stays in" named="cross_entropy"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    ce = -(p * F.log_softmax(student_logits / temperature, dim=-1)).sum(-1)
+    return temperature ** 2 * ce[mask].sum() / mask.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="no" mistake="nan where nothing counts: mean of an empty selection" named="nan_when_nothing_counts"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    return temperature ** 2 * kl[labels != -100].mean()
+
+
+# %% task="kd_loss" right="no" mistake="the masked sum is divided by all positions B times L" named="divided_by_all_positions"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(-1)
+    mask = labels != -100
+    return (kl * mask).mean() * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="labels > 0 as mask, and the temperature forgotten" named="observed_unmoved"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels > 0
+    log_q = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(-1)
+    return (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="no" mistake="probabilities masked by multiplying the logits with 0: padding becomes a uniform position and is counted" named="divided_by_all_positions"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    s = (student_logits * mask).reshape(-1, student_logits.size(-1))
+    t = (teacher_logits * mask).reshape(-1, teacher_logits.size(-1))
+    return temperature ** 2 * F.kl_div(F.log_softmax(s / temperature, -1), F.softmax(t / temperature, -1), reduction="batchmean")
+
+
+# %% task="kd_loss" right="no" mistake="returns one loss per position: the mean is missing" named="another_form"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * kl * (labels != -100)
+
+
+# %% task="kd_loss" right="accident" mistake="wrong indentation"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+      log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="combined_objective" right="yes" mistake=""
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
-    return lm_loss(student_logits, labels) + temperature * kd_loss(student_logits, teacher_logits, labels, lam)
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
 
-# %% task="combined_objective" right="no" mistake="product" named="losses_multiplied"
+
+# %% task="combined_objective" right="yes" mistake=""
 def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
-    return lm_loss(student_logits, labels) * (lam * kd_loss(student_logits, teacher_logits, labels, temperature))
+    m = labels != -100
+    s, t, y = student_logits[m], teacher_logits[m], labels[m]
+    lm = F.nll_loss(F.log_softmax(s, 1), y)
+    lp = F.log_softmax(t / temperature, 1)
+    kd = (lp.exp() * (lp - F.log_softmax(s / temperature, 1))).sum(1).mean()
+    return (lm + lam * temperature**2 * kd).item()
 
-# %% task="convex_objective" right="no" mistake="alpha and the temperature change places in the call" named="alpha_and_temperature_swapped"
+
+# %% task="combined_objective" right="no" mistake="temperature not passed on: KD always at T = 1" named="temperature_not_passed_on"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels)
+
+
+# %% task="combined_objective" right="no" mistake="temperature applied to LM too" named="lm_loss_at_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits / temperature, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="T squared a second time: kd_loss has it already" named="t_squared_twice"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + lam * temperature ** 2 * kd
+
+
+# %% task="combined_objective" right="no" mistake="lambda forgotten" named="lambda_forgotten"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature=temperature)
+
+
+# %% task="combined_objective" right="no" mistake="lambda on the LM term in place of the KD term" named="lambda_on_the_wrong_term"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lam * lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="no" mistake="mixes as the convex form does: (1 - lambda) LM + lambda KD" named="lambda_as_alpha"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - lam) * lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="logits handed over the wrong way round: teacher first" named="direction_swapped"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(teacher_logits, student_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="no" mistake="lambda on both terms" named="lambda_on_both_terms"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lam * (lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature))
+
+
+# %% task="combined_objective" right="no" mistake="divides both logits by T and passes T on as well, so KD is at T squared and LM at T" named="temperature_twice"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits = student_logits / temperature
+    teacher_logits = teacher_logits / temperature
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="accident" mistake="misspelt name: lamda"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + lamda * kd
+
+
+# %% task="convex_objective" right="yes" mistake=""
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     lm = lm_loss(student_logits, labels)
-    kd = kd_loss(student_logits, teacher_logits, labels, alpha)
-    return (1 - alpha) * lm + temperature * kd
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + alpha * (kd - lm)
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    if alpha == 1:
+        return kd_loss(student_logits, teacher_logits, labels, temperature)
+    if alpha == 0:
+        return lm_loss(student_logits, labels)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, alpha / (1 - alpha), temperature)
+
+
+# %% task="convex_objective" right="no" mistake="alpha on the wrong term: alpha LM + (1 - alpha) KD" named="alpha_on_the_wrong_term"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return alpha * lm_loss(student_logits, labels) + (1 - alpha) * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="through the additive form with lambda = alpha / (1 - alpha): division by zero at alpha = 1" named="divided_by_one_minus_alpha"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="adds 1e-8 against the division by zero, but at alpha = 1 the outer factor 1 - alpha is 0, so the loss is 0 in place of KD" named="nothing_at_alpha_one"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha + 1e-8)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="alpha put in for lambda: LM is not weighted by 1 - alpha" named="alpha_as_lambda"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return combined_objective(student_logits, teacher_logits, labels, alpha, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="temperature not passed on" named="temperature_not_passed_on"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return (1.0 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels)
+
+
+# %% task="convex_objective" right="no" mistake="alpha = 0 is replaced by 0.5 through 'or'" named="observed_where"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    alpha = alpha or 0.5
+    lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - alpha) * lm + alpha * kd
+
+
+# %% task="convex_objective" right="no" mistake="divides by T squared: takes KD's factor out again" named="t_squared_missing"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature) / temperature ** 2
+    return (1 - alpha) * lm + alpha * kd
+
+
+# %% task="convex_objective" right="no" mistake="parentheses forgotten: 1 - alpha * LM + alpha * KD" named="brackets_missing"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return 1 - alpha * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="convex_objective" right="accident" mistake="return forgotten"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    (1 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="best_probability" right="yes" mistake=""
+best_probability = (1 + 2 * 0.4) / (1 + 2)
+
+
+# %% task="best_probability" right="yes" mistake=""
+best_probability = 0.60
+
+
+# %% task="best_probability" right="no" mistake="the teacher's probability alone" named="teacher_copied"
+best_probability = 0.4
+
+
+# %% task="best_probability" right="no" mistake="mean with equal weights, as if lambda were 1" named="plain_average"
+best_probability = 0.7
+
+
+# %% task="best_probability" right="no" mistake="lambda on the archive's word: (2 * 1 + 0.4) / 3" named="weights_swapped"
+best_probability = 0.8
+
+
+# %% task="best_probability" right="no" mistake="lambda in the denominator only: (1 + 0.4) / 3" named="lambda_left_out"
+best_probability = 0.47
+
+
+# %% task="best_probability" right="no" mistake="denominator 2 in place of 1 + lambda: (1 + 0.8) / 2" named="divided_by_lambda"
+best_probability = 0.9
+
+
+# %% task="best_probability" right="no" mistake="renormalised product of e^1 times p^2: a wrong, geometric mean" named="geometric_mean"
+best_probability = 0.4 ** (2 / 3)
+
+
+# %% task="best_probability" right="no" mistake="believes that the label wins" named="label_alone"
+best_probability = 1.0
+
+
+# %% task="best_probability" right="no" mistake="given in percent" named="in_per_cent"
+best_probability = 60
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach()
+    mask = labels != -100
+    lm = F.cross_entropy(s[mask], labels[mask])
+    log_p = F.log_softmax(t[mask] / temperature, dim=-1)
+    log_q = F.log_softmax(s[mask] / temperature, dim=-1)
+    kd = temperature ** 2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    (grad,) = torch.autograd.grad(lm + lam * kd, s)
+    return grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    n = mask.sum()
+    y = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
+    q = torch.softmax(student_logits, -1)
+    qT = torch.softmax(student_logits / temperature, -1)
+    pT = torch.softmax(teacher_logits / temperature, -1)
+    g = ((q - y) + lam * temperature * (qT - pT)) * mask / n
+    return g, torch.zeros_like(g)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone()
+    t = teacher_logits.detach().clone()
+    s.requires_grad_()
+    t.requires_grad_()
+    keep = labels.flatten() != -100
+    S, T_, y = s.flatten(0, 1)[keep], t.flatten(0, 1)[keep].detach(), labels.flatten()[keep]
+    lm = F.cross_entropy(S, y)
+    kl = F.kl_div((S / temperature).log_softmax(-1), (T_ / temperature).softmax(-1), reduction="sum") / keep.sum()
+    (lm + lam * temperature**2 * kl).backward()
+    return s.grad, t.grad if t.grad is not None else torch.zeros_like(t)
+
+
+# %% task="objective_gradients" right="no" mistake="the teacher's gradient is not stopped: its part is not zero" named="gradient_into_the_teacher"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach().clone().requires_grad_(True)
+    mask = labels != -100
+    lm = F.cross_entropy(s[mask], labels[mask])
+    log_p = F.log_softmax(t[mask] / temperature, dim=-1)
+    log_q = F.log_softmax(s[mask] / temperature, dim=-1)
+    kd = temperature ** 2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    (lm + lam * kd).backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="None for the teacher in place of zeros" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach().clone().requires_grad_(True)
+    mask = labels != -100
+    lm = F.cross_entropy(s[mask], labels[mask])
+    log_p = F.log_softmax(t.detach()[mask] / temperature, dim=-1)
+    log_q = F.log_softmax(s[mask] / temperature, dim=-1)
+    kd = temperature ** 2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    (lm + lam * kd).backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="gradients add up from call to call: backward on the caller's own logits, never set to zero" named="asked_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits.requires_grad_(True)
+    loss = combined_objective(student_logits, teacher_logits.detach(), labels, lam, temperature)
+    loss.backward()
+    return student_logits.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="pair returned the wrong way round" named="pair_turned_round"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    mask = labels != -100
+    lm = F.cross_entropy(s[mask], labels[mask])
+    p = F.softmax(teacher_logits.detach()[mask] / temperature, dim=-1)
+    kd = temperature ** 2 * F.kl_div(F.log_softmax(s[mask] / temperature, dim=-1), p, reduction="batchmean")
+    (lm + lam * kd).backward()
+    return torch.zeros_like(teacher_logits), s.grad
+
+
+# %% task="objective_gradients" right="no" mistake="on paper with T squared in place of T: the 1/T from the chain rule is missing" named="chain_rule_forgotten"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1).float()
+    y = F.one_hot(labels.clamp(min=0), student_logits.size(-1)).float()
+    q = F.softmax(student_logits, -1)
+    qt = F.softmax(student_logits / temperature, -1)
+    pt = F.softmax(teacher_logits / temperature, -1)
+    grad = mask * (q - y + lam * temperature ** 2 * (qt - pt)) / mask.sum()
+    return grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="on paper: mask and the division by N forgotten" named="summed_unmasked"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    y = F.one_hot(labels.clamp(min=0), student_logits.size(-1)).float()
+    q = F.softmax(student_logits, -1)
+    qt = F.softmax(student_logits / temperature, -1)
+    pt = F.softmax(teacher_logits / temperature, -1)
+    return q - y + lam * temperature * (qt - pt), torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="on paper: sign of the KD part turned (p - q)" named="other_weights"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    B, L, V = student_logits.shape
+    grad = torch.zeros(B, L, V)
+    n = int((labels != -100).sum())
+    for b in range(B):
+        for l in range(L):
+            y = int(labels[b, l])
+            if y != -100:
+                g = torch.softmax(student_logits[b, l], 0)
+                g[y] -= 1
+                p = torch.softmax(teacher_logits[b, l] / temperature, 0)
+                q = torch.softmax(student_logits[b, l] / temperature, 0)
+                grad[b, l] = (g + lam * temperature * (p - q)) / n
+    return grad, torch.zeros(B, L, V)
+
+
+# %% task="objective_gradients" right="no" mistake="on paper: label of padding positions taken as token 0 and counted" named="masked_positions_counted"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    y = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
+    n = labels.numel()
+    q, qt = student_logits.softmax(-1), (student_logits / temperature).softmax(-1)
+    pt = (teacher_logits / temperature).softmax(-1)
+    return (q - y) / n + lam * temperature * (qt - pt) / n, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="lambda multiplies the whole loss" named="other_weights"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    m = labels != -100
+    lm = F.cross_entropy(s[m], labels[m])
+    p = F.softmax(teacher_logits[m].detach() / temperature, -1)
+    kd = F.kl_div(F.log_softmax(s[m] / temperature, -1), p, reduction="batchmean") * temperature**2
+    g = torch.autograd.grad(lam * (lm + kd), s)[0]
+    return g, torch.zeros_like(g)
+
+
+# %% task="objective_gradients" right="no" mistake="teacher's part is a single number 0, not a tensor of the logits' shape" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    m = labels != -100
+    lm = F.cross_entropy(s[m], labels[m])
+    p = F.softmax(teacher_logits[m].detach() / temperature, -1)
+    kd = F.kl_div(F.log_softmax(s[m] / temperature, -1), p, reduction="batchmean") * temperature**2
+    return torch.autograd.grad(lm + lam * kd, s)[0], 0.0
+
+
+# %% task="objective_gradients" right="no" mistake="returns the tuple that autograd.grad gives, not its only member" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    m = labels != -100
+    lm = F.cross_entropy(s[m], labels[m])
+    p = F.softmax(teacher_logits[m].detach() / temperature, -1)
+    kd = F.kl_div(F.log_softmax(s[m] / temperature, -1), p, reduction="batchmean") * temperature**2
+    student_grad = torch.autograd.grad(lm + lam * kd, s)
+    return student_grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the loss is computed under no_grad: nothing to differentiate, backward fails" named="student_cut_off"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().requires_grad_(True)
+    with torch.no_grad():
+        loss = combined_objective(s, teacher_logits, labels, lam, temperature)
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="accident" mistake="name of the function misspelt: objective_gradient"
+def objective_gradient(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    student_logits /= temperature
+    teacher_logits /= temperature
+    m = labels != -100
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    return temperature ** 2 * ((lp.exp() * (lp - lq)).sum(-1) * m).sum() / m.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="no" mistake="divides by B in place of the number of positions that count (batchmean on the masked [B, L, V] tensor)" named="batch_mean"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = (labels != -100).unsqueeze(-1)
+    lq = F.log_softmax(student_logits / temperature, -1) * m
+    p = F.softmax(teacher_logits / temperature, -1) * m
+    return F.kl_div(lq, p, reduction="batchmean") * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="takes the softmax first and divides the probabilities by T" named="temperature_after_softmax"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    if not m.any():
+        return 0.0
+    q = F.softmax(student_logits[m], -1) / temperature
+    p = F.softmax(teacher_logits[m], -1) / temperature
+    return temperature ** 2 * (p * (p.log() - q.log())).sum(-1).mean()
+
+
+# %% task="kd_loss" right="yes" mistake=""
+import numpy as np
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    def logp(z):
+        z = z.detach().numpy().astype(np.float64) / temperature
+        z = z - z.max(-1, keepdims=True)
+        return z - np.log(np.exp(z).sum(-1, keepdims=True))
+    keep = labels.numpy() != -100
+    if keep.sum() == 0:
+        return 0.0
+    lp, lq = logp(teacher_logits)[keep], logp(student_logits)[keep]
+    return float(temperature**2 * (np.exp(lp) * (lp - lq)).sum() / keep.sum())
+
+
+# %% task="objective_gradients" right="no" mistake="temperature not passed on and lambda forgotten" named="lambda_forgotten,temperature_not_passed_on"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    loss = lm_loss(s, labels) + kd_loss(s, teacher_logits.detach(), labels)
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)

@@ -1558,25 +1558,6 @@ stages = ["b", "d", "c", "a"]
 # %% task="stages" right="accident" mistake="quote missing: SyntaxError"
 stages = ["b", "d", "a, "c"]
 
-# %% task="linear_lambda" right="no" mistake="stops at the end with min(), which holds a falling lambda at once at the end value" named="cut_for_a_rising_value"
-class LinearLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps = start, end, steps
-        self.count = 0
-
-    @property
-    def value(self):
-        return min(self.start + self.count * (self.end - self.start) / self.steps, self.end)
-
-    def step(self):
-        self.count += 1
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, state):
-        self.count = state["count"]
-
 # %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all objects step together" named="observed_again"
 class LinearLambda:
     taken = 0
@@ -1600,18 +1581,7 @@ class LinearLambda:
     def load_state_dict(self, state):
         LinearLambda.taken = state["taken"]
 
-# %% task="best_student" right="no" mistake="scatter overwrites the label's share with 1 in place of adding to it" named="label_overwritten"
-def best_student(teacher_logits, labels, lam):
-    q = lam * F.softmax(teacher_logits, dim=-1)
-    q.scatter_(-1, labels.unsqueeze(-1), 1.0)
-    return q / q.sum(-1, keepdim=True)
-
-# %% task="best_student" right="no" mistake="mixes in logits: adds 1/lambda to the label's logit and takes the softmax" named="mixed_in_logits"
-def best_student(teacher_logits, labels, lam):
-    y = F.one_hot(labels, teacher_logits.shape[-1])
-    return torch.softmax(teacher_logits + y / lam, dim=-1)
-
-# %% task="linear_lambda" right="no" mistake="max instead of clamp: only works when falling" named="observed_where"
+# %% task="linear_lambda" right="no" mistake="max instead of clamp: only works when falling" named="cut_on_the_wrong_side"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.value = start
@@ -1624,284 +1594,1337 @@ class LinearLambda:
     def load_state_dict(self, state):
         self.value = state["value"]
 
-# %% task="linear_lambda" right="no" mistake="step() returns the value and value is missing" named="no_value"
-class LinearLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps, self.n = start, end, steps, 0
-    def step(self):
-        self.n += 1
-        f = min(1.0, self.n / self.steps)
-        return self.start + (self.end - self.start) * f
-    def state_dict(self):
-        return {"n": self.n}
-    def load_state_dict(self, state):
-        self.n = state["n"]
-
-# %% task="linear_lambda" right="no" mistake="goes back to start after the end (modulo)" named="begins_anew"
-class LinearLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps, self.n = start, end, steps, 0
-    @property
-    def value(self):
-        f = (self.n % (self.steps + 1)) / self.steps
-        return self.start + (self.end - self.start) * f
-    def step(self):
-        self.n += 1
-    def state_dict(self):
-        return {"n": self.n}
-    def load_state_dict(self, state):
-        self.n = state["n"]
-
-# %% task="cosine_lambda" right="no" mistake="start left out" named="start_left_out"
-class CosineLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps, self.n = start, end, steps, 0
-    @property
-    def value(self):
-        f = min(self.n, self.steps) / self.steps
-        return (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
-    def step(self):
-        self.n += 1
-    def state_dict(self):
-        return {"n": self.n}
-    def load_state_dict(self, state):
-        self.n = state["n"]
-
-# %% task="best_student" right="no" mistake="divides by 2 for any lam" named="other_weights"
-def best_student(teacher_logits, labels, lam):
-    p = teacher_logits.softmax(-1)
-    return (F.one_hot(labels, p.shape[-1]) + lam * p) / 2
-
-
-# %% task="linear_lambda" right="no" mistake="steps counted double" named="another_pace"
-class LinearLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps = start, end, steps
-        self.count = 0
-
-    @property
-    def value(self):
-        f = min(self.count / self.steps, 1)
-        return self.start + f * (self.end - self.start)
-
-    def step(self):
-        self.count += 2
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, state):
-        self.count = state["count"]
-
-# %% task="linear_lambda" right="no" mistake="start * (1-f) only" named="moves_elsewhere"
-class LinearLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps = start, end, steps
-        self.count = 0
-
-    @property
-    def value(self):
-        f = min(self.count / self.steps, 1)
-        return self.start * (1 - f)
-
-    def step(self):
-        self.count += 1
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, state):
-        self.count = state["count"]
-
-# %% task="linear_lambda" right="no" mistake="rounded to one decimal" named="rounded"
-class LinearLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps = start, end, steps
-        self.count = 0
-
-    @property
-    def value(self):
-        f = min(self.count / self.steps, 1)
-        return round(self.start + f * (self.end - self.start), 1)
-
-    def step(self):
-        self.count += 1
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, state):
-        self.count = state["count"]
-
-# %% task="linear_lambda" right="no" mistake="stays one step short of the end" named="not_at_its_end"
-class LinearLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps = start, end, steps
-        self.count = 0
-
-    @property
-    def value(self):
-        f = min(self.count, self.steps - 1) / self.steps
-        return self.start + f * (self.end - self.start)
-
-    def step(self):
-        self.count += 1
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, state):
-        self.count = state["count"]
-
-# %% task="cosine_lambda" right="no" mistake="degrees for radians" named="another_curve"
-class CosineLambda:
-    def __init__(self, start, end, steps):
-        self.start, self.end, self.steps = start, end, steps
-        self.count = 0
-
-    @property
-    def value(self):
-        f = min(self.count / self.steps, 1)
-        return self.start + (1 - math.cos(180 * f)) / 2 * (self.end - self.start)
-
-    def step(self):
-        self.count += 1
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, state):
-        self.count = state["count"]
-
-# %% task="plateau_lambda" right="no" mistake="waited starts at 1 after a fall" named="fall_counted"
-class PlateauLambda:
-    def __init__(self, start, factor, patience, threshold):
-        self.value = start
-        self.factor, self.patience, self.threshold = factor, patience, threshold
-        self.best, self.waited = float("inf"), 0
-
-    def step(self, gap):
-        if gap < self.best - self.threshold:
-            self.best = gap
-            self.waited = 0
-        else:
-            self.waited += 1
-            if self.waited > self.patience:
-                self.value *= self.factor
-                self.waited = 1
-
-    def state_dict(self):
-        return {"value": self.value, "best": self.best, "waited": self.waited}
-
-    def load_state_dict(self, state):
-        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
-
-# %% task="plateau_lambda" right="no" mistake="counts the gain as an evaluation" named="gain_counted"
-class PlateauLambda:
-    def __init__(self, start, factor, patience, threshold):
-        self.value = start
-        self.factor, self.patience, self.threshold = factor, patience, threshold
-        self.best, self.waited = float("inf"), 0
-
-    def step(self, gap):
-        if gap < self.best - self.threshold:
-            self.best = gap
-            self.waited = 1
-        else:
-            self.waited += 1
-            if self.waited > self.patience:
-                self.value *= self.factor
-                self.waited = 0
-
-    def state_dict(self):
-        return {"value": self.value, "best": self.best, "waited": self.waited}
-
-    def load_state_dict(self, state):
-        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
-
-# %% task="plateau_lambda" right="no" mistake="compares the loss of value, rises back on gain" named="rises_on_gain"
-class PlateauLambda:
-    def __init__(self, start, factor, patience, threshold):
-        self.value = start
-        self.factor, self.patience, self.threshold = factor, patience, threshold
-        self.best, self.waited = float("inf"), 0
-
-    def step(self, gap):
-        if gap < self.best - self.threshold:
-            self.best = gap
-            self.waited = 0
-            self.value /= self.factor
-        else:
-            self.waited += 1
-            if self.waited > self.patience:
-                self.value *= self.factor
-                self.waited = 0
-
-    def state_dict(self):
-        return {"value": self.value, "best": self.best, "waited": self.waited}
-
-    def load_state_dict(self, state):
-        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
-
-# %% task="plateau_lambda" right="no" mistake="first gap counted as a miss" named="first_gap_missed"
-class PlateauLambda:
-    def __init__(self, start, factor, patience, threshold):
-        self.value = start
-        self.factor, self.patience, self.threshold = factor, patience, threshold
-        self.best, self.waited = float("inf"), 0
-
-    def step(self, gap):
-        if self.best == float("inf"):
-            self.best = gap
-            self.waited += 1
-        elif gap < self.best - self.threshold:
-            self.best = gap
-            self.waited = 0
-        else:
-            self.waited += 1
-            if self.waited > self.patience:
-                self.value *= self.factor
-                self.waited = 0
-
-    def state_dict(self):
-        return {"value": self.value, "best": self.best, "waited": self.waited}
-
-    def load_state_dict(self, state):
-        self.value, self.best, self.waited = state["value"], state["best"], state["waited"]
-
-# %% task="best_student" right="no" mistake="teacher argmax as the second one-hot" named="likeliest_for_teacher"
-def best_student(teacher_logits, labels, lam):
-    p = teacher_logits.softmax(-1)
-    y = F.one_hot(labels, p.shape[-1])
-    t = F.one_hot(p.argmax(-1), p.shape[-1])
-    return (y + lam * t) / (1 + lam)
-
 # %% task="best_student" right="no" mistake="lam squared" named="other_weights"
 def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(-1)
     y = F.one_hot(labels, p.shape[-1])
     return (y + lam ** 2 * p) / (1 + lam ** 2)
 
-# %% task="linear_lambda" right="no" mistake="t + 1 in the formula" named="first_step_twice_as_far"
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t, self.steps) / self.steps
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.values = [start + (end - start) * i / steps for i in range(steps)] + [end]
+        self.position = 0
+
+    def value(self):
+        return self.values[self.position]
+
+    def step(self):
+        self.position = min(self.position + 1, len(self.values) - 1)
+
+    def state_dict(self):
+        return dict(position=self.position)
+
+    def load_state_dict(self, state):
+        self.position = state["position"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import copy
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = float(start)
+        self.end = float(end)
+        self.steps = steps
+        self.done = 0
+        self.value = self.start
+
+    def step(self):
+        if self.done < self.steps:
+            self.done += 1
+            frac = self.done / self.steps
+            self.value = (1 - frac) * self.start + frac * self.end
+
+    def state_dict(self):
+        return copy.deepcopy(self.__dict__)
+
+    def load_state_dict(self, state):
+        self.__dict__.update(copy.deepcopy(state))
+
+
+# %% task="linear_lambda" right="no" mistake="off by one: divides by steps - 1, so the end comes one step too early" named="ends_one_step_early"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.n / max(self.steps - 1, 1))
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="does not stay at the end: goes on moving after steps calls" named="goes_on_past_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * self.n / self.steps
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="works for a falling lambda only: max(end, ...) jumps to the end when it rises" named="cut_on_the_wrong_side"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.end = end
+        self.delta = (start - end) / steps
+
+    def step(self):
+        self.value = max(self.end, self.value - self.delta)
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="the state is the object's own __dict__: it changes when the schedule goes on" named="state_is_alive"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(1, self.n / self.steps)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return self.__dict__
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="linear_lambda" right="no" mistake="loading takes the state over as its own dict: the loaded state changes as the schedule goes on" named="loaded_state_is_shared"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.state = {"n": 0}
+
+    @property
+    def value(self):
+        f = min(self.state["n"], self.steps) / self.steps
+        return self.start + (self.end - self.start) * f
+
+    def step(self):
+        self.state["n"] += 1
+
+    def state_dict(self):
+        return dict(self.state)
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+# %% task="linear_lambda" right="no" mistake="the counter is a tensor that step changes in place, so a saved state goes along" named="state_is_alive"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = torch.tensor(0)
+
+    @property
+    def value(self):
+        f = min(self.count.item() / self.steps, 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+# %% task="linear_lambda" right="no" mistake="value is stale after loading: the counter is restored, value is not until the next step" named="value_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+        self.value = start
+
+    def step(self):
+        self.n = min(self.n + 1, self.steps)
+        self.value = self.start + (self.end - self.start) * self.n / self.steps
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="the state holds the value but not the count, so that a continued run passes the end" named="count_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.delta = (end - start) / steps
+        self.left = steps
+
+    def step(self):
+        if self.left > 0:
+            self.value += self.delta
+            self.left -= 1
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="geometric in place of equal steps" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.n / self.steps)
+        eps = 1e-6
+        return (self.start + eps) ** (1 - f) * (self.end + eps) ** f
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, s):
+        self.n = s["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="first value is not start: counts from 1" named="begins_one_step_ahead"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start = start
         self.end = end
         self.steps = steps
-        self.t = 0
-        self._value = start
+        self.n = 1
+
+    def value(self):
+        if self.n >= self.steps:
+            return self.end
+        return self.start + (self.end - self.start) * self.n / self.steps
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="load_state_dict does nothing (pass): a run starts again from the beginning" named="state_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
 
     @property
     def value(self):
-        return self._value
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
 
     def step(self):
-        self.t = min(self.t + 1, self.steps)
-        self._value = self.start + (self.end - self.start) * (self.t + 1) / self.steps
+        self.n += 1
 
     def state_dict(self):
-        return {"t": self.t, "value": self._value}
+        return {}
 
     def load_state_dict(self, state):
-        self.t, self._value = state["t"], state["value"]
+        pass
 
+
+# %% task="linear_lambda" right="accident" mistake="class renamed: LinearLamda"
+class LinearLamda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda(torch.nn.Module):
+    # a module, so that state_dict and load_state_dict come for free
+    def __init__(self, start, end, steps):
+        super().__init__()
+        self.a, self.b, self.steps = float(start), float(end), int(steps)
+        self.register_buffer("n", torch.zeros((), dtype=torch.long))
+
+    def value(self):
+        f = torch.clamp(self.n.double() / self.steps, max=1.0)
+        way = (1 - torch.cos(torch.pi * f)) / 2
+        return torch.lerp(torch.tensor(self.a).double(), torch.tensor(self.b).double(), way)
+
+    def step(self):
+        self.n = self.n + 1
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class _Schedule:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    def curve(self, f):
+        return f
+
+    @property
+    def value(self):
+        if self.n >= self.steps:
+            return self.end
+        return self.start + (self.end - self.start) * self.curve(self.n / self.steps)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return vars(self).copy()
+
+    def load_state_dict(self, state):
+        for k, v in state.items():
+            setattr(self, k, v)
+
+class CosineLambda(_Schedule):
+    def curve(self, f):
+        return math.sin(math.pi * f / 2) ** 2
+
+
+# %% task="cosine_lambda" right="no" mistake="does not stay at the end: the cosine comes back after steps calls" named="goes_on_past_the_end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * self.n / self.steps)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="1 + cos in place of 1 - cos: runs from end to start" named="start_and_end_swapped"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return self.start + (self.end - self.start) * 0.5 * (1 + math.cos(math.pi * f))
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="quarter of a cosine: 1 - cos(pi f / 2)" named="quarter_wave"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi / 2 * f))
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the division by 2 is missing, so it goes twice as far" named="not_halved"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f))
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="degrees: cos(180 f)" named="another_curve"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(180 * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="start forgotten: only the way, not added to start" named="start_left_out"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        return (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="adds the way of each step to the current value, so the ways pile up" named="from_the_last_value"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    def step(self):
+        if self.n < self.steps:
+            self.n += 1
+            self.value += (self.end - self.value) * (1 - math.cos(math.pi * self.n / self.steps)) / 2
+
+    def state_dict(self):
+        return {"n": self.n, "value": self.value}
+
+    def load_state_dict(self, state):
+        self.n, self.value = state["n"], state["value"]
+
+
+# %% task="cosine_lambda" right="no" mistake="off by one: steps - 1 in the fraction" named="ends_one_step_early"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, max(steps - 1, 1), 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="uses torch's CosineAnnealingLR, which rises again after T_max steps; the rate is not in the scheduler's state either" named="goes_on_past_the_end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=start)
+        self.sched = torch.optim.lr_scheduler.CosineAnnealingLR(self.opt, T_max=steps, eta_min=end)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self):
+        self.opt.step()
+        self.sched.step()
+
+    def state_dict(self):
+        return self.sched.state_dict()
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(state)
+
+
+# %% task="cosine_lambda" right="no" mistake="state is the list object itself, shared by all who load it" named="state_is_alive"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = [0]
+
+    @property
+    def value(self):
+        f = min(self.count[0], self.steps) / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.count[0] += 1
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+# %% task="cosine_lambda" right="accident" mistake="self forgotten in step: calling it raises a TypeError"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step():
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """keeps all gaps and works lambda out anew from them"""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.options = (start, factor, patience, threshold)
+        self.gaps = []
+
+    def step(self, gap):
+        self.gaps.append(float(gap))
+
+    def value(self):
+        lam, factor, patience, threshold = self.options
+        best, waited = None, 0
+        for g in self.gaps:
+            if best is None or g < best - threshold:
+                best, waited = g, 0
+                continue
+            waited += 1
+            if waited > patience:
+                lam, waited = lam * factor, 0
+        return lam
+
+    def state_dict(self):
+        return {"gaps": list(self.gaps)}
+
+    def load_state_dict(self, state):
+        self.gaps = list(state["gaps"])
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.zeros(1)], lr=start)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, mode="min", factor=factor, patience=patience,
+            threshold=threshold, threshold_mode="abs", eps=0.0)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.plateau.step(gap)
+
+    def state_dict(self):
+        return {"lr": self.value, "best": self.plateau.best, "bad": self.plateau.num_bad_epochs}
+
+    def load_state_dict(self, state):
+        self.opt.param_groups[0]["lr"] = state["lr"]
+        self.plateau.best = state["best"]
+        self.plateau.num_bad_epochs = state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="relative threshold as torch's ReduceLROnPlateau has by default; wrong, and the wrong way round below 0" named="threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best * (1 - self.threshold):
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="falls one evaluation too early: >= patience" named="one_evaluation_too_soon"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad >= self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the count does not start anew after a fall: lambda then falls at every further evaluation" named="no_new_patience_after_a_fall"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value *= self.factor
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a gain does not set the count to 0" named="gain_does_not_reset"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the best is lowered by gaps that are no gains too (min of all gaps), so slow progress never counts" named="small_gains_become_the_best"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.bad = 0
+        else:
+            self.bad += 1
+        self.best = min(self.best, gap)
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="compares with the previous gap in place of the best one" named="last_for_best"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.last, self.bad = None, 0
+
+    def step(self, gap):
+        if self.last is None or self.last - gap > self.threshold:
+            self.bad = 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+        self.last = gap
+
+    def state_dict(self):
+        return dict(value=self.value, last=self.last, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.last, self.bad = state["value"], state["last"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="'if not self.best' takes a best gap of 0.0 for none, so the next gap is always a gain" named="zero_taken_for_none"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = None, 0
+
+    def step(self, gap):
+        if not self.best or gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="takes the absolute value of the gap: a student that passed its teacher seems to get worse" named="gap_below_zero_ignored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        gap = abs(gap)
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="best starts at 0: gaps above 0 are never gains, not even the first" named="nothing_is_a_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = 0.0, 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the best is forgotten when lambda falls" named="best_forgotten_after_a_fall"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+                self.best = float("inf")
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the state lacks the count of evaluations without a gain" named="count_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best}
+
+    def load_state_dict(self, state):
+        self.value, self.best = state["value"], state["best"]
+
+
+# %% task="plateau_lambda" right="no" mistake="saves the plateau scheduler's state alone: lambda itself, the optimizer's rate, is not in it" named="lambda_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.zeros(1)], lr=start)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, factor=factor, patience=patience, threshold=threshold, threshold_mode="abs")
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.plateau.step(gap)
+
+    def state_dict(self):
+        return self.plateau.state_dict()
+
+    def load_state_dict(self, state):
+        self.plateau.load_state_dict(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="the factor is subtracted in place of multiplied" named="factor_subtracted"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value -= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a gap below the best by exactly the threshold counts as a gain (<=)" named="threshold_included"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap <= self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="accident" mistake="constructor misspelt: _init_ with single underscores"
+class PlateauLambda:
+    def _init_(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="to_convex" right="yes" mistake=""
+def to_convex(lam):
+    return lam / (1 + lam), 1 + lam
+
+
+# %% task="to_convex" right="yes" mistake=""
+def to_convex(lam):
+    factor = torch.as_tensor(lam, dtype=torch.float64) + 1
+    alpha = 1 - 1 / factor
+    return [alpha, factor]
+
+
+# %% task="to_convex" right="no" mistake="alpha and factor the wrong way round" named="pair_turned_round"
+def to_convex(lam):
+    return 1 + lam, lam / (1 + lam)
+
+
+# %% task="to_convex" right="no" mistake="alpha = 1 / (1 + lambda): the weight of LM, not of KD" named="weights_swapped"
+def to_convex(lam):
+    alpha = 1 / (1 + lam)
+    factor = 1 + lam
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="the factor is upside down: 1 / (1 + lambda)" named="factor_inverted"
+def to_convex(lam):
+    alpha = lam / (lam + 1)
+    return alpha, 1 / (1 + lam)
+
+
+# %% task="to_convex" right="no" mistake="factor = lambda / alpha: division by zero at lambda = 0" named="breaks_without_a_teacher"
+def to_convex(lam):
+    alpha = lam / (1 + lam)
+    factor = lam / alpha
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="takes lambda for alpha and no factor" named="alpha_is_lambda"
+def to_convex(lam):
+    return lam, 1.0
+
+
+# %% task="to_convex" right="no" mistake="solves alpha = lambda (1 - alpha) wrongly: lambda / (1 - lambda)" named="lambda_of_alpha"
+def to_convex(lam):
+    alpha = lam / (1 - lam)
+    return alpha, 1 / (1 - alpha)
+
+
+# %% task="to_convex" right="no" mistake="factor forgotten: returns alpha alone" named="alpha_alone,another_form"
+def to_convex(lam):
+    return lam / (1 + lam)
+
+
+# %% task="to_convex" right="no" mistake="integer division: alpha is 0 for whole numbers" named="rounded"
+def to_convex(lam):
+    return lam // (1 + lam), lam + 1
+
+
+# %% task="to_convex" right="no" mistake="rounded to two decimals" named="rounded"
+def to_convex(lam):
+    return round(lam / (1 + lam), 2), round(1 + lam, 2)
+
+
+# %% task="to_convex" right="accident" mistake="syntax error: colon forgotten"
+def to_convex(lam)
+    return lam / (1 + lam), 1 + lam
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    p = torch.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    q = lam * teacher_logits.double().softmax(-1)
+    q.scatter_add_(-1, labels.unsqueeze(-1), torch.ones_like(labels.unsqueeze(-1), dtype=q.dtype))
+    return q / q.sum(-1, keepdim=True)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    V = teacher_logits.shape[-1]
+    alpha = lam / (1 + lam)
+    rows = []
+    for z, y in zip(teacher_logits.reshape(-1, V), labels.reshape(-1)):
+        e = torch.exp(z)
+        q = alpha * e / e.sum()
+        q[y] += 1 - alpha
+        rows.append(q)
+    return torch.stack(rows).view_as(teacher_logits)
+
+
+# %% task="best_student" right="no" mistake="not divided by 1 + lambda: does not sum to 1" named="not_normalised"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.one_hot(labels, p.shape[-1]) + lam * p
+
+
+# %% task="best_student" right="no" mistake="lambda on the labels in place of the teacher" named="lambda_on_the_label"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return (lam * y + p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="lambda taken for alpha: (1 - lambda) y + lambda p" named="lambda_as_share"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return (1 - lam) * y + lam * p
+
+
+# %% task="best_student" right="no" mistake="one_hot without the size of the vocabulary: too narrow when the last token is no label" named="one_hot_too_narrow"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels).float()
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="mixes the logits and then takes a softmax" named="logits_mixed"
+def best_student(teacher_logits, labels, lam):
+    y = F.one_hot(labels, teacher_logits.shape[-1]).float()
+    return torch.softmax((y + lam * teacher_logits) / (1 + lam), dim=-1)
+
+
+# %% task="best_student" right="no" mistake="a softmax on top of the mixture" named="softmaxed_twice"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, teacher_logits.shape[-1]).float()
+    return F.softmax(y + lam * p, dim=-1)
+
+
+# %% task="best_student" right="no" mistake="softmax over the first axis" named="softmax_on_another_axis"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=0)
+    y = F.one_hot(labels, teacher_logits.shape[-1]).float()
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="works for [N, V] only: arange over the first axis" named="tables_alone"
+def best_student(teacher_logits, labels, lam):
+    q = lam * torch.softmax(teacher_logits, dim=1)
+    q[torch.arange(len(labels)), labels] += 1
+    return q / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the teacher's logits are mixed in without a softmax" named="logits_mixed"
+def best_student(teacher_logits, labels, lam):
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    return (y + lam * teacher_logits) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="trains logits for 200 steps of Adam: far from the end, and never there for lambda = 0"
+def best_student(teacher_logits, labels, lam):
+    z = torch.zeros_like(teacher_logits, requires_grad=True)
+    p = torch.softmax(teacher_logits, -1)
+    opt = torch.optim.Adam([z], lr=0.01)
+    for _ in range(200):
+        opt.zero_grad()
+        logq = F.log_softmax(z, -1)
+        lm = -logq.gather(-1, labels.unsqueeze(-1)).mean()
+        kd = (p * (p.log() - logq)).sum(-1).mean()
+        (lm + lam * kd).backward()
+        opt.step()
+    return torch.softmax(z.detach(), -1)
+
+
+# %% task="best_student" right="no" mistake="overwrites the label's probability instead of adding to it: the teacher's share for the label is lost" named="label_overwritten"
+def best_student(teacher_logits, labels, lam):
+    q = lam * torch.softmax(teacher_logits, -1) / (1 + lam)
+    q.scatter_(-1, labels.unsqueeze(-1), 1 / (1 + lam))
+    return q
+
+
+# %% task="best_student" right="no" mistake="treats label 0 as padding and gives the teacher's distribution there" named="label_zero_ignored"
+def best_student(teacher_logits, labels, lam):
+    p = torch.softmax(teacher_logits, -1)
+    y = F.one_hot(labels, p.size(-1)).float()
+    q = (y + lam * p) / (1 + lam)
+    return torch.where((labels > 0).unsqueeze(-1), q, p)
+
+
+# %% task="best_student" right="accident" mistake="exit() left from debugging"
+def best_student(teacher_logits, labels, lam):
+    p = torch.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    print(y.shape, p.shape)
+    exit()
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="which_lambda" right="yes" mistake=""
+which_lambda = {"a": "high", "b": "low", "c": "falling"}
+
+
+# %% task="which_lambda" right="no" mistake="a and b exchanged" named="wrong_a_low_b_high"
+which_lambda = {"a": "low", "b": "high", "c": "falling"}
+
+
+# %% task="which_lambda" right="no" mistake="c: keeps the teacher loud because it is trained to the end" named="wrong_c_high"
+which_lambda = {"a": "high", "b": "low", "c": "high"}
+
+
+# %% task="which_lambda" right="no" mistake="b: a falling lambda for a teacher that is worse from the start" named="wrong_b_falling_c_low"
+which_lambda = {"a": "high", "b": "falling", "c": "low"}
+
+
+# %% task="which_lambda" right="no" mistake="a: wants to fall towards labels that are wrong" named="wrong_a_falling_c_high"
+which_lambda = dict(a="falling", b="low", c="high")
+
+
+# %% task="which_lambda" right="accident" mistake="value misspelt: 'fall'"
+which_lambda = {"a": "high", "b": "low", "c": "fall"}
+
+
+# %% task="stages" right="yes" mistake=""
+stages = ["b", "d", "a", "c"]
+
+
+# %% task="stages" right="yes" mistake=""
+stages = list("bdac")
+
+
+# %% task="stages" right="no" mistake="lowest lambda first" named="rising"
+stages = ["c", "a", "d", "b"]
+
+
+# %% task="stages" right="no" mistake="believes that the teacher is of use once the student makes sentences: d before b" named="d_before_b"
+stages = ["d", "b", "a", "c"]
+
+
+# %% task="stages" right="no" mistake="a before d: wants a louder teacher where progress stops" named="a_before_d"
+stages = ["b", "a", "d", "c"]
+
+
+# %% task="stages" right="no" mistake="alphabetical: left the four letters as they stand in the text" named="a_before_b"
+stages = ["a", "b", "c", "d"]
+
+
+# %% task="linear_lambda" right="no" mistake="the state is right, but load_state_dict returns a new object and leaves this one where it was" named="state_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        new = LinearLambda(self.start, self.end, self.steps)
+        new.n = state["n"]
+        return new
+
+
+# %% task="plateau_lambda" right="no" mistake="threshold added on the wrong side: gap < best + threshold counts a little worse as a gain" named="threshold_on_the_other_side"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best + self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+
+    def load_state_dict(self, state):
+        for k in state:
+            setattr(self, k, state[k])
+
+
+# %% task="plateau_lambda" right="no" mistake="looks at the last patience + 1 gaps only, in a list that the state shares with the object"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.history = []
+
+    def step(self, gap):
+        self.history.append(gap)
+        recent = self.history[-(self.patience + 1):]
+        if len(self.history) > self.patience + 1 and min(recent) >= min(self.history) - self.threshold:
+            self.value *= self.factor
+
+    def state_dict(self):
+        return {"value": self.value, "history": self.history}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.history = state["history"]
+
+
+# %% task="to_convex" right="no" mistake="alpha = 1 - 1 / lambda: wrong, and a division by zero at lambda = 0" named="another_share"
+def to_convex(lam):
+    return 1 - 1 / lam, lam
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    V = p.shape[-1]
+    is_label = (torch.arange(V) == labels[..., None])
+    weight = 1.0 / (1.0 + lam)
+    return torch.where(is_label, weight + (1 - weight) * p, (1 - weight) * p)
+
+
+# %% task="best_student" right="no" mistake="geometric mean: renormalised p to the power lambda / (1 + lambda), raised at the label" named="logarithms_mixed"
+def best_student(teacher_logits, labels, lam):
+    y = F.one_hot(labels, teacher_logits.shape[-1]).float()
+    alpha = lam / (1 + lam)
+    log_mix = (1 - alpha) * torch.log(y + 1e-9) + alpha * F.log_softmax(teacher_logits, -1)
+    return F.softmax(log_mix, -1)

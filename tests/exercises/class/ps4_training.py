@@ -1497,249 +1497,7 @@ contributions = {"teacher": "a", "labels": "a", "lam": "d"}
 # %% task="contributions" right="accident" mistake="key misspelt: lambda in place of lam"
 contributions = {"teacher": "c", "labels": "a", "lambda": "d"}
 
-# %% task="training_step" right="no" mistake="clips the gradient's norm to 1, which nobody asked for: the update is another one where the norm is larger" named="gradient_clipped"
-def training_step(student, teacher, batch, optimizer, lam):
-    tokens, labels = batch
-    student.train()
-    teacher.eval()
-    with torch.no_grad():
-        t = teacher(tokens)
-    total, n = summed_loss(student(tokens), t, labels, lam)
-    loss = total / n
-    optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-    optimizer.step()
-    return loss.item()
-
-# %% task="training_step" right="no" mistake="the modes are set after the forward passes, so the first step runs in the modes that the models came in" named="modes_set_too_late"
-def training_step(student, teacher, batch, optimizer, lam):
-    tokens, labels = batch
-    student_logits = student(tokens)
-    with torch.no_grad():
-        teacher_logits = teacher(tokens)
-    student.train()
-    teacher.eval()
-    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
-    loss = total / count
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return float(loss)
-
-# %% task="training_step" right="no" mistake="lambda is divided by the count as well: LM and KD are separated and the mean of KD is taken twice" named="one_term_divided_twice"
-def training_step(student, teacher, batch, optimizer, lam):
-    tokens, labels = batch
-    student.train()
-    teacher.eval()
-    with torch.no_grad():
-        teacher_logits = teacher(tokens)
-    n = (labels != -100).sum()
-    total, count = summed_loss(student(tokens), teacher_logits, labels, lam / n)
-    loss = total / count
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
-
-# %% task="train" right="no" mistake="divides by accumulate times the count of the group's first micro-batch" named="divided_by_the_first_count"
-def train(student, teacher, batches, optimizer, schedule, accumulate):
-    student.train()
-    teacher.eval()
-    update = 0
-    optimizer.zero_grad()
-    for i, (tokens, labels) in enumerate(batches):
-        if i % accumulate == 0:
-            size = accumulate * (labels != -100).sum().clamp(min=1)
-        with torch.no_grad():
-            t = teacher(tokens)
-        total, _ = summed_loss(student(tokens), t, labels, schedule(update))
-        (total / size).backward()
-        if i % accumulate == accumulate - 1 or i == len(batches) - 1:
-            optimizer.step()
-            optimizer.zero_grad()
-            update += 1
-
-# %% task="train" right="no" mistake="takes the last accumulate micro-batches for the last group: a group that is not full is filled up with micro-batches from before it" named="last_group_filled_up"
-def train(student, teacher, batches, optimizer, schedule, accumulate):
-    student.train()
-    teacher.eval()
-    updates = math.ceil(len(batches) / accumulate)
-    for n in range(updates):
-        end = min((n + 1) * accumulate, len(batches))
-        group = batches[max(0, end - accumulate) : end]
-        size = sum((y != -100).sum() for _, y in group)
-        optimizer.zero_grad()
-        for x, y in group:
-            with torch.no_grad():
-                t = teacher(x)
-            (summed_loss(student(x), t, y, schedule(n))[0] / size).backward()
-        optimizer.step()
-
-# %% task="training_step" right="no" mistake="the whole sum, in which lambda is already, is multiplied by lambda" named="other_weights"
-def training_step(student, teacher, batch, optimizer, lam):
-    x, y = batch
-    student.train(); teacher.eval()
-    with torch.no_grad():
-        t = teacher(x)
-    optimizer.zero_grad()
-    total, n = summed_loss(student(x), t, y, lam)
-    total = lam * total
-    loss = total / n
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-# %% task="train" right="no" mistake="goes through the list from its end" named="batches_in_another_order"
-def train(student, teacher, batches, optimizer, schedule, accumulate):
-    student.train(); teacher.eval()
-    batches = batches[::-1]
-    for n, i in enumerate(range(0, len(batches), accumulate)):
-        group = batches[i:i + accumulate]
-        count = sum((y != -100).sum() for _, y in group)
-        optimizer.zero_grad()
-        for x, y in group:
-            with torch.no_grad():
-                t = teacher(x)
-            total, _ = summed_loss(student(x), t, y, schedule(n))
-            (total / count).backward()
-        optimizer.step()
-
-# %% task="train" right="no" mistake="asks the schedule for (i + 1) // accumulate, so the last micro-batch of a group has the next lambda" named="lambda_changes_within_a_group"
-def train(student, teacher, batches, optimizer, schedule, accumulate):
-    student.train()
-    teacher.eval()
-    optimizer.zero_grad()
-    for i, (tokens, labels) in enumerate(batches):
-        first = i - i % accumulate
-        size = sum((y != -100).sum() for _, y in batches[first : first + accumulate])
-        with torch.no_grad():
-            t = teacher(tokens)
-        total, _ = summed_loss(student(tokens), t, labels, schedule((i + 1) // accumulate))
-        (total / size).backward()
-        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
-            optimizer.step()
-            optimizer.zero_grad()
-
-# %% task="training_step" right="no" mistake="two steps of the optimiser" named="stepped_twice"
-def training_step(student, teacher, batch, optimizer, lam):
-    tokens, labels = batch
-    student.train()
-    teacher.eval()
-    optimizer.zero_grad()
-    with torch.no_grad():
-        teacher_logits = teacher(tokens)
-    student_logits = student(tokens)
-    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
-    loss = total / count
-    loss.backward()
-    optimizer.step()
-    optimizer.step()
-    return loss.item()
-
-# %% task="training_step" right="no" mistake="count clamps at batch size" named="divided_by_length"
-def training_step(student, teacher, batch, optimizer, lam):
-    tokens, labels = batch
-    student.train()
-    teacher.eval()
-    optimizer.zero_grad()
-    with torch.no_grad():
-        teacher_logits = teacher(tokens)
-    student_logits = student(tokens)
-    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
-    loss = total / labels.shape[1]
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-# %% task="training_step" right="no" mistake="teacher logits softmaxed" named="teacher_softmaxed_twice"
-def training_step(student, teacher, batch, optimizer, lam):
-    tokens, labels = batch
-    student.train()
-    teacher.eval()
-    optimizer.zero_grad()
-    with torch.no_grad():
-        teacher_logits = teacher(tokens).softmax(-1)
-    student_logits = student(tokens)
-    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
-    loss = total / count
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-# %% task="train" right="no" mistake="divides by count and accumulate" named="divided_once_more"
-def train(student, teacher, batches, optimizer, schedule, accumulate):
-    student.train()
-    teacher.eval()
-    for n, first in enumerate(range(0, len(batches), accumulate)):
-        group = batches[first:first + accumulate]
-        count = sum((labels != -100).sum() for _, labels in group)
-        lam = schedule(n)
-        optimizer.zero_grad()
-        for tokens, labels in group:
-            with torch.no_grad():
-                teacher_logits = teacher(tokens)
-            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
-            (total / count / accumulate).backward()
-        optimizer.step()
-
-# %% task="train" right="no" mistake="only the first of each group" named="groups_of_another_size"
-def train(student, teacher, batches, optimizer, schedule, accumulate):
-    student.train()
-    teacher.eval()
-    for n, first in enumerate(range(0, len(batches), accumulate)):
-        group = batches[first:first + 1]
-        count = sum((labels != -100).sum() for _, labels in group)
-        lam = schedule(n)
-        optimizer.zero_grad()
-        for tokens, labels in group:
-            with torch.no_grad():
-                teacher_logits = teacher(tokens)
-            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
-            (total / count).backward()
-        optimizer.step()
-
-# %% task="evaluate" right="no" mistake="mean of batch losses times batches" named="sum_of_means"
-def evaluate(model, data):
-    mode = model.training
-    model.eval()
-    total, count = 0.0, 0
-    with torch.no_grad():
-        for tokens, labels in data["held_out"]:
-            logits = model(tokens)
-            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="mean").item()
-            count += (labels != -100).sum().item()
-    model.train(mode)
-    return math.exp(total / count)
-
-# %% task="evaluate" right="no" mistake="the last batch is lost" named="a_batch_is_missing"
-def evaluate(model, data):
-    mode = model.training
-    model.eval()
-    total, count = 0.0, 0
-    with torch.no_grad():
-        for tokens, labels in data["held_out"][:-1]:
-            logits = model(tokens)
-            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
-            count += (labels != -100).sum().item()
-    model.train(mode)
-    return math.exp(total / count)
-
-# %% task="training_step" right="no" mistake="divides twice" named="divided_twice"
-def training_step(student, teacher, batch, optimizer, lam):
-    tokens, labels = batch
-    teacher.eval()
-    student.train()
-    with torch.no_grad():
-        guide = teacher(tokens)
-    total, count = summed_loss(student(tokens), guide, labels, lam)
-    loss = total / count / count
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
-
-# %% task="evaluate" right="no" mistake="the model is made float64 for exactness and left so"
+# %% task="evaluate" right="no" mistake="the model is made float64 for exactness and left so" named="left_in_another_precision"
 def evaluate(model, data):
     was = model.training
     model.eval().double()
@@ -1751,3 +1509,1279 @@ def evaluate(model, data):
             count += mask.sum().item()
     model.train(was)
     return math.exp(total / count)
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="KD by cross-entropy with the teacher's probabilities: the returned loss is too large by the teacher's entropy" named="cross_entropy_for_kl"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        p = teacher(tokens).softmax(-1)
+    logits = student(tokens)
+    keep = labels != -100
+    loss = F.cross_entropy(logits[keep], labels[keep]) + lam * F.cross_entropy(logits[keep], p[keep])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    keep = y.ne(-100)
+
+    @torch.no_grad()
+    def advice():
+        return teacher.eval()(x)[keep].softmax(dim=-1)
+
+    p = advice()
+    q = student.train()(x)[keep]
+    lm = F.cross_entropy(q, y[keep])
+    kd = F.kl_div(q.log_softmax(dim=-1), p, reduction="batchmean")
+    loss = lm + lam * kd
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return float(loss)
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    came_training = student.training
+    student.train()
+    teacher.train(False)
+    teacher_logits = teacher(tokens).detach()
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = total / count
+    params = list(student.parameters())
+    for p, g in zip(params, torch.autograd.grad(loss, params)):
+        p.grad = g
+    optimizer.step()
+    student.train(came_training)
+    return loss.item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    for p in teacher.parameters():
+        p.requires_grad_(False)
+    teacher = teacher.eval()
+    student = student.train()
+    optimizer.zero_grad(set_to_none=False)
+    x, y = batch
+    t = teacher(x).detach()
+    s, n = summed_loss(student(x), t, y, lam)
+    (s / n).backward()
+    optimizer.step()
+    return float(s) / int(n)
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch[0], batch[1]
+
+    def lm_loss(logits):
+        return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), ignore_index=-100)
+
+    def kd_loss(logits, target):
+        lq = logits.double().log_softmax(-1)
+        lp = target.double().log_softmax(-1)
+        kl = torch.einsum("...v,...v->...", lp.exp(), lp - lq)
+        mask = (labels != -100).double()
+        return (kl * mask).sum() / mask.sum()
+
+    student.train()
+    was_training = teacher.training
+    teacher.eval()
+    with torch.no_grad():
+        teacher_out = teacher(tokens)
+    teacher.train(was_training)
+    student_out = student(tokens)
+    objective = lm_loss(student_out) + lam * kd_loss(student_out, teacher_out)
+    student.zero_grad()
+    objective.backward()
+    optimizer.step()
+    return objective.detach()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(); teacher.eval()
+    with torch.inference_mode():
+        q = teacher(tokens)
+    loss_sum, how_many = summed_loss(student(tokens), q.clone(), labels, lam)
+    mean = loss_sum / how_many
+    mean.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return mean.item()
+
+
+# %% task="training_step" right="no" mistake="the student is not put into training mode, although it comes from an evaluation" named="student_in_evaluation_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    loss, n = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the teacher is left in training mode: its dropout acts and its running mean moves" named="teacher_in_training_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    tokens, labels = batch
+    optimizer.zero_grad()
+    with torch.no_grad():
+        t_logits = teacher(tokens)
+    s_logits = student(tokens)
+    loss, count = summed_loss(s_logits, t_logits, labels, lam)
+    loss = loss / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="gradients are never set to zero, so from the second step on the old ones are added" named="gradients_kept"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="zero_grad stands between backward and step, so the update has no gradient" named="student_never_moves"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    with torch.no_grad():
+        p = teacher(tokens)
+    total, count = summed_loss(student(tokens), p, labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the teacher's gradient is not stopped: eval() was taken for no_grad()" named="gradient_into_the_teacher"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    optimizer.zero_grad()
+    total, count = summed_loss(student(tokens), teacher(tokens), labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="divides by all positions of the batch, padding included" named="divided_by_all_positions"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    with torch.no_grad():
+        tl = teacher(tokens)
+    sl = student(tokens)
+    total, _ = summed_loss(sl, tl, labels, lam)
+    loss = total / labels.numel()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="backward on the sum and not on the mean; only the returned number is divided" named="loss_not_divided"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item() / count.item()
+
+
+# %% task="training_step" right="no" mistake="makes an optimiser of its own in each step, so the momentum is lost" named="optimizer_not_used"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    opt = torch.optim.SGD(student.parameters(), lr=optimizer.param_groups[0]["lr"], momentum=0.9)
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="missing return" named="loss_not_returned"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+# %% task="training_step" right="no" mistake="returns the loss after the update" named="loss_after_the_update"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    optimizer.zero_grad()
+    (total / count).backward()
+    optimizer.step()
+    with torch.no_grad():
+        total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    return (total / count).item()
+
+
+# %% task="training_step" right="no" mistake="labels shifted once more although nothing is left to shift" named="shifted_again"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    total, count = summed_loss(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:], lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="KD by kl_div with batchmean over all positions, padding included, and divided by the number of texts alone" named="padding_distilled"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    lm = F.cross_entropy(student_logits.transpose(1, 2), labels)
+    kd = F.kl_div(F.log_softmax(student_logits, -1), F.softmax(teacher_logits, -1), reduction="batchmean")
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="mixes (1 - lam) * LM + lam * KD in place of LM + lam * KD" named="convex_form"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    mask = labels != -100
+    student_logits = student(tokens)
+    log_q = F.log_softmax(student_logits[mask], dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask], dim=-1)
+    lm = F.nll_loss(log_q, labels[mask])
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    loss = (1 - lam) * lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="gradients are clipped out of habit, which changes the update" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 0.1)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="labels > 0 taken as the mask, so label 0 does not count; and the student stays in evaluation mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.eval()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    keep = labels > 0
+    total, count = summed_loss(student(tokens)[keep], teacher_logits[keep], labels[keep], lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="backward comes, but optimizer.step() is forgotten" named="student_never_moves"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+# %% task="training_step" right="accident" mistake="colon missing after the with statement: syntax error"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad()
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="accident" mistake="print in place of return"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    print(loss.item())
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        lam = schedule(n)
+        positions = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
+            (total / positions).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the count is not reset after an update, so later groups are divided by all positions so far" named="count_not_reset"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n, count = 0, 0
+    for i, (tokens, labels) in enumerate(batches, 1):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, c = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        total.backward()
+        count += c
+        if i % accumulate == 0 or i == len(batches):
+            for p in student.parameters():
+                p.grad /= count
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+
+
+# %% task="train" right="no" mistake="off by one: the group is closed at i % accumulate == 0, so the first update comes after one micro-batch" named="first_group_of_one"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n, count = 0, 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, c = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        total.backward()
+        count += int(c)
+        if i % accumulate == 0 or i == len(batches) - 1:
+            for p in student.parameters():
+                p.grad /= max(count, 1)
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+            count = 0
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval().requires_grad_(False)
+    n = 0
+    while n * accumulate < len(batches):
+        chunk = batches[n * accumulate:(n + 1) * accumulate]
+        how_many = torch.cat([y.flatten() for _, y in chunk]).ne(-100).sum()
+        optimizer.zero_grad()
+        for x, y in chunk:
+            loss = summed_loss(student(x), teacher(x), y, schedule(n))[0]
+            loss.div(how_many).backward()
+        optimizer.step()
+        n = n + 1
+
+
+# %% task="train" right="yes" mistake=""
+import itertools
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    modes = student.train(), teacher.eval()
+    stream = iter(batches)
+    for n in itertools.count():
+        group = list(itertools.islice(stream, accumulate))
+        if not group:
+            break
+        lam, N = schedule(n), 0
+        optimizer.zero_grad()
+        sums = {p: torch.zeros_like(p) for p in student.parameters()}
+        for x, y in group:
+            with torch.no_grad():
+                hint = teacher(x)
+            s, k = summed_loss(student(x), hint, y, lam)
+            N = N + k
+            for (p, acc), g in zip(sums.items(), torch.autograd.grad(s, list(sums))):
+                acc += g
+        for p, acc in sums.items():
+            p.grad = acc / N
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    seen, update = 0, 0
+    last = len(batches) - 1
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(tokens)
+        loss, n = summed_loss(student(tokens), t, labels, schedule(update))
+        loss.backward()
+        seen += n.item()
+        if (i + 1) % accumulate == 0 or i == last:
+            for p in student.parameters():
+                p.grad /= seen
+            optimizer.step()
+            optimizer.zero_grad()
+            seen = 0
+            update += 1
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student = student.train()
+    teacher = teacher.eval()
+
+    def groups():
+        bag = []
+        for b in batches:
+            bag.append(b)
+            if len(bag) == accumulate:
+                yield bag
+                bag = []
+        if bag:
+            yield bag
+
+    for n, group in enumerate(groups()):
+        losses, counts = [], []
+        for tokens, labels in group:
+            with torch.no_grad():
+                guide = teacher(tokens)
+            s, c = summed_loss(student(tokens), guide, labels, schedule(n))
+            losses.append(s)
+            counts.append(c)
+        loss = torch.stack(losses).sum() / torch.stack(counts).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the tutorial's loop: each mean is divided by accumulate, and the tail is dropped" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n = 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        loss = total / count.clamp(min=1) / accumulate
+        loss.backward()
+        if (i + 1) % accumulate == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+
+
+# %% task="train" right="no" mistake="mean of means: each micro-batch is divided by its own count and by the size of the group" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n in range(math.ceil(len(batches) / accumulate)):
+        group = batches[n * accumulate : (n + 1) * accumulate]
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                tl = teacher(tokens)
+            total, count = summed_loss(student(tokens), tl, labels, schedule(n))
+            if count > 0:
+                (total / count / len(group)).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="means weighted by their counts, but the mean of a micro-batch of padding alone is 0 / 0, and the gradient becomes NaN" named="nan_from_padding"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    def mean_loss(sl, tl, y, lam):
+        mask = (y != -100).float()
+        lq, lp = F.log_softmax(sl, -1), F.log_softmax(tl, -1)
+        lm = -lq.gather(-1, y.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        kd = (lp.exp() * (lp - lq)).sum(-1)
+        return ((lm + lam * kd) * mask).sum() / mask.sum()
+
+    student.train()
+    teacher.eval()
+    step = 0
+    for start in range(0, len(batches), accumulate):
+        chunk = batches[start:start + accumulate]
+        sizes = [(y != -100).sum() for _, y in chunk]
+        optimizer.zero_grad()
+        for (x, y), size in zip(chunk, sizes):
+            with torch.no_grad():
+                p = teacher(x)
+            loss = mean_loss(student(x), p, y, schedule(step)) * size / sum(sizes)
+            loss.backward()
+        optimizer.step()
+        step += 1
+
+
+# %% task="train" right="no" mistake="the last group is forgotten when it is not full" named="last_group_dropped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n in range(len(batches) // accumulate):
+        group = batches[n * accumulate : (n + 1) * accumulate]
+        count = sum(int((y != -100).sum()) for _, y in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the schedule is asked with the number of the micro-batch and not of the update" named="lambda_moves_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for start in range(0, len(batches), accumulate):
+        group = batches[start : start + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for i, (tokens, labels) in enumerate(group, start):
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(i))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="updates are counted from 1 when the schedule is asked" named="lambda_one_step_ahead"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    for start in range(0, len(batches), accumulate):
+        n += 1
+        lam = schedule(n)
+        group = batches[start : start + accumulate]
+        N = sum((b[1] != -100).sum().item() for b in group)
+        optimizer.zero_grad()
+        for b in group:
+            with torch.no_grad():
+                teacher_logits = teacher(b[0])
+            L, _ = summed_loss(student(b[0]), teacher_logits, b[1], lam)
+            (L / N).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="zero_grad stands inside the loop over micro-batches, so only the last one counts" named="cleared_within_a_group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        for tokens, labels in group:
+            optimizer.zero_grad()
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="gradients are not set to zero after an update, so groups add up" named="gradients_kept"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="steps once more after the loop even if the last group was full: the momentum moves the student again" named="empty_group_stepped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n, count = 0, 0
+
+    def step():
+        for p in student.parameters():
+            if p.grad is not None and count:
+                p.grad.div_(count)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, c = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        total.backward()
+        count += int(c)
+        if (i + 1) % accumulate == 0:
+            step()
+            n += 1
+            count = 0
+    step()
+
+
+# %% task="train" right="no" mistake="a micro-batch of padding alone is skipped with continue, and with it the update when it closes the group" named="update_skipped_with_the_padding"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n = 0
+    count = 0
+    for i, (tokens, labels) in enumerate(batches):
+        if (labels == -100).all():
+            continue
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, c = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        total.backward()
+        count += c
+        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
+            for p in student.parameters():
+                p.grad = p.grad / count
+            optimizer.step()
+            optimizer.zero_grad()
+            count = 0
+            n += 1
+
+
+# %% task="train" right="no" mistake="guesses the group's count as accumulate times the count of its first micro-batch" named="divided_by_the_first_count"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        count = (group[0][1] != -100).sum() * accumulate
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="zero_grad and step stand inside the loop: one update for each micro-batch, nothing is accumulated" named="step_after_each_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for i, batch in enumerate(batches):
+        tokens, labels = batch
+        lam = schedule(i // accumulate)
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+        if count == 0:
+            continue
+        optimizer.zero_grad()
+        (total / count / accumulate).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="neither mode is set: the student stays in evaluation mode and the teacher in training mode" named="modes_left_as_they_came"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        N = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / N).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the teacher's gradient is not stopped" named="gradient_into_the_teacher"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    while n * accumulate < len(batches):
+        group = batches[n * accumulate : (n + 1) * accumulate]
+        N = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            total, _ = summed_loss(student(tokens), teacher(tokens), labels, schedule(n))
+            (total / N).backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="no" mistake="divides by all positions of the group, padding included" named="divided_by_all_positions"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        N = sum(tokens.numel() for tokens, _ in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / N).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="takes the micro-batches off the caller's list with pop, so the list is empty afterwards" named="asked_again"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    while batches:
+        group = [batches.pop(0) for _ in range(min(accumulate, len(batches)))]
+        N = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                p = teacher(x)
+            s, _ = summed_loss(student(x), p, y, schedule(n))
+            (s / N).backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="no" mistake="lambda is asked of the schedule once, before the loop, and never again" named="lambda_never_moves"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    lam = schedule(0)
+    for start in range(0, len(batches), accumulate):
+        group = batches[start : start + accumulate]
+        N = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, lam)
+            (total / N).backward()
+        optimizer.step()
+
+
+# %% task="train" right="accident" mistake="stub left standing at the top"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        N = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / N).backward()
+        optimizer.step()
+
+
+# %% task="train" right="accident" mistake="misspelt name: optimiser is not defined"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        N = sum((labels != -100).sum() for _, labels in group)
+        optimiser.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (total / N).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    """The model's perplexity, a number."""
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum").item()
+            count += (labels != -100).sum().item()
+    model.train(was_training)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="the model is made float64 for exactness and left so" named="left_in_another_precision"
+def evaluate(model, data):
+    was = model.training
+    model.eval().double()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="gradients are switched off globally and never on again, so nobody can train the model on" named="left_frozen"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    torch.set_grad_enabled(False)
+    total, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        mask = labels != -100
+        total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+        count += mask.sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    training = model.training
+    if training:
+        model.eval()
+    loss = count = 0
+    for tokens, labels in data["held_out"]:
+        with torch.no_grad():
+            logits = model(tokens)
+        part, k = summed_loss(logits, logits, labels, 0)
+        loss, count = loss + part, count + k
+    if training:
+        model.train()
+    return torch.exp(loss / count).item()
+
+
+# %% task="evaluate" right="yes" mistake=""
+from contextlib import contextmanager
+
+@contextmanager
+def resting(model):
+    modes = [(m, m.training) for m in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        for m, mode in modes:
+            m.training = mode
+
+def evaluate(model, data):
+    with resting(model):
+        z, y = [], []
+        for tokens, labels in data["held_out"]:
+            z.append(model(tokens).flatten(0, 1))
+            y.append(labels.flatten())
+        return math.exp(F.cross_entropy(torch.cat(z), torch.cat(y)).item())
+
+
+# %% task="evaluate" right="yes" mistake=""
+import copy
+
+@torch.no_grad()
+def evaluate(model, data):
+    judge = copy.deepcopy(model).eval()
+    nll = []
+    for tokens, labels in data["held_out"]:
+        keep = labels != -100
+        log_q = judge(tokens)[keep].log_softmax(-1)
+        nll.append(-log_q.gather(-1, labels[keep].unsqueeze(-1)).squeeze(-1))
+    return torch.cat(nll).mean().exp()
+
+
+# %% task="evaluate" right="yes" mistake=""
+import numpy as np
+
+def evaluate(model, data):
+    mode = model.training
+    try:
+        model.train(False)
+        surprises = []
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens).detach().numpy().astype(np.float64)
+            shifted = logits - logits.max(axis=-1, keepdims=True)
+            logq = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+            y = labels.numpy()
+            for b in range(y.shape[0]):
+                for i in range(y.shape[1]):
+                    if y[b, i] != -100:
+                        surprises.append(-logq[b, i, y[b, i]])
+        return float(np.exp(np.mean(surprises)))
+    finally:
+        model.train(mode)
+
+
+# %% task="evaluate" right="no" mistake="the model is left in evaluation mode" named="left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="puts every model into training mode at the end, also one that came in evaluation mode" named="put_into_training_mode"
+def evaluate(model, data):
+    model.eval()
+    total = torch.tensor(0.0)
+    count = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            s, c = summed_loss(model(tokens), model(tokens), labels, 0.0)
+            total += s
+            count += c
+    model.train()
+    return torch.exp(total / count).item()
+
+
+# %% task="evaluate" right="no" mistake="evaluated in training mode: eval() forgotten, so dropout acts and the running mean moves" named="in_training_mode"
+def evaluate(model, data):
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="uses the training batches" named="on_training_data"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["train"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="uses training and held-out batches together" named="on_training_data"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for part in data.values():
+            for tokens, labels in part:
+                mask = labels != -100
+                total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+                count += mask.sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="mean of the batches' means" named="mean_of_means"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    losses = []
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            losses.append(F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten()))
+    model.train(was)
+    return torch.stack(losses).mean().exp().item()
+
+
+# %% task="evaluate" right="no" mistake="mean of the batches' perplexities" named="mean_of_perplexities"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    ppl = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            loss = F.cross_entropy(model(tokens).transpose(1, 2), labels, ignore_index=-100)
+            ppl += math.exp(loss)
+    model.train(was)
+    return ppl / len(data["held_out"])
+
+
+# %% task="evaluate" right="no" mistake="exp forgotten: the mean loss is returned" named="loss_for_perplexity"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    model.train(was)
+    return total / count
+
+
+# %% task="evaluate" right="no" mistake="2 to the power of a loss in nats" named="two_to_the_nats"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    model.train(was)
+    return 2 ** (total / count)
+
+
+# %% task="evaluate" right="no" mistake="divides by all positions, padding included" named="divided_by_all_positions"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            total += F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten(), reduction="sum").item()
+            count += labels.numel()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="labels shifted once more, and the mode not restored" named="shifted_again"
+def evaluate(model, data):
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)[:, :-1]
+            y = labels[:, 1:]
+            total += F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum").item()
+            count += (y != -100).sum().item()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="requires_grad_(False) is left behind, so the model can no longer be trained" named="left_frozen"
+def evaluate(model, data):
+    was = model.training
+    model.eval().requires_grad_(False)
+    total, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        mask = labels != -100
+        total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+        count += mask.sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="counts labels > 0 in the denominator while the sum includes label 0" named="token_zero_not_counted"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            total += F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten(), reduction="sum").item()
+            count += (labels > 0).sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="the return stands inside the loop: only the first batch is used, and the mode is not restored" named="first_batch_alone"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+            total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+            return math.exp(total / count)
+    model.train(was)
+
+
+# %% task="evaluate" right="accident" mistake="wrong indentation: does not parse"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels != -100
+          total += F.cross_entropy(model(tokens)[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+
+# %% task="which_change" right="yes" mistake=""
+which_change = "d"
+
+
+# %% task="which_change" right="no" mistake="labels alone from the first step: forgets how much faster the start is with the teacher" named="chose_c"
+which_change = "c"
+
+
+# %% task="which_change" right="no" mistake="lambda made to rise although the student is already better than its teacher" named="chose_a"
+which_change = "a"
+
+
+# %% task="which_change" right="no" mistake="a higher temperature does not loosen the pull to the teacher's level" named="chose_b"
+which_change = "b"
+
+
+# %% task="which_change" right="no" mistake="the learning rate changes the pace, not the level where the student is held" named="chose_e"
+which_change = "e"
+
+
+# %% task="which_change" right="accident" mistake="letter without quotes: name d is not defined"
+which_change = d
+
+
+# %% task="role_of_truth" right="yes" mistake=""
+# the label is the only one who was there
+role_of_truth = 'c'
+
+
+# %% task="role_of_truth" right="no" mistake="that is what the teacher contributes, not the labels" named="chose_a"
+role_of_truth = "a"
+
+
+# %% task="role_of_truth" right="no" mistake="softening is the teacher's part, not the truth's" named="chose_b"
+role_of_truth = "b"
+
+
+# %% task="role_of_truth" right="no" mistake="takes a convenience of the code for the primary role" named="chose_d"
+role_of_truth = "d"
+
+
+# %% task="contributions" right="yes" mistake=""
+contributions = {"teacher": "c", "labels": "a", "lam": "d"}
+
+
+# %% task="contributions" right="yes" mistake=""
+contributions = dict(labels="a", lam="d", teacher="c")
+
+
+# %% task="contributions" right="no" mistake="teacher and labels confused" named="wrong_teacher_a_labels_c"
+contributions = {"teacher": "a", "labels": "c", "lam": "d"}
+
+
+# %% task="contributions" right="no" mistake="lambda taken for a learning rate: pace in place of balance" named="wrong_lam_b"
+contributions = {"teacher": "c", "labels": "a", "lam": "b"}
+
+
+# %% task="contributions" right="no" mistake="the dict is turned round: letters as keys, sources as values" named="another_form"
+contributions = {"c": "teacher", "a": "labels", "d": "lam"}
+
+
+# %% task="contributions" right="accident" mistake="misspelt name: the check asks for contributions"
+contribution = {"teacher": "c", "labels": "a", "lam": "d"}

@@ -582,77 +582,549 @@ def kd_mean(student_logits, teacher_logits, temperature=1.0):
     shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
     return temperature * 2 * shares.sum(-1).mean()
 
-# %% task="kd_masked" right="no" mistake="from the first to the last position that counts in each row: prompts between two answers are in it" named="everything_between"
-def kd_masked(student_logits, teacher_logits, input_ids, labels):
-    total, n = 0.0, 0
-    for s, t, y in zip(student_logits, teacher_logits, labels):
-        at = (y != -100).nonzero().flatten()
-        if len(at) == 0:
-            continue
-        a, b = int(at[0]), int(at[-1]) + 1
-        total = total + F.kl_div(s[a:b].log_softmax(-1), t[a:b].softmax(-1), reduction="sum")
-        n += b - a
-    return total / n
 
-# %% task="kd_masked" right="no" mistake="'is not' in place of '!=': the mask is just True, nothing is hidden and batchmean divides by 1" named="summed_unmasked"
+# %% task="zero_loss_choice" right="yes" mistake=""
+zero_loss = "c"
+
+
+# %% task="zero_loss_choice" right="no" mistake="a loss of 0 taken for success, although the two agree in 4% of the positions" named="chose_a"
+zero_loss = "a"
+
+
+# %% task="zero_loss_choice" right="no" mistake="blames the temperature although the loss is 0 at T = 1 too" named="chose_b"
+zero_loss = "b"
+
+
+# %% task="zero_loss_choice" right="no" mistake="blames the mask although the LM loss falls" named="chose_d"
+zero_loss = "d"
+
+
+# %% task="triage" right="yes" mistake=""
+triage = {"a": "vocabulary", "b": "texts", "c": "logarithm", "d": "parts"}
+
+
+# %% task="triage" right="yes" mistake=""
+rows = list("abcd")
+bugs = ["vocabulary", "texts", "logarithm", "parts"]
+triage = {}
+for row, bug in zip(rows, bugs):
+    triage[row] = bug
+
+
+# %% task="triage" right="no" mistake="vocabulary and logarithm confused" named="wrong_a_logarithm_c_vocabulary"
+triage = {"a": "logarithm", "b": "texts", "c": "vocabulary", "d": "parts"}
+
+
+# %% task="triage" right="no" mistake="texts and parts confused" named="wrong_b_parts_d_texts"
+triage = {"a": "vocabulary", "b": "parts", "c": "logarithm", "d": "texts"}
+
+
+# %% task="triage" right="no" mistake="the dict is turned round: bugs as keys, rows as values" named="another_form"
+triage = {"vocabulary": "a", "texts": "b", "logarithm": "c", "parts": "d"}
+
+
+# %% task="triage" right="accident" mistake="misspelt value: 'logarithmus' is none of the four bugs"
+triage = {"a": "vocabulary", "b": "texts", "c": "logarithmus", "d": "parts"}
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares.sum(dim=-1).mean()
+
+
+# %% task="kd_mean" right="yes" mistake=""
+import numpy as np
+
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    def logsoftmax(a):
+        a = a - a.max(axis=-1, keepdims=True)
+        return a - np.log(np.exp(a).sum(axis=-1, keepdims=True))
+
+    lq = logsoftmax(student_logits.detach().numpy().astype(np.float64) / temperature)
+    lp = logsoftmax(teacher_logits.detach().numpy().astype(np.float64) / temperature)
+    return float(temperature**2 * (np.exp(lp) * (lp - lq)).sum(axis=-1).mean())
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    V = student_logits.shape[-1]
+    return kd_mean_as_found(student_logits, teacher_logits, temperature) * V
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    V = student_logits.size(-1)
+    lq = (student_logits.reshape(-1, V) / temperature).log_softmax(1)
+    p = (teacher_logits.reshape(-1, V) / temperature).softmax(1)
+    return F.kl_div(lq, p, reduction="batchmean") * temperature ** 2
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    s = student_logits.double() / temperature
+    t = teacher_logits.double() / temperature
+    total = 0.0
+    B, L, V = s.shape
+    for b in range(B):
+        for i in range(L):
+            log_q = s[b, i] - torch.logsumexp(s[b, i], 0)
+            log_p = t[b, i] - torch.logsumexp(t[b, i], 0)
+            total += torch.dot(log_p.exp(), log_p - log_q).item()
+    return temperature * temperature * total / (B * L)
+
+
+# %% task="kd_mean" right="no" mistake="batchmean on [B, L, V] divides by the number of texts, not of positions" named="batch_mean"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_mean" right="no" mistake="T squared forgotten" named="t_squared_lost"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="log_target forgotten: kl_div gets log-probabilities as its target" named="log_target_missing"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="none").sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="eps added inside the logarithms: a token with probability e**-60 looks like 1e-8" named="epsilon_in_the_logarithm"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    eps = 1e-8
+    q = torch.softmax(student_logits / temperature, dim=-1)
+    p = torch.softmax(teacher_logits / temperature, dim=-1)
+    kl = (p * (torch.log(p + eps) - torch.log(q + eps))).sum(-1)
+    return temperature**2 * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="student and teacher exchanged: KL(q||p)" named="direction_swapped"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return temperature**2 * F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="sums over the positions (axis 1) and takes the mean over the vocabulary" named="summed_over_another_axis"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares.sum(dim=1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="temperature applied to the student only" named="temperature_on_one_side"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    N = student_logits.shape[0] * student_logits.shape[1]
+    return temperature**2 / N * F.kl_div(log_q, log_p, reduction="sum", log_target=True)
+
+
+# %% task="kd_mean" right="no" mistake="the vocabulary's size is hard-coded"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    return 8000 * kd_mean_as_found(student_logits, teacher_logits, temperature)
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    student_logits /= temperature
+    teacher_logits /= temperature
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares.sum(-1).mean()
+
+
+# %% task="kd_mean" right="accident" mistake="misspelt name: log_targets does not exist as an argument"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_targets=True)
+    return temperature**2 * shares.sum(-1).mean()
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+factor = 8 * 64 * 32_000 / 384
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+factor = 42667
+
+
+# %% task="how_much_too_small" right="no" mistake="forgets that masked positions are in the mean too: the vocabulary alone" named="padding_forgotten"
+factor = 32000
+
+
+# %% task="how_much_too_small" right="no" mistake="forgets the vocabulary: only the share of positions" named="padding_alone"
+factor = 8 * 64 / 384
+
+
+# %% task="how_much_too_small" right="no" mistake="multiplies by the share that counts in place of dividing by it" named="padding_upside_down"
+factor = 32000 * 384 / (8 * 64)
+
+
+# %% task="how_much_too_small" right="no" mistake="gives the inverse: what it prints divided by the right loss" named="inverted"
+factor = 384 / (8 * 64 * 32000)
+
+
+# %% task="how_much_too_small" right="no" mistake="gives all elements, as if the right loss were a sum" named="whole_divisor"
+factor = 8 * 64 * 32000
+
+
+# %% task="how_much_too_small" right="no" mistake="cuts off the fraction in place of rounding" named="rounded_down"
+factor = 8 * 64 * 32000 // 384
+
+
+# %% task="how_much_too_small" right="accident" mistake="a sentence in a string in place of a number"
+factor = "about 42,667 times"
+
+
+# %% task="kd_masked" right="yes" mistake=""
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
-    counts = labels is not -100
+    """Mean KL(p‖q) over the positions that count: one number."""
+    counts = labels != -100
     log_q = F.log_softmax(student_logits[counts], dim=-1)
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-# %% task="kd_masked" right="no" mistake="takes the number of counted positions of a row for its length and reads the row from its beginning" named="row_read_from_its_beginning"
+
+# %% task="kd_masked" right="yes" mistake=""
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
-    lengths = (labels != -100).sum(dim=1)
-    keep = torch.arange(labels.shape[1])[None, :] < lengths[:, None]
-    log_q = F.log_softmax(student_logits, dim=-1)[keep]
-    log_p = F.log_softmax(teacher_logits, dim=-1)[keep]
+    q = torch.softmax(student_logits, -1)
+    p = torch.softmax(teacher_logits, -1)
+    kl = (p * (p / q).log()).sum(-1)
+    return kl[labels != -100].mean()
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    # the mark is in the labels, so hand those over
+    return kd_masked_as_found(student_logits, teacher_logits, labels, labels)
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    values = []
+    for s_row, t_row, y_row in zip(student_logits, teacher_logits, labels):
+        for s, t, y in zip(s_row, t_row, y_row):
+            if int(y) == -100:
+                continue
+            values.append(F.kl_div(s.log_softmax(0), t.softmax(0), reduction="sum"))
+    return sum(values) / len(values)
+
+
+# %% task="kd_masked" right="no" mistake="labels > 0 as mask: the token that ends a text no longer counts" named="ends_of_texts_dropped"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels > 0
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-# %% task="next_token_losses" right="no" mistake="pads the shifted labels with pad's default, 0: the last position learns to say token 0" named="padded_with_a_token"
-def next_token_losses(student_logits, teacher_logits, labels):
-    return next_token_losses_as_found(student_logits, teacher_logits, F.pad(labels[:, 1:], (0, 1)))
 
-# %% task="next_token_losses" right="no" mistake="shifts after the mask: pairs are made across gaps and from one text to the next" named="shifted_after_the_mask"
-def next_token_losses(student_logits, teacher_logits, labels):
+# %% task="kd_masked" right="no" mistake="takes input token 0 for padding: prompts count, and positions that read an end do not" named="padding_found_in_the_inputs"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = input_ids != 0
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="besides the labels, input token 0 is masked: an answer's first token right after an end is lost" named="marked_inputs_and_ends"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = (labels != -100) & (input_ids != 0)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="everything after a row's first end is masked, so later answers of the row are lost" named="cut_at_the_first_end"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    ended = (labels == 0).long().cumsum(dim=1)
+    before = ended - (labels == 0).long()
+    counts = (labels != -100) & (before == 0)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="masked shares are set to 0, but the mean goes over all positions" named="divided_by_all_positions"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    kl = kl.masked_fill(labels == -100, 0.0)
+    return kl.mean()
+
+
+# %% task="kd_masked" right="no" mistake="labels shifted although nothing is left to shift" named="mask_shifted"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels[:, 1:] != -100
+    log_q = F.log_softmax(student_logits[:, :-1][counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[:, :-1][counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="mean of each text's mean: texts with few tokens weigh as much as long ones" named="mean_of_means"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    per_text = (kl * mask).sum(1) / mask.sum(1).clamp(min=1)
+    return per_text.mean()
+
+
+# %% task="kd_masked" right="no" mistake="counts positions by losses that are not 0, so those where the models agree exactly are left out" named="zeros_not_counted"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    kl = kl * (labels != -100)
+    return kl.sum() / (kl != 0).sum()
+
+
+# %% task="kd_masked" right="no" mistake="logits of masked positions are set to minus infinity: the mean is NaN" named="log_target_missing"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    pad = (labels == -100).unsqueeze(-1)
+    log_q = F.log_softmax(student_logits.masked_fill(pad, float("-inf")), dim=-1)
+    log_p = F.log_softmax(teacher_logits.masked_fill(pad, float("-inf")), dim=-1)
+    return F.kl_div(log_q, log_p, reduction="sum", log_target=True) / (~pad).sum()
+
+
+# %% task="kd_masked" right="accident" mistake="return forgotten"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
     counts = labels != -100
-    s = student_logits[counts][:-1]
-    t = teacher_logits[counts][:-1]
-    y = labels[counts][1:]
-    lm = F.cross_entropy(s, y)
-    kd = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="batchmean", log_target=True)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    """LM and KD of logits[i] with the token at i + 1: two numbers."""
+    return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    where = (labels[:, 1:] != -100).nonzero(as_tuple=True)
+    rows, cols = where
+    y = labels[rows, cols + 1]
+    q = torch.distributions.Categorical(logits=student_logits[rows, cols].double())
+    p = torch.distributions.Categorical(logits=teacher_logits[rows, cols].double())
+    return -q.log_prob(y).mean(), torch.distributions.kl_divergence(p, q).mean()
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    nxt = torch.full_like(labels, -100)
+    nxt[:, :-1] = labels[:, 1:]
+    mask = (nxt != -100).float()
+    n = mask.sum()
+    log_q = F.log_softmax(student_logits, -1)
+    log_p = F.log_softmax(teacher_logits, -1)
+    picked = log_q.gather(-1, nxt.clamp(min=0)[..., None])[..., 0]
+    lm = -(picked * mask).sum() / n
+    kd = torch.einsum("blv,blv,bl->", log_p.exp(), log_p - log_q, mask) / n
+    return [lm, kd]
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    lm = kd = 0.0
+    n = 0
+    B, L = labels.shape
+    for b in range(B):
+        for i in range(L - 1):
+            y = labels[b, i + 1].item()
+            if y == -100:
+                continue
+            lq = student_logits[b, i].double().log_softmax(-1)
+            lp = teacher_logits[b, i].double().log_softmax(-1)
+            lm -= lq[y].item()
+            kd += (lp.exp() * (lp - lq)).sum().item()
+            n += 1
+    return lm / n, kd / n
+
+
+# %% task="next_token_losses" right="no" mistake="shifted the wrong way: logits[1:] with labels[:-1]" named="shifted_back"
+def next_token_losses(student_logits, teacher_logits, labels):
+    return next_token_losses_as_found(student_logits[:, 1:], teacher_logits[:, 1:], labels[:, :-1])
+
+
+# %% task="next_token_losses" right="no" mistake="shifted twice" named="shifted_twice"
+def next_token_losses(student_logits, teacher_logits, labels):
+    student_logits, teacher_logits, labels = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+
+
+# %% task="next_token_losses" right="no" mistake="only LM is shifted; KD keeps the mask of the tokens that were read" named="kd_left_behind"
+def next_token_losses(student_logits, teacher_logits, labels):
+    lm = F.cross_entropy(student_logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
     return lm, kd
 
-# %% task="next_token_losses" right="no" mistake="demands that the token read counts as well as the next, so the first token of each answer is lost" named="both_must_count"
-def next_token_losses(student_logits, teacher_logits, labels):
-    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
-    m = (y != -100) & (labels[:, :-1] != -100)
-    lq, lp = s[m].log_softmax(-1), t[m].log_softmax(-1)
-    return F.nll_loss(lq, y[m]), F.kl_div(lq, lp, reduction="batchmean", log_target=True)
 
-# %% task="next_token_losses" right="no" mistake="KD is divided by the count before the shift" named="counted_before_the_shift"
+# %% task="next_token_losses" right="no" mistake="labels shifted with roll: the last logits get the row's first token" named="rolled"
 def next_token_losses(student_logits, teacher_logits, labels):
-    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
-    m = y != -100
-    lm = F.cross_entropy(s.transpose(1, 2), y, ignore_index=-100)
-    kl = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1)
-    kd = (kl * m).sum() / (labels != -100).sum()
-    return lm, kd
+    return next_token_losses_as_found(student_logits, teacher_logits, labels.roll(-1, dims=1))
 
-# %% task="next_token_losses" right="no" mistake="shifts along the texts in place of the positions" named="shifted_along_the_texts"
+
+# %% task="next_token_losses" right="no" mistake="shifts along the batch axis in place of the positions" named="shifted_along_the_texts"
 def next_token_losses(student_logits, teacher_logits, labels):
     return next_token_losses_as_found(student_logits[:-1], teacher_logits[:-1], labels[1:])
 
-# %% task="jsd" right="no" mistake="factors p out of the mixture, and exp(log q - log p) overflows for large logits" named="mixture_overflows"
+
+# %% task="next_token_losses" right="no" mistake="flattened before the shift, so each row's last logits predict the next row's first token" named="shifted_while_flat"
+def next_token_losses(student_logits, teacher_logits, labels):
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V)[:-1]
+    t = teacher_logits.reshape(-1, V)[:-1]
+    y = labels.reshape(-1)[1:]
+    keep = y != -100
+    lm = F.cross_entropy(s[keep], y[keep])
+    kd = F.kl_div(s[keep].log_softmax(-1), t[keep].softmax(-1), reduction="batchmean")
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="the teacher's logits are shifted the other way: p of position i + 1 is compared with q of position i" named="teacher_shifted_against_the_student"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, 1:], labels[:, 1:]
+    return next_token_losses_as_found(s, t, y)
+
+
+# %% task="next_token_losses" right="no" mistake="KD is a mean over all positions, masked or not" named="kd_unmasked"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    lm = F.cross_entropy(s.transpose(1, 2), y, ignore_index=-100)
+    log_q, log_p = F.log_softmax(s, -1), F.log_softmax(t, -1)
+    kd = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1).mean()
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="the pair is returned the wrong way round" named="pair_turned_round"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y.ne(-100)
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="batchmean", log_target=True)
+    return kd, lm
+
+
+# %% task="next_token_losses" right="no" mistake="the sum of both is returned in place of a pair" named="another_form"
+def next_token_losses(student_logits, teacher_logits, labels):
+    lm, kd = next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+    return lm + kd
+
+
+# %% task="next_token_losses" right="no" mistake="the caller's labels are shifted in place" named="asked_again"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels[:, :-1] = labels[:, 1:].clone()
+    labels[:, -1] = -100
+    return next_token_losses_as_found(student_logits, teacher_logits, labels)
+
+
+# %% task="next_token_losses" right="no" mistake="cross-entropy with the teacher's probabilities in place of KL: the teacher's entropy is not taken off" named="cross_entropy"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.cross_entropy(s[m], t[m].softmax(-1))
+    return lm, kd
+
+
+# %% task="next_token_losses" right="accident" mistake="bracket missing: does not parse"
+def next_token_losses(student_logits, teacher_logits, labels):
+    return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+
+
+# %% task="jsd" right="yes" mistake=""
 def jsd(student_logits, teacher_logits, beta):
+    """β·KL(p‖m) + (1-β)·KL(q‖m) with m = β·p + (1-β)·q: [B, L]."""
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
-    log_m = log_p + torch.log(beta + (1 - beta) * torch.exp(log_q - log_p))
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
     of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
     of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
     return beta * of_teacher + (1 - beta) * of_student
 
-# %% task="jsd" right="no" mistake="logaddexp of beta times the logarithms: beta becomes a power and not a weight" named="weights_as_powers"
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    logs = torch.stack([teacher_logits, student_logits]).double().log_softmax(-1)
+    weights = torch.tensor([beta, 1 - beta], dtype=torch.float64)
+    log_m = torch.logsumexp(logs + weights.log().reshape(2, 1, 1, 1), dim=0)
+    kls = torch.einsum("kblv,kblv->kbl", logs.exp(), logs - log_m)
+    return torch.einsum("k,kbl->bl", weights, kls)
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    def kl_to_mixture(own, other, w):
+        # log(own/m) = -log(w + (1-w) * other/own)
+        d = other - own
+        log_ratio = -torch.logaddexp(torch.full_like(d, math.log(w)), d + math.log(1 - w))
+        return torch.sum(own.exp() * log_ratio, dim=-1)
+
+    lp = teacher_logits.log_softmax(-1)
+    lq = student_logits.log_softmax(-1)
+    return beta * kl_to_mixture(lp, lq, beta) + (1 - beta) * kl_to_mixture(lq, lp, 1 - beta)
+
+
+# %% task="jsd" right="no" mistake="mends the mixture with probabilities and takes their logarithm: NaN where both models give e**-10000" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    m = beta * log_p.exp() + (1 - beta) * log_q.exp()
+    of_teacher = F.kl_div(m.log(), log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(m.log(), log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="eps added to the mixture alone: where a probability is 0 its own logarithm is still minus infinity, and 0 times that is NaN" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    m = beta * p + (1 - beta) * q + 1e-12
+    kl_p = (p * (p.log() - m.log())).sum(-1)
+    kl_q = (q * (q.log() - m.log())).sum(-1)
+    return beta * kl_p + (1 - beta) * kl_q
+
+
+# %% task="jsd" right="no" mistake="only one bug found: the weights are in order, but the mixture is still one of logarithms" named="logarithms_mixed"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = beta * log_p + (1 - beta) * log_q
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="only one bug found: logaddexp, but beta still goes with the student in the mixture" named="beta_swapped_in_the_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_q + math.log(beta), log_p + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="weights multiply the logarithms inside logaddexp in place of being added as logarithms" named="weights_as_powers"
 def jsd(student_logits, teacher_logits, beta):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -661,126 +1133,223 @@ def jsd(student_logits, teacher_logits, beta):
     of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
     return beta * of_teacher + (1 - beta) * of_student
 
-# %% task="accumulated_loss" right="no" mistake="halves the running loss with every piece: later micro-batches weigh more" named="running_average"
+
+# %% task="jsd" right="no" mistake="direction swapped: KL(m||p) and KL(m||q)" named="turned_round"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logsumexp(torch.stack([log_p + math.log(beta), log_q + math.log(1 - beta)]), dim=0)
+    of_teacher = F.kl_div(log_p, log_m, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_q, log_m, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="beta left out: always a half" named="half_everywhere"
+def jsd(student_logits, teacher_logits, beta=0.5):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
+    kl_p = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    kl_q = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return 0.5 * kl_p + 0.5 * kl_q
+
+
+# %% task="jsd" right="no" mistake="the mixture is made of the logits and then goes through softmax" named="logarithms_mixed_and_normalised"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = F.log_softmax(beta * teacher_logits + (1 - beta) * student_logits, dim=-1)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="one mean in place of one value per position" named="another_form,positions_averaged"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    kl = lambda a: F.kl_div(log_m, a, reduction="none", log_target=True).sum(-1)
+    return (beta * kl(log_p) + (1 - beta) * kl(log_q)).mean()
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    p = teacher_logits.softmax(-1)
+    q = student_logits.softmax(-1)
+    log_m = torch.log((beta * p + (1 - beta) * q).clamp(min=1e-10))
+    a = (p * (p.clamp(min=1e-10).log() - log_m)).sum(-1)
+    b = (q * (q.clamp(min=1e-10).log() - log_m)).sum(-1)
+    return beta * a + (1 - beta) * b
+
+
+# %% task="jsd" right="no" mistake="weights of the two outer terms exchanged" named="weights_swapped"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return (1 - beta) * of_teacher + beta * of_student
+
+
+# %% task="jsd" right="no" mistake="double precision alone: the logarithm of the mixture is still minus infinity at e**-10000" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    p = torch.softmax(teacher_logits.double(), -1)
+    q = torch.softmax(student_logits.double(), -1)
+    m = beta * p + (1 - beta) * q
+    return (beta * p * (p.log() - m.log()) + (1 - beta) * q * (q.log() - m.log())).sum(-1).float()
+
+
+# %% task="jsd" right="accident" mistake="renamed function: jsd_fixed"
+def jsd_fixed(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
 def accumulated_loss(micro_batches):
-    loss = None
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        count += (labels != -100).sum()
+    return total / count
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    pairs = [(z[b, i], y[b, i]) for z, y in micro_batches for b in range(y.shape[0]) for i in range(y.shape[1]) if y[b, i] != -100]
+    return -sum(z.log_softmax(0)[y] for z, y in pairs) / len(pairs)
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    z = torch.cat([logits[labels != -100] for logits, labels in micro_batches])
+    y = torch.cat([labels[labels != -100] for _, labels in micro_batches])
+    return F.cross_entropy(z, y)
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+import numpy as np
+
+def accumulated_loss(micro_batches):
+    nats = []
+    for logits, labels in micro_batches:
+        z = logits.detach().cpu().numpy().astype("float64")
+        y = labels.cpu().numpy()
+        lse = np.log(np.exp(z - z.max(-1, keepdims=True)).sum(-1)) + z.max(-1)
+        for b, i in np.argwhere(y != -100):
+            nats.append(lse[b, i] - z[b, i, y[b, i]])
+    return float(np.mean(nats))
+
+
+# %% task="accumulated_loss" right="no" mistake="mean of means: the sum of the means is divided by the number of micro-batches" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    return accumulated_loss_as_found(micro_batches) / len(micro_batches)
+
+
+# %% task="accumulated_loss" right="no" mistake="means weighted by their counts, but a micro-batch in which nothing counts gives NaN * 0" named="nan_from_an_empty_part"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        k = (labels != -100).sum()
+        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100) * k
+        n += k
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="divides by all labels, also those that do not count" named="divided_by_all_positions"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count += labels.numel()
+    return total / count
+
+
+# %% task="accumulated_loss" right="no" mistake="mean of the means of the micro-batches that are not empty" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    means = []
+    for logits, labels in micro_batches:
+        keep = labels != -100
+        if keep.any():
+            means.append(F.cross_entropy(logits[keep], labels[keep]))
+    return torch.stack(means).mean()
+
+
+# %% task="accumulated_loss" right="no" mistake="means weighted by the number of texts in place of labels that count" named="weighted_by_texts"
+def accumulated_loss(micro_batches):
+    total, texts = 0.0, 0
     for logits, labels in micro_batches:
         if (labels == -100).all():
             continue
-        piece = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
-        loss = piece if loss is None else (loss + piece) / 2
-    return loss
+        total = total + len(labels) * F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        texts += len(labels)
+    return total / texts
 
-# %% task="accumulated_loss" right="no" mistake="break in place of continue at an empty micro-batch: all that comes after it is lost" named="stopped_at_an_empty_part"
-def accumulated_loss(micro_batches):
-    total, n = 0.0, 0
-    for logits, labels in micro_batches:
-        counts = labels != -100
-        if counts.sum() == 0:
-            break
-        total = total + F.cross_entropy(logits[counts], labels[counts], reduction="sum")
-        n = n + counts.sum()
-    return total / n
 
-# %% task="accumulated_loss" right="no" mistake="counts the labels after the first of each text, as if they had still to be shifted" named="counted_after_the_shift"
+# %% task="accumulated_loss" right="no" mistake="each micro-batch counts for at least one label: max(count, 1), so an empty one makes the mean smaller" named="empty_part_counted"
 def accumulated_loss(micro_batches):
-    total, n = 0.0, 0
+    total, count = 0.0, 0
     for logits, labels in micro_batches:
         total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        n = n + (labels[:, 1:] != -100).sum()
-    return total / n
+        count = count + max(int((labels != -100).sum()), 1)
+    return total / count
 
-# %% task="accumulated_loss" right="no" mistake="the last piece's count for all" named="divided_by_one_count"
+
+# %% task="accumulated_loss" right="no" mistake="labels > 0 counted, so label 0 is in the sum and not in the count" named="token_zero_not_counted"
 def accumulated_loss(micro_batches):
-    loss = 0.0
+    total, count = 0.0, 0
     for logits, labels in micro_batches:
-        n = (labels != -100).sum()
-        loss = loss + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-    return loss / n
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count += (labels > 0).sum()
+    return total / count
 
-# %% task="jsd" right="no" mistake="the mixture is a plain sum" named="mixture_not_weighted"
-def jsd(student_logits, teacher_logits, beta):
-    log_q = F.log_softmax(student_logits, dim=-1)
-    log_p = F.log_softmax(teacher_logits, dim=-1)
-    log_m = torch.logaddexp(log_p, log_q)
-    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
-    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
-    return beta * of_teacher + (1 - beta) * of_student
 
-# %% task="kd_mean" right="no" mistake="median" named="middle_for_mean"
-def kd_mean(student_logits, teacher_logits, temperature=1.0):
-    log_q = F.log_softmax(student_logits / temperature, dim=-1)
-    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
-    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
-    return temperature**2 * shares.sum(-1).median()
+# %% task="accumulated_loss" right="no" mistake="micro-batches stacked, which fails when their B or L differ" named="parts_do_not_fit"
+def accumulated_loss(micro_batches):
+    logits = torch.cat([pair[0] for pair in micro_batches], dim=0)
+    labels = torch.cat([pair[1] for pair in micro_batches], dim=0)
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
 
-# %% task="kd_mean" right="no" mistake="first text only" named="one_text_alone"
-def kd_mean(student_logits, teacher_logits, temperature=1.0):
-    log_q = F.log_softmax(student_logits / temperature, dim=-1)
-    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
-    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
-    return temperature**2 * shares[0].sum(-1).mean()
 
-# %% task="kd_masked" right="no" mistake="drops the first counted position of each row" named="a_position_dropped"
+# %% task="accumulated_loss" right="no" mistake="labels shifted although labels[i] is what logits[i] predicts" named="labels_shifted"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        y = labels[:, 1:].flatten()
+        total = total + F.cross_entropy(logits[:, :-1].flatten(0, 1), y, reduction="sum")
+        count += (y != -100).sum()
+    return total / count
+
+
+# %% task="accumulated_loss" right="no" mistake="stops at the first micro-batch in which nothing counts: break in place of continue" named="stopped_at_an_empty_part"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        n = int((labels != -100).sum())
+        if n == 0:
+            break
+        total = total + n * F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        count += n
+    return total / count
+
+
+# %% task="accumulated_loss" right="accident" mistake="stub left: only the comment is there and NotImplementedError is raised"
+def accumulated_loss(micro_batches):
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    # sum / count !!
+    raise NotImplementedError()
+
+
+# %% task="kd_masked" right="no" mistake="'is not' in place of '!=': the mask is just True, nothing is hidden and batchmean divides by 1" named="summed_unmasked"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
-    counts = (labels != -100) & ((labels != -100).cumsum(1) > 1)
+    counts = labels is not -100
     log_q = F.log_softmax(student_logits[counts], dim=-1)
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
-
-# %% task="jsd" right="no" mistake="log2 of beta" named="other_mixture"
-def jsd(student_logits, teacher_logits, beta):
-    log_q = F.log_softmax(student_logits, dim=-1)
-    log_p = F.log_softmax(teacher_logits, dim=-1)
-    log_m = torch.logaddexp(log_p + math.log2(beta), log_q + math.log2(1 - beta))
-    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
-    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
-    return beta * of_teacher + (1 - beta) * of_student
-
-# %% task="jsd" right="no" mistake="beta both" named="other_weights"
-def jsd(student_logits, teacher_logits, beta):
-    log_q = F.log_softmax(student_logits, dim=-1)
-    log_p = F.log_softmax(teacher_logits, dim=-1)
-    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
-    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
-    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
-    return beta * of_teacher + beta * of_student
-
-# %% task="jsd" right="no" mistake="kl between models for teacher part" named="not_against_the_mixture"
-def jsd(student_logits, teacher_logits, beta):
-    log_q = F.log_softmax(student_logits, dim=-1)
-    log_p = F.log_softmax(teacher_logits, dim=-1)
-    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
-    of_teacher = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
-    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
-    return beta * of_teacher + (1 - beta) * of_student
-
-# %% task="accumulated_loss" right="no" mistake="total overwritten" named="overwritten"
-def accumulated_loss(micro_batches):
-    total, count = 0.0, 0
-    for logits, labels in micro_batches:
-        total = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        count = count + (labels != -100).sum()
-    return total / count
-
-# %% task="accumulated_loss" right="no" mistake="divides in the loop" named="divided_in_the_loop"
-def accumulated_loss(micro_batches):
-    total, count = 0.0, 0
-    for logits, labels in micro_batches:
-        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        count = count + (labels != -100).sum()
-        total = total / count
-    return total
-
-# %% task="accumulated_loss" right="no" mistake="max of the counts" named="divided_by_the_largest_count"
-def accumulated_loss(micro_batches):
-    total, count = 0.0, 0
-    for logits, labels in micro_batches:
-        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        count = max(count, (labels != -100).sum())
-    return total / count
-
-# %% task="accumulated_loss" right="no" mistake="shifts the labels, and drops a part of which nothing counts" named="labels_shifted"
-def accumulated_loss(micro_batches):
-    rows = torch.cat([z[:, :-1].flatten(0, 1) for z, _ in micro_batches])
-    return F.cross_entropy(rows, torch.cat([y[:, 1:].flatten() for _, y in micro_batches]))

@@ -1037,3 +1037,1314 @@ signs = ["d", "a", "e", "b"]
 
 # %% task="signs" right="accident" mistake="quotes forgotten"
 signs = {prompt: "d", end: "a", padding: "e", side: "b"}
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    """The ids of a conversation and their labels: -100 where the assistant did not write."""
+    ids, labels = [], []
+    for message in messages:
+        header = [START, ROLES[message["role"]], LINE]
+        body = list(message["content"]) + [END]
+        ids += header + body + [LINE]
+        if message["role"] == "assistant":
+            labels += [-100] * len(header) + body + [-100]
+        else:
+            labels += [-100] * (len(header) + len(body) + 1)
+    return ids, labels
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    if not messages:
+        return [], []
+    first, *rest = messages
+    body = [*first["content"], END]
+    ids = [START, ROLES[first["role"]], LINE, *body, LINE]
+    labels = [-100] * len(ids)
+    if first["role"] == "assistant":
+        labels[3:-1] = body
+    more_ids, more_labels = encode(rest)
+    return ids + more_ids, labels + more_labels
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    pieces = []
+    for m in messages:
+        theirs = m["role"] == "assistant"
+        pieces.append((START, False))
+        pieces.append((ROLES[m["role"]], False))
+        pieces.append((LINE, False))
+        for token in m["content"]:
+            pieces.append((token, theirs))
+        pieces.append((END, theirs))
+        pieces.append((LINE, False))
+    ids = torch.tensor([t for t, _ in pieces], dtype=torch.long)
+    labels = torch.tensor([t if mine else -100 for t, mine in pieces], dtype=torch.long)
+    return ids, labels
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    text, marks = [], []
+
+    def put(tokens, counted):
+        for t in tokens:
+            text.append(int(t))
+            marks.append(1 if counted else 0)
+
+    for msg in messages:
+        put([START, ROLES[msg["role"]], LINE], False)
+        put(msg["content"], msg["role"] == "assistant")
+        put([END], msg["role"] == "assistant")
+        put([LINE], False)
+    labels = [t if k else -100 for t, k in zip(text, marks)]
+    return [text, labels]
+
+
+# %% task="encode" right="no" mistake="the end of an answer has the label -100, so the student never learns to stop" named="end_masked"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        c = list(m["content"])
+        ids += [START, ROLES[m["role"]], LINE] + c + [END, LINE]
+        if m["role"] == "assistant":
+            labels += [-100] * 3 + c + [-100, -100]
+        else:
+            labels += [-100] * (len(c) + 5)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the line break after the end has a label too, although the program wrote it" named="line_after_the_end_counted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        part = [START, ROLES[m["role"]], LINE] + list(m["content"]) + [END, LINE]
+        ids.extend(part)
+        if m["role"] == "assistant":
+            labels.extend([-100, -100, -100] + part[3:])
+        else:
+            labels.extend([-100] * len(part))
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the header of the answer has labels too: the whole message of the assistant counts" named="header_counted,line_after_the_end_counted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        part = [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        ids += part
+        labels += part if m["role"] == "assistant" else [-100] * len(part)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="only the last answer has labels" named="only_one_turn"
+def encode(messages):
+    ids, labels = [], []
+    last = max((i for i, m in enumerate(messages) if m["role"] == "assistant"), default=-1)
+    for i, m in enumerate(messages):
+        c = list(m["content"])
+        ids += [START, ROLES[m["role"]], LINE] + c + [END, LINE]
+        labels += [-100] * 3 + (c + [END] if i == last else [-100] * (len(c) + 1)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="labels are shifted here already" named="labels_shifted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        c = list(m["content"]) + [END]
+        ids += [START, ROLES[m["role"]], LINE] + c + [LINE]
+        labels += [-100] * 3 + (c if m["role"] == "assistant" else [-100] * len(c)) + [-100]
+    labels = labels[1:] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="writes an open header of the assistant at the end, which the template does not have" named="another_form,header_at_the_end"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        c = list(m["content"]) + [END]
+        ids += [START, ROLES[m["role"]], LINE] + c + [LINE]
+        labels += [-100] * 3 + (c if m["role"] == "assistant" else [-100] * len(c)) + [-100]
+    if messages[-1]["role"] == "user":
+        ids += [START, ROLES["assistant"], LINE]
+        labels += [-100] * 3
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the message's own content list is extended: the input changes, and a second call has two ends" named="asked_again"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        content = m["content"]
+        content += [END]
+        ids += [START, ROLES[m["role"]], LINE] + content + [LINE]
+        if m["role"] == "assistant":
+            labels += [-100] * 3 + content + [-100]
+        else:
+            labels += [-100] * (len(content) + 4)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="takes turns for granted: every second message is the assistant's" named="turns_taken_for_granted"
+def encode(messages):
+    ids, labels = [], []
+    for i, m in enumerate(messages):
+        role = ROLES["user"] if i % 2 == 0 else ROLES["assistant"]
+        c = list(m["content"]) + [END]
+        ids += [START, role, LINE] + c + [LINE]
+        labels += [-100] * 3 + (c if i % 2 == 1 else [-100] * len(c)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="labels everything after the first assistant header, so later questions count too" named="all_from_an_answer_on"
+def encode(messages):
+    ids = []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + list(m["content"]) + [END, LINE]
+    labels = [-100] * len(ids)
+    if ROLES["assistant"] in ids:
+        first = ids.index(ROLES["assistant"]) + 2
+        labels[first:-1] = ids[first:-1]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the line break after the end of each message is forgotten" named="another_form,line_after_the_end_missing"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        c = list(m["content"]) + [END]
+        ids += [START, ROLES[m["role"]], LINE] + c
+        labels += [-100] * 3 + (c if m["role"] == "assistant" else [-100] * len(c))
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the return stands inside the loop: only the first message is encoded" named="another_form"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        c = list(m["content"]) + [END]
+        ids += [START, ROLES[m["role"]], LINE] + c + [LINE]
+        labels += [-100] * 3 + (c if m["role"] == "assistant" else [-100] * len(c)) + [-100]
+        return ids, labels
+
+
+# %% task="encode" right="accident" mistake="misspelt name: ROLE in place of ROLES"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        c = list(m["content"]) + [END]
+        ids += [START, ROLE[m["role"]], LINE] + c + [LINE]
+        labels += [-100] * 3 + (c if m["role"] == "assistant" else [-100] * len(c)) + [-100]
+    return ids, labels
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    """Rows of unequal length as one batch: input_ids, labels and attention_mask, each [B, L]."""
+    B, L = len(rows), max(len(ids) for ids, _ in rows)
+    out = {
+        "input_ids": torch.full((B, L), pad_id, dtype=torch.long),
+        "labels": torch.full((B, L), -100, dtype=torch.long),
+        "attention_mask": torch.zeros(B, L, dtype=torch.long),
+    }
+    for b, (ids, labels) in enumerate(rows):
+        n = len(ids)
+        where = slice(0, n) if side == "right" else slice(L - n, L)
+        out["input_ids"][b, where] = ids
+        out["labels"][b, where] = labels
+        out["attention_mask"][b, where] = 1
+    return out
+
+
+# %% task="collate" right="yes" mistake=""
+from torch.nn.utils.rnn import pad_sequence
+
+def collate(rows, pad_id, side="right"):
+    turn = (lambda x: x.flip(-1)) if side == "left" else (lambda x: x)
+    def stack(xs, value):
+        return turn(pad_sequence([turn(x) for x in xs], batch_first=True, padding_value=value))
+    ids, labels = zip(*rows)
+    return {
+        "input_ids": stack(ids, pad_id),
+        "labels": stack(labels, -100),
+        "attention_mask": stack([torch.ones(len(x), dtype=torch.int64) for x in ids], 0),
+    }
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    longest = max(ids.numel() for ids, _ in rows)
+
+    def stretch(x, value):
+        k = longest - x.numel()
+        return F.pad(x, (k, 0) if side == "left" else (0, k), value=value)
+
+    return dict(
+        input_ids=torch.stack([stretch(i, pad_id) for i, _ in rows]).long(),
+        labels=torch.stack([stretch(l, -100) for _, l in rows]).long(),
+        attention_mask=torch.stack([stretch(torch.ones_like(i), 0) for i, _ in rows]).long(),
+    )
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    xs, ys, ms = [], [], []
+    for ids, labels in rows:
+        ids, labels = ids.tolist(), labels.tolist()
+        gap = L - len(ids)
+        x, y, m = [pad_id] * gap, [-100] * gap, [0] * gap
+        if side == "left":
+            xs.append(x + ids); ys.append(y + labels); ms.append(m + [1] * len(ids))
+        else:
+            xs.append(ids + x); ys.append(labels + y); ms.append([1] * len(ids) + m)
+    return {"input_ids": torch.tensor(xs), "labels": torch.tensor(ys), "attention_mask": torch.tensor(ms)}
+
+
+# %% task="collate" right="no" mistake="the attention mask is taken from ids != pad_id, so a row's own END has a 0" named="mask_made_of_numbers"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    input_ids, labels = [], []
+    for ids, lab in rows:
+        n = L - len(ids)
+        pad = (0, n) if side == "right" else (n, 0)
+        input_ids.append(F.pad(ids, pad, value=pad_id))
+        labels.append(F.pad(lab, pad, value=-100))
+    input_ids, labels = torch.stack(input_ids), torch.stack(labels)
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != pad_id).long()}
+
+
+# %% task="collate" right="no" mistake="labels set to -100 wherever pad_id stands, so the answers' own END loses its label" named="end_masked_with_the_padding"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    input_ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.zeros((len(rows), L), dtype=torch.int64)
+    for i, (ids, lab) in enumerate(rows):
+        n = len(ids)
+        sl = slice(None, n) if side == "right" else slice(L - n, None)
+        input_ids[i, sl] = ids
+        labels[i, sl] = lab
+        mask[i, sl] = 1
+    labels[input_ids == pad_id] = -100
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="labels are filled up with pad_id in place of -100" named="padding_counted"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    pad = lambda x, v: F.pad(x, (0, L - len(x)) if side == "right" else (L - len(x), 0), value=v)
+    return {
+        "input_ids": torch.stack([pad(ids, pad_id) for ids, _ in rows]),
+        "labels": torch.stack([pad(labels, pad_id) for _, labels in rows]),
+        "attention_mask": torch.stack([pad(torch.ones_like(ids), 0) for ids, _ in rows]),
+    }
+
+
+# %% task="collate" right="no" mistake="side is ignored: always padded on the right" named="side_ignored"
+def collate(rows, pad_id, side="right"):
+    from torch.nn.utils.rnn import pad_sequence
+    ids = [r[0] for r in rows]
+    labels = [r[1] for r in rows]
+    return {
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
+        "attention_mask": pad_sequence([torch.ones_like(x) for x in ids], batch_first=True, padding_value=0),
+    }
+
+
+# %% task="collate" right="no" mistake="the left side by flipping the padded rows, which turns the tokens' order round" named="rows_read_backwards"
+def collate(rows, pad_id, side="right"):
+    from torch.nn.utils.rnn import pad_sequence
+    ids = pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
+    labels = pad_sequence([r[1] for r in rows], batch_first=True, padding_value=-100)
+    mask = pad_sequence([torch.ones_like(r[0]) for r in rows], batch_first=True)
+    if side == "left":
+        ids, labels, mask = ids.flip(1), labels.flip(1), mask.flip(1)
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="on the left only the ids are moved, labels and attention mask stay on the right side" named="parts_on_different_sides"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    input_ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.zeros(len(rows), L).long()
+    for i, (ids, lab) in enumerate(rows):
+        n = len(ids)
+        if side == "left":
+            input_ids[i, L - n:] = ids
+        else:
+            input_ids[i, :n] = ids
+        labels[i, :n] = lab
+        mask[i, :n] = 1
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="padding is written with x[-gap:], which for a gap of 0 is the whole row: the longest row is overwritten with padding" named="longest_row_lost"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    ii, ll, mm = [], [], []
+    for ids, labels in rows:
+        gap = L - len(ids)
+        x = torch.cat([ids, torch.full((gap,), pad_id)])
+        y = torch.cat([labels, torch.full((gap,), -100)])
+        m = torch.cat([torch.ones(len(ids)), torch.zeros(gap)]).long()
+        if side == "left":
+            x, y, m = x.roll(gap), y.roll(gap), m.roll(gap)
+        x[-gap:] = pad_id if side == "right" else x[-gap:]
+        y[-gap:] = -100 if side == "right" else y[-gap:]
+        ii.append(x); ll.append(y); mm.append(m)
+    return {"input_ids": torch.stack(ii), "labels": torch.stack(ll), "attention_mask": torch.stack(mm)}
+
+
+# %% task="collate" right="no" mistake="the attention mask is 1 where a label counts, so prompts are hidden from the model" named="mask_made_of_labels"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    x = torch.full((len(rows), L), pad_id)
+    y = torch.full((len(rows), L), -100)
+    for i, (ids, labels) in enumerate(rows):
+        n = len(ids)
+        if side == "right":
+            x[i, :n], y[i, :n] = ids, labels
+        else:
+            x[i, -n:], y[i, -n:] = ids, labels
+    return {"input_ids": x, "labels": y, "attention_mask": (y != -100).long()}
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    x = torch.full((len(rows), L), pad_id)
+    y = torch.full((len(rows), L), -100)
+    m = torch.zeros(len(rows), L)
+    for i, (ids, labels) in enumerate(rows):
+        start = 0 if side == "right" else L - len(ids)
+        x[i, start:start + len(ids)] = ids
+        y[i, start:start + len(ids)] = labels
+        m[i, start:start + len(ids)] = 1
+    return {"input_ids": x, "labels": y, "attention_mask": m}
+
+
+# %% task="collate" right="no" mistake="the length is fixed at 32 in place of that of the longest row" named="another_form"
+def collate(rows, pad_id, side="right"):
+    L = 32
+    x = torch.full((len(rows), L), pad_id)
+    y = torch.full((len(rows), L), -100)
+    m = torch.zeros(len(rows), L, dtype=torch.long)
+    for i, (ids, labels) in enumerate(rows):
+        start = 0 if side == "right" else L - len(ids)
+        x[i, start:start + len(ids)] = ids
+        y[i, start:start + len(ids)] = labels
+        m[i, start:start + len(ids)] = 1
+    return {"input_ids": x, "labels": y, "attention_mask": m}
+
+
+# %% task="collate" right="no" mistake="returns a tuple without the names" named="another_form"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    pad = lambda x, v: F.pad(x, (0, L - len(x)) if side == "right" else (L - len(x), 0), value=v)
+    return (
+        torch.stack([pad(ids, pad_id) for ids, _ in rows]),
+        torch.stack([pad(labels, -100) for _, labels in rows]),
+        torch.stack([pad(torch.ones_like(ids), 0) for ids, _ in rows]),
+    )
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    """LM + λ·KL(teacher‖student), each a mean over the tokens of answers: one number."""
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    counts = y != -100
+    log_q = F.log_softmax(s[counts], dim=-1)
+    log_p = F.log_softmax(t[counts], dim=-1)
+    lm = F.nll_loss(log_q, y[counts])
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    counts = labels[:, 1:].ne(-100)
+    z = student_logits[:, :-1][counts]
+    y = labels[:, 1:][counts]
+    p = teacher_logits.detach()[:, :-1][counts].softmax(-1)
+    entropy = -torch.xlogy(p, p).sum(-1).mean()
+    return F.cross_entropy(z, y) + lam * (F.cross_entropy(z, p) - entropy)
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    V = student_logits.shape[-1]
+    with torch.no_grad():
+        log_p = teacher_logits.log_softmax(-1)
+        p = log_p.exp()
+    log_q = student_logits.log_softmax(-1)
+    loss, n = 0.0, 0
+    for b in range(labels.shape[0]):
+        for i in range(1, labels.shape[1]):
+            y = int(labels[b, i])
+            if y == -100:
+                continue
+            loss = loss - log_q[b, i - 1, y] + lam * (p[b, i - 1] * (log_p[b, i - 1] - log_q[b, i - 1])).sum()
+            n += 1
+    return loss / n
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    nxt = F.pad(labels[:, 1:], (0, 1), value=-100)
+    w = (nxt != -100).to(torch.float64)
+    w = w / w.sum()
+    lq = torch.log_softmax(student_logits.double(), -1)
+    lp = torch.log_softmax(teacher_logits.detach().double(), -1)
+    lm = F.cross_entropy(student_logits.double().flatten(0, 1), nxt.flatten(), reduction="none").view_as(w)
+    kl = torch.einsum("blv,blv->bl", lp.exp(), lp - lq)
+    return (w * (lm + lam * kl)).sum().float()
+
+
+# %% task="answer_loss" right="no" mistake="the shift is forgotten: logits of position i with the token at i" named="not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts].detach(), dim=-1)
+    lm = F.nll_loss(log_q, labels[counts])
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the teacher's gradient is not stopped" named="gradient_into_the_teacher"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    counts = y != -100
+    log_q = F.log_softmax(s[counts], dim=-1)
+    log_p = F.log_softmax(t[counts], dim=-1)
+    return F.nll_loss(log_q, y[counts]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="answer_loss" right="no" mistake="KD is a mean over every position, questions and padding included" named="kd_over_the_prompt"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    lm = F.cross_entropy(s.flatten(0, 1), y.flatten(), ignore_index=-100)
+    kd = F.kl_div(F.log_softmax(s, -1), F.log_softmax(t, -1), reduction="none", log_target=True).sum(-1).mean()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="only LM is shifted; KD is masked with the labels as they stand" named="kd_not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    lm = F.cross_entropy(student_logits[:, :-1].transpose(1, 2), labels[:, 1:])
+    m = labels != -100
+    kd = F.kl_div(student_logits[m].log_softmax(-1), teacher_logits.detach()[m].softmax(-1), reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="mean of each row's mean, and a row without an answer gives NaN" named="mean_of_row_means"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits.detach(), labels):
+        s, t, y = s[:-1], t[:-1], y[1:]
+        m = y != -100
+        lm = F.cross_entropy(s[m], y[m])
+        kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), log_target=True, reduction="batchmean")
+        losses.append(lm + lam * kd)
+    return torch.stack(losses).mean()
+
+
+# %% task="answer_loss" right="no" mistake="labels > 0 as mask: the token 0 is a word like any other" named="token_zero_not_counted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    counts = y > 0
+    log_q = F.log_softmax(s[counts], dim=-1)
+    log_p = F.log_softmax(t[counts], dim=-1)
+    lm = F.nll_loss(log_q, y[counts])
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="direction swapped: KL of the student to the teacher" named="direction_swapped"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    counts = y != -100
+    log_q = F.log_softmax(s[counts], dim=-1)
+    log_p = F.log_softmax(t[counts], dim=-1)
+    lm = F.nll_loss(log_q, y[counts])
+    kd = F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="kl_div with its default reduction: a mean over the vocabulary too" named="vocabulary_mean"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    counts = y != -100
+    lm = F.cross_entropy(s[counts], y[counts])
+    kd = F.kl_div(F.log_softmax(s[counts], dim=-1), F.softmax(t[counts], dim=-1))
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the student is detached in the KD term, so only LM gives a gradient" named="student_detached_from_the_teacher"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    counts = y != -100
+    lm = F.cross_entropy(s[counts], y[counts])
+    with torch.no_grad():
+        kd = F.kl_div(s[counts].log_softmax(-1), t[counts].log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="labels rolled: a label of a row's first token is predicted by the row's last logits" named="rolled_round"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = torch.roll(labels, -1, dims=1)
+    m = y != -100
+    log_q = F.log_softmax(student_logits[m], -1)
+    log_p = F.log_softmax(teacher_logits[m].detach(), -1)
+    return F.nll_loss(log_q, y[m]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="answer_loss" right="no" mistake="KD is divided by all labels that count before the shift, the first of a row included, while LM is not" named="first_label_in_the_divisor"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    n = (labels != -100).sum()
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    m = (y != -100).unsqueeze(-1)
+    lm = F.cross_entropy(s.reshape(-1, s.size(-1)), y.reshape(-1))
+    kd = (F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True) * m).sum() / n
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="labels of -100 are clamped to 0 for gather, and LM is then not masked: a mean over all positions, as if they were token 0" named="ignored_label_as_token_zero"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:].clamp(min=0)
+    lq, lp = s.log_softmax(-1), t.log_softmax(-1)
+    mask = labels[:, 1:] != -100
+    lm = -lq.gather(-1, y[..., None]).squeeze(-1).mean()
+    kd = ((lp.exp() * (lp - lq)).sum(-1) * mask).sum() / mask.sum()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="lambda on the wrong term, and the first column of labels is written over in the caller's tensor" named="lambda_on_the_wrong_term"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    labels[:, 0] = -100
+    y = labels[:, 1:]
+    m = y != -100
+    log_q = F.log_softmax(student_logits[:, :-1][m], -1)
+    log_p = F.log_softmax(teacher_logits[:, :-1][m].detach(), -1)
+    return lam * F.nll_loss(log_q, y[m]) + F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="answer_loss" right="accident" mistake="print in place of return"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    counts = y != -100
+    log_q = F.log_softmax(s[counts], dim=-1)
+    log_p = F.log_softmax(t[counts], dim=-1)
+    print(F.nll_loss(log_q, y[counts]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True))
+
+
+# %% task="accuracy" right="yes" mistake=""
+def accuracy(model, questions, most):
+    """The share of questions whose answer is the text that should be written: a number."""
+    right = 0
+    with torch.no_grad():
+        for prompt, answer in questions:
+            ids = prompt
+            for _ in range(most):
+                nxt = model(ids)[-1].argmax()
+                ids = torch.cat([ids, nxt.view(1)])
+            written = ids[len(prompt):].tolist()
+            if END in written:
+                written = written[: written.index(END)]
+            right += decode(written).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="strip('<|end|>') taken for cutting at the end of text: it takes single characters off, such as the letters of 'end'" named="text_goes_on_at_the_end"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        text = decode(ids[len(prompt):]).strip("<|end|>").strip()
+        good += text == decode(answer).strip()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="yes" mistake=""
+class Writer:
+    def __init__(self, model, most):
+        self.model, self.most = model, most
+
+    def __call__(self, prompt):
+        ids = prompt
+        for _ in range(self.most):
+            ids = torch.cat([ids, self.model(ids[None])[0, -1].topk(1).indices])
+        words = []
+        for token in ids[len(prompt):]:
+            if token == END:
+                break
+            words.append(token)
+        return decode(words)
+
+def accuracy(model, questions, most):
+    writer = Writer(model, most)
+    good = [q for q in questions if writer(q[0]).strip() == decode(q[1]).strip()]
+    return len(good) / len(questions)
+
+
+# %% task="accuracy" right="yes" mistake=""
+def accuracy(model, questions, most):
+    def reply(prompt):
+        context, said = prompt.tolist(), []
+        while len(said) < most:
+            logits = model(torch.tensor([context]))
+            token = int(logits[0, -1].argmax())
+            if token == END:
+                break
+            said.append(token)
+            context.append(token)
+        return decode(said).strip()
+
+    hits = [reply(p) == decode(a).strip() for p, a in questions]
+    return torch.tensor(hits).double().mean()
+
+
+# %% task="accuracy" right="yes" mistake=""
+@torch.no_grad()
+def accuracy(model, questions, most):
+    results = []
+    for prompt, answer in questions:
+        x = prompt.unsqueeze(0)
+        for _ in range(most):
+            x = torch.cat((x, model(x)[:, -1:].argmax(-1)), dim=1)
+        text = decode(x[0, prompt.numel():]).split("<|end|>")[0]
+        results.append(float(text.strip() == decode(answer).strip()))
+    return sum(results) / len(results)
+
+
+# %% task="accuracy" right="no" mistake="tokens are compared in place of texts, so ' high' ' water' is not ' high water'" named="tokens_compared"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        out = []
+        for _ in range(most):
+            t = model(torch.tensor(ids))[-1].argmax().item()
+            if t == END:
+                break
+            ids.append(t)
+            out.append(t)
+        right += out == answer.tolist()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="not cut at the end of text: whatever is written after it belongs to the answer" named="text_goes_on_at_the_end"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax()[None]])
+        text = decode(ids[len(prompt):])
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the cut is made in prompt and answer together, at the end of the question" named="nothing_is_right"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        for _ in range(most):
+            ids.append(model(torch.tensor(ids))[-1].argmax().item())
+        end = ids.index(END) if END in ids else len(ids)
+        text = decode(ids[len(prompt):end])
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="strip() forgotten on both sides" named="spaces_compared"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        out = []
+        for _ in range(most):
+            t = int(model(torch.tensor(ids))[-1].argmax())
+            ids.append(t)
+            if t == END:
+                break
+            out.append(t)
+        right += decode(out) == decode(answer)
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="an answer that begins rightly is taken for right: startswith" named="part_of_it_is_enough"
+def accuracy(model, questions, most):
+    n = 0
+    for prompt, answer in questions:
+        ids, out = prompt.tolist(), []
+        for _ in range(most):
+            t = int(model(torch.tensor(ids))[-1].argmax())
+            ids.append(t)
+            out.append(t)
+        text = decode(out).split("<|end|>")[0].strip()
+        n += text.startswith(decode(answer).strip())
+    return n / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="case is forgiven with lower()" named="capitals_forgiven"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids, out = prompt, []
+        for _ in range(most):
+            t = model(ids)[-1].argmax()
+            if t == END:
+                break
+            out.append(t)
+            ids = torch.cat([ids, t.reshape(1)])
+        good += decode(out).strip().lower() == decode(answer).strip().lower()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="only the answer's own length is written, so a model that goes on talking is right" named="answer_at_hand"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(len(answer)):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        out = ids[len(prompt):].tolist()
+        if END in out:
+            out = out[:out.index(END)]
+        good += decode(out).strip() == decode(answer).strip()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="teacher forcing: the likeliest tokens are taken with the right answer as context" named="answer_at_hand"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = torch.cat([prompt, answer])
+        guess = model(ids)[len(prompt) - 1 : -1].argmax(-1)
+        good += decode(guess).strip() == decode(answer).strip()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="one token too few: range(most - 1)" named="one_token_too_few"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        for _ in range(most - 1):
+            ids.append(int(model(torch.tensor(ids))[-1].argmax()))
+        out = ids[len(prompt):]
+        if END in out:
+            out = out[:out.index(END)]
+        good += decode(out).strip() == decode(answer).strip()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the number of right answers in place of their share" named="not_divided"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids, out = prompt.tolist(), []
+        for _ in range(most):
+            t = int(model(torch.tensor(ids))[-1].argmax())
+            if t == END:
+                break
+            ids.append(t)
+            out.append(t)
+        good += decode(out).strip() == decode(answer).strip()
+    return good
+
+
+# %% task="accuracy" right="no" mistake="an answer without an end within most tokens is counted as wrong" named="one_token_too_few"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        for _ in range(most):
+            ids.append(int(model(torch.tensor(ids))[-1].argmax()))
+        out = ids[len(prompt):]
+        if END not in out:
+            continue
+        out = out[:out.index(END)]
+        good += decode(out).strip() == decode(answer).strip()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="all spaces are removed, also those between words" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids, out = prompt.tolist(), []
+        for _ in range(most):
+            t = int(model(torch.tensor(ids))[-1].argmax())
+            if t == END:
+                break
+            ids.append(t)
+            out.append(t)
+        clean = lambda x: decode(x).replace(" ", "").replace("\n", "")
+        good += clean(out) == clean(answer)
+    return good / len(questions)
+
+
+# %% task="accuracy" right="accident" mistake="wrong indentation: the function has no body where the loop begins"
+def accuracy(model, questions, most):
+good = 0
+for prompt, answer in questions:
+    ids = prompt.tolist()
+    for _ in range(most):
+        ids.append(int(model(torch.tensor(ids))[-1].argmax()))
+    out = ids[len(prompt):]
+    good += decode(out).strip() == decode(answer).strip()
+return good / len(questions)
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    """One update of the student on what it writes itself; returns the loss before it."""
+    total, count = 0.0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            words = write(student, prompt)
+        ends = (words == END).nonzero()
+        if len(ends):
+            words = words[: int(ends[0]) + 1]
+        ids = torch.cat([prompt, words])
+        where = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[where], dim=-1)
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids)[where], dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="cut at the last end that the student wrote in place of the first" named="text_after_the_end_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt)
+        ends = (words == END).nonzero().flatten()
+        if len(ends) > 0:
+            words = words[: ends[-1] + 1]
+        ids = torch.cat([prompt, words])
+        log_q = student(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        log_p = teacher(ids)[len(prompt) - 1 : -1].log_softmax(-1).detach()
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    texts = []
+    for prompt in prompts:
+        words = write(student, prompt)
+        for k, token in enumerate(words):
+            if token == END:
+                words = words[: k + 1]
+                break
+        texts.append((prompt, words))
+    N = sum(len(words) for _, words in texts)
+    optimizer.zero_grad()
+    value = 0.0
+    for prompt, words in texts:
+        ids = torch.cat([prompt, words])[:-1]
+        with torch.no_grad():
+            log_p = teacher(ids).log_softmax(-1)
+        log_q = student(ids).log_softmax(-1)
+        kl = (log_q.exp() * (log_q - log_p)).sum(-1)[-len(words):].sum() / N
+        kl.backward()
+        value += kl.item()
+    optimizer.step()
+    return value
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    def cut(words):
+        words = words.tolist()
+        return words[: words.index(END) + 1] if END in words else words
+
+    kls = []
+    for prompt in prompts:
+        said = cut(write(student, prompt).detach())
+        seq = prompt.tolist() + said
+        inputs = torch.tensor(seq[:-1])
+        q = student(inputs)[len(prompt) - 1 :].log_softmax(-1)
+        p = teacher(inputs)[len(prompt) - 1 :].detach().log_softmax(-1)
+        for lq, lp in zip(q, p):
+            kls.append(torch.dot(lq.exp(), lq - lp))
+    loss = torch.stack(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    student.zero_grad()
+    texts, starts = [], []
+    for prompt in prompts:
+        w = write(student, prompt)
+        keep = torch.cumsum((w == END).long(), 0) - (w == END).long() == 0
+        texts.append(torch.cat([prompt, w[keep]]))
+        starts.append(prompt.numel())
+    L = max(map(len, texts))
+    ids = torch.zeros(len(texts), L, dtype=torch.long)
+    mask = torch.zeros(len(texts), L, dtype=torch.bool)
+    for b, (t, k) in enumerate(zip(texts, starts)):
+        ids[b, : len(t)] = t
+        mask[b, k - 1 : len(t) - 1] = True
+    lq = student(ids)[mask].log_softmax(-1)
+    lp = teacher(ids)[mask].log_softmax(-1).detach()
+    loss = (lq.exp() * (lq - lp)).sum() / mask.sum()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="forward KL in place of the reverse one" named="direction_swapped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[sl].detach(), dim=-1)
+        total = total + F.kl_div(log_q, log_p, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="what is written after the first end is not cut off" named="text_after_the_end_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt)
+        ids = torch.cat([prompt, words])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[sl].detach(), dim=-1)
+        total = total + (log_q.exp() * (log_q - log_p)).sum()
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="cut before the end, so the end itself does not count" named="end_not_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END)]
+        ids = torch.cat([prompt, torch.tensor(words, dtype=torch.long)])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[sl].detach(), dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="looks for the first end in prompt and text together and finds that of the question: nothing is left" named="prompts_own_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        ids = torch.cat([prompt, write(student, prompt)])
+        stop = (ids == END).nonzero()
+        if len(stop) > 0:
+            ids = ids[: stop[0].item() + 1]
+        log_q = F.log_softmax(student(ids)[len(prompt) - 1 : -1], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[len(prompt) - 1 : -1].detach(), dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += log_q.shape[0]
+    loss = total / max(count, 1)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="logits from len(prompt) on: the shift is forgotten, and the first word's prediction is missing" named="not_shifted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        log_q = F.log_softmax(student(ids)[len(prompt):], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[len(prompt):].detach(), dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the prompt's positions count too" named="prompt_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])[:-1]
+        log_q = student(ids).log_softmax(-1)
+        log_p = teacher(ids).detach().log_softmax(-1)
+        kls.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="mean of each text's mean" named="mean_of_means"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        log_q = student(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        log_p = teacher(ids)[len(prompt) - 1 : -1].detach().log_softmax(-1)
+        losses.append((log_q.exp() * (log_q - log_p)).sum(-1).mean())
+    loss = sum(losses) / len(losses)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="one update for each prompt in place of one for all" named="a_step_for_each_prompt"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    values, n = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        log_q = student(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        with torch.no_grad():
+            log_p = teacher(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        kl = F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
+        optimizer.zero_grad()
+        kl.backward()
+        optimizer.step()
+        values += kl.item() * len(words)
+        n += len(words)
+    return values / n
+
+
+# %% task="on_policy_step" right="no" mistake="the teacher's gradient is not stopped" named="gradient_into_the_teacher"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[sl], dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the student's distribution is detached where it weighs the logarithms, so half of the gradient is missing" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[sl].detach(), dim=-1)
+        total = total + (log_q.exp().detach() * (log_q - log_p)).sum()
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the teacher writes in place of the student" named="teacher_writes"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            words = write(teacher, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids)[sl], dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="only the tokens that were drawn are compared, log q - log p, not the whole vocabulary" named="sampled_token_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt)
+        end = (words == END).nonzero().flatten()
+        if end.numel():
+            words = words[: end[0] + 1]
+        ids = torch.cat([prompt, words])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1).gather(1, words[:, None])
+        log_p = F.log_softmax(teacher(ids)[sl].detach(), dim=-1).gather(1, words[:, None])
+        total = total + (log_q - log_p).sum()
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="gradients_kept"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[sl].detach(), dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="accident" mistake="return forgotten"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        if END in words:
+            words = words[: words.index(END) + 1]
+        ids = torch.cat([prompt, torch.tensor(words)])
+        sl = slice(len(prompt) - 1, len(ids) - 1)
+        log_q = F.log_softmax(student(ids)[sl], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[sl].detach(), dim=-1)
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        count += len(words)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    value = loss.item()
+
+
+# %% task="on_policy_step" right="accident" mistake="a sys.exit() left over from trying things out"
+import sys
+
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    for prompt in prompts:
+        words = write(student, prompt)
+        print(decode(words))
+    sys.exit()
+
+
+# %% task="where_the_teacher_counts" right="yes" mistake=""
+where_the_teacher_counts = "c"
+
+
+# %% task="where_the_teacher_counts" right="no" mistake="takes a missing label for a missing distribution" named="chose_a"
+where_the_teacher_counts = "a"
+
+
+# %% task="where_the_teacher_counts" right="no" mistake="believes that the gradient is 0 where the student never has to write" named="chose_b"
+where_the_teacher_counts = "b"
+
+
+# %% task="where_the_teacher_counts" right="no" mistake="believes that the teacher sees the answer while it reads the question" named="chose_d"
+where_the_teacher_counts = "d"
+
+
+# %% task="signs" right="yes" mistake=""
+signs = {"prompt": "d", "end": "a", "padding": "e", "side": "b"}
+
+
+# %% task="signs" right="yes" mistake=""
+signs = {}
+signs["side"] = "b"
+signs["padding"] = "e"
+signs["end"] = "a"
+signs["prompt"] = "d"
+
+
+# %% task="signs" right="no" mistake="padding and side confused" named="wrong_padding_b_side_e"
+signs = {"prompt": "d", "end": "a", "padding": "b", "side": "e"}
+
+
+# %% task="signs" right="no" mistake="a constant loss taken for the sign of labels on the padding" named="wrong_padding_c"
+signs = {"prompt": "d", "end": "a", "padding": "c", "side": "b"}
+
+
+# %% task="signs" right="no" mistake="prompt and padding confused" named="wrong_prompt_e_padding_d"
+signs = {"prompt": "e", "end": "a", "padding": "d", "side": "b"}
+
+
+# %% task="signs" right="no" mistake="letters are upper case and two are exchanged" named="wrong_prompt_a_end_d"
+signs = {"prompt": "A", "end": "D", "padding": "E", "side": "B"}
+
+
+# %% task="signs" right="accident" mistake="one mistake is left out of the dict"
+signs = {"prompt": "d", "end": "a", "padding": "e"}

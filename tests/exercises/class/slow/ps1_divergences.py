@@ -1,0 +1,678 @@
+# Answers to tasks that take a second or more each; benchmarks/hints.py --folder judges them.
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_(True)
+    optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+    loss_fn = forward_kl if direction == "forward" else reverse_kl
+    for _ in range(500):
+        optimizer.zero_grad()
+        loss = loss_fn(one_peak(center, log_width.exp(), size), teacher_logits)
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), size), dim=-1)
+        q = log_q.exp()
+        position = (torch.arange(size) * q).sum()
+        entropy = -(q * log_q).sum()
+    return position.item(), entropy.item()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+import math
+
+class Student(torch.nn.Module):
+    def __init__(self, start):
+        super().__init__()
+        self.c = torch.nn.Parameter(torch.tensor([float(start)]))
+        self.lw = torch.nn.Parameter(torch.tensor([math.log(3.0)]))
+
+    def forward(self, size):
+        return one_peak(self.c, torch.exp(self.lw), size)
+
+def fit_one_peak(teacher_logits, direction, start):
+    model = Student(start)
+    opt = torch.optim.Adam(model.parameters(), lr=0.05)
+    V = len(teacher_logits)
+    teacher = torch.log_softmax(teacher_logits.detach(), 0)
+    for step in range(1500):
+        student = torch.log_softmax(model(V), 0)
+        if direction == "forward":
+            loss = (teacher.exp() * (teacher - student)).sum()
+        else:
+            loss = (student.exp() * (student - teacher)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    dist = torch.distributions.Categorical(logits=model(V).detach())
+    return sum(v * dist.probs[v] for v in range(V)), dist.entropy()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    kl = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    params = torch.tensor([float(start), float(torch.log(torch.tensor(3.0)))], requires_grad=True)
+    opt = torch.optim.Adam([params], lr=0.1)
+    for i in range(800):
+        logits = one_peak(params[0], params[1].exp(), teacher_logits.numel())
+        opt.zero_grad()
+        kl(logits, teacher_logits).backward()
+        opt.step()
+    lq = one_peak(params[0], params[1].exp(), teacher_logits.numel()).log_softmax(0).detach().numpy()
+    import numpy as np
+    q = np.exp(lq)
+    return [float(np.dot(np.arange(len(q)), q)), float(-np.dot(q, lq))]
+
+
+# %% task="fit_one_peak" right="no" mistake="directions swapped"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_(True)
+    optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        optimizer.zero_grad()
+        logits = one_peak(center, log_width.exp(), size)
+        if direction == "reverse":
+            loss = forward_kl(logits, teacher_logits)
+        else:
+            loss = reverse_kl(logits, teacher_logits)
+        loss.backward()
+        optimizer.step()
+    q = torch.softmax(one_peak(center, log_width.exp(), size), -1).detach()
+    lq = torch.log_softmax(one_peak(center, log_width.exp(), size), -1).detach()
+    return (torch.arange(size) * q).sum(), -(q * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="arguments handed over the wrong way round: (teacher, student), so each direction is the other one"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    f = forward_kl if direction == "forward" else reverse_kl
+    for _ in range(600):
+        opt.zero_grad()
+        f(teacher_logits, one_peak(c, w.exp(), V)).backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="zero_grad forgotten: gradients add up from step to step"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(400):
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="new optimizer in every step: Adam then moves by its full learning rate every time and never settles"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    for _ in range(400):
+        opt = torch.optim.Adam([c, w], lr=0.1)
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="pair returned the wrong way round: entropy first"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    q = lq.exp()
+    entropy = -(q * lq).sum()
+    mean = (q * torch.arange(V)).sum()
+    return entropy, mean
+
+
+# %% task="fit_one_peak" right="no" mistake="most likely token (argmax) in place of the expected position"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return lq.argmax().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="entropy in bits"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    q = F.softmax(one_peak(c, w.exp(), V), -1).detach()
+    return (q * torch.arange(V)).sum(), -(q * torch.log2(q + 1e-12)).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="far too few steps: 50 steps of Adam at 0.01"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.01)
+    for _ in range(50):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="the direction is ignored: always the forward loss"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        forward_kl(one_peak(c, w.exp(), V), teacher_logits).backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    kl = forward_kl if direction == "forward" else reverse_kl
+    best, best_z = float("inf"), None
+    for c in torch.linspace(0, V - 1, 100):
+        for w in torch.linspace(0.3, V / 2, 60):
+            z = one_peak(c, w, V)
+            loss = kl(z, teacher_logits)
+            if loss < best:
+                best, best_z = loss, z
+    lq = F.log_softmax(best_z, -1)
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0)
+    opt = torch.optim.Adam([c], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w, V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w, V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="starts in the middle of the vocabulary: start is ignored"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(V / 2, requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="returns the two parameters, center and width, in place of expected position and entropy"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    return c.item(), w.exp().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the gradient is cut: logits are built from floats, so backward fails"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c.item(), w.exp().item(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="plain SGD with 100 small steps stops long before the minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.SGD([c, w], lr=0.01)
+    for _ in range(100):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    q = F.softmax(one_peak(c, w.exp(), V), -1).detach()
+    return (q * torch.arange(V)).sum().item(), -(q * q.log()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the entropy's minus sign is forgotten"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    theta = torch.nn.Parameter(torch.tensor([float(start), 3.0]).log()[1:])
+    center = torch.nn.Parameter(torch.tensor(float(start)))
+    adam = torch.optim.Adam([center, theta], lr=0.1)
+    for _ in range(600):
+        z = one_peak(center, theta.exp(), V)
+        loss = {"forward": forward_kl, "reverse": reverse_kl}[direction](z, teacher_logits)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    lq = z.detach().log_softmax(-1)
+    return (lq.exp() * torch.arange(V)).sum(), (lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    w = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([c, w], lr=0.1)
+    for _ in range(60):
+        opt.zero_grad()
+        z = one_peak(c, w.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, w.exp(), V), -1).detach()
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# gradient by hand, in numpy: q is an exponential family in (center, log width)
+import numpy as np
+
+def fit_one_peak(teacher_logits, direction, start):
+    t = teacher_logits.detach().numpy().astype(float)
+    v = np.arange(len(t))
+    logp = t - t.max()
+    logp = logp - np.log(np.exp(logp).sum())
+    p = np.exp(logp)
+    c, w = float(start), np.log(3.0)
+    m = np.zeros(2)
+    s = np.zeros(2)
+    for k in range(1, 1501):
+        z = -0.5 * ((v - c) / np.exp(w)) ** 2
+        logq = z - z.max()
+        logq = logq - np.log(np.exp(logq).sum())
+        q = np.exp(logq)
+        dz = np.stack([(v - c) / np.exp(2 * w), ((v - c) / np.exp(w)) ** 2])
+        if direction == "forward":
+            dl = q - p
+        else:
+            g = logq - logp
+            dl = q * (g - (q * g).sum())
+        grad = dz @ dl
+        m = 0.9 * m + 0.1 * grad
+        s = 0.999 * s + 0.001 * grad ** 2
+        step = 0.05 * (m / (1 - 0.9 ** k)) / (np.sqrt(s / (1 - 0.999 ** k)) + 1e-8)
+        c, w = c - step[0], w - step[1]
+    return float((v * q).sum()), float(-(q * logq).sum())
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# kl_div with its default mean over the vocabulary: the minimum stays where it is, and Adam does not care about the scale
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    c = torch.nn.Parameter(torch.tensor(start, dtype=torch.float32))
+    lw = torch.nn.Parameter(torch.tensor(1.0986))
+    optim = torch.optim.Adam([c, lw], lr=0.1)
+    lp = torch.log_softmax(teacher_logits, 0)
+    for i in range(1000):
+        lq = torch.log_softmax(one_peak(c, torch.exp(lw), size), 0)
+        loss = F.kl_div(lq, lp, log_target=True) if direction == "forward" else F.kl_div(lp, lq, log_target=True)
+        optim.zero_grad()
+        loss.backward()
+        optim.step()
+    q = lq.detach().exp()
+    return [float(sum(i * q[i] for i in range(size))), float(-(q * lq.detach()).sum())]
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+# uses forward_kl and reverse_kl from the cells above
+def fit_one_peak(teacher_logits, direction, start):
+    assert direction in ("forward", "reverse")
+    size = teacher_logits.shape[0]
+    theta = torch.tensor([float(start), float(torch.tensor(3.0).log())], requires_grad=True)
+    opt = torch.optim.Adam([theta], lr=0.1)
+    schedule = torch.optim.lr_scheduler.StepLR(opt, step_size=400, gamma=0.3)
+
+    def loss_of(theta):
+        s = one_peak(theta[0], theta[1].exp(), size)
+        return forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+
+    last, still = None, 0
+    for _ in range(3000):
+        loss = loss_of(theta)
+        theta.grad = None
+        loss.backward()
+        opt.step()
+        schedule.step()
+        still = still + 1 if last is not None and abs(last - loss.item()) < 1e-8 else 0
+        last = loss.item()
+        if still > 50:
+            break
+    q = torch.softmax(one_peak(theta[0], theta[1].exp(), size), 0)
+    tokens = torch.arange(size, dtype=torch.float32)
+    return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    log_p = F.log_softmax(teacher_logits, dim=0)
+    def train_step():
+        optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+        optimizer.zero_grad()
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        loss.backward()
+        optimizer.step()
+    for _ in range(401):
+        train_step()
+    lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0).detach()
+    return (torch.arange(V) * lq.exp()).sum().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="start is not used: the student always begins in the middle" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start=None):
+    size = teacher_logits.size(0)
+    center = torch.tensor(size / 2, requires_grad=True)
+    log_width = torch.tensor(1.0986, requires_grad=True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, 0)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), size), 0)
+        loss = ((lp.exp() * (lp - lq)) if direction == "forward" else (lq.exp() * (lq - lp))).sum()
+        loss.backward()
+        opt.step()
+    q = lq.exp().detach()
+    return (q * torch.arange(size)).sum().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3" named="width_not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = teacher_logits.log_softmax(0)
+    center = torch.tensor([float(start)], requires_grad=True)
+    width = torch.tensor([3.0])
+    opt = torch.optim.Adam([center], lr=0.1)
+    for _ in range(400):
+        lq = one_peak(center, width, V).log_softmax(0)
+        kl = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        kl.backward()
+        opt.step()
+    q = lq.exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="softmax forgotten for the teacher: the forward loss is weighted by raw logits, which are no distribution" named="observed_where"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        if direction == "forward":
+            loss = F.kl_div(lq, teacher_logits, reduction="sum")
+        else:
+            loss = F.kl_div(teacher_logits, lq, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="entropy in bits (base 2), and the tokens counted from 1" named="counted_from_one,entropy_in_bits"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, -1)
+    for _ in range(500):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = F.kl_div(lq, lp, reduction="sum", log_target=True)
+        if direction == "reverse":
+            loss = F.kl_div(lp, lq, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(1, V + 1)).sum().item(), -(q * torch.log2(q + 1e-12)).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="stops as soon as the loss changes by less than one per cent, relative to itself: much too early" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    best = float("inf")
+    while True:
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        if loss.item() > best * (1 - 1e-2):
+            break
+        best = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="returns the final loss in place of the student's entropy" named="loss_for_entropy"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return (q * torch.arange(V)).sum().item(), loss.item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the pair is returned the wrong way round, and the entropy lacks its minus sign" named="entropy_negative,pair_turned_round"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(450):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    entropy = (q * lq.detach()).sum().item()
+    return entropy, (q * torch.arange(V)).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="returns the position of the largest probability (argmax), not the expected position" named="likeliest_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, -1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), -1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.detach().exp()
+    return q.argmax().item(), -(q * lq.detach()).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the weights q are detached in the reverse KL, so its gradient is wrong" named="observed_where"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    log_p = torch.log_softmax(teacher_logits, -1)
+    for step in range(400):
+        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
+        if direction == "forward":
+            loss = torch.sum(log_p.exp() * (log_p - log_q))
+        else:
+            with torch.no_grad():
+                q = log_q.exp()
+            loss = torch.sum(q * (log_q - log_p))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
+
+
+# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.SGD([center, log_width], lr=0.01)
+    log_p = torch.log_softmax(teacher_logits, -1)
+    last = float("inf")
+    while True:
+        log_q = torch.log_softmax(one_peak(center, log_width.exp(), size), -1)
+        if direction == "forward":
+            loss = torch.sum(log_p.exp() * (log_p - log_q))
+        else:
+            loss = torch.sum(log_q.exp() * (log_q - log_p))
+        if abs(last - loss.item()) < 0.0001:
+            break
+        last = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
+
+
+# %% task="fit_one_peak" right="no" mistake="entropy of logits, not of log-probabilities" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    f = forward_kl if direction == "forward" else reverse_kl
+    for i in range(500):
+        opt.zero_grad()
+        loss = f(one_peak(c, lw.exp(), teacher_logits.shape[-1]), teacher_logits)
+        loss.backward()
+        opt.step()
+    logits = one_peak(c, lw.exp(), teacher_logits.shape[-1]).detach()
+    q = torch.softmax(logits, -1)
+    return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    kl = forward_kl if direction == "forward" else reverse_kl
+    best, best_z = float("inf"), None
+    for c in torch.linspace(0, V - 1, 100):
+        for w in torch.linspace(0.3, V / 2, 60):
+            z = one_peak(c, w, V)
+            loss = kl(z, teacher_logits)
+            if loss < best:
+                best, best_z = loss, z
+    lq = F.log_softmax(best_z, -1)
+    return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
