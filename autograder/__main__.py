@@ -22,6 +22,7 @@ except ImportError as error:
         raise
     raise SystemExit(f"autograder: {error}") from None  # a system on which it does not run
 
+gc.freeze()  # nor is it later, or at the end
 gc.enable()
 if __name__ == "__main__":
     app(prog_name="python -m autograder")

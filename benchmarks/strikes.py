@@ -3,13 +3,16 @@
     python benchmarks/strikes.py                          # 200 submissions, 5 of them hostile
     python benchmarks/strikes.py --submissions 40 --strikes 3
 
-The class is the bank of ps1_divergences, over and over, whose marks are known. `grade` is killed at
-random moments once it has recorded something new, and called again until it ends by itself.
+The class is the bank of ps1_divergences, over and over. `grade` is killed at random moments, and
+called again until it ends by itself. Then every mark in the gradebook is compared with what the
+same answer earns when it is judged here, without a kernel or a gradebook, on the same random cases;
+and where the bank says that an answer is right, it has all points, where wrong, it has not.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import random
 import shutil
 import subprocess
@@ -19,13 +22,16 @@ import time
 from pathlib import Path
 
 import nbformat
+import torch
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from autograder.spec import load_checks  # noqa: E402
+from autograder.authoring.proof import judged, quiet  # noqa: E402
+from autograder.grading.record import Records  # noqa: E402
+from autograder.spec import Check, load_checks  # noqa: E402
 from benchmarks.grading import ASSIGNMENT, environment, run  # noqa: E402
 from exercises import bank  # noqa: E402
 from exercises.course import new_course  # noqa: E402
@@ -56,10 +62,13 @@ def main() -> None:
         began = time.monotonic()
         strikes = grade(root, options.strikes, random.Random(options.seed))
         seconds = time.monotonic() - began
-        marks, wrong = compare(root, entries)
-    left = list(Path("/tmp").glob("autograder-batch-*"))
-    print(f"{strikes} strikes, {len(marks)} of {len(entries)} submissions in {seconds:.0f} s")
-    print(f"doubled: {len(marks) - len(set(marks))}; wrong marks: {wrong or 0}; left: {left or 0}")
+        left = [path for path in Path("/tmp").glob("autograder-batch-*/lock") if is_free(path)]
+        wrong, marks = compare(root, entries)
+    print(f"{len(entries)} submissions, {len(HOSTILE)} of them hostile, in {seconds:.0f} s")
+    print(f"{len(strikes)} strikes, each after so many records: {strikes}")
+    print(f"{marks} marks compared; wrong: {wrong or 0}; left behind: {left or 0}")
+    if wrong or left:
+        raise SystemExit(1)
 
 
 def hand_in(root: Path, submissions: int) -> dict[str, bank.Entry | None]:
@@ -72,8 +81,6 @@ def hand_in(root: Path, submissions: int) -> dict[str, bank.Entry | None]:
     for folder in root.glob("source/*"):
         if folder.name != ASSIGNMENT:
             shutil.rmtree(folder)
-    with (root / "nbgrader_config.py").open("a", encoding="utf-8") as config:
-        config.write("\nc.Judge.timeout = 20\nc.Judge.notebook_timeout = 120\n")
     run(root, ["nbgrader", "generate_assignment", ASSIGNMENT])
     released = root / "release" / ASSIGNMENT
     notebook = nbformat.read(released / f"{ASSIGNMENT}.ipynb", as_version=4)
@@ -93,56 +100,100 @@ def hand_in(root: Path, submissions: int) -> dict[str, bank.Entry | None]:
     return found
 
 
-def grade(root: Path, strikes: int, rng: random.Random) -> int:
-    """Calls `grade` again and again, and kills it so many times; returns how often it was."""
+def grade(root: Path, strikes: int, rng: random.Random) -> list[int]:
+    """Calls `grade` again and again, and kills it so many times.
+
+    Every third strike falls while it starts, the others at any moment of the work.
+
+    Returns:
+        How many records there were at each strike.
+    """
     command = [sys.executable, "-m", "autograder", "grade", ASSIGNMENT, "--jobs", "2", "--json"]
-    records = root / "records" / ASSIGNMENT
-    for strike in range(strikes + 1):
+    submissions = len(list((root / "submitted").iterdir()))
+
+    def recorded() -> int:
+        return len(list((root / "records" / ASSIGNMENT).glob("*.json")))
+
+    done: list[int] = []
+    while True:
+        early = len(done) % 3 == 2
+        aim = recorded() + (0 if early else rng.randrange(1, 2 + 2 * submissions // (strikes + 1)))
         with (root / "log").open("w") as log:
             grader = subprocess.Popen(command, cwd=root, env=environment(), stdout=log, stderr=log)
-        aim = len(list(records.glob("*.json"))) + rng.randrange(
-            1, 2 + len(list((root / "submitted").iterdir())) // 10
-        )
         while grader.poll() is None:
-            if strike < strikes and len(list(records.glob("*.json"))) >= aim:
-                time.sleep(rng.uniform(0, 0.5))  # at any moment of what comes next
+            if len(done) < strikes and recorded() >= aim:
+                time.sleep(rng.uniform(0, 6 if early else 0.5))  # at any moment of what comes next
                 grader.kill()
-                grader.wait()
                 break
             time.sleep(0.02)
-        if grader.returncode in (0, 3):
-            return strike
-        if grader.returncode != -9:
+        status = grader.wait()
+        if status in (0, 3):
+            return done
+        if status != -9:
             raise SystemExit(f"grade ended by itself:\n{(root / 'log').read_text()[-3000:]}")
-    raise SystemExit("grade was killed by something else.")
+        done.append(recorded())
 
 
-def compare(root: Path, entries: dict[str, bank.Entry | None]) -> tuple[list[str], list[tuple]]:
-    """The students in the gradebook, and each mark that is not the one that is known."""
+def is_free(lock: Path) -> bool:
+    """Whether no process holds the lock of a batch's folder."""
+    try:
+        with lock.open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def compare(root: Path, entries: dict[str, bank.Entry | None]) -> tuple[list[tuple], int]:
+    """What is not as it must be, and how many marks were compared.
+
+    A mark is compared with the points that the same answer earns when it is judged here. Marks that
+    people give are not among those.
+    """
+    torch.set_num_threads(1)
     checks = load_checks(root / "checks" / f"{ASSIGNMENT}.py")
-    students, wrong = [], []
+    records = {record.student: record for record in Records(root, ASSIGNMENT).all()}
+    wrong: list[tuple] = [
+        ("record", student) for student in sorted(records.keys() ^ entries.keys())
+    ]
+    known: dict[str, dict[str, float]] = {}
+    seen, marks = [], 0
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", "kdlab") as gradebook:
         for submission in gradebook.assignment_submissions(ASSIGNMENT):
             student = submission.student.id
-            students.append(student)
-            entry = entries[student]
-            grades = [
-                grade
+            seen.append(student)
+            entry, points = entries[student], dict.fromkeys(checks, 0.0)
+            if entry is not None:
+                if entry.name not in known:
+                    known[entry.name] = expected(checks, entry, records[student].seed)
+                points = known[entry.name]
+            graded = [
+                (grade.name, grade.auto_score)
                 for notebook in submission.notebooks
                 for grade in notebook.grades
-                if grade.name in checks  # others are for people to grade
+                if grade.name in checks
             ]
-            if sorted(grade.name for grade in grades) != sorted(checks):
-                wrong.append((student, [grade.name for grade in grades]))
-            for grade in grades:
-                full = grade.auto_score == checks[grade.name].points
-                if entry is None or entry.name == "stub":
-                    right = grade.auto_score == 0
-                else:
-                    right = full == (grade.name not in entry.expected)
-                if not right:
-                    wrong.append((student, entry and entry.name, grade.name, grade.auto_score))
-    return students, wrong
+            marks += len(graded)
+            if sorted(graded) != sorted(points.items()):  # a mark that is there twice is as wrong
+                wrong.append((student, entry and entry.name, graded, points))
+    wrong += [("gradebook", *sorted(seen))] if sorted(seen) != sorted(entries) else []
+    return wrong, marks
+
+
+def expected(checks: dict[str, Check], entry: bank.Entry, seed: int) -> dict[str, float]:
+    """What a member of the bank earns, by task.
+
+    Raises:
+        SystemExit: When that is not what the bank says of it.
+    """
+    with quiet():
+        verdicts = judged(bank.source(ASSIGNMENT), checks, entry, seed)
+    points = {name: verdict.points for name, verdict in verdicts.items()}
+    for name, check in checks.items():
+        right = entry.name != "stub" and name not in entry.expected
+        if right != (points[name] == check.points):
+            raise SystemExit(f"{entry.name}: {name} earns {points[name]:g} here.")
+    return points
 
 
 if __name__ == "__main__":

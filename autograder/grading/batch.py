@@ -196,6 +196,7 @@ def share_imports(checks: Path) -> None:
     for name in names:
         with suppress(ImportError):  # whoever loads the checks says what is missing
             importlib.import_module(name)
+    gc.freeze()  # nor do workers look through it, and copy its pages by that
     gc.enable()
 
 
@@ -290,7 +291,7 @@ class Batch:
         try:
             while waiting or running:
                 while waiting and self._has_room(running):
-                    task = self._prepare(waiting.popleft())
+                    task = self._prepare(waiting.popleft(), executor)
                     if task:
                         running[executor.submit(execute, task[0])] = task
                     # What is finished goes first: it is safe once it is recorded.
@@ -340,7 +341,7 @@ class Batch:
         finally:
             executor.shutdown()
 
-    def _prepare(self, student: str) -> tuple[Job, Record] | None:
+    def _prepare(self, student: str, executor: Executor) -> tuple[Job, Record] | None:
         """Takes a submission in; what needs no execution is finished on the spot."""
         old = self.records.read(student)
         try:
@@ -364,24 +365,21 @@ class Batch:
             except Exception as error:
                 self._quarantine(student, digest, taken.examined.repairs, words(error))
             return None
-        self._rehearse_checks()
+        self._rehearse_checks(executor)
         record = self._new_record(student, taken.examined, old)
         return self._job(taken, record), record
 
-    def _rehearse_checks(self) -> None:
+    def _rehearse_checks(self, executor: Executor) -> None:
         """Tries the checks once, where submissions run, before the first of them."""
         if "checks" in self._sound or not any(issubclass(step, Judge) for step in self.steps):
             return
         self._sound.add("checks")
         path = Path(self.config.Judge.checks_directory) / f"{self.assignment}.py"
-        executor = self.make_executor()
         try:
             points = judged_points(self.blueprints)
             problem = executor.submit(rehearse_checks, path, points).result()
         except BrokenExecutor:
             problem = f"{path.name} ends the process that loads it."
-        finally:
-            executor.shutdown()
         if problem:
             raise Misconfigured(problem)
 

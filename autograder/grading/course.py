@@ -30,6 +30,7 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder.check import PUBLIC_SUFFIX
+from autograder.grading.files import is_litter
 
 CONFIGURATION = "nbgrader_config.py"
 
@@ -140,8 +141,9 @@ class Course:
         """Who handed the assignment in, by the names of the folders."""
         pattern = self.folder("submitted", "*", glob.escape(assignment))
         before, after = str(pattern).split("*", 1)
-        found = (name[len(before) : len(name) - len(after)] for name in glob.glob(str(pattern)))
-        return sorted(name for name in found if name and not name.startswith("."))
+        there = glob.glob(str(pattern), include_hidden=True)
+        found = (name[len(before) : len(name) - len(after)] for name in there)
+        return sorted(name for name in found if name and not is_litter(name))
 
     def blueprints(self, assignment: str) -> dict[str, Blueprint]:
         """The assignment's notebooks, by name.

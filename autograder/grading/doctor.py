@@ -8,24 +8,32 @@ The submitted files themselves are never touched.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import compute_checksum, parse_utc
 
 from autograder.grading.course import Blueprint, MarkedCell
-from autograder.grading.files import SCRATCH, Unfit, digest, fit, is_notebook, is_shown, read_files
+from autograder.grading.files import (
+    NOTEBOOK,
+    SCRATCH,
+    Unfit,
+    digest,
+    fit,
+    is_notebook,
+    is_shown,
+    read_files,
+    read_text,
+)
 from autograder.grading.pictures import gather
+from autograder.grading.reading import read_notebook
 
-MAX_VALUES = 10_000_000  # commas and opening brackets of a notebook's file
-MAX_SOURCE = 4 * 2**20  # characters of a notebook's cells
-CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+UNTOUCHED = "is as it was released"
 
 
 @dataclass
@@ -100,8 +108,9 @@ def _gather_pictures(
 ) -> None:
     """Puts the pictures of written answers where those who mark them see them."""
     pasted: dict[str, list[Any]] = {}
-    if b'"attachments"' in raw:
-        for cell in json.loads(raw.decode("utf-8-sig")).get("cells", ()):
+    text = read_text(raw)[0]
+    if '"attachments"' in text:
+        for cell in json.loads(text).get("cells", ()):
             source = cell.get("source", "")
             text = "".join(source) if isinstance(source, list) else source
             pasted.setdefault(text, []).append(cell.get("attachments"))
@@ -132,23 +141,63 @@ def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> No
 def _find_renamed(
     files: dict[str, bytes], blueprints: Mapping[str, Blueprint], result: Examined
 ) -> None:
-    """Renames the notebook if there is one of another name with the assignment's cells."""
-    missing = [name for name in blueprints if f"{name}.ipynb" not in files]
-    if len(missing) == 1:
-        (name,) = missing
-        stray = _meant(files, name, blueprints[name])
-        if stray:
-            files[f"{name}.ipynb"] = files.pop(stray)
-            result.repairs.append(f"Renamed {stray!r} to {name}.ipynb.")
-            result.renamed[name] = stray.removesuffix(".ipynb")
-    if all(f"{name}.ipynb" not in files for name in blueprints):
-        wanted = ", ".join(f"{name}.ipynb" for name in blueprints)
+    """Takes another notebook with the assignment's cells where the one of the right name is none.
+
+    That one may be missing or empty or broken, or it is as it was released while a copy of it was
+    worked on. The notebook that is meant may lie in a folder; then what lies beside it comes along.
+    """
+    needed = {f"{name}.ipynb" for name in blueprints}
+    strays = [stray for stray in sorted(files) if is_notebook(stray) and stray not in needed]
+    lacking = {}
+    for name, blueprint in blueprints.items():
+        if f"{name}.ipynb" not in files:
+            lacking[name] = ""
+        elif strays and (problem := _is_no_work(files[f"{name}.ipynb"], name, blueprint)):
+            lacking[name] = problem
+    for name, problem in lacking.items():
+        alike = [each for each in strays if PurePath(each).name == f"{name}.ipynb"]
+        chosen = {each: files[each] for each in (strays if len(lacking) == 1 else alike)}
+        stray = _meant(chosen, name, blueprints[name], problem == UNTOUCHED)
+        if stray is None:
+            continue
+        result.repairs.append(
+            f"Took {stray!r} for {name}.ipynb, which {problem}."
+            if problem
+            else f"Renamed {stray!r} to {name}.ipynb."
+        )
+        result.renamed[name] = NOTEBOOK.sub("", PurePath(stray).name)
+        files[f"{name}.ipynb"] = files.pop(stray)
+        folder = stray[: stray.rfind("/") + 1]
+        for beside in [each for each in files if folder and each.startswith(folder)]:
+            files.setdefault(beside.removeprefix(folder), files.pop(beside))
+    if not needed & files.keys():
+        wanted = ", ".join(sorted(needed))
         there = ", ".join(sorted(files)[:5]) or "nothing"
         raise Unfit(f"There is no {wanted}; there is {there}.")
 
 
-def _meant(files: Mapping[str, bytes], name: str, blueprint: Blueprint) -> str | None:
+def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
+    """Why a notebook of the right name is not what was worked on; empty where it is."""
+    try:
+        cells = read_notebook(raw, name, []).cells
+    except Unfit:
+        return "cannot be read"
+    released = {cell.grade_id: cell.source for cell in blueprint.cells if cell.marks["solution"]}
+    answers = {_grade_id(cell): cell.source for cell in cells if _grade_id(cell) in released}
+    same = answers == released and len(cells) == len(blueprint.cells)
+    return UNTOUCHED if same else ""
+
+
+def _meant(
+    files: Mapping[str, bytes], name: str, blueprint: Blueprint, changed: bool
+) -> str | None:
     """The notebook of another name that has the assignment's cells, if one was worked on.
+
+    Args:
+        files: The notebooks that it could be, by name.
+        name: What it should be called.
+        blueprint: What was released.
+        changed: Whether it must be one that was worked on.
 
     Raises:
         Unfit: When it could be either of two.
@@ -156,8 +205,6 @@ def _meant(files: Mapping[str, bytes], name: str, blueprint: Blueprint) -> str |
     known = {cell.grade_id: cell for cell in blueprint.cells}
     found: dict[str, dict[str, str]] = {}  # answers by cell, of each candidate
     for stray in sorted(files):
-        if not is_notebook(stray):
-            continue
         try:
             cells = read_notebook(files[stray], stray, []).cells
         except Unfit:
@@ -173,116 +220,30 @@ def _meant(files: Mapping[str, bytes], name: str, blueprint: Blueprint) -> str |
             for grade_id, source in answers.items()
         )
     }
-    candidates = worked_on or found
+    candidates = worked_on or ({} if changed else found)
     if len({tuple(sorted(answers.items())) for answers in candidates.values()}) > 1:
         names = " and ".join(repr(stray) for stray in candidates)
         raise Unfit(f"Which notebook is meant? {names} differ; rename one to {name}.ipynb.")
-    return next(iter(candidates), None)
+    return min(candidates, key=lambda stray: (stray.count("/"), stray), default=None)
 
 
-def _check_timestamp(files: Mapping[str, bytes]) -> None:
-    text = files.get("timestamp.txt", b"").decode("utf-8", "replace").strip()
+def _check_timestamp(files: dict[str, bytes]) -> None:
+    """Makes sure that the time of the submission is one, and is written as nbgrader reads it."""
+    if "timestamp.txt" not in files:
+        return
+    try:
+        text = read_text(files["timestamp.txt"])[0].strip()
+    except UnicodeDecodeError:
+        raise Unfit("timestamp.txt is not text.") from None
     try:
         if text:
             parse_utc(text)
     except (ValueError, OverflowError):
         raise Unfit(f"timestamp.txt holds {text[:40]!r}, which is not a time.") from None
+    files["timestamp.txt"] = text.encode()
 
 
-# --- Notebooks ----------------------------------------------------------------------------------
-
-
-def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
-    """Reads a notebook and rebuilds it from what grading needs; outputs are not among that.
-
-    Args:
-        raw: The file's bytes.
-        name: The file's name.
-        repairs: What was put right is added here.
-
-    Raises:
-        Unfit: When it is not a notebook.
-    """
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Unfit(f"{name} is not UTF-8 text.") from None
-    if text.startswith("\ufeff"):
-        text = text.removeprefix("\ufeff")
-        repairs.append(f"{name}: removed a byte order mark.")
-    if sum(text.count(mark) for mark in ",[{") > MAX_VALUES:
-        raise Unfit(f"{name} holds more than {MAX_VALUES} values.")
-    try:
-        data = json.loads(text, object_pairs_hook=_without_outputs)
-    except RecursionError:
-        raise Unfit(f"{name} is nested too deep.") from None
-    except ValueError as error:
-        raise Unfit(f"{name} is not JSON: {str(error)[:100]}.") from None
-    if not isinstance(data, dict):
-        raise Unfit(f"{name} is JSON, but not a notebook.")
-    if data.get("nbformat") in (1, 2, 3):
-        try:
-            data = nbformat.reads(json.dumps(data), as_version=4)
-        except Exception as error:  # a converter that meets damaged input
-            raise Unfit(f"{name} is of an old format and damaged: {error!r:.100}.") from None
-        repairs.append(f"{name}: brought to format 4.")
-    elif data.get("nbformat") != 4 and isinstance(data.get("nbformat"), int):
-        raise Unfit(f"{name} is of format {data['nbformat']}; 4 is known.")
-    cells = data.get("cells")
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        raise Unfit(f"{name} has no list of cells.")
-    notebook = new_notebook(cells=[], metadata=_kernel(data.get("metadata")))
-    seen: set[str] = set()
-    for index, cell in enumerate(cells):
-        notebook.cells.append(_rebuilt(cell, index, name, seen, repairs))
-    size = sum(len(cell.source) for cell in notebook.cells)
-    if size > MAX_SOURCE:
-        raise Unfit(f"{name} has {size} characters in its cells; {MAX_SOURCE} are allowed.")
-    try:
-        nbformat.validate(notebook)
-    except nbformat.ValidationError as error:
-        raise Unfit(f"{name} is not a valid notebook: {error.message[:100]}.") from None
-    return notebook
-
-
-def _without_outputs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Drops what grading has no use for, before its size counts."""
-    return {key: [] if key == "outputs" else value for key, value in pairs if key != "widgets"}
-
-
-def _kernel(metadata: Any) -> dict[str, Any]:
-    kernelspec = metadata.get("kernelspec") if isinstance(metadata, dict) else None
-    name = kernelspec.get("name") if isinstance(kernelspec, dict) else None
-    return {"kernelspec": {"name": name if isinstance(name, str) else "", "display_name": ""}}
-
-
-def _rebuilt(
-    cell: dict[str, Any], index: int, name: str, seen: set[str], repairs: list[str]
-) -> NotebookNode:
-    source = cell.get("source", "")
-    if isinstance(source, list) and all(isinstance(line, str) for line in source):
-        source = "".join(source)
-    if not isinstance(source, str):
-        raise Unfit(f"{name}: the source of cell {index + 1} is not text.")
-    if any("\ud800" <= char <= "\udfff" for char in source):
-        source = re.sub("[\ud800-\udfff]", "\ufffd", source)
-        repairs.append(f"{name}: replaced characters that no file can hold in cell {index + 1}.")
-    kind = cell.get("cell_type")
-    new = new_code_cell if kind == "code" else new_markdown_cell
-    if kind not in ("code", "markdown", "raw"):
-        repairs.append(f"{name}: cell {index + 1} is of no known type; taken as text.")
-    given = cell.get("id")
-    if not isinstance(given, str) or not CELL_ID.fullmatch(given) or given in seen:
-        given = f"cell-{index}"
-        while given in seen:
-            given += "x"
-    seen.add(given)
-    built = new(source, id=given)
-    marks = cell.get("metadata")
-    marks = marks.get("nbgrader") if isinstance(marks, dict) else None
-    if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str):
-        built.metadata.nbgrader = nbformat.from_dict(marks)
-    return built
+# --- Released cells -----------------------------------------------------------------------------
 
 
 def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: list[str]) -> None:
@@ -309,6 +270,9 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
             repairs.append(f"{name}: {_grade_id(cell)!r:.60} is no cell of the assignment.")
             del cell.metadata["nbgrader"]
     if known and not there:
+        there = _recognised(notebook, blueprint)
+        repairs.append(f"{name}: its cells had lost nbgrader's marks; found them by their text.")
+    if known and not there:
         raise Unfit(f"{name} has none of the assignment's cells.")
     for grade_id, cells in there.items():
         for cell in cells:
@@ -318,8 +282,27 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
     _return_missing(notebook, name, blueprint, set(there), repairs)
     given = notebook.metadata.kernelspec.name
     if given != blueprint.kernelspec["name"]:
-        repairs.append(f"{name}: the kernel was {given!r:.60}.")
+        repairs.append(
+            f"{name}: {f'the kernel was {given!r:.60}' if given else 'named no kernel'}."
+        )
     notebook.metadata.kernelspec = nbformat.from_dict(blueprint.kernelspec)
+
+
+def _recognised(notebook: NotebookNode, blueprint: Blueprint) -> dict[str, list[NotebookNode]]:
+    """The released cells that nobody was to change, by name, where all marks are gone.
+
+    Some programs drop them. Only if every cell that is graded by machine is there by its text is it
+    certain what the notebook is.
+    """
+    fixed = [cell for cell in blueprint.cells if not (cell.marks["solution"] or cell.marks["task"])]
+    found: dict[str, list[NotebookNode]] = {}
+    for known in fixed:
+        for cell in notebook.cells:
+            if cell.cell_type == known.cell_type and cell.source.strip() == known.source.strip():
+                cell.metadata.nbgrader = nbformat.from_dict(known.marks)
+                found.setdefault(known.grade_id, []).append(cell)
+    graded = {cell.grade_id for cell in fixed if cell.marks["grade"]}
+    return found if graded and graded <= found.keys() else {}
 
 
 def _grade_id(cell: NotebookNode) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import mimetypes
@@ -21,6 +22,15 @@ MAX_TIMESTAMP = 1000  # bytes
 SCRATCH = 64 * 2**20  # bytes of files that a notebook finds beside it
 MAX_NAMED = 20  # of the files that are left out
 PAGE = 4096  # bytes; a file in memory takes whole ones
+
+# What a notebook may be called when a browser or Windows has had its way with the name.
+NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)
+MARKS = {  # of text's order of bytes; the longer ones begin like the others
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 # What systems and programs leave in folders. None of it is a student's work.
 LITTER = ("__MACOSX", "._*", ".DS_Store", "Thumbs.db", "desktop.ini", ".git", ".svn", ".venv")
@@ -45,6 +55,11 @@ class Unfit(Exception):
 def is_shown(name: str) -> bool:
     """Whether a file may lie where formgrader shows it; a notebook finds all others as well."""
     return not ACTIVE.search(mimetypes.guess_type(name)[0] or "")
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or a folder is a program's or a system's, and no work."""
+    return any(fnmatch(name, pattern) for pattern in LITTER)
 
 
 def read_files(
@@ -78,7 +93,7 @@ def read_files(
             sizes[name] = (root / name).lstat().st_size
         except OSError:
             left_out[name] = "it cannot be read"
-    lost = bool(needed - sizes.keys())
+    lost = not all(sizes.get(name) for name in needed)  # one is missing, or empty
     found = {name for name in sizes if lost and is_notebook(name)}  # it may be one of these
     candidates, room = MAX_NOTEBOOK, usable(room)
     order = lambda name: (name not in chosen, name not in found, sizes[name], name)  # noqa: E731
@@ -127,8 +142,27 @@ def fit(files: dict[str, bytes], needed: set[str], room: int, repairs: list[str]
 
 
 def is_notebook(name: str) -> bool:
-    """Whether a file lies where a notebook that is graded may lie under another name."""
-    return "/" not in name and name.endswith(".ipynb")
+    """Whether a file may be a notebook that is graded, in a folder or under another name."""
+    return bool(NOTEBOOK.search(name))
+
+
+def read_text(raw: bytes) -> tuple[str, str]:
+    """A file's text, whatever program wrote it, and what was done to read it; often nothing.
+
+    Raises:
+        UnicodeDecodeError: When it is no text.
+    """
+    done, encoding = "", next((MARKS[mark] for mark in MARKS if raw.startswith(mark)), None)
+    if encoding:
+        text, done = raw.decode(encoding), f"brought from {encoding.upper()} to UTF-8"
+    else:
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            text, done = raw.decode("cp1252"), "brought from Windows-1252 to UTF-8"
+    if text.startswith("\ufeff"):
+        text, done = text.removeprefix("\ufeff"), "removed a byte order mark"
+    return text.rstrip("\0\x1a \t\r\n"), done  # a full disk leaves zeros, old Windows its end mark
 
 
 def usable(room: int) -> int:
@@ -177,7 +211,7 @@ def _walk(root: Path, ignore: tuple[str, ...], left_out: dict[str, str]) -> Iter
             name = f"{folder}{entry.name}"
             if any(fnmatch(entry.name, pattern) for pattern in ignore):
                 continue
-            if any(fnmatch(entry.name, pattern) for pattern in LITTER):
+            if is_litter(entry.name):
                 left_out[name] = "it is a program's, not part of the work"
             elif not entry.is_dir(follow_symlinks=False):
                 yield name

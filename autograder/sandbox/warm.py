@@ -74,7 +74,6 @@ def main() -> None:
         importlib.import_module(name)
     if torch := sys.modules.get("torch"):
         torch.compile = as_it_is
-    gc.collect()
     gc.freeze()  # so that collections in the children do not touch, and copy, these pages
     gc.enable()
     with suppress(OSError):

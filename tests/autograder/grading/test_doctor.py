@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
-from autograder.grading import doctor, files
+from autograder.grading import files, reading
 from autograder.grading.course import Course
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
@@ -214,6 +214,52 @@ def test_formats_and_names_that_are_certain_are_repaired(ada: Path, look: Callab
     assert look()[0].repairs == [f"Renamed 'my answers.ipynb' to {NAME}."]
 
 
+ENCODED = {
+    "utf-16": "brought from UTF-16 to UTF-8",
+    "utf-32": "brought from UTF-32 to UTF-8",
+    "cp1252": "brought from Windows-1252 to UTF-8",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_text_is_read_whatever_program_wrote_it(
+    ada: Path, look: Callable, encoding: str, tmp_path: Path
+) -> None:
+    notebook = read(ada)
+    cell(notebook, "why").source = "Größe"
+    (ada / NAME).write_bytes(json.dumps(notebook, ensure_ascii=False).encode(encoding))
+    (ada / "timestamp.txt").write_bytes("2026-01-01 10:00:00 UTC\r\n".encode(encoding))
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "Größe"
+    assert examined.repairs == [f"{NAME}: {ENCODED[encoding]}."]
+    copied = tmp_path / "scratch" / "ada" / ASSIGNMENT / "timestamp.txt"
+    assert copied.read_text(encoding="utf-8") == "2026-01-01 10:00:00 UTC"
+
+
+def test_zeros_after_a_notebooks_end_are_left_out(ada: Path, look: Callable) -> None:
+    (ada / NAME).write_bytes((ada / NAME).read_bytes() + b"\0" * 4096)
+    assert look()[0].repairs == []
+
+
+def test_cells_that_lost_their_marks_are_found_by_their_text(ada: Path, look: Callable) -> None:
+    notebook = read(ada)
+    names = ids(notebook)
+    for each in notebook.cells:
+        each.metadata = {}
+    write(ada, notebook)
+    examined, found = look()
+    assert "had lost nbgrader's marks" in examined.repairs[0]
+    sources = [each.source for each in found.cells]
+    answer = sources.index("def double(x):\n    return 2 * x")
+    assert answer < ids(found).index("double")
+    assert any(name in ids(found) for name in names if name != "double")
+
+    notebook.cells = [each for each in notebook.cells if "check(" not in each.source]
+    write(ada, notebook)
+    with pytest.raises(Unfit, match="none of the assignment's cells"):
+        look()
+
+
 def read_text(text: str) -> NotebookNode:
     return nbformat.reads(text, as_version=4)
 
@@ -284,6 +330,47 @@ def test_of_two_copies_the_one_that_was_worked_on_is_meant(
     nbformat.write(other, ada / "set (3).ipynb")
     with pytest.raises(Unfit, match=r"'set \(2\).ipynb' and 'set \(3\).ipynb' differ"):
         look()
+
+
+MEANT = (
+    f"deep/er/{NAME}",
+    f"{ASSIGNMENT}/answers.ipynb",
+    "set.IPYNB",
+    f"{NAME}.txt",
+    f"{NAME}.json",
+    "set – Kopie (2).ipynb",
+)
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_a_notebook_that_is_elsewhere_or_named_by_a_browser_is_found(
+    ada: Path, look: Callable, name: str
+) -> None:
+    place = ada / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    (ada / NAME).rename(place)
+    (place.parent / "data.csv").write_text("1,2")
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert examined.repairs == [f"Renamed {name!r} to {NAME}."]
+    assert sorted(examined.files) == ["data.csv", "timestamp.txt"]  # beside it when it runs
+
+
+def test_a_copy_is_meant_where_the_notebook_itself_is_no_work(
+    ada: Path, look: Callable, empty_course: Path
+) -> None:
+    released = (empty_course / "release" / ASSIGNMENT / NAME).read_text(encoding="utf-8")
+    (ada / NAME).rename(ada / "set-Copy1.ipynb")
+    for text, why in ((released, "is as it was released"), ("", "cannot be read")):
+        write(ada, text)
+        examined, notebook = look()
+        assert cell(notebook, "why").source == "It adds."
+        assert f"Took 'set-Copy1.ipynb' for {NAME}, which {why}." in examined.repairs
+    write(ada, released)
+    write_again = read(ada)
+    cell(write_again, "why").source = "My last word."
+    write(ada, write_again)
+    assert cell(look()[1], "why").source == "My last word."
 
 
 def test_litter_of_programs_is_left_out(ada: Path, look: Callable) -> None:
@@ -446,13 +533,13 @@ def sparse_notebook(folder: Path) -> None:
 
 def long_source(folder: Path) -> None:
     notebook = read(folder)
-    cell(notebook, "why").source = "x" * (doctor.MAX_SOURCE + 1)
+    cell(notebook, "why").source = "x" * (reading.MAX_SOURCE + 1)
     write(folder, notebook)
 
 
 def many_values(folder: Path) -> None:
     text = (folder / NAME).read_text(encoding="utf-8")
-    write(folder, text[:-2] + ',"x": [' + "[]," * (doctor.MAX_VALUES // 2 + 9) + "1]}")
+    write(folder, text[:-2] + ',"x": [' + "[]," * (reading.MAX_VALUES // 2 + 9) + "1]}")
 
 
 UNFIT = {
@@ -469,7 +556,9 @@ UNFIT = {
 }
 
 TEXTS = {
-    "": "is not JSON",
+    "": "is empty",
+    "\0\0": "is empty",
+    "<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> b\n": "both sides of a merge",
     "{": "is not JSON",
     "[" * 200_000: "nested too deep",
     "[]": "not a notebook",
@@ -497,7 +586,8 @@ def test_what_is_no_notebook_is_set_aside(ada: Path, look: Callable, text: str) 
         look()
 
 
-def test_bytes_that_are_no_text_are_set_aside(ada: Path, look: Callable) -> None:
-    (ada / NAME).write_bytes(b"\xff\xfe{}")
-    with pytest.raises(Unfit, match="not UTF-8"):
+@pytest.mark.parametrize("raw", [b"\xff\xfe{}\x00", b"\x81\x8d\x8f"])
+def test_bytes_that_are_no_text_are_set_aside(ada: Path, look: Callable, raw: bytes) -> None:
+    (ada / NAME).write_bytes(raw)
+    with pytest.raises(Unfit, match="is not text"):
         look()
