@@ -526,20 +526,24 @@ def on_one_gpu(name: str, rounds: int) -> dict[str, list[dict[str, float]]]:
 
 
 def keep(path: Path, results: dict, threads: int) -> None:
-    """All runs, and with what they were made."""
+    """Put runs into a file in place of older ones, if they are of the same machine and versions."""
     from objective import Work, machine, versions
 
-    words = ["benchmarks/trainer.py", *sys.argv[1:]]
-    words[words.index("--json") + 1] = "FILE"
-    record = {
-        "command": " ".join(["python", *words]),
-        "date": time.strftime("%Y-%m-%d"),
+    here = {
         "machine": machine(Work()),
         "threads": threads,
         "versions": versions() | {"transformers": version("transformers")},
-        "pairs": results,
     }
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {**here, "pairs": {}}
+    for key, value in here.items():
+        if kept[key] != value:
+            sys.exit(f"{path} holds runs of {kept[key]}; these are of {value}")
+    words = ["python", "benchmarks/trainer.py", *sys.argv[1:]]
+    words[words.index("--json") + 1] = "FILE"
+    made = {"command": " ".join(words), "date": time.strftime("%Y-%m-%d")}
+    for name, runs in results.items():
+        kept["pairs"][name] = {**made, "runs": runs}
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

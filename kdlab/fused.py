@@ -51,8 +51,11 @@ Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 
 # For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
 _LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
-# Of few positions, up to a quarter at a time; smaller blocks are not given back to the system.
-_LEAST_BYTES = 2**25
+# A quarter of the logits of few positions at a time, unless that is less than this.
+_LEAST_BYTES = 2**23
+# The C library of Linux gives a block back to the system if it has this size; what is not written
+# to takes no memory.
+_GIVEN_BACK_BYTES = 2**25
 
 
 class LinearCombinedObjective(CombinedObjective):
@@ -289,7 +292,7 @@ def _run(
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
     size = _chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
     models = 2 if isinstance(teacher, _Teacher) else 1
-    logits, *of_teacher = hidden.new_empty(models, size, vocabulary, dtype=dtype)
+    logits, *of_teacher = _workspace(hidden, models, size, vocabulary, dtype)
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
     to_hidden, to_weight, to_bias = (
         torch.zeros_like(x, dtype=dtype) if want and x is not None else None
@@ -381,6 +384,17 @@ def _first(size: int, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tens
     if size == len(weight):
         return weight, bias
     return gathered(weight)[:size], None if bias is None else bias[:size]
+
+
+def _workspace(
+    hidden: Tensor, models: int, size: int, vocabulary: int, dtype: torch.dtype
+) -> Tensor:
+    """Where the logits of a chunk are made, ``[models, size, V]``."""
+    number = models * size * vocabulary
+    enough = number
+    if hidden.device.type == "cpu" and number * dtype.itemsize >= _LEAST_BYTES:
+        enough = max(number, _GIVEN_BACK_BYTES // dtype.itemsize + 1)
+    return hidden.new_empty(enough, dtype=dtype)[:number].view(models, size, vocabulary)
 
 
 def _chunk_size(

@@ -166,7 +166,10 @@ def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> T
 def takes_padding(model: nn.Module) -> bool:
     """Whether text that is padded on the left can be gone on with."""
     takes, _ = forward_takes(model)
-    return "attention_mask" in takes and not {"cache_params", "state"} & takes
+    # transformers says which models have a state; where attention is beside it, masks are heeded.
+    state = any(getattr(part, "_is_stateful", False) for part in model.modules())
+    state = state and "position_ids" not in takes
+    return "attention_mask" in takes and not (state or {"cache_params", "state"} & takes)
 
 
 def _after(

@@ -56,11 +56,16 @@ def load_both(
     tokenizer = tokenizer_of(name)
     folder, where = _place(name)
     more = (unpacked() if where else {}) | dict(options or {})
+    if twice := more.keys() & {"dtype", "torch_dtype"}:
+        raise ValueError(
+            f"{min(twice)} is no option for from_pretrained here: it is dtype of a recipe, and "
+            "--dtype of kdlab distill"
+        )
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), **where, **more
         )
-    except (TypeError, ImportError) as error:
+    except (TypeError, ImportError, AttributeError, AssertionError, LookupError) as error:
         if not options:
             raise
         raise ValueError(f"{name} cannot be loaded with the options {more}: {error}") from error

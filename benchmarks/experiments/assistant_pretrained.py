@@ -54,8 +54,8 @@ class Student:
 
     lam: float | None = 1.0
     answers: int = 240
-    steps: int = 100
-    batch_size: int = 16
+    steps: int = 80
+    batch_size: int = 8
     learning_rate: float = 1e-3
     every: int = 10  # layer of the teacher
 

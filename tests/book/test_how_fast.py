@@ -80,6 +80,35 @@ def test_memory_grows_as_the_figure_is_described(recorded):
         assert 0.1 < first < last <= 0.2
 
 
+@pytest.fixture(scope="module")
+def beside() -> dict:
+    return json.loads((BOOK / "reference/results/beside_trl.json").read_text(encoding="utf8"))
+
+
+def times_its(beside, pair: str, other: str, key: str) -> float:
+    """Ours divided by another's, within a round; the median of the rounds."""
+    runs = beside["pairs"][pair]["runs"]
+    pairs = zip(runs["ours"], runs[other], strict=True)
+    return median(a[key] / b[key] for a, b in pairs)
+
+
+def test_a_step_is_faster_than_trl_s_in_less_than_half_of_its_memory(beside):
+    for pair, other in (("chat", "TRL GKD"), ("on-policy", "TRL Distillation")):
+        runs = beside["pairs"][pair]["runs"]
+        for ours, theirs in zip(runs["ours"], runs[other], strict=True):
+            assert ours["tokens_per_cpu_second"] > 1.5 * theirs["tokens_per_cpu_second"]
+            assert ours["megabytes"] < 0.5 * theirs["megabytes"]
+
+
+def test_what_made_the_table_beside_trl_is_recorded(beside):
+    assert beside["machine"]
+    assert {"torch", "transformers", "trl"} <= beside["versions"].keys()
+    for name, made in beside["pairs"].items():
+        assert name in made["command"]
+        assert made["date"]
+        assert {len(each) for each in made["runs"].values()} == {3}
+
+
 def test_the_passes_of_the_kernel_are_those_that_its_test_counts(text):
     pytest.importorskip("triton", reason="needs Triton, on Linux: pip install triton")
     from kdlab import DIVERGENCES

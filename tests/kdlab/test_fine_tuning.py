@@ -193,6 +193,9 @@ def test_what_does_not_go_together_is_told(changes, message):
         ({"student": "tiny-student", "lora": 2}, "TinyGPT is small enough"),
         ({"student": "tiny-student", "gradient_checkpointing": True}, "no gradient checkpointing"),
         ({"teacher_options": '{"nonsense": 1}'}, "cannot be loaded with the options"),
+        ({"teacher_options": '{"device_map": ["cpu"]}'}, "cannot be loaded with the options"),
+        ({"teacher_options": '{"quantization_config": "int8"}'}, "cannot be loaded with the op"),
+        ({"teacher_options": '{"dtype": "bfloat16"}'}, "it is dtype of a recipe, and --dtype"),
     ],
 )
 def test_what_a_model_cannot_is_told(recipe, tmp_path, changes, message):
