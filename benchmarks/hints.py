@@ -6,8 +6,8 @@
     python benchmarks/hints.py --set ps1 --all      # one set, and each answer with what it is told
 
 Right answers must get their points and wrong ones must not. Of the wrong ones the table counts
-those that are told what is wrong, those that are told something else, and those that are told
-nothing but the cases that fail.
+those that are told what is wrong, those of which something certain is observed, those that are told
+something else, and those that are told nothing but the cases that fail.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ SECTION = re.compile(
     r'^# %% task="(\w+)" right="(yes|no|accident)" mistake="([^"\n]*)"(?: named="([\w,]*)")?$\n',
     re.MULTILINE,
 )
-KINDS = ("right refused", "wrong full", "named rightly", "named falsely", "unnamed")
+KINDS = ("right refused", "wrong full", "named rightly", "observed", "named falsely", "unnamed")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,9 @@ class Judged:
             return "wrong full"
         if self.told - self.answer.named:
             return "named falsely"
-        return "named rightly" if self.told else "unnamed"
+        if all(name.startswith("observed_") for name in self.told):
+            return "observed" if self.told else "unnamed"
+        return "named rightly"
 
 
 def answers(assignment: str) -> list[Answer]:
