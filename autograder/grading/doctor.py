@@ -279,6 +279,7 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
             _restore_marks(cell, name, known[grade_id], repairs)
         if len(cells) > 1:
             _choose(cells, name, known[grade_id], repairs)
+        _keep_additions(notebook, name, known[grade_id], repairs)
     _return_missing(notebook, name, blueprint, set(there), repairs)
     given = notebook.metadata.kernelspec.name
     if given != blueprint.kernelspec["name"]:
@@ -332,6 +333,26 @@ def _choose(cells: list[NotebookNode], name: str, known: MarkedCell, repairs: li
         if cell is not kept:
             del cell.metadata["nbgrader"]
     repairs.append(f"{name}: {known.grade_id} was there {len(cells)} times.")
+
+
+def _keep_additions(
+    notebook: NotebookNode, name: str, known: MarkedCell, repairs: list[str]
+) -> None:
+    """Keeps what was written below the text of a locked cell, which nbgrader puts back.
+
+    A student may have merged an answer with it, or have answered below the question.
+    """
+    if known.marks["solution"] or known.marks["task"] or not known.source.strip():
+        return
+    place = next(i for i, cell in enumerate(notebook.cells) if _grade_id(cell) == known.grade_id)
+    whole, released = (
+        "".join(text.split()) for text in (notebook.cells[place].source, known.source)
+    )
+    if whole != released and released in whole:
+        new = new_code_cell if known.cell_type == "code" else new_markdown_cell
+        own = new(notebook.cells[place].source, id=f"kept-{place}")
+        notebook.cells.insert(place + 1, own)
+        repairs.append(f"{name}: kept in a cell of its own what was added to {known.grade_id}.")
 
 
 def _return_missing(

@@ -260,6 +260,26 @@ def test_cells_that_lost_their_marks_are_found_by_their_text(ada: Path, look: Ca
         look()
 
 
+def test_what_was_added_to_a_locked_cell_is_kept(ada: Path, look: Callable) -> None:
+    notebook = read(ada)
+    answer, graded = cell(notebook, "double_answer"), cell(notebook, "double")
+    locked = next(each for each in notebook.cells if each.metadata.nbgrader.locked)
+    locked.source += f"\n\n{answer.source}\n\n{graded.source}"  # all merged into one
+    for each in (answer, graded):
+        notebook.cells.remove(each)
+    write(ada, notebook)
+    examined, found = look()
+    sources = [each.source for each in found.cells]
+    assert next(i for i, text in enumerate(sources) if "return 2 * x" in text) < ids(found).index(
+        "double"
+    )
+    assert f"{NAME}: kept in a cell of its own what was added to" in examined.repairs[0]
+
+    locked.source = "# an older release's text"
+    write(ada, notebook)
+    assert not any("older" in each.source for each in look()[1].cells)
+
+
 def read_text(text: str) -> NotebookNode:
     return nbformat.reads(text, as_version=4)
 
