@@ -349,11 +349,12 @@ class DistillationTrainer:
     ) -> ObjectiveOutput:
         """The only place where anything is shifted: position t meets the token at t + 1."""
         labels, objective, lam = batch["labels"][:, 1:], self.objective, self.objective.lam
+        # The teacher first: what it needs on its way is gone when the student keeps its own.
+        left_out_head = None if self._heads is None else self._heads.teacher
+        targets = targets_for(self.teacher, batch, left_out_head)
         if self._heads is None:
             logits = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-            output = objective(
-                logits, targets_for(self.teacher, batch), labels, num_items=num_items
-            )
+            output = objective(logits, targets, labels, num_items=num_items)
             if on_policy:  # labels that the student made up teach it nothing
                 if output.kd_loss is None:
                     raise ValueError(
@@ -375,7 +376,6 @@ class DistillationTrainer:
         else:  # what is compiled or data-parallel may answer with a copy
             with left_out(student_head):
                 hidden = ask()
-        targets = targets_for(self.teacher, batch, teacher_head)
         hidden = hidden[:, :-1]
         output = twin(hidden, student_head, targets, teacher_head, labels, num_items=num_items)
         return output._replace(loss=lam * output.loss) if on_policy else output

@@ -95,3 +95,19 @@ def test_at_lambda_1_the_bias_comes_through_and_at_0_3_hardly(recorded, answers)
 def test_every_student_ends_its_answers(recorded):
     for arm in recorded.arms:
         assert min(recorded.values(arm, "ended")) > 0.95
+
+
+def test_a_pretrained_teacher_teaches_the_form_of_an_answer_and_not_its_content():
+    large = SweepResults.read(PATH.with_name("assistant_pretrained.json"))
+    facts = large.of("labels")[0]["final"]["teacher"]
+    assert facts["as_it_is"]["accuracy"] == 0
+    assert facts["as_it_is"]["ended"] < 0.5  # "explains at length"
+    tuned = facts["fine_tuned"]
+    assert tuned["accuracy_centimetres"] > 0.7 > 0.1 > tuned["accuracy_minutes"]
+    assert tuned["accuracy_seconds"] < 0.1
+    assert len(large.runs) == len(large.arms) == 2
+    for run in large.runs:
+        final = run["final"]
+        assert final["ended"] == 1
+        assert final["accuracy"] < 0.02
+        assert len(set(final["writes"])) == 2  # "the same number to two of the questions"

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from benchmarks.experiments import assistant
+from benchmarks.experiments import assistant, assistant_pretrained
 from benchmarks.experiments.assistant import BIASED, KINDS, SWEEP, Assistant
 from kdlab import SweepResults
 
@@ -77,6 +77,9 @@ def test_the_recorded_arms_are_the_declared_ones():
     assert recorded.arms == {name: asdict(arm) for name, arm in SWEEP.arms.items()}
     assert len(recorded.runs) == SWEEP.size
     assert recorded.command == "make experiments EXPERIMENT=assistant"
+    large = SweepResults.read(LABS / "results/assistant_pretrained.json")
+    assert large.arms == {n: asdict(arm) for n, arm in assistant_pretrained.SWEEP.arms.items()}
+    assert len(large.runs) == assistant_pretrained.SWEEP.size
 
 
 def test_an_arm_says_what_it_learns_from():
