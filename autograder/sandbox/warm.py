@@ -26,7 +26,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -328,10 +328,12 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
         from ipykernel.kernelapp import IPKernelApp
 
         shorten(OutStream, limits["message"] // 16)
+        OutStream.close = lambda stream: None
         keep_all(IPKernelApp)
         app = IPKernelApp.instance()
         app.initialize(["-f", f"{KERNEL}/connection.json", "--HistoryManager.hist_file=:memory:"])
         app.shell.ask_exit = lambda: None  # one exit() left in a cell costs no later task
+        app.shell.events.register("post_run_cell", streams_back(sys.stdout, sys.stderr))
     except BaseException as error:
         os.write(say_ready, f"{type(error).__name__}: {error}".encode()[:4000])
         os._exit(1)
@@ -373,6 +375,22 @@ def shorten(stream: type, most: int) -> None:
             yield parent, text if cut <= 0 else f"{text[:most]}\n[{cut} more characters]\n"
 
     stream._flush_buffers = flush_buffers
+
+
+def streams_back(stdout: object, stderr: object) -> Callable[..., None]:
+    """What puts these back after a cell that has closed its own or taken them away.
+
+    ipykernel flushes both before it says that a cell has ended, and would never say so.
+    """
+
+    def put_back(*_: object) -> None:
+        for name, stream in (("stdout", stdout), ("stderr", stderr)):
+            try:
+                getattr(sys, name).flush()
+            except Exception:
+                setattr(sys, name, stream)
+
+    return put_back
 
 
 def bound(limits: dict) -> None:
