@@ -121,14 +121,14 @@ def guard(connection: socket.socket, options: dict) -> None:
     if not re.fullmatch(r"[0-9a-f]{16}", name):
         raise ValueError("a kernel's folder has a name of 16 hexadecimal digits")
     processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
-    make_world(name, options)
+    may_listen = make_world(name, options)
     ready, say_ready = os.pipe()
     go, say_go = os.pipe()
     pid = os.fork()
     if pid == 0:
         for descriptor in (connection.detach(), processes, ready, say_go):
             os.close(descriptor)
-        become_kernel(options["limits"], say_ready, go)
+        become_kernel(options["limits"], say_ready, go, may_listen)
     os.close(say_ready)
     os.close(go)
     message = os.read(ready, 4096).decode()
@@ -240,8 +240,12 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
     return False
 
 
-def make_world(name: str, options: dict) -> None:
-    """Moves this process, and all that it will start, to namespaces of their own."""
+def make_world(name: str, options: dict) -> bool:
+    """Moves this process, and all that it will start, to namespaces of their own.
+
+    Returns:
+        Whether the connections are bounded that a socket which listens may hold.
+    """
     limits = options["limits"]
     if options["user"] is not None:  # the grader is root, and its notebooks must not be
         os.setgroups([])
@@ -262,7 +266,9 @@ def make_world(name: str, options: dict) -> None:
         Path("/proc/self", file).write_text(text)
     Path("/proc/self/oom_score_adj").write_text("1000")  # first to go when the machine is short
 
+    bounded = bound_queue()
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+    mount("/dev/full", "/dev/zero", None, MS_BIND)  # as zero, but no memory is made of it
     mount(f"{KERNELS}/{name}", KERNEL, None, MS_BIND)
     safe = MS_NOSUID | MS_NODEV
     python = {folder: os.open(folder, os.O_PATH) for folder in options["python_in_scratch"]}
@@ -277,6 +283,16 @@ def make_world(name: str, options: dict) -> None:
     mount("tmpfs", PROCESSES, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
     hide_processes(safe | MS_NOEXEC)
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
+    return bounded
+
+
+def bound_queue() -> bool:
+    """Lets a socket hold one connection that is not taken: what was sent over it is nobody's."""
+    for place in ("/proc", PROCESSES):
+        with suppress(OSError):
+            Path(place, "sys/net/core/somaxconn").write_text("0")
+            return True
+    return False
 
 
 def hide_processes(safe: int) -> None:
@@ -307,7 +323,7 @@ def show_process(pid: int, processes: int) -> None:
     os.chdir("/")
 
 
-def become_kernel(limits: dict, say_ready: int, go: int) -> None:
+def become_kernel(limits: dict, say_ready: int, go: int, may_listen: bool) -> None:
     """Gives up every right, starts ipykernel, and hands over once the guard has shut the folder."""
     try:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -319,7 +335,7 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
         bound(limits)
-        surrender()
+        surrender(may_listen)
         work = Path(SCRATCH, "work")
         shutil.copytree(Path(KERNEL, "work"), work, symlinks=True)
         os.chdir(work)
