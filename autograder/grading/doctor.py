@@ -33,6 +33,7 @@ from autograder.grading.files import (
 from autograder.grading.pictures import gather
 from autograder.grading.reading import read_notebook
 
+MAX_REPAIRS = 100  # that are named
 UNTOUCHED = "is as it was released"
 
 
@@ -100,6 +101,8 @@ def examine(
         path = copy / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)
+    if (more := len(result.repairs) - MAX_REPAIRS) > 0:
+        result.repairs[MAX_REPAIRS:] = [f"{more} more things were put right."]
     return result
 
 

@@ -236,6 +236,13 @@ def test_text_is_read_whatever_program_wrote_it(
     assert copied.read_text(encoding="utf-8") == "2026-01-01 10:00:00 UTC"
 
 
+def test_of_many_things_that_were_put_right_some_are_named(ada: Path, look: Callable) -> None:
+    notebook = read(ada)
+    notebook.cells += [{"cell_type": "strange", "source": ""}] * 500
+    write(ada, notebook)
+    assert look()[0].repairs[100:] == ["400 more things were put right."]
+
+
 def test_zeros_after_a_notebooks_end_are_left_out(ada: Path, look: Callable) -> None:
     (ada / NAME).write_bytes((ada / NAME).read_bytes() + b"\0" * 4096)
     assert look()[0].repairs == []
@@ -562,7 +569,14 @@ def many_values(folder: Path) -> None:
     write(folder, text[:-2] + ',"x": [' + "[]," * (reading.MAX_VALUES // 2 + 9) + "1]}")
 
 
+def many_cells(folder: Path) -> None:
+    notebook = read(folder)
+    notebook.cells += [{"cell_type": "code", "source": "1"}] * reading.MAX_CELLS
+    write(folder, notebook)
+
+
 UNFIT = {
+    many_cells: "cells; 5000 are allowed",
     unreadable: "is not a regular file",
     endless_timestamp: "timestamp.txt is too large",
     linked_notebook: "is a symbolic link",
