@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
-from autograder.grading import files, reading
+from autograder.grading import doctor, files, reading
 from autograder.grading.course import Course
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
@@ -341,6 +341,18 @@ def test_a_browsers_copy_beside_a_scratch_notebook_is_found(ada: Path, look: Cal
     examined, notebook = look()
     assert cell(notebook, "why").source == "It adds."
     assert f"Renamed 'set (1).ipynb' to {NAME}." in examined.repairs
+
+
+def test_of_many_notebooks_some_are_read(
+    ada: Path, look: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ada / NAME).rename(ada / "my set.ipynb")
+    for number in range(100):
+        (ada / f"{number}.ipynb").write_text("{}")
+    looked, whole = [], doctor.read_notebook
+    monkeypatch.setattr(doctor, "read_notebook", lambda *a: (looked.append(a[1]), whole(*a))[1])
+    assert f"Renamed 'my set.ipynb' to {NAME}." in look()[0].repairs
+    assert len(looked) == doctor.MAX_CANDIDATES + 1
 
 
 def test_of_two_copies_the_one_that_was_worked_on_is_meant(
