@@ -287,9 +287,10 @@ def make_world(name: str, options: dict) -> bool:
 
 
 def bound_queue() -> bool:
-    """Lets a socket hold one connection that is not taken: what was sent over it is nobody's."""
+    """Lets a socket hold one connection, and one message, that was not taken: both are nobody's."""
     for place in ("/proc", PROCESSES):
         with suppress(OSError):
+            Path(place, "sys/net/unix/max_dgram_qlen").write_text("0")
             Path(place, "sys/net/core/somaxconn").write_text("0")
             return True
     return False

@@ -558,7 +558,7 @@ def test_memory_in_page_tables_is_counted(pool: WarmPool, tmp_path: Path) -> Non
 
 @needs_bubblewrap
 def test_no_memory_is_made_that_no_process_has(pool: WarmPool, tmp_path: Path) -> None:
-    """Shared pages that are let go, and what is sent over connections that nobody takes."""
+    """Shared pages that are let go; what is sent and not taken, while its sender is gone."""
     code = """
     import mmap, socket
     zero = open("/dev/zero", "r+b")
@@ -578,9 +578,19 @@ def test_no_memory_is_made_that_no_process_has(pool: WarmPool, tmp_path: Path) -
             client.close()
     except BlockingIOError:
         print("connections", taken)
+    taker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    taker.bind("there")
+    try:
+        for taken in range(9):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            client.setblocking(False)
+            client.sendto(bytes(2**16), "there")
+            client.close()
+    except BlockingIOError:
+        print("messages", taken)
     """
     kernel = Kernel(tmp_path)
-    assert kernel.run(code).split() == ["1", "19", "connections", "1"]
+    assert kernel.run(code).split() == ["1", "19", "connections", "1", "messages", "1"]
     kernel.close()
 
 
