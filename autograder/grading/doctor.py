@@ -33,6 +33,8 @@ from autograder.grading.files import (
 from autograder.grading.pictures import gather
 from autograder.grading.reading import read_notebook
 
+MAX_CANDIDATES = 20  # notebooks that are read, to find the one that is meant
+MAX_REPAIRS = 100  # that are named
 UNTOUCHED = "is as it was released"
 
 
@@ -100,6 +102,8 @@ def examine(
         path = copy / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)
+    if (more := len(result.repairs) - MAX_REPAIRS) > 0:
+        result.repairs[MAX_REPAIRS:] = [f"{more} more things were put right."]
     return result
 
 
@@ -147,7 +151,9 @@ def _find_renamed(
     worked on. The notebook that is meant may lie in a folder; then what lies beside it comes along.
     """
     needed = {f"{name}.ipynb" for name in blueprints}
-    strays = [stray for stray in sorted(files) if is_notebook(stray) and stray not in needed]
+    strays = [stray for stray in files if is_notebook(stray) and stray not in needed]
+    strays.sort(key=lambda stray: (not any(name in stray for name in blueprints), stray))
+    del strays[MAX_CANDIDATES:]
     lacking = {}
     for name, blueprint in blueprints.items():
         if f"{name}.ipynb" not in files:

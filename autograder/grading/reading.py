@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from autograder.grading.files import Unfit, read_text
 
 MAX_VALUES = 10_000_000  # commas and opening brackets of a notebook's file
+MAX_CELLS = 5000
 MAX_SOURCE = 4 * 2**20  # characters of a notebook's cells
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -59,6 +60,8 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
     cells = data.get("cells")
     if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise Unfit(f"{name} has no list of cells.")
+    if len(cells) > MAX_CELLS:
+        raise Unfit(f"{name} has {len(cells)} cells; {MAX_CELLS} are allowed.")
     notebook = new_notebook(cells=[], metadata=_kernel(data.get("metadata")))
     seen: set[str] = set()
     for index, cell in enumerate(cells):

@@ -65,11 +65,14 @@ DENIED = {
     "sched_setaffinity": (203, 122),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
+    "vmsplice": (278, 75),  # pages that are nobody's any more stay in a pipe
     "shmget": (29, 194),
     "semget": (64, 190),
     "msgget": (68, 186),
     "landlock_create_ruleset": (444, 444),
 }
+LISTEN = (50, 201)
+MMAP, MAP_SHARED, MAP_ANONYMOUS = (9, 222), 0x01, 0x20  # asm-generic/mman.h
 SETSOCKOPT = (54, 208)
 SOL_SOCKET, SO_SNDBUF, SO_RCVBUF = 1, 7, 8  # asm-generic/socket.h
 CLONE_CALLS = {"clone": (56, 220), "clone3": (435, 435)}
@@ -89,8 +92,11 @@ def call(name: str, *arguments: object) -> int:
     return result
 
 
-def surrender() -> None:
+def surrender(may_listen: bool) -> None:
     """Gives up all capabilities and dangerous system calls, for good.
+
+    Args:
+        may_listen: Whether sockets may listen: what connects and is not taken is counted nowhere.
 
     Raises:
         RuntimeError: On a machine whose system calls are not in the table.
@@ -112,7 +118,8 @@ def surrender() -> None:
             f"No table of system calls for {platform.machine()}; there are {', '.join(MACHINES)}."
         )
     program = b"".join(
-        struct.pack("=HBBI", *instruction) for instruction in filter_program(platform.machine())
+        struct.pack("=HBBI", *instruction)
+        for instruction in filter_program(platform.machine(), may_listen)
     )
     lines = ctypes.create_string_buffer(program, len(program))
     address = ctypes.addressof(lines)
@@ -120,14 +127,15 @@ def surrender() -> None:
     call("prctl", PR_SET_SECCOMP, 2, header, 0, 0)
 
 
-def filter_program(machine: str) -> list[tuple[int, int, int, int]]:
+def filter_program(machine: str, may_listen: bool) -> list[tuple[int, int, int, int]]:
     """The filter of system calls; each line is (code, jump if true, jump if false, constant)."""
     column, architecture = MACHINES[machine]
     load, equal, at_least, any_bit, back = 0x20, 0x15, 0x35, 0x45, 0x06  # linux/bpf_common.h
     allow, kill = 0x7FFF0000, 0x80000000  # linux/seccomp.h
     done = 0x00050000  # the call is left out, and says that all went well
     not_permitted, not_known = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
-    number, flags, level, option = 0, 16, 24, 32  # offsets in struct seccomp_data
+    # offsets in struct seccomp_data
+    number, flags, level, option, how = 0, 16, 24, 32, 40
     program = [
         (load, 0, 0, 4),
         (equal, 1, 0, architecture),
@@ -136,8 +144,17 @@ def filter_program(machine: str) -> list[tuple[int, int, int, int]]:
         (at_least, 0, 1, 0x40000000),  # x32, the same calls by other numbers
         (back, 0, 0, not_permitted),
     ]
-    for denied in DENIED.values():
+    for denied in (*DENIED.values(), *(() if may_listen else (LISTEN,))):
         program += [(equal, 0, 1, denied[column]), (back, 0, 0, not_permitted)]
+    # Memory that is shared and no file's stays when its pages are let go, and then is nobody's.
+    program += [
+        (equal, 0, 5, MMAP[column]),
+        (load, 0, 0, how),
+        (any_bit, 0, 2, MAP_ANONYMOUS),
+        (any_bit, 0, 1, MAP_SHARED),
+        (back, 0, 0, not_permitted),
+        (back, 0, 0, allow),
+    ]
     # What a socket holds at first it holds always: the guard counts on that.
     program += [
         (equal, 0, 7, SETSOCKOPT[column]),

@@ -26,7 +26,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -121,14 +121,14 @@ def guard(connection: socket.socket, options: dict) -> None:
     if not re.fullmatch(r"[0-9a-f]{16}", name):
         raise ValueError("a kernel's folder has a name of 16 hexadecimal digits")
     processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
-    make_world(name, options)
+    may_listen = make_world(name, options)
     ready, say_ready = os.pipe()
     go, say_go = os.pipe()
     pid = os.fork()
     if pid == 0:
         for descriptor in (connection.detach(), processes, ready, say_go):
             os.close(descriptor)
-        become_kernel(options["limits"], say_ready, go)
+        become_kernel(options["limits"], say_ready, go, may_listen)
     os.close(say_ready)
     os.close(go)
     message = os.read(ready, 4096).decode()
@@ -240,8 +240,12 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
     return False
 
 
-def make_world(name: str, options: dict) -> None:
-    """Moves this process, and all that it will start, to namespaces of their own."""
+def make_world(name: str, options: dict) -> bool:
+    """Moves this process, and all that it will start, to namespaces of their own.
+
+    Returns:
+        Whether the connections are bounded that a socket which listens may hold.
+    """
     limits = options["limits"]
     if options["user"] is not None:  # the grader is root, and its notebooks must not be
         os.setgroups([])
@@ -262,7 +266,9 @@ def make_world(name: str, options: dict) -> None:
         Path("/proc/self", file).write_text(text)
     Path("/proc/self/oom_score_adj").write_text("1000")  # first to go when the machine is short
 
+    bounded = bound_queue()
     mount("none", "/", None, MS_REC | MS_PRIVATE)
+    mount("/dev/full", "/dev/zero", None, MS_BIND)  # as zero, but no memory is made of it
     mount(f"{KERNELS}/{name}", KERNEL, None, MS_BIND)
     safe = MS_NOSUID | MS_NODEV
     python = {folder: os.open(folder, os.O_PATH) for folder in options["python_in_scratch"]}
@@ -277,6 +283,17 @@ def make_world(name: str, options: dict) -> None:
     mount("tmpfs", PROCESSES, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
     hide_processes(safe | MS_NOEXEC)
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
+    return bounded
+
+
+def bound_queue() -> bool:
+    """Lets a socket hold one connection, and one message, that was not taken: both are nobody's."""
+    for place in ("/proc", PROCESSES):
+        with suppress(OSError):
+            Path(place, "sys/net/unix/max_dgram_qlen").write_text("0")
+            Path(place, "sys/net/core/somaxconn").write_text("0")
+            return True
+    return False
 
 
 def hide_processes(safe: int) -> None:
@@ -307,7 +324,7 @@ def show_process(pid: int, processes: int) -> None:
     os.chdir("/")
 
 
-def become_kernel(limits: dict, say_ready: int, go: int) -> None:
+def become_kernel(limits: dict, say_ready: int, go: int, may_listen: bool) -> None:
     """Gives up every right, starts ipykernel, and hands over once the guard has shut the folder."""
     try:
         call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -319,7 +336,7 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
         bound(limits)
-        surrender()
+        surrender(may_listen)
         work = Path(SCRATCH, "work")
         shutil.copytree(Path(KERNEL, "work"), work, symlinks=True)
         os.chdir(work)
@@ -328,10 +345,12 @@ def become_kernel(limits: dict, say_ready: int, go: int) -> None:
         from ipykernel.kernelapp import IPKernelApp
 
         shorten(OutStream, limits["message"] // 16)
+        OutStream.close = lambda stream: None
         keep_all(IPKernelApp)
         app = IPKernelApp.instance()
         app.initialize(["-f", f"{KERNEL}/connection.json", "--HistoryManager.hist_file=:memory:"])
         app.shell.ask_exit = lambda: None  # one exit() left in a cell costs no later task
+        app.shell.events.register("post_run_cell", streams_back(sys.stdout, sys.stderr))
     except BaseException as error:
         os.write(say_ready, f"{type(error).__name__}: {error}".encode()[:4000])
         os._exit(1)
@@ -373,6 +392,22 @@ def shorten(stream: type, most: int) -> None:
             yield parent, text if cut <= 0 else f"{text[:most]}\n[{cut} more characters]\n"
 
     stream._flush_buffers = flush_buffers
+
+
+def streams_back(stdout: object, stderr: object) -> Callable[..., None]:
+    """What puts these back after a cell that has closed its own or taken them away.
+
+    ipykernel flushes both before it says that a cell has ended, and would never say so.
+    """
+
+    def put_back(*_: object) -> None:
+        for name, stream in (("stdout", stdout), ("stderr", stderr)):
+            try:
+                getattr(sys, name).flush()
+            except Exception:
+                setattr(sys, name, stream)
+
+    return put_back
 
 
 def bound(limits: dict) -> None:

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
-from autograder.grading import files, reading
+from autograder.grading import doctor, files, reading
 from autograder.grading.course import Course
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
@@ -236,6 +236,13 @@ def test_text_is_read_whatever_program_wrote_it(
     assert copied.read_text(encoding="utf-8") == "2026-01-01 10:00:00 UTC"
 
 
+def test_of_many_things_that_were_put_right_some_are_named(ada: Path, look: Callable) -> None:
+    notebook = read(ada)
+    notebook.cells += [{"cell_type": "strange", "source": ""}] * 500
+    write(ada, notebook)
+    assert look()[0].repairs[100:] == ["400 more things were put right."]
+
+
 def test_zeros_after_a_notebooks_end_are_left_out(ada: Path, look: Callable) -> None:
     (ada / NAME).write_bytes((ada / NAME).read_bytes() + b"\0" * 4096)
     assert look()[0].repairs == []
@@ -334,6 +341,18 @@ def test_a_browsers_copy_beside_a_scratch_notebook_is_found(ada: Path, look: Cal
     examined, notebook = look()
     assert cell(notebook, "why").source == "It adds."
     assert f"Renamed 'set (1).ipynb' to {NAME}." in examined.repairs
+
+
+def test_of_many_notebooks_some_are_read(
+    ada: Path, look: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ada / NAME).rename(ada / "my set.ipynb")
+    for number in range(100):
+        (ada / f"{number}.ipynb").write_text("{}")
+    looked, whole = [], doctor.read_notebook
+    monkeypatch.setattr(doctor, "read_notebook", lambda *a: (looked.append(a[1]), whole(*a))[1])
+    assert f"Renamed 'my set.ipynb' to {NAME}." in look()[0].repairs
+    assert len(looked) == doctor.MAX_CANDIDATES + 1
 
 
 def test_of_two_copies_the_one_that_was_worked_on_is_meant(
@@ -562,7 +581,14 @@ def many_values(folder: Path) -> None:
     write(folder, text[:-2] + ',"x": [' + "[]," * (reading.MAX_VALUES // 2 + 9) + "1]}")
 
 
+def many_cells(folder: Path) -> None:
+    notebook = read(folder)
+    notebook.cells += [{"cell_type": "code", "source": "1"}] * reading.MAX_CELLS
+    write(folder, notebook)
+
+
 UNFIT = {
+    many_cells: "cells; 5000 are allowed",
     unreadable: "is not a regular file",
     endless_timestamp: "timestamp.txt is too large",
     linked_notebook: "is a symbolic link",

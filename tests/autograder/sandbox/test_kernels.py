@@ -557,6 +557,55 @@ def test_memory_in_page_tables_is_counted(pool: WarmPool, tmp_path: Path) -> Non
 
 
 @needs_bubblewrap
+def test_no_memory_is_made_that_no_process_has(pool: WarmPool, tmp_path: Path) -> None:
+    """Shared pages that are let go; what is sent and not taken, while its sender is gone."""
+    code = """
+    import mmap, socket
+    zero = open("/dev/zero", "r+b")
+    for descriptor in (-1, zero.fileno()):
+        try:
+            mmap.mmap(descriptor, 4096)
+        except OSError as error:
+            print(error.errno)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("here")
+    listener.listen(4096)
+    try:
+        for taken in range(9):
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)
+            client.connect("here")
+            client.close()
+    except BlockingIOError:
+        print("connections", taken)
+    taker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    taker.bind("there")
+    try:
+        for taken in range(9):
+            client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            client.setblocking(False)
+            client.sendto(bytes(2**16), "there")
+            client.close()
+    except BlockingIOError:
+        print("messages", taken)
+    """
+    kernel = Kernel(tmp_path)
+    assert kernel.run(code).split() == ["1", "19", "connections", "1", "messages", "1"]
+    kernel.close()
+
+
+@needs_bubblewrap
+def test_a_cell_may_close_its_output_or_take_it_away(pool: WarmPool, tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    for code in ("sys.stdout.close(); sys.stderr.close()", "sys.stdout = None", "del sys.stderr"):
+        kernel.run(f"import sys; {code}")
+        assert kernel.run("print(1)") == "1"
+    kernel.run("sys.stdout = open('log', 'w'); sys.stdout.close()")
+    assert kernel.run("print(2)") == "2"
+    kernel.close()
+
+
+@needs_bubblewrap
 def test_memory_of_the_system_is_not_for_notebooks(pool: WarmPool, tmp_path: Path) -> None:
     code = """
     import ctypes

@@ -12,7 +12,9 @@ from autograder.sandbox.syscalls import (
     CLONE,
     CLONE_CALLS,
     DENIED,
+    LISTEN,
     MACHINES,
+    MMAP,
     SETSOCKOPT,
     filter_program,
 )
@@ -26,11 +28,17 @@ HEADERS = {
 }
 
 
-def answer(machine: str, number: int, *given: int, architecture: int | None = None) -> int:
+def answer(
+    machine: str,
+    number: int,
+    *given: int,
+    architecture: int | None = None,
+    may_listen: bool = True,
+) -> int:
     """Runs the filter as the system would, on one call."""
-    first, second, third = (*given, 0, 0, 0)[:3]
-    data = {0: number, 4: architecture or MACHINES[machine][1], 16: first, 24: second, 32: third}
-    program, line, accumulator = filter_program(machine), 0, 0
+    data = {0: number, 4: architecture or MACHINES[machine][1]}
+    data |= dict(zip((16, 24, 32, 40), (*given, 0, 0, 0, 0), strict=False))
+    program, line, accumulator = filter_program(machine, may_listen), 0, 0
     tests = {
         0x15: lambda value: accumulator == value,
         0x35: lambda value: accumulator >= value,
@@ -64,6 +72,10 @@ def test_filter_denies_its_list_and_nothing_else(machine: str) -> None:
     setsockopt = SETSOCKOPT[column]
     for level, option in ((1, 7), (1, 8)):
         assert answer(machine, setsockopt, 5, level, option) == LEFT_OUT
+    assert answer(machine, LISTEN[column]) == ALLOW
+    assert answer(machine, LISTEN[column], may_listen=False) == NOT_PERMITTED
+    for shared, anonymous, ours in ((1, 0x20, NOT_PERMITTED), (2, 0x20, ALLOW), (1, 0, ALLOW)):
+        assert answer(machine, MMAP[column], 0, 4096, 3, shared | anonymous) == ours
     for level, option in ((1, 2), (1, 9), (0, 7), (6, 8), (1, 0)):
         assert answer(machine, setsockopt, 5, level, option) == ALLOW
 
@@ -75,7 +87,8 @@ def test_numbers_are_those_of_the_systems_headers(machine: str) -> None:
     text = HEADERS[machine].read_text()
     found = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", text))
     known = {name: int(number) for name, number in found.items()}
-    for name, numbers in {**DENIED, **CLONE_CALLS, "setsockopt": SETSOCKOPT}.items():
+    others = {"setsockopt": SETSOCKOPT, "listen": LISTEN, "mmap": MMAP}
+    for name, numbers in {**DENIED, **CLONE_CALLS, **others}.items():
         if name in known:  # older headers lack the newest calls
             assert numbers[MACHINES[machine][0]] == known[name], name
     assert len(known.keys() & DENIED.keys()) > len(DENIED) - 3
