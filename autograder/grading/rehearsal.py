@@ -7,6 +7,7 @@ notebook's: each would befall every submission, and each is said here once, in a
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
@@ -241,5 +242,7 @@ def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
             if is_judged(cell):
                 points[cell.metadata.nbgrader.grade_id] = cell.metadata.nbgrader.points
     path = checks_folder(course) / f"{assignment}.py"
+    # Before the checks load torch, whose threads wait for each other on a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if problem := rehearse_checks(path, points, released=True):
         raise SystemExit(f"{assignment} was not generated. {problem}")
