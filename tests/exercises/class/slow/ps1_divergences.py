@@ -66,7 +66,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return [float(np.dot(np.arange(len(q)), q)), float(-np.dot(q, lq))]
 
 
-# %% task="fit_one_peak" right="no" mistake="directions swapped"
+# %% task="fit_one_peak" right="no" mistake="directions swapped" named="direction_swapped"
 def fit_one_peak(teacher_logits, direction, start):
     size = teacher_logits.shape[-1]
     center = torch.tensor(float(start), requires_grad=True)
@@ -86,7 +86,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (torch.arange(size) * q).sum(), -(q * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="arguments handed over the wrong way round: (teacher, student), so each direction is the other one"
+# %% task="fit_one_peak" right="no" mistake="arguments handed over the wrong way round: (teacher, student), so each direction is the other one" named="direction_swapped"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -101,7 +101,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="zero_grad forgotten: gradients add up from step to step"
+# %% task="fit_one_peak" right="no" mistake="zero_grad forgotten: gradients add up from step to step" named="gradients_not_cleared"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -132,7 +132,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="pair returned the wrong way round: entropy first"
+# %% task="fit_one_peak" right="no" mistake="pair returned the wrong way round: entropy first" named="pair_turned_round"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -151,7 +151,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return entropy, mean
 
 
-# %% task="fit_one_peak" right="no" mistake="most likely token (argmax) in place of the expected position"
+# %% task="fit_one_peak" right="no" mistake="most likely token (argmax) in place of the expected position" named="likeliest_for_expected"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -167,7 +167,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return lq.argmax().item(), -(lq.exp() * lq).sum().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="entropy in bits"
+# %% task="fit_one_peak" right="no" mistake="entropy in bits" named="entropy_in_bits"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -183,7 +183,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (q * torch.arange(V)).sum(), -(q * torch.log2(q + 1e-12)).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="far too few steps: 50 steps of Adam at 0.01"
+# %% task="fit_one_peak" right="no" mistake="far too few steps: 50 steps of Adam at 0.01" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -199,7 +199,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="the direction is ignored: always the forward loss"
+# %% task="fit_one_peak" right="no" mistake="the direction is ignored: always the forward loss" named="always_forward"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -228,7 +228,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3"
+# %% task="fit_one_peak" right="no" mistake="only the center is trained: the width stays 3" named="width_not_trained"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -244,7 +244,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="starts in the middle of the vocabulary: start is ignored"
+# %% task="fit_one_peak" right="no" mistake="starts in the middle of the vocabulary: start is ignored" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(V / 2, requires_grad=True)
@@ -260,7 +260,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="returns the two parameters, center and width, in place of expected position and entropy"
+# %% task="fit_one_peak" right="no" mistake="returns the two parameters, center and width, in place of expected position and entropy" named="center_for_expected,width_for_entropy"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -275,7 +275,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return c.item(), w.exp().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="the gradient is cut: logits are built from floats, so backward fails"
+# %% task="fit_one_peak" right="no" mistake="the gradient is cut: logits are built from floats, so backward fails" named="student_cut_off"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -291,7 +291,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="plain SGD with 100 small steps stops long before the minimum"
+# %% task="fit_one_peak" right="no" mistake="plain SGD with 100 small steps stops long before the minimum" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -323,7 +323,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (q * torch.arange(V)).sum().item(), -(q * q.log()).sum().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="the entropy's minus sign is forgotten"
+# %% task="fit_one_peak" right="no" mistake="the entropy's minus sign is forgotten" named="entropy_negative"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     theta = torch.nn.Parameter(torch.tensor([float(start), 3.0]).log()[1:])
@@ -339,7 +339,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (lq.exp() * torch.arange(V)).sum(), (lq.exp() * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps"
+# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
