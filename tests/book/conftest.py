@@ -113,8 +113,9 @@ def settle():
 
     def wait(tab):
         tab.wait_for_load_state("load")
-        mathjax = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => 0) : 0"
-        tab.evaluate(mathjax)
+        # A wait that ends: evaluate would wait for a promise for ever.
+        tab.evaluate("window.MathJax?.startup?.promise?.then(() => { mathIsSet = true; }); 0")
+        tab.wait_for_function("!window.MathJax?.startup || window.mathIsSet", polling=20)
         late = time.monotonic() + PATIENCE / 1000
         while tab.under_way:
             assert time.monotonic() < late, [request.url for request in tab.under_way]

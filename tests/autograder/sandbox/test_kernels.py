@@ -269,19 +269,10 @@ def test_memory_of_one_process_ends_in_an_error_it_can_catch(kernel: Kernel) -> 
             """,
             "memory",
         ),
-        (
-            """
-            import mmap
-            x = mmap.mmap(-1, 3 * 2**30)  # shared, which no limit of the process counts
-            for index in range(0, len(x), 4096):
-                x[index] = 1
-            """,
-            "memory",
-        ),
         ("import os; os._exit(3)", None),
         ("import ctypes; ctypes.string_at(0)", None),
     ],
-    ids=["children", "shared", "exit", "crash"],
+    ids=["children", "exit", "crash"],
 )
 def test_ends_have_their_causes(kernel: Kernel, code: str, cause: str | None) -> None:
     status, found = kernel.cause(code)
