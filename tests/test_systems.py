@@ -49,6 +49,7 @@ def play(platform: str, code: str, first: str = "", **options) -> subprocess.Com
     )
 
 
+@pytest.mark.slow
 def test_the_library_and_a_notebooks_check_need_no_linux_on_windows(tmp_path):
     libraries = (
         "import torch, numpy, matplotlib.pyplot, anywidget, accelerate, tokenizers, tqdm.auto, "

@@ -103,6 +103,7 @@ def test_each_arm_minimises_what_it_says(text, tmp_path, arm, combination):
         assert record["loss"] == pytest.approx(combination(record), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_summary(text, tmp_path):
     timed = {"tokens_per_second", "seconds"}
     first, second = (shortly(tmp_path / name, corpus=text, steps=3, seed=1) for name in "ab")
