@@ -1,5 +1,8 @@
-"""The extension that keeps outputs true, on a book of one page."""
+"""How pages are executed and their outputs kept true, on books of one page or two."""
 
+import os
+import re
+import sys
 import textwrap
 from pathlib import Path
 
@@ -43,8 +46,11 @@ def small_book(tmp_path, build):
         only_build_toc_files: true
         execute: {{execute_notebooks: cache}}
         sphinx:
-          local_extensions: {{book_questions: {EXT}, book_execution: {EXT}}}
-          config: {{book_execution_sources: ["library/*.py"], book_execution_versions: [sphinx]}}
+          local_extensions: {{book_questions: {EXT}, book_execution: {EXT}, book_kernels: {EXT}}}
+          config:
+            book_execution_sources: ["library/*.py"]
+            book_execution_versions: [sphinx]
+            book_kernels_preload: [ipykernel.kernelapp, colorsys]
         """)
     )
 
@@ -96,3 +102,38 @@ def test_quoted_code_cell_is_not_a_code_cell(small_book):
     result, page = small_book("# A page\n\n````md\n```{code-cell} ipython3\n1 + 1\n```\n````\n")
     assert result.returncode == 0, result.stdout
     assert "book-executed" not in page
+
+
+ALONE = """\
+# A page
+
+```{code-cell} ipython3
+import builtins, os, sys
+print("imported before:", "colorsys" in sys.modules, "so is its folder:", EXT in sys.path)
+print("of another page:", hasattr(builtins, "left_here"), "server", os.getppid())
+builtins.left_here = True
+```
+
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere kernels are started, not forked")
+def test_kernels_are_forked_from_one_process_and_share_nothing(small_book):
+    (small_book.root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters: [{file: book/second}]\n"
+    )
+    alone = HEADER + ALONE.replace("EXT", repr(str(EXT)))
+    (small_book.root / "book/second.md").write_text(alone + "```{code-cell} ipython3\n1 + 1\n```\n")
+    result, first = small_book(alone)
+    assert result.returncode == 0, result.stdout
+    second = (small_book.root / "_build/html/book/second.html").read_text(encoding="utf8")
+    servers = []
+    for page in (first, second):
+        assert "imported before: True so is its folder: False" in page
+        assert "of another page: False" in page
+        servers += re.findall(r"server (\d+)", page)
+    assert len(servers) == 2
+    assert len(set(servers)) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(servers[0]), 0)
