@@ -62,12 +62,6 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("quick")
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """TRL, which every process would import to collect the tests against peers, takes seconds."""
-    quick = config.getoption("--quick")
-    return True if quick and collection_path.name == "test_peers.py" else None
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def turn(item: pytest.Item) -> int:
@@ -103,7 +97,7 @@ def pytest_unconfigure() -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if terminalreporter.config.getoption("--quick"):
-        needs = ", ".join([*NEEDS.values(), "TRL"])
+        needs = ", ".join(NEEDS.values())
         terminalreporter.write_line(
             f"Left out: tests that need {needs}, and those marked slow. make test runs them."
         )

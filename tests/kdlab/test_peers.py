@@ -1,6 +1,7 @@
 """PyTorch, TRL and Liger as oracles: the same numbers at their conventions, each difference named.
 
-All imports of TRL are in this module: they take seconds.
+TRL and Liger are imported by the tests that ask them: it takes seconds, and every process of the
+suite collects this module.
 """
 
 import os
@@ -10,19 +11,23 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-pytest.importorskip("trl")
-pytest.importorskip("liger_kernel")
-
-from liger_kernel.chunked_loss import LigerFusedLinearJSDLoss
-from trl.experimental.gkd import GKDTrainer
-from trl.kernels.chunked_divergence import ChunkedDivergenceFunction
-
 from kdlab.divergences import forward_kl, jensen_shannon, reverse_kl
 from kdlab.fused import LinearCombinedObjective
 from kdlab.objective import CombinedObjective
 
-their_jsd = GKDTrainer.generalized_jsd_loss
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+pytestmark = pytest.mark.slow
+
+
+def their_jsd(*inputs, **options):
+    trainer = pytest.importorskip("trl.experimental.gkd").GKDTrainer
+    return trainer.generalized_jsd_loss(*inputs, **options)
+
+
+def liger_jsd(*options, **named):
+    return pytest.importorskip("liger_kernel.chunked_loss").LigerFusedLinearJSDLoss(
+        *options, **named, compiled=False
+    )
 
 
 def ours_at(beta):
@@ -157,7 +162,7 @@ def linear_batch(bias=True):
 def test_liger(beta, temperature, bias):
     """weight_hard·CE + weight_soft·JSD, never T²: λ is the quotient of their weights."""
     hidden, student, teacher_hidden, teacher, labels, wanted = linear_batch(bias)
-    liger = LigerFusedLinearJSDLoss(0.8, 0.2, beta=beta, temperature=temperature, compiled=False)
+    liger = liger_jsd(0.8, 0.2, beta=beta, temperature=temperature)
     theirs = liger(hidden, student[0], teacher_hidden, teacher[0], labels, student[1], teacher[1])
     objective = LinearCombinedObjective(
         ours_at(beta), lam=0.2 / 0.8, temperature=temperature, scale_by_temperature=False
@@ -172,7 +177,7 @@ def test_liger_gives_tokens_the_student_lacks_a_logit_of_zero():
     """That is a probability, often a large one. We refuse, or truncate when asked to."""
     hidden, (weight, _), teacher_hidden, (teacher_weight, _), labels, _ = linear_batch(bias=False)
     labels.clamp_(max=19)
-    liger = LigerFusedLinearJSDLoss(0.0, 1.0, beta=0.0, compiled=False)
+    liger = liger_jsd(0.0, 1.0, beta=0.0)
     theirs = liger(hidden, weight[:20], teacher_hidden, teacher_weight, labels)
     padded = F.pad(hidden @ weight[:20].T, (0, 3))
     kl = forward_kl(padded, teacher_hidden @ teacher_weight.T)
@@ -186,9 +191,8 @@ def test_liger_gives_tokens_the_student_lacks_a_logit_of_zero():
 def test_trl_chunked(beta, temperature):
     """A divergence per position, no LM term and no mask: those are its caller's."""
     hidden, student, teacher_hidden, teacher, labels, wanted = linear_batch()
-    theirs, _ = ChunkedDivergenceFunction.apply(
-        hidden, *student, teacher_hidden, *teacher, beta, temperature
-    )
+    chunked = pytest.importorskip("trl.kernels.chunked_divergence").ChunkedDivergenceFunction
+    theirs, _ = chunked.apply(hidden, *student, teacher_hidden, *teacher, beta, temperature)
     theirs = theirs[3:].mean()
     objective = LinearCombinedObjective(
         ours_at(beta), lam=1.0, form="convex", temperature=temperature, scale_by_temperature=False
