@@ -47,7 +47,10 @@ def explain(
     ]
     # Whatever explains the answer comes to the same in the first of these, and few ways do. What
     # the others come to in hidden cases, which are new for each submission, is never worked out.
-    ways = _like(rubric, outcomes, certain[0]) if certain else rubric.wrong_ways
+    ways = rubric.wrong_ways
+    if certain:
+        near = _near(rubric, outcomes, certain[0])
+        ways = [way for way in near if _alike(rubric, way, outcomes, certain[0])]
     right = [index for index, ok in enumerate(passed) if ok]
     right.sort(key=lambda index: not rubric.expectations[index].public)
     ways = [
@@ -80,11 +83,10 @@ def _explains(
     return heaviest >= least
 
 
-def _like(rubric: Rubric, outcomes: list[Outcome], index: int) -> Iterator[WrongWay]:
-    """The misconceptions that an answer comes to the same as in a case.
+def _near(rubric: Rubric, outcomes: list[Outcome], index: int) -> Iterator[WrongWay]:
+    """The misconceptions that an answer may come to the same as in a case, by sums alone.
 
-    Most are left out by sums alone: where each of n numbers is within a tolerance of another, their
-    sums are within n tolerances.
+    Where each of n numbers is within a tolerance of another, their sums are within n tolerances.
     """
     if index not in rubric.sums:
         expected = rubric.expectations[index]
@@ -98,11 +100,7 @@ def _like(rubric: Rubric, outcomes: list[Outcome], index: int) -> Iterator[Wrong
     total, _ = _total(outcomes[index].value)
     with np.errstate(invalid="ignore"):
         far = np.abs(totals - total) > bounds
-    return (
-        way
-        for way, no in zip(rubric.wrong_ways, far, strict=True)
-        if not no and _alike(rubric, way, outcomes, index)
-    )
+    return (way for way, no in zip(rubric.wrong_ways, far, strict=True) if not no)
 
 
 def _total(value: Any) -> tuple[float, int]:
