@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import operator
 import os
 import re
 import shlex
@@ -23,6 +24,8 @@ import torch
 import transformers
 from packaging.specifiers import SpecifierSet
 
+from benchmarks.experiments.__main__ import NAMES
+from kdlab import SweepResults
 from tests.kdlab.tiny_models import tiny_pair
 
 ROOT = Path(__file__).parents[1]
@@ -218,6 +221,34 @@ def test_the_python_of_the_readme_runs():
     exec(block, names)
     assert names["output"].num_items == 2
     assert names["student_logits"].grad.abs().sum() > 0
+
+
+def test_the_time_of_the_experiments_is_that_of_the_recorded_runs():
+    def hours(names):
+        found = [SweepResults.read(ROOT / f"book/labs/results/{name}.json") for name in names]
+        wide = [each.machine["threads_per_run"] / 2 for each in found]  # of two cores
+        seconds = [sum(run["seconds"] for run in each.runs) for each in found]
+        return sum(map(operator.mul, seconds, wide)) / 3600
+
+    pages = ("two_sources", "lambda_in_motion")
+    said = "the labs come to about two hours, and those of 2.1 and 3.1 to an hour and a half more"
+    assert said in " ".join(README.split())
+    assert 1.75 < hours(set(NAMES) - set(pages)) < 2.25
+    assert 1.25 < hours(pages) < 1.75
+
+
+def test_each_command_that_distils_has_a_folder_of_its_own():
+    pages = [ROOT / "README.md", *(ROOT / "book").rglob("*.md")]
+    commands = [
+        " ".join(each.replace("\\\n", " ").split())
+        for page in pages
+        for each in re.findall(
+            r"kdlab distill (?:[^\n]*\\\n)*[^\n]*", page.read_text(encoding="utf-8")
+        )
+    ]
+    folders = [each.split("--out ")[1].split()[0] for each in commands if "--out " in each]
+    assert "runs/first" in folders
+    assert not {each for each in folders if folders.count(each) > 1}
 
 
 def test_links_of_the_documents_lead_somewhere():

@@ -63,6 +63,26 @@ def test_with_30_percent_wrong_both_beat_either_at_400_answers_alone(recorded):
     assert ahead_of[0].mean < 1.5 * ahead_of[0].half_width  # "by little more than the interval"
 
 
+def test_both_gain_on_minutes_and_lose_elsewhere(recorded):
+    for wrong, elsewhere in {
+        "30% wrong": ((-1, -1), (-1, -1), (0, 0), (0, 0)),
+        "40% wrong": ((-1, -1), (-1, -1), (-1, 0), (-1, 0)),
+    }.items():
+        for n, lost in zip(NUMBERS, elsewhere, strict=True):
+            arms = f"{wrong} {n}: labels + biased", f"{wrong} {n}: biased alone"
+            gained = [ahead(recorded, *arms, f"accuracy_{kind}") for kind in KINDS]
+            assert gained == [1, *lost]
+        centimetres = [
+            recorded.difference(
+                f"{wrong} {n}: labels + biased",
+                f"{wrong} {n}: biased alone",
+                "accuracy_centimetres",
+            ).mean
+            for n in NUMBERS
+        ]
+        assert centimetres == sorted(centimetres)
+
+
 def test_at_lambda_1_both_are_no_better_than_the_teacher(recorded):
     assert beside(recorded, "30% wrong 400", "biased", ", λ = 1") == (0, 0)
 
@@ -92,6 +112,13 @@ def test_at_lambda_1_the_bias_comes_through_and_at_0_3_hardly(recorded, answers)
     assert at_1 > 0.35 > 0.12 > mean(recorded, f"{answers}: labels + biased", "hundreds")
 
 
+def test_the_sample_of_lambda_1_is_luck(recorded):
+    runs = recorded.of("30% wrong 400: labels + biased, λ = 1")
+    assert runs[0]["final"]["writes"][0] == runs[0]["final"]["right"][0]
+    hundreds = [run["final"]["hundreds"] for run in runs]
+    assert sum(hundreds) / len(hundreds) > hundreds[0] > 0.5
+
+
 def test_every_student_ends_its_answers(recorded):
     for arm in recorded.arms:
         assert min(recorded.values(arm, "ended")) > 0.95
@@ -101,7 +128,7 @@ def test_a_pretrained_teacher_teaches_the_form_of_an_answer_and_not_its_content(
     large = SweepResults.read(PATH.with_name("assistant_pretrained.json"))
     facts = large.of("labels")[0]["final"]["teacher"]
     assert facts["as_it_is"]["accuracy"] == 0
-    assert facts["as_it_is"]["ended"] < 0.5  # "explains at length"
+    assert 1 - facts["as_it_is"]["ended"] == pytest.approx(0.62, abs=0.01)  # were cut
     tuned = facts["fine_tuned"]
     assert tuned["accuracy_centimetres"] > 0.7 > 0.1 > tuned["accuracy_minutes"]
     assert tuned["accuracy_seconds"] < 0.1
@@ -109,5 +136,8 @@ def test_a_pretrained_teacher_teaches_the_form_of_an_answer_and_not_its_content(
     for run in large.runs:
         final = run["final"]
         assert final["ended"] == 1
-        assert final["accuracy"] < 0.02
+        assert 120 * final["accuracy"] == pytest.approx(
+            1 if run["arm"] == "labels" else 2, abs=0.01
+        )
+        assert final["accuracy_centimetres"] == 0
         assert len(set(final["writes"])) == 2  # "the same number to two of the questions"

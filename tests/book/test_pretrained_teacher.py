@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kdlab import SweepResults
+from kdlab import Recipe, SweepResults
 
 RESULTS = Path(__file__).parents[2] / "book/labs/results/pretrained.json"
 ALL, LAYERS, SHAPE = "all tokens, its layers: λ = 1", "its layers: λ = 1", "its shape: λ = 1"
@@ -36,6 +36,7 @@ def test_and_end_ahead_of_new_weights(results):
     assert above(results, SHAPE, LAYERS, "lm_loss")
     assert above(results, "small: λ = 1", LAYERS, "lm_loss")
     for layers, shape in zip(results.of(LAYERS), results.of(SHAPE), strict=True):
+        assert layers["curve"]["step"][0] == shape["curve"]["step"][0] == 20
         first = layers["curve"]["lm_loss"][0], shape["curve"]["lm_loss"][0]
         assert first[0] < first[1]  # by the first evaluation
 
@@ -52,17 +53,21 @@ def test_the_teacher_alone_comes_nearest_and_has_the_highest_loss(results):
         assert above(results, other, "its layers: teacher", "kl_to_teacher")
 
 
-def test_size_did_not_count_among_new_weights(results):
+def test_new_weights_end_level_at_two_sizes_and_two_learning_rates(results):
+    rates = [Recipe(**results.arms[arm]).learning_rate for arm in (SHAPE, LAYERS, "small: λ = 1")]
+    assert rates[0] == rates[1] == rates[2] / 2
     large, small = (results.mean(arm, "lm_loss").mean for arm in (SHAPE, "small: λ = 1"))
     assert abs(large - small) < 0.1
     assert results.mean(SHAPE, "student_params").mean > 10 * 1.8e6
 
 
-def test_the_shorter_vocabulary_costs_more_than_a_fifth(results):
+def test_at_equal_steps_the_shorter_vocabulary_costs_more_than_a_fifth(results):
     assert above(results, LAYERS, ALL, "nats_per_byte")
     assert above(results, ALL, LAYERS, "lm_loss")  # per token it looks the other way round
     speeds = (results.mean(arm, "tokens_per_second").mean for arm in (LAYERS, ALL))
     assert 1.4 < next(speeds) / next(speeds) < 2.8
+    runs = zip(results.of(ALL), results.of(LAYERS), strict=True)
+    assert all(whole["seconds"] > few["seconds"] for whole, few in runs)
     whole, few = (results.mean(arm, "teacher_nats_per_byte").mean for arm in (ALL, LAYERS))
     assert few > 1.2 * whole
     assert 0.1 < facts(results, ALL)["mass_beyond"] < 0.2

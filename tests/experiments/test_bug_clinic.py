@@ -118,6 +118,20 @@ def test_the_page_and_the_file_name_the_command(recorded):
     assert set(recorded.versions) >= {"torch"}
 
 
+def test_which_curves_give_themselves_away(recorded):
+    """By log V alone: three, of which the page says how."""
+    uniform = torch.tensor(257.0).log().item()
+    curves = {name: recorded.curve(name, "reported")[1] for name in BUGS}
+    first, last = ({name: curve[i].mean for name, curve in curves.items()} for i in (0, -1))
+    odd = {"logarithm_missing", "divided_by_texts", "parts_added_up"}
+    assert {name for name in BUGS if not 0.9 < first[name] / uniform < 2} == odd
+    assert first["logarithm_missing"] < 0.5 * uniform
+    assert last["logarithm_missing"] < 0
+    assert min(first["divided_by_texts"], first["parts_added_up"]) > 5 * uniform
+    assert last["parts_added_up"] > 2 * uniform
+    assert all(0 < last[name] < uniform for name in set(BUGS) - odd)
+
+
 # --- The losses ---------------------------------------------------------------------------------
 
 
@@ -141,6 +155,17 @@ def test_what_each_test_catches(batch, name):
         if abs(float(getattr(bug_clinic, test)(loss, batch)) - known) > 0.01:
             caught.add(test)
     assert caught == CAUGHT.get(name, set())
+
+
+def test_the_eleventh_bug_of_the_page_passes_all_and_its_own_test_catches_it(batch):
+    names = dict(vars(bug_clinic))
+    exec(re.search(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)[1], names)
+    for test in INVARIANT:
+        known = 0.0 if test in ("itself", "oracle") else 1.0
+        found = float(getattr(bug_clinic, test)(names["one_late"], batch))
+        assert found == pytest.approx(known, abs=0.01)
+    assert abs(float(names["after_the_end"](names["one_late"], batch)) - 1) > 0.05
+    assert float(names["after_the_end"](bug_clinic.right, batch)) == pytest.approx(1)
 
 
 def test_logarithms_mixed_is_both_kls(batch):
