@@ -34,6 +34,7 @@ cache: # corpora, tokenizers and teachers
 # What else makes a .venv (an editor, uv) may have left pip out.
 $(VENV)/.course: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
 	@$(INSTALLER) --help >/dev/null 2>&1 || { echo "There is no pip in $(VENV). Remove it and try again: rm -r $(VENV). Or, with uv: make INSTALLER='uv pip'" >&2; exit 1; }
+	@echo "What it needs is installed in $(VENV), once. That takes minutes, and pip says nothing meanwhile."
 	$(INSTALL) -r requirements.txt
 	@touch $@
 

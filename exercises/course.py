@@ -261,6 +261,11 @@ def demo(assignment: str = "ps1_divergences") -> None:
     root = BUILD / "course"
     marks = play_round(root, assignment, sample(entries(assignment)))
     show(marks, load_checks(root / "checks" / f"{assignment}.py"))
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}", COURSE) as gradebook:
+        played = gradebook.find_assignment(assignment)
+        by_hand = played.max_written_score + played.max_task_score
+    if by_hand:
+        console.print(f"A person gives {by_hand:g} more points, which nobody has given yet.")
     console.print(f"Feedback pages: {root / 'feedback'}", soft_wrap=True)
     console.print(f"Exported marks: {root / 'grades.csv'}", soft_wrap=True)
     if any(mark.problems for mark in marks):

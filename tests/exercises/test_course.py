@@ -27,6 +27,7 @@ def played(bubblewrap: None) -> tuple[Path, list[course.Mark]]:
     done = subprocess.run(["make", "course"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "solution" in done.stdout
+    assert "A person gives 3 more points" in done.stdout
     root = course.BUILD / "course"
     return root, course.marks_of(root, ASSIGNMENT, course.sample(entries(ASSIGNMENT)))
 
