@@ -275,8 +275,8 @@ def bias_and_variance() -> str:
 @drawing
 def two_paths() -> str:
     """Three points: the start, the teacher, and the truth. Two paths leave the start together,
-    towards the teacher. With a constant lambda the path ends on the line between truth and teacher,
-    near the teacher. With falling lambda it turns off and goes on to the truth."""
+    towards the teacher. With a constant lambda the path leads to the line between truth and
+    teacher, near the teacher. With falling lambda it turns off and goes on to the truth."""
     start, p, r = (50.0, 170.0), (250.0, 50.0), (430.0, 170.0)
     ceiling = between(r, p, 0.8)
     off = between(start, ceiling, 0.45)
@@ -298,17 +298,17 @@ def two_paths() -> str:
         words(start[0], start[1] + 26, "start"),
         words(p[0], p[1] - 16, "teacher _p_", "teacher strong"),
         words(r[0], r[1] + 26, "truth _r_", "label strong"),
-        words(ceiling[0] + 12, ceiling[1] + 2, "constant λ ends here", "small teacher", "start"),
+        words(ceiling[0] + 12, ceiling[1] + 2, "constant λ leads here", "small teacher", "start"),
         words(244, 160, "falling λ goes on", "small lambda"),
     )
 
 
 @drawing
 def two_states() -> str:
-    """Two sketches of curves over steps. State A, lambda too high: training LM and held-out LM are
-    both flat just below the teacher's level, and the KL to the teacher is near 0. State B, lambda
-    too low for few labels: training LM falls on, held-out LM turns and rises, and the KL to the
-    teacher rises with it."""
+    """Two sketches of curves over steps. State A, lambda too high: training LM and held-out LM fall
+    fast to the teacher's level, then very slowly below it, and the KL to the teacher is near 0.
+    State B, lambda too low for few labels: training LM falls on, held-out LM turns and rises, and
+    the KL to the teacher rises with it."""
     drawn = []
     for x, title, cure in (
         (8, "A: at the teacher's level", "lower λ"),
@@ -318,10 +318,10 @@ def two_states() -> str:
         drawn.append(path([(x + 6, 36), (x + 6, 170), (x + 216, 170)]))
         drawn.append(path([(x + 6, 92), (x + 216, 92)], "muted dashed"))
         if x == 8:
-            drawn.append(path(curve(x, lambda s: 82 + 48 * falling(s, 9)), "student thick"))
-            drawn.append(path(curve(x, lambda s: 78 + 50 * falling(s, 9)), "label dashed"))
+            drawn.append(path(curve(x, lambda s: 76 + 52 * falling(s, 9) - 5 * s), "student thick"))
+            drawn.append(path(curve(x, lambda s: 73 + 53 * falling(s, 9) - 5 * s), "label dashed"))
             drawn.append(path(curve(x, lambda s: 4 + 70 * falling(s, 9)), "teacher"))
-            drawn.append(words(x + 130, 112, "LM, both", "small student", "start"))
+            drawn.append(words(x + 130, 120, "LM, both", "small student", "start"))
             drawn.append(words(x + 130, 156, "KL to teacher", "small teacher", "start"))
         else:
             drawn.append(
