@@ -369,9 +369,9 @@ def who_wrote_the_text() -> str:
 @drawing
 def on_policy_loop() -> str:
     """A loop of three steps. The student is given a prompt and writes an answer. The teacher reads
-    the answer, without writing, and says how likely each of its tokens was. The difference of the
-    two log-probabilities at each token is the loss, and its gradient changes the student, who then
-    writes again."""
+    the answer, without writing, and says how likely each of its tokens was. At each token the
+    student's log-probability minus the teacher's is a penalty; its negative is the reward. A
+    gradient that is weighted with it changes the student, who then writes again."""
     return svg(
         480,
         190,
