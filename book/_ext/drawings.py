@@ -32,7 +32,7 @@ def course_map() -> str:
     """The parts of the course from left to right. Before: soft targets, KL, which way round, one
     knob. The combined objective: two sources, the formula, what the truth contributes, prompts and
     answers. After: lambda in motion, optimizing a training. Below all three, the labs with real
-    models, what is done in the field, and the problem sets."""
+    models, the reference, what is done in the field, and the problem sets."""
     parts = [
         ("1 · Before", "", ["soft targets", "KL", "which way round", "one knob, λ"]),
         (
@@ -53,12 +53,13 @@ def course_map() -> str:
         drawn.append(arrow((x + 70, 140), (x + 70, 163)))
     for y, text in (
         (166, "4 · Labs: real language models, recorded runs"),
-        (210, "6 · In the field: who does it, how, and what it pays"),
-        (254, "Problem sets"),
+        (210, "5 · Reference: the library, notation, glossary"),
+        (254, "6 · In the field: who does it, how, and what it pays"),
+        (298, "Problem sets"),
     ):
         drawn.append(box(6, y, 468, 36))
         drawn.append(words(240, y + 23, text))
-    return svg(480, 296, *drawn)
+    return svg(480, 340, *drawn)
 
 
 @drawing
@@ -84,8 +85,8 @@ def label_and_distribution() -> str:
 @drawing
 def price_of_a_token() -> str:
     """Two bars of nats per token, one above the other, that begin at the same line. The upper one
-    is the teacher's own price, the entropy, 0.64. The lower one is the student's price, the cross-
-    entropy, 0.73. What the lower one is longer by, 0.09, is the KL divergence."""
+    is the teacher's own price, the entropy, 0.64. The lower one is the student's price, the
+    cross-entropy, 0.73. What the lower one is longer by, 0.09, is the KL divergence."""
     scale, left = 480, 20
     entropy, cross = 0.639 * scale, 0.7305 * scale
     return svg(
