@@ -127,7 +127,7 @@ def test_finished_runs_on_labels_cost_less_and_end_lower_in_lab_4_1(text_of, lap
     )
     ratio = 875_264 / 141_056
     assert longer < four < labels
-    assert 313 < 120 * (1 + ratio / 3)  # with a live teacher that cost nothing to train
+    assert 120 * (1 + ratio / 3) > 313  # with a live teacher that cost nothing to train
     price = 120 + 193 * (labels - four) / (labels - longer)
     text = text_of("how-much-it-pays")
     assert f"nats cost {price:.0f}" in text
