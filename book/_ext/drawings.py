@@ -32,7 +32,7 @@ def course_map() -> str:
     """The parts of the course from left to right. Before: soft targets, KL, which way round, one
     knob. The combined objective: two sources, the formula, what the truth contributes, prompts and
     answers. After: lambda in motion, optimizing a training. Below all three, the labs with real
-    models, what is done in the field, and the problem sets."""
+    models, the reference, what is done in the field, and the problem sets."""
     parts = [
         ("1 · Before", "", ["soft targets", "KL", "which way round", "one knob, λ"]),
         (
@@ -53,12 +53,13 @@ def course_map() -> str:
         drawn.append(arrow((x + 70, 140), (x + 70, 163)))
     for y, text in (
         (166, "4 · Labs: real language models, recorded runs"),
-        (210, "6 · In the field: who does it, how, and what it pays"),
-        (254, "Problem sets"),
+        (210, "5 · Reference: the library, notation, glossary"),
+        (254, "6 · In the field: who does it, how, and what it pays"),
+        (298, "Problem sets"),
     ):
         drawn.append(box(6, y, 468, 36))
         drawn.append(words(240, y + 23, text))
-    return svg(480, 296, *drawn)
+    return svg(480, 340, *drawn)
 
 
 @drawing
@@ -84,8 +85,8 @@ def label_and_distribution() -> str:
 @drawing
 def price_of_a_token() -> str:
     """Two bars of nats per token, one above the other, that begin at the same line. The upper one
-    is the teacher's own price, the entropy, 0.64. The lower one is the student's price, the cross-
-    entropy, 0.73. What the lower one is longer by, 0.09, is the KL divergence."""
+    is the teacher's own price, the entropy, 0.64. The lower one is the student's price, the
+    cross-entropy, 0.73. What the lower one is longer by, 0.09, is the KL divergence."""
     scale, left = 480, 20
     entropy, cross = 0.639 * scale, 0.7305 * scale
     return svg(
@@ -275,8 +276,8 @@ def bias_and_variance() -> str:
 @drawing
 def two_paths() -> str:
     """Three points: the start, the teacher, and the truth. Two paths leave the start together,
-    towards the teacher. With a constant lambda the path ends on the line between truth and teacher,
-    near the teacher. With falling lambda it turns off and goes on to the truth."""
+    towards the teacher. With a constant lambda the path leads to the line between truth and
+    teacher, near the teacher. With falling lambda it turns off and goes on to the truth."""
     start, p, r = (50.0, 170.0), (250.0, 50.0), (430.0, 170.0)
     ceiling = between(r, p, 0.8)
     off = between(start, ceiling, 0.45)
@@ -298,17 +299,17 @@ def two_paths() -> str:
         words(start[0], start[1] + 26, "start"),
         words(p[0], p[1] - 16, "teacher _p_", "teacher strong"),
         words(r[0], r[1] + 26, "truth _r_", "label strong"),
-        words(ceiling[0] + 12, ceiling[1] + 2, "constant λ ends here", "small teacher", "start"),
+        words(ceiling[0] + 12, ceiling[1] + 2, "constant λ leads here", "small teacher", "start"),
         words(244, 160, "falling λ goes on", "small lambda"),
     )
 
 
 @drawing
 def two_states() -> str:
-    """Two sketches of curves over steps. State A, lambda too high: training LM and held-out LM are
-    both flat just below the teacher's level, and the KL to the teacher is near 0. State B, lambda
-    too low for few labels: training LM falls on, held-out LM turns and rises, and the KL to the
-    teacher rises with it."""
+    """Two sketches of curves over steps. State A, lambda too high: training LM and held-out LM fall
+    fast to the teacher's level, then very slowly below it, and the KL to the teacher is near 0.
+    State B, lambda too low for few labels: training LM falls on, held-out LM turns and rises, and
+    the KL to the teacher rises with it."""
     drawn = []
     for x, title, cure in (
         (8, "A: at the teacher's level", "lower λ"),
@@ -318,10 +319,10 @@ def two_states() -> str:
         drawn.append(path([(x + 6, 36), (x + 6, 170), (x + 216, 170)]))
         drawn.append(path([(x + 6, 92), (x + 216, 92)], "muted dashed"))
         if x == 8:
-            drawn.append(path(curve(x, lambda s: 82 + 48 * falling(s, 9)), "student thick"))
-            drawn.append(path(curve(x, lambda s: 78 + 50 * falling(s, 9)), "label dashed"))
+            drawn.append(path(curve(x, lambda s: 76 + 52 * falling(s, 9) - 5 * s), "student thick"))
+            drawn.append(path(curve(x, lambda s: 73 + 53 * falling(s, 9) - 5 * s), "label dashed"))
             drawn.append(path(curve(x, lambda s: 4 + 70 * falling(s, 9)), "teacher"))
-            drawn.append(words(x + 130, 112, "LM, both", "small student", "start"))
+            drawn.append(words(x + 130, 120, "LM, both", "small student", "start"))
             drawn.append(words(x + 130, 156, "KL to teacher", "small teacher", "start"))
         else:
             drawn.append(
@@ -369,9 +370,9 @@ def who_wrote_the_text() -> str:
 @drawing
 def on_policy_loop() -> str:
     """A loop of three steps. The student is given a prompt and writes an answer. The teacher reads
-    the answer, without writing, and says how likely each of its tokens was. The difference of the
-    two log-probabilities at each token is the loss, and its gradient changes the student, who then
-    writes again."""
+    the answer, without writing, and says how likely each of its tokens was. At each token the
+    student's log-probability minus the teacher's is a penalty; its negative is the reward. A
+    gradient that is weighted with it changes the student, who then writes again."""
     return svg(
         480,
         190,

@@ -62,7 +62,7 @@ def whose_words() -> str:
         *tokens_in_a_row(8, (*QUESTION, *ANSWER), RIGHT),
         *tokens_in_a_row(82, FOLLOWING, (7, 8, 9)),
         words(6, 152, "what the assistant wrote, and its end: _N_ = 6", "small label", "start"),
-        words(6, 176, "· and −100: in neither loss", "small muted", "start"),
+        words(6, 176, "−100, or · in a narrow box: in neither loss", "small muted", "start"),
     )
 
 

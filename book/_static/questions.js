@@ -26,28 +26,36 @@
   const words = (row) => copy(row.querySelector(".question-text")); // with their mathematics
   const ticked = (row) => row.querySelector("input").checked;
 
-  // "1/3", "0,33", "-0.5e-3", "75%", "2.3 nats" and "-ln 0.1" are numbers to a reader. log is ln, as
-  // in the book. NaN for what is none.
+  // "1/3", "0,33", "-0.5e-3", "75%", "2.3 nats", "-ln 0.1", "e^(4/2)" and "sqrt(54.6)" are numbers to a
+  // reader. log is ln, as in the book. NaN for what is none.
+  const FUNCTIONS = { ln: Math.log, log: Math.log, exp: Math.exp, sqrt: Math.sqrt, "√": Math.sqrt };
   const number = (text) => {
     const plain = text.trim().toLowerCase().replace(/(\d),(\d)/g, "$1.$2").replace(/[−–]/g, "-");
     const counted = plain.replace(/[·×]/g, "*").replace(/\s*(nats?|labels?|times)\.?$/, "");
-    const tokens = counted.match(/(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|ln|log|\S/g) || [];
+    const signs = counted.replace(/\*\*/g, "^").replace(/²/g, "^2");
+    const tokens = signs.match(/(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|ln|log|exp|sqrt|\S/g) || [];
     const value = () => {
       const token = tokens.shift();
-      if (token === "-") return -value();
-      if (token === "+") return value();
-      if (token === "ln" || token === "log") return Math.log(value());
-      let found = Number(token ?? NaN);
+      if (Object.hasOwn(FUNCTIONS, token)) {
+        return FUNCTIONS[token](tokens[0] === "(" ? value() : factor());
+      }
+      let found = token === "e" ? Math.E : Number(token ?? NaN);
       if (token === "(") {
         found = sum();
         if (tokens.shift() !== ")") return NaN;
       }
       return tokens[0] === "%" ? (tokens.shift(), found / 100) : found;
     };
+    const factor = () => {
+      if (tokens[0] === "-") return tokens.shift(), -factor();
+      if (tokens[0] === "+") return tokens.shift(), factor();
+      const found = value();
+      return tokens[0] === "^" ? (tokens.shift(), found ** factor()) : found;
+    };
     const product = () => {
-      let found = value();
+      let found = factor();
       while (tokens[0] === "*" || tokens[0] === "/") {
-        found = tokens.shift() === "*" ? found * value() : found / value();
+        found = tokens.shift() === "*" ? found * factor() : found / factor();
       }
       return found;
     };
@@ -92,7 +100,7 @@
         if (!text.trim()) return null;
         const value = number(text);
         if (Number.isNaN(value)) {
-          const note = "That is not a number. Write 0.5, 1/2, 50%, 5e-1 or ln 2.";
+          const note = "That is not a number. Write 0.5, 1/2, 50%, 5e-1, ln 2 or e^2.";
           return { right: false, note, marks: [] };
         }
         const all = [...form.querySelectorAll(".question-feedback")];

@@ -33,6 +33,19 @@ def test_logarithms_are_numbers(page, book):
         assert check(form).startswith("✓"), text
 
 
+def test_powers_exponentials_and_roots_are_numbers(page, book):
+    page.goto((book / "book/before/soft-targets.html").as_uri())
+    form = page.locator("#question-ratio-at-t")
+    for text in ("e^2", "e**2", "e²", "e^(4/2)", "exp(2)", "exp 2", "sqrt(54.6)", "54.6^(1/2)"):
+        form.locator("input").fill(text)
+        assert check(form).startswith("✓"), text
+    form.locator("input").fill("e^4 / 2")  # a power before a quotient
+    assert "half of 54.6" in check(form)
+    for text in ("e^", "^2", "2e", "exp", "sqrt(-1)", "toString"):
+        form.locator("input").fill(text)
+        assert "not a number" in check(form), text
+
+
 def test_half_an_answer_is_told_what_is_missing(page, book, settle):
     page.goto((book / "book/before/measuring-the-mismatch.html").as_uri())
     settle(page)

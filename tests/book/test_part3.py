@@ -83,6 +83,24 @@ def test_until_step_100_the_two_are_one_line_and_then_one_flattens(motion):
     assert labels[1].mean > four[1].mean + 0.2  # far behind at step 50
 
 
+def test_a_student_near_its_teacher_is_far_from_its_mixture(lambda_in_motion, motion):
+    """What 3.1 computes; and more steps do move the student, in the runs of 2.1."""
+    losses = dict(re.findall(r"^(.+?) +LM (\d\.\d\d)$", lambda_in_motion, re.MULTILINE))
+    teacher, r, mixture, student = map(float, losses.values())
+    assert r < mixture < student - 0.5 < teacher
+    least, its = re.search(r"at least (\S+)\nthe student's (\S+)", lambda_in_motion).groups()
+    assert float(least) == pytest.approx((teacher - r) / 5, abs=0.01)
+    assert float(its) < float(least) < teacher - mixture
+    two = SweepResults.read(BOOK / "labs/results/two_sources.json")
+    assert two.mean("all text: λ = 4", "lm_loss").mean < motion.mean(FOUR, "lm_loss").mean - 0.05
+
+
+def test_two_seeds_make_the_mean_of_lambda_1_at_step_25(motion):
+    first, second = zip(*(run["curve"]["lm_loss"][:2] for run in motion.of(ONE)), strict=True)
+    assert sorted(loss > 4 for loss in first) == [False] * 3 + [True] * 2
+    assert max(second) - min(second) < 0.25
+
+
 def test_the_plateau_rule_lets_go_and_the_ratio_rule_tightens(motion):
     assert below(motion, "plateau", FOUR)
     assert motion.difference("plateau", FALLING, "lm_loss").includes_zero
@@ -170,12 +188,23 @@ def test_the_effect_is_many_times_its_standard_error(optimizing):
     assert float(mean) > 5 * float(error)
 
 
-def test_the_case_is_a_student_at_its_mixture(optimizing):
-    """Better than its teacher by little, close to it, and flat for the second half of the run."""
+def test_the_case_is_a_student_that_knows_its_teacher(optimizing):
+    """Better than it by little, close to it, and nearly flat for the second half of the run."""
     *_, case = curves(optimizing)
     assert -0.3 < case[-1][3] < 0
     assert case[-1][4] < 0.1
     assert case[len(case) // 2][2] - case[-1][2] < 0.1
+
+
+def test_the_size_of_a_limit_does_little_and_clipping_much(optimizing):
+    row = r"^ *(\d+\.\d) +(\d+)% +(\d\.\d\d) +(\d\.\d\d)$"
+    found = re.findall(row, optimizing, re.MULTILINE)
+    tenth, one, hundred = ([float(x) for x in cells[1:]] for cells in found)
+    assert tenth[0] == 100
+    assert hundred[0] < 5
+    assert abs(tenth[1] - one[1]) < 0.1 > abs(tenth[2] - one[2])
+    assert hundred[1] > one[1] + 0.3
+    assert hundred[2] < one[2] - 0.2
 
 
 def test_self_test_of_a_teacher_tells_a_shift(optimizing):

@@ -120,17 +120,25 @@ def test_the_count_agrees_with_recorded_speeds_to_within_a_fifth(text_of):
         assert abs(counted / recorded - 1) < 0.2
 
 
-def test_by_work_labels_alone_are_ahead_in_lab_4_1(laptop):
-    steps, losses = laptop.curve("all text: labels, as long", "lm_loss")
-    bought = {step: loss.mean for step, loss in zip(steps, losses, strict=True)}
-    step_cost = 1 + 875_264 / (3 * 141_056)
-    for arm in ("λ = 1", "λ = 4"):
-        for step, loss in zip(*laptop.curve(f"all text: {arm}", "lm_loss"), strict=True):
-            affordable = max(s for s in bought if s <= step_cost * step)
-            assert bought[affordable] < loss.mean
-    assert bought[120] > laptop.mean("all text: λ = 4", "lm_loss").mean > bought[140]
-    at_work = 120 * (1 + 875_264 / (3 * 141_056) / 20)  # the solution of "Try it"
-    assert 120 < at_work < 140
+def test_finished_runs_on_labels_cost_less_and_end_lower_in_lab_4_1(text_of, laptop):
+    four, labels, longer = (
+        laptop.mean(f"all text: {arm}", "lm_loss").mean
+        for arm in ("λ = 4", "labels", "labels, as long")
+    )
+    ratio = 875_264 / 141_056
+    assert longer < four < labels
+    assert 120 * (1 + ratio / 3) > 313  # with a live teacher that cost nothing to train
+    price = 120 + 193 * (labels - four) / (labels - longer)
+    text = text_of("how-much-it-pays")
+    assert f"nats cost {price:.0f}" in text
+    shared = 800 * ratio + 120 * ratio / 3
+    students = shared / (price - 120)
+    assert f"costs that at k = {students:.0f}" in text
+    assert 50 <= students < 60  # "at least about fifty"
+    assert 120 * ratio / 3 / (price - 120) == pytest.approx(2.5, abs=0.05)  # of "Try it"
+    unfinished = dict(zip(*laptop.curve("all text: labels, as long", "lm_loss"), strict=True))
+    assert unfinished[140].mean < four < unfinished[120].mean
+    assert labels - unfinished[120].mean == pytest.approx(0.3, abs=0.02)
 
 
 def test_with_little_text_labels_stay_behind_even_at_their_best_step(two):
