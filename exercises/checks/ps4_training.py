@@ -1164,7 +1164,7 @@ MEAN_OF_MEANS = (
 )
 MEANS_ADDED = (
     "means_added_up",
-    "Each micro-batch has its own mean, and their gradients are added up: a step grows with the"
+    "Each micro-batch has its own mean, and their gradients are added up, which grow with the"
     " number of micro-batches. What should the whole group be divided by?",
     "2.2",
 )
@@ -1796,8 +1796,8 @@ CHANGE_OPTIONS = (
     Option("d", None, SECTIONS["3.2"]),
     Option(
         "e",
-        "The learning rate says how fast a student goes, and nearly all of the way to this"
-        " objective's minimum is behind this one. What says where that minimum is?",
+        "The learning rate says how fast a student goes, and the objective has the same minimum as"
+        " before. What says where that minimum is?",
         SECTIONS["3.2"],
     ),
 )
