@@ -1164,7 +1164,7 @@ MEAN_OF_MEANS = (
 )
 MEANS_ADDED = (
     "means_added_up",
-    "Each micro-batch has its own mean, and their gradients are added up, which grow with the"
+    "Each micro-batch has its own mean, and their gradients are added up: the sum grows with the"
     " number of micro-batches. What should the whole group be divided by?",
     "2.2",
 )
