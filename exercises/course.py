@@ -33,6 +33,7 @@ from rich.table import Table
 
 from autograder.grading.course import Course
 from autograder.grading.joining import NOT_FOR_STUDENTS
+from autograder.judging.verdict import marked
 from autograder.spec import Check, load_checks
 from exercises.bank import EXERCISES, Entry, entries, submission
 
@@ -203,7 +204,7 @@ def find_problems(mark: Mark, checks: dict[str, Check], feedback: str) -> list[s
         else:
             wrong = mark.entry.expected[name]
             ways = check.rubric(check.cases()).wrong_ways
-            hints = {way.hint for way in ways if way.name == wrong}
+            hints = {unescape(marked(way.hint)) for way in ways if way.name == wrong}
             if points is None or points >= check.points:
                 problems.append(f"{name}: {points} points for a wrong answer")
             if wrong and not any(hint in unescape(feedback) for hint in hints):

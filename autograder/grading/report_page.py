@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from autograder.grading.report import Report, Student, Task
+from autograder.judging.verdict import marked
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#c9ced6, #444b57);
@@ -138,7 +139,7 @@ def _mistakes(report: Report) -> str:
             (escape(task.name), ""),
             (escape(name.replace("_", " ")), ""),
             _number(len(who)),
-            (escape(hint), ""),
+            (marked(hint), ""),
             (escape(", ".join(who)), ""),
         ]
         for task in report.tasks.values()
@@ -155,8 +156,16 @@ def _students(report: Report) -> str:
     heads = ["student", "name", "state", "#points", *(f"#{name}" for name in report.tasks)]
     heads += ["#penalty", "#hours late", "#seconds", "~notes"]
     rows = [_student(report, each) for each in report.students]
+    # Of a class that is never late, say, no column says so: the notes shall fit into a window.
+    shown = [
+        place
+        for place, head in enumerate(heads)
+        if head.lstrip("#") in report.tasks or any(row[place][0] not in ("", "—") for row in rows)
+    ]
     return "<h3>By student</h3>" + _table(
-        f"Points of {report.most:g}; — is not marked or not handed in.", heads, rows
+        f"Points of {report.most:g}; — is not marked or not handed in.",
+        [heads[place] for place in shown],
+        [[row[place] for place in shown] for row in rows],
     )
 
 

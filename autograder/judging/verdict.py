@@ -8,6 +8,7 @@ checks; the student's notebook reads one, of the public cases alone, from a file
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -209,15 +210,15 @@ def verdict_html(
     expected: str | None = None,
     section: Section | None = None,
 ) -> str:
-    """Lays out a verdict; everything that comes in is escaped."""
+    """Lays out a verdict; everything that comes in is escaped, then marked up as `marked` says."""
     colour = "#1a7f37" if good else "#9a6700"
     body = [f"<p><strong>{escape(title)}</strong></p>"]
-    body.append(f"<p>{escape(message)}</p>")
+    body.append(f"<p>{marked(message)}</p>")
     if hint:
-        body.append(f"<p><strong>Hint.</strong> {escape(hint)}</p>")
+        body.append(f"<p><strong>Hint.</strong> {marked(hint)}</p>")
     body += [note.to_html() for note in notes or ()]
     if expected:
-        body.append(f"<p><strong>Expected.</strong> {escape(expected)}</p>")
+        body.append(f"<p><strong>Expected.</strong> {marked(expected)}</p>")
     if section:
         link = f'<a href="{escape(section.url)}">{escape(f"{section.number} {section.title}")}</a>'
         body.append(f"<p><strong>In the book.</strong> {link}</p>")
@@ -225,6 +226,12 @@ def verdict_html(
         f'<div class="autograder-verdict" style="border-left:4px solid {colour};padding-left:1em">'
         f"{''.join(body)}</div>"
     )
+
+
+def marked(text: str) -> str:
+    """A text as HTML, with what stands between backticks as code and *a stressed word* as such."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"(?<![\w*])\*(\w+)\*(?![\w*])", r"<em>\1</em>", text)
 
 
 def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:

@@ -15,6 +15,7 @@ from autograder.judging.verdict import (
     Status,
     WrongWay,
     judge,
+    marked,
     public_notes,
     rubric_from_data,
     rubric_to_data,
@@ -222,6 +223,10 @@ def test_pages_escape_what_they_show() -> None:
     assert "<script>" not in verdict.to_html()
     assert verdict.points == 0
     assert verdict.parts == {"values": 0, "edges": 0}
+
+
+def test_code_and_stress_are_marked_up() -> None:
+    assert marked("Is `a < b` *not* 2*x*3?") == "Is <code>a &lt; b</code> <em>not</em> 2*x*3?"
 
 
 def test_public_notes_show_what_was_expected_and_what_came() -> None:
