@@ -1260,7 +1260,7 @@ def fit_cases() -> tuple[Case, ...]:
         Case("a peak at the edge, forward", (edge, "forward", 3.0), public=True),
         Case("uneven, forward", (uneven, "forward", 14.5)),
         Case("uneven, reverse", (uneven, "reverse", 14.5)),
-        Case("one peak, forward", (one, "forward", 5.0), public=True),
+        Case("one peak, forward", (one, "forward", 2.0), public=True),
         Case("one peak, reverse", (one, "reverse", 5.0)),
     )
 

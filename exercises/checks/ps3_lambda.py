@@ -631,9 +631,28 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         (*STATE_IS_SHARED, with_shared_state(right, ("count",), alive=False)),
         (*STATE_IS_EMPTIED, with_emptied_state(right, ("count",))),
     ]
+    if right is Linear:
+        ways.append(
+            (
+                "rest_planned_anew",
+                "From a state you plan the rest of the way as a way of its own. At the end, or"
+                " after it, no steps are left of that, and you divide by their number.",
+                RestOfTheWay,
+            )
+        )
     if right is Cosine:
         ways += cosine_ways()
     return every_variant(ways)
+
+
+class RestOfTheWay(Linear):
+    """Goes on from λ with the steps that are left."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value, "left": max(self.steps - self.count, 0)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.__init__(state["value"], self.end, state["left"])
 
 
 def with_ratios(right: type) -> tuple[type, ...]:

@@ -2439,7 +2439,7 @@ def own_cases() -> tuple[Case, ...]:
     one = own_words(rng, (4, 3, 6, 5))
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
-    apart = own_words(np.random.default_rng(64), (4, 3, 5), (2, 3), scale=4.0)
+    apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)  # a norm above 1
     return (
         Case("the student after two steps", (*two, 0.8, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),

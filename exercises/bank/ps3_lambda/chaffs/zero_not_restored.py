@@ -1,9 +1,31 @@
 # A best gap of 0 that is taken for none, and a student for one number of axes.
+# expect linear_lambda: rest_planned_anew
 # expect plateau_lambda: zero_not_restored
 # expect best_student: batches_alone
 import math
 
 import torch.nn.functional as F
+
+
+# %% task: linear_lambda
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.plan(start, end, steps)
+
+    def plan(self, start, end, steps):
+        self.start, self.end, self.steps, self.done = start, end, steps, 0
+
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.done / self.steps, 1)
+
+    def step(self):
+        self.done += 1
+
+    def state_dict(self):
+        return {"value": self.value(), "left": max(self.steps - self.done, 0)}
+
+    def load_state_dict(self, state):
+        self.plan(state["value"], self.end, state["left"])
 
 
 # %% task: plateau_lambda
