@@ -30,7 +30,6 @@ CONSTANTS = {
     float(1 / np.log(10)): "the right one divided by ln 10",
 }
 PRECISE = 0.01  # the largest share of itself by which a ratio may be off and still be named
-SAME = 1e-3  # of a tolerance: what the same arithmetic may differ by
 OF_NUMBERS = (
     "observed_factor",
     "observed_offset",
@@ -250,7 +249,7 @@ def _unmoved(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
             stuck = (
                 _telling(outcomes[one])
                 and _telling(outcomes[other])
-                and _alike(outcomes, one, other, SAME * rubric.expectations[other].tolerance)
+                and _alike(outcomes, one, other, 0.0)
             )
             found[what] = found.get(what, True) and stuck
     stuck = [what for what, each in found.items() if each]

@@ -1248,7 +1248,7 @@ def two_peaks(
 
 def fit_cases() -> tuple[Case, ...]:
     """Public and hidden cases, as (teacher_logits, direction, start)."""
-    teacher = two_peaks(24, (6.0, 13.0), 0.6)  # a narrow student has zeros in float32
+    teacher = two_peaks(22, (6.0, 13.0), 0.6)  # a narrow student has zeros in float32
     uneven = two_peaks(24, (8.0, 15.5), 0.35, (1.5, 1.2))
     edge = two_peaks(18, (2.0, 7.0), 0.6, (1.2, 0.9))
     lighter = two_peaks(24, (6.0, 17.0), 0.4, (1.5, 1.2))
