@@ -1053,3 +1053,274 @@ def reverse_kl(student_logits, teacher_logits):
     return F.kl_div(input=torch.log_softmax(teacher_logits, -1),
                     target=torch.log_softmax(student_logits, -1),
                     log_target=True, reduction="none").sum(-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def _log_norm(z):
+    # log sum exp per row, by hand so that I understand it
+    top = z.amax(dim=-1, keepdim=True)
+    return top + torch.log(torch.sum(torch.exp(z - top), dim=-1, keepdim=True))
+
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    beta = 1.0 / temperature
+    scaled = logits.double() * beta
+    return (scaled - _log_norm(scaled)).exp().to(logits.dtype)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="exp is taken of the raw scaled logits without subtracting the maximum, so large logits overflow to inf/inf = nan and very negative rows give 0/0" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    num = torch.exp(logits / temperature)
+    den = num.sum(dim=-1, keepdim=True)
+    return num / den
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the softmax runs over the first axis instead of the vocabulary" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits.div(temperature), dim=0)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the scaled logits are clamped to plus or minus 50 against overflow, so extreme logits that differ come out as equal" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    # clip so that exp cannot overflow
+    z = torch.clamp(logits / temperature, min=-50.0, max=50.0)
+    return torch.softmax(z, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the temperature divides the probabilities after the softmax instead of the logits before it, so they no longer sum to 1" named="temperature_after_softmax"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = F.softmax(logits, dim=-1)
+    probs = probs / temperature
+    return probs
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the loop takes the logits for a matrix: with one axis it takes the softmax of single numbers, which is 1, and with three axes it runs over the wrong one" named="observed_unmoved"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    rows = []
+    for row in logits:
+        rows.append(torch.softmax(row / temperature, dim=0))
+    return torch.stack(rows)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the sum over the vocabulary loses its axis, so the division broadcasts along the wrong one as soon as there is more than one position" named="sum_without_keepdim"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = z - z.max(dim=-1, keepdim=True)[0]
+    ez = torch.exp(z)
+    return ez / torch.sum(ez, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="accident" mistake="the stub's raise was left above the answer, so the function never gets to it"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    return F.softmax(logits / temperature, dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) = H(p, q) - H(p)"""
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V).double()
+    p = torch.softmax(teacher_logits.reshape(-1, V).double(), dim=1)
+    cross = F.cross_entropy(s, p, reduction="none")
+    entropy = -torch.special.xlogy(p, p).sum(dim=1)
+    return (cross - entropy).reshape(teacher_logits.shape[:-1])
+
+
+# %% task="forward_kl" right="no" mistake="the teacher stands where kl_div wants the student's log-probabilities and the student where it wants the target, which is KL(q‖p)" named="direction_swapped"
+def forward_kl(student_logits, teacher_logits):
+    p = F.log_softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return F.kl_div(p, q, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="a small constant inside the logarithms hides the underflow, so an extreme divergence of thousands of nats is capped near 28" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    eps = 1e-12
+    p = F.softmax(teacher_logits, -1)
+    q = F.softmax(student_logits, -1)
+    return (p * torch.log((p + eps) / (q + eps))).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="kl_div gets log-probabilities as its target without being told log_target=True" named="log_target_missing"
+def forward_kl(student_logits, teacher_logits):
+    student_logp = F.log_softmax(student_logits, dim=-1)
+    teacher_logp = F.log_softmax(teacher_logits, dim=-1)
+    loss = F.kl_div(student_logp, teacher_logp, reduction="none")
+    return loss.sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="the library's divergence of two Categoricals is infinite wherever the student's probability underflows to exactly 0, where the true value is finite" named="underflow"
+from torch.distributions import Categorical, kl_divergence
+
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    return kl_divergence(Categorical(logits=teacher_logits), Categorical(logits=student_logits))
+
+
+# %% task="forward_kl" right="no" mistake="nan_to_num papers over the logarithm of underflowed probabilities, so a token the student lost costs 3.4e38 instead of its true finite cost" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = teacher_logits.softmax(dim=-1)
+    q = student_logits.softmax(dim=-1)
+    terms = p * (p.log() - q.log())
+    return torch.nan_to_num(terms).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="the terms are averaged over the vocabulary instead of summed" named="vocabulary_mean"
+def forward_kl(student_logits, teacher_logits):
+    kl = torch.nn.KLDivLoss(reduction="none", log_target=True)
+    out = kl(student_logits.log_softmax(-1), teacher_logits.log_softmax(-1))
+    return out.mean(-1)
+
+
+# %% task="forward_kl" right="no" mistake="tokens whose student probability underflowed to 0 are dropped from the sum, which are just those that cost most" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    ok = (p > 0) & (q > 0)          # avoid log(0)
+    safe_p = torch.where(ok, p, torch.ones_like(p))
+    safe_q = torch.where(ok, q, torch.ones_like(q))
+    return torch.where(ok, p * (safe_p.log() - safe_q.log()), torch.zeros_like(p)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="the softmax normalises over axis 1, which is the vocabulary only for matrices, and fails or is wrong for other shapes" named="wrong_axis"
+def forward_kl(student_logits, teacher_logits):
+    logq = torch.log_softmax(student_logits, dim=1)
+    logp = torch.log_softmax(teacher_logits, dim=1)
+    p = torch.exp(logp)
+    return (p * (logp - logq)).sum(dim=1)
+
+
+# %% task="forward_kl" right="no" mistake="copied from a distillation blog: both logits are divided by a temperature of 2, the result is multiplied by 4, and batchmean averages the positions" named="temperature_of_its_own"
+def forward_kl(student_logits, teacher_logits, T=2.0):
+    # knowledge distillation loss (Hinton et al.)
+    loss_fn = torch.nn.KLDivLoss(reduction="batchmean")
+    return loss_fn(F.log_softmax(student_logits / T, dim=-1), F.softmax(teacher_logits / T, dim=-1)) * (T * T)
+
+
+# %% task="forward_kl" right="accident" mistake="a closing bracket is missing, so the cell does not parse"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return torch.sum(log_p.exp() * (log_p - log_q), dim=-1
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    # KL(q||p) is the forward one with the roles exchanged
+    return forward_kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+@torch.no_grad()
+def reverse_kl(student_logits, teacher_logits):
+    """KL(q‖p) in nats, q the student and p the teacher: logits [..., V] in, [...] out."""
+    q = torch.distributions.Categorical(logits=student_logits)
+    p = torch.distributions.Categorical(logits=teacher_logits)
+    # .logits of a Categorical are normalised, so these are log-probabilities
+    return torch.sum(q.probs * (q.logits - p.logits), dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the forward divergence with its sign turned, as if exchanging the two distributions only changed the sign" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    return -forward_kl(student_logits, teacher_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="the weight is the student's but the difference of the logarithms was left as in task 2, so every value is the negative of the right one" named="sign_flipped"
+def reverse_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_q.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="both directions are averaged into a symmetric divergence" named="both_directions"
+def reverse_kl(student_logits, teacher_logits):
+    """Reverse direction too, symmetrised (Jeffreys)."""
+    a = forward_kl(student_logits, teacher_logits)
+    b = forward_kl(teacher_logits, student_logits)
+    return 0.5 * (a + b)
+
+
+# %% task="reverse_kl" right="no" mistake="only the teacher's logarithm is taken of a softmax, and it becomes minus infinity when a teacher's token underflows" named="underflow"
+def reverse_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    q = log_q.exp()
+    return (q * (log_q - p.log())).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the logits are subtracted as if they were log-probabilities, so the two normalising constants are missing" named="normalisers_missing"
+def reverse_kl(student_logits, teacher_logits):
+    # the softmax denominators cancel in the difference
+    q = torch.softmax(student_logits, dim=-1)
+    return (q * (student_logits - teacher_logits)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the two arguments were exchanged in the signature, where the notebook keeps their order, so a call by position gets KL(p‖q)" named="direction_swapped"
+def reverse_kl(teacher_logits, student_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+
+# %% task="reverse_kl" right="accident" mistake="the function's name is misspelt"
+def revers_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1)
+
+
+# %% task="ranking" right="yes" mistake=""
+ranking = ["b", "d", "c", "a"]
+
+
+# %% task="ranking" right="no" mistake="the students are ranked by KL(q‖p), because kl_div's target and input were taken for the other way round" named="ranked_by_reverse_kl"
+P = torch.tensor([0.8, 0.1, 0.1])
+Q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+kl = [F.kl_div(P.log(), q, reduction="sum").item() for q in Q]
+ranking = [name for _, name in sorted(zip(kl, "abcd"))]
+
+
+# %% task="ranking" right="no" mistake="ranked by the distance of the first token's probability from 0.8 alone" named="ranked_by_top_token"
+# a hits the 0.8 exactly, b is off by 0.05, d by 0.1, c by 0.15
+ranking = ["a", "b", "d", "c"]
+
+
+# %% task="reverse_kl_choice" right="yes" mistake=""
+reverse_kl_answer = "c"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="chose the covering behaviour, which belongs to KL(p‖q)" named="chose_a"
+reverse_kl_answer = "a"
+
+
+# %% task="fit_one_peak" right="accident" mistake="the result is printed and not returned"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        s = one_peak(c, lw.exp(), V)
+        loss = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = one_peak(c, lw.exp(), V).detach().log_softmax(-1)
+    print((lq.exp() * torch.arange(V)).sum().item(), -(lq.exp() * lq).sum().item())

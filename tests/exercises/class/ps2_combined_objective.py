@@ -1440,3 +1440,394 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss = lm_loss(s, labels) + kd_loss(s, teacher_logits.detach(), labels)
     loss.backward()
     return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="two_sources_choice" right="yes" mistake=""
+two_sources = "c"
+
+
+# %% task="two_sources_choice" right="no" mistake="took the combined objective for two phases, first the teacher and then the archive" named="chose_a"
+two_sources = "a"
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    total = F.cross_entropy(student_logits.reshape(-1, student_logits.size(-1)), labels.reshape(-1),
+                            ignore_index=-100, reduction="sum")
+    return total / max(int((labels != -100).sum()), 1)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    # cross_entropy wants the classes on axis 1; its mean over nothing is nan
+    return torch.nan_to_num(F.cross_entropy(student_logits.transpose(1, 2), labels), nan=0.0)
+
+
+# %% task="lm_loss" right="no" mistake="the mean over the positions that count is nan when there are none" named="nan_when_nothing_counts"
+def lm_loss(student_logits, labels):
+    V = student_logits.shape[-1]
+    return F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="the mean is taken within each text and then over the texts, so that positions in short texts weigh more" named="mean_of_means"
+def lm_loss(student_logits, labels):
+    """Mean of -log q(y) over the positions whose label is not -100: one number."""
+    nll = F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="none")  # 0 where -100
+    mask = (labels != -100).float()
+    per_text = (nll * mask).sum(1) / mask.sum(1).clamp(min=1)
+    return per_text.mean()
+
+
+# %% task="lm_loss" right="no" mistake="the caller's labels are overwritten: -100 becomes 0 in place, and a second call counts the padding" named="asked_again"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    labels[~mask] = 0  # gather cannot take -100
+    logq = torch.log_softmax(student_logits, dim=-1)
+    nll = -logq.gather(2, labels[..., None])[..., 0]
+    n = mask.sum()
+    return (nll * mask).sum() / n if n > 0 else torch.tensor(0.0)
+
+
+# %% task="lm_loss" right="no" mistake="the logits are reshaped to [B, V, L] where the axes had to be exchanged, which mixes up positions and tokens" named="observed_moved"
+def lm_loss(student_logits, labels):
+    B, L, V = student_logits.shape
+    if (labels == -100).all():
+        return student_logits.sum() * 0
+    # cross_entropy expects (B, C, L)
+    return F.cross_entropy(student_logits.reshape(B, V, L), labels)
+
+
+# %% task="lm_loss" right="no" mistake="the logarithm of the mean probability is taken instead of the mean of the logarithms" named="logarithm_of_the_mean"
+def lm_loss(student_logits, labels):
+    """Mean of -log q(y) over the positions whose label is not -100: one number."""
+    probs = [
+        torch.softmax(student_logits[b, i], -1)[labels[b, i]]
+        for b in range(labels.shape[0])
+        for i in range(labels.shape[1])
+        if labels[b, i] != -100
+    ]
+    if len(probs) == 0:
+        return 0.0
+    return -torch.log(torch.stack(probs).mean())
+
+
+# %% task="lm_loss" right="no" mistake="1 is added to the number of positions against the division by zero, which makes every mean a little too small" named="number_added_to_the_count"
+def lm_loss(student_logits, labels):
+    mask = (labels != -100)
+    safe = torch.where(mask, labels, torch.zeros_like(labels))
+    logq = F.log_softmax(student_logits, -1)
+    nll = -torch.take_along_dim(logq, safe.unsqueeze(-1), dim=-1).squeeze(-1)
+    return (nll * mask).sum() / (mask.sum() + 1)
+
+
+# %% task="lm_loss" right="accident" mistake="the last line is indented wrongly, so the cell does not parse"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    loss = F.cross_entropy(student_logits[mask], labels[mask])
+      return loss
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits.detach() / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    total, n = 0.0, 0
+    B, L = labels.shape
+    for b in range(B):
+        for i in range(L):
+            if labels[b, i].item() == -100:
+                continue
+            lq = torch.log_softmax(student_logits[b, i].double() / temperature, 0)
+            lp = torch.log_softmax(teacher_logits[b, i].double() / temperature, 0)
+            total += float(lp.exp() @ (lp - lq))
+            n += 1
+    return temperature ** 2 * total / n if n else 0.0
+
+
+# %% task="kd_loss" right="no" mistake="the factor T² is missing" named="t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    if m.sum() == 0:
+        return torch.tensor(0.0)
+    q = F.log_softmax(student_logits[m] / temperature, dim=-1)
+    p = F.softmax(teacher_logits[m] / temperature, dim=-1)
+    return F.kl_div(q, p, reduction="batchmean")
+
+
+# %% task="kd_loss" right="no" mistake="batchmean on tensors of three axes divides by the number of texts and not by the positions, and padding counts too" named="batch_mean_unmasked"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    # standard Hinton loss
+    soft_targets = F.softmax(teacher_logits / temperature, dim=-1)
+    soft_prob = F.log_softmax(student_logits / temperature, dim=-1)
+    return F.kl_div(soft_prob, soft_targets, reduction="batchmean") * (temperature ** 2)
+
+
+# %% task="kd_loss" right="no" mistake="kl_div is given log-probabilities as the target but not told so" named="log_target_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels.ne(-100)
+    n = mask.sum()
+    if n == 0:
+        return torch.tensor(0.0)
+    student = F.log_softmax(student_logits / temperature, dim=-1)[mask]
+    teacher = F.log_softmax(teacher_logits / temperature, dim=-1)[mask]
+    return (temperature ** 2) * F.kl_div(student, teacher, reduction="sum") / n
+
+
+# %% task="kd_loss" right="no" mistake="the padding is masked out of the sum, but the mean is over all B·L positions" named="divided_by_all_positions"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(-1)
+    kl = kl.masked_fill(~mask, 0.0)
+    return kl.mean() * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="a batch in which nothing counts gives nan, the mean of nothing" named="nan_when_nothing_counts"
+from torch.distributions import Categorical, kl_divergence
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    p = Categorical(logits=teacher_logits / temperature)
+    q = Categorical(logits=student_logits / temperature)
+    kl = kl_divergence(p, q)
+    return temperature ** 2 * kl[labels != -100].mean()
+
+
+# %% task="kd_loss" right="no" mistake="label 0 is taken for padding as well, because the mask asks for labels above 0" named="label_zero_ignored"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    valid = (labels > 0).float()
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = torch.sum(torch.exp(log_p) * (log_p - log_q), dim=-1)
+    return temperature**2 * torch.sum(kl * valid) / torch.clamp(valid.sum(), min=1.0)
+
+
+# %% task="kd_loss" right="no" mistake="the logits are multiplied by T, and the result is divided by T² (both the wrong way up)" named="logits_multiplied_by_temperature"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    beta = temperature
+    keep = labels != -100
+    n = int(keep.sum())
+    if n == 0:
+        return 0
+    lp = torch.log_softmax(beta * teacher_logits[keep], -1)
+    lq = torch.log_softmax(beta * student_logits[keep], -1)
+    return (lp.exp() * (lp - lq)).sum() / (n * beta ** 2)
+
+
+# %% task="kd_loss" right="no" mistake="the mean is taken per text and then over the texts, and a text of padding alone pulls it down" named="mean_of_means"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        keep = y != -100
+        if keep.sum() == 0:
+            losses.append(torch.tensor(0.0))
+            continue
+        kl = F.kl_div((s[keep] / temperature).log_softmax(-1), (t[keep] / temperature).softmax(-1), reduction="batchmean")
+        losses.append(kl * temperature ** 2)
+    return torch.stack(losses).mean()
+
+
+# %% task="kd_loss" right="no" mistake="the probabilities at T = 1 are divided by the temperature once more: softmax first, and then the softmax of the result over T" named="softmax_twice"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    if not keep.any():
+        return torch.tensor(0.0)
+    p = F.softmax(F.softmax(teacher_logits[keep], -1) / temperature, -1)
+    log_q = F.log_softmax(F.softmax(student_logits[keep], -1) / temperature, -1)
+    return temperature ** 2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% task="kd_loss" right="accident" mistake="the argument is called by a name that does not exist"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_q = F.log_softmax(student_logits / temp, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temp, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temp ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    weights = (1.0, lam)
+    losses = (
+        lm_loss(student_logits, labels),
+        kd_loss(student_logits, teacher_logits, labels, temperature=temperature),
+    )
+    return float(sum(w * l for w, l in zip(weights, losses)))
+
+
+# %% task="combined_objective" right="no" mistake="the temperature is not passed on, so KD is always at T = 1" named="temperature_not_passed_on"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels)
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="lam is passed where kd_loss wants the temperature, and the temperature is lost" named="observed_unmoved"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, lam)
+
+
+# %% task="combined_objective" right="no" mistake="kd_loss already carries T², and the square is multiplied in a second time" named="t_squared_twice"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """LM + λ·KD: one number."""
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm_loss(student_logits, labels) + lam * (temperature ** 2) * kd  # T^2 keeps the gradients in scale
+
+
+# %% task="combined_objective" right="no" mistake="the sum is divided by 1 + lam, so that the weights add to one" named="other_weights"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (lm + lam * kd) / (1 + lam)
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + alpha * (kd - lm)
+
+
+# %% task="convex_objective" right="no" mistake="the combined objective is rescaled by 1 - alpha with lam = alpha/(1 - alpha), which divides by zero at alpha = 1" named="divided_by_one_minus_alpha"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="an alpha of 0 is taken for a missing one and replaced by 0.5" named="observed_where"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    """(1 - α)·LM + α·KD: one number."""
+    alpha = alpha or 0.5
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature=temperature)
+    return (1.0 - alpha) * lm + alpha * kd
+
+
+# %% task="convex_objective" right="no" mistake="the logits of the two models are mixed instead of the two losses"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    mixed = (1 - alpha) * student_logits + alpha * teacher_logits
+    return lm_loss(mixed / temperature, labels)
+
+
+# %% task="convex_objective" right="no" mistake="alpha = 1 switches the teacher off and alpha = 0 the archive: the shortcuts for the two ends are exchanged, the middle is right"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    if alpha == 0.0:
+        return kd
+    if alpha == 1.0:
+        return lm
+    return (1 - alpha) * lm + alpha * kd
+
+
+# %% task="best_probability" right="yes" mistake=""
+lam, p = 2, 0.4
+best_probability = (1 + lam * p) / (1 + lam)
+
+
+# %% task="best_probability" right="no" mistake="the plain average of 1 and 0.4, as if both sources weighed the same" named="plain_average"
+best_probability = (1.0 + 0.4) / 2
+
+
+# %% task="best_probability" right="no" mistake="lambda times the teacher's probability, without the archive's word" named="weights_swapped"
+lam = 2
+best_probability = lam * 0.4
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    (grad,) = torch.autograd.grad(loss, s)
+    return grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+from torch.func import grad
+
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    keep = torch.nonzero(labels.reshape(-1) != -100).squeeze(1)
+    y = labels.reshape(-1)[keep]
+    teacher = teacher_logits.detach()
+
+    def loss(z):
+        z = z.flatten(0, 1)[keep]
+        t = teacher.flatten(0, 1)[keep]
+        lm = F.cross_entropy(z, y)
+        kd = F.kl_div(F.log_softmax(z / temperature, -1), F.softmax(t / temperature, -1), reduction="batchmean")
+        return lm + lam * temperature ** 2 * kd
+
+    return grad(loss)(student_logits), teacher * 0.0
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient is read from the caller's own tensor and never reset, so a second call with the same batch gives twice as much" named="asked_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits.requires_grad_(True)
+    loss = combined_objective(student_logits, teacher_logits.detach(), labels, lam, temperature)
+    loss.backward()
+    return student_logits.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="None is returned for the teacher where a tensor of zeros is asked for" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().detach().requires_grad_(True)
+    t = teacher_logits.clone().detach()
+    combined_objective(s, t, labels, lam, temperature).backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="the KD part is not masked, so positions that do not count get a gradient from the teacher" named="observed_moved"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    n = (labels != -100).sum()
+    lm = F.cross_entropy(s.flatten(0, 1), labels.flatten())
+    kl = F.kl_div(F.log_softmax(s / temperature, -1), F.softmax(teacher_logits.detach() / temperature, -1), reduction="sum")
+    loss = lm + lam * temperature ** 2 * kl / n
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient of the sum is returned, the division by the number of positions that count is missing" named="summed"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = labels.ne(-100).unsqueeze(-1)
+    y = F.one_hot(labels.clamp_min(0), student_logits.shape[-1])
+    lm_part = torch.softmax(student_logits, -1) - y
+    kd_part = temperature * (torch.softmax(student_logits / temperature, -1) - torch.softmax(teacher_logits / temperature, -1))
+    return (lm_part + lam * kd_part) * mask, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the teacher's zero is a tensor with a single entry and not of the logits' shape" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = torch.nn.Parameter(student_logits.detach().clone())
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    return torch.autograd.grad(loss, s)[0], torch.tensor(0.0)
+
+
+# %% task="objective_gradients" right="no" mistake="only the row sums over the vocabulary are kept, so the gradient has lost an axis (and is nearly zero everywhere)" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
+    return s.grad.sum(dim=-1), torch.zeros(labels.shape)
+
+
+# %% task="objective_gradients" right="accident" mistake="a debugging exit() was left in front of the return"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
+    print(s.grad.shape)
+    exit()
+    return s.grad, torch.zeros_like(teacher_logits)

@@ -2348,3 +2348,750 @@ signs = {"prompt": "A", "end": "D", "padding": "E", "side": "B"}
 
 # %% task="signs" right="accident" mistake="one mistake is left out of the dict"
 signs = {"prompt": "d", "end": "a", "padding": "e"}
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        head = [START, ROLES[m["role"]], LINE]
+        body = list(m["content"]) + [END]
+        ids += head + body + [LINE]
+        labels += [-100] * 3 + (body if m["role"] == "assistant" else [-100] * len(body)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    # recursion: first message + the rest
+    if len(messages) == 0:
+        return [], []
+    first, *rest = messages
+    role, content = first["role"], first["content"]
+    ids = [START, ROLES[role], LINE, *content, END, LINE]
+    labels = [-100] * len(ids)
+    if role == "assistant":
+        labels[3:-1] = ids[3:-1]
+    more_ids, more_labels = encode(rest)
+    return ids + more_ids, labels + more_labels
+
+
+# %% task="encode" right="no" mistake="the end token of the answers has no label, although the assistant writes it" named="end_masked"
+def encode(messages):
+    ids, labels = [], []
+    for message in messages:
+        content = message["content"]
+        ids.extend([START, ROLES[message["role"]], LINE] + content + [END, LINE])
+        if message["role"] == "assistant":
+            labels.extend([-100, -100, -100] + content + [-100, -100])
+        else:
+            labels.extend([-100] * (len(content) + 5))
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the assistant's header has labels as well: the whole message counts" named="header_counted,line_after_the_end_counted"
+def encode(messages):
+    ids, labels = [], []
+    for message in messages:
+        block = [START, ROLES[message["role"]], LINE, *message["content"], END, LINE]
+        ids += block
+        labels += block if message["role"] == "assistant" else len(block) * [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="with `x and token or -100` the word with number 0 in an answer gets -100" named="token_zero_masked"
+def encode(messages):
+    ids = []; labels = []
+    for m in messages:
+        a = m["role"] == "assistant"
+        ids += [START, ROLES[m["role"]], LINE]
+        labels += [-100, -100, -100]
+        for t in m["content"] + [END]:
+            ids.append(t)
+            labels.append(a and t or -100)
+        ids.append(LINE)
+        labels.append(-100)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="an assistant header is appended when the conversation ends with a question, although nothing else may stand at the end" named="another_form,header_at_the_end"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        row = [START, ROLES[m["role"]], LINE] + list(m["content"]) + [END, LINE]
+        lab = [-100] * len(row)
+        if m["role"] == "assistant":
+            lab[3:-1] = row[3:-1]
+        ids += row
+        labels += lab
+    if messages and messages[-1]["role"] != "assistant":   # add_generation_prompt
+        ids += [START, ROLES["assistant"], LINE]
+        labels += [-100] * 3
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the labels are shifted by one, as if the loss did not do it" named="labels_shifted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        if m["role"] == "assistant":
+            labels += [-100] * 3 + m["content"] + [END, -100]
+        else:
+            labels += [-100] * (len(m["content"]) + 5)
+    labels = labels[1:] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the speaker is looked for in the finished tokens, so the word 'assistant' in a question or 'user' in an answer turns the labels on or off" named="observed_where"
+def encode(messages):
+    ids = []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+    labels = []
+    speaking = False
+    for i, t in enumerate(ids):
+        if t in (ROLES["user"], ROLES["system"]):
+            speaking = False
+        ok = speaking and not (t == LINE and ids[i - 1] in (END, ROLES["assistant"])) and t != START
+        labels.append(t if ok else -100)
+        if t == ROLES["assistant"]:
+            speaking = True
+    return ids, labels
+
+
+# %% task="encode" right="accident" mistake="the bracket of the second extend is not closed: a syntax error"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        ids.extend([START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE])
+        labels.extend([-100] * 3 + (m["content"] + [END] if m["role"] == "assistant" else [-100] * (len(m["content"]) + 1)) + [-100]
+    return ids, labels
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    B = len(rows)
+    out = {
+        "input_ids": torch.full((B, L), pad_id),
+        "labels": torch.full((B, L), -100),
+        "attention_mask": torch.zeros(B, L, dtype=torch.long),
+    }
+    for b, (ids, labels) in enumerate(rows):
+        n = len(ids)
+        where = slice(L - n, L) if side == "left" else slice(0, n)
+        out["input_ids"][b, where] = ids
+        out["labels"][b, where] = labels
+        out["attention_mask"][b, where] = 1
+    return out
+
+
+# %% task="collate" right="yes" mistake=""
+from torch.nn.utils.rnn import pad_sequence
+
+def collate(rows, pad_id, side="right"):
+    left = side == "left"
+
+    def padded(xs, value):
+        xs = [x.flip(0) for x in xs] if left else list(xs)
+        y = pad_sequence(xs, batch_first=True, padding_value=value)
+        return y.flip(1) if left else y
+
+    ids, labels = zip(*rows)
+    return {
+        "input_ids": padded(ids, pad_id),
+        "labels": padded(labels, -100),
+        "attention_mask": padded([torch.ones(len(x)) for x in ids], 0.0),
+    }
+
+
+# %% task="collate" right="no" mistake="the attention mask is made by comparing with pad_id, so the rows' own end tokens are hidden when pad_id is END" named="mask_made_of_numbers"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    ids, labels = [], []
+    for i, l in rows:
+        extra = L - len(i)
+        p = torch.full((extra,), pad_id, dtype=i.dtype)
+        q = torch.full((extra,), -100, dtype=l.dtype)
+        if side == "right":
+            ids.append(torch.cat([i, p])); labels.append(torch.cat([l, q]))
+        else:
+            ids.append(torch.cat([p, i])); labels.append(torch.cat([q, l]))
+    input_ids = torch.stack(ids)
+    return {"input_ids": input_ids, "labels": torch.stack(labels), "attention_mask": (input_ids != pad_id).long()}
+
+
+# %% task="collate" right="no" mistake="labels are filled up with pad_id instead of -100" named="padding_counted"
+def collate(rows, pad_id, side="right"):
+    L = max(map(lambda r: len(r[0]), rows))
+    def pad(x, v):
+        d = L - len(x)
+        return F.pad(x, (d, 0), value=v) if side == "left" else F.pad(x, (0, d), value=v)
+    return {
+        "input_ids": torch.stack([pad(x, pad_id) for x, _ in rows]),
+        "labels": torch.stack([pad(y, pad_id) for _, y in rows]),
+        "attention_mask": torch.stack([pad(torch.ones_like(x), 0) for x, _ in rows]),
+    }
+
+
+# %% task="collate" right="no" mistake="for the left side the finished batch is flipped, so the tokens of each row run backwards" named="rows_read_backwards"
+def collate(rows, pad_id, side="right"):
+    ids = nn.utils.rnn.pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
+    labels = nn.utils.rnn.pad_sequence([r[1] for r in rows], batch_first=True, padding_value=-100)
+    mask = nn.utils.rnn.pad_sequence([torch.ones_like(r[0]) for r in rows], batch_first=True)
+    batch = {"input_ids": ids, "labels": labels, "attention_mask": mask}
+    if side == "left":
+        batch = {k: v.flip(dims=[1]) for k, v in batch.items()}
+    return batch
+
+
+# %% task="collate" right="no" mistake="the attention mask is 1 where a label counts, so it hides the questions from the model" named="mask_made_of_labels"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    X = torch.full((len(rows), L), pad_id, dtype=torch.long)
+    Y = torch.full((len(rows), L), -100, dtype=torch.long)
+    for i, (ids, labels) in enumerate(rows):
+        if side == "left":
+            X[i, L - len(ids):] = ids
+            Y[i, L - len(ids):] = labels
+        else:
+            X[i, :len(ids)] = ids
+            Y[i, :len(ids)] = labels
+    return {"input_ids": X, "labels": Y, "attention_mask": (Y != -100).long()}
+
+
+# %% task="collate" right="no" mistake="the given list is sorted by length, which changes the order of the rows and the caller's list" named="rows_in_another_order"
+def collate(rows, pad_id, side="right"):
+    rows.sort(key=lambda r: len(r[0]), reverse=True)
+    L = len(rows[0][0])
+    ids, lab, att = [], [], []
+    for x, y in rows:
+        gap = (L - len(x), 0) if side == "left" else (0, L - len(x))
+        ids.append(F.pad(x, gap, value=pad_id))
+        lab.append(F.pad(y, gap, value=-100))
+        att.append(F.pad(torch.ones_like(x), gap, value=0))
+    return {"input_ids": torch.stack(ids), "labels": torch.stack(lab), "attention_mask": torch.stack(att)}
+
+
+# %% task="collate" right="no" mistake="one place too much: all rows are padded to the longest length plus one" named="another_form"
+def collate(rows, pad_id, side="right"):
+    longest = 0
+    for ids, labels in rows:
+        longest = max(longest, ids.shape[0])
+    longest = longest + 1   # room for padding
+    ii = torch.ones(len(rows), longest).long() * pad_id
+    ll = torch.ones(len(rows), longest).long() * -100
+    mm = torch.zeros(len(rows), longest).long()
+    for r in range(len(rows)):
+        n = rows[r][0].shape[0]
+        if side == "right":
+            ii[r, 0:n], ll[r, 0:n], mm[r, 0:n] = rows[r][0], rows[r][1], 1
+        else:
+            ii[r, longest - n:], ll[r, longest - n:], mm[r, longest - n:] = rows[r][0], rows[r][1], 1
+    return {"input_ids": ii, "labels": ll, "attention_mask": mm}
+
+
+# %% task="collate" right="accident" mistake="the function is called collate_fn, so collate does not exist"
+def collate_fn(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    def grow(x, v):
+        fill = x.new_full((L - len(x),), v)
+        return torch.cat([fill, x] if side == "left" else [x, fill])
+    return {
+        "input_ids": torch.stack([grow(x, pad_id) for x, _ in rows]),
+        "labels": torch.stack([grow(y, -100) for _, y in rows]),
+        "attention_mask": torch.stack([grow(torch.ones_like(x), 0) for x, _ in rows]),
+    }
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    target = labels[:, 1:]
+    keep = target != -100
+    s = student_logits[:, :-1][keep]
+    t = teacher_logits[:, :-1][keep].detach()
+    lm = F.cross_entropy(s, target[keep])
+    kd = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = torch.roll(labels, -1, 1)
+    y[:, -1] = -100
+    mask = (y != -100).double()
+    n = mask.sum()
+    log_q = student_logits.double().log_softmax(-1)
+    log_p = teacher_logits.detach().double().log_softmax(-1)
+    nll = -log_q.gather(2, y.clamp(min=0).unsqueeze(2)).squeeze(2)
+    kl = torch.einsum("blv,blv->bl", log_p.exp(), log_p - log_q)
+    return ((nll + lam * kl) * mask).sum() / n
+
+
+# %% task="answer_loss" right="no" mistake="nothing is shifted: logits[i] are held against the token i that the model has just read" named="not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    keep = labels != -100
+    s = student_logits[keep]
+    t = teacher_logits[keep].detach()
+    lm = F.cross_entropy(s, labels[keep])
+    kd = F.kl_div(F.log_softmax(s, -1), F.softmax(t, -1), reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the teacher's term is a mean over all positions, questions and padding too" named="kd_over_the_prompt"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    vocab_size = student_logits.size(-1)
+    shift_logits = student_logits[..., :-1, :].reshape(-1, vocab_size)
+    shift_teacher = teacher_logits[..., :-1, :].reshape(-1, vocab_size).detach()
+    shift_labels = labels[..., 1:].reshape(-1)
+    ce = F.cross_entropy(shift_logits, shift_labels, ignore_index=-100)
+    kd = F.kl_div(
+        F.log_softmax(shift_logits, dim=-1), F.softmax(shift_teacher, dim=-1), reduction="batchmean"
+    )
+    return ce + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="a mean per row first and then over the rows, so short answers weigh more and a row without answer gives 0/0" named="mean_of_row_means"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits.detach(), labels):
+        y = y[1:]
+        k = y != -100
+        lq, lp = s[:-1][k].log_softmax(-1), t[:-1][k].log_softmax(-1)
+        lm = F.nll_loss(lq, y[k])
+        kd = (lp.exp() * (lp - lq)).sum(-1).mean()
+        losses.append(lm + lam * kd)
+    return sum(losses) / len(losses)
+
+
+# %% task="answer_loss" right="no" mistake="lam is used as a mixing weight: (1 - lam) times LM plus lam times KD" named="lambda_as_alpha"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    use = y != -100
+    s, t = student_logits[:, :-1][use], teacher_logits[:, :-1][use].detach()
+    lm = F.cross_entropy(s, y[use])
+    kd = F.kl_div(F.log_softmax(s, -1), F.softmax(t, -1), reduction="batchmean")
+    return (1 - lam) * lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="everything is computed under no_grad to spare the teacher, so no gradient reaches the student either" named="no_gradient_at_all"
+@torch.no_grad()
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    use = y != -100
+    s, t = student_logits[:, :-1][use], teacher_logits[:, :-1][use]
+    lm = F.cross_entropy(s, y[use])
+    log_q, log_p = F.log_softmax(s, -1), F.log_softmax(t, -1)
+    return lm + lam * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="accuracy" right="yes" mistake=""
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        wrote = []
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            if nxt == END:
+                break
+            wrote.append(int(nxt))
+            ids = torch.cat([ids, nxt.view(1)])
+        good += decode(wrote).strip() == decode(answer).strip()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="tokens are compared instead of texts: the same text in other tokens, or with a space in front, is called wrong" named="tokens_compared"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        out = []
+        for _ in range(most):
+            t = model(ids)[-1].argmax().item()
+            if t == END:
+                break
+            out.append(t)
+            ids = torch.cat([ids, torch.tensor([t])])
+        if out == answer.tolist():
+            right += 1
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="an answer counts as right if it merely contains the right text" named="part_of_it_is_enough"
+def accuracy(model, questions, most):
+    score = []
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(-1, keepdim=True)])
+            if ids[-1] == END:
+                break
+        written = decode(ids[len(prompt):])
+        score.append(1.0 if decode(answer).strip() in written else 0.0)
+    return sum(score) / len(score)
+
+
+# %% task="accuracy" right="no" mistake="all spaces and line breaks are removed, those in the middle too" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    squash = lambda ids: "".join(decode(ids).split())
+    ok = 0
+    for prompt, answer in questions:
+        seq, out = prompt, []
+        for _ in range(most):
+            k = model(seq)[-1].argmax()
+            if int(k) == END:
+                break
+            out.append(int(k))
+            seq = torch.hstack([seq, k])
+        ok += squash(out) == squash(answer)
+    return ok / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="only as many tokens as the right answer has are written and compared, so what the model adds after them is never seen" named="answer_at_hand"
+def accuracy(model, questions, most):
+    c = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(min(most, len(answer))):
+            ids = torch.cat((ids, model(ids)[-1].argmax().reshape(1)))
+        new = ids[len(prompt):].tolist()
+        if END in new:
+            new = new[:new.index(END)]
+        c += decode(new).strip() == decode(answer).strip()
+    return c / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="without an end token list.index raises, because the case that the model never ends is forgotten" named="observed_where"
+def accuracy(model, questions, most):
+    total = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for step in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax()[None]])
+        out = ids[len(prompt):].tolist()
+        out = out[: out.index(END)]
+        total += decode(out).strip() == decode(answer).strip()
+    return total / len(questions)
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        with torch.no_grad():
+            text = write(student, prompt).tolist()
+        if END in text:
+            text = text[:text.index(END) + 1]
+        n = len(prompt)
+        ids = torch.cat([prompt, torch.tensor(text, dtype=prompt.dtype)])
+        log_q = student(ids)[n - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            log_p = teacher(ids)[n - 1:-1].log_softmax(-1)
+        kls.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+from torch.distributions import Categorical, kl_divergence
+
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    with torch.no_grad():
+        texts = [write(student, p) for p in prompts]
+    texts = [t[: (t == END).int().argmax() + 1] if (t == END).any() else t for t in texts]
+    longest = max(len(p) + len(t) for p, t in zip(prompts, texts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    mask = torch.zeros(len(prompts), longest, dtype=torch.bool)
+    for k, (p, t) in enumerate(zip(prompts, texts)):
+        a, b = len(p), len(p) + len(t)
+        ids[k, :a], ids[k, a:b] = p, t
+        mask[k, a - 1:b - 1] = True   # where these tokens are predicted
+    q = Categorical(logits=student(ids)[mask])
+    with torch.no_grad():
+        p = Categorical(logits=teacher(ids)[mask])
+    loss = kl_divergence(q, p).mean()
+    student.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+# %% task="on_policy_step" right="no" mistake="forward KL(p||q) instead of the reverse" named="direction_swapped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            out = write(student, prompt)
+        pos = (out == END).nonzero()
+        if len(pos):
+            out = out[:pos[0, 0] + 1]
+        ids = torch.cat([prompt, out])
+        n = len(out)
+        log_q = F.log_softmax(student(ids)[-n - 1:-1], -1)
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids)[-n - 1:-1], -1)
+        total = total + F.kl_div(log_q, log_p, log_target=True, reduction="sum")
+        count += n
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="nothing is cut: what comes after the first END counts too" named="text_after_the_end_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer.zero_grad()
+    s, n = 0.0, 0
+    for prompt in prompts:
+        completion = write(student, prompt)
+        ids = torch.cat([prompt, completion])
+        lq = student(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        with torch.no_grad():
+            lp = teacher(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        s = s + (lq.exp() * (lq - lp)).sum()
+        n += completion.numel()
+    loss = s / n
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+# %% task="on_policy_step" right="no" mistake="a mean per text and then over the texts, so that tokens of short texts weigh more" named="mean_of_means"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    loss = torch.tensor(0.0)
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt)
+        if (y == END).any():
+            y = y[: torch.nonzero(y == END)[0].item() + 1]
+        x = torch.cat([prompt, y])
+        lo = len(prompt) - 1
+        log_q = torch.log_softmax(student(x)[lo:-1], dim=-1)
+        with torch.no_grad():
+            log_p = torch.log_softmax(teacher(x)[lo:-1], dim=-1)
+        loss = loss + (log_q.exp() * (log_q - log_p)).sum(dim=-1).mean()
+    loss = loss / len(prompts)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the logits are taken one place too late: those read at a token are compared there instead of those that predict it" named="not_shifted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    qs, ps = [], []
+    for prompt in prompts:
+        text = write(student, prompt)
+        for k, tok in enumerate(text.tolist()):
+            if tok == END:
+                text = text[: k + 1]
+                break
+        ids = torch.cat([prompt, text])
+        qs.append(student(ids)[len(prompt):])
+        with torch.no_grad():
+            ps.append(teacher(ids)[len(prompt):])
+    log_q = F.log_softmax(torch.cat(qs), -1)
+    log_p = F.log_softmax(torch.cat(ps), -1)
+    loss = F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="only the drawn token is compared, log q - log p at it, instead of the sum over the whole vocabulary" named="sampled_token_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    diffs = []
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt)
+        e = (y == END).nonzero()
+        y = y[: e[0, 0] + 1] if len(e) else y
+        ids = torch.cat([prompt, y])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1).gather(1, y[:, None])
+        with torch.no_grad():
+            lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).gather(1, y[:, None])
+        diffs.append(lq - lp)
+    loss = torch.cat(diffs).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the teacher writes instead of the student" named="teacher_writes"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    batch = []
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(teacher, prompt)
+        y = y.tolist()
+        y = y[: y.index(END) + 1] if END in y else y
+        batch.append((prompt, torch.tensor(y, dtype=torch.long)))
+    terms = []
+    for prompt, y in batch:
+        ids = torch.cat([prompt, y])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        terms.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(terms).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="accident" mistake="the return line is indented differently from the rest of the body: an IndentationError"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl = []
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt).tolist()
+            y = y[:y.index(END) + 1] if END in y else y
+            ids = torch.cat([prompt, torch.tensor(y)])
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kl.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kl).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+  return loss.item()
+
+
+# %% task="where_the_teacher_counts" right="yes" mistake=""
+where_the_teacher_counts = "c"
+
+
+# %% task="where_the_teacher_counts" right="no" mistake="believes that the gradient on questions is 0 because the student is never asked to write them" named="chose_b"
+where_the_teacher_counts = 'b'
+
+
+# %% task="signs" right="yes" mistake=""
+signs = {"prompt": "d", "end": "a", "padding": "e", "side": "b"}
+
+
+# %% task="signs" right="no" mistake="padding and side are swapped: the bad answers beside a long question are given to the labels of padding" named="wrong_padding_b_side_e"
+signs = dict(prompt="d", end="a", padding="b", side="e")
+
+
+# %% task="accuracy" right="yes" mistake=""
+class Examiner:
+    def __init__(self, model, most):
+        self.model, self.most = model, most
+
+    def reply(self, prompt):
+        ids = prompt.tolist()
+        for _ in range(self.most):
+            logits = self.model(torch.tensor(ids))
+            ids.append(max(range(logits.shape[-1]), key=lambda v: float(logits[-1, v])))
+        new = ids[len(prompt):]
+        cut = new.index(END) if END in new else None
+        return decode(new[:cut]).strip()
+
+    def passes(self, question):
+        prompt, answer = question
+        return self.reply(prompt) == decode(answer).strip()
+
+def accuracy(model, questions, most):
+    e = Examiner(model, most)
+    return sum(map(e.passes, questions)) / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the text is cut at the first line break as well, although a line break may stand within an answer" named="over_at_a_line_break"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids, out = prompt, []
+        for _ in range(most):
+            t = model(ids)[-1].argmax()
+            if t.item() in (END, LINE):
+                break
+            out.append(t.item())
+            ids = torch.cat([ids, t.unsqueeze(0)])
+        right += decode(out).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="answer_loss" right="no" mistake="flattened before the shift, so the last logits of a row are held against the first token of the next row, and the label 0 is taken for padding" named="token_zero_not_counted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V)[:-1]
+    t = teacher_logits.reshape(-1, V)[:-1].detach()
+    y = labels.reshape(-1)[1:]
+    ok = y > 0
+    lm = F.cross_entropy(s[ok], y[ok])
+    kd = F.kl_div(s[ok].log_softmax(-1), t[ok].softmax(-1), reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="encode" right="no" mistake="an answer with empty content gets no label for its end token either" named="observed_where"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        if m["role"] == "assistant" and m["content"]:
+            labels += [-100] * 3 + m["content"] + [END] + [-100]
+        else:
+            labels += [-100] * (len(m["content"]) + 5)
+    return ids, labels
+
+
+# %% task="collate" right="no" mistake="the mask is found from the run of pad_id at the end of the padded row, so a row that ends with END loses its own last token when pad_id is END" named="own_end_taken_for_padding"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    out_ids, out_labels, out_mask = [], [], []
+    for ids, labels in rows:
+        gap = L - len(ids)
+        i = F.pad(ids, (gap, 0) if side == "left" else (0, gap), value=pad_id)
+        l = F.pad(labels, (gap, 0) if side == "left" else (0, gap), value=-100)
+        m = torch.ones_like(i)
+        order = range(L) if side == "left" else range(L - 1, -1, -1)
+        for k in order:
+            if i[k] != pad_id:
+                break
+            m[k] = 0
+        out_ids.append(i); out_labels.append(l); out_mask.append(m)
+    return {"input_ids": torch.stack(out_ids), "labels": torch.stack(out_labels), "attention_mask": torch.stack(out_mask)}
+
+
+# %% task="accuracy" right="no" mistake="the prompt does not grow: each next token is predicted from the prompt alone, so the first word is repeated" named="prompt_does_not_grow"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        out = []
+        for _ in range(most):
+            token = int(model(prompt)[-1].argmax())
+            if token == END:
+                break
+            out.append(token)
+        right += decode(out).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="on_policy_step" right="no" mistake="the gradient is clipped to norm 1 before the step, which nobody asked for" named="gradient_clipped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    num, den = 0.0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt)
+            e = (y == END).nonzero().flatten()
+            if e.numel():
+                y = y[: int(e[0]) + 1]
+            ids = torch.cat([prompt, y])
+            lp = teacher(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        lq = student(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        num = num + (lq.exp() * (lq - lp)).sum()
+        den += len(y)
+    loss = num / den
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
