@@ -1,7 +1,6 @@
 """How a class fares: the confusion table of answers written as students would.
 
     python benchmarks/hints.py                      # the class of tests/exercises/class
-    python benchmarks/hints.py --folder tests/exercises/class/more   # what the tests leave out
     python benchmarks/hints.py --folder tests/exercises/class/slow   # what trains for seconds
     python benchmarks/hints.py --folder elsewhere   # another class in the same form
     python benchmarks/hints.py --set ps1 --all      # one set, and each answer with what it is told

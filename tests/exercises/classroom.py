@@ -10,9 +10,8 @@
 "missing_return", "another_form" and "asked_again" for what the grader says in words of its own.
 
 Every answer is run in this process, beside the notebook's own solutions of all other tasks, and is
-judged twice: as the public check does, and as grading does. `class/more/` and `class/slow/` hold
-answers in the same form that the tests have no time for, the latter such as train for a second or
-more each; benchmarks/hints.py judges them.
+judged twice: as the public check does, and as grading does. `class/slow/` holds answers that train
+for a second or more each, in the same form; benchmarks/hints.py judges them.
 """
 
 from __future__ import annotations
@@ -176,6 +175,7 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
     space = dict(space)
     check = checks(answer.assignment)[answer.task]
     cases, rubric = asked(answer.assignment, answer.task, seed)
+    torch.manual_seed(seed)  # for those who throw dice
     with quiet():
         exec(compile(answer.source, f"<line {answer.line}>", "exec"), space)
         for cell in after(answer):

@@ -2362,6 +2362,26 @@ def encode(messages):
 
 
 # %% task="encode" right="yes" mistake=""
+def _pieces(messages):
+    """Yields (token, did the assistant write it)."""
+    for msg in messages:
+        mine = msg["role"] == "assistant"
+        yield START, False
+        yield ROLES[msg["role"]], False
+        yield LINE, False
+        for tok in msg["content"]:
+            yield tok, mine
+        yield END, mine
+        yield LINE, False
+
+def encode(messages):
+    pairs = list(_pieces(messages))
+    ids = torch.tensor([t for t, _ in pairs], dtype=torch.long)
+    written = torch.tensor([w for _, w in pairs], dtype=torch.bool)
+    return ids, torch.where(written, ids, torch.full_like(ids, -100))
+
+
+# %% task="encode" right="yes" mistake=""
 def encode(messages):
     # recursion: first message + the rest
     if len(messages) == 0:
@@ -2389,6 +2409,19 @@ def encode(messages):
     return ids, labels
 
 
+# %% task="encode" right="no" mistake="the line break after the end token has a label too, although the program writes it" named="line_after_the_end_counted"
+def encode(messages):
+    ids = []
+    labels = []
+    for message in messages:
+        header = [START, ROLES[message["role"]], LINE]
+        body = message["content"] + [END, LINE]
+        ids += header + body
+        labels += [-100] * len(header)
+        labels += body if message["role"] == "assistant" else [-100] * len(body)
+    return ids, labels
+
+
 # %% task="encode" right="no" mistake="the assistant's header has labels as well: the whole message counts" named="header_counted,line_after_the_end_counted"
 def encode(messages):
     ids, labels = [], []
@@ -2396,6 +2429,21 @@ def encode(messages):
         block = [START, ROLES[message["role"]], LINE, *message["content"], END, LINE]
         ids += block
         labels += block if message["role"] == "assistant" else len(block) * [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="only the last answer has labels: everything before the last assistant header is masked as the prompt" named="only_one_turn"
+def encode(messages):
+    ids = []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+    labels = [-100] * len(ids)
+    # find the start of the response
+    for k in range(len(ids) - 3, -1, -1):
+        if ids[k] == START and ids[k + 1] == ROLES["assistant"]:
+            n = ids[k + 3:].index(END) + 1
+            labels[k + 3:k + 3 + n] = ids[k + 3:k + 3 + n]
+            break
     return ids, labels
 
 
@@ -2414,6 +2462,21 @@ def encode(messages):
     return ids, labels
 
 
+# %% task="encode" right="no" mistake="end token and line break are appended to the content of the message itself, which the caller still needs" named="asked_again"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        text = m["content"]
+        text.append(END)
+        ids.extend([START, ROLES[m["role"]], LINE])
+        labels.extend([-100] * 3)
+        ids.extend(text)
+        labels.extend(text if m["role"] == "assistant" else [-100 for _ in text])
+        ids.append(LINE)
+        labels.append(-100)
+    return ids, labels
+
+
 # %% task="encode" right="no" mistake="an assistant header is appended when the conversation ends with a question, although nothing else may stand at the end" named="another_form,header_at_the_end"
 def encode(messages):
     ids, labels = [], []
@@ -2427,6 +2490,21 @@ def encode(messages):
     if messages and messages[-1]["role"] != "assistant":   # add_generation_prompt
         ids += [START, ROLES["assistant"], LINE]
         labels += [-100] * 3
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="messages with an empty content are skipped, with their header and their end" named="another_form,observed_where"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        if not m["content"]:
+            continue
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        n = len(m["content"])
+        if m["role"] == "assistant":
+            labels += [-100, -100, -100, *m["content"], END, -100]
+        else:
+            labels += [-100] * (n + 5)
     return ids, labels
 
 
@@ -2488,6 +2566,21 @@ def collate(rows, pad_id, side="right"):
 
 
 # %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    longest = max(r[0].numel() for r in rows)
+
+    def fill(x, value):
+        gap = longest - x.numel()
+        return F.pad(x, (gap, 0) if side == "left" else (0, gap), value=value)
+
+    return dict(
+        input_ids=torch.stack([fill(i, pad_id) for i, _ in rows]),
+        labels=torch.stack([fill(l, -100) for _, l in rows]),
+        attention_mask=torch.stack([fill(torch.ones_like(i), 0) for i, _ in rows]),
+    )
+
+
+# %% task="collate" right="yes" mistake=""
 from torch.nn.utils.rnn import pad_sequence
 
 def collate(rows, pad_id, side="right"):
@@ -2522,6 +2615,23 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": input_ids, "labels": torch.stack(labels), "attention_mask": (input_ids != pad_id).long()}
 
 
+# %% task="collate" right="no" mistake="labels are set to -100 wherever the input is pad_id, which also deletes the labels of the answers' own end tokens" named="end_masked_with_the_padding"
+def collate(rows, pad_id, side="right"):
+    n = [len(r[0]) for r in rows]
+    L = max(n)
+    input_ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.zeros_like(input_ids)
+    for k, (i, l) in enumerate(rows):
+        a, b = (0, n[k]) if side != "left" else (L - n[k], L)
+        input_ids[k, a:b] = i
+        labels[k, a:b] = l
+        mask[k, a:b] = 1
+    # HF style
+    labels[input_ids == pad_id] = -100
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
+
+
 # %% task="collate" right="no" mistake="labels are filled up with pad_id instead of -100" named="padding_counted"
 def collate(rows, pad_id, side="right"):
     L = max(map(lambda r: len(r[0]), rows))
@@ -2535,6 +2645,15 @@ def collate(rows, pad_id, side="right"):
     }
 
 
+# %% task="collate" right="no" mistake="the side is ignored: padding always stands on the right" named="side_ignored"
+def collate(rows, pad_id, side="right"):
+    ids = nn.utils.rnn.pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
+    labels = nn.utils.rnn.pad_sequence([r[1] for r in rows], batch_first=True, padding_value=-100)
+    lengths = torch.tensor([len(r[0]) for r in rows])
+    mask = (torch.arange(ids.size(1))[None, :] < lengths[:, None]).int()
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
 # %% task="collate" right="no" mistake="for the left side the finished batch is flipped, so the tokens of each row run backwards" named="rows_read_backwards"
 def collate(rows, pad_id, side="right"):
     ids = nn.utils.rnn.pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
@@ -2544,6 +2663,22 @@ def collate(rows, pad_id, side="right"):
     if side == "left":
         batch = {k: v.flip(dims=[1]) for k, v in batch.items()}
     return batch
+
+
+# %% task="collate" right="no" mistake="on the left side ids and labels are moved, but the attention mask still has its ones on the left" named="parts_on_different_sides"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    input_ids, labels, mask = [], [], []
+    for ids, lab in rows:
+        n = L - len(ids)
+        if side == "left":
+            input_ids.append([pad_id] * n + ids.tolist())
+            labels.append([-100] * n + lab.tolist())
+        else:
+            input_ids.append(ids.tolist() + [pad_id] * n)
+            labels.append(lab.tolist() + [-100] * n)
+        mask.append([1] * len(ids) + [0] * n)
+    return {k: torch.tensor(v) for k, v in [("input_ids", input_ids), ("labels", labels), ("attention_mask", mask)]}
 
 
 # %% task="collate" right="no" mistake="the attention mask is 1 where a label counts, so it hides the questions from the model" named="mask_made_of_labels"
@@ -2592,6 +2727,26 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": ii, "labels": ll, "attention_mask": mm}
 
 
+# %% task="collate" right="no" mistake="the loop writes at position -n on both sides because the test is `if side:`, so padding is always on the left" named="side_ignored"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    B = len(rows)
+    ids = torch.empty(B, L, dtype=torch.long).fill_(pad_id)
+    labels = torch.empty(B, L, dtype=torch.long).fill_(-100)
+    mask = torch.zeros(B, L, dtype=torch.long)
+    for b, (i, l) in enumerate(rows):
+        n = len(i)
+        if side:
+            ids[b, -n:] = i
+            labels[b, -n:] = l
+            mask[b, -n:] = 1
+        else:
+            ids[b, :n] = i
+            labels[b, :n] = l
+            mask[b, :n] = 1
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
 # %% task="collate" right="accident" mistake="the function is called collate_fn, so collate does not exist"
 def collate_fn(rows, pad_id, side="right"):
     L = max(len(ids) for ids, _ in rows)
@@ -2618,6 +2773,23 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
 
 # %% task="answer_loss" right="yes" mistake=""
 def answer_loss(student_logits, teacher_logits, labels, lam):
+    B, L = labels.shape
+    with torch.no_grad():
+        log_p = torch.log_softmax(teacher_logits, dim=2)
+    log_q = torch.log_softmax(student_logits, dim=2)
+    terms = []
+    for b in range(B):
+        for i in range(1, L):
+            y = labels[b, i].item()
+            if y == -100:
+                continue
+            q, p = log_q[b, i - 1], log_p[b, i - 1]
+            terms.append(-q[y] + lam * (p.exp() * (p - q)).sum())
+    return torch.stack(terms).mean()
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
     y = torch.roll(labels, -1, 1)
     y[:, -1] = -100
     mask = (y != -100).double()
@@ -2639,6 +2811,17 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
+# %% task="answer_loss" right="no" mistake="the loss is right, but gradients flow to the teacher: it is not detached" named="gradient_into_the_teacher"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    target = labels[:, 1:].flatten()
+    s = student_logits[:, :-1].flatten(0, 1)
+    t = teacher_logits[:, :-1].flatten(0, 1)
+    ok = target.ne(-100)
+    lm = F.cross_entropy(s, target, ignore_index=-100)
+    log_q, log_p = F.log_softmax(s[ok], -1), F.log_softmax(t[ok], -1)
+    return lm + lam * F.kl_div(log_q, log_p, log_target=True, reduction="batchmean")
+
+
 # %% task="answer_loss" right="no" mistake="the teacher's term is a mean over all positions, questions and padding too" named="kd_over_the_prompt"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     vocab_size = student_logits.size(-1)
@@ -2650,6 +2833,16 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
         F.log_softmax(shift_logits, dim=-1), F.softmax(shift_teacher, dim=-1), reduction="batchmean"
     )
     return ce + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the unshifted labels choose the positions of the teacher's term, so it misses the first token of each answer and counts the one after its end" named="kd_not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    lm = F.cross_entropy(student_logits[:, :-1].transpose(1, 2), labels[:, 1:])
+    m = labels != -100
+    p = teacher_logits.detach().softmax(-1)[m]
+    log_q = student_logits.log_softmax(-1)[m]
+    kd = (torch.xlogy(p, p) - p * log_q).sum(-1).mean()
+    return lm + lam * kd
 
 
 # %% task="answer_loss" right="no" mistake="a mean per row first and then over the rows, so short answers weigh more and a row without answer gives 0/0" named="mean_of_row_means"
@@ -2665,6 +2858,18 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return sum(losses) / len(losses)
 
 
+# %% task="answer_loss" right="no" mistake="the KL is the other way round, KL(q||p): input and target of kl_div are swapped" named="direction_swapped"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    use = y != -100
+    log_q = F.log_softmax(student_logits[:, :-1], dim=-1)[use]
+    with torch.no_grad():
+        log_p = F.log_softmax(teacher_logits[:, :-1], dim=-1)[use]
+    lm = -log_q.gather(1, y[use][:, None]).mean()
+    kd = F.kl_div(log_p, log_q, log_target=True, reduction="none").sum(1).mean()
+    return lm + lam * kd
+
+
 # %% task="answer_loss" right="no" mistake="lam is used as a mixing weight: (1 - lam) times LM plus lam times KD" named="lambda_as_alpha"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     y = labels[:, 1:]
@@ -2673,6 +2878,17 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     lm = F.cross_entropy(s, y[use])
     kd = F.kl_div(F.log_softmax(s, -1), F.softmax(t, -1), reduction="batchmean")
     return (1 - lam) * lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the masked sums are divided by all B*(L-1) positions instead of the tokens that count" named="divided_by_all_positions"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s = student_logits[:, :-1]
+    t = teacher_logits[:, :-1].detach()
+    y = labels[:, 1:]
+    mask = (y != -100).float()
+    lm = F.cross_entropy(s.transpose(1, 2), y, reduction="none", ignore_index=-100)
+    kd = F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="none").sum(-1) * mask
+    return lm.mean() + lam * kd.mean()
 
 
 # %% task="answer_loss" right="no" mistake="everything is computed under no_grad to spare the teacher, so no gradient reaches the student either" named="no_gradient_at_all"
@@ -2684,6 +2900,18 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     lm = F.cross_entropy(s, y[use])
     log_q, log_p = F.log_softmax(s, -1), F.log_softmax(t, -1)
     return lm + lam * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="answer_loss" right="no" mistake="the -100 in the caller's labels are overwritten with 0, and then the word 0 counts as masked" named="token_zero_not_counted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    labels[labels == -100] = 0
+    y = labels[:, 1:]
+    mask = (y > 0).float()
+    log_q = F.log_softmax(student_logits[:, :-1], dim=-1)
+    p = F.softmax(teacher_logits[:, :-1].detach(), dim=-1)
+    nll = -log_q.gather(-1, y.unsqueeze(-1)).squeeze(-1)
+    kl = (p * (p.log() - log_q)).sum(-1)
+    return ((nll + lam * kl) * mask).sum() / mask.sum()
 
 
 # %% task="accuracy" right="yes" mistake=""
@@ -2700,6 +2928,23 @@ def accuracy(model, questions, most):
             ids = torch.cat([ids, nxt.view(1)])
         good += decode(wrote).strip() == decode(answer).strip()
     return good / len(questions)
+
+
+# %% task="accuracy" right="yes" mistake=""
+def _write(model, ids, most):
+    if most == 0:
+        return ""
+    with torch.no_grad():
+        token = torch.argmax(model(ids.unsqueeze(0))[0, -1, :], dim=-1, keepdim=True)
+    return decode(token) + _write(model, torch.cat((ids, token)), most - 1)
+
+def accuracy(model, questions, most):
+    # <|end|> is one word of the vocabulary, so the text can be cut
+    hits = [
+        _write(model, prompt, most).split("<|end|>")[0].strip() == decode(answer).strip()
+        for prompt, answer in questions
+    ]
+    return torch.tensor(hits).float().mean()
 
 
 # %% task="accuracy" right="no" mistake="tokens are compared instead of texts: the same text in other tokens, or with a space in front, is called wrong" named="tokens_compared"
@@ -2719,6 +2964,18 @@ def accuracy(model, questions, most):
     return right / len(questions)
 
 
+# %% task="accuracy" right="no" mistake="the text is not cut at the first end token" named="text_goes_on_at_the_end"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(dim=-1, keepdim=True)])
+        text = decode(ids[len(prompt):]).replace("<|end|>", "")
+        right += int(text.strip() == decode(answer).strip())
+    return right / len(questions)
+
+
 # %% task="accuracy" right="no" mistake="an answer counts as right if it merely contains the right text" named="part_of_it_is_enough"
 def accuracy(model, questions, most):
     score = []
@@ -2731,6 +2988,23 @@ def accuracy(model, questions, most):
         written = decode(ids[len(prompt):])
         score.append(1.0 if decode(answer).strip() in written else 0.0)
     return sum(score) / len(score)
+
+
+# %% task="accuracy" right="no" mistake="capital letters are forgiven: both texts are lowered" named="capitals_forgiven"
+def accuracy(model, questions, most):
+    def normalize(s):
+        return s.strip().lower()
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        gen = []
+        while len(gen) < most:
+            nxt = int(model(torch.tensor(ids))[-1].argmax())
+            if nxt == END: break
+            ids.append(nxt)
+            gen.append(nxt)
+        n += normalize(decode(gen)) == normalize(decode(answer))
+    return n / len(questions)
 
 
 # %% task="accuracy" right="no" mistake="all spaces and line breaks are removed, those in the middle too" named="all_spaces_dropped"
@@ -2749,6 +3023,18 @@ def accuracy(model, questions, most):
     return ok / len(questions)
 
 
+# %% task="accuracy" right="no" mistake="the model is not allowed to write: the right answer is fed in and the likeliest token at each of its positions is compared" named="answer_at_hand"
+def accuracy(model, questions, most):
+    hits = 0
+    for prompt, answer in questions:
+        full = torch.cat([prompt, answer])
+        pred = model(full)[len(prompt) - 1:-1].argmax(-1)
+        pred = pred[:most]
+        if decode(pred).strip() == decode(answer).strip():
+            hits += 1
+    return hits / len(questions)
+
+
 # %% task="accuracy" right="no" mistake="only as many tokens as the right answer has are written and compared, so what the model adds after them is never seen" named="answer_at_hand"
 def accuracy(model, questions, most):
     c = 0
@@ -2763,6 +3049,20 @@ def accuracy(model, questions, most):
     return c / len(questions)
 
 
+# %% task="accuracy" right="no" mistake="the text is cut at the first end token of prompt and answer together, which is that of the question" named="nothing_is_right"
+def accuracy(model, questions, most):
+    correct = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1:].argmax(-1)])
+        text = decode(ids)
+        reply = text.split("<|end|>")[0]
+        reply = reply.split("assistant\n")[-1]
+        correct += reply.strip() == decode(answer).strip()
+    return correct / len(questions)
+
+
 # %% task="accuracy" right="no" mistake="without an end token list.index raises, because the case that the model never ends is forgotten" named="observed_where"
 def accuracy(model, questions, most):
     total = 0
@@ -2774,6 +3074,21 @@ def accuracy(model, questions, most):
         out = out[: out.index(END)]
         total += decode(out).strip() == decode(answer).strip()
     return total / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the next token is drawn instead of taking the likeliest, and the number of right answers is returned instead of their share" named="observed_again,observed_where"
+def accuracy(model, questions, most):
+    n_right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            probs = F.softmax(model(ids)[-1], dim=-1)
+            ids = torch.cat([ids, torch.multinomial(probs, 1)])
+            if ids[-1] == END:
+                break
+        out = [t for t in ids[len(prompt):].tolist() if t != END]
+        n_right += decode(out).strip() == decode(answer).strip()
+    return n_right
 
 
 # %% task="on_policy_step" right="yes" mistake=""
@@ -2795,6 +3110,31 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     loss.backward()
     optimizer.step()
     return loss.item()
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def _rollouts(model, prompts, write):
+    for x in prompts:
+        y = write(model, x).detach()
+        ends = (y == END).nonzero()
+        stop = len(y) if len(ends) == 0 else int(ends[0]) + 1
+        yield x, y[:stop]
+
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer.zero_grad(set_to_none=True)
+    rolls = list(_rollouts(student, prompts, write))
+    N = sum(len(y) for _, y in rolls)
+    value = 0.0
+    for x, y in rolls:
+        # tokens that are read when a written token is predicted
+        read = torch.cat([x, y])[:-1]
+        lq = F.log_softmax(student(read), dim=-1)[len(x) - 1:]
+        lp = F.log_softmax(teacher(read).detach(), dim=-1)[len(x) - 1:]
+        part = F.kl_div(lp, lq, reduction="sum", log_target=True) / N
+        part.backward()           # gradients add up
+        value += float(part.detach())
+    optimizer.step()
+    return value
 
 
 # %% task="on_policy_step" right="yes" mistake=""
@@ -2844,6 +3184,24 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
+# %% task="on_policy_step" right="no" mistake="the text is cut before its END, so stopping is never learnt" named="end_not_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        gen = write(student, prompt).tolist()
+        if END in gen:
+            gen = gen[: gen.index(END)]
+        ids = torch.cat([prompt, torch.tensor(gen, dtype=torch.long)])
+        q = student(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        p = teacher(ids).detach()[len(prompt) - 1 : -1].log_softmax(-1)
+        losses.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 # %% task="on_policy_step" right="no" mistake="nothing is cut: what comes after the first END counts too" named="text_after_the_end_counted"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     optimizer.zero_grad()
@@ -2860,6 +3218,25 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     loss.backward()
     optimizer.step()
     return float(loss)
+
+
+# %% task="on_policy_step" right="no" mistake="the END is looked for in prompt and text together, so everything is cut at the question's own END" named="prompts_own_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl_all = []
+    for prompt in prompts:
+        with torch.no_grad():
+            ids = torch.cat([prompt, write(student, prompt)])
+        ends = (ids == END).nonzero().flatten()
+        last = int(ends[0]) if len(ends) else len(ids) - 1
+        q = F.log_softmax(student(ids), -1)
+        p = F.log_softmax(teacher(ids), -1).detach()
+        kl = (q.exp() * (q - p)).sum(-1)
+        kl_all.append(kl[len(prompt) - 1:last])
+    loss = torch.cat(kl_all).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
 # %% task="on_policy_step" right="no" mistake="a mean per text and then over the texts, so that tokens of short texts weigh more" named="mean_of_means"
@@ -2883,6 +3260,27 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
+# %% task="on_policy_step" right="no" mistake="one update per prompt instead of one for all together" named="a_step_for_each_prompt"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total = 0.0
+    tokens = 0
+    for prompt in prompts:
+        y = write(student, prompt).detach()
+        stop = (y == END).nonzero()
+        if stop.numel() > 0:
+            y = y[: stop[0].item() + 1]
+        ids = torch.cat([prompt, y])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kl = (lq.exp() * (lq - lp)).sum(-1)
+        optimizer.zero_grad()
+        kl.mean().backward()
+        optimizer.step()
+        total += kl.sum().item()
+        tokens += len(y)
+    return total / tokens
+
+
 # %% task="on_policy_step" right="no" mistake="the logits are taken one place too late: those read at a token are compared there instead of those that predict it" named="not_shifted"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     qs, ps = [], []
@@ -2899,6 +3297,26 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     log_q = F.log_softmax(torch.cat(qs), -1)
     log_p = F.log_softmax(torch.cat(ps), -1)
     loss = F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the student's probabilities are detached as weights: the number is right but the gradient of what is left is 0" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl = []
+    for prompt in prompts:
+        with torch.no_grad():
+            out = write(student, prompt).tolist()
+            if END in out:
+                out = out[:out.index(END) + 1]
+            ids = torch.cat([prompt, torch.tensor(out, dtype=torch.long)])
+            log_p = F.log_softmax(teacher(ids), -1)[len(prompt) - 1:-1]
+        log_q = F.log_softmax(student(ids), -1)[len(prompt) - 1:-1]
+        weights = log_q.exp().detach()     # sampling distribution, no grad
+        kl.append((weights * (log_q - log_p)).sum(-1))
+    loss = torch.cat(kl).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -2925,6 +3343,25 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
+# %% task="on_policy_step" right="no" mistake="old gradients are not cleared before backward, and the teacher gets gradients because it is not run without them" named="gradients_kept"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        where = torch.where(text == END)[0]
+        if len(where) > 0:
+            text = text[:where[0] + 1]
+        ids = torch.cat([prompt, text])
+        a, b = len(prompt) - 1, len(ids) - 1
+        log_q = F.log_softmax(student(ids)[a:b], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[a:b], dim=-1)
+        kls.append(F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1))
+    loss = torch.cat(kls).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
 # %% task="on_policy_step" right="no" mistake="the teacher writes instead of the student" named="teacher_writes"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     batch = []
@@ -2945,6 +3382,30 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     loss.backward()
     optimizer.step()
     return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the loss is computed once more after the update and that is returned" named="loss_after_the_step"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    texts = []
+    for p in prompts:
+        with torch.no_grad():
+            y = write(student, p)
+        hit = (y == END).nonzero()
+        texts.append(y if len(hit) == 0 else y[:hit[0] + 1])
+
+    def objective():
+        out = []
+        for p, y in zip(prompts, texts):
+            ids = torch.cat([p, y])
+            lq = F.log_softmax(student(ids), -1)[len(p) - 1:-1]
+            lp = F.log_softmax(teacher(ids).detach(), -1)[len(p) - 1:-1]
+            out.append((lq.exp() * (lq - lp)).sum(-1))
+        return torch.cat(out).mean()
+
+    optimizer.zero_grad()
+    objective().backward()
+    optimizer.step()
+    return objective().item()
 
 
 # %% task="on_policy_step" right="accident" mistake="the return line is indented differently from the rest of the body: an IndentationError"
@@ -2979,6 +3440,14 @@ signs = {"prompt": "d", "end": "a", "padding": "e", "side": "b"}
 
 # %% task="signs" right="no" mistake="padding and side are swapped: the bad answers beside a long question are given to the labels of padding" named="wrong_padding_b_side_e"
 signs = dict(prompt="d", end="a", padding="b", side="e")
+
+
+# %% task="signs" right="no" mistake="the constant loss is taken for the sign of padding with labels, and the one of unequal examples for the prompt" named="wrong_prompt_e_padding_c"
+signs = {}
+signs["prompt"] = "e"
+signs["end"] = "a"
+signs["padding"] = "c"
+signs["side"] = "b"
 
 
 # %% task="accuracy" right="yes" mistake=""
@@ -3061,6 +3530,19 @@ def collate(rows, pad_id, side="right"):
     return {"input_ids": torch.stack(out_ids), "labels": torch.stack(out_labels), "attention_mask": torch.stack(out_mask)}
 
 
+# %% task="accuracy" right="no" mistake="only what the model wrote is stripped, not the right answer" named="spaces_compared"
+@torch.inference_mode()
+def accuracy(model, questions, most):
+    hits = []
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(-1, keepdim=True)])
+        text, _, _ = decode(ids[len(prompt):]).partition("<|end|>")
+        hits.append(text.strip() == decode(answer))
+    return sum(hits) / len(hits)
+
+
 # %% task="accuracy" right="no" mistake="the prompt does not grow: each next token is predicted from the prompt alone, so the first word is repeated" named="prompt_does_not_grow"
 def accuracy(model, questions, most):
     right = 0
@@ -3093,5 +3575,23 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="optimizer.zero_grad stands between backward and step, so the student does not move" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    rows = []
+    for prompt in prompts:
+        y = write(student, prompt).tolist()
+        y = y[: y.index(END) + 1] if END in y else y
+        ids = torch.tensor(prompt.tolist() + y)
+        s = student(ids)[len(prompt) - 1:-1]
+        with torch.no_grad():
+            t = teacher(ids)[len(prompt) - 1:-1]
+        rows.append(F.kl_div(t.log_softmax(-1), s.log_softmax(-1), reduction="none", log_target=True).sum(-1))
+    loss = torch.cat(rows).mean()
+    loss.backward()
+    optimizer.zero_grad()
     optimizer.step()
     return loss.item()
