@@ -1617,7 +1617,7 @@ FIT_MISCONCEPTIONS = tuple(
             "another_minimum",
             "In the reverse direction your student does not end on the peak near `start`. This loss"
             " has several minima, and the beginning decides which one is found: the center is to"
-            " begin at `start`, and the width at 3. With which numbers does your training begin?",
+            " begin at `start`, and the width at 3. Where does yours begin?",
             "1.3",
             BEGINNINGS,
         ),

@@ -213,7 +213,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     kl = forward_kl if direction == "forward" else reverse_kl
@@ -307,7 +307,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="yes" mistake=""
+# %% task="fit_one_peak" right="no" mistake="the logarithm of a softmax: NaN where a probability is 0 in float32" named="zero_times_infinity"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -339,7 +339,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (lq.exp() * torch.arange(V)).sum(), (lq.exp() * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="another_minimum"
+# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="observed_component"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -663,7 +663,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     kl = forward_kl if direction == "forward" else reverse_kl
