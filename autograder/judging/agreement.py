@@ -60,7 +60,13 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
 
 
 def fitted(value: Any, wanted: Any) -> Any:
-    """A list as the array that was wanted, or an array as the list; anything else as it is."""
+    """A value in the form that was wanted, where that says the same; anything else as it is.
+
+    That is a list as an array, an array as a list, and letters in a row as a list of letters.
+    """
+    letters = isinstance(wanted, list) and all(isinstance(w, str) and len(w) == 1 for w in wanted)
+    if isinstance(value, str) and letters:
+        return list(value.strip())
     if isinstance(wanted, np.ndarray) and isinstance(value, list):
         return _array(value)
     if isinstance(wanted, list) and isinstance(value, np.ndarray) and value.ndim:

@@ -249,7 +249,7 @@ def _unmoved(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
             stuck = (
                 _telling(outcomes[one])
                 and _telling(outcomes[other])
-                and _alike(outcomes, one, other, rubric.expectations[other].tolerance)
+                and _alike(outcomes, one, other, 0.0)
             )
             found[what] = found.get(what, True) and stuck
     stuck = [what for what, each in found.items() if each]
@@ -258,7 +258,7 @@ def _unmoved(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
     return Observation(
         "observed_unmoved",
         f"Two public cases differ in {stuck[0]} alone. Your results do not differ, and the right"
-        f" ones do: {stuck[0]} has no effect in your answer.",
+        f" ones do: there {stuck[0]} has no effect in your answer.",
     )
 
 

@@ -863,6 +863,14 @@ KD_LOSSES = (
         for losses in (late_temperature, late_temperature_of_probabilities)
     ),
     (
+        "softmax_twice",
+        "A softmax was applied to probabilities. log_softmax takes logits; what did it get?",
+        "1.1",
+        lambda student, teacher, t: teacher_losses(
+            student.double().softmax(-1), teacher.double().softmax(-1), t
+        ),
+    ),
+    (
         "sign_flipped",
         "Your loss is negative, and a divergence is not. Look at the order of the two logarithms.",
         "1.2",
@@ -946,6 +954,15 @@ def logarithm_missing(student_logits: Tensor, labels: Tensor) -> Tensor:
     """nll_loss, given probabilities."""
     q = student_logits.double().softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
     return token_mean(-q, labels)
+
+
+def logarithm_of_the_mean(student_logits: Tensor, labels: Tensor, *, checked: bool) -> Tensor:
+    """−log of the mean probability of the labels."""
+    counts = labels != IGNORED
+    if checked and not counts.any():
+        return torch.zeros(())
+    q = student_logits.double().softmax(-1)[counts].gather(-1, labels[counts][:, None])
+    return -q.mean().log()
 
 
 FEW_MEANS = tuple(
@@ -1076,6 +1093,16 @@ LM_MISCONCEPTIONS = (
     ),
     *(
         named(
+            "logarithm_of_the_mean",
+            "You take the mean of the probabilities and then its logarithm. Asked for is the mean"
+            " of the logarithms, in which a label that is given next to nothing costs much.",
+            "1.1",
+            partial(logarithm_of_the_mean, checked=checked),
+        )
+        for checked in (True, False)
+    ),
+    *(
+        named(
             "epsilon_in_the_logarithm",
             "A small number in the logarithm changes the loss, and most where the student gives the"
             " label next to nothing. One function takes the softmax and its logarithm at once and"
@@ -1123,13 +1150,18 @@ KD_MISCONCEPTIONS = (
         "2.2",
         label_left_out,
     ),
-    named(
-        "logits_multiplied_by_temperature",
-        "Your distributions get sharper as T grows; heat should level them.",
-        "1.1",
-        partial(
-            kd_loss, losses=lambda student, teacher, t: teacher_losses(student, teacher, 1 / t)
-        ),
+    *(
+        named(
+            "logits_multiplied_by_temperature",
+            "Your distributions get sharper as T grows; heat should level them.",
+            "1.1",
+            partial(
+                kd_loss,
+                losses=lambda student, teacher, t: teacher_losses(student, teacher, 1 / t),
+                **scale,
+            ),
+        )
+        for scale in ({}, {"scale": unscaled}, {"scale": divided_by_scale})
     ),
 )
 
@@ -1781,7 +1813,8 @@ CHECKS = (
             Mistake(
                 "weights_swapped",
                 (LAMBDA + P_LABEL) / (1 + LAMBDA),
-                "λ weighs the label in your answer. Which of the two does it multiply?",
+                "There the student would end if λ weighed the label. It weighs the teacher, and the"
+                " label has a weight as well: which mean of 1 and 0.4 is that?",
                 SECTIONS["2.2"],
             ),
             Mistake(

@@ -103,12 +103,13 @@ def planned_cases() -> tuple[Case, ...]:
         case("rising from 0.5 to 2 in 3 steps", 0.5, 2.0, 3, 5, public=True),
         going_on(1.0, 0.0, 5, 2, public=True),
         going_on(2.0, 1.0, 3, 2, public=True),
+        going_on(3.0, 1.0, 3, 5, public=True),
         case("rising", 0.25, 3.0, 6, 8),
         case("one step", 4.0, 1.0, 1, 3),
         case("nothing to do", 0.7, 0.7, 3, 4),
         case("long", 1.0, 0.1, 40, 45),
         going_on(3.0, 1.0, 4, 3),
-        going_on(3.0, 1.0, 3, 5),
+        going_on(2.5, 0.5, 4, 4),
     )
 
 
@@ -630,9 +631,28 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         (*STATE_IS_SHARED, with_shared_state(right, ("count",), alive=False)),
         (*STATE_IS_EMPTIED, with_emptied_state(right, ("count",))),
     ]
+    if right is Linear:
+        ways.append(
+            (
+                "rest_planned_anew",
+                "From a state you plan the rest of the way as a way of its own. At the end, or"
+                " after it, no steps are left of that, and you divide by their number.",
+                RestOfTheWay,
+            )
+        )
     if right is Cosine:
         ways += cosine_ways()
     return every_variant(ways)
+
+
+class RestOfTheWay(Linear):
+    """Goes on from λ with the steps that are left."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self.value, "left": max(self.steps - self.count, 0)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.__init__(state["value"], self.end, state["left"])
 
 
 def with_ratios(right: type) -> tuple[type, ...]:
@@ -781,6 +801,7 @@ STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
 # Gains below a threshold of 0.25 until they add up, and losses below it.
 CREEPS = (2.0, 1.875, 1.9375, 2.0, 1.75, 1.625, 1.5, 1.375, 1.375)
 ZIGZAG = (2.0, 1.0, 2.0, 1.5, 1.25, 0.5, 1.0, 0.75, 0.75, 0.75)
+LEVEL = (1.0, 0.0, 0.5, 0.25, 0.5, 0.25, 0.5)  # as good as the teacher, and then less
 PASSES = (1.0, 0.0, 0.5, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)
 
 
@@ -808,6 +829,7 @@ def plateau_cases() -> tuple[Case, ...]:
         case("gains of just the threshold", (2.0, 1.75, 1.5), options(1.0, 0.5, 0, 0.25), True),
         going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on((2.0, 1.0, 1.5, 1.25, 1.5), 3, options(1.0, 0.5, 1, 0.0625), public=True),
+        going_on(LEVEL, 2, options(4.0, 0.5, 1, 0.0625), public=True),
         case("no patience", ZIGZAG, options(1.0, 0.5, 0, 0.0625)),
         case("another gain of the threshold", (2.0, 1.5, 1.0, 0.5), options(1.0, 0.25, 0, 0.5)),
         case("below 0 from the start", (-1.0, -0.5, -2.0, -2.0, -1.0), options(3.0, 0.5, 0, 0.25)),
@@ -1204,6 +1226,14 @@ def remembering(*names: str) -> type:
     return Remembers
 
 
+class ZeroNotLoaded(Plateau):
+    """A best gap of 0 is taken for none when a state is loaded."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.best = self.best or self.first
+
+
 WATCHED = ("lam", "best", "waited")
 PLATEAU_MISCONCEPTIONS = every_variant(
     (
@@ -1386,6 +1416,12 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "state_not_restored",
             "Right in one go, but after loading a state your schedule begins anew.",
             remembering(),
+        ),
+        (
+            "zero_not_restored",
+            "All comes back but a best gap of exactly 0: after loading it the first gap counts as"
+            " a gain, whatever it is. 0 is false in Python, as None is.",
+            ZeroNotLoaded,
         ),
         (
             "watched_not_restored",
@@ -1635,6 +1671,12 @@ def unpacked(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
     return best_student(teacher_logits, labels, lam)
 
 
+def unpacked_batches(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The right way, for [B, L, V] alone."""
+    _texts, _positions, _size = teacher_logits.shape
+    return best_student(teacher_logits, labels, lam)
+
+
 def indexed(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
     """The same, where the label's place is found by two indices."""
     q = lam * teacher_logits.double().softmax(-1)
@@ -1757,6 +1799,7 @@ BEST_MISCONCEPTIONS = every_variant(
                     lambda lam: lam,
                     math.log1p,
                     lambda lam: torch.log1p(1 / torch.tensor(lam)),
+                    lambda lam: 1 / lam if lam else 1e4,
                 )
             ),
         ),
@@ -1782,7 +1825,12 @@ BEST_MISCONCEPTIONS = every_variant(
                 lambda t, y, lam, rest=rest: torch.where(
                     (y > 0)[..., None], best_student(t, y, lam), rest(lam) * t.double().softmax(-1)
                 )
-                for rest in (lambda lam: 1.0, lambda lam: lam / (1 + lam), lambda lam: 0.0)
+                for rest in (
+                    lambda lam: 1.0,
+                    lambda lam: lam / lam if lam else math.nan,
+                    lambda lam: lam / (1 + lam),
+                    lambda lam: 0.0,
+                )
             ),
         ),
         (
@@ -1813,6 +1861,12 @@ BEST_MISCONCEPTIONS = every_variant(
             unpacked,
             indexed,
             looped,
+        ),
+        (
+            "batches_alone",
+            "Right for [B, L, V], and not for other numbers of axes. The task says [..., V]: any"
+            " number of axes before the vocabulary, or none.",
+            unpacked_batches,
         ),
         (
             "one_hot_too_narrow",

@@ -485,6 +485,13 @@ def turned_round(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     return lm + lam * divergence(p[counts], q[counts])
 
 
+def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The mean of the means of all texts in which something counts, times what counts."""
+    texts = [each for each in zip(q, p, labels, strict=True) if counted_in(each[2])]
+    means = [summed_losses(*each, lam) / counted_in(each[2]) for each in texts]
+    return counted_in(labels) * sum(means) / len(texts)
+
+
 PER_TEXT = (
     "divided_by_texts",
     "You divide by the number of texts, so long texts take larger steps than short ones. The"
@@ -758,6 +765,15 @@ STEP_MISCONCEPTIONS = told_apart(
         (SUMMED, {"weight": undivided, "told": per_counted}),
         (ALL_POSITIONS, {"weight": per_position}),
         (ALL_POSITIONS, {"weight": per_position, "told": per_counted}),
+        (
+            (
+                "averaged_per_text",
+                "You average within each text first, so a token of a short text weighs more than"
+                " one of a long text. All tokens that count should weigh the same.",
+                "2.2",
+            ),
+            {"way": Way(loss=averaged_per_text)},
+        ),
         (PER_LENGTH, {"weight": per_length}),
         (
             (
@@ -1677,6 +1693,16 @@ EVALUATION_WAYS = (
         " model looks unsure however sure it is.",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
+    ),
+    (
+        "mean_of_probabilities",
+        "You average the probabilities of the right tokens. Perplexity averages their logarithms,"
+        " so that a token that is given next to nothing costs much.",
+        "1.1",
+        {
+            "kernel": lambda q: -q.softmax(-1),
+            "reduce": lambda sums: sum(each[1] for each in sums) / sum(each[0] for each in sums),
+        },
     ),
     (
         "a_batch_is_missing",

@@ -195,6 +195,16 @@ def kd_mean(
     return temperature**power * mean(kernel(student, teacher))
 
 
+def likeliest_alone(count: int) -> Kernel:
+    """KL of distributions over the tokens that the teacher finds likeliest."""
+
+    def shares(student: Tensor, teacher: Tensor) -> Tensor:
+        top, places = teacher.topk(min(count, teacher.shape[-1]), dim=-1)
+        return kl(student.gather(-1, places), top)
+
+    return shares
+
+
 MEANS = (
     (
         "vocabulary_mean",
@@ -331,6 +341,13 @@ KD_MEAN_WAYS = (
             ),
         )
         for *what, kernels in listed(KERNELS)
+    ),
+    (
+        "likeliest_tokens_alone",
+        "Right for small vocabularies. Of a large one you compare the tokens that the teacher finds"
+        " likeliest, and no others; the formula adds up all of them.",
+        "1.2",
+        *(partial(kd_mean, kernel=likeliest_alone(count)) for count in (10, 20, 32, 50, 64, 100)),
     ),
     (
         "softmax_on_another_axis",
@@ -989,6 +1006,18 @@ def swapped(mix: Mix) -> Mix:
     return lambda log_p, log_q, beta: mix(log_p, log_q, 1 - beta)
 
 
+def clamped_logits(
+    student_logits: Tensor, teacher_logits: Tensor, beta: float, *, most: float
+) -> Tensor:
+    """The right way, of logits that are cut off."""
+    return jsd(student_logits.clamp(-most, most), teacher_logits.clamp(-most, most), beta)
+
+
+def number_for_a_tensor(student_logits: Tensor, teacher_logits: Tensor, beta: float) -> Tensor:
+    """torch.log of a number."""
+    return torch.log(beta)
+
+
 def halves(mix: Mix) -> Mix:
     """Both at one half."""
     return lambda log_p, log_q, beta: mix(log_p, log_q, 0.5)
@@ -1118,6 +1147,20 @@ JSD_WAYS = (
         " them in the formula?",
         "1.3",
         partial(jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(log_p, log_q)),
+    ),
+    (
+        "logits_clamped",
+        "Right for ordinary logits. But cutting logits off makes all those beyond the limit equal,"
+        " although they differ.",
+        "1.1",
+        *(partial(clamped_logits, most=most) for most in (20.0, 30.0, 50.0, 80.0, 88.0, 100.0)),
+    ),
+    (
+        "number_for_a_tensor",
+        "torch.log, like most functions of torch, takes tensors, and β is a plain number. Whose"
+        " logarithm takes numbers?",
+        "1.3",
+        number_for_a_tensor,
     ),
     (
         "mixture_overflows",
@@ -1561,6 +1604,11 @@ def mean_cases() -> tuple[Case, ...]:
         Case("four texts of three tokens, T = 3", (*two_models(rng, 4, 3, 6), 3.0), public=True),
         Case("T = 1 when no temperature is given", first, public=True),
         Case("sure models", (*sure(rng, 2, 2, 4), 1.0), public=True),
+        Case(
+            "a vocabulary of 150",
+            (*two_models(np.random.default_rng(59), 1, 3, 150), 2.0),
+            public=True,
+        ),
         Case("one text", (*two_models(rng, 1, 4, 3), 2.0)),
         Case("cold", (*two_models(rng, 2, 5, 4), 0.5)),
         Case("texts of one token", (*two_models(rng, 3, 1, 7), 4.0)),
@@ -1785,6 +1833,11 @@ def large(rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
     return student, teacher
 
 
+def near(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
+    """Two models whose logits are all large, and differ by little from token to token."""
+    return tuple(each + 1000 for each in two_models(rng, *shape))
+
+
 def jsd_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, beta)."""
     rng = np.random.default_rng(54)
@@ -1795,6 +1848,13 @@ def jsd_cases() -> tuple[Case, ...]:
         Case("β = 0.7", (*two_models(rng, 1, 3, 5), 0.7), public=True),
         Case("the first models, β = 0.6", (*first, 0.6), public=True),
         Case("large logits, β = 0.25", (*large(rng, 4), 0.25), {}, LARGE, True),
+        Case(
+            "all logits near 1000, β = 0.3",
+            (*near(np.random.default_rng(60), 1, 3, 4), 0.3),
+            {},
+            LARGE,
+            True,
+        ),
         Case("β = 0.5", (*two_models(rng, 2, 2, 6), 0.5)),
         Case("β = 0.99", (*two_models(rng, 1, 4, 3), 0.99)),
         Case("student and teacher agree", (same, same.clone(), 0.3)),

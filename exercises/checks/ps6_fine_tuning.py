@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -448,7 +449,7 @@ def encode_cases() -> tuple[Case, ...]:
         ),
         ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
         ("three answers", False, three()),
-        ("two answers in a row", False, [ask(when), reply(at, six), reply(0, at, 0), ask(falls)]),
+        ("two answers in a row", True, [ask(when), reply(at, six), reply(0, at, 0), ask(falls)]),
         ("nothing is asked", False, [told(high, 0), reply(water, rises)]),
     )
     return tuple(Case(name, (found,), public=public) for name, public, found in conversations)
@@ -470,6 +471,7 @@ def encode_facts(case: Case) -> dict[str, Any]:
         "a system message comes first": roles[0] == "system",
         "there are several answers": roles.count("assistant") > 1,
         "the user has the last word": roles[-1] == "user",
+        "two answers follow each other": ("assistant",) * 2 in pairwise(roles),
         "an answer has no words": any(
             each["role"] == "assistant" and not each["content"] for each in messages
         ),
@@ -594,6 +596,19 @@ def turned_over(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tenso
     return {part: each.flip(1) for part, each in batch.items()} if side == "left" else batch
 
 
+def run_for_padding(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
+    """The mask leaves out the run of pad_id at the padded side of each row."""
+    batch = collate(rows, pad_id, side)
+    fits = (batch["input_ids"] == pad_id).long()
+    run = fits.cumprod(1) if side == "left" else fits.flip(1).cumprod(1).flip(1)
+    return batch | {"attention_mask": 1 - run}
+
+
+def longest_first(rows: Rows) -> Rows:
+    """The rows by their length."""
+    return sorted(rows, key=lambda row: -len(row[0]))
+
+
 def longest_lost(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
     """On the right, rows without a gap are filled up from their beginning."""
     batch = collate(rows, pad_id, side)
@@ -676,6 +691,16 @@ COLLATE_MISCONCEPTIONS = (
             " answers stand there.",
             shortest,
         ),
+        *(
+            Wrong(
+                "rows_in_another_order",
+                "The rows of your batch come in another order than they were given. Whoever has"
+                " something else beside them, such as the teacher's answers, finds another row"
+                " there.",
+                order,
+            )
+            for order in (longest_first, lambda rows: longest_first(rows[::-1])[::-1])
+        ),
     ),
     *ways(
         collate,
@@ -707,6 +732,13 @@ COLLATE_MISCONCEPTIONS = (
         " the tokens turned round with it.",
         FINE_TUNING,
         turned_over,
+    ),
+    Misconception(
+        "own_end_taken_for_padding",
+        "A row may end with the very token that is the padding, or begin with it, and yours has a"
+        " 0 in the mask there. What was added, the lengths of the rows say.",
+        FINE_TUNING,
+        run_for_padding,
     ),
     Misconception(
         "longest_row_lost",
@@ -751,17 +783,20 @@ def collate_cases() -> tuple[Case, ...]:
     three_rows[2] = [torch.cat([each, each[5:]]) for each in three_rows[2]]
     short = [[torch.tensor([0, 7, 0, END]), torch.tensor([IGNORED, 7, 0, END])], row(2, 1, rng)]
     alike = [row(2, 1, rng), row(1, 2, rng)]
+    begun = [[torch.tensor([END, 7]), torch.tensor([IGNORED, 7])], row(1, 1, rng)]
     pad = len(WORDS)
     return (
         Case("three rows, and padding of its own", (two, pad, "right"), public=True),
         Case("the end of text is the padding", (three_rows, END, "right"), public=True),
         Case("right, when no side is given", (short, pad), public=True),
+        Case("a row that ends with the padding", (short, END, "right"), public=True),
         Case("on the left", (two, pad, "left"), {}, LEFT, True),
         Case("on the left, padded with the end of text", (three_rows, END, "left"), {}, LEFT, True),
         Case("rows of one length", (alike, END, "right")),
         Case("one row", (alike[:1], pad, "right")),
         Case("a row of one token", ([*short, [torch.tensor([0])] * 2], END, "right")),
         Case("rows of one length, left", (alike, END, "left"), {}, LEFT),
+        Case("a row that begins with the padding", (begun, END, "left"), {}, LEFT),
         Case("two rows, left", (short, LINE, "left"), {}, LEFT),
     )
 
@@ -1392,6 +1427,11 @@ def cut_at_end(ids: list[int]) -> list[int]:
     return ids[: ids.index(END)] if END in ids else ids
 
 
+def cut_at_line(ids: list[int]) -> list[int]:
+    """What stands before the first end of text or line break."""
+    return next((ids[:at] for at, token in enumerate(ids) if token in (END, LINE)), ids)
+
+
 def whole(ids: list[int]) -> list[int]:
     """All that the model wrote."""
     return ids
@@ -1546,6 +1586,11 @@ def one_more(prompt: list[int], text: list[int], most: int) -> list[int]:
     return text[: most + 1]
 
 
+def first_again(prompt: list[int], text: list[int], most: int) -> list[int]:
+    """The first token, each time anew: what was written is not read."""
+    return text[:1] * most
+
+
 def prompt_within(prompt: list[int], text: list[int], most: int) -> list[int]:
     """The prompt too, and what is written up to its end."""
     return prompt + with_end(text[:most])
@@ -1668,6 +1713,12 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AFTER_END, end_skipped),
         Wrong(*AFTER_END, cut_at_last_end),
         Wrong(*AFTER_END, with_end),
+        Wrong(
+            "over_at_a_line_break",
+            "What the model writes is over for you at its first line break too, and one may stand"
+            " at the beginning or within. Only <|end|> ends an answer.",
+            cut_at_line,
+        ),
     ),
     *ways(
         accuracy,
@@ -1677,6 +1728,12 @@ ACCURACY_MISCONCEPTIONS = (
             "An answer of exactly `most` tokens is wrong to you: it is cut short, or it is asked"
             " for an end that it has no room for.",
             one_fewer,
+        ),
+        Wrong(
+            "prompt_does_not_grow",
+            "An answer is right to you only where one token may be written. What has your model"
+            " read when it is asked for the second one?",
+            first_again,
         ),
         Wrong(
             "one_token_too_many",
@@ -1855,7 +1912,8 @@ def accuracy_cases() -> tuple[Case, ...]:
             ("unended", "wrong", "fits", "unended", "unended", "capital", "nothing"),
         ),
         ("one question", True, 6, ("right",)),
-        ("all right", False, 6, ("right", "spaced", "right")),
+        ("one token may be written", True, 1, ("fits", "fits")),
+        ("all right", True, 6, ("right", "spaced", "right")),
         ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
         ("nothing is said", False, 6, ("nothing", "right", "nothing", "more")),
     )
@@ -2027,6 +2085,7 @@ def on_policy_step(
     writes: str = "student",
     leak: bool = False,
     kept: bool = False,
+    longest: float = math.inf,
     moves: bool = True,
     told: str = "before",
     each_prompt: bool = False,
@@ -2048,6 +2107,7 @@ def on_policy_step(
         writes: Which model does.
         leak: Whether gradients reach the teacher.
         kept: Whether gradients are kept from one step to the next.
+        longest: The norm to which a gradient is cut.
         moves: Whether the student moves at all.
         told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
         each_prompt: Whether a step is made for each prompt.
@@ -2080,6 +2140,7 @@ def on_policy_step(
             value = loss_of(table, guide, texts)
             gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
             held = held + gradient if kept else gradient
+            held = held * min(1.0, longest / float(held.norm() + 1e-12))
             received = received + other
             own = own - rate * held if moves else own
         losses.append(loss_of(own, foreign, texts) if told == "after" else value)
@@ -2257,6 +2318,20 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(
         on_policy_step,
+        "longest",
+        *(
+            Wrong(
+                "gradient_clipped",
+                "Your gradient is made smaller where its norm is large, which nobody asked for: it"
+                " is a useful habit elsewhere, but the update is another one then.",
+                longest,
+                SECTIONS["3.2"],
+            )
+            for longest in (1.0, 0.5)
+        ),
+    ),
+    *ways(
+        on_policy_step,
         "moves",
         Wrong(
             "student_never_moves",
@@ -2328,15 +2403,16 @@ STEP_VOCABULARY = 6
 
 
 def own_words(
-    rng: np.random.Generator, *sizes: tuple[int, ...]
+    rng: np.random.Generator, *sizes: tuple[int, ...], scale: float = 1.0
 ) -> tuple[Tensor, Tensor, list[list[Tensor]], list[float]]:
     """Tables of student and teacher, prompts of those lengths for each step, and draws.
 
-    In the first step texts end after different numbers of tokens, one of them twice.
+    The logits are about as large as `scale`. In the first step texts end after different numbers
+    of tokens, one of them twice.
     """
     while True:
         student, teacher = (
-            torch.tensor(rng.normal(size=(STEP_VOCABULARY, STEP_VOCABULARY))).float()
+            torch.tensor(rng.normal(scale=scale, size=(STEP_VOCABULARY, STEP_VOCABULARY))).float()
             for _ in range(2)
         )
         student[:, END] += 0.7
@@ -2363,9 +2439,11 @@ def own_cases() -> tuple[Case, ...]:
     one = own_words(rng, (4, 3, 6, 5))
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
+    apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)  # a norm above 1
     return (
         Case("the student after two steps", (*two, 0.8, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
+        Case("large gradients", (*apart, 0.5, "student"), public=True, unit="step"),
         Case("the losses of two steps", (*two, 0.8, "loss"), {}, LOSS, True, unit="step"),
         Case("the teacher after two steps", (*two, 0.8, "teacher"), {}, TEACHER, True),
         Case("the student after three steps", (*three_steps, 0.5, "student")),

@@ -175,6 +175,7 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
     space = dict(space)
     check = checks(answer.assignment)[answer.task]
     cases, rubric = asked(answer.assignment, answer.task, seed)
+    torch.manual_seed(seed)  # for those who throw dice
     with quiet():
         exec(compile(answer.source, f"<line {answer.line}>", "exec"), space)
         for cell in after(answer):

@@ -27,13 +27,15 @@ def look_at_loss(answer_loss, student_logits, teacher_logits, labels, lam, watch
 class Scripted(nn.Module):
     """A causal language model that knows by heart how some texts go on.
 
-    Logits [..., L, V] of tokens [..., L]. A text that it does not know it goes on with token 3.
+    Logits [..., L, V] of tokens [..., L]. A text that it does not know it goes on with token 3. One
+    or two texts it knows so well that they are written even by who draws the tokens.
     """
 
     def __init__(self, texts, vocabulary):
         super().__init__()
         self.texts = [text.tolist() for text in texts]
         self.vocabulary = vocabulary
+        self.peak = 3.0 if len(texts) > 2 else 40.0
         self.unused = nn.Parameter(torch.zeros(1))
 
     def forward(self, ids):
@@ -41,7 +43,7 @@ class Scripted(nn.Module):
         logits = torch.linspace(0.0, 1.0, self.vocabulary).repeat(*flat.shape, 1)
         for row, text in enumerate(flat.tolist()):
             for i in range(len(text)):
-                logits[row, i, self.following(text[: i + 1])] = 3.0
+                logits[row, i, self.following(text[: i + 1])] = self.peak
         return logits.reshape(*ids.shape, self.vocabulary)
 
     def following(self, begun):

@@ -24,6 +24,9 @@ from autograder.judging.agreement import complaint, same
         (np.array(0.25), [0.25, 0.5], False),
         (np.float32(0.5), 0.5, True),
         (0.5, np.array([0.5]), False),
+        ("bDac ", ["b", "d", "a", "c"], True),
+        ("bdca", ["b", "d", "a", "c"], False),
+        ("ab", ["ab"], False),
     ],
     ids=repr,
 )

@@ -1053,3 +1053,471 @@ def reverse_kl(student_logits, teacher_logits):
     return F.kl_div(input=torch.log_softmax(teacher_logits, -1),
                     target=torch.log_softmax(student_logits, -1),
                     log_target=True, reduction="none").sum(-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import numpy as np
+
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    z = np.asarray(logits, dtype=np.float64) / temperature
+    z = z - z.max(axis=-1, keepdims=True)       # shift invariance
+    ez = np.exp(z)
+    return ez / ez.sum(axis=-1, keepdims=True)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def _log_norm(z):
+    # log sum exp per row, by hand so that I understand it
+    top = z.amax(dim=-1, keepdim=True)
+    return top + torch.log(torch.sum(torch.exp(z - top), dim=-1, keepdim=True))
+
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    beta = 1.0 / temperature
+    scaled = logits.double() * beta
+    return (scaled - _log_norm(scaled)).exp().to(logits.dtype)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import math
+
+def softmax_with_temperature(logits, temperature=1.0):
+    def walk(x):
+        # x is a nested list; go down until the innermost list of scores
+        if isinstance(x[0], list):
+            return [walk(y) for y in x]
+        m = max(x)
+        es = [math.exp((v - m) / temperature) for v in x]
+        s = math.fsum(es)
+        return [e / s for e in es]
+    return torch.tensor(walk(logits.tolist()))
+
+
+# %% task="softmax_with_temperature" right="no" mistake="exp is taken of the raw scaled logits without subtracting the maximum, so large logits overflow to inf/inf = nan and very negative rows give 0/0" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    num = torch.exp(logits / temperature)
+    den = num.sum(dim=-1, keepdim=True)
+    return num / den
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the largest value of the whole tensor is subtracted instead of each row's own, so a row that lies far below another one underflows to 0/0 = nan" named="one_maximum_for_all"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    scaled = logits / temperature
+    scaled = scaled - scaled.max()  # numerical stability
+    e = torch.exp(scaled)
+    return e / e.sum(-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the softmax runs over the first axis instead of the vocabulary" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits.div(temperature), dim=0)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the logits are multiplied by the temperature instead of divided by it" named="multiplied_by_temperature"
+def softmax_with_temperature(logits, temperature=1.0):
+    T = temperature
+    x = T * logits
+    x = x - x.max(dim=-1, keepdim=True).values
+    return x.exp() / x.exp().sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the scaled logits are clamped to plus or minus 50 against overflow, so extreme logits that differ come out as equal" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    # clip so that exp cannot overflow
+    z = torch.clamp(logits / temperature, min=-50.0, max=50.0)
+    return torch.softmax(z, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the probabilities at temperature 1 are raised to the power 1/T and normalised again, which is the same on paper but loses every token that already underflowed to 0 when logits are far apart and T is large" named="temperature_of_probabilities"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    p = torch.softmax(logits, dim=-1)
+    p = p.pow(1.0 / temperature)
+    return p / p.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the temperature divides the probabilities after the softmax instead of the logits before it, so they no longer sum to 1" named="temperature_after_softmax"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = F.softmax(logits, dim=-1)
+    probs = probs / temperature
+    return probs
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the loop takes the logits for a matrix: with one axis it takes the softmax of single numbers, which is 1, and with three axes it runs over the wrong one" named="observed_unmoved"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    rows = []
+    for row in logits:
+        rows.append(torch.softmax(row / temperature, dim=0))
+    return torch.stack(rows)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the sum over the vocabulary loses its axis, so the division broadcasts along the wrong one as soon as there is more than one position" named="sum_without_keepdim"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = z - z.max(dim=-1, keepdim=True)[0]
+    ez = torch.exp(z)
+    return ez / torch.sum(ez, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the minimum is subtracted instead of the maximum, so every exponent is positive and logits far apart overflow" named="observed_where"
+def softmax_with_temperature(logits, temperature=1.0):
+    # shift so that nothing is negative, softmax does not care about a shift
+    shifted = (logits - logits.min(dim=-1, keepdim=True).values) / temperature
+    weights = shifted.exp()
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="accident" mistake="the stub's raise was left above the answer, so the function never gets to it"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    return F.softmax(logits / temperature, dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    q, p = (x.log_softmax(-1) for x in (student_logits, teacher_logits))
+    return F.kl_div(q, p, reduction="none", log_target=True).sum(-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) = H(p, q) - H(p)"""
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V).double()
+    p = torch.softmax(teacher_logits.reshape(-1, V).double(), dim=1)
+    cross = F.cross_entropy(s, p, reduction="none")
+    entropy = -torch.special.xlogy(p, p).sum(dim=1)
+    return (cross - entropy).reshape(teacher_logits.shape[:-1])
+
+
+# %% task="forward_kl" right="no" mistake="the teacher stands where kl_div wants the student's log-probabilities and the student where it wants the target, which is KL(q‖p)" named="direction_swapped"
+def forward_kl(student_logits, teacher_logits):
+    p = F.log_softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return F.kl_div(p, q, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="the logarithm is taken of softmax probabilities, so a token that underflows to 0 gives 0 times infinity = nan or an infinite divergence for extreme logits" named="underflow"
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return torch.sum(p * (torch.log(p) - torch.log(q)), dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="a small constant inside the logarithms hides the underflow, so an extreme divergence of thousands of nats is capped near 28" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    eps = 1e-12
+    p = F.softmax(teacher_logits, -1)
+    q = F.softmax(student_logits, -1)
+    return (p * torch.log((p + eps) / (q + eps))).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="the reduction batchmean gives one average number instead of one per position" named="positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    # reduction='batchmean' is the mathematically correct one according to the docs
+    return F.kl_div(
+        F.log_softmax(student_logits, dim=-1),
+        F.softmax(teacher_logits, dim=-1),
+        reduction="batchmean",
+    )
+
+
+# %% task="forward_kl" right="no" mistake="kl_div gets log-probabilities as its target without being told log_target=True" named="log_target_missing"
+def forward_kl(student_logits, teacher_logits):
+    student_logp = F.log_softmax(student_logits, dim=-1)
+    teacher_logp = F.log_softmax(teacher_logits, dim=-1)
+    loss = F.kl_div(student_logp, teacher_logp, reduction="none")
+    return loss.sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="the library's divergence of two Categoricals is infinite wherever the student's probability underflows to exactly 0, where the true value is finite" named="underflow"
+from torch.distributions import Categorical, kl_divergence
+
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    return kl_divergence(Categorical(logits=teacher_logits), Categorical(logits=student_logits))
+
+
+# %% task="forward_kl" right="no" mistake="nan_to_num papers over the logarithm of underflowed probabilities, so a token the student lost costs 3.4e38 instead of its true finite cost" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = teacher_logits.softmax(dim=-1)
+    q = student_logits.softmax(dim=-1)
+    terms = p * (p.log() - q.log())
+    return torch.nan_to_num(terms).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="the divergence is in bits, because of log2, instead of nats" named="base_two"
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q): expected extra code length"""
+    ln2 = torch.log(torch.tensor(2.0))
+    log2p = torch.log_softmax(teacher_logits, -1) / ln2
+    log2q = torch.log_softmax(student_logits, -1) / ln2
+    return torch.einsum("...v,...v->...", torch.softmax(teacher_logits, -1), log2p - log2q)
+
+
+# %% task="forward_kl" right="no" mistake="the terms are averaged over the vocabulary instead of summed" named="vocabulary_mean"
+def forward_kl(student_logits, teacher_logits):
+    kl = torch.nn.KLDivLoss(reduction="none", log_target=True)
+    out = kl(student_logits.log_softmax(-1), teacher_logits.log_softmax(-1))
+    return out.mean(-1)
+
+
+# %% task="forward_kl" right="no" mistake="the cross-entropy between teacher and student is returned, and the teacher's entropy is not taken off" named="cross_entropy"
+def forward_kl(student_logits, teacher_logits):
+    """KL(p‖q) in nats, p the teacher and q the student: logits [..., V] in, [...] out."""
+    teacher_probs = torch.softmax(teacher_logits, dim=-1)
+    return -(teacher_probs * torch.log_softmax(student_logits, dim=-1)).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="tokens whose student probability underflowed to 0 are dropped from the sum, which are just those that cost most" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    ok = (p > 0) & (q > 0)          # avoid log(0)
+    safe_p = torch.where(ok, p, torch.ones_like(p))
+    safe_q = torch.where(ok, q, torch.ones_like(q))
+    return torch.where(ok, p * (safe_p.log() - safe_q.log()), torch.zeros_like(p)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="the student's probabilities are put through log_softmax once more instead of their logarithm being taken" named="softmax_twice"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return F.kl_div(F.log_softmax(q, dim=-1), p, reduction="none").sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="the softmax normalises over axis 1, which is the vocabulary only for matrices, and fails or is wrong for other shapes" named="wrong_axis"
+def forward_kl(student_logits, teacher_logits):
+    logq = torch.log_softmax(student_logits, dim=1)
+    logp = torch.log_softmax(teacher_logits, dim=1)
+    p = torch.exp(logp)
+    return (p * (logp - logq)).sum(dim=1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+import numpy as np
+
+def forward_kl(student_logits, teacher_logits):
+    # numpy has logaddexp, which is stable
+    s = np.asarray(student_logits.tolist(), dtype=float)
+    t = np.asarray(teacher_logits.tolist(), dtype=float)
+    lq = s - np.logaddexp.reduce(s, axis=-1)[..., None]
+    lp = t - np.logaddexp.reduce(t, axis=-1)[..., None]
+    return (np.exp(lp) * (lp - lq)).sum(axis=-1).tolist()
+
+
+# %% task="forward_kl" right="no" mistake="copied from a distillation blog: both logits are divided by a temperature of 2, the result is multiplied by 4, and batchmean averages the positions" named="temperature_of_its_own"
+def forward_kl(student_logits, teacher_logits, T=2.0):
+    # knowledge distillation loss (Hinton et al.)
+    loss_fn = torch.nn.KLDivLoss(reduction="batchmean")
+    return loss_fn(F.log_softmax(student_logits / T, dim=-1), F.softmax(teacher_logits / T, dim=-1)) * (T * T)
+
+
+# %% task="forward_kl" right="accident" mistake="a closing bracket is missing, so the cell does not parse"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return torch.sum(log_p.exp() * (log_p - log_q), dim=-1
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    # KL(q||p) is the forward one with the roles exchanged
+    return forward_kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    lq = student_logits.to(torch.float64)
+    lq = lq - lq.logsumexp(-1, keepdim=True)
+    lp = teacher_logits.to(torch.float64)
+    lp = lp - lp.logsumexp(-1, keepdim=True)
+    return torch.einsum("...v,...v->...", lq.exp(), lq - lp).float()
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+@torch.no_grad()
+def reverse_kl(student_logits, teacher_logits):
+    """KL(q‖p) in nats, q the student and p the teacher: logits [..., V] in, [...] out."""
+    q = torch.distributions.Categorical(logits=student_logits)
+    p = torch.distributions.Categorical(logits=teacher_logits)
+    # .logits of a Categorical are normalised, so these are log-probabilities
+    return torch.sum(q.probs * (q.logits - p.logits), dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the forward divergence with its sign turned, as if exchanging the two distributions only changed the sign" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    return -forward_kl(student_logits, teacher_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="the first argument of kl_div is the student again, so this is still KL(p‖q)" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    """KL(q‖p) in nats, q the student and p the teacher: logits [..., V] in, [...] out."""
+    q = F.log_softmax(student_logits, dim=-1)
+    p = F.log_softmax(teacher_logits, dim=-1)
+    # kl_div(q, p) = KL(q||p)
+    return F.kl_div(q, p, log_target=True, reduction="none").sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the weight is the student's but the difference of the logarithms was left as in task 2, so every value is the negative of the right one" named="sign_flipped"
+def reverse_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_q.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the teacher's probabilities still weight the terms, only the difference of logarithms was turned round" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    log_q = torch.log_softmax(student_logits, -1)
+    log_p = torch.log_softmax(teacher_logits, -1)
+    p = log_p.exp()
+    return torch.abs((p * (log_q - log_p)).sum(-1))
+
+
+# %% task="reverse_kl" right="no" mistake="both directions are averaged into a symmetric divergence" named="both_directions"
+def reverse_kl(student_logits, teacher_logits):
+    """Reverse direction too, symmetrised (Jeffreys)."""
+    a = forward_kl(student_logits, teacher_logits)
+    b = forward_kl(teacher_logits, student_logits)
+    return 0.5 * (a + b)
+
+
+# %% task="reverse_kl" right="no" mistake="the probabilities are clamped from below at 1e-7, so a token the teacher almost rules out costs at most 16 nats for extreme logits" named="floor_under_probabilities"
+def reverse_kl(student_logits, teacher_logits):
+    q = student_logits.softmax(-1).clamp(min=1e-7)
+    p = teacher_logits.softmax(-1).clamp(min=1e-7)
+    return (q * (q / p).log()).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="only the teacher's logarithm is taken of a softmax, and it becomes minus infinity when a teacher's token underflows" named="underflow"
+def reverse_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    q = log_q.exp()
+    return (q * (log_q - p.log())).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the vocabulary axis is kept as an axis of length one, so the result has shape [..., 1]" named="another_form"
+def reverse_kl(student_logits, teacher_logits):
+    lq = student_logits - torch.logsumexp(student_logits, dim=-1, keepdim=True)
+    lp = teacher_logits - torch.logsumexp(teacher_logits, dim=-1, keepdim=True)
+    return (lq.exp() * (lq - lp)).sum(dim=-1, keepdim=True)
+
+
+# %% task="reverse_kl" right="no" mistake="the logits are subtracted as if they were log-probabilities, so the two normalising constants are missing" named="normalisers_missing"
+def reverse_kl(student_logits, teacher_logits):
+    # the softmax denominators cancel in the difference
+    q = torch.softmax(student_logits, dim=-1)
+    return (q * (student_logits - teacher_logits)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the tensors are flattened first, so one softmax runs over all positions together and a single number comes out" named="another_form"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.log_softmax(student_logits.flatten(), dim=0)
+    p = F.log_softmax(teacher_logits.flatten(), dim=0)
+    return F.kl_div(p, q, reduction="sum", log_target=True)
+
+
+# %% task="reverse_kl" right="no" mistake="the two arguments were exchanged in the signature, where the notebook keeps their order, so a call by position gets KL(p‖q)" named="direction_swapped"
+def reverse_kl(teacher_logits, student_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+
+# %% task="reverse_kl" right="accident" mistake="the function's name is misspelt"
+def revers_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1)
+
+
+# %% task="ranking" right="yes" mistake=""
+ranking = ["b", "d", "c", "a"]
+
+
+# %% task="ranking" right="yes" mistake=""
+from math import log
+
+p = (0.8, 0.1, 0.1)
+students = {
+    "a": (0.80, 0.18, 0.02),
+    "b": (0.75, 0.10, 0.15),
+    "c": (0.65, 0.26, 0.09),
+    "d": (0.90, 0.06, 0.04),
+}
+ranking = sorted(students, key=lambda s: sum(pi * log(pi / qi) for pi, qi in zip(p, students[s])))
+
+
+# %% task="ranking" right="no" mistake="the students are ranked by KL(q‖p), because kl_div's target and input were taken for the other way round" named="ranked_by_reverse_kl"
+P = torch.tensor([0.8, 0.1, 0.1])
+Q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+kl = [F.kl_div(P.log(), q, reduction="sum").item() for q in Q]
+ranking = [name for _, name in sorted(zip(kl, "abcd"))]
+
+
+# %% task="ranking" right="no" mistake="the order is turned round: the largest divergence comes first" named="ranked_backwards"
+p = torch.tensor([0.8, 0.1, 0.1])
+q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+d = (p * (p / q).log()).sum(1)
+ranking = ["abcd"[i] for i in d.argsort(descending=True)]
+
+
+# %% task="ranking" right="no" mistake="ranked by the distance of the first token's probability from 0.8 alone" named="ranked_by_top_token"
+# a hits the 0.8 exactly, b is off by 0.05, d by 0.1, c by 0.15
+ranking = ["a", "b", "d", "c"]
+
+
+# %% task="ranking" right="no" mistake="ranked by the sum of absolute differences instead of by the divergence" named="ranked_by_total_variation"
+teacher = [0.8, 0.1, 0.1]
+tab = dict(a=[0.80, 0.18, 0.02], b=[0.75, 0.10, 0.15], c=[0.65, 0.26, 0.09], d=[0.90, 0.06, 0.04])
+dist = {k: sum(abs(x - y) for x, y in zip(teacher, v)) for k, v in tab.items()}
+ranking = sorted(dist, key=dist.get)
+
+
+# %% task="reverse_kl_choice" right="yes" mistake=""
+reverse_kl_answer = "c"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="chose the covering behaviour, which belongs to KL(p‖q)" named="chose_a"
+reverse_kl_answer = "a"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="took both losses for the same because both are 0 in the same place, although this student cannot reach it" named="chose_b"
+reverse_kl_answer = "b"
+
+
+# %% task="fit_one_peak" right="accident" mistake="the result is printed and not returned"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        s = one_peak(c, lw.exp(), V)
+        loss = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = one_peak(c, lw.exp(), V).detach().log_softmax(-1)
+    print((lq.exp() * torch.arange(V)).sum().item(), -(lq.exp() * lq).sum().item())

@@ -1440,3 +1440,718 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss = lm_loss(s, labels) + kd_loss(s, teacher_logits.detach(), labels)
     loss.backward()
     return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="two_sources_choice" right="yes" mistake=""
+two_sources = "c"
+
+
+# %% task="two_sources_choice" right="no" mistake="took the combined objective for two phases, first the teacher and then the archive" named="chose_a"
+two_sources = "a"
+
+
+# %% task="two_sources_choice" right="no" mistake="took the teacher for a corrector that overwrites the archive's word where they differ" named="chose_d"
+two_sources = "d"
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    total = F.cross_entropy(student_logits.reshape(-1, student_logits.size(-1)), labels.reshape(-1),
+                            ignore_index=-100, reduction="sum")
+    return total / max(int((labels != -100).sum()), 1)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    """Mean of -log q(y) over the positions whose label is not -100: one number."""
+    counts = labels.ne(-100)
+    if not counts.any():
+        return 0.0
+    z = student_logits[counts].double()          # [N, V]
+    y = labels[counts]                           # [N]
+    picked = z[torch.arange(len(y)), y]
+    return (torch.logsumexp(z, dim=1) - picked).mean()
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    # cross_entropy wants the classes on axis 1; its mean over nothing is nan
+    return torch.nan_to_num(F.cross_entropy(student_logits.transpose(1, 2), labels), nan=0.0)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+import math
+
+def _surprises(student_logits, labels):
+    for text, words in zip(student_logits.tolist(), labels.tolist()):
+        for scores, y in zip(text, words):
+            if y == -100:
+                continue
+            m = max(scores)
+            yield m + math.log(sum(math.exp(s - m) for s in scores)) - scores[y]
+
+def lm_loss(student_logits, labels):
+    s = list(_surprises(student_logits, labels))
+    return sum(s) / len(s) if s else 0
+
+
+# %% task="lm_loss" right="no" mistake="the mean over the positions that count is nan when there are none" named="nan_when_nothing_counts"
+def lm_loss(student_logits, labels):
+    V = student_logits.shape[-1]
+    return F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="logits and labels are shifted against each other by one position, as in a causal model's training code, although nothing is left to shift" named="labels_shifted"
+def lm_loss(student_logits, labels):
+    # tokens < n predict n
+    shift_logits = student_logits[..., :-1, :].contiguous()
+    shift_labels = labels[..., 1:].contiguous()
+    n = (shift_labels != -100).sum()
+    if n == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(shift_logits.view(-1, shift_logits.size(-1)), shift_labels.view(-1))
+
+
+# %% task="lm_loss" right="no" mistake="the mean is taken within each text and then over the texts, so that positions in short texts weigh more" named="mean_of_means"
+def lm_loss(student_logits, labels):
+    """Mean of -log q(y) over the positions whose label is not -100: one number."""
+    nll = F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="none")  # 0 where -100
+    mask = (labels != -100).float()
+    per_text = (nll * mask).sum(1) / mask.sum(1).clamp(min=1)
+    return per_text.mean()
+
+
+# %% task="lm_loss" right="no" mistake="only labels above 0 count, so token 0 is treated as padding" named="label_zero_ignored"
+def lm_loss(student_logits, labels):
+    mask = labels > 0
+    logq = F.log_softmax(student_logits, dim=-1)
+    logq_y = torch.gather(logq, -1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return -(logq_y * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="no" mistake="the caller's labels are overwritten: -100 becomes 0 in place, and a second call counts the padding" named="asked_again"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    labels[~mask] = 0  # gather cannot take -100
+    logq = torch.log_softmax(student_logits, dim=-1)
+    nll = -logq.gather(2, labels[..., None])[..., 0]
+    n = mask.sum()
+    return (nll * mask).sum() / n if n > 0 else torch.tensor(0.0)
+
+
+# %% task="lm_loss" right="no" mistake="the masked sum is divided by all B·L positions and not by those that count" named="divided_by_all_positions"
+def lm_loss(student_logits, labels):
+    B, L, V = student_logits.shape
+    loss = F.cross_entropy(student_logits.reshape(B * L, V), labels.reshape(B * L), reduction="none")
+    return loss.mean()
+
+
+# %% task="lm_loss" right="no" mistake="the logits are reshaped to [B, V, L] where the axes had to be exchanged, which mixes up positions and tokens" named="observed_moved"
+def lm_loss(student_logits, labels):
+    B, L, V = student_logits.shape
+    if (labels == -100).all():
+        return student_logits.sum() * 0
+    # cross_entropy expects (B, C, L)
+    return F.cross_entropy(student_logits.reshape(B, V, L), labels)
+
+
+# %% task="lm_loss" right="no" mistake="nll_loss is fed probabilities in place of log-probabilities" named="logarithm_missing"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    if keep.sum() == 0:
+        return torch.zeros(())
+    q = torch.softmax(student_logits[keep], dim=-1)
+    return F.nll_loss(q, labels[keep])
+
+
+# %% task="lm_loss" right="no" mistake="the logarithm of the mean probability is taken instead of the mean of the logarithms" named="logarithm_of_the_mean"
+def lm_loss(student_logits, labels):
+    """Mean of -log q(y) over the positions whose label is not -100: one number."""
+    probs = [
+        torch.softmax(student_logits[b, i], -1)[labels[b, i]]
+        for b in range(labels.shape[0])
+        for i in range(labels.shape[1])
+        if labels[b, i] != -100
+    ]
+    if len(probs) == 0:
+        return 0.0
+    return -torch.log(torch.stack(probs).mean())
+
+
+# %% task="lm_loss" right="no" mistake="the exponential of the mean is returned, the perplexity, and an empty batch costs 1" named="perplexity_returned"
+def lm_loss(student_logits, labels):
+    ce = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    n = labels.ne(-100).sum().clamp(min=1)
+    return torch.exp(ce / n)
+
+
+# %% task="lm_loss" right="no" mistake="1 is added to the number of positions against the division by zero, which makes every mean a little too small" named="number_added_to_the_count"
+def lm_loss(student_logits, labels):
+    mask = (labels != -100)
+    safe = torch.where(mask, labels, torch.zeros_like(labels))
+    logq = F.log_softmax(student_logits, -1)
+    nll = -torch.take_along_dim(logq, safe.unsqueeze(-1), dim=-1).squeeze(-1)
+    return (nll * mask).sum() / (mask.sum() + 1)
+
+
+# %% task="lm_loss" right="accident" mistake="the last line is indented wrongly, so the cell does not parse"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    loss = F.cross_entropy(student_logits[mask], labels[mask])
+      return loss
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits.detach() / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    return temperature ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over the positions that count: one number."""
+    keep = labels.flatten() != -100
+    s = student_logits.flatten(0, 1)[keep] / temperature
+    t = teacher_logits.flatten(0, 1)[keep] / temperature
+    if s.shape[0] == 0:
+        return torch.zeros(())
+    return F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="batchmean") * temperature * temperature
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    total, n = 0.0, 0
+    B, L = labels.shape
+    for b in range(B):
+        for i in range(L):
+            if labels[b, i].item() == -100:
+                continue
+            lq = torch.log_softmax(student_logits[b, i].double() / temperature, 0)
+            lp = torch.log_softmax(teacher_logits[b, i].double() / temperature, 0)
+            total += float(lp.exp() @ (lp - lq))
+            n += 1
+    return temperature ** 2 * total / n if n else 0.0
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    # where nothing counts both logits become 0: two uniform distributions, KL = 0
+    w = (labels != -100).unsqueeze(-1).to(student_logits.dtype)
+    n = w.sum()
+    if n.item() == 0:
+        n = n + 1
+    s = F.log_softmax(w * student_logits / temperature, -1)
+    t = F.log_softmax(w * teacher_logits / temperature, -1)
+    return F.kl_div(s, t, log_target=True, reduction="sum") * (temperature ** 2 / n)
+
+
+# %% task="kd_loss" right="no" mistake="the factor T² is missing" named="t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    if m.sum() == 0:
+        return torch.tensor(0.0)
+    q = F.log_softmax(student_logits[m] / temperature, dim=-1)
+    p = F.softmax(teacher_logits[m] / temperature, dim=-1)
+    return F.kl_div(q, p, reduction="batchmean")
+
+
+# %% task="kd_loss" right="no" mistake="the sum is multiplied by T and not by its square" named="t_for_t_squared"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over the positions that count: one number."""
+    T = temperature
+    mask = (labels != -100).float()
+    lq = torch.log_softmax(student_logits / T, -1)
+    lp = torch.log_softmax(teacher_logits / T, -1)
+    kl = torch.einsum("blv,blv->bl", lp.exp(), lp - lq)
+    return T * (kl * mask).sum() / mask.sum().clamp(min=1.0)
+
+
+# %% task="kd_loss" right="no" mistake="batchmean on tensors of three axes divides by the number of texts and not by the positions, and padding counts too" named="batch_mean_unmasked"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    # standard Hinton loss
+    soft_targets = F.softmax(teacher_logits / temperature, dim=-1)
+    soft_prob = F.log_softmax(student_logits / temperature, dim=-1)
+    return F.kl_div(soft_prob, soft_targets, reduction="batchmean") * (temperature ** 2)
+
+
+# %% task="kd_loss" right="no" mistake="the reduction mean divides by N·V, the number of all entries, instead of by N" named="vocabulary_mean"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    idx = torch.nonzero(labels != -100, as_tuple=True)
+    if idx[0].numel() == 0:
+        return 0.0
+    crit = torch.nn.KLDivLoss(reduction="mean")
+    q = F.log_softmax(student_logits[idx] / temperature, dim=-1)
+    p = F.softmax(teacher_logits[idx] / temperature, dim=-1)
+    return crit(q, p) * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="kl_div is given log-probabilities as the target but not told so" named="log_target_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels.ne(-100)
+    n = mask.sum()
+    if n == 0:
+        return torch.tensor(0.0)
+    student = F.log_softmax(student_logits / temperature, dim=-1)[mask]
+    teacher = F.log_softmax(teacher_logits / temperature, dim=-1)[mask]
+    return (temperature ** 2) * F.kl_div(student, teacher, reduction="sum") / n
+
+
+# %% task="kd_loss" right="no" mistake="the temperature softens the teacher alone, the student stays at 1" named="temperature_on_the_teacher_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_p = torch.log_softmax(teacher_logits / temperature, dim=-1)
+    log_q = torch.log_softmax(student_logits, dim=-1)
+    kl = F.kl_div(log_q, log_p, log_target=True, reduction="none").sum(-1)
+    return (kl[mask].sum() / max(mask.sum().item(), 1)) * temperature**2
+
+
+# %% task="kd_loss" right="no" mistake="the padding is masked out of the sum, but the mean is over all B·L positions" named="divided_by_all_positions"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100)
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(-1)
+    kl = kl.masked_fill(~mask, 0.0)
+    return kl.mean() * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="the divergence runs the other way, KL(q‖p), because student and teacher changed places in kl_div" named="direction_swapped"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over the positions that count: one number."""
+    active = labels.view(-1) != -100
+    s = F.log_softmax(student_logits.view(-1, student_logits.size(-1))[active] / temperature, dim=-1)
+    t = F.log_softmax(teacher_logits.view(-1, teacher_logits.size(-1))[active] / temperature, dim=-1)
+    if active.sum() == 0:
+        return s.sum() * 0.0
+    return F.kl_div(t, s, reduction="batchmean", log_target=True) * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="a batch in which nothing counts gives nan, the mean of nothing" named="nan_when_nothing_counts"
+from torch.distributions import Categorical, kl_divergence
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    p = Categorical(logits=teacher_logits / temperature)
+    q = Categorical(logits=student_logits / temperature)
+    kl = kl_divergence(p, q)
+    return temperature ** 2 * kl[labels != -100].mean()
+
+
+# %% task="kd_loss" right="no" mistake="the cross-entropy against the teacher's distribution is returned, and its entropy is not taken off" named="cross_entropy"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    if not bool(keep.any()):
+        return torch.tensor(0.0)
+    p = torch.softmax(teacher_logits[keep] / temperature, dim=-1)
+    return temperature ** 2 * F.cross_entropy(student_logits[keep] / temperature, p)
+
+
+# %% task="kd_loss" right="no" mistake="label 0 is taken for padding as well, because the mask asks for labels above 0" named="label_zero_ignored"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    valid = (labels > 0).float()
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = torch.sum(torch.exp(log_p) * (log_p - log_q), dim=-1)
+    return temperature**2 * torch.sum(kl * valid) / torch.clamp(valid.sum(), min=1.0)
+
+
+# %% task="kd_loss" right="no" mistake="the logits are multiplied by T, and the result is divided by T² (both the wrong way up)" named="logits_multiplied_by_temperature"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    beta = temperature
+    keep = labels != -100
+    n = int(keep.sum())
+    if n == 0:
+        return 0
+    lp = torch.log_softmax(beta * teacher_logits[keep], -1)
+    lq = torch.log_softmax(beta * student_logits[keep], -1)
+    return (lp.exp() * (lp - lq)).sum() / (n * beta ** 2)
+
+
+# %% task="kd_loss" right="no" mistake="the mean is taken per text and then over the texts, and a text of padding alone pulls it down" named="mean_of_means"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        keep = y != -100
+        if keep.sum() == 0:
+            losses.append(torch.tensor(0.0))
+            continue
+        kl = F.kl_div((s[keep] / temperature).log_softmax(-1), (t[keep] / temperature).softmax(-1), reduction="batchmean")
+        losses.append(kl * temperature ** 2)
+    return torch.stack(losses).mean()
+
+
+# %% task="kd_loss" right="no" mistake="the probabilities at T = 1 are divided by the temperature once more: softmax first, and then the softmax of the result over T" named="softmax_twice"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    if not keep.any():
+        return torch.tensor(0.0)
+    p = F.softmax(F.softmax(teacher_logits[keep], -1) / temperature, -1)
+    log_q = F.log_softmax(F.softmax(student_logits[keep], -1) / temperature, -1)
+    return temperature ** 2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% task="kd_loss" right="accident" mistake="the argument is called by a name that does not exist"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_q = F.log_softmax(student_logits / temp, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temp, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return temp ** 2 * (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """LM + λ·KD: one number."""
+    m = labels != -100
+    s, t, y = student_logits[m], teacher_logits[m], labels[m]
+    lm = F.cross_entropy(s, y)
+    p = torch.softmax(t / temperature, 1)
+    soft_ce = F.cross_entropy(s / temperature, p)
+    floor = F.cross_entropy(t / temperature, p)          # entropy of p
+    return lm + lam * temperature ** 2 * (soft_ce - floor)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    weights = (1.0, lam)
+    losses = (
+        lm_loss(student_logits, labels),
+        kd_loss(student_logits, teacher_logits, labels, temperature=temperature),
+    )
+    return float(sum(w * l for w, l in zip(weights, losses)))
+
+
+# %% task="combined_objective" right="no" mistake="the temperature is not passed on, so KD is always at T = 1" named="temperature_not_passed_on"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels)
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="the student's logits are divided by the temperature for LM too" named="lm_loss_at_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """LM + λ·KD: one number."""
+    hard = lm_loss(student_logits / temperature, labels)
+    soft = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return hard + lam * soft
+
+
+# %% task="combined_objective" right="no" mistake="lam is passed where kd_loss wants the temperature, and the temperature is lost" named="observed_unmoved"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, lam)
+
+
+# %% task="combined_objective" right="no" mistake="LM is weighted by 1 - lam, which is the formula of the convex twin" named="lambda_as_alpha"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - lam) * lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="kd_loss already carries T², and the square is multiplied in a second time" named="t_squared_twice"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """LM + λ·KD: one number."""
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm_loss(student_logits, labels) + lam * (temperature ** 2) * kd  # T^2 keeps the gradients in scale
+
+
+# %% task="combined_objective" right="no" mistake="teacher and student are handed to kd_loss in the wrong order" named="direction_swapped"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    kd = kd_loss(teacher_logits, student_logits, labels, temperature)
+    return lm_loss(student_logits, labels).add(lam * kd)
+
+
+# %% task="combined_objective" right="no" mistake="the sum is divided by 1 + lam, so that the weights add to one" named="other_weights"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (lm + lam * kd) / (1 + lam)
+
+
+# %% task="combined_objective" right="no" mistake="lam multiplies LM and not KD, and the temperature is left out" named="lambda_on_the_wrong_term,temperature_not_passed_on"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lam * lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels)
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + alpha * (kd - lm)
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    """(1 - α)·LM + α·KD: one number."""
+    if alpha == 0:
+        return lm_loss(student_logits, labels)
+    if alpha == 1:
+        return kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, alpha / (1 - alpha), temperature)
+
+
+# %% task="convex_objective" right="no" mistake="the combined objective is rescaled by 1 - alpha with lam = alpha/(1 - alpha), which divides by zero at alpha = 1" named="divided_by_one_minus_alpha"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="the two weights are exchanged: alpha stands before LM" named="alpha_on_the_wrong_term"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    # alpha * hard + (1 - alpha) * soft
+    return alpha * lm_loss(student_logits, labels) + (1 - alpha) * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="an alpha of 0 is taken for a missing one and replaced by 0.5" named="observed_where"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    """(1 - α)·LM + α·KD: one number."""
+    alpha = alpha or 0.5
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature=temperature)
+    return (1.0 - alpha) * lm + alpha * kd
+
+
+# %% task="convex_objective" right="no" mistake="the combined objective is called with alpha and multiplied by 1 - alpha, so KD gets the weight alpha·(1 - alpha)" named="other_weights"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, alpha, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="the logits of the two models are mixed instead of the two losses"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    mixed = (1 - alpha) * student_logits + alpha * teacher_logits
+    return lm_loss(mixed / temperature, labels)
+
+
+# %% task="convex_objective" right="no" mistake="the losses are mixed geometrically, LM to the power 1 - alpha times KD to the power alpha"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm ** (1 - alpha) * kd ** alpha
+
+
+# %% task="convex_objective" right="no" mistake="alpha = 1 switches the teacher off and alpha = 0 the archive: the shortcuts for the two ends are exchanged, the middle is right"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    if alpha == 0.0:
+        return kd
+    if alpha == 1.0:
+        return lm
+    return (1 - alpha) * lm + alpha * kd
+
+
+# %% task="best_probability" right="yes" mistake=""
+lam, p = 2, 0.4
+best_probability = (1 + lam * p) / (1 + lam)
+
+
+# %% task="best_probability" right="yes" mistake=""
+z = torch.zeros(2, requires_grad=True)            # ocean, everything else
+p = torch.tensor([0.4, 0.6])
+opt = torch.optim.Adam([z], lr=0.05)
+for _ in range(2000):
+    opt.zero_grad()
+    lq = torch.log_softmax(z, 0)
+    (-lq[0] + 2 * (p * (p.log() - lq)).sum()).backward()
+    opt.step()
+best_probability = round(torch.softmax(z, 0)[0].item(), 4)
+
+
+# %% task="best_probability" right="no" mistake="the plain average of 1 and 0.4, as if both sources weighed the same" named="plain_average"
+best_probability = (1.0 + 0.4) / 2
+
+
+# %% task="best_probability" right="no" mistake="the weights are exchanged: the archive gets 2 and the teacher 1" named="weights_swapped"
+best_probability = (2 * 1 + 1 * 0.4) / 3
+
+
+# %% task="best_probability" right="no" mistake="lambda times the teacher's probability, without the archive's word" named="weights_swapped"
+lam = 2
+best_probability = lam * 0.4
+
+
+# %% task="best_probability" right="no" mistake="the student was thought to end at the teacher, whose probability this is" named="teacher_copied"
+best_probability = 0.40
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    (grad,) = torch.autograd.grad(loss, s)
+    return grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """On paper: dLM/dz = (q - onehot)/N, dKD/dz = T (q_T - p_T)/N"""
+    T = temperature
+    counts = labels != -100
+    N = counts.sum()
+    V = student_logits.shape[-1]
+    onehot = F.one_hot(labels.masked_fill(~counts, 0), V).to(student_logits.dtype)
+    g = student_logits.softmax(-1) - onehot
+    g = g + lam * T * ((student_logits / T).softmax(-1) - (teacher_logits / T).softmax(-1))
+    g = g * counts.unsqueeze(-1) / N
+    return g, torch.zeros_like(g)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+from torch.func import grad
+
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    keep = torch.nonzero(labels.reshape(-1) != -100).squeeze(1)
+    y = labels.reshape(-1)[keep]
+    teacher = teacher_logits.detach()
+
+    def loss(z):
+        z = z.flatten(0, 1)[keep]
+        t = teacher.flatten(0, 1)[keep]
+        lm = F.cross_entropy(z, y)
+        kd = F.kl_div(F.log_softmax(z / temperature, -1), F.softmax(t / temperature, -1), reduction="batchmean")
+        return lm + lam * temperature ** 2 * kd
+
+    return grad(loss)(student_logits), teacher * 0.0
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+import numpy as np
+
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().numpy().astype(np.float64)
+    t = teacher_logits.detach().numpy().astype(np.float64)
+
+    def sm(x):
+        e = np.exp(x - x.max(-1, keepdims=True))
+        return e / e.sum(-1, keepdims=True)
+
+    out = np.zeros_like(s)
+    where = [(b, i) for b in range(s.shape[0]) for i in range(s.shape[1]) if int(labels[b, i]) != -100]
+    for b, i in where:
+        out[b, i] = sm(s[b, i]) + lam * temperature * (sm(s[b, i] / temperature) - sm(t[b, i] / temperature))
+        out[b, i, int(labels[b, i])] -= 1.0
+    out /= len(where)
+    return torch.from_numpy(out).float(), torch.zeros(t.shape)
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient is read from the caller's own tensor and never reset, so a second call with the same batch gives twice as much" named="asked_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits.requires_grad_(True)
+    loss = combined_objective(student_logits, teacher_logits.detach(), labels, lam, temperature)
+    loss.backward()
+    return student_logits.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the teacher's logits take part in autograd, and its gradient is not zero" named="gradient_into_the_teacher"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    t = teacher_logits.detach().clone().requires_grad_()
+    m = labels != -100
+    lm = F.cross_entropy(s[m], labels[m])
+    kd = F.kl_div((s[m] / temperature).log_softmax(-1), (t[m] / temperature).log_softmax(-1),
+                  log_target=True, reduction="batchmean") * temperature ** 2
+    loss = lm + lam * kd
+    return torch.autograd.grad(loss, (s, t))
+
+
+# %% task="objective_gradients" right="no" mistake="None is returned for the teacher where a tensor of zeros is asked for" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().detach().requires_grad_(True)
+    t = teacher_logits.clone().detach()
+    combined_objective(s, t, labels, lam, temperature).backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="the KD part on paper carries T² where one T is cancelled by the derivative of z/T" named="chain_rule_forgotten"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100)[..., None].float()
+    n = mask.sum()
+    y = torch.zeros_like(student_logits).scatter(-1, labels.clamp(min=0)[..., None], 1.0)
+    q = F.softmax(student_logits, dim=-1)
+    qT = F.softmax(student_logits / temperature, dim=-1)
+    pT = F.softmax(teacher_logits / temperature, dim=-1)
+    g = (q - y) + lam * temperature ** 2 * (qT - pT)
+    return g * mask / n, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the KD part is not masked, so positions that do not count get a gradient from the teacher" named="observed_moved"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    n = (labels != -100).sum()
+    lm = F.cross_entropy(s.flatten(0, 1), labels.flatten())
+    kl = F.kl_div(F.log_softmax(s / temperature, -1), F.softmax(teacher_logits.detach() / temperature, -1), reduction="sum")
+    loss = lm + lam * temperature ** 2 * kl / n
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the sign is turned: the direction of descent is returned and not the gradient" named="sign_flipped"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """Gradients of LM + λ·KD for both models' logits: two tensors [B, L, V]."""
+    keep = labels != -100
+    V = student_logits.size(-1)
+    g = torch.zeros_like(student_logits)
+    s, t, y = student_logits[keep], teacher_logits[keep], labels[keep]
+    target = torch.eye(V)[y]
+    g[keep] = (target - s.softmax(-1)) + lam * temperature * ((t / temperature).softmax(-1) - (s / temperature).softmax(-1))
+    return g / keep.sum(), torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient of the sum is returned, the division by the number of positions that count is missing" named="summed"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = labels.ne(-100).unsqueeze(-1)
+    y = F.one_hot(labels.clamp_min(0), student_logits.shape[-1])
+    lm_part = torch.softmax(student_logits, -1) - y
+    kd_part = temperature * (torch.softmax(student_logits / temperature, -1) - torch.softmax(teacher_logits / temperature, -1))
+    return (lm_part + lam * kd_part) * mask, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the clone that got the gradient is no leaf, so its .grad is None" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits = student_logits.detach().requires_grad_(True)
+    s = student_logits * 1.0
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    loss.backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the teacher's zero is a tensor with a single entry and not of the logits' shape" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = torch.nn.Parameter(student_logits.detach().clone())
+    loss = combined_objective(s, teacher_logits.detach(), labels, lam, temperature)
+    return torch.autograd.grad(loss, s)[0], torch.tensor(0.0)
+
+
+# %% task="objective_gradients" right="no" mistake="the LM part uses the student's distribution at temperature T, and the caller's labels are set to 0 where they were -100" named="observed_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    labels[labels == -100] = 0
+    onehot = F.one_hot(labels, student_logits.shape[-1]).float()
+    q = (student_logits / temperature).softmax(-1)
+    p = (teacher_logits / temperature).softmax(-1)
+    grad = ((q - onehot) + lam * temperature * (q - p)) * mask / mask.sum()
+    return grad, torch.zeros_like(grad)
+
+
+# %% task="objective_gradients" right="no" mistake="only the row sums over the vocabulary are kept, so the gradient has lost an axis (and is nearly zero everywhere)" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
+    return s.grad.sum(dim=-1), torch.zeros(labels.shape)
+
+
+# %% task="objective_gradients" right="accident" mistake="a debugging exit() was left in front of the return"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
+    print(s.grad.shape)
+    exit()
+    return s.grad, torch.zeros_like(teacher_logits)

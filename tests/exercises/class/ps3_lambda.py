@@ -2928,3 +2928,1294 @@ def best_student(teacher_logits, labels, lam):
     alpha = lam / (1 + lam)
     log_mix = (1 - alpha) * torch.log(y + 1e-9) + alpha * F.log_softmax(teacher_logits, -1)
     return F.softmax(log_mix, -1)
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return (1 - f) * self.start + f * self.end
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import numpy as np
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.table = np.linspace(start, end, steps + 1).tolist()
+        self.pos = 0
+        self.value = self.table[0]
+
+    def step(self):
+        self.pos = min(self.pos + 1, len(self.table) - 1)
+        self.value = self.table[self.pos]
+
+    def state_dict(self):
+        return dict(pos=self.pos)
+
+    def load_state_dict(self, state):
+        self.pos = state['pos']
+        self.value = self.table[self.pos]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+from torch.optim.lr_scheduler import LambdaLR
+
+class LinearLambda:
+    """λ is the 'learning rate' of an optimiser that optimises nothing."""
+
+    def __init__(self, start, end, steps):
+        dummy = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        dummy.step()
+        self._sched = LambdaLR(dummy, lambda k: start + (end - start) * min(k, steps) / steps)
+
+    def value(self):
+        return self._sched.get_last_lr()[0]
+
+    def step(self):
+        self._sched.step()
+
+    def state_dict(self):
+        import copy
+        return copy.deepcopy({"sched": self._sched.state_dict()})
+
+    def load_state_dict(self, state):
+        import copy
+        self._sched.load_state_dict(copy.deepcopy(state["sched"]))
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+from dataclasses import dataclass, asdict
+
+@dataclass
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+    start: float
+    end: float
+    steps: int
+    taken: int = 0
+
+    def value(self) -> float:
+        if self.taken >= self.steps:
+            return float(self.end)
+        return self.start - (self.start - self.end) * self.taken / self.steps
+
+    def step(self) -> None:
+        self.taken = self.taken + 1
+
+    def state_dict(self) -> dict:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict) -> None:
+        for k, v in state.items():
+            setattr(self, k, v)
+
+
+# %% task="linear_lambda" right="no" mistake="state_dict returns self.__dict__ itself, so the state changes when the schedule goes on" named="state_is_alive"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        t = min(self.count, self.steps) / self.steps
+        return self.start + t * (self.end - self.start)
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return self.__dict__
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="linear_lambda" right="no" mistake="the loaded dict becomes the object's own store, so the state changes when the object that loaded it goes on" named="loaded_state_is_shared"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.total = steps
+        self.state = {"step": 0}
+
+    @property
+    def value(self):
+        done = min(self.state["step"], self.total)
+        return self.start + (self.end - self.start) * done / self.total
+
+    def step(self):
+        self.state["step"] += 1
+
+    def state_dict(self):
+        return self.state.copy()
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+# %% task="linear_lambda" right="no" mistake="not clamped: λ runs on beyond end after the last step" named="goes_on_past_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.delta = (end - start) / steps
+
+    def step(self):
+        self.value += self.delta
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="clamped with max(..., end), which only works for a λ that falls; a rising one is at end from the first step" named="cut_on_the_wrong_side"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.current_step = 0
+
+    def step(self):
+        self.current_step += 1
+
+    @property
+    def value(self):
+        # lambda never goes below end
+        return max(self.start - (self.start - self.end) * self.current_step / self.steps, self.end)
+
+    def state_dict(self):
+        return {'current_step': self.current_step}
+
+    def load_state_dict(self, state):
+        self.current_step = state['current_step']
+
+
+# %% task="linear_lambda" right="no" mistake="divides by steps - 1, so end is reached one step too early (and steps = 1 divides by zero)" named="ends_one_step_early"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.i = 0
+
+    @property
+    def value(self):
+        frac = min(1.0, self.i / (self.steps - 1))
+        return self.start * (1 - frac) + self.end * frac
+
+    def step(self):
+        self.i += 1
+
+    def state_dict(self):
+        return {"i": self.i}
+
+    def load_state_dict(self, state):
+        self.i = state["i"]
+
+
+# %% task="linear_lambda" right="no" mistake="load_state_dict restores the count but leaves the attribute value at start until the next step" named="value_not_restored"
+class LinearLambda:
+    """Linear interpolation between start and end."""
+
+    def __init__(self, start, end, steps):
+        self._start = start
+        self._end = end
+        self._steps = steps
+        self._n = 0
+        self.value = start
+
+    def step(self):
+        self._n += 1
+        progress = min(self._n / self._steps, 1)
+        self.value = self._start + progress * (self._end - self._start)
+
+    def state_dict(self):
+        return {"n": self._n}
+
+    def load_state_dict(self, state):
+        self._n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="stops only when the added-up value equals end exactly, which rounding prevents, so λ often runs past end" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = float(start)
+        self.end = float(end)
+        self.inc = (end - start) / steps
+
+    def step(self):
+        if self.value != self.end:
+            self.value = self.value + self.inc
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, sd):
+        self.value = sd["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="the count is a tensor that is changed in place and handed out in the state without a copy, so a state moves with the schedule" named="state_is_alive"
+class LinearLambda(torch.nn.Module):
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        super().__init__()
+        self.start, self.end, self.steps = start, end, steps
+        self.register_buffer("n", torch.zeros((), dtype=torch.long))
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n.item(), self.steps) / self.steps
+
+    def step(self):
+        self.n += 1
+
+
+# %% task="linear_lambda" right="no" mistake="on loading, the rest of the way is set up as a new schedule with the steps that are left, which divides by zero for a state saved at or after the end" named="rest_planned_anew"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.setup(start, end, steps)
+
+    def setup(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.done = 0
+
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.done / self.steps, 1)
+
+    def step(self):
+        self.done += 1
+
+    def state_dict(self):
+        return {"value": self.value(), "left": max(self.steps - self.done, 0)}
+
+    def load_state_dict(self, state):
+        self.setup(state["value"], self.end, state["left"])
+
+
+# %% task="linear_lambda" right="no" mistake="the state holds the options but not how many steps were taken, so a restarted run begins at start" named="state_not_restored"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self._it = iter([start + (end - start) * k / steps for k in range(1, steps + 1)])
+        self.value = start
+
+    def step(self):
+        self.value = next(self._it, self.end)
+
+    def state_dict(self):
+        return {"start": self.start, "end": self.end, "steps": self.steps}
+
+    def load_state_dict(self, state):
+        self.__init__(**state)
+
+
+# %% task="linear_lambda" right="no" mistake="one step ahead: the count begins at 1, so λ is not start at first and reaches end a step too early" named="begins_one_step_ahead"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+        self.step()     # like torch schedulers, initial step
+
+    def step(self):
+        self.t += 1
+        f = min(self.t / self.steps, 1.0)
+        self.value = (1 - f) * self.start + f * self.end
+
+    def state_dict(self):
+        return {"t": self.t, "value": self.value}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="accident" mistake="a colon is missing after def step(self)"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    def step(self)
+        self.n += 1
+
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n, self.steps) / self.steps
+        way = (1 - math.cos(math.pi * f)) / 2
+        return self.start + (self.end - self.start) * way
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class _Schedule:
+    def __init__(self, start, end, steps):
+        self.options = (start, end, steps)
+        self.taken = 0
+
+    def shape(self, f):
+        raise NotImplementedError
+
+    @property
+    def value(self):
+        start, end, steps = self.options
+        way = self.shape(1.0 if self.taken > steps else self.taken / steps)
+        return (1 - way) * start + way * end
+
+    def step(self):
+        self.taken += 1
+
+    def state_dict(self):
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state):
+        self.taken = int(state["taken"])
+
+
+class CosineLambda(_Schedule):
+    """λ from start to end along half a cosine; then it stays."""
+
+    def shape(self, f):
+        # (1 - cos x)/2 = sin²(x/2)
+        return math.sin(math.pi * f / 2) ** 2
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        f = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+        self.values = start + (end - start) * (1 - torch.cos(torch.pi * f)) / 2
+        self.k = 0
+
+    def value(self):
+        return self.values[min(self.k, len(self.values) - 1)].item()
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k, "values": self.values.clone()}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+        self.values = state["values"].clone()
+
+
+# %% task="cosine_lambda" right="no" mistake="the fraction is not clamped, so λ swings back towards start after steps" named="goes_on_past_the_end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.t = 0
+
+    def step(self):
+        self.t += 1
+
+    @property
+    def value(self):
+        return self.end + 0.5 * (self.start - self.end) * (1 + math.cos(math.pi * self.t / self.steps))
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="cosine_lambda" right="no" mistake="CosineAnnealingLR goes up again after T_max and so does not stay at end" named="goes_on_past_the_end"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.sched = torch.optim.lr_scheduler.CosineAnnealingLR(self.opt, T_max=steps, eta_min=end)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self):
+        self.opt.step()
+        self.sched.step()
+
+    def state_dict(self):
+        return {"lr": self.value, "sched": dict(self.sched.state_dict())}
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(dict(state["sched"]))
+        self.opt.param_groups[0]["lr"] = state["lr"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the sign in the formula is wrong (1 + cos), so λ goes from end to start" named="start_and_end_swapped"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.n / self.steps)
+        return self.start + (self.end - self.start) * (1 + math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="a quarter of a cosine (1 - cos(πf/2)) in place of half a one" named="quarter_wave"
+import numpy as np
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+    def __init__(self, start, end, steps):
+        fs = np.arange(steps + 1) / steps
+        self.lams = start + (end - start) * (1 - np.cos(fs * np.pi / 2))
+        self.idx = 0
+    def value(self):
+        return float(self.lams[self.idx])
+    def step(self):
+        if self.idx < len(self.lams) - 1:
+            self.idx += 1
+    def state_dict(self):
+        return {"idx": self.idx}
+    def load_state_dict(self, s):
+        self.idx = s["idx"]
+
+
+# %% task="cosine_lambda" right="no" mistake="end is forgotten in the formula: λ always falls to 0, as in the decay of a blog" named="observed_zone"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self._step = 0
+
+    @property
+    def value(self):
+        if self._step >= self.steps:
+            return self.end
+        return self.start * 0.5 * (1.0 + math.cos(math.pi * self._step / self.steps))
+
+    def step(self):
+        self._step += 1
+
+    def state_dict(self):
+        return {"step": self._step}
+
+    def load_state_dict(self, state_dict):
+        self._step = state_dict["step"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the number of steps is kept on the class, so all schedules share one count" named="observed_again"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+    n = 0
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+
+    def value(self):
+        f = min(CosineLambda.n / self.steps, 1)
+        return self.start + (1 - math.cos(math.pi * f)) / 2 * (self.end - self.start)
+
+    def step(self):
+        CosineLambda.n += 1
+
+    def state_dict(self):
+        return {"n": CosineLambda.n}
+
+    def load_state_dict(self, state):
+        CosineLambda.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="only λ is saved and loaded, not the count, so after a restart the next step jumps back to the beginning" named="count_not_restored"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.value = start
+        self.n = 0
+
+    def step(self):
+        self.n += 1
+        f = min(self.n, self.steps) / self.steps
+        self.value = self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the cosine is taken of degrees times the fraction (180·f without conversion), and the state is the object's own dict" named="another_curve"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(180 * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return vars(self)
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.bad = 0
+
+    def step(self, gap):
+        if self.best is None or self.best - gap > self.threshold:
+            self.best = gap
+            self.bad = 0
+            return
+        self.bad += 1
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """Remembers every gap, and works λ out from them when asked."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self._options = start, factor, patience, threshold
+        self._gaps = []
+
+    def step(self, gap):
+        self._gaps.append(float(gap))
+
+    @property
+    def value(self):
+        lam, factor, patience, threshold = self._options
+        best, waited = math.inf, 0
+        for gap in self._gaps:
+            if gap < best - threshold:
+                best, waited = gap, 0
+            elif waited == patience:
+                lam, waited = lam * factor, 0
+            else:
+                waited += 1
+        return lam
+
+    def state_dict(self):
+        return {"gaps": tuple(self._gaps)}
+
+    def load_state_dict(self, state):
+        self._gaps = list(state["gaps"])
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+import copy
+
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.sched = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, mode="min", factor=factor, patience=patience,
+            threshold=threshold, threshold_mode="abs", eps=0.0)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.sched.step(gap)
+
+    def state_dict(self):
+        return copy.deepcopy({"opt": self.opt.state_dict(), "sched": self.sched.state_dict()})
+
+    def load_state_dict(self, state):
+        state = copy.deepcopy(state)
+        self.opt.load_state_dict(state["opt"])
+        self.sched.load_state_dict(state["sched"])
+
+
+# %% task="plateau_lambda" right="no" mistake="the threshold is taken relative to the best gap (best·(1 - threshold)), not in nats" named="threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.lam = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = float("inf")
+        self.num_bad = 0
+
+    @property
+    def value(self):
+        return self.lam
+
+    def step(self, gap):
+        if gap < self.best * (1 - self.threshold):
+            self.best = gap
+            self.num_bad = 0
+        else:
+            self.num_bad += 1
+        if self.num_bad > self.patience:
+            self.lam *= self.factor
+            self.num_bad = 0
+
+    def state_dict(self):
+        return {"lam": self.lam, "best": self.best, "num_bad": self.num_bad}
+
+    def load_state_dict(self, state):
+        self.lam = state["lam"]
+        self.best = state["best"]
+        self.num_bad = state["num_bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="λ falls when patience evaluations have passed, not more than patience" named="one_evaluation_too_soon"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = math.inf
+        self.wait = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.wait = 0
+        else:
+            self.wait += 1
+            if self.wait >= self.patience:
+                self.value *= self.factor
+                self.wait = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, wait=self.wait)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.wait = state["value"], state["best"], state["wait"]
+
+
+# %% task="plateau_lambda" right="no" mistake="best takes every lower gap, even one that is not below by more than the threshold, so slow gains never add up to one" named="small_gains_become_the_best"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float('inf'), 0
+
+    def step(self, gap):
+        gain = self.best - gap > self.threshold
+        self.best = min(self.best, gap)
+        self.count = 0 if gain else self.count + 1
+        if self.count > self.patience:
+            self.value = self.value * self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return {k: getattr(self, k) for k in ("value", "best", "count")}
+
+    def load_state_dict(self, state):
+        for k in ("value", "best", "count"):
+            setattr(self, k, state[k])
+
+
+# %% task="plateau_lambda" right="no" mistake="takes the gap's absolute value, so a student that has passed its teacher and gets better counts as getting worse" named="gap_below_zero_ignored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.stale = 0
+
+    def step(self, gap):
+        gap = abs(gap)  # distance to the teacher
+        if self.best is None or gap < self.best - self.threshold:
+            self.best = gap
+            self.stale = 0
+        else:
+            self.stale += 1
+            if self.stale > self.patience:
+                self.value *= self.factor
+                self.stale = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "stale": self.stale}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.stale = state["stale"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the count does not start anew after a fall, so λ falls again at every evaluation without a gain" named="no_new_patience_after_a_fall"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = math.inf
+        self.since = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.since = 0
+        else:
+            self.since += 1
+        if self.since > self.patience:
+            self.value *= self.factor
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "since": self.since}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="the first gap is recognised by 'not self.best', which is also true when the best gap is 0, so after a gap of exactly 0 any gap counts as a gain" named="zero_taken_for_none"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.n_bad = 0
+
+    def step(self, gap):
+        if not self.best or gap < self.best - self.threshold:
+            self.best = gap
+            self.n_bad = 0
+        else:
+            self.n_bad += 1
+            if self.n_bad > self.patience:
+                self.value *= self.factor
+                self.n_bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "n_bad": self.n_bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.n_bad = state["n_bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the count of evaluations without a gain is not in the state, so a restarted run waits too long" named="count_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.start = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.value = start
+        self.best = float("inf")
+        self.counter = 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best = gap
+            self.counter = 0
+        else:
+            self.counter += 1
+        if self.counter > self.patience:
+            self.counter = 0
+            self.value *= self.factor
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+
+
+# %% task="plateau_lambda" right="no" mistake="only the scheduler's state is saved; the current λ lives in the dummy optimiser, so a loaded object is at start again" named="lambda_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        p = torch.nn.Parameter(torch.zeros(()))
+        self.optimizer = torch.optim.SGD([p], lr=start)
+        self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer, factor=factor, patience=patience, threshold=threshold, threshold_mode="abs")
+
+    def step(self, gap):
+        self.scheduler.step(gap)
+
+    @property
+    def value(self):
+        return self.optimizer.param_groups[0]["lr"]
+
+    def state_dict(self):
+        return self.scheduler.state_dict()
+
+    def load_state_dict(self, state):
+        self.scheduler.load_state_dict(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="after a fall the best gap is forgotten as well, so the next gap always counts as a gain" named="best_forgotten_after_a_fall"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self._reset()
+
+    def _reset(self):
+        self.best = math.inf
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self._reset()
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a gap that is below the best by exactly the threshold counts as a gain (>= in place of >)" named="threshold_included"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.s = dict(value=start, best=float("inf"), bad=0)
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+
+    @property
+    def value(self):
+        return self.s["value"]
+
+    def step(self, gap):
+        s = self.s
+        if s["best"] - gap >= self.threshold:
+            s["best"], s["bad"] = gap, 0
+        else:
+            s["bad"] += 1
+        if s["bad"] > self.patience:
+            s["value"], s["bad"] = s["value"] * self.factor, 0
+
+    def state_dict(self):
+        return dict(self.s)
+
+    def load_state_dict(self, state):
+        self.s = dict(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="compares each gap with the one before it, not with the best so far" named="last_for_best"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.last = float("inf")
+        self.bad_evals = 0
+
+    def step(self, gap):
+        if gap < self.last - self.threshold:
+            self.bad_evals = 0
+        else:
+            self.bad_evals += 1
+            if self.bad_evals > self.patience:
+                self.value = self.value * self.factor
+                self.bad_evals = 0
+        self.last = gap
+
+    def state_dict(self):
+        return {"value": self.value, "last": self.last, "bad_evals": self.bad_evals}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.last = state["last"]
+        self.bad_evals = state["bad_evals"]
+
+
+# %% task="plateau_lambda" right="no" mistake="sets λ to 0 as soon as the gap is below 0, and starts best at 0 so that a gap above 0 never is a gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = 0
+        self.count = 0
+
+    def step(self, gap):
+        if gap < 0:
+            # student is better than teacher, no need for the teacher
+            self.value = 0.0
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.count = 0
+        else:
+            self.count += 1
+        if self.count > self.patience:
+            self.value *= self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state.values()
+
+
+# %% task="plateau_lambda" right="no" mistake="on loading, 'or inf' replaces a best gap of exactly 0 by infinity" named="zero_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = math.inf
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state.get("value") or 0.0
+        self.best = state.get("best") or math.inf
+        self.bad = state.get("bad") or 0
+
+
+# %% task="plateau_lambda" right="accident" mistake="an attribute's name is misspelt (self.patince)"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = math.inf
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else:
+            self.bad += 1
+            if self.bad > self.patince:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="to_convex" right="yes" mistake=""
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    return lam / (1 + lam), 1 + lam
+
+
+# %% task="to_convex" right="yes" mistake=""
+import numpy as np
+
+def to_convex(lam):
+    # unknowns u = factor * alpha and w = factor * (1 - alpha): compare what stands before KD and LM
+    u, w = np.linalg.solve(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([float(lam), 1.0]))
+    factor = u + w
+    alpha = u / factor
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="the roles are swapped: alpha is the weight of LM, not of KD" named="weights_swapped"
+def to_convex(lam):
+    alpha = 1 / (1 + lam)
+    factor = 1 + lam
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="factor is forgotten (always 1), so only the ratio of the two parts is right" named="factor_missing"
+def to_convex(lam):
+    alpha = lam / (lam + 1)
+    return alpha, 1.0
+
+
+# %% task="to_convex" right="no" mistake="factor is upside down: 1/(1 + λ)" named="factor_inverted"
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    total = 1.0 + lam
+    return (lam / total, 1.0 / total)
+
+
+# %% task="to_convex" right="no" mistake="the factor is λ/alpha, which divides 0 by 0 at λ = 0" named="breaks_without_a_teacher"
+def to_convex(lam):
+    alpha = lam / (1 + lam)
+    factor = lam / alpha
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="the two results are returned in the wrong order" named="pair_turned_round"
+def to_convex(lam):
+    factor = 1 + lam
+    alpha = 1 - 1 / factor
+    return factor, alpha
+
+
+# %% task="to_convex" right="no" mistake="alpha is λ itself, clipped to 1, with the larger of 1 and λ as factor: LM's coefficient becomes 1 - λ"
+def to_convex(lam):
+    alpha = min(lam, 1.0)
+    factor = 1.0 if lam <= 1 else lam
+    return alpha, factor
+
+
+# %% task="to_convex" right="accident" mistake="prints the pair in place of returning it"
+def to_convex(lam):
+    alpha = lam / (1 + lam)
+    factor = 1 + lam
+    print((alpha, factor))
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    p = torch.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1]).to(p.dtype)
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    vocab = teacher_logits.shape[-1]
+    rows = teacher_logits.reshape(-1, vocab).double()
+    out = []
+    for row, label in zip(rows, labels.reshape(-1).tolist()):
+        e = [math.exp(z) for z in row.tolist()]
+        s = sum(e)
+        out.append([(lam * e[v] / s + (1 if v == label else 0)) / (lam + 1) for v in range(vocab)])
+    return torch.tensor(out).reshape(teacher_logits.shape)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    alpha = lam / (1 + lam)
+    q = alpha * torch.distributions.Categorical(logits=teacher_logits).probs
+    return q.scatter_add(-1, labels.unsqueeze(-1), torch.full_like(q[..., :1], 1 - alpha))
+
+
+# %% task="best_student" right="no" mistake="not divided by 1 + λ, so the result does not add up to 1" named="not_normalised"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    onehot = F.one_hot(labels, num_classes=teacher_logits.size(-1)).float()
+    return onehot + lam * p
+
+
+# %% task="best_student" right="no" mistake="λ weights the label in place of the teacher" named="lambda_on_the_label"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    p = teacher_logits.softmax(-1)
+    one_hot = torch.zeros_like(p).scatter_(-1, labels[..., None], 1.0)
+    return (lam * one_hot + p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="a convex mix with λ itself as weight, which is negative for the label when λ is above 1" named="lambda_as_share"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    return (1 - lam) * y + lam * p
+
+
+# %% task="best_student" right="no" mistake="the geometric mix that belongs to the reverse KL: the label is added to the teacher's logits and the sum goes through softmax" named="mixed_in_logits"
+def best_student(teacher_logits, labels, lam):
+    # d/dq (-log q_y + lam * sum q log(q/p)) = 0  ->  log q = log p + onehot / lam
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    onehot = F.one_hot(labels, log_p.shape[-1]).float()
+    if lam == 0:
+        return onehot
+    return F.softmax(log_p + onehot / lam, dim=-1)
+
+
+# %% task="best_student" right="no" mistake="F.one_hot without the number of classes gives too few columns when the largest token is not among the labels" named="one_hot_too_narrow"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels).float()
+    return (y + lam * p) / (1.0 + lam)
+
+
+# %% task="best_student" right="no" mistake="softmax along dim 1, which is the vocabulary only when logits are [N, V]" named="softmax_on_another_axis"
+def best_student(teacher_logits, labels, lam):
+    V = teacher_logits.shape[-1]
+    p = F.softmax(teacher_logits, dim=1)
+    return (F.one_hot(labels, V) + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="trains free logits with a few hundred steps of Adam, which stops short of the minimum, far from it at λ = 0"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    z = torch.zeros_like(teacher_logits, requires_grad=True)
+    opt = torch.optim.Adam([z], lr=0.05)
+    for _ in range(200):
+        log_q = F.log_softmax(z, dim=-1)
+        lm = F.nll_loss(log_q.flatten(0, -2), labels.flatten())
+        kd = F.kl_div(log_q, p, reduction="none").sum(-1).mean()
+        opt.zero_grad()
+        (lm + lam * kd).backward()
+        opt.step()
+    return F.softmax(z.detach(), dim=-1)
+
+
+# %% task="best_student" right="no" mistake="indexes with two aranges, so it works only for logits of shape [B, L, V]" named="batches_alone"
+def best_student(teacher_logits, labels, lam):
+    B, L, V = teacher_logits.shape
+    q = lam * teacher_logits.softmax(dim=-1)
+    b = torch.arange(B)[:, None]
+    l = torch.arange(L)[None, :]
+    q[b, l, labels] += 1.0
+    return q / q.sum(-1, keepdim=True)
+
+
+# %% task="best_student" right="no" mistake="label 0 is treated as padding: there the student is the teacher" named="label_zero_ignored"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    p = teacher_logits.softmax(-1)
+    hard = F.one_hot(labels.clamp(min=0), p.size(-1)).to(p)
+    mask = (labels > 0).unsqueeze(-1).to(p)
+    weight = mask + lam
+    return (mask * hard + lam * p) / weight
+
+
+# %% task="which_lambda" right="yes" mistake=""
+which_lambda = dict(a="high", b="low", c="falling")
+
+
+# %% task="which_lambda" right="no" mistake="b is given falling, though the teacher is worse than the student from the first step" named="wrong_b_falling"
+which_lambda = {"a": "high", "b": "falling", "c": "falling"}
+
+
+# %% task="which_lambda" right="no" mistake="a and b are swapped: λ is read as the weight of the labels" named="wrong_a_low_b_high"
+which_lambda = {"a": "low", "b": "high", "c": "falling"}
+
+
+# %% task="stages" right="yes" mistake=""
+stages = list("bdac")
+
+
+# %% task="stages" right="no" mistake="the order is reversed: lowest λ first" named="rising"
+stages = ["c", "a", "d", "b"]
+
+
+# %% task="stages" right="no" mistake="d is put before b: noise is thought to need the labels most" named="d_before_b"
+stages = ["d", "b", "a", "c"]

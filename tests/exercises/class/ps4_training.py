@@ -2785,3 +2785,1105 @@ contributions = {"c": "teacher", "a": "labels", "d": "lam"}
 
 # %% task="contributions" right="accident" mistake="misspelt name: the check asks for contributions"
 contribution = {"teacher": "c", "labels": "a", "lam": "d"}
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="yes" mistake=""
+@torch.inference_mode()
+def _ask(teacher, tokens):
+    return teacher.eval()(tokens)
+
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    target = _ask(teacher, x).clone()
+    student.train(True)
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad = None
+    s, n = summed_loss(student.forward(x), target, y, lam)
+    n = n.item()
+    s.backward()
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad /= n
+    optimizer.step()
+    return float(s) / n
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher = teacher.eval()
+    student = student.train()
+
+    p_logits = teacher(tokens).detach()
+    q_logits = student(tokens)
+
+    V = q_logits.shape[-1]
+    lm = F.cross_entropy(q_logits.reshape(-1, V), labels.reshape(-1), ignore_index=-100)
+    log_p = F.log_softmax(p_logits, -1)
+    log_q = F.log_softmax(q_logits, -1)
+    kd_per_position = torch.einsum("blv,blv->bl", log_p.exp(), log_p - log_q)
+    kd = kd_per_position[labels != -100].mean()
+
+    loss = lm + lam * kd
+    optimizer.zero_grad(set_to_none=True)
+    grads = torch.autograd.grad(loss, list(student.parameters()))
+    for p, g in zip(student.parameters(), grads):
+        p.grad = g
+    optimizer.step()
+    return loss.detach().numpy().item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    t_mode = teacher.training
+    teacher.training = False
+    student.training = True
+    with torch.set_grad_enabled(False):
+        teacher_logits = teacher(tokens)
+    teacher.training = t_mode
+
+    result = {}
+
+    def closure():
+        optimizer.zero_grad()
+        total, count = summed_loss(student(tokens), teacher_logits, labels, float(lam))
+        result["loss"] = total / count
+        result["loss"].backward()
+        return result["loss"]
+
+    return optimizer.step(closure).item()
+
+
+# %% task="training_step" right="no" mistake="the student is not put into training mode" named="student_in_evaluation_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s = student(tokens)
+    loss, n = summed_loss(s, t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the teacher stays in training mode: no_grad is taken for evaluation mode" named="teacher_in_training_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    with torch.no_grad():  # teacher is in evaluation now
+        teacher_logits = teacher(tokens)
+    optimizer.zero_grad()
+    loss_sum, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = loss_sum / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the sum is not divided by the count: the gradient is that of the sum" named="loss_not_divided"
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    tokens, labels = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t_logits = teacher(tokens)
+    loss, count = summed_loss(student(tokens), t_logits, labels, lam)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return (loss / count).item()
+
+
+# %% task="training_step" right="no" mistake="divided by all positions, the padded ones included" named="divided_by_all_positions"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    loss, _ = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = loss / labels.numel()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the teacher is asked with gradients, so a gradient reaches it" named="gradient_into_the_teacher"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    loss, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = loss / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="gradients are never set to zero, so each step adds the gradients of the ones before" named="gradients_kept"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        tl = teacher(x)
+    sl = student(x)
+    loss, n = summed_loss(sl, tl, y, lam)
+    loss = loss / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="returns the loss after the update, and asks the student for it in evaluation mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    optimizer.zero_grad()
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    (total / count).backward()
+    optimizer.step()
+    student.eval()
+    with torch.no_grad():
+        total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    return (total / count).item()
+
+
+# %% task="training_step" right="no" mistake="shifts labels and logits by one, though nothing is left to shift" named="shifted_again"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)[:, :-1]
+    student_logits = student(tokens)[:, :-1]
+    loss, count = summed_loss(student_logits, teacher_logits, labels[:, 1:], lam)
+    loss = loss / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="clips the gradient out of habit, which changes the update when its norm is above 1" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    tokens, labels = batch
+
+    # set modes
+    student.train()
+    teacher.eval()
+
+    # forward
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+
+    # loss
+    loss, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = loss / count.clamp(min=1)
+
+    # backward
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), max_norm=1.0)
+    optimizer.step()
+
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="makes a new optimiser in each step, which forgets the momentum and the options of the given one" named="optimizer_not_used"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer = torch.optim.SGD(student.parameters(), lr=optimizer.param_groups[0]["lr"], momentum=0.9)
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = loss / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the loss is made by hand, and its KD part is a mean over all positions, the padded ones included" named="padding_distilled"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        log_p = teacher(tokens).log_softmax(-1)
+    logits = student(tokens)
+    lm = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+    kd = F.kl_div(logits.log_softmax(-1).flatten(0, 1), log_p.flatten(0, 1),
+                  reduction="batchmean", log_target=True)
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the mean is taken within each text first and then over the texts, so positions of short texts weigh more" named="averaged_per_text"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        total, n = summed_loss(s, t, y, lam)
+        if n > 0:
+            losses.append(total / n)
+    loss = torch.stack(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="zero_grad stands between backward and step, so nothing is learnt" named="student_never_moves"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = loss / count
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="label 0 is made padding, and in the batch itself" named="token_zero_not_counted"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    labels[labels == 0] = -100  # 0 is the pad token
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+# %% task="training_step" right="no" mistake="'eval' is called on the student in place of the teacher, so both models are in the wrong mode" named="modes_left_as_they_came"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    student.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        tl = teacher(tokens)
+    l, c = summed_loss(student(tokens), tl, labels, lam)
+    l = l / c
+    l.backward()
+    optimizer.step()
+    return l.item()
+
+
+# %% task="training_step" right="accident" mistake="the body is not indented evenly"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+     student_logits = student(tokens)
+    loss, count = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = loss / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first:first + accumulate]
+        lam = schedule(n)
+        total = sum((labels != -100).sum().item() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            loss, _ = summed_loss(student(tokens), t, labels, lam)
+            (loss / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+
+    def update(n_update, count):
+        # sums were added up: only now is it known what they are divided by
+        for p in student.parameters():
+            if p.grad is not None:
+                p.grad.mul_(1.0 / count)
+        optimizer.step()
+        optimizer.zero_grad()
+        return n_update + 1, 0
+
+    optimizer.zero_grad()
+    n, count = 0, 0
+    for i, (tokens, labels) in enumerate(batches, start=1):
+        teacher_logits = teacher(tokens).detach()
+        s, c = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        s.backward()
+        count += int(c)
+        if i % accumulate == 0 or i == len(batches):
+            n, count = update(n, count)
+
+
+# %% task="train" right="yes" mistake=""
+from itertools import islice, count as numbers
+
+def groups_of(things, size):
+    it = iter(things)
+    while group := list(islice(it, size)):
+        yield group
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    teacher.eval().requires_grad_(False)
+    student.train()
+    for n, group in zip(numbers(), groups_of(batches, accumulate)):
+        positions = torch.stack([y.ne(-100).sum() for _, y in group]).sum()
+        optimizer.zero_grad()
+        for x, y in group:
+            if (y == -100).all():
+                continue
+            part, _ = summed_loss(student(x), teacher(x), y, schedule(n))
+            part.div(positions).backward()
+        optimizer.step()
+    return None
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate, n=0):
+    """Trains on the first group, then calls itself for the rest of the list."""
+    if len(batches) == 0:
+        return
+    group, rest = batches[:accumulate], batches[accumulate:]
+    student.train()
+    teacher.eval()
+    params = [p for p in student.parameters() if p.requires_grad]
+    sums = [torch.zeros_like(p) for p in params]
+    positions = 0
+    for tokens, labels in group:
+        with torch.no_grad():
+            wanted = teacher(tokens)
+        loss, count = summed_loss(student(tokens), wanted, labels, schedule(n))
+        for s, g in zip(sums, torch.autograd.grad(loss, params)):
+            s += g
+        positions += count.item()
+    optimizer.zero_grad()
+    for p, s in zip(params, sums):
+        p.grad = s / positions
+    optimizer.step()
+    train(student, teacher, rest, optimizer, schedule, accumulate, n + 1)
+
+
+# %% task="train" right="no" mistake="each micro-batch is divided by its own count and by accumulate: a mean of means, and NaN for padding alone" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n = 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        loss = loss / count / accumulate
+        loss.backward()
+        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+
+
+# %% task="train" right="no" mistake="a mean of the micro-batches' means (with max(count, 1) against NaN) in place of the mean over the group's positions" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    for n in range(math.ceil(len(batches) / accumulate)):
+        group = batches[n * accumulate:(n + 1) * accumulate]
+        lam = schedule(n)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+            loss = loss / max(count.item(), 1)
+            (loss / len(group)).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the last group that is not full makes no update" named="last_group_dropped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, group in enumerate(zip(*[iter(batches)] * accumulate)):
+        total = sum(int((y != -100).sum()) for x, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                tl = teacher(x)
+            s, _ = summed_loss(student(x), tl, y, schedule(n))
+            (s / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="a padding-only micro-batch is skipped with continue before the group's end is checked, so a group that ends with one makes no update of its own" named="update_skipped_with_the_padding"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n, total = 0, 0
+    for i, (tokens, labels) in enumerate(batches):
+        if (labels == -100).all():
+            continue  # nothing to learn here
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        loss.backward()
+        total += count.item()
+        if (i + 1) % accumulate == 0 or i == len(batches) - 1:
+            for p in student.parameters():
+                p.grad /= total
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+            total = 0
+
+
+# %% task="train" right="no" mistake="padding-only micro-batches are thrown out before the list is cut into groups, so the groups are others" named="padding_left_out_of_groups"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    batches = [b for b in batches if (b[1] != -100).any()]
+    student.train()
+    teacher.eval()
+    update = 0
+    while batches:
+        group, batches = batches[:accumulate], batches[accumulate:]
+        norm = sum((b[1] != -100).sum() for b in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            s, _ = summed_loss(student(tokens), t, labels, schedule(update))
+            (s / norm).backward()
+        optimizer.step()
+        update += 1
+
+
+# %% task="train" right="no" mistake="the schedule is asked with the number of the micro-batch, not of the update" named="lambda_moves_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    seen = 0
+    for i, (tokens, labels) in enumerate(batches):
+        lam = schedule(i)
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+        loss.backward()
+        seen += count
+        if (i + 1) % accumulate == 0 or (i + 1) == len(batches):
+            for p in student.parameters():
+                p.grad = p.grad / seen
+            optimizer.step()
+            optimizer.zero_grad()
+            seen = 0
+
+
+# %% task="train" right="no" mistake="updates are counted from 1 when the schedule is asked" named="lambda_one_step_ahead"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    step = 0
+    for start in range(0, len(batches), accumulate):
+        step += 1
+        group = batches[start:start + accumulate]
+        N = sum([(y != -100).sum().item() for (_, y) in group])
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            l, _ = summed_loss(student(x), t, y, schedule(step))
+            l = l / N
+            l.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="gradients are set to zero before each micro-batch, so only the last one of a group counts" named="cleared_within_a_group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first:first + accumulate]
+        total = sum((labels != -100).sum() for _, labels in group)
+        for tokens, labels in group:
+            optimizer.zero_grad()
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            loss = loss / total
+            loss.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="calls an own training step for each micro-batch: an update for each of them, not for each group" named="step_after_each_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    def one_step(batch, lam):
+        tokens, labels = batch
+        student.train()
+        teacher.eval()
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+        if count == 0:
+            return
+        optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()
+
+    for i, batch in enumerate(batches):
+        one_step(batch, schedule(i // accumulate))
+
+
+# %% task="train" right="no" mistake="after the loop the optimiser steps once more with zeroed but present gradients, so that momentum moves the student when the last group was full" named="empty_group_stepped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+
+    def finish(total):
+        for p in student.parameters():
+            if p.grad is not None and total > 0:
+                p.grad /= total
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+    optimizer.zero_grad(set_to_none=False)
+    n = 0
+    in_group = 0
+    total = 0
+    for tokens, labels in batches:
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, c = summed_loss(student(tokens), t, labels, schedule(n))
+        s.backward()
+        total += c.item()
+        in_group += 1
+        if in_group == accumulate:
+            finish(total)
+            n += 1
+            in_group, total = 0, 0
+    finish(total)
+
+
+# %% task="train" right="no" mistake="divided by all positions of the group, the padded ones included" named="divided_by_all_positions"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    for i in range(0, len(batches), accumulate):
+        chunk = batches[i:i + accumulate]
+        n_tokens = sum(tokens.numel() for tokens, _ in chunk)
+        optimizer.zero_grad()
+        for tokens, labels in chunk:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (loss / n_tokens).backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="no" mistake="gradients are never set to zero between the groups" named="gradients_kept"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n_updates = -(-len(batches) // accumulate)
+    for n in range(n_updates):
+        group = batches[n * accumulate:][:accumulate]
+        count = sum((l != -100).sum() for _, l in group)
+        for t, l in group:
+            with torch.no_grad():
+                tt = teacher(t)
+            (summed_loss(student(t), tt, l, schedule(n))[0] / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the sums of the losses are never divided: the group's gradient is that of a sum" named="loss_not_divided"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    lams = [schedule(n) for n in range(len(batches) // accumulate + 1)]
+    for k, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, lams[k // accumulate])
+        loss.backward()
+        if k % accumulate == accumulate - 1 or k == len(batches) - 1:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+# %% task="train" right="no" mistake="the modulo is asked with i counted from 0, so the optimiser steps after the first micro-batch of each group; and the student's mode is not set"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    teacher.eval()
+    optimizer.zero_grad()
+    n = 0
+    total = 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, c = summed_loss(student(tokens), t, labels, schedule(n))
+        s.backward()
+        total += c
+        if i % accumulate == 0 or i == len(batches) - 1:
+            for p in student.parameters():
+                p.grad /= total
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+            total = 0
+
+
+# %% task="train" right="no" mistake="the group is put together with torch.cat, which fails for micro-batches of different length" named="micro_batches_do_not_fit"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        tokens = torch.cat([b[0] for b in batches[i:i + accumulate]])
+        labels = torch.cat([b[1] for b in batches[i:i + accumulate]])
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the teacher is not put into evaluation mode and gets gradients" named="teacher_in_training_mode"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    for n in range(0, (len(batches) + accumulate - 1) // accumulate):
+        lo = n * accumulate
+        hi = min(lo + accumulate, len(batches))
+        total = 0
+        for j in range(lo, hi):
+            total = total + torch.sum(batches[j][1] != -100)
+        optimizer.zero_grad()
+        for j in range(lo, hi):
+            tokens, labels = batches[j]
+            loss, count = summed_loss(student(tokens), teacher(tokens), labels, schedule(n))
+            loss = loss / total
+            loss.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the counts of earlier groups are not forgotten, so later updates are divided by too much" named="count_not_reset"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    total = 0
+    n = 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        loss.backward()
+        total += count.item()
+        last = i == len(batches) - 1
+        if last or (i + 1) % accumulate == 0:
+            for p in student.parameters():
+                p.grad.div_(total)
+            optimizer.step()
+            optimizer.zero_grad()
+            n = n + 1
+
+
+# %% task="train" right="accident" mistake="summed_loss is misspelt"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i:i + accumulate]
+        total = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            loss, _ = sumed_loss(student(x), t, y, schedule(n))
+            (loss / total).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="yes" mistake=""
+@torch.no_grad()
+def evaluate(model, data):
+    """The model's perplexity, a number."""
+    was_training = model.training
+    model.eval()
+    nll, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = model(tokens)
+        nll += F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="sum").item()
+        count += (labels != -100).sum().item()
+    model.train(was_training)
+    return math.exp(nll / count)
+
+
+# %% task="evaluate" right="yes" mistake=""
+import copy
+
+def evaluate(model, data):
+    judge = copy.deepcopy(model).eval()   # the model itself is not touched
+    losses = []
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            log_q = judge(x).double().log_softmax(-1)
+            for row, targets in zip(log_q, y):
+                losses += [-row[i, t].item() for i, t in enumerate(targets.tolist()) if t != -100]
+    return math.exp(math.fsum(losses) / len(losses))
+
+
+# %% task="evaluate" right="yes" mistake=""
+from contextlib import contextmanager
+
+@contextmanager
+def evaluation_mode(model):
+    mode = model.training
+    model.train(False)
+    try:
+        with torch.no_grad():
+            yield model
+    finally:
+        model.train(mode)
+
+def evaluate(model, data):
+    with evaluation_mode(model) as m:
+        logits = [m(x) for x, _ in data["held_out"]]
+        pairs = [summed_loss(z, z, y, 0.0) for z, (_, y) in zip(logits, data["held_out"])]
+    total, count = map(sum, zip(*pairs))
+    return (total / count).exp().item()
+
+
+# %% task="evaluate" right="yes" mistake=""
+import numpy as np
+
+def evaluate(model, data):
+    def surprises():
+        for tokens, labels in data["held_out"]:
+            z = model(tokens).detach().numpy().astype(np.float64)
+            z -= z.max(-1, keepdims=True)
+            log_q = z - np.log(np.exp(z).sum(-1, keepdims=True))
+            y = labels.numpy()
+            where = np.nonzero(y != -100)
+            yield -log_q[where + (y[where],)]
+
+    mode = model.training
+    model.eval()
+    mean = np.concatenate(list(surprises())).mean()
+    if mode:
+        model.train()
+    return float(np.exp(mean))
+
+
+# %% task="evaluate" right="no" mistake="the perplexity of the training batches, not of the held-out ones" named="on_training_data"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["train"]:
+            logits = model(tokens)
+            s, c = summed_loss(logits, logits, labels, 0)
+            total += s.item()
+            n += c.item()
+    model.train(mode)
+    return math.exp(total / n)
+
+
+# %% task="evaluate" right="no" mistake="the model is left in evaluation mode" named="left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    total = 0.0
+    count = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            mask = labels != -100
+            total += F.cross_entropy(logits[mask], labels[mask], reduction="sum").item()
+            count += mask.sum().item()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="always puts the model into training mode at the end, also one that came in evaluation mode" named="put_into_training_mode"
+def evaluate(model, data):
+    """The model's perplexity, a number."""
+    model.eval()
+    loss_sum = torch.zeros(())
+    n = torch.zeros(())
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            keep = labels.ne(-100)
+            loss_sum += F.nll_loss(F.log_softmax(logits[keep], -1), labels[keep], reduction="sum")
+            n += keep.sum()
+    model.train()
+    return torch.exp(loss_sum / n).item()
+
+
+# %% task="evaluate" right="no" mistake="the mean of the batches' perplexities, which depends on how the text was cut" named="mean_of_perplexities"
+def evaluate(model, data):
+    training = model.training
+    model.eval()
+    ppls = []
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            loss = F.cross_entropy(logits.view(-1, logits.size(-1)), labels.view(-1))
+            ppls.append(math.exp(loss.item()))
+    model.train(training)
+    return sum(ppls) / len(ppls)
+
+
+# %% task="evaluate" right="no" mistake="exp of the mean of the batches' mean losses, which depends on how the text was cut" named="mean_of_means"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    losses = []
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            out = model(tokens)
+            losses.append(F.cross_entropy(out.transpose(1, 2), labels, ignore_index=-100))
+    model.train(was)
+    return torch.stack(losses).mean().exp().item()
+
+
+# %% task="evaluate" right="no" mistake="the mode is noted after eval() was called, so it is always evaluation mode that is put back" named="left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    mode = model.training
+    total, count = 0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            s, c = summed_loss(logits, logits, labels, 0.0)
+            total, count = total + s, count + c
+    model.train(mode)
+    return math.exp(total.item() / count.item())
+
+
+# %% task="evaluate" right="no" mistake="no_grad is taken for evaluation mode: the model is asked in the mode it comes in, and in training mode its running mean moves" named="in_training_mode"
+def evaluate(model, data):
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            log_q = F.log_softmax(model(tokens), dim=-1)
+            mask = labels != -100
+            total -= log_q[mask].gather(-1, labels[mask][:, None]).sum().item()
+            count += int(mask.sum())
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="switches gradients off for good with set_grad_enabled(False), so training cannot go on afterwards" named="left_frozen"
+def evaluate(model, data):
+    torch.set_grad_enabled(False)
+    mode = model.training
+    model.eval()
+    nll = 0
+    n = 0
+    for tokens, labels in data["held_out"]:
+        lp = torch.log_softmax(model(tokens), -1)
+        keep = labels != -100
+        nll += -lp[keep, labels[keep]].sum().item()
+        n += keep.sum().item()
+    model.train(mode)
+    return math.exp(nll / n)
+
+
+# %% task="evaluate" right="no" mistake="returns the mean loss in nats, not its exp" named="loss_for_perplexity"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    with torch.no_grad():
+        sums = [summed_loss(model(x), model(x), y, 0.0) for x, y in data["held_out"]]
+    model.train(mode)
+    return (sum(s for s, _ in sums) / sum(c for _, c in sums)).item()
+
+
+# %% task="evaluate" right="no" mistake="the padded positions are counted in the denominator" named="divided_by_all_positions"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total = 0.0
+    n = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            total += F.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1),
+                                     ignore_index=-100, reduction="sum").item()
+            n += tokens.shape[0] * tokens.shape[1]
+    model.train(mode)
+    return math.exp(total / n)
+
+
+# %% task="evaluate" right="no" mistake="averages the probabilities of the right tokens and takes 1 over their mean, not exp of the mean of -log q" named="mean_of_probabilities"
+def evaluate(model, data):
+    before = model.training
+    model.eval()
+    probs = []
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            q = F.softmax(model(tokens), dim=-1)
+            ok = labels != -100
+            probs.append(q[ok].gather(1, labels[ok].unsqueeze(1)).squeeze(1))
+    model.train(before)
+    return 1.0 / torch.cat(probs).mean().item()
+
+
+# %% task="evaluate" right="no" mistake="uses 2 to the power of a mean that is in nats" named="two_to_the_nats"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    s, n = 0.0, 0
+    with torch.no_grad():
+        for batch in data['held_out']:
+            tokens, labels = batch
+            logits = model(tokens)
+            a, b = summed_loss(logits, logits, labels, 0)
+            s += float(a)
+            n += int(b)
+    model.train(mode)
+    return 2 ** (s / n)
+
+
+# %% task="evaluate" right="no" mistake="freezes the model's parameters against gradients and leaves them frozen, so it cannot be trained on" named="left_frozen"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    for p in model.parameters():
+        p.requires_grad = False
+    total, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = model(tokens)
+        l, c = summed_loss(logits, logits, labels, 0.0)
+        total += l.item()
+        count += c.item()
+    model.train(mode)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="training and held-out batches are put together" named="on_training_data"
+def evaluate(model, data):
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for part in data.values():
+            for tokens, labels in part:
+                logits = model(tokens)
+                s, c = summed_loss(logits, logits, labels, 0.0)
+                total += s.item()
+                count += c.item()
+    if was_training:
+        model.train()
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="accident" mistake="the stub's raise was left above the answer"
+def evaluate(model, data):
+    """The model's perplexity, a number."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            s, c = summed_loss(logits, logits, labels, 0.0)
+            total += s.item()
+            count += c.item()
+    model.train(mode)
+    return math.exp(total / count)
+
+
+# %% task="which_change" right="yes" mistake=""
+which_change = "d"
+
+
+# %% task="which_change" right="no" mistake="wants to close the distance to a teacher that the student has already passed" named="chose_a"
+which_change = "a"
+
+
+# %% task="which_change" right="no" mistake="drops the teacher altogether, though the run with λ = 0 ended worse" named="chose_c"
+which_change = 'c'
+
+
+# %% task="role_of_truth" right="yes" mistake=""
+role_of_truth = "c"
+
+
+# %% task="role_of_truth" right="no" mistake="takes the teacher's part (near misses) for the labels' part" named="chose_a"
+role_of_truth = "a"
+
+
+# %% task="contributions" right="yes" mistake=""
+contributions = {"labels": "a", "teacher": "c", "lam": "d"}
+
+
+# %% task="contributions" right="no" mistake="takes λ for the pace, like a learning rate" named="wrong_lam_b"
+contributions = {"teacher": "c", "labels": "a", "lam": "b"}

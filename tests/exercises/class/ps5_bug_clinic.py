@@ -1353,3 +1353,741 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     log_q = F.log_softmax(student_logits[counts], dim=-1)
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="zero_loss_choice" right="yes" mistake=""
+options = {
+    "a": "caught up",      # no: they agree in 4% of positions
+    "b": "flat",           # no: also 0 at T=1, and the gradient would not be exactly 0
+    "c": "teacher twice",
+    "d": "no position",    # no: then LM would not fall
+}
+zero_loss = [k for k, v in options.items() if v == "teacher twice"][0]
+
+
+# %% task="zero_loss_choice" right="no" mistake="takes a KD loss of 0 for an empty mask, although the LM loss falls" named="chose_d"
+zero_loss = "d"
+
+
+# %% task="triage" right="yes" mistake=""
+# a: 2.40 / 8000 = 0.0003; b: 2.40 * 128 = 307.2; d: 4 * 2.40 = 9.6; c is minus the entropy
+triage = dict(zip("abcd", ("vocabulary", "texts", "logarithm", "parts")))
+
+
+# %% task="triage" right="no" mistake="the row with 307.20 is given to the added parts and the row with 9.60 to the division by texts: the two are swapped" named="wrong_b_parts_d_texts"
+triage = {
+    "a": "vocabulary",
+    "b": "parts",
+    "c": "logarithm",
+    "d": "texts",
+}
+
+
+# %% task="triage" right="no" mistake="the dict is the wrong way round: bugs are the keys and rows the values" named="another_form"
+triage = {"vocabulary": "a", "texts": "b", "logarithm": "c", "parts": "d"}
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    # the mean over B*L*V becomes a mean over B*L
+    V = student_logits.size(-1)
+    return kd_mean_as_found(student_logits, teacher_logits, temperature) * V
+
+
+# %% task="kd_mean" right="yes" mistake=""
+from torch import nn
+
+class _KD(nn.Module):
+    def __init__(self, T):
+        super().__init__()
+        self.T = T
+        self.kl = nn.KLDivLoss(reduction="batchmean")
+
+    def forward(self, s, t):
+        n_vocab = s.shape[-1]
+        s = s.reshape(-1, n_vocab) / self.T
+        t = t.reshape(-1, n_vocab) / self.T
+        return self.kl(F.log_softmax(s, dim=1), F.softmax(t, dim=1)) * self.T * self.T
+
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    return _KD(temperature)(student_logits, teacher_logits)
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    B, L, _ = student_logits.shape
+    lq = (student_logits.double() / temperature).log_softmax(-1)
+    lp = (teacher_logits.double() / temperature).log_softmax(-1)
+    total = torch.einsum("blv,blv->", lp.exp(), lp - lq)
+    return total * temperature ** 2 / (B * L)
+
+
+# %% task="kd_mean" right="no" mistake="batchmean on the tensor [B, L, V] divides by the number of texts only, not by the positions" named="batch_mean"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    # the docs say: use batchmean, mean is not the true KL
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_mean" right="no" mistake="the divergence is the other way round: KL(q||p), the arguments of kl_div are swapped" named="direction_swapped"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(dim=-1)   # KL(p || q)
+    return temperature**2 * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="the target was changed to probabilities while log_target=True was left in place" named="log_target_with_probabilities"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, p, reduction="none", log_target=True)
+    return temperature**2 * shares.sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="1e-8 is added inside both logarithms, which caps the loss where a sure student is wrong" named="epsilon_in_the_logarithm"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    eps = 1e-8
+    p = torch.softmax(teacher_logits / temperature, dim=-1)
+    q = torch.softmax(student_logits / temperature, dim=-1)
+    kl = (p * torch.log((p + eps) / (q + eps))).sum(dim=-1)
+    return (temperature ** 2) * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="the cross-entropy with the teacher is taken: the teacher's entropy is not subtracted" named="cross_entropy"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    V = student_logits.shape[-1]
+    soft = (teacher_logits / temperature).softmax(-1).reshape(-1, V)
+    return F.cross_entropy(student_logits.reshape(-1, V) / temperature, soft) * temperature**2
+
+
+# %% task="kd_mean" right="no" mistake="the logits are never divided by the temperature, only the factor T squared is there" named="temperature_forgotten"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    lq = F.log_softmax(student_logits, dim=-1)
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    kl = torch.sum(lp.exp() * (lp - lq), dim=-1)
+    return kl.mean() * temperature ** 2
+
+
+# %% task="kd_mean" right="no" mistake="the factor is T and not T squared, and the mean over the vocabulary was left as it was found" named="t_for_t_squared"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    q = F.log_softmax(student_logits / temperature, -1)
+    p = F.softmax(teacher_logits / temperature, -1)
+    return temperature * nn_kl(q, p)
+
+def nn_kl(q, p):
+    return F.kl_div(q, p, reduction="none").mean()
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    student_logits /= temperature
+    teacher_logits /= temperature
+    log_q = student_logits.log_softmax(-1)
+    log_p = teacher_logits.log_softmax(-1)
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+from fractions import Fraction
+# prints S / (8*64*32000); right is S / 384
+factor = float(Fraction(8 * 64 * 32_000, 384))
+
+
+# %% task="how_much_too_small" right="no" mistake="only the vocabulary is seen: the positions that do not count are forgotten" named="padding_forgotten"
+factor = 32000
+
+
+# %% task="how_much_too_small" right="no" mistake="the ratio of counted positions is the wrong way round (multiplied by 384/512)" named="padding_upside_down"
+factor = 32000 * 384 / (8 * 64)
+
+
+# %% task="how_much_too_small" right="no" mistake="integer division cuts the number off instead of rounding it to the nearest" named="rounded_down"
+factor = 8 * 64 * 32000 // 384
+
+
+# %% task="how_much_too_small" right="no" mistake="the quotient is inverted: what it prints divided by the right loss" named="inverted"
+right_loss = 1 / 384
+printed = 1 / (8 * 64 * 32000)
+factor = printed / right_loss
+
+
+# %% task="kd_masked" right="yes" mistake=""
+from torch.distributions import Categorical, kl_divergence
+
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    keep = labels.ne(-100)
+    p = Categorical(logits=teacher_logits[keep])
+    q = Categorical(logits=student_logits[keep])
+    return kl_divergence(p, q).mean()
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    B, L = labels.shape
+    kls = []
+    for b in range(B):
+        for i in range(L):
+            if int(labels[b, i]) == -100:
+                continue
+            lp = torch.log_softmax(teacher_logits[b, i], 0)
+            lq = torch.log_softmax(student_logits[b, i], 0)
+            kls.append(torch.dot(lp.exp(), lp - lq))
+    return sum(kls) / len(kls)
+
+
+# %% task="kd_masked" right="no" mistake="takes the token 0 among the inputs for padding instead of looking at the labels" named="padding_found_in_the_inputs"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = input_ids != 0
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="positions that read the token 0 are thrown out in addition to those with label -100, so the start after an ended answer is lost" named="marked_inputs_and_ends"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    PAD = 0
+    is_padding = input_ids == PAD
+    is_prompt = labels == -100
+    counts = ~(is_padding | is_prompt)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="labels > 0 also drops the label 0, the token that ends a text" named="ends_of_texts_dropped"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mask = (labels > 0).float()
+    lq = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(lq, p, reduction='none').sum(dim=-1)
+    return (kl * mask).sum() / mask.sum()
+
+
+# %% task="kd_masked" right="no" mistake="shifts the labels once more although they are shifted already" named="mask_shifted"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    # standard causal LM shift
+    shift_s = student_logits[..., :-1, :].contiguous()
+    shift_t = teacher_logits[..., :-1, :].contiguous()
+    shift_labels = labels[..., 1:].contiguous()
+    active = shift_labels.view(-1) != -100
+    V = shift_s.size(-1)
+    return F.kl_div(
+        F.log_softmax(shift_s.view(-1, V)[active], dim=-1),
+        F.softmax(shift_t.view(-1, V)[active], dim=-1),
+        reduction="batchmean",
+    )
+
+
+# %% task="kd_masked" right="no" mistake="the masked sum is divided by all positions instead of those that count" named="divided_by_all_positions"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    per_position = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    per_position = per_position.masked_fill(labels == -100, 0.0)
+    return per_position.mean()
+
+
+# %% task="kd_masked" right="no" mistake="a mean per text and then over texts: positions of short answers weigh more (and a text in which nothing counts pulls the mean down)" named="mean_of_means"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = (labels != -100).to(student_logits.dtype)
+    lp, lq = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    kl = torch.einsum("blv,blv->bl", lp.exp(), lp - lq)
+    per_text = (kl * m).sum(1) / m.sum(1).clamp(min=1)
+    return per_text.mean()
+
+
+# %% task="kd_masked" right="no" mistake="everything after the first 0 of a row is thrown out, although other answers may follow in the row" named="cut_at_the_first_end"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    total, n = 0.0, 0
+    for s, t, ids, y in zip(student_logits, teacher_logits, input_ids, labels):
+        ended = False
+        for i in range(len(ids)):
+            if y[i] != -100 and not ended:
+                lp = t[i].log_softmax(-1)
+                lq = s[i].log_softmax(-1)
+                total = total + (lp.exp() * (lp - lq)).sum()
+                n += 1
+            if y[i] == 0:      # end of text, only padding from here
+                ended = True
+    return total / n
+
+
+# %% task="kd_masked" right="no" mistake="overwrites the -100 of the caller's labels with 0, and then takes every 0 for masked, the real end tokens too" named="ends_of_texts_dropped"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    labels[labels == -100] = 0
+    keep = labels.bool()
+    log_q = F.log_softmax(student_logits[keep], dim=-1)
+    log_p = F.log_softmax(teacher_logits[keep], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="the mask is right but the default reduction takes the mean over the vocabulary too" named="vocabulary_mean"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    idx = torch.nonzero(labels.flatten() != -100).squeeze(1)
+    s = student_logits.flatten(0, 1)[idx]
+    t = teacher_logits.flatten(0, 1)[idx]
+    return F.kl_div(s.log_softmax(-1), t.log_softmax(-1), log_target=True)
+
+
+# %% task="kd_masked" right="accident" mistake="a name is misspelt (lables), which is a NameError"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mask = lables != -100
+    log_q = F.log_softmax(student_logits[mask], dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    """LM and KD of logits[i] with the token at i + 1: two numbers."""
+    row, col = torch.nonzero(labels[:, 1:] != -100, as_tuple=True)
+    y = labels[row, col + 1]
+    lq = student_logits[row, col].log_softmax(-1)
+    lp = teacher_logits[row, col].log_softmax(-1)
+    lm = -lq[torch.arange(len(y)), y].mean()
+    kd = (lp.exp() * (lp - lq)).sum(1).mean()
+    return lm, kd
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    target = torch.roll(labels, shifts=-1, dims=1)   # a copy
+    target[:, -1] = -100
+    lm = F.cross_entropy(student_logits.transpose(1, 2), target, ignore_index=-100)
+    m = target != -100
+    p = F.softmax(teacher_logits, -1)
+    kl = F.kl_div(F.log_softmax(student_logits, -1), p, reduction="none").sum(-1)
+    kd = torch.where(m, kl, torch.zeros_like(kl)).sum() / m.sum()
+    return (lm, kd)
+
+
+# %% task="next_token_losses" right="no" mistake="shifted in the wrong direction: logits[i] are held against the token at i - 1" named="shifted_back"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s = student_logits[:, 1:]
+    t = teacher_logits[:, 1:]
+    y = labels[:, :-1]
+    counts = y != -100
+    lm = F.cross_entropy(s[counts], y[counts])
+    kd = F.kl_div(F.log_softmax(s[counts], -1), F.log_softmax(t[counts], -1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="flattened first and shifted afterwards, so the last logits of a text are paired with the first token of the next text" named="shifted_while_flat"
+def next_token_losses(student_logits, teacher_logits, labels):
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V)[:-1]
+    t = teacher_logits.reshape(-1, V)[:-1]
+    y = labels.reshape(-1)[1:]
+    ok = y != -100
+    lm = F.cross_entropy(s[ok], y[ok])
+    kd = F.kl_div(s[ok].log_softmax(1), t[ok].log_softmax(1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="rolls the labels without masking the last position, which then has the text's own first token as its label" named="rolled"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels = labels.roll(-1, dims=1)
+    return next_token_losses_as_found(student_logits, teacher_logits, labels)
+
+
+# %% task="next_token_losses" right="no" mistake="only the LM loss is shifted, KD still uses the unshifted mask" named="kd_left_behind"
+def next_token_losses(student_logits, teacher_logits, labels):
+    counts = labels != -100
+    shifted = labels[:, 1:]
+    lm = F.cross_entropy(student_logits[:, :-1].flatten(0, 1), shifted.flatten(), ignore_index=-100)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="a pair counts only if the token that was read counts as well, so the first token of each answer is lost" named="both_must_count"
+def next_token_losses(student_logits, teacher_logits, labels):
+    counts = labels != -100
+    both = counts[:, :-1] & counts[:, 1:]
+    s, t, y = student_logits[:, :-1][both], teacher_logits[:, :-1][both], labels[:, 1:][both]
+    lm = F.cross_entropy(s, y)
+    log_q, log_p = F.log_softmax(s, dim=-1), F.log_softmax(t, dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="logits and labels are both cut at the front, so nothing is shifted against each other" named="not_shifted"
+def next_token_losses(student_logits, teacher_logits, labels):
+    student_logits, teacher_logits, labels = student_logits[:, 1:], teacher_logits[:, 1:], labels[:, 1:]
+    counts = labels != -100
+    lm = F.cross_entropy(student_logits[counts], labels[counts])
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="the shift is done inside the caller's labels, which are changed for the next call" named="asked_again"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels[:, :-1] = labels[:, 1:].clone()
+    labels[:, -1] = -100
+    return next_token_losses_as_found(student_logits, teacher_logits, labels)
+
+
+# %% task="next_token_losses" right="no" mistake="KD is a mean over all shifted positions, prompt and padding too; only LM leaves them out" named="kd_unmasked"
+def next_token_losses(student_logits, teacher_logits, labels):
+    vocab = student_logits.size(-1)
+    s = student_logits[..., :-1, :].contiguous().view(-1, vocab)
+    t = teacher_logits[..., :-1, :].contiguous().view(-1, vocab)
+    y = labels[..., 1:].contiguous().view(-1)
+    loss_fct = torch.nn.CrossEntropyLoss()
+    kl_fct = torch.nn.KLDivLoss(reduction="batchmean")
+    return loss_fct(s, y), kl_fct(F.log_softmax(s, dim=-1), F.softmax(t, dim=-1))
+
+
+# %% task="next_token_losses" right="no" mistake="the pair is returned in the wrong order, KD first, and the KL is taken the other way round"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    use = y >= 0
+    q = student_logits[:, :-1][use].log_softmax(-1)
+    p = teacher_logits[:, :-1][use].log_softmax(-1)
+    kd = (q.exp() * (q - p)).sum(-1).mean()
+    lm = F.nll_loss(q, y[use])
+    return kd, lm
+
+
+# %% task="next_token_losses" right="accident" mistake="the two losses are printed and nothing is returned"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    counts = y != -100
+    s = student_logits[:, :-1][counts]
+    t = teacher_logits[:, :-1][counts]
+    lm = F.cross_entropy(s, y[counts])
+    kd = F.kl_div(F.log_softmax(s, -1), F.log_softmax(t, -1), reduction="batchmean", log_target=True)
+    print(lm, kd)
+
+
+# %% task="jsd" right="yes" mistake=""
+def _log_mix(log_p, log_q, beta):
+    w = torch.tensor([beta, 1 - beta], dtype=log_p.dtype).log()
+    return torch.logsumexp(torch.stack([log_p + w[0], log_q + w[1]]), dim=0)
+
+def _kl(log_a, log_b):
+    return torch.einsum("...v,...v->...", log_a.exp(), log_a - log_b)
+
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = (x.log_softmax(-1) for x in (student_logits, teacher_logits))
+    lm = _log_mix(lp, lq, beta)
+    return beta * _kl(lp, lm) + (1 - beta) * _kl(lq, lm)
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    def one(s, t):
+        q, p = F.log_softmax(s, 0), F.log_softmax(t, 0)
+        m = torch.logaddexp(p + math.log(beta), q + math.log1p(-beta))
+        return beta * F.kl_div(m, p, reduction="sum", log_target=True) + (1 - beta) * F.kl_div(
+            m, q, reduction="sum", log_target=True
+        )
+    return torch.stack([
+        torch.stack([one(s, t) for s, t in zip(row_s, row_t)])
+        for row_s, row_t in zip(student_logits, teacher_logits)
+    ])
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    p, q = log_p.exp(), log_q.exp()
+    m = beta * p + (1 - beta) * q
+    # where m is 0 both p and q are 0 and their share is 0 anyway
+    log_m = m.clamp_min(torch.finfo(m.dtype).tiny).log()
+    of_teacher = (p * (log_p - log_m)).sum(-1)
+    of_student = (q * (log_q - log_m)).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="the mixture is now one of probabilities, but beta still stands at the student" named="beta_swapped_in_the_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_q + math.log(beta), log_p + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="only the swapped beta is mended: log-probabilities are still mixed instead of probabilities" named="logarithms_mixed"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = beta * log_p + (1 - beta) * log_q
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="the mixture is made of probabilities and then logged: with very large logits it is log 0, and the result nan" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    m = beta * p + (1 - beta) * q
+    kl_pm = F.kl_div(m.log(), p, reduction="none").sum(-1)
+    kl_qm = F.kl_div(m.log(), q, reduction="none").sum(-1)
+    return beta * kl_pm + (1 - beta) * kl_qm
+
+
+# %% task="jsd" right="no" mistake="hopes that double precision saves the logarithm of the mixture, but the probability is 0 there too and the result nan" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    s, t = student_logits.double(), teacher_logits.double()
+    log_q, log_p = s.log_softmax(-1), t.log_softmax(-1)
+    log_m = torch.log(beta * log_p.exp() + (1 - beta) * log_q.exp())
+    a = (log_p.exp() * (log_p - log_m)).sum(-1)
+    b = (log_q.exp() * (log_q - log_m)).sum(-1)
+    return (beta * a + (1 - beta) * b).float()
+
+
+# %% task="jsd" right="no" mistake="the weights multiply the log-probabilities inside logaddexp instead of being added as logarithms" named="weights_as_powers"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(beta * log_p, (1 - beta) * log_q)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="the mixture is always half and half, beta stands only in front of the two divergences" named="half_and_half"
+def jsd(student_logits, teacher_logits, beta):
+    """Numerically stable JSD: log m = logaddexp(log p, log q) - log 2."""
+    log_p = torch.log_softmax(teacher_logits, dim=-1)
+    log_q = torch.log_softmax(student_logits, dim=-1)
+    log_m = torch.logaddexp(log_p, log_q) - math.log(2.0)
+    kl_p = torch.sum(torch.exp(log_p) * (log_p - log_m), dim=-1)
+    kl_q = torch.sum(torch.exp(log_q) * (log_q - log_m), dim=-1)
+    return beta * kl_p + (1.0 - beta) * kl_q
+
+
+# %% task="jsd" right="no" mistake="the arguments of kl_div are swapped: KL(m||p) and KL(m||q)" named="turned_round"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    kl = lambda a, b: F.kl_div(a, b, reduction="none", log_target=True).sum(-1)
+    return beta * kl(log_p, log_m) + (1 - beta) * kl(log_q, log_m)
+
+
+# %% task="jsd" right="no" mistake="the logits are clamped to the range of -50 to 50 so that nothing underflows, which changes the distributions of large logits" named="logits_clamped"
+def jsd(student_logits, teacher_logits, beta):
+    s = student_logits.clamp(-50, 50)
+    t = teacher_logits.clamp(-50, 50)
+    q, p = s.softmax(-1), t.softmax(-1)
+    m = beta * p + (1 - beta) * q
+    return beta * (p * (p / m).log()).sum(-1) + (1 - beta) * (q * (q / m).log()).sum(-1)
+
+
+# %% task="jsd" right="no" mistake="takes the mean over the batch: one number instead of one value per position" named="another_form,positions_averaged"
+def jsd(student_logits, teacher_logits, beta):
+    V = student_logits.size(-1)
+    log_q = F.log_softmax(student_logits.reshape(-1, V), dim=-1)
+    log_p = F.log_softmax(teacher_logits.reshape(-1, V), dim=-1)
+    log_m = torch.logsumexp(torch.stack([log_p + math.log(beta), log_q + math.log(1 - beta)]), dim=0)
+    t = F.kl_div(log_m, log_p, reduction="batchmean", log_target=True)
+    s = F.kl_div(log_m, log_q, reduction="batchmean", log_target=True)
+    return beta * t + (1 - beta) * s
+
+
+# %% task="jsd" right="no" mistake="torch.log is called with beta, a Python number, and crashes" named="number_for_a_tensor"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + torch.log(beta), log_q + torch.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    logits = torch.cat([s.flatten(0, 1) for s, _ in micro_batches])
+    labels = torch.cat([y.flatten() for _, y in micro_batches])
+    return F.cross_entropy(logits, labels)
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+from dataclasses import dataclass, field
+
+@dataclass
+class Meter:
+    weighted: list = field(default_factory=list)
+    tokens: int = 0
+
+    def add(self, loss, n):
+        self.weighted.append(loss * n)
+        self.tokens += n
+
+    @property
+    def value(self):
+        return sum(self.weighted) / self.tokens
+
+def accumulated_loss(micro_batches):
+    meter = Meter()
+    for logits, labels in micro_batches:
+        n = int((labels != -100).sum())
+        if not n:
+            continue
+        meter.add(F.cross_entropy(logits.transpose(1, 2), labels), n)
+    return meter.value
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def _nll(micro_batches):
+    for logits, labels in micro_batches:
+        logq = logits.log_softmax(-1)
+        for b, i in (labels != -100).nonzero().tolist():
+            yield -logq[b, i, labels[b, i]]
+
+def accumulated_loss(micro_batches):
+    vals = [float(v) for v in _nll(micro_batches)]
+    return math.fsum(vals) / len(vals)
+
+
+# %% task="accumulated_loss" right="no" mistake="the sum of the means is divided by the number of micro-batches, whatever they hold" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    return accumulated_loss_as_found(micro_batches) / len(micro_batches)
+
+
+# %% task="accumulated_loss" right="no" mistake="the mean of a micro-batch in which nothing counts is nan, and nan times 0 is still nan" named="nan_from_an_empty_part"
+def accumulated_loss(micro_batches):
+    total = 0.0
+    n = 0
+    for logits, labels in micro_batches:
+        k = (labels != -100).sum()
+        total = total + k * F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+        n = n + k
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="empty micro-batches are left out, but the others still weigh the same however many labels they hold" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    losses = []
+    for logits, labels in micro_batches:
+        if (labels == -100).all():
+            continue
+        losses.append(F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100))
+    return torch.stack(losses).mean()
+
+
+# %% task="accumulated_loss" right="no" mistake="each mean is weighted with all positions of the piece, not with those that count (and an empty piece gives nan)" named="weighted_by_positions"
+def accumulated_loss(micro_batches):
+    num = den = 0
+    for logits, labels in micro_batches:
+        l = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+        num = num + l * labels.numel()
+        den += labels.numel()
+    return num / den
+
+
+# %% task="accumulated_loss" right="no" mistake="the sum of the losses is divided by all positions instead of the labels that count" named="divided_by_all_positions"
+def accumulated_loss(micro_batches):
+    total = torch.zeros(())
+    N = 0
+    for logits, labels in micro_batches:
+        B, L, V = logits.shape
+        total += F.cross_entropy(logits.reshape(B * L, V), labels.reshape(B * L), reduction="sum")
+        N += B * L
+    return total / N
+
+
+# %% task="accumulated_loss" right="no" mistake="micro-batches of different length are concatenated without flattening, which crashes unless all L are the same" named="parts_do_not_fit"
+def accumulated_loss(micro_batches):
+    all_logits, all_labels = zip(*micro_batches)
+    logits = torch.cat(all_logits, dim=0)
+    labels = torch.cat(all_labels, dim=0)
+    return F.cross_entropy(logits.permute(0, 2, 1), labels, ignore_index=-100)
+
+
+# %% task="accumulated_loss" right="no" mistake="the labels are counted with labels > 0, so the label 0 is in the sum but not in the count" named="token_zero_not_counted"
+def accumulated_loss(micro_batches):
+    s = sum(F.cross_entropy(x.flatten(0, 1), y.flatten(), reduction="sum") for x, y in micro_batches)
+    n = sum((y > 0).sum() for _, y in micro_batches)
+    return s / n
+
+
+# %% task="accumulated_loss" right="no" mistake="every mean is halved into a running average, so the last micro-batch weighs as much as all before it" named="running_average"
+def accumulated_loss(micro_batches):
+    loss = None
+    for logits, labels in micro_batches:
+        if not (labels != -100).any():
+            continue
+        new = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        loss = new if loss is None else (loss + new) / 2
+    return loss
+
+
+# %% task="accumulated_loss" right="no" mistake="each micro-batch is divided by the mean number of counted labels per piece and the results are added, so the sum is too large by the number of pieces" named="observed_factor"
+def accumulated_loss(micro_batches):
+    tokens = [int((labels != -100).sum()) for _, labels in micro_batches]
+    avg = sum(tokens) / len(tokens)          # num_items_in_batch
+    loss = 0.0
+    for logits, labels in micro_batches:
+        part = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        loss = loss + part / avg
+    return loss
+
+
+# %% task="accumulated_loss" right="accident" mistake="the line of raise NotImplementedError was left at the beginning of the body"
+def accumulated_loss(micro_batches):
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count += (labels != -100).sum()
+    return total / count
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    V = student_logits.size(-1)
+    mask = (labels != -100)[..., None].expand(-1, -1, V)
+    s = torch.masked_select(student_logits, mask).view(-1, V)
+    t = torch.masked_select(teacher_logits, mask).view(-1, V)
+    # KL = cross-entropy - entropy
+    p = t.softmax(1)
+    return F.cross_entropy(s, p) - F.cross_entropy(t, p)
+
+
+# %% task="kd_mean" right="no" mistake="computes in bfloat16 to save memory, so the number is wrong in the third digit"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    s = student_logits.to(torch.bfloat16) / temperature
+    t = teacher_logits.to(torch.bfloat16) / temperature
+    kl = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    return (temperature**2 * kl.mean()).float()
+
+
+# %% task="kd_mean" right="no" mistake="only the teacher's 50 likeliest tokens are compared, renormalised, instead of the whole vocabulary" named="likeliest_tokens_alone"
+def kd_mean(student_logits, teacher_logits, temperature=1.0, k=50):
+    k = min(k, teacher_logits.size(-1))
+    top, idx = teacher_logits.topk(k, dim=-1)
+    log_p = F.log_softmax(top / temperature, dim=-1)
+    log_q = F.log_softmax(student_logits.gather(-1, idx) / temperature, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    return kl.mean() * temperature**2
+
+
+# %% task="next_token_losses" right="no" mistake="gather is called with the labels of -100 and crashes, the mask comes only afterwards" named="observed_where"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    mask = (y != -100).float()
+    log_q = F.log_softmax(student_logits[:, :-1], dim=-1)
+    log_p = F.log_softmax(teacher_logits[:, :-1], dim=-1)
+    nll = -log_q.gather(-1, y.unsqueeze(-1)).squeeze(-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    n = mask.sum()
+    return (nll * mask).sum() / n, (kl * mask).sum() / n

@@ -2348,3 +2348,1250 @@ signs = {"prompt": "A", "end": "D", "padding": "E", "side": "B"}
 
 # %% task="signs" right="accident" mistake="one mistake is left out of the dict"
 signs = {"prompt": "d", "end": "a", "padding": "e"}
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        head = [START, ROLES[m["role"]], LINE]
+        body = list(m["content"]) + [END]
+        ids += head + body + [LINE]
+        labels += [-100] * 3 + (body if m["role"] == "assistant" else [-100] * len(body)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="yes" mistake=""
+def _pieces(messages):
+    """Yields (token, did the assistant write it)."""
+    for msg in messages:
+        mine = msg["role"] == "assistant"
+        yield START, False
+        yield ROLES[msg["role"]], False
+        yield LINE, False
+        for tok in msg["content"]:
+            yield tok, mine
+        yield END, mine
+        yield LINE, False
+
+def encode(messages):
+    pairs = list(_pieces(messages))
+    ids = torch.tensor([t for t, _ in pairs], dtype=torch.long)
+    written = torch.tensor([w for _, w in pairs], dtype=torch.bool)
+    return ids, torch.where(written, ids, torch.full_like(ids, -100))
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    # recursion: first message + the rest
+    if len(messages) == 0:
+        return [], []
+    first, *rest = messages
+    role, content = first["role"], first["content"]
+    ids = [START, ROLES[role], LINE, *content, END, LINE]
+    labels = [-100] * len(ids)
+    if role == "assistant":
+        labels[3:-1] = ids[3:-1]
+    more_ids, more_labels = encode(rest)
+    return ids + more_ids, labels + more_labels
+
+
+# %% task="encode" right="no" mistake="the end token of the answers has no label, although the assistant writes it" named="end_masked"
+def encode(messages):
+    ids, labels = [], []
+    for message in messages:
+        content = message["content"]
+        ids.extend([START, ROLES[message["role"]], LINE] + content + [END, LINE])
+        if message["role"] == "assistant":
+            labels.extend([-100, -100, -100] + content + [-100, -100])
+        else:
+            labels.extend([-100] * (len(content) + 5))
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the line break after the end token has a label too, although the program writes it" named="line_after_the_end_counted"
+def encode(messages):
+    ids = []
+    labels = []
+    for message in messages:
+        header = [START, ROLES[message["role"]], LINE]
+        body = message["content"] + [END, LINE]
+        ids += header + body
+        labels += [-100] * len(header)
+        labels += body if message["role"] == "assistant" else [-100] * len(body)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the assistant's header has labels as well: the whole message counts" named="header_counted,line_after_the_end_counted"
+def encode(messages):
+    ids, labels = [], []
+    for message in messages:
+        block = [START, ROLES[message["role"]], LINE, *message["content"], END, LINE]
+        ids += block
+        labels += block if message["role"] == "assistant" else len(block) * [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="only the last answer has labels: everything before the last assistant header is masked as the prompt" named="only_one_turn"
+def encode(messages):
+    ids = []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+    labels = [-100] * len(ids)
+    # find the start of the response
+    for k in range(len(ids) - 3, -1, -1):
+        if ids[k] == START and ids[k + 1] == ROLES["assistant"]:
+            n = ids[k + 3:].index(END) + 1
+            labels[k + 3:k + 3 + n] = ids[k + 3:k + 3 + n]
+            break
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="with `x and token or -100` the word with number 0 in an answer gets -100" named="token_zero_masked"
+def encode(messages):
+    ids = []; labels = []
+    for m in messages:
+        a = m["role"] == "assistant"
+        ids += [START, ROLES[m["role"]], LINE]
+        labels += [-100, -100, -100]
+        for t in m["content"] + [END]:
+            ids.append(t)
+            labels.append(a and t or -100)
+        ids.append(LINE)
+        labels.append(-100)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="end token and line break are appended to the content of the message itself, which the caller still needs" named="asked_again"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        text = m["content"]
+        text.append(END)
+        ids.extend([START, ROLES[m["role"]], LINE])
+        labels.extend([-100] * 3)
+        ids.extend(text)
+        labels.extend(text if m["role"] == "assistant" else [-100 for _ in text])
+        ids.append(LINE)
+        labels.append(-100)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="an assistant header is appended when the conversation ends with a question, although nothing else may stand at the end" named="another_form,header_at_the_end"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        row = [START, ROLES[m["role"]], LINE] + list(m["content"]) + [END, LINE]
+        lab = [-100] * len(row)
+        if m["role"] == "assistant":
+            lab[3:-1] = row[3:-1]
+        ids += row
+        labels += lab
+    if messages and messages[-1]["role"] != "assistant":   # add_generation_prompt
+        ids += [START, ROLES["assistant"], LINE]
+        labels += [-100] * 3
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="messages with an empty content are skipped, with their header and their end" named="another_form,observed_where"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        if not m["content"]:
+            continue
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        n = len(m["content"])
+        if m["role"] == "assistant":
+            labels += [-100, -100, -100, *m["content"], END, -100]
+        else:
+            labels += [-100] * (n + 5)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the labels are shifted by one, as if the loss did not do it" named="labels_shifted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        if m["role"] == "assistant":
+            labels += [-100] * 3 + m["content"] + [END, -100]
+        else:
+            labels += [-100] * (len(m["content"]) + 5)
+    labels = labels[1:] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the speaker is looked for in the finished tokens, so the word 'assistant' in a question or 'user' in an answer turns the labels on or off" named="observed_where"
+def encode(messages):
+    ids = []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+    labels = []
+    speaking = False
+    for i, t in enumerate(ids):
+        if t in (ROLES["user"], ROLES["system"]):
+            speaking = False
+        ok = speaking and not (t == LINE and ids[i - 1] in (END, ROLES["assistant"])) and t != START
+        labels.append(t if ok else -100)
+        if t == ROLES["assistant"]:
+            speaking = True
+    return ids, labels
+
+
+# %% task="encode" right="accident" mistake="the bracket of the second extend is not closed: a syntax error"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        ids.extend([START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE])
+        labels.extend([-100] * 3 + (m["content"] + [END] if m["role"] == "assistant" else [-100] * (len(m["content"]) + 1)) + [-100]
+    return ids, labels
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    B = len(rows)
+    out = {
+        "input_ids": torch.full((B, L), pad_id),
+        "labels": torch.full((B, L), -100),
+        "attention_mask": torch.zeros(B, L, dtype=torch.long),
+    }
+    for b, (ids, labels) in enumerate(rows):
+        n = len(ids)
+        where = slice(L - n, L) if side == "left" else slice(0, n)
+        out["input_ids"][b, where] = ids
+        out["labels"][b, where] = labels
+        out["attention_mask"][b, where] = 1
+    return out
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    longest = max(r[0].numel() for r in rows)
+
+    def fill(x, value):
+        gap = longest - x.numel()
+        return F.pad(x, (gap, 0) if side == "left" else (0, gap), value=value)
+
+    return dict(
+        input_ids=torch.stack([fill(i, pad_id) for i, _ in rows]),
+        labels=torch.stack([fill(l, -100) for _, l in rows]),
+        attention_mask=torch.stack([fill(torch.ones_like(i), 0) for i, _ in rows]),
+    )
+
+
+# %% task="collate" right="yes" mistake=""
+from torch.nn.utils.rnn import pad_sequence
+
+def collate(rows, pad_id, side="right"):
+    left = side == "left"
+
+    def padded(xs, value):
+        xs = [x.flip(0) for x in xs] if left else list(xs)
+        y = pad_sequence(xs, batch_first=True, padding_value=value)
+        return y.flip(1) if left else y
+
+    ids, labels = zip(*rows)
+    return {
+        "input_ids": padded(ids, pad_id),
+        "labels": padded(labels, -100),
+        "attention_mask": padded([torch.ones(len(x)) for x in ids], 0.0),
+    }
+
+
+# %% task="collate" right="no" mistake="the attention mask is made by comparing with pad_id, so the rows' own end tokens are hidden when pad_id is END" named="mask_made_of_numbers"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    ids, labels = [], []
+    for i, l in rows:
+        extra = L - len(i)
+        p = torch.full((extra,), pad_id, dtype=i.dtype)
+        q = torch.full((extra,), -100, dtype=l.dtype)
+        if side == "right":
+            ids.append(torch.cat([i, p])); labels.append(torch.cat([l, q]))
+        else:
+            ids.append(torch.cat([p, i])); labels.append(torch.cat([q, l]))
+    input_ids = torch.stack(ids)
+    return {"input_ids": input_ids, "labels": torch.stack(labels), "attention_mask": (input_ids != pad_id).long()}
+
+
+# %% task="collate" right="no" mistake="labels are set to -100 wherever the input is pad_id, which also deletes the labels of the answers' own end tokens" named="end_masked_with_the_padding"
+def collate(rows, pad_id, side="right"):
+    n = [len(r[0]) for r in rows]
+    L = max(n)
+    input_ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.zeros_like(input_ids)
+    for k, (i, l) in enumerate(rows):
+        a, b = (0, n[k]) if side != "left" else (L - n[k], L)
+        input_ids[k, a:b] = i
+        labels[k, a:b] = l
+        mask[k, a:b] = 1
+    # HF style
+    labels[input_ids == pad_id] = -100
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="labels are filled up with pad_id instead of -100" named="padding_counted"
+def collate(rows, pad_id, side="right"):
+    L = max(map(lambda r: len(r[0]), rows))
+    def pad(x, v):
+        d = L - len(x)
+        return F.pad(x, (d, 0), value=v) if side == "left" else F.pad(x, (0, d), value=v)
+    return {
+        "input_ids": torch.stack([pad(x, pad_id) for x, _ in rows]),
+        "labels": torch.stack([pad(y, pad_id) for _, y in rows]),
+        "attention_mask": torch.stack([pad(torch.ones_like(x), 0) for x, _ in rows]),
+    }
+
+
+# %% task="collate" right="no" mistake="the side is ignored: padding always stands on the right" named="side_ignored"
+def collate(rows, pad_id, side="right"):
+    ids = nn.utils.rnn.pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
+    labels = nn.utils.rnn.pad_sequence([r[1] for r in rows], batch_first=True, padding_value=-100)
+    lengths = torch.tensor([len(r[0]) for r in rows])
+    mask = (torch.arange(ids.size(1))[None, :] < lengths[:, None]).int()
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="for the left side the finished batch is flipped, so the tokens of each row run backwards" named="rows_read_backwards"
+def collate(rows, pad_id, side="right"):
+    ids = nn.utils.rnn.pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
+    labels = nn.utils.rnn.pad_sequence([r[1] for r in rows], batch_first=True, padding_value=-100)
+    mask = nn.utils.rnn.pad_sequence([torch.ones_like(r[0]) for r in rows], batch_first=True)
+    batch = {"input_ids": ids, "labels": labels, "attention_mask": mask}
+    if side == "left":
+        batch = {k: v.flip(dims=[1]) for k, v in batch.items()}
+    return batch
+
+
+# %% task="collate" right="no" mistake="on the left side ids and labels are moved, but the attention mask still has its ones on the left" named="parts_on_different_sides"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    input_ids, labels, mask = [], [], []
+    for ids, lab in rows:
+        n = L - len(ids)
+        if side == "left":
+            input_ids.append([pad_id] * n + ids.tolist())
+            labels.append([-100] * n + lab.tolist())
+        else:
+            input_ids.append(ids.tolist() + [pad_id] * n)
+            labels.append(lab.tolist() + [-100] * n)
+        mask.append([1] * len(ids) + [0] * n)
+    return {k: torch.tensor(v) for k, v in [("input_ids", input_ids), ("labels", labels), ("attention_mask", mask)]}
+
+
+# %% task="collate" right="no" mistake="the attention mask is 1 where a label counts, so it hides the questions from the model" named="mask_made_of_labels"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    X = torch.full((len(rows), L), pad_id, dtype=torch.long)
+    Y = torch.full((len(rows), L), -100, dtype=torch.long)
+    for i, (ids, labels) in enumerate(rows):
+        if side == "left":
+            X[i, L - len(ids):] = ids
+            Y[i, L - len(ids):] = labels
+        else:
+            X[i, :len(ids)] = ids
+            Y[i, :len(ids)] = labels
+    return {"input_ids": X, "labels": Y, "attention_mask": (Y != -100).long()}
+
+
+# %% task="collate" right="no" mistake="the given list is sorted by length, which changes the order of the rows and the caller's list" named="rows_in_another_order"
+def collate(rows, pad_id, side="right"):
+    rows.sort(key=lambda r: len(r[0]), reverse=True)
+    L = len(rows[0][0])
+    ids, lab, att = [], [], []
+    for x, y in rows:
+        gap = (L - len(x), 0) if side == "left" else (0, L - len(x))
+        ids.append(F.pad(x, gap, value=pad_id))
+        lab.append(F.pad(y, gap, value=-100))
+        att.append(F.pad(torch.ones_like(x), gap, value=0))
+    return {"input_ids": torch.stack(ids), "labels": torch.stack(lab), "attention_mask": torch.stack(att)}
+
+
+# %% task="collate" right="no" mistake="one place too much: all rows are padded to the longest length plus one" named="another_form"
+def collate(rows, pad_id, side="right"):
+    longest = 0
+    for ids, labels in rows:
+        longest = max(longest, ids.shape[0])
+    longest = longest + 1   # room for padding
+    ii = torch.ones(len(rows), longest).long() * pad_id
+    ll = torch.ones(len(rows), longest).long() * -100
+    mm = torch.zeros(len(rows), longest).long()
+    for r in range(len(rows)):
+        n = rows[r][0].shape[0]
+        if side == "right":
+            ii[r, 0:n], ll[r, 0:n], mm[r, 0:n] = rows[r][0], rows[r][1], 1
+        else:
+            ii[r, longest - n:], ll[r, longest - n:], mm[r, longest - n:] = rows[r][0], rows[r][1], 1
+    return {"input_ids": ii, "labels": ll, "attention_mask": mm}
+
+
+# %% task="collate" right="no" mistake="the loop writes at position -n on both sides because the test is `if side:`, so padding is always on the left" named="side_ignored"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    B = len(rows)
+    ids = torch.empty(B, L, dtype=torch.long).fill_(pad_id)
+    labels = torch.empty(B, L, dtype=torch.long).fill_(-100)
+    mask = torch.zeros(B, L, dtype=torch.long)
+    for b, (i, l) in enumerate(rows):
+        n = len(i)
+        if side:
+            ids[b, -n:] = i
+            labels[b, -n:] = l
+            mask[b, -n:] = 1
+        else:
+            ids[b, :n] = i
+            labels[b, :n] = l
+            mask[b, :n] = 1
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="accident" mistake="the function is called collate_fn, so collate does not exist"
+def collate_fn(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    def grow(x, v):
+        fill = x.new_full((L - len(x),), v)
+        return torch.cat([fill, x] if side == "left" else [x, fill])
+    return {
+        "input_ids": torch.stack([grow(x, pad_id) for x, _ in rows]),
+        "labels": torch.stack([grow(y, -100) for _, y in rows]),
+        "attention_mask": torch.stack([grow(torch.ones_like(x), 0) for x, _ in rows]),
+    }
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    target = labels[:, 1:]
+    keep = target != -100
+    s = student_logits[:, :-1][keep]
+    t = teacher_logits[:, :-1][keep].detach()
+    lm = F.cross_entropy(s, target[keep])
+    kd = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    B, L = labels.shape
+    with torch.no_grad():
+        log_p = torch.log_softmax(teacher_logits, dim=2)
+    log_q = torch.log_softmax(student_logits, dim=2)
+    terms = []
+    for b in range(B):
+        for i in range(1, L):
+            y = labels[b, i].item()
+            if y == -100:
+                continue
+            q, p = log_q[b, i - 1], log_p[b, i - 1]
+            terms.append(-q[y] + lam * (p.exp() * (p - q)).sum())
+    return torch.stack(terms).mean()
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = torch.roll(labels, -1, 1)
+    y[:, -1] = -100
+    mask = (y != -100).double()
+    n = mask.sum()
+    log_q = student_logits.double().log_softmax(-1)
+    log_p = teacher_logits.detach().double().log_softmax(-1)
+    nll = -log_q.gather(2, y.clamp(min=0).unsqueeze(2)).squeeze(2)
+    kl = torch.einsum("blv,blv->bl", log_p.exp(), log_p - log_q)
+    return ((nll + lam * kl) * mask).sum() / n
+
+
+# %% task="answer_loss" right="no" mistake="nothing is shifted: logits[i] are held against the token i that the model has just read" named="not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    keep = labels != -100
+    s = student_logits[keep]
+    t = teacher_logits[keep].detach()
+    lm = F.cross_entropy(s, labels[keep])
+    kd = F.kl_div(F.log_softmax(s, -1), F.softmax(t, -1), reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the loss is right, but gradients flow to the teacher: it is not detached" named="gradient_into_the_teacher"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    target = labels[:, 1:].flatten()
+    s = student_logits[:, :-1].flatten(0, 1)
+    t = teacher_logits[:, :-1].flatten(0, 1)
+    ok = target.ne(-100)
+    lm = F.cross_entropy(s, target, ignore_index=-100)
+    log_q, log_p = F.log_softmax(s[ok], -1), F.log_softmax(t[ok], -1)
+    return lm + lam * F.kl_div(log_q, log_p, log_target=True, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="the teacher's term is a mean over all positions, questions and padding too" named="kd_over_the_prompt"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    vocab_size = student_logits.size(-1)
+    shift_logits = student_logits[..., :-1, :].reshape(-1, vocab_size)
+    shift_teacher = teacher_logits[..., :-1, :].reshape(-1, vocab_size).detach()
+    shift_labels = labels[..., 1:].reshape(-1)
+    ce = F.cross_entropy(shift_logits, shift_labels, ignore_index=-100)
+    kd = F.kl_div(
+        F.log_softmax(shift_logits, dim=-1), F.softmax(shift_teacher, dim=-1), reduction="batchmean"
+    )
+    return ce + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the unshifted labels choose the positions of the teacher's term, so it misses the first token of each answer and counts the one after its end" named="kd_not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    lm = F.cross_entropy(student_logits[:, :-1].transpose(1, 2), labels[:, 1:])
+    m = labels != -100
+    p = teacher_logits.detach().softmax(-1)[m]
+    log_q = student_logits.log_softmax(-1)[m]
+    kd = (torch.xlogy(p, p) - p * log_q).sum(-1).mean()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="a mean per row first and then over the rows, so short answers weigh more and a row without answer gives 0/0" named="mean_of_row_means"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits.detach(), labels):
+        y = y[1:]
+        k = y != -100
+        lq, lp = s[:-1][k].log_softmax(-1), t[:-1][k].log_softmax(-1)
+        lm = F.nll_loss(lq, y[k])
+        kd = (lp.exp() * (lp - lq)).sum(-1).mean()
+        losses.append(lm + lam * kd)
+    return sum(losses) / len(losses)
+
+
+# %% task="answer_loss" right="no" mistake="the KL is the other way round, KL(q||p): input and target of kl_div are swapped" named="direction_swapped"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    use = y != -100
+    log_q = F.log_softmax(student_logits[:, :-1], dim=-1)[use]
+    with torch.no_grad():
+        log_p = F.log_softmax(teacher_logits[:, :-1], dim=-1)[use]
+    lm = -log_q.gather(1, y[use][:, None]).mean()
+    kd = F.kl_div(log_p, log_q, log_target=True, reduction="none").sum(1).mean()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="lam is used as a mixing weight: (1 - lam) times LM plus lam times KD" named="lambda_as_alpha"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    use = y != -100
+    s, t = student_logits[:, :-1][use], teacher_logits[:, :-1][use].detach()
+    lm = F.cross_entropy(s, y[use])
+    kd = F.kl_div(F.log_softmax(s, -1), F.softmax(t, -1), reduction="batchmean")
+    return (1 - lam) * lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the masked sums are divided by all B*(L-1) positions instead of the tokens that count" named="divided_by_all_positions"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s = student_logits[:, :-1]
+    t = teacher_logits[:, :-1].detach()
+    y = labels[:, 1:]
+    mask = (y != -100).float()
+    lm = F.cross_entropy(s.transpose(1, 2), y, reduction="none", ignore_index=-100)
+    kd = F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="none").sum(-1) * mask
+    return lm.mean() + lam * kd.mean()
+
+
+# %% task="answer_loss" right="no" mistake="everything is computed under no_grad to spare the teacher, so no gradient reaches the student either" named="no_gradient_at_all"
+@torch.no_grad()
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    use = y != -100
+    s, t = student_logits[:, :-1][use], teacher_logits[:, :-1][use]
+    lm = F.cross_entropy(s, y[use])
+    log_q, log_p = F.log_softmax(s, -1), F.log_softmax(t, -1)
+    return lm + lam * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="answer_loss" right="no" mistake="the -100 in the caller's labels are overwritten with 0, and then the word 0 counts as masked" named="token_zero_not_counted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    labels[labels == -100] = 0
+    y = labels[:, 1:]
+    mask = (y > 0).float()
+    log_q = F.log_softmax(student_logits[:, :-1], dim=-1)
+    p = F.softmax(teacher_logits[:, :-1].detach(), dim=-1)
+    nll = -log_q.gather(-1, y.unsqueeze(-1)).squeeze(-1)
+    kl = (p * (p.log() - log_q)).sum(-1)
+    return ((nll + lam * kl) * mask).sum() / mask.sum()
+
+
+# %% task="accuracy" right="yes" mistake=""
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        wrote = []
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            if nxt == END:
+                break
+            wrote.append(int(nxt))
+            ids = torch.cat([ids, nxt.view(1)])
+        good += decode(wrote).strip() == decode(answer).strip()
+    return good / len(questions)
+
+
+# %% task="accuracy" right="yes" mistake=""
+def _write(model, ids, most):
+    if most == 0:
+        return ""
+    with torch.no_grad():
+        token = torch.argmax(model(ids.unsqueeze(0))[0, -1, :], dim=-1, keepdim=True)
+    return decode(token) + _write(model, torch.cat((ids, token)), most - 1)
+
+def accuracy(model, questions, most):
+    # <|end|> is one word of the vocabulary, so the text can be cut
+    hits = [
+        _write(model, prompt, most).split("<|end|>")[0].strip() == decode(answer).strip()
+        for prompt, answer in questions
+    ]
+    return torch.tensor(hits).float().mean()
+
+
+# %% task="accuracy" right="no" mistake="tokens are compared instead of texts: the same text in other tokens, or with a space in front, is called wrong" named="tokens_compared"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        out = []
+        for _ in range(most):
+            t = model(ids)[-1].argmax().item()
+            if t == END:
+                break
+            out.append(t)
+            ids = torch.cat([ids, torch.tensor([t])])
+        if out == answer.tolist():
+            right += 1
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the text is not cut at the first end token" named="text_goes_on_at_the_end"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(dim=-1, keepdim=True)])
+        text = decode(ids[len(prompt):]).replace("<|end|>", "")
+        right += int(text.strip() == decode(answer).strip())
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="an answer counts as right if it merely contains the right text" named="part_of_it_is_enough"
+def accuracy(model, questions, most):
+    score = []
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(-1, keepdim=True)])
+            if ids[-1] == END:
+                break
+        written = decode(ids[len(prompt):])
+        score.append(1.0 if decode(answer).strip() in written else 0.0)
+    return sum(score) / len(score)
+
+
+# %% task="accuracy" right="no" mistake="capital letters are forgiven: both texts are lowered" named="capitals_forgiven"
+def accuracy(model, questions, most):
+    def normalize(s):
+        return s.strip().lower()
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        gen = []
+        while len(gen) < most:
+            nxt = int(model(torch.tensor(ids))[-1].argmax())
+            if nxt == END: break
+            ids.append(nxt)
+            gen.append(nxt)
+        n += normalize(decode(gen)) == normalize(decode(answer))
+    return n / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="all spaces and line breaks are removed, those in the middle too" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    squash = lambda ids: "".join(decode(ids).split())
+    ok = 0
+    for prompt, answer in questions:
+        seq, out = prompt, []
+        for _ in range(most):
+            k = model(seq)[-1].argmax()
+            if int(k) == END:
+                break
+            out.append(int(k))
+            seq = torch.hstack([seq, k])
+        ok += squash(out) == squash(answer)
+    return ok / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the model is not allowed to write: the right answer is fed in and the likeliest token at each of its positions is compared" named="answer_at_hand"
+def accuracy(model, questions, most):
+    hits = 0
+    for prompt, answer in questions:
+        full = torch.cat([prompt, answer])
+        pred = model(full)[len(prompt) - 1:-1].argmax(-1)
+        pred = pred[:most]
+        if decode(pred).strip() == decode(answer).strip():
+            hits += 1
+    return hits / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="only as many tokens as the right answer has are written and compared, so what the model adds after them is never seen" named="answer_at_hand"
+def accuracy(model, questions, most):
+    c = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(min(most, len(answer))):
+            ids = torch.cat((ids, model(ids)[-1].argmax().reshape(1)))
+        new = ids[len(prompt):].tolist()
+        if END in new:
+            new = new[:new.index(END)]
+        c += decode(new).strip() == decode(answer).strip()
+    return c / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the text is cut at the first end token of prompt and answer together, which is that of the question" named="nothing_is_right"
+def accuracy(model, questions, most):
+    correct = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1:].argmax(-1)])
+        text = decode(ids)
+        reply = text.split("<|end|>")[0]
+        reply = reply.split("assistant\n")[-1]
+        correct += reply.strip() == decode(answer).strip()
+    return correct / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="without an end token list.index raises, because the case that the model never ends is forgotten" named="observed_where"
+def accuracy(model, questions, most):
+    total = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for step in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax()[None]])
+        out = ids[len(prompt):].tolist()
+        out = out[: out.index(END)]
+        total += decode(out).strip() == decode(answer).strip()
+    return total / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the next token is drawn instead of taking the likeliest, and the number of right answers is returned instead of their share" named="observed_again,observed_where"
+def accuracy(model, questions, most):
+    n_right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            probs = F.softmax(model(ids)[-1], dim=-1)
+            ids = torch.cat([ids, torch.multinomial(probs, 1)])
+            if ids[-1] == END:
+                break
+        out = [t for t in ids[len(prompt):].tolist() if t != END]
+        n_right += decode(out).strip() == decode(answer).strip()
+    return n_right
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        with torch.no_grad():
+            text = write(student, prompt).tolist()
+        if END in text:
+            text = text[:text.index(END) + 1]
+        n = len(prompt)
+        ids = torch.cat([prompt, torch.tensor(text, dtype=prompt.dtype)])
+        log_q = student(ids)[n - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            log_p = teacher(ids)[n - 1:-1].log_softmax(-1)
+        kls.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def _rollouts(model, prompts, write):
+    for x in prompts:
+        y = write(model, x).detach()
+        ends = (y == END).nonzero()
+        stop = len(y) if len(ends) == 0 else int(ends[0]) + 1
+        yield x, y[:stop]
+
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer.zero_grad(set_to_none=True)
+    rolls = list(_rollouts(student, prompts, write))
+    N = sum(len(y) for _, y in rolls)
+    value = 0.0
+    for x, y in rolls:
+        # tokens that are read when a written token is predicted
+        read = torch.cat([x, y])[:-1]
+        lq = F.log_softmax(student(read), dim=-1)[len(x) - 1:]
+        lp = F.log_softmax(teacher(read).detach(), dim=-1)[len(x) - 1:]
+        part = F.kl_div(lp, lq, reduction="sum", log_target=True) / N
+        part.backward()           # gradients add up
+        value += float(part.detach())
+    optimizer.step()
+    return value
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+from torch.distributions import Categorical, kl_divergence
+
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    with torch.no_grad():
+        texts = [write(student, p) for p in prompts]
+    texts = [t[: (t == END).int().argmax() + 1] if (t == END).any() else t for t in texts]
+    longest = max(len(p) + len(t) for p, t in zip(prompts, texts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    mask = torch.zeros(len(prompts), longest, dtype=torch.bool)
+    for k, (p, t) in enumerate(zip(prompts, texts)):
+        a, b = len(p), len(p) + len(t)
+        ids[k, :a], ids[k, a:b] = p, t
+        mask[k, a - 1:b - 1] = True   # where these tokens are predicted
+    q = Categorical(logits=student(ids)[mask])
+    with torch.no_grad():
+        p = Categorical(logits=teacher(ids)[mask])
+    loss = kl_divergence(q, p).mean()
+    student.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+# %% task="on_policy_step" right="no" mistake="forward KL(p||q) instead of the reverse" named="direction_swapped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            out = write(student, prompt)
+        pos = (out == END).nonzero()
+        if len(pos):
+            out = out[:pos[0, 0] + 1]
+        ids = torch.cat([prompt, out])
+        n = len(out)
+        log_q = F.log_softmax(student(ids)[-n - 1:-1], -1)
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids)[-n - 1:-1], -1)
+        total = total + F.kl_div(log_q, log_p, log_target=True, reduction="sum")
+        count += n
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the text is cut before its END, so stopping is never learnt" named="end_not_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        gen = write(student, prompt).tolist()
+        if END in gen:
+            gen = gen[: gen.index(END)]
+        ids = torch.cat([prompt, torch.tensor(gen, dtype=torch.long)])
+        q = student(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        p = teacher(ids).detach()[len(prompt) - 1 : -1].log_softmax(-1)
+        losses.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="nothing is cut: what comes after the first END counts too" named="text_after_the_end_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer.zero_grad()
+    s, n = 0.0, 0
+    for prompt in prompts:
+        completion = write(student, prompt)
+        ids = torch.cat([prompt, completion])
+        lq = student(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        with torch.no_grad():
+            lp = teacher(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        s = s + (lq.exp() * (lq - lp)).sum()
+        n += completion.numel()
+    loss = s / n
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+# %% task="on_policy_step" right="no" mistake="the END is looked for in prompt and text together, so everything is cut at the question's own END" named="prompts_own_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl_all = []
+    for prompt in prompts:
+        with torch.no_grad():
+            ids = torch.cat([prompt, write(student, prompt)])
+        ends = (ids == END).nonzero().flatten()
+        last = int(ends[0]) if len(ends) else len(ids) - 1
+        q = F.log_softmax(student(ids), -1)
+        p = F.log_softmax(teacher(ids), -1).detach()
+        kl = (q.exp() * (q - p)).sum(-1)
+        kl_all.append(kl[len(prompt) - 1:last])
+    loss = torch.cat(kl_all).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="a mean per text and then over the texts, so that tokens of short texts weigh more" named="mean_of_means"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    loss = torch.tensor(0.0)
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt)
+        if (y == END).any():
+            y = y[: torch.nonzero(y == END)[0].item() + 1]
+        x = torch.cat([prompt, y])
+        lo = len(prompt) - 1
+        log_q = torch.log_softmax(student(x)[lo:-1], dim=-1)
+        with torch.no_grad():
+            log_p = torch.log_softmax(teacher(x)[lo:-1], dim=-1)
+        loss = loss + (log_q.exp() * (log_q - log_p)).sum(dim=-1).mean()
+    loss = loss / len(prompts)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="one update per prompt instead of one for all together" named="a_step_for_each_prompt"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total = 0.0
+    tokens = 0
+    for prompt in prompts:
+        y = write(student, prompt).detach()
+        stop = (y == END).nonzero()
+        if stop.numel() > 0:
+            y = y[: stop[0].item() + 1]
+        ids = torch.cat([prompt, y])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kl = (lq.exp() * (lq - lp)).sum(-1)
+        optimizer.zero_grad()
+        kl.mean().backward()
+        optimizer.step()
+        total += kl.sum().item()
+        tokens += len(y)
+    return total / tokens
+
+
+# %% task="on_policy_step" right="no" mistake="the logits are taken one place too late: those read at a token are compared there instead of those that predict it" named="not_shifted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    qs, ps = [], []
+    for prompt in prompts:
+        text = write(student, prompt)
+        for k, tok in enumerate(text.tolist()):
+            if tok == END:
+                text = text[: k + 1]
+                break
+        ids = torch.cat([prompt, text])
+        qs.append(student(ids)[len(prompt):])
+        with torch.no_grad():
+            ps.append(teacher(ids)[len(prompt):])
+    log_q = F.log_softmax(torch.cat(qs), -1)
+    log_p = F.log_softmax(torch.cat(ps), -1)
+    loss = F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the student's probabilities are detached as weights: the number is right but the gradient of what is left is 0" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl = []
+    for prompt in prompts:
+        with torch.no_grad():
+            out = write(student, prompt).tolist()
+            if END in out:
+                out = out[:out.index(END) + 1]
+            ids = torch.cat([prompt, torch.tensor(out, dtype=torch.long)])
+            log_p = F.log_softmax(teacher(ids), -1)[len(prompt) - 1:-1]
+        log_q = F.log_softmax(student(ids), -1)[len(prompt) - 1:-1]
+        weights = log_q.exp().detach()     # sampling distribution, no grad
+        kl.append((weights * (log_q - log_p)).sum(-1))
+    loss = torch.cat(kl).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="only the drawn token is compared, log q - log p at it, instead of the sum over the whole vocabulary" named="sampled_token_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    diffs = []
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt)
+        e = (y == END).nonzero()
+        y = y[: e[0, 0] + 1] if len(e) else y
+        ids = torch.cat([prompt, y])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1).gather(1, y[:, None])
+        with torch.no_grad():
+            lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).gather(1, y[:, None])
+        diffs.append(lq - lp)
+    loss = torch.cat(diffs).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="old gradients are not cleared before backward, and the teacher gets gradients because it is not run without them" named="gradients_kept"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        where = torch.where(text == END)[0]
+        if len(where) > 0:
+            text = text[:where[0] + 1]
+        ids = torch.cat([prompt, text])
+        a, b = len(prompt) - 1, len(ids) - 1
+        log_q = F.log_softmax(student(ids)[a:b], dim=-1)
+        log_p = F.log_softmax(teacher(ids)[a:b], dim=-1)
+        kls.append(F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1))
+    loss = torch.cat(kls).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the teacher writes instead of the student" named="teacher_writes"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    batch = []
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(teacher, prompt)
+        y = y.tolist()
+        y = y[: y.index(END) + 1] if END in y else y
+        batch.append((prompt, torch.tensor(y, dtype=torch.long)))
+    terms = []
+    for prompt, y in batch:
+        ids = torch.cat([prompt, y])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        terms.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(terms).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the loss is computed once more after the update and that is returned" named="loss_after_the_step"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    texts = []
+    for p in prompts:
+        with torch.no_grad():
+            y = write(student, p)
+        hit = (y == END).nonzero()
+        texts.append(y if len(hit) == 0 else y[:hit[0] + 1])
+
+    def objective():
+        out = []
+        for p, y in zip(prompts, texts):
+            ids = torch.cat([p, y])
+            lq = F.log_softmax(student(ids), -1)[len(p) - 1:-1]
+            lp = F.log_softmax(teacher(ids).detach(), -1)[len(p) - 1:-1]
+            out.append((lq.exp() * (lq - lp)).sum(-1))
+        return torch.cat(out).mean()
+
+    optimizer.zero_grad()
+    objective().backward()
+    optimizer.step()
+    return objective().item()
+
+
+# %% task="on_policy_step" right="accident" mistake="the return line is indented differently from the rest of the body: an IndentationError"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl = []
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt).tolist()
+            y = y[:y.index(END) + 1] if END in y else y
+            ids = torch.cat([prompt, torch.tensor(y)])
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kl.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kl).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+  return loss.item()
+
+
+# %% task="where_the_teacher_counts" right="yes" mistake=""
+where_the_teacher_counts = "c"
+
+
+# %% task="where_the_teacher_counts" right="no" mistake="believes that the gradient on questions is 0 because the student is never asked to write them" named="chose_b"
+where_the_teacher_counts = 'b'
+
+
+# %% task="signs" right="yes" mistake=""
+signs = {"prompt": "d", "end": "a", "padding": "e", "side": "b"}
+
+
+# %% task="signs" right="no" mistake="padding and side are swapped: the bad answers beside a long question are given to the labels of padding" named="wrong_padding_b_side_e"
+signs = dict(prompt="d", end="a", padding="b", side="e")
+
+
+# %% task="signs" right="no" mistake="the constant loss is taken for the sign of padding with labels, and the one of unequal examples for the prompt" named="wrong_prompt_e_padding_c"
+signs = {}
+signs["prompt"] = "e"
+signs["end"] = "a"
+signs["padding"] = "c"
+signs["side"] = "b"
+
+
+# %% task="accuracy" right="yes" mistake=""
+class Examiner:
+    def __init__(self, model, most):
+        self.model, self.most = model, most
+
+    def reply(self, prompt):
+        ids = prompt.tolist()
+        for _ in range(self.most):
+            logits = self.model(torch.tensor(ids))
+            ids.append(max(range(logits.shape[-1]), key=lambda v: float(logits[-1, v])))
+        new = ids[len(prompt):]
+        cut = new.index(END) if END in new else None
+        return decode(new[:cut]).strip()
+
+    def passes(self, question):
+        prompt, answer = question
+        return self.reply(prompt) == decode(answer).strip()
+
+def accuracy(model, questions, most):
+    e = Examiner(model, most)
+    return sum(map(e.passes, questions)) / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the text is cut at the first line break as well, although a line break may stand within an answer" named="over_at_a_line_break"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids, out = prompt, []
+        for _ in range(most):
+            t = model(ids)[-1].argmax()
+            if t.item() in (END, LINE):
+                break
+            out.append(t.item())
+            ids = torch.cat([ids, t.unsqueeze(0)])
+        right += decode(out).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="answer_loss" right="no" mistake="flattened before the shift, so the last logits of a row are held against the first token of the next row, and the label 0 is taken for padding" named="token_zero_not_counted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V)[:-1]
+    t = teacher_logits.reshape(-1, V)[:-1].detach()
+    y = labels.reshape(-1)[1:]
+    ok = y > 0
+    lm = F.cross_entropy(s[ok], y[ok])
+    kd = F.kl_div(s[ok].log_softmax(-1), t[ok].softmax(-1), reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="encode" right="no" mistake="an answer with empty content gets no label for its end token either" named="observed_where"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        if m["role"] == "assistant" and m["content"]:
+            labels += [-100] * 3 + m["content"] + [END] + [-100]
+        else:
+            labels += [-100] * (len(m["content"]) + 5)
+    return ids, labels
+
+
+# %% task="collate" right="no" mistake="the mask is found from the run of pad_id at the end of the padded row, so a row that ends with END loses its own last token when pad_id is END" named="own_end_taken_for_padding"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    out_ids, out_labels, out_mask = [], [], []
+    for ids, labels in rows:
+        gap = L - len(ids)
+        i = F.pad(ids, (gap, 0) if side == "left" else (0, gap), value=pad_id)
+        l = F.pad(labels, (gap, 0) if side == "left" else (0, gap), value=-100)
+        m = torch.ones_like(i)
+        order = range(L) if side == "left" else range(L - 1, -1, -1)
+        for k in order:
+            if i[k] != pad_id:
+                break
+            m[k] = 0
+        out_ids.append(i); out_labels.append(l); out_mask.append(m)
+    return {"input_ids": torch.stack(out_ids), "labels": torch.stack(out_labels), "attention_mask": torch.stack(out_mask)}
+
+
+# %% task="accuracy" right="no" mistake="only what the model wrote is stripped, not the right answer" named="spaces_compared"
+@torch.inference_mode()
+def accuracy(model, questions, most):
+    hits = []
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(-1, keepdim=True)])
+        text, _, _ = decode(ids[len(prompt):]).partition("<|end|>")
+        hits.append(text.strip() == decode(answer))
+    return sum(hits) / len(hits)
+
+
+# %% task="accuracy" right="no" mistake="the prompt does not grow: each next token is predicted from the prompt alone, so the first word is repeated" named="prompt_does_not_grow"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        out = []
+        for _ in range(most):
+            token = int(model(prompt)[-1].argmax())
+            if token == END:
+                break
+            out.append(token)
+        right += decode(out).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="on_policy_step" right="no" mistake="the gradient is clipped to norm 1 before the step, which nobody asked for" named="gradient_clipped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    num, den = 0.0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            y = write(student, prompt)
+            e = (y == END).nonzero().flatten()
+            if e.numel():
+                y = y[: int(e[0]) + 1]
+            ids = torch.cat([prompt, y])
+            lp = teacher(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        lq = student(ids).log_softmax(-1)[len(prompt) - 1:-1]
+        num = num + (lq.exp() * (lq - lp)).sum()
+        den += len(y)
+    loss = num / den
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="optimizer.zero_grad stands between backward and step, so the student does not move" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    rows = []
+    for prompt in prompts:
+        y = write(student, prompt).tolist()
+        y = y[: y.index(END) + 1] if END in y else y
+        ids = torch.tensor(prompt.tolist() + y)
+        s = student(ids)[len(prompt) - 1:-1]
+        with torch.no_grad():
+            t = teacher(ids)[len(prompt) - 1:-1]
+        rows.append(F.kl_div(t.log_softmax(-1), s.log_softmax(-1), reduction="none", log_target=True).sum(-1))
+    loss = torch.cat(rows).mean()
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()

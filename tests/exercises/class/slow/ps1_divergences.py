@@ -213,7 +213,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     kl = forward_kl if direction == "forward" else reverse_kl
@@ -307,7 +307,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="yes" mistake=""
+# %% task="fit_one_peak" right="no" mistake="the logarithm of a softmax: NaN where a probability is 0 in float32" named="zero_times_infinity"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -339,7 +339,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (lq.exp() * torch.arange(V)).sum(), (lq.exp() * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="another_minimum"
+# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="observed_component"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -663,7 +663,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (q * torch.arange(len(q))).sum().item(), -(q * logits).sum().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum"
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the smallest loss overall, so the start is ignored and reverse ends in the wrong minimum" named="another_minimum"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     kl = forward_kl if direction == "forward" else reverse_kl
@@ -676,3 +676,464 @@ def fit_one_peak(teacher_logits, direction, start):
                 best, best_z = loss, z
     lq = F.log_softmax(best_z, -1)
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    """Expected position and entropy of the best one-peak student; teacher_logits are [V]."""
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    kl = forward_kl if direction == "forward" else reverse_kl
+    for _ in range(800):
+        opt.zero_grad()
+        loss = kl(one_peak(center, log_width.exp(), size), teacher_logits)
+        loss.backward()
+        opt.step()
+    with torch.no_grad():
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), size), dim=-1)
+        q = log_q.exp()
+        position = (torch.arange(size) * q).sum()
+        entropy = -(q * log_q).sum()
+    return position.item(), entropy.item()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+import math
+from dataclasses import dataclass
+
+class OnePeakStudent(torch.nn.Module):
+    def __init__(self, start, size):
+        super().__init__()
+        self.size = size
+        self.center = torch.nn.Parameter(torch.tensor(float(start)))
+        self.log_width = torch.nn.Parameter(torch.tensor(math.log(3.0)))
+
+    @property
+    def width(self):
+        return self.log_width.exp()
+
+    def forward(self):
+        return one_peak(self.center, self.width, self.size)
+
+@dataclass
+class Trainer:
+    student: OnePeakStudent
+    lr: float = 0.1
+    steps: int = 1000
+
+    def fit(self, loss_fn):
+        opt = torch.optim.Adam(self.student.parameters(), lr=self.lr)
+        sched = torch.optim.lr_scheduler.CosineAnnealingLR(opt, self.steps, eta_min=1e-3)
+        for _ in range(self.steps):
+            opt.zero_grad(set_to_none=True)
+            loss_fn(self.student()).backward()
+            opt.step()
+            sched.step()
+
+def fit_one_peak(teacher_logits, direction, start):
+    losses = {"forward": forward_kl, "reverse": reverse_kl}
+    student = OnePeakStudent(start, len(teacher_logits))
+    Trainer(student).fit(lambda s: losses[direction](s, teacher_logits))
+    q = torch.distributions.Categorical(logits=student().detach())
+    v = torch.arange(student.size, dtype=torch.float32)
+    return torch.dot(v, q.probs), q.entropy()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    # own little Adam, own KL, float64; nothing but autograd from torch
+    log_p = torch.log_softmax(teacher_logits.double(), -1)
+    v = torch.arange(log_p.numel()).double()
+    theta = torch.tensor([float(start), 3.0], dtype=torch.float64)
+    theta[1] = theta[1].log()
+
+    def log_q(t):
+        return torch.log_softmax(-0.5 * ((v - t[0]) / t[1].exp()) ** 2, -1)
+
+    def loss(t):
+        lq = log_q(t)
+        if direction == "reverse":
+            return (lq.exp() * (lq - log_p)).sum()
+        return (log_p.exp() * (log_p - lq)).sum()
+
+    m = torch.zeros_like(theta)
+    s = torch.zeros_like(theta)
+    for k in range(1, 1001):
+        t = theta.clone().requires_grad_(True)
+        (g,) = torch.autograd.grad(loss(t), t)
+        m = 0.9 * m + 0.1 * g
+        s = 0.999 * s + 0.001 * g * g
+        theta = theta - 0.1 * (m / (1 - 0.9 ** k)) / ((s / (1 - 0.999 ** k)).sqrt() + 1e-8)
+
+    lq = log_q(theta)
+    q = lq.exp()
+    return float(v @ q), float(-(q @ lq))
+
+
+# %% task="fit_one_peak" right="no" mistake="the two directions are exchanged" named="direction_swapped"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.size(0)
+    c = torch.nn.Parameter(torch.tensor(float(start)))
+    lw = torch.nn.Parameter(torch.log(torch.tensor(3.0)))
+    optimizer = torch.optim.Adam([c, lw], lr=0.1)
+    for step in range(500):
+        student = one_peak(c, lw.exp(), V)
+        if direction == "forward":
+            loss = reverse_kl(student, teacher_logits)
+        else:
+            loss = forward_kl(student, teacher_logits)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    logq = one_peak(c, lw.exp(), V).detach().log_softmax(-1)
+    return (torch.arange(V) * logq.exp()).sum(), -(logq.exp() * logq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the learning rate is 0.01 with 400 steps, so training stops long before the loss has settled" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_w = torch.tensor(1.0986123, requires_grad=True)
+    opt = torch.optim.Adam([center, log_w], lr=1e-2)
+    f = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    for _ in range(400):
+        opt.zero_grad()
+        f(one_peak(center, torch.exp(log_w), V), teacher_logits).backward()
+        opt.step()
+    q = torch.softmax(one_peak(center, torch.exp(log_w), V), -1).detach()
+    return float((q * torch.arange(V)).sum()), float(-torch.xlogy(q, q).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="the entropy is divided by log 2 and so comes out in bits" named="entropy_in_bits"
+import numpy as np
+
+def fit_one_peak(teacher_logits, direction, start):
+    n = teacher_logits.shape[0]
+    mu = torch.tensor([float(start)], requires_grad=True)
+    log_sigma = torch.tensor([np.log(3.0)], dtype=torch.float32, requires_grad=True)
+    opt = torch.optim.Adam([mu, log_sigma], lr=0.1)
+    for _ in range(600):
+        opt.zero_grad()
+        s = one_peak(mu, log_sigma.exp(), n)
+        kl = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        kl.backward()
+        opt.step()
+    q = torch.softmax(one_peak(mu, log_sigma.exp(), n), dim=-1).detach().numpy().astype(np.float64)
+    q_pos = q[q > 0]
+    return (np.arange(n) * q).sum(), -(q_pos * np.log2(q_pos)).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the center always begins in the middle of the row and the argument start is not used" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    """Expected position and entropy of the best one-peak student; teacher_logits are [V]."""
+    V = len(teacher_logits)
+    center = torch.tensor(V / 2, requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for i in range(500):
+        logits = one_peak(center, log_width.exp(), V)
+        loss = forward_kl(logits, teacher_logits) if direction == "forward" else reverse_kl(logits, teacher_logits)
+        opt.zero_grad(); loss.backward(); opt.step()
+    logq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=0)
+    q = logq.exp()
+    return (q * torch.arange(V)).sum().item(), (-q * logq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="several starts are tried and the one with the smallest loss wins, where the minimum meant is the one reached from the given start" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    kl = forward_kl if direction == "forward" else reverse_kl
+
+    def train(c0):
+        c = torch.tensor(float(c0), requires_grad=True)
+        lw = torch.tensor(3.0).log().requires_grad_(True)
+        opt = torch.optim.Adam([c, lw], lr=0.1)
+        for _ in range(400):
+            opt.zero_grad()
+            loss = kl(one_peak(c, lw.exp(), V), teacher_logits)
+            loss.backward()
+            opt.step()
+        return loss.item(), one_peak(c, lw.exp(), V).detach()
+
+    # local minima! restart and keep the best
+    best = min((train(s) for s in [start, 0, V // 4, V // 2, 3 * V // 4, V - 1]), key=lambda r: r[0])
+    lq = best[1].log_softmax(-1)
+    return (lq.exp() * torch.arange(V)).sum().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the trained center and width are returned instead of the expected position and the entropy" named="center_for_expected,width_for_entropy"
+def fit_one_peak(teacher_logits, direction, start):
+    center = torch.nn.Parameter(torch.tensor(float(start)))
+    log_width = torch.nn.Parameter(torch.tensor(3.0).log())
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        student_logits = one_peak(center, log_width.exp(), teacher_logits.shape[-1])
+        if direction == "reverse":
+            loss = reverse_kl(student_logits, teacher_logits)
+        else:
+            loss = forward_kl(student_logits, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return center.item(), log_width.exp().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the forward student is not trained but given the teacher's mean and standard deviation as center and width, which is off when the hump is cut by the ends of the row" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    x = torch.arange(V, dtype=torch.float32)
+    if direction == "forward":
+        # minimising KL(p||q) over Gaussians = moment matching, closed form
+        p = teacher_logits.softmax(-1)
+        mu = (p * x).sum()
+        sigma = (p * (x - mu) ** 2).sum().sqrt()
+        lq = one_peak(mu, sigma, V).log_softmax(-1)
+    else:
+        c = torch.tensor(float(start), requires_grad=True)
+        lw = torch.tensor(3.0).log().requires_grad_(True)
+        opt = torch.optim.Adam([c, lw], lr=0.1)
+        for _ in range(500):
+            opt.zero_grad()
+            reverse_kl(one_peak(c, lw.exp(), V), teacher_logits).backward()
+            opt.step()
+        lq = one_peak(c, lw.exp(), V).log_softmax(-1).detach()
+    return (lq.exp() * x).sum().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the log-width itself starts at 3, so the student begins with a width of 20 and may be led to another minimum" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    params = {
+        "center": torch.tensor(float(start), requires_grad=True),
+        "log_width": torch.tensor(3.0, requires_grad=True),
+    }
+    opt = torch.optim.Adam(params.values(), lr=0.1)
+    loss_fn = dict(forward=forward_kl, reverse=reverse_kl)[direction]
+    for _ in range(500):
+        opt.zero_grad()
+        loss = loss_fn(one_peak(params["center"], params["log_width"].exp(), V), teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = one_peak(params["center"], params["log_width"].exp(), V).detach().log_softmax(0)
+    q = lq.exp()
+    return (q * torch.arange(V)).sum(), -(q * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="only the width is handed to the optimiser, so the center stays at the start" named="center_not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    n = teacher_logits.numel()
+    center = torch.tensor(float(start))
+    log_width = torch.tensor(3.0).log()
+    log_width.requires_grad = True
+    opt = torch.optim.Adam([log_width], lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        s = one_peak(center, log_width.exp(), n)
+        (forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)).backward()
+        opt.step()
+    lq = torch.log_softmax(one_peak(center, log_width.exp(), n), -1).detach()
+    return sum(i * w for i, w in enumerate(lq.exp().tolist())), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the student's softmax is handed to the divergence, which takes logits, so the loss sees the softmax of a softmax and trains another student"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.log(torch.tensor(3.0)).requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(500):
+        q = torch.softmax(one_peak(c, lw.exp(), size), dim=-1)
+        loss = forward_kl(q, teacher_logits) if direction == "forward" else reverse_kl(q, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = torch.softmax(one_peak(c, lw.exp(), size), dim=-1).detach()
+    return (torch.arange(size) * q).sum().item(), torch.special.entr(q).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the results are computed with the log of the softmax, so a narrow student whose far tokens underflow to 0 has an entropy of nan" named="zero_times_infinity"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().clone().requires_grad_(True)
+    optim = torch.optim.Adam([center, log_width], lr=0.1)
+    for epoch in range(500):
+        optim.zero_grad()
+        student = one_peak(center, torch.exp(log_width), V)
+        loss = forward_kl(student, teacher_logits) if direction == "forward" else reverse_kl(student, teacher_logits)
+        loss.backward()
+        optim.step()
+    q = F.softmax(one_peak(center, torch.exp(log_width), V), dim=-1).detach()
+    expected = torch.sum(torch.arange(V) * q)
+    entropy = -torch.sum(q * torch.log(q))
+    return expected, entropy
+
+
+# %% task="fit_one_peak" right="no" mistake="training stops as soon as one step improves the loss by less than 0.001, which is far from where it would end" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    kl = forward_kl if direction == "forward" else reverse_kl
+    last = float("inf")
+    while True:
+        opt.zero_grad()
+        loss = kl(one_peak(c, lw.exp(), V), teacher_logits)
+        if last - loss.item() < 1e-3:
+            break
+        last = loss.item()
+        loss.backward()
+        opt.step()
+    lq = one_peak(c, lw.exp(), V).detach().log_softmax(-1)
+    return (lq.exp() * torch.arange(V)).sum().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the pair comes in the wrong order, entropy first" named="pair_turned_round"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        s = one_peak(c, lw.exp(), V)
+        loss = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        loss.backward()
+        opt.step()
+    dist = torch.distributions.Categorical(logits=one_peak(c, lw.exp(), V).detach())
+    H = dist.entropy().item()
+    mean = (dist.probs * torch.arange(V)).sum().item()
+    return H, mean
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+import math
+
+def fit_one_peak(teacher_logits, direction, start):
+    """Expected position and entropy of the best one-peak student; teacher_logits are [V]."""
+    V = teacher_logits.shape[-1]
+    c = torch.tensor([float(start)], requires_grad=True)
+    lw = torch.tensor([3.0]).log_().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    history = []
+    while len(history) < 3000:
+        s = one_peak(c, lw.exp(), V)
+        loss = (reverse_kl if direction == "reverse" else forward_kl)(s, teacher_logits)
+        history.append(float(loss))
+        # stop when the last 200 steps did not change anything any more
+        if len(history) > 600 and max(history[-200:]) - min(history[-200:]) < 1e-6:
+            break
+        gc, gw = torch.autograd.grad(loss, [c, lw])
+        c.grad, lw.grad = gc, gw
+        opt.step()
+    logq = s.detach() - s.detach().logsumexp(-1)
+    pos = ent = 0.0
+    for v, l in enumerate(logq.tolist()):
+        qv = math.exp(l)
+        pos += v * qv
+        ent -= qv * l
+    return pos, ent
+
+
+# %% task="fit_one_peak" right="no" mistake="the trained center is returned in place of the expected position, which differs from it when the hump is cut by an end of the row" named="center_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    mu = torch.tensor(float(start), requires_grad=True)
+    rho = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([mu, rho], lr=0.1)
+    criterion = forward_kl if direction == "forward" else reverse_kl
+    for _ in range(600):
+        opt.zero_grad()
+        criterion(one_peak(mu, rho.exp(), V), teacher_logits).backward()
+        opt.step()
+    lq = one_peak(mu, rho.exp(), V).detach().log_softmax(-1)
+    return mu.detach(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the most probable position is returned instead of the expected one" named="likeliest_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        student = one_peak(center, log_width.exp(), size)
+        loss = {"forward": forward_kl, "reverse": reverse_kl}[direction](student, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = student.detach().softmax(-1)
+    return q.argmax().item(), torch.special.entr(q).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the gradients are never set to zero between the steps, so they add up and carry the student past the minimum" named="gradients_not_cleared"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        s = one_peak(c, lw.exp(), V)
+        loss = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = one_peak(c, lw.exp(), V).detach().log_softmax(-1)
+    return (lq.exp() * torch.arange(V)).sum().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="400 steps of plain SGD with a learning rate of 0.01 leave the loss far from where it would end" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.SGD([c, lw], lr=0.01)
+    for _ in range(400):
+        s = one_peak(c, lw.exp(), V)
+        loss = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    lq = one_peak(c, lw.exp(), V).detach().log_softmax(-1)
+    return (lq.exp() * torch.arange(V)).sum().item(), -(lq.exp() * lq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="the parameters are packed into new tensors through .item(), which cuts the graph, so backward fails" named="student_cut_off"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        s = one_peak(c.item(), torch.exp(lw).item(), V)
+        loss = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        loss.backward()
+        opt.step()
+    q = torch.softmax(s, -1)
+    return (q * torch.arange(V)).sum().item(), -(q * q.log()).sum().item()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+class Peak(torch.nn.Module):
+    """Trains the width itself; the sign does not matter because one_peak squares it."""
+    def __init__(self, at):
+        super().__init__()
+        self.center = torch.nn.Parameter(torch.tensor(at))
+        self.width = torch.nn.Parameter(torch.tensor(3.0))
+
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[0]
+    peak = Peak(float(start))
+    opt = torch.optim.Adam(peak.parameters(), lr=0.05)
+    for _ in range(2000):
+        s = one_peak(peak.center, peak.width, size)
+        loss = forward_kl(s, teacher_logits) if direction == "forward" else reverse_kl(s, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    lq = torch.log_softmax(one_peak(peak.center, peak.width, size), -1)
+    q = lq.exp()
+    return q @ torch.arange(size).float(), -(q @ lq)
