@@ -196,6 +196,8 @@ def missing() -> list[str]:
         except PackageNotFoundError:
             problems.append(
                 f"{name} is missing here. Install it: pip install 'kdlab[grading]' {name}"
+                if name != "kdlab"  # which is on no index
+                else "kdlab is missing here. Type this in the environment that has it."
             )
     return problems
 
