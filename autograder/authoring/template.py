@@ -16,8 +16,9 @@ SETTINGS = """# What differs from one class to another.
 
 id = "{course}"
 
-# Where assignments and submissions change hands: a folder that all can reach. The variable
-# KDLAB_EXCHANGE takes its place; a relative path begins in this folder.
+# Where assignments and submissions change hands: a folder that all can reach. The command
+# `python -m autograder exchange PATH` makes it and writes it here. A relative path begins in this
+# folder; the variable KDLAB_EXCHANGE takes the setting's place.
 exchange = "exchange"
 
 # Where students read what the hints link to.
