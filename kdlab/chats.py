@@ -206,7 +206,7 @@ def train_chat_tokenizer(source: Examples | Corpus, vocab_size: int = 1024) -> A
     try:
         from transformers import PreTrainedTokenizerFast
     except ImportError:
-        raise ValueError("chat templates need transformers: pip install kdlab[hf]") from None
+        raise ValueError("chat templates need transformers: pip install 'kdlab[hf]'") from None
     roles = [f"<|{role}|>" for role in ("system", "user", "assistant", "tool")]
     special = [END_OF_TEXT, END, "<|pad|>", *roles]
     backend = trained_tokenizer(lambda: _texts(source), source, vocab_size, special, digits=True)

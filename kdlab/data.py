@@ -117,7 +117,7 @@ def hugging_face(name: str) -> tuple[str, Any]:
     try:
         from datasets import load_dataset
     except ImportError:
-        raise ValueError("Hugging Face data sets need datasets: pip install kdlab[hf]") from None
+        raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
     return name.replace("/", "-").strip("-"), load_dataset(name, split=split or "train")
 

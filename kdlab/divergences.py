@@ -106,7 +106,7 @@ def jensen_shannon(
     temperature: float = 1.0,
     beta: float = 0.5,
 ) -> Tensor:
-    """β·KL(p‖m) + (1−β)·KL(q‖m) with m = β·p + (1−β)·q: bounded, between the two KLs.
+    """β·KL(p‖m) + (1−β)·KL(q‖m) with m = β·p + (1−β)·q: bounded whatever p and q are.
 
     Args:
         student_logits: as in :func:`forward_kl`.

@@ -286,8 +286,8 @@ def _virtual_tokens(model: nn.Module) -> int:
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     """A smaller model of the same kind: each nth layer of a model, the last of each n.
 
-    Embeddings, the final norm and the head are copied whole. A student that begins so has much of
-    its teacher from the first step on.
+    Embeddings, the final norm and the head are copied whole. A student that begins so may predict
+    worse than one that knows nothing at first, and overtake it within a few steps.
 
     Args:
         model: a :class:`TinyGPT`, or a Hugging Face causal language model whose layers are in one

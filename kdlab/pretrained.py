@@ -52,7 +52,7 @@ def load_both(
     try:
         from transformers import AutoModelForCausalLM
     except ImportError:
-        raise ValueError("Hugging Face models need transformers: pip install kdlab[hf]") from None
+        raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
     tokenizer = tokenizer_of(name)
     folder, where = _place(name)
     more = (unpacked() if where else {}) | dict(options or {})
@@ -88,7 +88,7 @@ def tokenizer_of(name: str) -> Any:
     try:
         from transformers import AutoTokenizer
     except ImportError:
-        raise ValueError("Hugging Face models need transformers: pip install kdlab[hf]") from None
+        raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
     folder, where = _place(name)
     return AutoTokenizer.from_pretrained(folder, **where)
 
@@ -133,7 +133,7 @@ def with_adapters(model: nn.Module, rank: int, *, seed: int = 0) -> nn.Module:
     try:
         import peft
     except ImportError:
-        raise ValueError("adapters need peft: pip install kdlab[lora]") from None
+        raise ValueError("adapters need peft: pip install 'kdlab[lora]'") from None
     if not hasattr(model, "save_pretrained"):
         raise ValueError(
             f"adapters are for models of transformers; {type(model).__name__} is small enough to "

@@ -74,7 +74,9 @@ def load_tokenizer(folder: str | Path) -> Any:
     try:
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
     except ImportError:
-        raise ValueError("to read a tokenizer takes transformers: pip install kdlab[hf]") from None
+        raise ValueError(
+            "to read a tokenizer takes transformers: pip install 'kdlab[hf]'"
+        ) from None
     if "model_type" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
         return AutoTokenizer.from_pretrained(folder)
     if (folder / "tokenizer_config.json").exists():

@@ -196,7 +196,7 @@ class WarmupStableDecayLambda(LambdaSchedule):
     Raises:
         ValueError: a value is outside its range.
 
-    Source: the schedules of Peng et al. 2024 (arXiv 2410.16215) for the share of KD.
+    Source: the schedules of Peng et al. 2025 (arXiv 2410.16215) for the share of KD.
 
     >>> schedule = WarmupStableDecayLambda(2.0, warmup_steps=2, stable_steps=1, decay_steps=2)
     >>> for _ in range(2):

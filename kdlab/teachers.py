@@ -5,8 +5,9 @@ it returns logits ``[B, T − 1, V]``, or the likeliest tokens as a :class:`TopK
 have is in :class:`Teacher`.
 
 A full distribution over 50,000 tokens takes 200 kB a position. Its k likeliest tokens and the
-probability of all others together, the *tail*, take about four bytes times k, and hold nearly all
-of it. :class:`TopKTeacher` reads such a file, so the teacher need run only once, or elsewhere.
+probability of all others together, the *tail*, take about four bytes times k; lab 4.3 shows what a
+student loses by it. :class:`TopKTeacher` reads such a file, so the teacher need run only once, or
+elsewhere.
 """
 
 from __future__ import annotations

@@ -203,6 +203,40 @@ print(kdlab.__version__, len(history.train))
 
 
 @pytest.mark.slow
+def test_what_is_told_to_be_installed_needs_no_index_that_has_kdlab(built):
+    """The wheel, as a page for instructors names it, and extras where kdlab is installed."""
+    (path,) = built.glob("*.whl")
+    page = (ROOT / "book/instructors/first-evening.md").read_text(encoding="utf-8")
+    assert f"pip install './{path.name}[grading]' jupyterlab" in page
+    for what in (f"./{path.name}[grading]", "kdlab[hf,lora]", f"{ROOT}[cluster]"):
+        command = [sys.executable, "-m", "pip", "install", "--no-index", "--dry-run"]
+        command += ["--no-build-isolation", what]
+        done = subprocess.run(command, cwd=built, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_who_is_told_to_install_kdlab_has_it_or_names_where_it_is():
+    """It is on no index: an extra's name alone does where kdlab is, as in its own errors."""
+    texts = {path: path.read_text(encoding="utf-8") for path in told()}
+    found = [
+        (path.relative_to(ROOT).as_posix(), line)
+        for path, text in texts.items()
+        for line in text.splitlines()
+        if re.search(r"pip install.*kdlab(\[|\b(?!-))", line)
+    ]
+    assert len(found) > 5
+    for path, line in found:
+        assert path.startswith(("kdlab/", "autograder/")), line
+        assert re.search(r"pip install 'kdlab\[\w+\]'", line), line  # zsh expands brackets
+
+
+def told() -> list[Path]:
+    """Files that tell people what to install."""
+    places = ("kdlab/**/*.py", "autograder/**/*.py", "book/**/*.md", "deploy/**/*", "*.md")
+    return [path for place in places for path in ROOT.glob(place) if path.is_file()]
+
+
+@pytest.mark.slow
 def test_without_nbgrader_the_grading_engine_says_what_to_install(empty, tmp_path):
     done = subprocess.run(
         [empty, "-m", "autograder", "--help"], cwd=tmp_path, capture_output=True, text=True

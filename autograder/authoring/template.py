@@ -16,8 +16,9 @@ SETTINGS = """# What differs from one class to another.
 
 id = "{course}"
 
-# Where assignments and submissions change hands: a folder that all can reach. The variable
-# KDLAB_EXCHANGE takes its place; a relative path begins in this folder.
+# Where assignments and submissions change hands: a folder that all can reach. The command
+# `python -m autograder exchange PATH` makes it and writes it here. A relative path begins in this
+# folder; the variable KDLAB_EXCHANGE takes the setting's place.
 exchange = "exchange"
 
 # Where students read what the hints link to.
@@ -100,14 +101,14 @@ CHECKS = (
         misconceptions=(
             Misconception(
                 name="median",
-                hint="You took the median away, the value in the middle. The mean is the sum of all"
-                " values over their number.",
+                hint="Your result is what is left when the value in the middle is taken away from"
+                " each. For which values is that not the mean?",
                 section=MEANS,
                 implementation=lambda values: values - values.median(),
             ),
             Misconception(
                 name="not_taken_away",
-                hint="You return the mean itself. What is asked for is what is left of each value.",
+                hint="Your result is one number, the mean. How many are asked for?",
                 section=MEANS,
                 implementation=lambda values: values.mean(),
             ),

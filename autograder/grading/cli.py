@@ -38,7 +38,7 @@ from autograder.grading.delivery_command import feedback
 from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
 from autograder.grading.intake import shown, take_in, words
-from autograder.grading.joining import join
+from autograder.grading.joining import exchange, join
 from autograder.grading.lms_commands import app as lms
 from autograder.grading.record import Record, State
 from autograder.grading.report_command import report
@@ -47,7 +47,7 @@ from autograder.sandbox.options import Sandbox
 app = typer.Typer(
     add_completion=False, help="Grade a class's submissions. Run it in the course's folder."
 )
-for command in (feedback, report, extend, join, new, selftest):
+for command in (feedback, report, extend, exchange, join, new, selftest):
     app.command()(command)
 app.add_typer(lms, name="lms")
 

@@ -1,8 +1,10 @@
-"""`python -m autograder join`: what a student's machine needs to know of a course, in one command.
+"""`python -m autograder exchange` and `join`: where course and students meet, a command for each.
 
-It writes two files where Jupyter looks for its configuration: the course's id and its exchange for
-nbgrader, and for the server that new files are their owner's alone and that menus hold nothing that
-only instructors use. With `--into /etc/jupyter` they hold for everyone on the machine.
+`exchange` makes the folder and writes its path into the course's settings. `join` tells a student's
+machine what it needs to know of the course: it writes two files where Jupyter looks for its
+configuration, with the course's id and its exchange for nbgrader, and for the server that new files
+are their owner's alone and that menus hold nothing that only instructors use. With
+`--into /etc/jupyter` they hold for everyone on the machine.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +21,9 @@ import typer
 from jupyter_core.paths import jupyter_config_dir
 
 from autograder.grading.console import console, say
+from autograder.spec import SETTINGS, load_settings
 
+OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in
 OURS = "# Written by `python -m autograder join`; run it again to change it."
 NOT_FOR_STUDENTS = (  # parts of JupyterLab
     "@jupyter/nbgrader:course-list",
@@ -43,6 +48,68 @@ c.ServerApp.jpserver_extensions = {{
 }}
 """
 NEEDED = ("kdlab", "torch", "nbgrader", "jupyterlab", "ipykernel")
+
+
+def exchange(
+    folder: Annotated[Path, typer.Argument(help="Where it is to be, for instructor and students.")],
+) -> None:
+    """Make the exchange, write its path into course.toml, and say what students type."""
+    path = folder.expanduser().resolve()
+    try:
+        load_settings(Path.cwd())  # whatever else is wrong with them is said first
+        open_to_all(path)
+        remember(Path.cwd() / SETTINGS, path)
+    except (OSError, ValueError) as error:
+        say(str(error))
+        raise typer.Exit(2) from None
+    if closed := [str(parent) for parent in path.parents if not parent.stat().st_mode & 0o001]:
+        say(
+            "Students may not be able to reach it, because a folder on the way is closed to others."
+            f" Name another place, or open the way: chmod o+x {shlex.join(closed)}"
+        )
+    console.print(
+        f"The exchange is {path}, and {SETTINGS} says so. Students type, once, in this environment "
+        f"or one like it:\n    python -m autograder join {shlex.quote(str(path))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    if (there := os.environ.get("KDLAB_EXCHANGE")) and Path(there).resolve() != path:
+        say(f"KDLAB_EXCHANGE is {there} here and goes before it. Type: unset KDLAB_EXCHANGE")
+        raise typer.Exit(1)
+
+
+def open_to_all(path: Path) -> None:
+    """Makes a folder in which everyone may write, where it is not there yet.
+
+    Raises:
+        ValueError: Where it cannot be made so, with what to type.
+    """
+    as_root = f"sudo install -d -m {OPEN:o} -o $USER {shlex.quote(str(path))}"
+    try:
+        path.mkdir(exist_ok=True)
+        if path.stat().st_mode & OPEN != OPEN:
+            path.chmod(OPEN)
+    except PermissionError:
+        raise ValueError(f"You may not make {path} a folder for all. Type: {as_root}") from None
+    except FileNotFoundError:
+        raise ValueError(f"There is no folder {path.parent}. Type: {as_root}") from None
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"There is a file {path}, so it cannot be a folder.") from None
+
+
+def remember(settings: Path, path: Path) -> None:
+    """Writes the exchange's path into a course's settings; all other lines stay.
+
+    Raises:
+        ValueError: Where the line to change is not found.
+    """
+    line = f"exchange = {json.dumps(str(path), ensure_ascii=False)}"
+    text = settings.read_text(encoding="utf-8")
+    text, found = re.subn(r"^\s*exchange\s*=.*$", lambda _: line, text, flags=re.MULTILINE)
+    if found != 1:
+        raise ValueError(f"{settings} has no line that begins with exchange. Write one: {line}")
+    settings.write_text(text, encoding="utf-8")
 
 
 def join(
@@ -129,6 +196,8 @@ def missing() -> list[str]:
         except PackageNotFoundError:
             problems.append(
                 f"{name} is missing here. Install it: pip install 'kdlab[grading]' {name}"
+                if name != "kdlab"  # which is on no index
+                else "kdlab is missing here. Type this in the environment that has it."
             )
     return problems
 

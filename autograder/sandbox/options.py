@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from traitlets import Bool, Integer, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 INSTALL = "sudo apt-get install bubblewrap   # or: sudo dnf install bubblewrap"
+# Ubuntu's AppArmor from 23.10 on: only programs with a profile may make namespaces.
+RESTRICTED = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+PROFILE = "abi <abi/4.0>, profile bwrap {program} flags=(unconfined) {{ userns, }}"
 MiB = 2**20
 
 
 class SandboxMissing(RuntimeError):
-    """bubblewrap is not there, so no student's code is run."""
+    """bubblewrap is not there or cannot work, so no student's code is run."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,10 @@ class Sandbox(LoggingConfigurable):
 
 
 def bubblewrap() -> str:
-    """The path of bubblewrap.
+    """The path of bubblewrap, which has been tried.
 
     Raises:
-        SandboxMissing: When it is not installed.
+        SandboxMissing: When it is not installed, or the system does not let it work.
     """
     path = shutil.which("bwrap")
     if path is None:
@@ -102,7 +108,29 @@ def bubblewrap() -> str:
             "c.Sandbox.allow_unsandboxed = True in nbgrader_config.py "
             "grades without; then a submission can read whatever you can."
         )
+    if problem := _problem(path):
+        raise SandboxMissing(problem)
     return path
+
+
+@cache
+def _problem(program: str) -> str:
+    """Why bubblewrap cannot make a sandbox here, and the remedy; "" when it can."""
+    as_user = ["--unshare-user"] if os.getuid() else []  # root's are made by other means
+    command = [program, *as_user, "--unshare-pid", "--unshare-net", "--ro-bind", "/", "/", "true"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.strip() or f"it ended with {done.returncode}"
+    restricted = RESTRICTED.exists() and RESTRICTED.read_text().strip() == "1"
+    if not restricted:
+        return f"Students' code runs in bubblewrap, which this system does not let work: {said}"
+    profile = PROFILE.format(program=os.path.realpath(program))
+    return (
+        f"Students' code runs in bubblewrap, which Ubuntu's AppArmor does not let work ({said}) "
+        f"until you allow it, once:\n    echo '{profile}' | sudo tee /etc/apparmor.d/bwrap && "
+        "sudo apparmor_parser -r /etc/apparmor.d/bwrap"
+    )
 
 
 def withheld_modules(path: Path) -> list[str]:

@@ -47,7 +47,8 @@ class Points(SphinxDirective):
             for task, minutes, points, by in tasks:
                 lines.append(f"| `{notebook.stem}` | {task} | {minutes} | {points:g} | {by} |")
             total = sum(points for _, _, points, _ in tasks)
-            lines.append(f"| `{notebook.stem}` | **all** | | **{total:g}** | |")
+            minutes = sum(int(minutes or 0) for minutes in {t: m for t, m, _, _ in tasks}.values())
+            lines.append(f"| `{notebook.stem}` | **all** | **{minutes}** | **{total:g}** | |")
         return self.parse_text_to_nodes("\n".join(lines))
 
 

@@ -36,3 +36,16 @@ def test_the_table_says_what_was_recorded() -> None:
         "| controls | 4 | 0 harmed | 1 of 4 harmed |",
     ]
     assert lines[-1].startswith("2 attacks would")
+
+
+def test_each_row_of_the_promises_names_what_tries_it() -> None:
+    page = (ROOT / "book" / "instructors" / "promises.md").read_text(encoding="utf-8")
+    table = page.partition("| a submission may |")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) == 9
+    named = {name for row in rows for name in row[3].split(", ")}
+    tests = {name.strip("`") for name in named if name.startswith("`")}
+    classes = {path.parent.name for path in CORPUS.glob("*/*.py")}
+    assert {name for name in named if not name.startswith("`")} == classes - {"controls"}
+    for test in tests:
+        assert (CORPUS.parent / test).is_file(), test

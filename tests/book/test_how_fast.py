@@ -94,7 +94,7 @@ def times_its(beside, pair: str, other: str, key: str) -> float:
 
 @pytest.mark.parametrize(
     ("pair", "other", "faster", "share"),
-    [("chat", "TRL GKD", 2.5, 0.5), ("on-policy", "TRL Distillation", 1.5, 0.52)],
+    [("chat", "TRL GKD", 2.5, 0.5), ("on-policy", "TRL Distillation", 1.9, 0.52)],
 )
 def test_a_step_is_faster_than_trl_s_in_about_half_of_its_memory(
     beside, pair, other, faster, share

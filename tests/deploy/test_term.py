@@ -108,11 +108,9 @@ class Student:
             self.home,
             JUPYTER_CONFIG_DIR=str(self.home / "jupyter"),
             JUPYTER_DATA_DIR=str(self.home / "data"),
-            KDLAB_EXCHANGE=str(clone / "exchange"),
-            PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         )
         (joined,) = (text for text in blocks("first-evening.md") if "join" in text)
-        self.shell.run(joined)
+        self.shell.run(joined.replace("/opt/kdlab", str(clone)))
         with (self.home / "jupyter" / "nbgrader_config.py").open("a", encoding="utf-8") as config:
             config.write(f"c.CourseDirectory.student_id = {name!r}\n")  # one account plays all
         self.shell.run(f"nbgrader fetch_assignment {SET}")
@@ -145,6 +143,9 @@ def test_a_term_from_the_pages(clone: Path) -> None:
     for text in blocks("first-evening.md"):
         if "join" not in text:
             instructor.run(text)
+    instructor.close()
+    instructor = Shell(clone, JUPYTER_CONFIG_DIR=str(clone / "jupyter"))  # the next week's terminal
+    instructor.run("source .venv/bin/activate\ncd exercises")
     ada, alan = Student("ada", clone), Student("alan", clone)
     ada.submit("solution")
     alan.submit("chaff-direction_swapped")

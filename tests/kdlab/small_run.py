@@ -50,6 +50,8 @@ def main(out, resume=False, even=False):
         out=out,
     )
     trainer.fit(blocks(), blocks(seed=1), resume=resume)
+    if even:
+        print(trainer.accelerator.num_processes, "processes")
     if trainer.accelerator.is_main_process:
         torch.save(trainer.student.state_dict(), f"{out}/student.pt")
 

@@ -2,8 +2,11 @@
 
 import multiprocessing
 import os
+import re
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from kdlab import History
 from tests.kdlab import small_run
 from tests.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
 # Its processes are forked from one that has loaded everything, and has run nothing.
 STARTED = multiprocessing.get_context("forkserver")
 STARTED.set_forkserver_preload([small_run.__name__])
@@ -64,15 +68,36 @@ def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
     assert all(torch.equal(student[name], whole[name]) for name in whole)
 
 
+def on_two_processes(*program):
+    """What a program printed that was started twice, as `accelerate launch` does on two GPUs."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    together = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    together |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *program],
+            env={**os.environ, **together, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    try:
+        said = [process.communicate()[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "".join(said)[-3000:]
+    return said
+
+
 @pytest.mark.slow
 def test_two_processes_give_the_result_of_one(tmp_path):
     run(tmp_path / "one", False, True)
-    launcher = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    launcher += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    words = [sys.executable, *launcher, small_run.__file__, tmp_path / "two", "--even"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    said = on_two_processes(small_run.__file__, tmp_path / "two", "--even")
+    assert [text.split() for text in said] == [["2", "processes"]] * 2
     history, student = results(tmp_path / "two")
     expected, one = results(tmp_path / "one")
     for name in ("loss", "lm_loss", "kd_loss", "grad_norm"):
@@ -82,3 +107,33 @@ def test_two_processes_give_the_result_of_one(tmp_path):
     assert last["kl_to_teacher"] == pytest.approx(of_one["kl_to_teacher"], rel=1e-3)
     for name in one:
         torch.testing.assert_close(student[name], one[name], rtol=1e-2, atol=1e-4)
+
+
+BEFORE = """
+from functools import partial
+import accelerate
+from kdlab import DistillationTrainer
+from tests.kdlab.tiny_models import rows, tiny
+
+student, teacher, train = tiny("Llama"), tiny("Llama", 1), rows(16)
+config = DistillationTrainer.__init__.__defaults__[-1]
+object.__setattr__(config, "steps", 2)
+accelerate.PartialState = partial(accelerate.PartialState, cpu=True)  # where there is no GPU
+"""
+AFTER = """
+losses = [round(loss, 3) for loss in history.column("loss")]
+print(mesh.size(), type(student.lm_head.weight).__name__, *losses, sep=";", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_the_program_for_models_in_pieces_runs_as_the_page_has_it(tmp_path):
+    """Nothing has started the processes' group before."""
+    page = (ROOT / "book/reference/library-machines.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n([^`]*fully_shard[^`]*)```", page)
+    program = tmp_path / "train.py"
+    program.write_text(f"{BEFORE}{block}{AFTER}", encoding="utf-8")
+    first, second = (text.split()[-1].split(";") for text in on_two_processes(program))
+    assert first == second
+    assert first[:2] == ["2", "DTensor"]
+    assert len(first) == 4  # two losses

@@ -91,9 +91,9 @@ FAULTS = [
     # a hint that two mistakes share
     (
         CHECKS,
-        "You return the mean itself. What is asked for is what is left of each value.",
-        "You took the median away, the value in the middle. The mean is the sum of all"
-        '"\n                " values over their number.',
+        "Your result is one number, the mean. How many are asked for?",
+        "Your result is what is left when the value in the middle is taken away from"
+        '"\n                " each. For which values is that not the mean?',
         "have one hint",
     ),
     # a wheat that is wrong, a chaff that is right
@@ -185,7 +185,7 @@ def test_a_case_a_hint_and_a_weight_are_added(course: Path) -> None:
         'Case("equal values"',
         'Case("negative values", (torch.tensor([-1.0, -2.0]),)),\n            Case("equal values"',
     )
-    change(checks, "You took the median away,", "The median is not the mean:")
+    change(checks, "For which values is that not the mean?", "When is that not the mean?")
     assert problems(course) == []
     change(checks, '"values": 3', '"values": 5')
     path = course / "source" / NAME / f"{NAME}.ipynb"
@@ -200,7 +200,7 @@ def test_a_misconception_is_added_with_its_chaff(course: Path) -> None:
         "".join(
             "            Misconception(\n"
             '                name="divided",\n'
-            '                hint="You divided by the mean; it is to be taken away.",\n'
+            '                hint="Each is divided. What should equal values become?",\n'
             "                section=MEANS,\n"
             f"                implementation=lambda values: {way},\n"
             "            ),\n"

@@ -1,7 +1,8 @@
-"""One command sets a student's account up, and says what is missing."""
+"""One command makes the exchange, one sets a student's account up; both say what is missing."""
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,78 @@ def test_a_file_of_somebody_elses_stays(join, exchange: Path, tmp_path: Path) ->
     assert "c.CourseDirectory.course_id = 'kd-2027'" in result.output
     assert path.read_text() == "c.Mine = 1\n"
     assert (path.parent / "jupyter_server_config.py").read_text().startswith(OURS)
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course's folder, in which commands are typed."""
+    course = tmp_path / "course"
+    course.mkdir()
+    (course / "course.toml").write_text(f"# Ours.\n{COURSE_TOML}")
+    monkeypatch.chdir(course)
+    monkeypatch.delenv("KDLAB_EXCHANGE", raising=False)
+    monkeypatch.setenv("COLUMNS", "300")
+    return course
+
+
+@pytest.mark.parametrize("name", ["exchange", "of all, 'quoted' Ünï $HOME"])
+def test_the_course_remembers_where_the_exchange_is(course: Path, tmp_path: Path, name) -> None:
+    """Whatever the next terminal's variables are."""
+    place = tmp_path / name
+    for _ in range(2):  # again, and nothing changes
+        done = CliRunner().invoke(app, ["exchange", f"../{name}"])
+        assert done.exit_code == 0, done.output
+        assert load_settings(course).exchange == place
+        assert f"python -m autograder join {shlex.quote(str(place))}" in done.output
+        assert place.stat().st_mode & 0o7777 == 0o1777
+    text = (course / "course.toml").read_text(encoding="utf-8")
+    assert text.startswith('# Ours.\nid = "kd-2027"\n')
+    assert load_settings(course).book == "https://book.example/kd"
+
+
+def test_an_exchange_that_students_cannot_use_is_said(
+    course: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def exchange(path: str) -> Result:
+        return CliRunner().invoke(app, ["exchange", path])
+
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    done = exchange(str(closed / "exchange"))
+    assert done.exit_code == 0
+    assert f"chmod o+x {closed}" in done.output
+    closed.chmod(0o755)
+    assert str(closed) not in exchange(str(closed / "exchange")).output.partition("The exchange")[0]
+
+    before = (course / "course.toml").read_text()
+    done = exchange(str(tmp_path / "none" / "exchange"))
+    assert done.exit_code == 2
+    assert f"sudo install -d -m 1777 -o $USER {tmp_path}/none/exchange" in done.output
+    done = exchange("course.toml")
+    assert done.exit_code == 2
+    assert "There is a file" in done.output
+    monkeypatch.setattr(
+        Path, "mkdir", lambda *a, **k: (_ for _ in ()).throw(PermissionError(13, ""))
+    )
+    done = exchange("/srv/exchange")
+    assert done.exit_code == 2
+    assert "Type: sudo install -d -m 1777 -o $USER /srv/exchange" in done.output
+    assert (course / "course.toml").read_text() == before
+
+    monkeypatch.undo()
+    monkeypatch.chdir(course)
+    (course / "course.toml").write_text(before.replace("exchange =", '"exchange" ='))
+    assert 'Write one: exchange = "' in exchange("../exchange").output
+    monkeypatch.chdir(tmp_path)
+    assert "There is no" in exchange("new").output
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_variable_that_goes_before_the_setting_is_said(course: Path, monkeypatch) -> None:
+    monkeypatch.setenv("KDLAB_EXCHANGE", "/elsewhere")
+    done = CliRunner().invoke(app, ["exchange", "../exchange"])
+    assert done.exit_code == 1
+    assert "unset KDLAB_EXCHANGE" in done.output
 
 
 def test_the_books_address_is_one_setting(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from autograder.grading import batch, cli
-from autograder.grading.batch import Executed
+from autograder.grading.batch import Executed, sandboxed
 from autograder.grading.cli import app
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.record import Records, State
@@ -152,6 +152,21 @@ def test_nbgraders_own_command_says_it_once(course: Path) -> None:
     assert done.returncode
     assert "Traceback" not in done.stderr
     assert done.stderr.count("derives from nbgrader.plugins.BasePlugin") == 1
+
+
+def test_a_bubblewrap_that_cannot_work_ends_the_command(
+    invoke: Callable, course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sys.platform != "linux":
+        pytest.skip("bubblewrap is for Linux")
+    program = tmp_path / "bwrap"
+    program.write_text(
+        "#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(batch, "sandboxed", sandboxed)  # the real one
+    nobody_is_blamed(course, invoke("grade", ASSIGNMENT), "uid map: Permission denied")
 
 
 def test_checks_that_are_gone(invoke: Callable, course: Path) -> None:

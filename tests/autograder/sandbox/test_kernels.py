@@ -412,6 +412,36 @@ def test_without_bubblewrap_nothing_runs(without_bubblewrap: None) -> None:
         asyncio.run(SandboxKernelManager().start_kernel())
 
 
+@pytest.mark.parametrize("said", ["setting up uid map: Permission denied", "loopback: Failed"])
+@pytest.mark.parametrize("restricted", ["1", "0", None])
+def test_a_bubblewrap_that_cannot_work_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, restricted: str | None
+) -> None:
+    """As on Ubuntu 24.04, whose AppArmor lets only programs with a profile make namespaces."""
+    program, setting = tmp_path / "bwrap", tmp_path / "restricted"
+    program.write_text(f"#!/bin/sh\necho 'bwrap: {said}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    if restricted:
+        setting.write_text(f"{restricted}\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv(POOL, raising=False)
+    monkeypatch.setattr(options, "RESTRICTED", setting)
+    for action in (
+        bubblewrap,
+        WarmPool().start,
+        lambda: asyncio.run(SandboxKernelManager().start_kernel()),
+    ):
+        with pytest.raises(SandboxMissing, match=f"bwrap: {said}") as caught:
+            action()
+        remedy = str(caught.value).partition("\n")[2]
+        assert ("sudo tee /etc/apparmor.d/bwrap" in remedy) == (restricted == "1")
+    if restricted == "1":  # what the page says to type, and for this bubblewrap
+        page = Path(__file__).parents[3] / "book" / "instructors" / "first-evening.md"
+        profile = remedy.partition("'")[2].partition("'")[0]
+        profile = profile.replace(str(program), "/usr/bin/bwrap")
+        assert profile in " ".join(page.read_text(encoding="utf-8").split())
+
+
 def test_without_bubblewrap_an_instructor_may_decide_otherwise(without_bubblewrap: None) -> None:
     config = Config()
     config.Sandbox.allow_unsandboxed = True
