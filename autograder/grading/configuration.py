@@ -81,6 +81,8 @@ def configure(c: Config, root: Path) -> None:
     ]
     c.GenerateFeedback.preprocessors = [
         "autograder.grading.feedback.ForStudents",
+        "nbgrader.preprocessors.AssignLatePenalties",  # a person may have given marks since
+        "autograder.grading.about.SayFirst",
         "nbgrader.preprocessors.GetGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]

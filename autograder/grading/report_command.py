@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import console, failures
-from autograder.grading.course import Course
+from autograder.grading.console import console, failures, here
 from autograder.grading.report import gather_report, write_csv
 from autograder.grading.report_page import page
 
@@ -25,7 +24,7 @@ def report(
 ) -> None:
     """Make one page of a class: marks, misconceptions, what is set aside, what waits."""
     with failures():
-        course = Course(Path.cwd())
+        course = here()
         if assignment:
             names = [assignment]
         else:

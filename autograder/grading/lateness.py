@@ -1,0 +1,98 @@
+"""What being late costs, by the marks, the due date and the plug-in that there are now.
+
+nbgrader works a penalty out when it grades, from points without those that a person gives later,
+and never again. So whatever shows marks or writes them comes here first.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from nbgrader.api import MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SQLAlchemyError
+
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.intake import shown, words
+from autograder.grading.rehearsal import rehearse_penalty
+
+
+def penalise(course: Course, assignment: str) -> list[str]:
+    """Works out again what being late costs, and writes it into the gradebook.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+
+    Returns:
+        Whose penalty is another one now.
+
+    Raises:
+        Misconfigured: When the plug-in for late work cannot work.
+    """
+    if not any(issubclass(step, AssignLatePenalties) for step in course.steps()):
+        return []
+    before = _penalties(course, assignment)
+    touched = {
+        name: sorted(costs) for name, (late, costs) in before.items() if late or any(costs.values())
+    }
+    if not touched:
+        return []
+    rehearse_penalty(course)
+    for student, notebooks in touched.items():
+        try:
+            course.penalise(assignment, student, notebooks)
+        except SQLAlchemyError:
+            raise  # the gradebook's, and no plug-in's
+        except Exception as error:
+            raise Misconfigured(
+                f"The plug-in for late work failed for {shown(student)}: {words(error)}"
+            ) from error
+    after = _penalties(course, assignment)
+    return sorted(name for name in touched if before[name][1] != after[name][1])
+
+
+def _penalties(course: Course, assignment: str) -> dict[str, tuple[float, dict[str, float]]]:
+    """By student, the seconds late and what they cost in each notebook."""
+    with course.gradebook() as gradebook:
+        try:
+            submissions = gradebook.assignment_submissions(assignment)
+        except MissingEntry:
+            return {}
+        return {
+            each.student.id: (
+                each.total_seconds_late,
+                {one.name: one.late_submission_penalty or 0.0 for one in each.notebooks},
+            )
+            for each in submissions
+        }
+
+
+def who_is_late(course: Course, assignment: str) -> list[str]:
+    """Which due date nbgrader understood, where anyone is late: it guesses at what it is given."""
+    found = _penalties(course, assignment)
+    late = {name: seconds for name, (seconds, _) in found.items() if seconds > 0}
+    with course.gradebook() as gradebook:
+        due = gradebook.find_assignment(assignment).duedate
+    if not late or due is None:
+        return []
+    names = [f"{shown(name)} by {timedelta(seconds=int(late[name]))}" for name in sorted(late)]
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    said = [f"{assignment} was due on {spelt(due)}. Late: {', '.join(names[:8])}{more}."]
+    if 1 < len(found) < 2 * len(late):
+        said.append(
+            f"{len(late)} of {len(found)} are late. If another date is meant, set it in UTC, the"
+            f" year first: nbgrader db assignment add {assignment} --duedate"
+            ' "2027-10-15 18:00:00 UTC"'
+        )
+    return said
+
+
+def spelt(when: datetime) -> str:
+    """A time of the gradebook, which is in UTC, with its day of the week, and as it is here."""
+    there = when.replace(tzinfo=UTC)
+    here = there.astimezone()
+    said = f"{there:%A} {there:%Y-%m-%d %H:%M:%S} UTC (+00:00)"
+    if here.utcoffset():
+        said += f", here {here:%A} {here.isoformat(' ', 'seconds')}"
+    return said
