@@ -17,7 +17,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import List
 
 from autograder.grading.doctor import LOOK
-from autograder.grading.lateness import spelt
+from autograder.grading.lateness import marks, spelt
 from autograder.grading.record import Record, Records, State
 
 UNTOLD = "your instructor knows the reason"  # it came up while the submission ran
@@ -80,7 +80,7 @@ def sentences(
     if said and record and record.state is not State.QUARANTINED:
         said.insert(0, "Before your submission was graded, this was put right in a copy of it:")
     if late := submission.total_seconds_late:
-        points = submission.late_submission_penalty or 0.0
+        _, points, _ = marks(submission)
         cost = f"{points:g} points" if points else "nothing"
         said.append(
             f"It was due on {spelt(submission.duedate)} and came {timedelta(seconds=int(late))}"

@@ -42,7 +42,7 @@ from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
 from autograder.grading.intake import shown, take_in, words
 from autograder.grading.joining import join
-from autograder.grading.lateness import who_is_late
+from autograder.grading.lateness import marks, who_is_late
 from autograder.grading.lms_commands import app as lms
 from autograder.grading.outstanding import manual, names
 from autograder.grading.record import Record, State
@@ -94,11 +94,11 @@ def grade(
         batch = Batch(course, assignment, make_executor, count, force, report)
         unknown = not_listed(course, chosen)  # afterwards the gradebook has everyone
         batch.run(chosen)
-        marks = _marks(course, assignment)
+        made = _marks(course, assignment)
         notes = [*who_is_late(course, assignment), *waiting(course, assignment), *unknown]
     done.sort(key=lambda item: item["student"])
     for item in done:
-        item |= marks.get(item["student"], {}) if item["state"] != State.QUARANTINED else {}
+        item |= made.get(item["student"], {}) if item["state"] != State.QUARANTINED else {}
     if as_json:
         print(json.dumps(done, indent=1))
     else:
@@ -300,15 +300,16 @@ def _show_grades(assignment: str, done: list[dict[str, Any]]) -> None:
 def _marks(course: Course, assignment: str) -> dict[str, dict[str, Any]]:
     """What the gradebook makes of each submission: with marks by hand, less the penalty."""
     with course.gradebook() as gradebook:
-        return {
-            each.student.id: {
-                "mark": max(0.0, each.score - (each.late_submission_penalty or 0.0)),
-                "penalty": each.late_submission_penalty or 0.0,
+        found = {}
+        for each in gradebook.assignment_submissions(assignment):
+            _, penalty, mark = marks(each)
+            found[each.student.id] = {
+                "mark": mark,
+                "penalty": penalty,
                 "max_points": each.max_score,
                 "unmarked": manual(gradebook, assignment, each.student.id)[0],
             }
-            for each in gradebook.assignment_submissions(assignment)
-        }
+        return found
 
 
 def _mark(item: dict[str, Any]) -> str:

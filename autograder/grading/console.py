@@ -106,7 +106,7 @@ def not_listed(course: Course, students: Iterable[str]) -> list[str]:
     return [
         f"Not in your list of students: {names(unknown)}. Grading adds them without a name; give"
         f" it with nbgrader db student add {shown(unknown[0])} --first-name NAME --last-name NAME,"
-        " or remove the folder in submitted/ of who is no student of yours."
+        " or remove the folders in submitted/ of those who are not your students."
     ]
 
 

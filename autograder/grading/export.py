@@ -25,7 +25,7 @@ from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
 
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
-from autograder.grading.lateness import penalise
+from autograder.grading.lateness import marks, penalise
 from autograder.grading.outstanding import outstanding
 
 FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
@@ -33,7 +33,6 @@ NBGRADER = (
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
     *("raw_score", "late_submission_penalty", "score", "max_score"),
 )
-DIGITS = 9  # behind the point: three tenths of 4 points are 1.2, and not 1.2000000000000002
 COLUMNS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 
 
@@ -106,14 +105,12 @@ def _row(gradebook: Gradebook, assignment: Any, student: Any) -> list[Any]:
     """A student's row; what was not handed in counts as 0, as nbgrader has it."""
     try:
         found = gradebook.find_submission(assignment.name, student.id)
-        penalty = found.late_submission_penalty or 0.0
-        marks = [found.score, penalty, max(0.0, found.score - penalty)]
-        marks = [found.timestamp, *(round(points, DIGITS) for points in marks)]
+        cells = [found.timestamp, *marks(found)]
     except MissingEntry:
-        marks = ["", 0.0, 0.0, 0.0]
+        cells = ["", 0.0, 0.0, 0.0]
     known = map(inert, (student.id, student.last_name, student.first_name, student.email))
-    first = [inert(assignment.name), assignment.duedate, marks[0]]
-    return [*first, *known, *marks[1:], assignment.max_score]
+    first = [inert(assignment.name), assignment.duedate, cells[0]]
+    return [*first, *known, *cells[1:], assignment.max_score]
 
 
 class CanvasExportPlugin(ExportPlugin):
@@ -156,18 +153,18 @@ class CanvasExportPlugin(ExportPlugin):
             table.writerow(["    Points Possible", "", "", "", "", *possible])
             for student in students:
                 name = ", ".join(filter(None, (student.last_name, student.first_name)))
-                marks = [_mark(gradebook, each.name, student.id) for each in assignments]
+                points = [_mark(gradebook, each.name, student.id) for each in assignments]
                 known = [name or student.id, "", student.lms_user_id, student.id, self.section]
-                table.writerow([*map(inert, known), *marks])
+                table.writerow([*map(inert, known), *points])
         say_what_waits(self, gradebook)
 
 
 def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
     try:
-        submission = gradebook.find_submission(assignment, student)
+        *_, mark = marks(gradebook.find_submission(assignment, student))
     except MissingEntry:
         return ""
-    return f"{max(0.0, submission.score - (submission.late_submission_penalty or 0.0)):g}"
+    return f"{mark:g}"
 
 
 def inert(text: str | None) -> str:

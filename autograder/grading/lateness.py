@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from nbgrader.api import MissingEntry
+from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.intake import shown, words
 from autograder.grading.rehearsal import rehearse_penalty
+
+
+def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
+    """Points, those by hand among them; what being late costs of them; and the mark that is left.
+
+    Three tenths of 4 points are 1.2 here, and not 1.2000000000000002.
+    """
+    penalty = submission.late_submission_penalty or 0.0
+    parts = (submission.score, penalty, max(0.0, submission.score - penalty))
+    points, cost, mark = (round(part, 9) for part in parts)
+    return points, cost, mark
 
 
 def penalise(course: Course, assignment: str) -> list[str]:

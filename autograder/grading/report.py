@@ -12,9 +12,9 @@ from typing import Any
 from nbgrader.api import MissingEntry
 
 from autograder.grading.course import Course
-from autograder.grading.export import DIGITS, inert
+from autograder.grading.export import inert
 from autograder.grading.intake import shown
-from autograder.grading.lateness import penalise
+from autograder.grading.lateness import marks, penalise
 from autograder.grading.outstanding import Outstanding, outstanding
 from autograder.grading.record import Record, Records, State
 from autograder.judging.verdict import Status
@@ -192,8 +192,7 @@ def _from_gradebook(
     except MissingEntry:
         return
     student.state = "graded"
-    student.penalty = round(found.late_submission_penalty or 0.0, DIGITS)
-    student.score = round(max(0.0, found.score - student.penalty), DIGITS)
+    _, student.penalty, student.score = marks(found)
     student.late = found.total_seconds_late
     for notebook in found.notebooks:
         for grade in notebook.grades:
