@@ -79,12 +79,13 @@ def sentences(
         said += [repair for repair in record.repairs if not repair.endswith(LOOK)]
     if said and record and record.state is not State.QUARANTINED:
         said.insert(0, "Before your submission was graded, this was put right in a copy of it:")
-    if late := submission.total_seconds_late:
+    if seconds := submission.total_seconds_late:
         _, points, _ = marks(submission)
         cost = f"{points:g} points" if points else "nothing"
+        late = timedelta(seconds=int(seconds))
         said.append(
-            f"It was due on {spelt(submission.duedate)} and came {timedelta(seconds=int(late))}"
-            f" later, which costs {cost}."
+            f"Your submission was due on {spelt(submission.duedate)} and came {late} later, which"
+            f" costs {cost}."
         )
     return said
 

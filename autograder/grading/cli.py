@@ -44,7 +44,7 @@ from autograder.grading.intake import shown, take_in, words
 from autograder.grading.joining import join
 from autograder.grading.lateness import marks, who_is_late
 from autograder.grading.lms_commands import app as lms
-from autograder.grading.outstanding import manual, names
+from autograder.grading.outstanding import names
 from autograder.grading.record import Record, State
 from autograder.grading.report_command import report
 from autograder.sandbox.options import Sandbox
@@ -307,7 +307,7 @@ def _marks(course: Course, assignment: str) -> dict[str, dict[str, Any]]:
                 "mark": mark,
                 "penalty": penalty,
                 "max_points": each.max_score,
-                "unmarked": manual(gradebook, assignment, each.student.id)[0],
+                "waits": bool(each.needs_manual_grade),
             }
         return found
 
@@ -319,8 +319,8 @@ def _mark(item: dict[str, Any]) -> str:
     parts = [f"{item['mark']:g} of {item['max_points']:g}"]
     if item["penalty"]:
         parts.append(f"{item['penalty']:g} off, late")
-    if item["unmarked"]:
-        parts.append(f"{len(item['unmarked'])} to be marked")
+    if item["waits"]:
+        parts.append("waits for a person")
     return "\n".join(parts)
 
 

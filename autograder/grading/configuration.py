@@ -81,7 +81,7 @@ def configure(c: Config, root: Path) -> None:
     ]
     c.GenerateFeedback.preprocessors = [
         "autograder.grading.feedback.ForStudents",
-        "nbgrader.preprocessors.AssignLatePenalties",  # a person may have given marks since
+        "autograder.grading.lateness.PenaliseForPage",
         "autograder.grading.about.SayFirst",
         "nbgrader.preprocessors.GetGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",

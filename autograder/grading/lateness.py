@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
+from traitlets import List
 
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.intake import shown, words
@@ -43,14 +44,14 @@ def penalise(course: Course, assignment: str) -> list[str]:
     """
     if not any(issubclass(step, AssignLatePenalties) for step in course.steps()):
         return []
-    before = _penalties(course, assignment)
-    touched = {
-        name: sorted(costs) for name, (late, costs) in before.items() if late or any(costs.values())
-    }
+    before = _standing(course, assignment)
+    touched = sorted(student for student, (late, cost) in before.items() if late or cost)
     if not touched:
         return []
     rehearse_penalty(course)
-    for student, notebooks in touched.items():
+    with course.gradebook() as gradebook:
+        notebooks = [each.name for each in gradebook.find_assignment(assignment).notebooks]
+    for student in touched:
         try:
             course.penalise(assignment, student, notebooks)
         except SQLAlchemyError:
@@ -59,29 +60,33 @@ def penalise(course: Course, assignment: str) -> list[str]:
             raise Misconfigured(
                 f"The plug-in for late work failed for {shown(student)}: {words(error)}"
             ) from error
-    after = _penalties(course, assignment)
-    return sorted(name for name in touched if before[name][1] != after[name][1])
+    after = _standing(course, assignment)
+    return [student for student in touched if before[student] != after[student]]
 
 
-def _penalties(course: Course, assignment: str) -> dict[str, tuple[float, dict[str, float]]]:
-    """By student, the seconds late and what they cost in each notebook."""
+def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]:
+    """By student, the seconds late and the points that they cost."""
     with course.gradebook() as gradebook:
         try:
             submissions = gradebook.assignment_submissions(assignment)
         except MissingEntry:
             return {}
         return {
-            each.student.id: (
-                each.total_seconds_late,
-                {one.name: one.late_submission_penalty or 0.0 for one in each.notebooks},
-            )
+            each.student.id: (each.total_seconds_late, each.late_submission_penalty or 0.0)
             for each in submissions
         }
 
 
+class PenaliseForPage(AssignLatePenalties):
+    """nbgrader's step before it makes a page: a person may have given marks since the last one."""
+
+    # nbconvert hands it to every step and warns at one that does not know it.
+    display_data_priority = List(config=True)
+
+
 def who_is_late(course: Course, assignment: str) -> list[str]:
     """Which due date nbgrader understood, where anyone is late: it guesses at what it is given."""
-    found = _penalties(course, assignment)
+    found = _standing(course, assignment)
     late = {name: seconds for name, (seconds, _) in found.items() if seconds > 0}
     with course.gradebook() as gradebook:
         due = gradebook.find_assignment(assignment).duedate

@@ -145,7 +145,7 @@ def test_the_mark_is_the_same_whatever_the_order_of_work(
         page = course / "feedback" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.html"
         text = " ".join(BeautifulSoup(page.read_text("utf-8"), "html.parser").get_text().split())
         assert "Score: 3.6 / 7.0" in text
-        assert "It was due on Tuesday 2026-01-27 14:30:00 UTC (+00:00)" in text
+        assert "Your submission was due on Tuesday 2026-01-27 14:30:00 UTC (+00:00)" in text
         assert "came 3 days, 1:00:00 later, which costs 2.4 points." in text
     assert penalties(course)["ada"] == pytest.approx(2.4)
 
