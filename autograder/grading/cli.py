@@ -98,7 +98,7 @@ def grade(
         notes = [*who_is_late(course, assignment), *waiting(course, assignment), *unknown]
     done.sort(key=lambda item: item["student"])
     for item in done:
-        item |= made.get(item["student"], {}) if item["state"] != State.QUARANTINED else {}
+        item |= made.get(item["student"], {})
     if as_json:
         print(json.dumps(done, indent=1))
     else:
@@ -277,7 +277,8 @@ def _show_grades(assignment: str, done: list[dict[str, Any]]) -> None:
     table = Table(*heads, title=assignment)
     for item in done:
         if item["state"] == State.QUARANTINED:
-            row = ("—", "—", f"Set aside: {item['reason']}", "")
+            mark = f"{_mark(item)}\nfor an older version" if "mark" in item else "—"
+            row = ("—", mark, f"Set aside: {item['reason']}", "")
             table.add_row(shown(item["student"]), *row)
             continue
         table.add_row(
@@ -314,8 +315,6 @@ def _marks(course: Course, assignment: str) -> dict[str, dict[str, Any]]:
 
 def _mark(item: dict[str, Any]) -> str:
     """A mark with all that it is made of."""
-    if "mark" not in item:
-        return "—"
     parts = [f"{item['mark']:g} of {item['max_points']:g}"]
     if item["penalty"]:
         parts.append(f"{item['penalty']:g} off, late")

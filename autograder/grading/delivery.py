@@ -87,7 +87,7 @@ def deliver(
         state = _graded(course, assignment, student, record)
         is_aside = record is not None and record.state is State.QUARANTINED
         if state is None and not is_aside:
-            result.problem = "It is not graded."
+            result.problem = "It is not graded; run grade."
             continue
         graded = state is not None
         result.notes = _notes(course, assignment, student, record, blueprints, current, graded)

@@ -92,7 +92,8 @@ def say_what_waits(plugin: ExportPlugin, gradebook: Gradebook) -> None:
     """Warns of what of the exported marks is not finished."""
     course, names = _course(plugin), _chosen(plugin, gradebook)
     if not names:
-        plugin.log.warning("The gradebook has no such assignment, so the table holds no marks.")
+        which = f"of {', '.join(map(str, plugin.assignment))}" if plugin.assignment else "yet"
+        plugin.log.warning("The gradebook has no assignment %s, so the table has no marks.", which)
     for name in names:
         waits = outstanding(gradebook, course, name)
         if not gradebook.assignment_submissions(name):

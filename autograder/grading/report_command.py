@@ -39,6 +39,8 @@ def report(
             path.chmod(0o600)
         to.write_text(page(course.coursedir.course_id, now, reports), encoding="utf-8")
         write_csv(reports, table)
+    if not names:
+        console.print("Nothing was collected yet, so the page is empty.")
     for each in reports:
         for sentence in each.waits.sentences():
             console.print(f"{each.assignment}: {sentence}", markup=False, soft_wrap=True)

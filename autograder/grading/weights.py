@@ -35,10 +35,10 @@ def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
         elif cell.cell_type == "markdown":
             for line in cell.source.splitlines():
                 if HEADING.match(line):
-                    named = POINTS.search(line)
-                    under = named is not None
+                    named = POINTS.findall(line)
+                    under = bool(named)
                     if named:
-                        tasks.append((line.lstrip("# "), float(named[1])))
+                        tasks.append((line.lstrip("# "), float(named[-1])))
                         worth.append(0.0)
             in_all += [float(each) for each in IN_ALL.findall(cell.source)]
             table = table or _column(cell.source)

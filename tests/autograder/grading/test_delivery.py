@@ -266,7 +266,7 @@ def test_a_version_that_is_not_graded_is_said(room: Room, canned_grades: Callabl
     room.collect()
     done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
     assert "is not what was graded" in done["ada"].notes[0]
-    assert done["eve"].problem == "It is not graded."
+    assert done["eve"].problem == "It is not graded; run grade."
     canned_grades(room.root)
     done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
     assert done["ada"].notes == []
