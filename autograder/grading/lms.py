@@ -25,6 +25,7 @@ from autograder.grading.delivery import deliver
 from autograder.grading.downloads import MOODLE, UNREADABLE, File, latest, read
 from autograder.grading.export import inert
 from autograder.grading.intake import words
+from autograder.grading.lateness import marks
 
 FOLDER = "lms"
 STAMP = "timestamp.txt"
@@ -306,7 +307,7 @@ def _fill(
     with course.gradebook() as gradebook:
         found = gradebook.find_assignment(assignment)
         scores = {
-            each.student.id: max(0.0, each.score - (each.late_submission_penalty or 0.0))
+            each.student.id: marks(each)[-1]
             for each in gradebook.assignment_submissions(assignment)
         }
         most = found.max_score

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from autograder.grading.console import AssignmentArgument, console, failures, say
-from autograder.grading.course import Course
+from autograder.grading.console import AssignmentArgument, console, failures, here, say
 from autograder.grading.intake import shown
 from autograder.grading.lms import FOLDER, give_back
 from autograder.grading.lms import take as take_download
@@ -40,7 +39,7 @@ def take(
             f"{timezone!r} is no time zone; one is called Europe/Berlin, another UTC."
         ) from None
     with failures():
-        result = take_download(Course(Path.cwd()), assignment, download, worksheet, zone)
+        result = take_download(here(), assignment, download, worksheet, zone)
     for student, notes in result.notes.items():
         for note in notes:
             console.print(f"{shown(student)}: {note}", markup=False, soft_wrap=True)
@@ -72,7 +71,7 @@ def give(
     Canvas's table of marks: nbgrader export with autograder.grading.export.CanvasExportPlugin.
     """
     with failures():
-        course = Course(Path.cwd())
+        course = here()
         folder = to or course.root / FOLDER / assignment
         missing = give_back(course, assignment, folder, worksheet)
     for student, why in missing.items():
