@@ -17,6 +17,7 @@ from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.intake import Stopped, words
+from autograder.grading.record import Records
 
 console = Console()
 errors = Console(stderr=True)
@@ -38,14 +39,17 @@ def open_course(
     # nbgrader calls alembic by name.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     course = Course(Path.cwd())
-    there = course.students(assignment)
+    there, records = course.students(assignment), Records(course.root, assignment)
     if students is None:
         if handed_in and not there:
             folder = course.folder("submitted", "*", assignment)
             raise typer.BadParameter(f"Nothing was handed in: no folder {folder}.")
         return course, there if handed_in else None
     chosen = [name.strip() for name in students.split(",") if name.strip()]
-    if unknown := sorted(set(chosen) - set(there)):
+    unknown = sorted(set(chosen) - set(there))
+    if not handed_in:  # a term that was kept has its records
+        unknown = [name for name in unknown if not records.path(name).is_file()]
+    if unknown:
         raise typer.BadParameter(f"No submission of {assignment} by {', '.join(unknown)}.")
     return course, sorted(set(chosen))
 

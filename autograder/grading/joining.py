@@ -181,7 +181,8 @@ def reachable(exchange: Path) -> list[str]:
 
 def meant(folder: Path) -> str:
     """Where the exchange may be, when a folder is none; a sentence."""
-    near = [folder.resolve().parent, *sorted(path for path in folder.glob("*") if os.path.isdir(path))]
+    inside = sorted(path for path in folder.glob("*") if os.path.isdir(path))
+    near = [folder.resolve().parent, *inside]
     if found := next((path for path in near if courses(path)), None):
         return f"Is the exchange {found}?"
     return "Ask your instructor for the exchange's folder, and whether a set is released."
