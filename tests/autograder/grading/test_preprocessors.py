@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import determine_grade
 
 from autograder.check import PUBLIC_SUFFIX
@@ -354,7 +355,7 @@ def test_seeds_are_drawn_and_recorded(run) -> None:
 
 def release(tmp_path: Path, names: list[str], cells: list[NotebookNode]) -> dict:
     checks = tmp_path / "checks" / "set.py"
-    checks.parent.mkdir()
+    checks.parent.mkdir(parents=True)
     checks.write_text(f"NAMES = {names!r}\n{CHECKS}", encoding="utf-8")
     resources = {"nbgrader": {"assignment": "set", "notebook": "book"}}
     step = ReleasePublicCases(checks_directory=str(checks.parent))
@@ -366,6 +367,31 @@ def test_release_writes_the_public_cases_of_the_notebooks_cells(tmp_path: Path) 
     data = json.loads(outputs[f"book{PUBLIC_SUFFIX}"])
     assert list(data) == ["here"]
     assert len(data["here"]["cases"]) == 2  # one, asked twice
+
+
+def test_release_warns_of_what_students_would_read_and_is_not_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        NbGraderPreprocessor, "log", SimpleNamespace(warning=lambda text, *a: said.append(text % a))
+    )
+    text = new_markdown_cell("## Task 1. Twice (10 minutes, 4 points)\n\n[Why](http://book/1.html)")
+    release(tmp_path / "a", ["here"], [text, graded("here")])
+    assert said == []
+    text.source = text.source.replace("4 points", "5 points")
+    for host in ("localhost:8000", "127.0.0.1", "localhost.example.org"):
+        cell = new_markdown_cell(f"[Here](http://{host}/book.html) 1 point, 7 points in all")
+        release(tmp_path / host, ["here"], [cell, text, graded("here")])
+    wrong = [
+        "The heading of Task 1. Twice says 5 points, and its cells have 4.",
+        "The text says 7 points in all, and the cells have 4.",
+    ]
+    assert [line for line in said if "Links" not in line] == 3 * wrong
+    assert [line.split()[6] for line in said if "Links" in line] == [
+        "http://localhost:8000,",
+        "http://127.0.0.1,",
+    ]
 
 
 @pytest.mark.parametrize(
