@@ -51,12 +51,19 @@ def check(name: str, value: Any) -> None:
 
     Raises:
         FileNotFoundError: When the assignment's public cases are not beside the notebook.
+        ValueError: When they are damaged.
         CheckFailed: While nbgrader validates, when a public case is wrong; and when the answer is
             stopped before it returns.
     """
     if asking.answers(name, value):
         return
-    public = find_public(name)
+    validating = bool(os.environ.get("NBGRADER_VALIDATING"))
+    try:
+        public = find_public(name)
+    except (OSError, ValueError) as error:
+        if validating:
+            raise CheckFailed(folded(str(error))) from None
+        raise
     try:
         seen = asking.observe(value, public)
     except KeyboardInterrupt:  # by a person, or by Validate when a cell's time is over
@@ -66,7 +73,6 @@ def check(name: str, value: Any) -> None:
     text = write_evidence(name, "", seen)
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
-    validating = bool(os.environ.get("NBGRADER_VALIDATING"))
     failing = [n for n in rubric.uses if n in _failing]
     ok, plain, html = describe(rubric, outcomes, failing, brief=validating)
     (_failing.discard if ok else _failing.add)(name)
@@ -80,10 +86,16 @@ def find_public(name: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: When no file in the working directory has them.
+        ValueError: When such a file is damaged.
     """
     here = Path.cwd()
     for path in sorted(here.glob(f"*{PUBLIC_SUFFIX}")):
-        tasks = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            tasks = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ValueError(
+                f"{path} is damaged: remove it, and fetch the assignment again."
+            ) from None
         if name in tasks:
             return tasks[name]
     raise FileNotFoundError(
@@ -184,7 +196,7 @@ def _say_what_is_missing(
         words = (
             f"`{name}` is not defined. Your notebook has `{own[near[0]]}`; is that what you mean?"
         )
-    shell._showtraceback(kind, error, [words])
+    shell._showtraceback(kind, error, folded(words).splitlines())
 
 
 if (_running := _shell()) is not None:

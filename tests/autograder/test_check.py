@@ -136,6 +136,12 @@ def test_a_missing_file_is_named_with_the_remedy(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="fetch the assignment again"):
         check("double", abs)
+    (tmp_path / "set.public.json").write_text("{")
+    with pytest.raises(ValueError, match="is damaged: remove it, and fetch"):
+        check("double", abs)
+    monkeypatch.setenv("NBGRADER_VALIDATING", "1")
+    with pytest.raises(CheckFailed, match="damaged"):
+        check("double", abs)
 
 
 def test_what_ships_has_neither_answers_nor_hidden_cases() -> None:
