@@ -230,6 +230,8 @@ def show(marks: list[Mark], checks: dict[str, Check]) -> None:
     console.print(table)
     for letter, name in zip(ascii_uppercase, checks, strict=False):
         console.print(f"{letter}  {name}")
+    if by_hand := sorted({name for mark in marks for name in mark.points} - checks.keys()):
+        console.print(f"Not in the table, because a person marks it: {', '.join(by_hand)}")
     for mark in marks:
         for problem in mark.problems:
             console.print(f"{mark.entry.name}: {problem}", style="red")

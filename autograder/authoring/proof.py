@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from autograder.authoring.bank import ANSWER, Entry, entries, grade_id, solution, source
 from autograder.authoring.mutants import mutants, noticed
-from autograder.authoring.points import misstated
+from autograder.authoring.weights import told_otherwise
 from autograder.check import CHECK_LINE
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Status, Verdict, judge, judge_either, unjudged
@@ -177,7 +177,7 @@ def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
             part.problems.append(
                 f"The cell {name} is worth {points:g} points, its check {checks[name].points:g}."
             )
-    part.problems += misstated(notebook.cells)
+    part.problems += told_otherwise(notebook.cells)
     for cell in notebook.cells:
         if grade_id(cell).endswith(ANSWER) and "### BEGIN SOLUTION" not in cell.source:
             part.problems.append(

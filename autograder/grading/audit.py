@@ -153,7 +153,14 @@ class _Again(Batch):
         self._tidy(student)
         self.report(before, True)
 
-    def _quarantine(self, student: str, digest: str, repairs: Iterable[str], reason: str) -> None:
+    def _quarantine(
+        self,
+        student: str,
+        digest: str,
+        repairs: Iterable[str],
+        reason: str,
+        before_running: bool = False,
+    ) -> None:
         self.findings[student].problems.append(reason)
         self.report(self.before[student], True)
 

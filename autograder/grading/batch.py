@@ -44,6 +44,7 @@ from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
 from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in, words
 from autograder.grading.judge import Judge
+from autograder.grading.lateness import penalise
 from autograder.grading.record import Record, Records, State
 from autograder.grading.rehearsal import (
     is_of_plugin,
@@ -52,7 +53,7 @@ from autograder.grading.rehearsal import (
     rehearse,
     rehearse_checks,
 )
-from autograder.grading.terms import checks_folder, lateness, rules
+from autograder.grading.terms import checks_folder, rules
 from autograder.sandbox.options import Sandbox, bubblewrap, withheld_modules
 from autograder.sandbox.pool import POOL, WarmPool
 from autograder.sandbox.walls import refuse_exposed
@@ -240,6 +241,7 @@ class Batch:
     report: Callable[[Record, bool], None] = lambda record, now: None
     withheld: tuple[str, ...] = field(init=False, default=())
     pool: str | None = field(init=False, default=None)
+    repriced: list[str] = field(init=False, default_factory=list)  # whose penalty has changed
 
     def __post_init__(self) -> None:
         self.records = Records(self.course.root, self.assignment)
@@ -261,6 +263,8 @@ class Batch:
         with self.records.alone(), self._at_work():
             for student, result, record in self._executed(students):
                 self._finish(student, result, record)
+            with disk():
+                self.repriced = penalise(self.course, self.assignment)
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -354,7 +358,7 @@ class Batch:
                 Sandbox(config=Config(self.config)).limits().scratch,
             )
         except Unfit as error:
-            self._quarantine(student, error.digest, error.repairs, words(error))
+            self._quarantine(student, error.digest, error.repairs, words(error), True)
             return None
         digest = taken.examined.digest
         if old and old.digest == digest and old.checks == self.checks and not self.force:
@@ -414,14 +418,7 @@ class Batch:
         if not known:
             self._record(old)
             return
-        terms = lateness(self.course, self.assignment, old.student)
-        is_new = old.state is State.RECORDED and old.lateness != terms
-        if is_new:
-            with disk():
-                self.course.penalise(self.assignment, old.student, old.notebooks)
-                old.lateness = terms
-                self.records.write(old)
-        self.report(old, is_new)
+        self.report(old, False)
 
     def _is_recorded(self, record: Record) -> bool:
         folder = self.course.folder("autograded", record.student, self.assignment)
@@ -493,13 +490,19 @@ class Batch:
         with disk():
             self.course.record(self.scratch, self.assignment, record.student, record.executed())
         record.state = State.RECORDED
-        record.lateness = lateness(self.course, self.assignment, record.student)
         with disk():
             self.records.write(record)
         self._tidy(record.student)
         self.report(record, True)
 
-    def _quarantine(self, student: str, digest: str, repairs: Iterable[str], reason: str) -> None:
+    def _quarantine(
+        self,
+        student: str,
+        digest: str,
+        repairs: Iterable[str],
+        reason: str,
+        before_running: bool = False,
+    ) -> None:
         record = Record(
             self.assignment,
             student,
@@ -507,6 +510,7 @@ class Batch:
             digest,
             repairs=list(repairs),
             reason=reason,
+            before_running=before_running,
             checks=self.checks,
             versions=self.versions,
         )

@@ -32,14 +32,19 @@ from autograder.grading.console import (
     console,
     errors,
     failures,
+    not_listed,
     open_course,
+    waiting,
 )
+from autograder.grading.course import Course
 from autograder.grading.delivery_command import feedback
 from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
 from autograder.grading.intake import shown, take_in, words
 from autograder.grading.joining import join
+from autograder.grading.lateness import marks, who_is_late
 from autograder.grading.lms_commands import app as lms
+from autograder.grading.outstanding import names
 from autograder.grading.record import Record, State
 from autograder.grading.report_command import report
 from autograder.sandbox.options import Sandbox
@@ -86,12 +91,22 @@ def grade(
             done.append(_data(record) | {"now": now})
             advance()
 
-        Batch(course, assignment, make_executor, count, force, report).run(chosen)
+        batch = Batch(course, assignment, make_executor, count, force, report)
+        unknown = not_listed(course, chosen)  # afterwards the gradebook has everyone
+        batch.run(chosen)
+        made = _marks(course, assignment)
+        notes = [*who_is_late(course, assignment), *waiting(course, assignment), *unknown]
     done.sort(key=lambda item: item["student"])
+    for item in done:
+        item |= made.get(item["student"], {})
     if as_json:
         print(json.dumps(done, indent=1))
     else:
         _show_grades(assignment, done)
+        if batch.repriced:
+            notes.insert(0, f"What being late costs has changed for {names(batch.repriced)}.")
+        for note in notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
     if any(item["state"] == State.QUARANTINED for item in done):
         raise typer.Exit(3)
 
@@ -133,6 +148,9 @@ def doctor(
             console.print(table, markup=False)
         sound = len(found) - table.row_count
         console.print(f"{sound} of {len(found)} submissions have nothing wrong with them.")
+        with failures():
+            for note in [*waiting(course, assignment), *not_listed(course, chosen)]:
+                console.print(note, markup=False, highlight=False, soft_wrap=True)
     if any(item["problem"] for item in found):
         raise typer.Exit(3)
 
@@ -255,14 +273,18 @@ def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
 
 
 def _show_grades(assignment: str, done: list[dict[str, Any]]) -> None:
-    table = Table("submission", "points", "verdicts", "repairs", title=assignment)
+    heads = ("submission", "by machine", "mark", "verdicts", "repairs")
+    table = Table(*heads, title=assignment)
     for item in done:
         if item["state"] == State.QUARANTINED:
-            table.add_row(shown(item["student"]), "—", f"Set aside: {item['reason']}", "")
+            mark = f"{_mark(item)}\nfor an older version" if "mark" in item else "—"
+            row = ("—", mark, f"Set aside: {item['reason']}", "")
+            table.add_row(shown(item["student"]), *row)
             continue
         table.add_row(
             shown(item["student"]),
             f"{item['points']:g}",
+            _mark(item),
             ", ".join(f"{each['check']} {each['status']}" for each in item["verdicts"]),
             "\n".join(item["repairs"]),
         )
@@ -274,6 +296,31 @@ def _show_grades(assignment: str, done: list[dict[str, Any]]) -> None:
         f"{sum(state == State.QUARANTINED for state, _ in states)} set aside",
     ]
     console.print(", ".join(words) + ".")
+
+
+def _marks(course: Course, assignment: str) -> dict[str, dict[str, Any]]:
+    """What the gradebook makes of each submission: with marks by hand, less the penalty."""
+    with course.gradebook() as gradebook:
+        found = {}
+        for each in gradebook.assignment_submissions(assignment):
+            _, penalty, mark = marks(each)
+            found[each.student.id] = {
+                "mark": mark,
+                "penalty": penalty,
+                "max_points": each.max_score,
+                "waits": bool(each.needs_manual_grade),
+            }
+        return found
+
+
+def _mark(item: dict[str, Any]) -> str:
+    """A mark with all that it is made of."""
+    parts = [f"{item['mark']:g} of {item['max_points']:g}"]
+    if item["penalty"]:
+        parts.append(f"{item['penalty']:g} off, late")
+    if item["waits"]:
+        parts.append("waits for a person")
+    return "\n".join(parts)
 
 
 def _show_record(record: Record) -> None:

@@ -81,6 +81,8 @@ def configure(c: Config, root: Path) -> None:
     ]
     c.GenerateFeedback.preprocessors = [
         "autograder.grading.feedback.ForStudents",
+        "autograder.grading.lateness.PenaliseForPage",
+        "autograder.grading.about.SayFirst",
         "nbgrader.preprocessors.GetGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]

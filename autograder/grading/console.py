@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +15,10 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
-from autograder.grading.course import Course, Misconfigured
-from autograder.grading.intake import Stopped, words
+from autograder.grading.course import CONFIGURATION, Course, Misconfigured
+from autograder.grading.delivery import in_exchange
+from autograder.grading.intake import Stopped, shown, words
+from autograder.grading.outstanding import names
 from autograder.grading.record import Records
 
 console = Console()
@@ -38,20 +40,74 @@ def open_course(
         raise typer.BadParameter(f"{assignment!r} is no name of an assignment.")
     # nbgrader calls alembic by name.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    course = Course(Path.cwd())
-    there, records = course.students(assignment), Records(course.root, assignment)
+    course = here()
+    course.blueprints(assignment)  # says so where there is none
+    there = course.students(assignment)
+    if handed_in and not there:
+        raise LookupError(nothing(course, assignment))
     if students is None:
-        if handed_in and not there:
-            folder = course.folder("submitted", "*", assignment)
-            raise typer.BadParameter(f"Nothing was handed in: no folder {folder}.")
         return course, there if handed_in else None
-    chosen = [name.strip() for name in students.split(",") if name.strip()]
-    unknown = sorted(set(chosen) - set(there))
-    if not handed_in:  # a term that was kept has its records
-        unknown = [name for name in unknown if not records.path(name).is_file()]
-    if unknown:
+    chosen = {name.strip() for name in students.split(",") if name.strip()}
+    known = set(there)
+    if not handed_in:  # of an old term, records alone may be kept
+        known |= {record.student for record in Records(course.root, assignment).all()}
+    if unknown := sorted(chosen - known):
         raise typer.BadParameter(f"No submission of {assignment} by {', '.join(unknown)}.")
-    return course, sorted(set(chosen))
+    return course, sorted(chosen)
+
+
+def here() -> Course:
+    """The course in this folder.
+
+    Raises:
+        Misconfigured: When it is no course's; nothing is written into it.
+    """
+    if not Path(CONFIGURATION).is_file():
+        raise Misconfigured(
+            f"{Path.cwd()} is no course's folder: it has no {CONFIGURATION}. Give the command in"
+            " the folder that has it, such as exercises/ of the clone."
+        )
+    return Course(Path.cwd())
+
+
+def nothing(course: Course, assignment: str) -> str:
+    """Why there is no submission to work on, and what to type."""
+    waiting = len(in_exchange(course, assignment))
+    if waiting:
+        submissions = "1 submission waits" if waiting == 1 else f"{waiting} submissions wait"
+        return (
+            f"Nothing of {assignment} was collected yet, and {submissions} in the exchange. Run:"
+            f" nbgrader collect {assignment}"
+        )
+    return (
+        f"Nothing of {assignment} was handed in: nothing waits in the exchange, and there is no"
+        f" folder {course.folder('submitted', '*', assignment)}."
+    )
+
+
+def waiting(course: Course, assignment: str) -> list[str]:
+    """In a sentence, who has something newer in the exchange than what was collected."""
+    newer = in_exchange(course, assignment)
+    if not newer:
+        return []
+    return [
+        f"In the exchange, newer than what was collected: {names(newer)}. Run:"
+        f" nbgrader collect {assignment} --update"
+    ]
+
+
+def not_listed(course: Course, students: Iterable[str]) -> list[str]:
+    """In a sentence, who is not among the students that the gradebook has."""
+    with course.gradebook() as gradebook:
+        known = {student.id for student in gradebook.students}
+    unknown = [student for student in students if student not in known]
+    if not unknown:
+        return []
+    return [
+        f"Not in your list of students: {names(unknown)}. Grading adds them without a name; give"
+        f" it with nbgrader db student add {shown(unknown[0])} --first-name NAME --last-name NAME,"
+        " or remove the folders in submitted/ of those who are not your students."
+    ]
 
 
 @contextlib.contextmanager

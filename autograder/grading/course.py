@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -155,11 +156,22 @@ class Course:
             try:
                 notebooks = gradebook.find_assignment(assignment).notebooks
             except MissingEntry:
-                raise LookupError(
-                    f"The gradebook has no assignment {assignment!r}. "
-                    f"Run: nbgrader generate_assignment {assignment}"
-                ) from None
+                raise LookupError(self._no_assignment(assignment)) from None
             return {notebook.name: self._blueprint(assignment, notebook) for notebook in notebooks}
+
+    def _no_assignment(self, name: str) -> str:
+        """Why the gradebook may not have an assignment, and what to type."""
+        sources = self.folder("source", ".", ".")
+        there = sorted(path.name for path in sources.glob("[!.]*") if path.is_dir())
+        if name in there:
+            return (
+                f"The assignment {name!r} was not generated yet. Run: nbgrader generate_assignment"
+                f" {name}"
+            )
+        if near := get_close_matches(name, there, 1) or [each for each in there if name in each]:
+            return f"There is no assignment {name!r}. Do you mean {near[0]}?"
+        names = ", ".join(there) or "no assignment"
+        return f"There is no assignment {name!r}: {sources} has {names}."
 
     def _blueprint(self, assignment: str, notebook: Any) -> Blueprint:
         points = {cell.name: cell.max_score for cell in notebook.grade_cells}
@@ -263,8 +275,12 @@ class Course:
                 for notebook in notebooks:
                     resources = {"nbgrader": names | {"notebook": notebook}}
                     worker = step(config=Config(self.config))
+                    level = worker.log.level  # it may be the log of the command that is running
                     worker.log.setLevel(logging.ERROR)
-                    worker.preprocess(new_notebook(), resources)
+                    try:
+                        worker.preprocess(new_notebook(), resources)
+                    finally:
+                        worker.log.setLevel(level)
 
 
 _engine = cache(sqlalchemy.create_engine)

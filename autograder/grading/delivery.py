@@ -22,18 +22,19 @@ from nbgrader.exchange import ExchangeError
 from nbgrader.utils import parse_utc, rmtree
 from traitlets.config import Config
 
-from autograder.grading.course import Course, Misconfigured
+from autograder.grading.about import page_of_set_aside, sentences
+from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.downloads import known_of
 from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
-from autograder.grading.files import Unfit, digest, read_files
-from autograder.grading.intake import words
+from autograder.grading.intake import digest_of, words
+from autograder.grading.lateness import penalise
 from autograder.grading.outstanding import manual
 from autograder.grading.record import Record, Records, State
-from autograder.grading.terms import lateness, rules
+from autograder.grading.terms import rules
 from autograder.sandbox.options import Sandbox
 
 SHOWN = ".shown"  # beside a page: what it shows
-MAKERS = ("feedback.py", "pages.py", "../judging/verdict.py")  # what words a page has
+MAKERS = ("about.py", "feedback.py", "pages.py", "../judging/verdict.py")  # what words a page has
 
 
 @dataclass
@@ -73,8 +74,12 @@ def deliver(
         Misconfigured: When the exchange cannot be used.
     """
     blueprints = course.blueprints(assignment)
+    penalise(course, assignment)
     records = Records(course.root, assignment)
-    everyone = {*course.students(assignment), *(record.student for record in records.all())}
+    with course.gradebook() as gradebook:
+        listed = {student.id for student in gradebook.students}  # the others have left
+    recorded = {record.student for record in records.all()} & listed
+    everyone = recorded | set(course.students(assignment))
     chosen = sorted(everyone if students is None else set(students))
     current = rules(course, assignment, blueprints)
     waiting = in_exchange(course, assignment)
@@ -84,17 +89,18 @@ def deliver(
     for student, result in results.items():
         result.lms = student in known and not _secret(course, assignment, student)
         record = records.read(student)
-        state = _graded(course, assignment, student)
-        if state is None:
-            result.problem = (
-                f"It is set aside: {record.reason}"
-                if record and record.state is State.QUARANTINED
-                else "It is not graded."
-            )
+        state = _graded(course, assignment, student, record)
+        is_aside = record is not None and record.state is State.QUARANTINED
+        if state is None and not is_aside:
+            result.problem = "It is not graded; run grade."
             continue
-        result.notes = _notes(course, assignment, student, record, blueprints, current)
+        graded = state is not None
+        result.notes = _notes(course, assignment, student, record, blueprints, current, graded)
         if newer := waiting.get(student):
             result.notes.append(f"A newer version of {newer} is in the exchange; collect it.")
+        if state is None:
+            result.made = _say_aside(course, assignment, record, blueprints)
+            continue
         if _shown(course, assignment, student) != state:
             old[student] = state
     failed = _make(course, assignment, old)
@@ -112,7 +118,7 @@ def _secret(course: Course, assignment: str, student: str) -> str:
     return read_secret(course.folder("submitted", student, assignment) / SECRET)
 
 
-def _graded(course: Course, assignment: str, student: str) -> str | None:
+def _graded(course: Course, assignment: str, student: str, record: Record | None) -> str | None:
     """SHA-256 of all that a student's page shows; None where nothing is graded."""
     folder = course.folder("autograded", student, assignment)
     notebooks = sorted(folder.glob("*.ipynb"))
@@ -132,11 +138,27 @@ def _graded(course: Course, assignment: str, student: str) -> str | None:
             ]
             for notebook in submission.notebooks
         ]
+        marks.append(sentences(gradebook, assignment, student, record))
     whole = hashlib.sha256(json.dumps(sorted(marks, key=str)).encode())
     here = Path(__file__).parent
     for path in (*notebooks, *(here / name for name in MAKERS)):
         whole.update(hashlib.sha256(path.read_bytes()).digest())
     return whole.hexdigest()
+
+
+def _say_aside(
+    course: Course, assignment: str, record: Record, blueprints: Mapping[str, Blueprint]
+) -> bool:
+    """Makes the page of a submission that has no grade; returns whether it was another one."""
+    folder = course.folder("feedback", record.student, assignment)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = False
+    for name in blueprints:
+        page, path = page_of_set_aside(name, record), folder / f"{name}.html"
+        if not path.is_file() or path.read_text(encoding="utf-8") != page:
+            path.write_text(page, encoding="utf-8")
+            made = True
+    return made
 
 
 def _shown(course: Course, assignment: str, student: str) -> str:
@@ -157,6 +179,7 @@ def _notes(
     record: Record | None,
     blueprints: Mapping,
     current: str,
+    graded: bool,
 ) -> list[str]:
     notes = []
     with course.gradebook() as gradebook:
@@ -168,24 +191,17 @@ def _notes(
     if record is None:  # graded by nbgrader's own command
         return notes
     if record.state is State.QUARANTINED:
-        notes.append(f"The last version is set aside: {record.reason}")
+        version = "The last version" if graded else "It"
+        notes.append(f"{version} is set aside: {record.reason} Its page says so.")
     elif record.checks != current:
         notes.append("The checks have changed since it was graded; run grade again.")
-    elif record.lateness != lateness(course, assignment, student):
-        notes.append("The due date or the penalty has changed since; run grade again.")
     folder = course.folder("submitted", student, assignment)
-    if folder.is_dir() and record.digest != _digest(course, folder, blueprints):
+    room = Sandbox(config=Config(course.config)).limits().scratch
+    if folder.is_dir() and record.digest != digest_of(
+        course, assignment, student, blueprints, room
+    ):
         notes.append("What is in the submitted folder is not what was graded; run grade again.")
     return notes
-
-
-def _digest(course: Course, folder: Path, blueprints: Mapping) -> str:
-    room = Sandbox(config=Config(course.config)).limits().scratch
-    needed = {f"{name}.ipynb" for name in blueprints}
-    try:
-        return digest(read_files(folder, needed, tuple(course.coursedir.ignore), room, []))
-    except Unfit:
-        return ""
 
 
 def in_exchange(course: Course, assignment: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from autograder.grading.console import (
     Students,
     console,
     failures,
+    nothing,
     open_course,
 )
 from autograder.grading.delivery import deliver
@@ -35,6 +36,8 @@ def feedback(
     with failures():
         course, chosen = open_course(assignment, students, handed_in=False)
         done = deliver(course, assignment, chosen, release)
+        if not done:
+            raise LookupError(nothing(course, assignment))
     if as_json:
         print(json.dumps([asdict(each) for each in done], indent=1))
     else:

@@ -35,6 +35,7 @@ from autograder.grading.reading import read_notebook
 
 MAX_CANDIDATES = 20  # notebooks that are read, to find the one that is meant
 MAX_REPAIRS = 100  # that are named
+LOOK = "look there."  # how a word to instructors alone ends
 UNTOUCHED = "is as it was released"
 
 
@@ -138,7 +139,7 @@ def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> No
         if is_written and compute_checksum(cell) == marks.get("checksum"):
             repairs.append(
                 f"{name}: {_grade_id(cell)} is untouched and gets 0, but the notebook has"
-                f" {len(own)} text cells of the student's own; look there."
+                f" {len(own)} text cells of the student's own; {LOOK}"
             )
 
 
@@ -326,8 +327,17 @@ def _restore_marks(cell: NotebookNode, name: str, known: MarkedCell, repairs: li
         else:
             cell.pop("outputs", None), cell.pop("execution_count", None)
     asked = ("grade", "solution", "task", "points", "schema_version")
-    if any(given.get(key, False) != known.marks.get(key, False) for key in asked):
-        repairs.append(f"{name}: the marks of {known.grade_id} had changed.")
+    differ = [key for key in asked if given.get(key, False) != known.marks.get(key, False)]
+    if differ == ["points"]:
+        repairs.append(
+            f"{name}: its copy of {known.grade_id} is worth {given.get('points')!r:.20} points; the"
+            f" {known.marks['points']:g} of the newest release count."
+        )
+    elif differ:
+        repairs.append(
+            f"{name}: nbgrader's marks of {known.grade_id} are not those of the newest release,"
+            " which count."
+        )
     cell.metadata.nbgrader = nbformat.from_dict(known.marks)
 
 

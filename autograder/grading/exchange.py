@@ -22,9 +22,11 @@ from nbgrader.exchange.default import (
 )
 from nbgrader.utils import notebook_hash
 
-from autograder.grading.record import Records
+from autograder.grading.intake import is_text
+from autograder.grading.record import Records, State
 
 SECRET = "submission_secret.txt"
+MAX_NAMES = 20  # of notebooks in a version that was not graded
 MAX_SECRET = 4096  # bytes; nbgrader's has 128
 NO_SECRET = (
     f"It came without {SECRET}, so not through the exchange: give its page to the student yourself,"
@@ -72,26 +74,46 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
         pages = sorted(folder.glob("*.html"))
         if not pages:
             return "There is no page for it; run: nbgrader generate_feedback."
-        secret = read_secret(folder / SECRET)
-        if not secret:
-            return NO_SECRET
         records = Records(Path(self.coursedir.root), self.coursedir.assignment_id)
         record = records.read(student)
         renamed = record.renamed if record else {}
+        addresses = []  # of each page, the secrets and the names that it is looked for under
+        if secret := read_secret(folder / SECRET):
+            addresses += [
+                (page, secret, name)
+                for page in pages
+                for name in {page.stem, renamed.get(page.stem, page.stem)}
+            ]
+        if record and record.state is State.QUARANTINED:
+            addresses += self._of_set_aside(student, pages)
+        if not addresses:
+            return NO_SECRET
         try:
-            for page in pages:
-                raw = page.read_bytes()
-                for name in {page.stem, renamed.get(page.stem, page.stem)}:
-                    released = Path(
-                        self.dest_path, f"{notebook_hash(secret=secret, notebook_id=name)}.html"
-                    )
-                    fresh = released.with_name(f"{released.stem}-tmp.html")
-                    fresh.write_bytes(raw)
-                    fresh.chmod(0o644)  # whatever the umask: its student must read it
-                    fresh.replace(released)
+            for page, secret, name in addresses:
+                released = Path(
+                    self.dest_path, f"{notebook_hash(secret=secret, notebook_id=name)}.html"
+                )
+                fresh = released.with_name(f"{released.stem}-tmp.html")
+                fresh.write_bytes(page.read_bytes())
+                fresh.chmod(0o644)  # whatever the umask: its student must read it
+                fresh.replace(released)
         except OSError as error:
             return f"The exchange could not be written: {error.strerror}."
         return ""
+
+    def _of_set_aside(self, student: str, pages: list[Path]) -> list[tuple[Path, str, str]]:
+        """Where a version that was not graded looks for its page, whatever its notebooks' names."""
+        folder = Path(
+            self.coursedir.format_path(
+                self.coursedir.submitted_directory, student, self.coursedir.assignment_id
+            )
+        )
+        secret = "" if folder.is_symlink() else read_secret(folder / SECRET)
+        if not secret:
+            return []
+        names = [path.stem for path in folder.glob("*.ipynb") if is_text(path.stem)]
+        by_name = {page.stem: page for page in pages}
+        return [(by_name.get(name, pages[0]), secret, name) for name in sorted(names)[:MAX_NAMES]]
 
 
 def read_secret(path: Path) -> str:

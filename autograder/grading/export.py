@@ -25,8 +25,9 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
 
-from autograder.grading.course import Course
+from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.downloads import FOLDER, known_of, sender
+from autograder.grading.lateness import marks, penalise
 from autograder.grading.outstanding import outstanding
 
 FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
@@ -46,6 +47,7 @@ class TableExportPlugin(ExportPlugin):
         Args:
             gradebook: nbgrader's gradebook.
         """
+        bring_up_to_date(self, gradebook)
         with Path(self.to or "grades.csv").open("w", encoding="utf-8", newline="") as stream:
             table = csv.writer(stream)
             table.writerow(NBGRADER)
@@ -58,29 +60,60 @@ class TableExportPlugin(ExportPlugin):
         say_what_waits(self, gradebook)
 
 
+def _course(plugin: ExportPlugin) -> Course | None:
+    """The course whose gradebook is exported; None where that is any gradebook."""
+    coursedir = getattr(plugin.parent, "coursedir", None)
+    if coursedir is None or not Path(coursedir.root, CONFIGURATION).is_file():
+        return None
+    course = Course(Path(coursedir.root))
+    return course if course.coursedir.db_url == coursedir.db_url else None
+
+
+def _chosen(plugin: ExportPlugin, gradebook: Gradebook) -> list[str]:
+    names = [assignment.name for assignment in gradebook.assignments]
+    return [name for name in names if not plugin.assignment or name in map(str, plugin.assignment)]
+
+
+def bring_up_to_date(plugin: ExportPlugin, gradebook: Gradebook) -> None:
+    """Works penalties out from the marks that there are now.
+
+    Raises:
+        SystemExit: With a sentence, when the course's plug-in for late work cannot.
+    """
+    if (course := _course(plugin)) is None:
+        return
+    try:
+        for name in _chosen(plugin, gradebook):
+            penalise(course, name)
+    except Misconfigured as error:
+        raise SystemExit(f"Nothing was exported. {error}") from None
+    gradebook.db.expire_all()
+
+
 def say_what_waits(plugin: ExportPlugin, gradebook: Gradebook) -> None:
     """Warns of what of the exported marks is not finished."""
-    coursedir = getattr(plugin.parent, "coursedir", None)
-    course = Course(Path(coursedir.root)) if coursedir is not None else None
-    for assignment in gradebook.assignments:
-        if plugin.assignment and assignment.name not in map(str, plugin.assignment):
-            continue
-        waits = outstanding(gradebook, course, assignment.name)
+    course, names = _course(plugin), _chosen(plugin, gradebook)
+    if not names:
+        which = f"of {', '.join(map(str, plugin.assignment))}" if plugin.assignment else "yet"
+        plugin.log.warning("The gradebook has no assignment %s, so the table has no marks.", which)
+    for name in names:
+        waits = outstanding(gradebook, course, name)
+        if not gradebook.assignment_submissions(name):
+            plugin.log.warning("%s: Nothing is graded, so nobody has marks for it.", name)
         for sentence in waits.sentences():
-            plugin.log.warning("%s: %s", assignment.name, sentence)
+            plugin.log.warning("%s: %s", name, sentence)
 
 
 def _row(gradebook: Gradebook, assignment: Any, student: Any) -> list[Any]:
     """A student's row; what was not handed in counts as 0, as nbgrader has it."""
     try:
         found = gradebook.find_submission(assignment.name, student.id)
-        penalty = found.late_submission_penalty or 0.0
-        marks = [found.timestamp, found.score, penalty, max(0.0, found.score - penalty)]
+        cells = [found.timestamp, *marks(found)]
     except MissingEntry:
-        marks = ["", 0.0, 0.0, 0.0]
+        cells = ["", 0.0, 0.0, 0.0]
     known = map(inert, (student.id, student.last_name, student.first_name, student.email))
-    first = [inert(assignment.name), assignment.duedate, marks[0]]
-    return [*first, *known, *marks[1:], assignment.max_score]
+    first = [inert(assignment.name), assignment.duedate, cells[0]]
+    return [*first, *known, *cells[1:], assignment.max_score]
 
 
 class CanvasExportPlugin(ExportPlugin):
@@ -103,6 +136,7 @@ class CanvasExportPlugin(ExportPlugin):
         Args:
             gradebook: nbgrader's gradebook.
         """
+        bring_up_to_date(self, gradebook)
         assignments = [
             assignment
             for assignment in sorted(gradebook.assignments, key=lambda found: found.name)
@@ -123,11 +157,11 @@ class CanvasExportPlugin(ExportPlugin):
             table.writerow(["    Points Possible", "", "", "", "", *possible])
             for student in students:
                 name = ", ".join(filter(None, (student.last_name, student.first_name)))
-                marks = [_mark(gradebook, each.name, student.id) for each in assignments]
+                points = [_mark(gradebook, each.name, student.id) for each in assignments]
                 number = numbers.get(student.id, "")
                 other = "" if student.lms_user_id == number else student.lms_user_id
                 known = [name or student.id, number, other, student.id, self.section]
-                table.writerow([*map(inert, known), *marks])
+                table.writerow([*map(inert, known), *points])
         say_what_waits(self, gradebook)
 
 
@@ -144,10 +178,10 @@ def canvas_numbers(coursedir: Any) -> dict[str, str]:
 
 def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
     try:
-        submission = gradebook.find_submission(assignment, student)
+        *_, mark = marks(gradebook.find_submission(assignment, student))
     except MissingEntry:
         return ""
-    return f"{max(0.0, submission.score - (submission.late_submission_penalty or 0.0)):g}"
+    return f"{mark:g}"
 
 
 def inert(text: str | None) -> str:

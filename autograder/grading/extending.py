@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 from nbgrader.api import MissingEntry
 
-from autograder.grading.console import AssignmentArgument, console, failures
-from autograder.grading.course import Course
+from autograder.grading.console import AssignmentArgument, console, failures, open_course
+from autograder.grading.lateness import penalise, spelt
 
 
 def extend(
@@ -18,10 +18,9 @@ def extend(
     days: Annotated[int, typer.Option(min=0, max=366, help="Days after the due date.")] = 0,
     hours: Annotated[int, typer.Option(min=0, max=8784, help="Hours beside the days.")] = 0,
 ) -> None:
-    """Give one student more time; 0 takes it back. `grade` then works the penalty out anew."""
+    """Give one student more time; 0 takes it back. The penalty is worked out anew at once."""
     with failures():
-        course = Course(Path.cwd())
-        course.blueprints(assignment)  # says so where there is none
+        course, _ = open_course(assignment, None, handed_in=False)
         with course.gradebook() as gradebook:
             if gradebook.find_assignment(assignment).duedate is None:
                 raise LookupError(
@@ -31,12 +30,21 @@ def extend(
             try:
                 gradebook.grant_extension(assignment, student, days=days, hours=hours)
             except MissingEntry:
+                known = {each.id for each in gradebook.students} | set(course.students(assignment))
+                if student not in known:
+                    near = get_close_matches(student, known, 1)
+                    raise LookupError(
+                        f"There is no student {student!r}, in the gradebook or among the"
+                        f" submissions.{f' Do you mean {near[0]}?' if near else ''}"
+                    ) from None
                 raise LookupError(
                     f"{student} has no graded submission of {assignment} yet. Collect and grade it"
                     " first, then give the time."
                 ) from None
             due = gradebook.find_submission(assignment, student).duedate
+        penalise(course, assignment)
     console.print(
-        f"{assignment} is due for {student} on {due:%Y-%m-%d %H:%M} UTC. Run grade, then feedback.",
+        f"{assignment} is due for {student} on {spelt(due)}. Run feedback.",
         highlight=False,
+        soft_wrap=True,
     )

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from autograder.grading.course import Blueprint, Course
 from autograder.grading.doctor import Examined, Unfit, examine
+from autograder.grading.files import digest, read_files
 
 MAX_WORDS = 500  # characters of a reason
 OURS = re.compile(r"/[^\s'\"]*/autograder-[^\s'\",;:)]*")  # paths in our temporary folders
@@ -82,7 +83,21 @@ def take_in(
     except Exception as error:  # nothing that one student hands in may end the batch
         unfit = error if isinstance(error, Unfit) else Unfit(words(error))
         unfit.digest, unfit.repairs = examined.digest, tuple(examined.repairs)
+        if not unfit.digest:
+            unfit.digest = digest_of(course, assignment, student, blueprints, room)
         raise unfit from None
+
+
+def digest_of(
+    course: Course, assignment: str, student: str, blueprints: Mapping[str, Blueprint], room: int
+) -> str:
+    """SHA-256 of what lies in the submitted folder; empty where it cannot be read."""
+    folder = course.folder("submitted", student, assignment)
+    needed = {f"{name}.ipynb" for name in blueprints}
+    try:
+        return digest(read_files(folder, needed, tuple(course.coursedir.ignore), room, []))
+    except Exception:  # whatever is in it
+        return ""
 
 
 def is_text(name: str) -> bool:

@@ -22,6 +22,7 @@ from autograder.grading.delivery import deliver
 from autograder.grading.downloads import FOLDER, UNREADABLE, File, known_of, latest, read, sender
 from autograder.grading.export import inert
 from autograder.grading.intake import words
+from autograder.grading.lateness import marks
 from autograder.grading.roster import Roster, read_worksheet
 
 STAMP = "timestamp.txt"
@@ -235,7 +236,7 @@ def _fill(
     with course.gradebook() as gradebook:
         found = gradebook.find_assignment(assignment)
         scores = {
-            each.student.id: max(0.0, each.score - (each.late_submission_penalty or 0.0))
+            each.student.id: marks(each)[-1]
             for each in gradebook.assignment_submissions(assignment)
         }
         most = found.max_score

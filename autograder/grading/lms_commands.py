@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from autograder.grading.console import AssignmentArgument, console, failures, say
-from autograder.grading.course import Course
+from autograder.grading.console import AssignmentArgument, console, failures, here, say
 from autograder.grading.downloads import FOLDER
 from autograder.grading.intake import shown
 from autograder.grading.lms import give_back
@@ -42,7 +41,7 @@ def take(
             f"{timezone!r} is no time zone; one is called Europe/Berlin, another UTC."
         ) from None
     with failures():
-        result = take_download(Course(Path.cwd()), assignment, download, worksheet, zone)
+        result = take_download(here(), assignment, download, worksheet, zone)
     for student, notes in result.notes.items():
         for note in notes:
             console.print(f"{shown(student)}: {note}", markup=False, soft_wrap=True)
@@ -77,7 +76,7 @@ def number(
     if not user.isdecimal():
         raise typer.BadParameter(f"{user!r} is no number; in a_4711_90210_set.ipynb it is 4711.")
     with failures():
-        before = write_number(Course(Path.cwd()), student, user)
+        before = write_number(here(), student, user)
     was = f", and was {before}" if before not in ("", user) else ""
     console.print(f"{shown(student)} is {user}{was}. Take the download in again.", highlight=False)
 
@@ -93,7 +92,7 @@ def give(
     Canvas's table of marks: nbgrader export with autograder.grading.export.CanvasExportPlugin.
     """
     with failures():
-        course = Course(Path.cwd())
+        course = here()
         folder = to or course.root / FOLDER / assignment
         missing = give_back(course, assignment, folder, worksheet)
     for student, why in missing.items():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder.grading.course import Course
+from autograder.grading.intake import shown
 from autograder.grading.record import Records, State
 
 
@@ -32,25 +34,26 @@ class Outstanding:
         if self.unmarked:
             cells = sum(map(len, self.unmarked.values()))
             answers = "1 answer waits" if cells == 1 else f"{cells} answers wait"
-            said.append(f"{answers} for marks by a person: {_names(self.unmarked)}.")
+            said.append(f"{answers} for marks by a person: {names(self.unmarked)}.")
         if self.again:
             cells = sum(map(len, self.again.values()))
             answers = "1 answer was" if cells == 1 else f"{cells} answers were"
             said.append(
                 f"{answers} marked by hand before the last grading; look again:"
-                f" {_names(self.again)}."
+                f" {names(self.again)}."
             )
         if self.aside:
-            said.append(f"Set aside, with no marks: {_names(self.aside)}.")
+            said.append(f"Set aside, with no marks: {names(self.aside)}.")
         if self.ungraded:
-            said.append(f"Handed in and not graded: {_names(self.ungraded)}.")
+            said.append(f"Handed in and not graded: {names(self.ungraded)}.")
         return said
 
 
-def _names(students: dict | list, most: int = 8) -> str:
-    names = sorted(students)
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+def names(students: Iterable[str], most: int = 8) -> str:
+    """Students by their ids, the first few of them."""
+    found = sorted(map(shown, students))
+    rest = len(found) - most
+    return ", ".join(found[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def manual(gradebook: Gradebook, assignment: str, student: str) -> tuple[list[str], list[str]]:

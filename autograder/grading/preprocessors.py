@@ -20,7 +20,6 @@ from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Unicode
 
-from autograder.authoring.points import misstated
 from autograder.check import PUBLIC_SUFFIX
 from autograder.spec import load_checks, load_settings, public_data
 
@@ -75,8 +74,6 @@ class ReleasePublicCases(NbGraderPreprocessor):
                     f"Cell {name!r} is worth {cell.metadata.nbgrader.points} points, its check "
                     f"{checks[name].points:g}. Make them the same."
                 )
-        for sentence in misstated(nb.cells):
-            self.log.warning("%s", sentence)
         data = public_data(check for name, check in checks.items() if name in cells)
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         shown = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]

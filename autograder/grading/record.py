@@ -46,9 +46,9 @@ class Record:
         digest: SHA-256 of what was handed in; empty when it could not be read.
         repairs: What was put right before it ran.
         reason: Why it is quarantined.
+        before_running: Whether that was known before any of it ran; its student may know it then.
         seed: Of its random cases.
         checks: SHA-256 of what decided beside it: checks, released cells, limits.
-        lateness: SHA-256 of what decided about a penalty.
         renamed: What a notebook was called when it was handed in, by its right name.
         versions: Of what took part, by name.
         limits: The options it ran under.
@@ -62,9 +62,9 @@ class Record:
     digest: str
     repairs: list[str] = field(default_factory=list)
     reason: str = ""
+    before_running: bool = False
     seed: int | None = None
     checks: str = ""
-    lateness: str = ""
     renamed: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -121,6 +121,7 @@ class Records:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data.pop("version") != VERSION:
                 return None
+            data.pop("lateness", None)  # of records from before penalties were worked out anew
             record = Record(**(data | {"state": State(data["state"])}))
             list(record.verdicts())
             return record

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
+from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import AssignLatePenalties
 from traitlets.config import Config, Configurable
+from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
+from autograder.authoring.weights import told_otherwise
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.intake import words
 from autograder.grading.preprocessors import is_judged
@@ -229,6 +234,33 @@ def judged_points(blueprints: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
+def keep_release() -> None:
+    """Lets a release stand when a new one cannot be made: nbgrader removes the old one first."""
+    start = GenerateAssignment.start
+    if hasattr(start, "__wrapped__"):
+        return
+
+    @wraps(start)
+    def keeping(converter: GenerateAssignment) -> None:
+        release = Path(converter._format_dest(converter.coursedir.assignment_id, "."))
+        with TemporaryDirectory(prefix="autograder-") as kept:
+            if release.is_dir():
+                shutil.copytree(release, kept, dirs_exist_ok=True)
+            try:
+                start(converter)
+            except BaseException:
+                if any(Path(kept).iterdir()):
+                    shutil.rmtree(release, ignore_errors=True)
+                    shutil.copytree(kept, release)
+                    converter.log.error("%s was put back as it was before.", release)
+                raise
+
+    GenerateAssignment.start = keeping
+
+
+keep_release()  # nbgrader loads this module for its hook, before it starts
+
+
 def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
     """Compares a source notebook with its checks; nbgrader's hook before it generates.
 
@@ -238,9 +270,12 @@ def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
     course = Course(Path.cwd())
     points: dict[str, float] = {}
     for path in notebooks:
-        for cell in nbformat.read(path, as_version=4).cells:
+        cells = nbformat.read(path, as_version=4).cells
+        for cell in cells:
             if is_judged(cell):
                 points[cell.metadata.nbgrader.grade_id] = cell.metadata.nbgrader.points
+        for sentence in told_otherwise(cells):
+            get_logger().warning("%s: %s", Path(path).name, sentence)
     path = checks_folder(course) / f"{assignment}.py"
     # Before the checks load torch, whose threads wait for each other on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

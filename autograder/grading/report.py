@@ -14,6 +14,7 @@ from nbgrader.api import MissingEntry
 from autograder.grading.course import Course
 from autograder.grading.export import inert
 from autograder.grading.intake import shown
+from autograder.grading.lateness import marks, penalise
 from autograder.grading.outstanding import Outstanding, outstanding
 from autograder.grading.record import Record, Records, State
 from autograder.judging.verdict import Status
@@ -158,6 +159,7 @@ def gather_report(course: Course, assignment: str) -> Report:
         for cell in blueprint.cells
         if "points" in cell.marks
     }
+    penalise(course, assignment)
     handed_in = set(course.students(assignment))
     kept = Records(course.root, assignment)
     students: list[Student] = []
@@ -190,8 +192,7 @@ def _from_gradebook(
     except MissingEntry:
         return
     student.state = "graded"
-    student.penalty = found.late_submission_penalty or 0.0
-    student.score = max(0.0, found.score - student.penalty)
+    _, student.penalty, student.score = marks(found)
     student.late = found.total_seconds_late
     for notebook in found.notebooks:
         for grade in notebook.grades:

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import console, failures
-from autograder.grading.course import Course
+from autograder.grading.console import console, failures, here
 from autograder.grading.report import gather_report, write_csv
 from autograder.grading.report_page import page
 
@@ -25,7 +24,7 @@ def report(
 ) -> None:
     """Make one page of a class: marks, misconceptions, what is set aside, what waits."""
     with failures():
-        course = Course(Path.cwd())
+        course = here()
         if assignment:
             names = [assignment]
         else:
@@ -40,6 +39,8 @@ def report(
             path.chmod(0o600)
         to.write_text(page(course.coursedir.course_id, now, reports), encoding="utf-8")
         write_csv(reports, table)
+    if not names:
+        console.print("Nothing was collected yet, so the page is empty.")
     for each in reports:
         for sentence in each.waits.sentences():
             console.print(f"{each.assignment}: {sentence}", markup=False, soft_wrap=True)

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-from nbgrader.api import MissingEntry
-from nbgrader.preprocessors import AssignLatePenalties
-from traitlets.config import Config
 
 from autograder.grading.course import Blueprint, Course
 from autograder.spec import load_settings
@@ -62,27 +56,3 @@ def rules(course: Course, assignment: str, blueprints: Mapping[str, Blueprint]) 
 def checks_folder(course: Course) -> Path:
     """Where the course's checks lie."""
     return course.root / str(course.config.Judge.get("checks_directory", "checks"))
-
-
-def lateness(course: Course, assignment: str, student: str) -> str:
-    """SHA-256 of what decides about a penalty: the due date, an extension and the plug-in."""
-    with course.gradebook() as gradebook:
-        try:
-            due = gradebook.find_submission(assignment, student).duedate
-        except MissingEntry:
-            try:
-                due = gradebook.find_assignment(assignment).duedate
-            except MissingEntry:
-                due = None
-    return hashlib.sha256(json.dumps([str(due), _penalty(course.config)]).encode()).hexdigest()
-
-
-def _penalty(config: Config) -> list[Any]:
-    step = AssignLatePenalties(config=Config(config))
-    plugin = step.plugin_class
-    options = {
-        kind.__name__: str(sorted(config[kind.__name__].items()))
-        for kind in (AssignLatePenalties, *plugin.__mro__)
-        if config.get(kind.__name__)
-    }
-    return [f"{plugin.__module__}.{plugin.__qualname__}", options, inspect.getsource(plugin)]

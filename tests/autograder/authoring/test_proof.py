@@ -191,8 +191,9 @@ def test_a_case_a_hint_and_a_weight_are_added(course: Path) -> None:
     path = course / "source" / NAME / f"{NAME}.ipynb"
     change(path, '"points": 4', '"points": 6')
     assert problems(course, 1) == [
-        "The heading of Task 1. Take the mean away says 4 points, and its cells have 6.",
-        "The table says 4 points for Task 1. Take the mean away, and its cells have 6.",
+        "The heading 'Task 1. Take the mean away (10 minutes, 4 points)' says 4, and its cells have"
+        " 6 points.",
+        "The table of tasks has other points than the cells in row 1.",
     ]
     change(path, "10 minutes, 4 points", "10 minutes, 6 points")
     change(path, "| 10 | 4 |", "| 10 | 6 |")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from autograder.grading import batch, cli
 from autograder.grading.batch import scratch_folder
 from autograder.grading.cli import app
+from autograder.grading.course import Course
 from autograder.grading.intake import shown
 from autograder.sandbox import options, walls
 
@@ -111,7 +112,10 @@ def test_doctor_says_what_grade_will_do(invoke: Callable, course: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("grade", "nothing"), "Nothing was handed in"),
+        (("grade", "nothing"), "There is no assignment 'nothing'"),
+        (("extend", "se", "ada"), "There is no assignment 'se'. Do you mean set?"),
+        (("feedback", "Set"), "There is no assignment 'Set'"),
+        (("doctor", "bank"), "There is no assignment 'bank'"),
         (("grade", "../set"), "is no name of an assignment"),
         (("grade", "set", "--students", "ada,../ada"), "No submission of set by ../ada"),
         (("grade", "set", "--executor", "cloud"), "neither 'local' nor 'dask:'"),
@@ -126,9 +130,61 @@ def test_wrong_calls_are_explained(invoke: Callable, arguments: tuple, message: 
 
 def test_an_assignment_that_was_never_generated_is_named(invoke: Callable, course: Path) -> None:
     (course / "submitted" / "ada" / "other").mkdir()
+    (course / "source" / "other").mkdir()
     result = invoke("grade", "other")
     assert result.exit_code == 2
     assert "nbgrader generate_assignment other" in result.output
+
+
+def test_before_collecting_collect_is_named(invoke: Callable, course: Path) -> None:
+    shutil.rmtree(course / "submitted")
+    for command in ("grade", "doctor", "feedback"):
+        result = invoke(command, ASSIGNMENT)
+        assert result.exit_code == 2
+        assert "Nothing of set was handed in: nothing waits in the exchange" in result.output
+    inbound = Path(Course(course).config.Exchange.root) / "kdlab" / "inbound"
+    (inbound / "zoe+set+2026-01-30 15:30:00 UTC+x").mkdir(parents=True)
+    for command in ("grade", "doctor", "feedback"):
+        result = invoke(command, ASSIGNMENT)
+        assert result.exit_code == 2
+        assert "1 submission waits in the exchange. Run: nbgrader collect set" in result.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("grade set", "doctor set", "audit set", "verify set", "feedback set", "report"),
+        *("extend set ada", "lms give set", "lms take set x.zip"),
+    ],
+)
+def test_a_folder_that_is_no_course_is_told_and_left_alone(
+    invoke: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    result = invoke(*command.split())
+    assert result.exit_code == 2
+    assert "elsewhere is no course's folder: it has no nbgrader_config.py" in result.output
+    assert not list(folder.iterdir())
+
+
+def test_who_is_not_in_the_list_is_named(invoke: Callable, course: Path) -> None:
+    with Course(course).gradebook() as gradebook:
+        for student in ("ada", "bob", "eve"):
+            gradebook.add_student(student, first_name=student.title())
+    for command in ("doctor", "grade"):
+        result = invoke(command, ASSIGNMENT)
+        assert "Not in your list of students: joe." in result.output
+        assert "nbgrader db student add joe --first-name NAME" in result.output
+    assert "Not in your list" not in invoke("grade", ASSIGNMENT).output
+    with Course(course).gradebook() as gradebook:
+        gradebook.remove_student("ada")
+    assert "Not in your list of students: ada." in invoke("grade", ASSIGNMENT).output
+    with Course(course).gradebook() as gradebook:  # and who has left altogether is not spoken of
+        gradebook.remove_student("ada")
+    shutil.rmtree(course / "submitted" / "ada")
+    assert "ada" not in invoke("feedback", ASSIGNMENT, "--no-release").output
 
 
 def test_without_bubblewrap_nothing_is_graded(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbgrader.auth import Authenticator
 from nbgrader.converters import GenerateFeedback
 from nbgrader.exchange import ExchangeError
@@ -276,7 +277,7 @@ def test_a_version_that_is_not_graded_is_said(room: Room, canned_grades: Callabl
     room.collect()
     done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
     assert "is not what was graded" in done["ada"].notes[0]
-    assert done["eve"].problem == "It is not graded."
+    assert done["eve"].problem == "It is not graded; run grade."
     canned_grades(room.root)
     done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
     assert done["ada"].notes == []
@@ -298,14 +299,74 @@ def test_set_aside_and_unwritable(
     monkeypatch.chdir(room.root)
     monkeypatch.setenv("COLUMNS", "200")
     result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
-    assert result.exit_code == 3
+    assert result.exit_code == 0
     assert "It is set aside:" in result.output
-    assert "1 pages made anew, 1 released, 1 not delivered." in result.output
+    assert "2 pages made anew, 2 released, 0 not delivered." in result.output
     shutil.rmtree(room.exchange)
     result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
     assert result.exit_code == 2
     assert "the exchange cannot be used" in " ".join(result.output.split())
     assert "Traceback" not in result.output
+
+
+def test_who_is_set_aside_reads_why(room: Room, canned_grades: Callable) -> None:
+    room.submit("ada", WRONG)
+    room.submit("bob", WRONG, name="mine <b>")
+    room.collect()
+    (path,) = (room.root / "submitted" / "bob" / ASSIGNMENT).glob("*.ipynb")
+    path.chmod(0o644)
+    path.write_text("{")
+    canned_grades(room.root)
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert done["bob"].notes == [
+        "It is set aside: There is no set.ipynb; there is mine <b>.ipynb, set.public.json,"
+        " submission_secret.txt, timestamp.txt. Its page says so."
+    ]
+    (page,) = room.read("bob")
+    assert "Your submission could not be graded: There is no set.ipynb" in page
+    assert "<b>" not in page
+    assert not any(each.made for each in deliver(room.course, ASSIGNMENT))
+
+    # Whose newest version is set aside reads of it too, and which version the page is about.
+    room.submit("ada", RIGHT)
+    room.collect()
+    (path,) = (room.root / "submitted" / "ada" / ASSIGNMENT).glob("*.ipynb")
+    path.chmod(0o644)
+    path.write_text("{")
+    canned_grades(room.root)
+    (ada,) = deliver(room.course, ASSIGNMENT, ["ada"])
+    (note,) = ada.notes
+    assert note.startswith("The last version is set aside: set.ipynb is not JSON")
+    for page in room.read("ada"):
+        assert "Your newest version could not be graded: set.ipynb is not JSON" in page
+        assert "Not the square." in page
+
+
+def test_a_reason_that_came_up_while_it_ran_is_not_told(
+    room: Room, canned_grades: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that has seen hidden inputs may have chosen it."""
+    room.submit("ada", RIGHT)
+    room.submit("eve", "raise ValueError('7.25')")
+    room.collect()
+    canned_grades(room.root)
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    assert "7.25" in done["eve"].notes[0]
+    (page,) = room.read("eve")
+    assert "could not be graded: your instructor knows the reason." in page
+    assert "7.25" not in page
+
+
+def test_what_was_put_right_is_told(room: Room, canned_grades: Callable) -> None:
+    room.submit("ada", RIGHT, name="a <script>alert(1)<b> $x$ `b`")
+    room.collect()
+    canned_grades(room.root)
+    deliver(room.course, ASSIGNMENT)
+    (page,) = room.read("ada")
+    text = BeautifulSoup(page, "html.parser").get_text()
+    assert "this was put right in a copy of it" in text
+    assert "Renamed 'a <script>alert(1)<" in text
+    assert "<script>alert(1)" not in page
 
 
 def test_whatever_the_umask_a_student_can_read_it(room: Room, canned_grades: Callable) -> None:

@@ -135,6 +135,10 @@ def change_types(notebook: NotebookNode) -> None:
     why.cell_type, why.outputs, why.execution_count = "code", [], 3
 
 
+def other_points(notebook: NotebookNode) -> None:
+    cell(notebook, "double").metadata.nbgrader.points = 3
+
+
 def foreign_marks(notebook: NotebookNode) -> None:
     notebook.cells.append(new_code_cell("1"))
     notebook.cells[-1].metadata.nbgrader = {"grade_id": "bonus", "grade": True, "points": 50}
@@ -161,7 +165,8 @@ REPAIRS = {
     delete_setup: "setup was missing",
     delete_question: "why was missing",
     retype_answer: "double was missing",
-    change_marks: "the marks of double had changed",
+    change_marks: "nbgrader's marks of double are not those of the newest release",
+    other_points: "its copy of double is worth 3 points; the 4 of the newest release count",
     change_types: "double had become a markdown cell",
     foreign_marks: "'bonus' is no cell of the assignment",
     break_structure: "setup was missing",

@@ -165,7 +165,7 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     give = ["lms", "give", ASSIGNMENT, "--worksheet", str(sheet)]
     result = CliRunner().invoke(app, give)
     assert result.exit_code == 3
-    assert "li2: It is not graded." in result.output
+    assert "li2: It is not graded; run grade." in result.output
     assert graded(root, canned_grades) == {"ada": 0, "li2": 4}
     result = CliRunner().invoke(app, give)
     assert result.exit_code == 0, result.output

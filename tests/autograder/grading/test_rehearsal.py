@@ -1,12 +1,15 @@
 """What is wrong with the course itself is said once, in a sentence, and no submission is blamed."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from nbformat import from_dict
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from typer.testing import CliRunner, Result
 
 from autograder.grading import batch, cli
@@ -15,6 +18,7 @@ from autograder.grading.cli import app
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.record import Records, State
 from autograder.grading.rehearsal import before_release
+from autograder.grading.weights import told_otherwise
 
 ASSIGNMENT = "set"
 
@@ -175,12 +179,41 @@ def test_what_cannot_be_graded_is_not_generated(
 def test_nothing_is_generated_and_no_traceback_is_shown(course: Path) -> None:
     path = course / "checks" / f"{ASSIGNMENT}.py"
     path.write_text(path.read_text(encoding="utf-8").replace('"shapes": 1}', '"shapes": 2}'))
+    release = course / "release" / ASSIGNMENT
+    before = {path.name: path.read_bytes() for path in release.iterdir()}
     command = [sys.executable, "-m", "nbgrader", "generate_assignment", ASSIGNMENT, "--force"]
     done = subprocess.run(command, cwd=course, capture_output=True, text=True, env=os.environ)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "is worth 4 points, its check 5. Make them the same." in done.stderr
-    assert not (course / "release" / ASSIGNMENT).exists()  # so that the next try is no "skipping"
+    assert {path.name: path.read_bytes() for path in release.iterdir()} == before
+    shutil.rmtree(release)
+    done = subprocess.run(command, cwd=course, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 1
+    assert not release.exists()
+
+
+STORY = "| task | points |\n| --- | --- |\n| 1 | 4 |\n| 2 | 3 |\n\n7 points in all."
+
+
+def test_points_that_the_text_names_are_compared_with_the_cells() -> None:
+    def told(story: str = STORY, first: int = 4, second: int = 3) -> list[str]:
+        cells = [new_markdown_cell(story)]
+        for points, worth in ((first, 4), (second, 3)):
+            cells.append(new_markdown_cell(f"## Task (5 minutes, {points} points)"))
+            cells.append(new_code_cell())
+            cells[-1].metadata.nbgrader = {"grade": True, "points": worth}
+        cells.append(new_markdown_cell("## Hand in\n\n9 points to remember."))
+        return list(told_otherwise(from_dict(cells)))
+
+    assert told() == told("No table.") == []
+    assert told(first=5) == [
+        "The heading 'Task (5 minutes, 5 points)' says 5, and its cells have 4 points."
+    ]
+    assert told(STORY.replace("| 1 | 4", "| 1 | 5")) == [
+        "The table of tasks has other points than the cells in row 1."
+    ]
+    assert told(STORY.replace("7", "8")) == ["The text says 8 points in all, and the cells have 7."]
 
 
 def test_where_the_untouched_release_fails_too_nobody_is_set_aside(

@@ -95,7 +95,7 @@ def test_a_class_of_nobody(empty_course: Path, monkeypatch: pytest.MonkeyPatch) 
     assert CliRunner().invoke(app, ["report", ASSIGNMENT]).exit_code == 0
     result = CliRunner().invoke(app, ["report", "no_such"])
     assert result.exit_code == 2
-    assert "generate_assignment no_such" in " ".join(result.output.split())
+    assert "There is no assignment 'no_such'" in " ".join(result.output.split())
 
 
 @pytest.fixture

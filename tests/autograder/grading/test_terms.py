@@ -1,9 +1,15 @@
 """Due dates, extensions and penalties: what changes later is worked out later, and said."""
 
+import csv
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
+from nbgrader.apps.exportapp import ExportApp
+from nbgrader.converters import GenerateFeedback
 from typer.testing import CliRunner, Result
 
 from autograder.grading import batch, cli
@@ -11,6 +17,7 @@ from autograder.grading.batch import Batch, process_pool
 from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver
+from autograder.grading.export import TableExportPlugin
 from autograder.grading.record import State
 
 ASSIGNMENT = "set"
@@ -52,9 +59,12 @@ def test_a_due_date_that_is_set_later_counts_and_nothing_runs_again(
     deliver(Course(course), ASSIGNMENT, release=False)
     monkeypatch.setattr(batch, "execute", None)  # whatever runs now, fails
     due(course, "2026-01-30 14:30:00 UTC")  # an hour before they came
-    (ada, *_) = deliver(Course(course), ASSIGNMENT, release=False)
-    assert "The due date or the penalty has changed since; run grade again." in ada.notes
-    assert invoke("grade", ASSIGNMENT).exit_code == 0
+    result = invoke("grade", ASSIGNMENT)
+    assert result.exit_code == 0
+    assert "What being late costs has changed for ada, joe." in result.output
+    assert "set was due on Friday 2026-01-30 14:30:00 UTC (+00:00)" in result.output
+    assert "Late: ada by 1:00:00, bob by 1:00:00" in result.output
+    assert "4 of 4 are late. If another date is meant, set it in UTC" in result.output
     assert penalties(course) == {"ada": 4, "bob": 0, "eve": 0, "joe": 3}
     made = {
         each.student for each in deliver(Course(course), ASSIGNMENT, release=False) if each.made
@@ -62,21 +72,109 @@ def test_a_due_date_that_is_set_later_counts_and_nothing_runs_again(
     assert made >= {"ada", "joe"}
 
     result = invoke("extend", ASSIGNMENT, "ada", "--hours", "2")
-    assert "is due for ada on 2026-01-30 16:30 UTC" in result.output
-    invoke("grade", ASSIGNMENT)
+    assert "is due for ada on Friday 2026-01-30 16:30:00 UTC" in result.output
     assert penalties(course)["ada"] == 0
     assert penalties(course)["joe"] == 3
     invoke("extend", ASSIGNMENT, "ada")
-    invoke("grade", ASSIGNMENT)
     assert penalties(course)["ada"] == 4
+
+
+TEN_PERCENT = """
+from math import ceil
+from nbgrader.plugins import BasePlugin
+class TenPercentADay(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return score * min(1.0, 0.1 * ceil(total_seconds_late / 86400))
+"""
+
+
+def mark_by_hand(course: Path, points: float) -> None:
+    with Course(course).gradebook() as gradebook:
+        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "ada")
+        grade.manual_score, grade.needs_manual_grade = points, False
+        gradebook.db.commit()
+
+
+def export(course: Path) -> dict[str, dict[str, str]]:
+    """What `nbgrader export` writes, by student."""
+    app = ExportApp(config=Course(course).config)
+    app.coursedir = Course(course).coursedir
+    with Course(course).gradebook() as gradebook:
+        TableExportPlugin(parent=app, to=str(course / "grades.csv")).export(gradebook)
+    with (course / "grades.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["student_id"]: row for row in csv.DictReader(stream)}
+
+
+@pytest.mark.parametrize("reader", ["feedback", "export", "report", "grade", "nbgrader's page"])
+@pytest.mark.parametrize("order", ["date grade hand", "grade hand date", "date grade hand grade"])
+def test_the_mark_is_the_same_whatever_the_order_of_work(
+    invoke: Callable, course: Path, monkeypatch: pytest.MonkeyPatch, order: str, reader: str
+) -> None:
+    monkeypatch.syspath_prepend(str(course))
+    (course / "ten_percent.py").write_text(TEN_PERCENT, encoding="utf-8")
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.AssignLatePenalties.plugin_class = 'ten_percent.TenPercentADay'\n")
+    for step in order.split():
+        if step == "date":
+            due(course, "2026-01-27 14:30:00 UTC")  # they came in the fourth day after it
+        elif step == "hand":
+            mark_by_hand(course, 2.0)
+        else:
+            assert invoke("grade", ASSIGNMENT, "--force").exit_code == 0
+    if reader == "export":
+        ada = export(course)["ada"]
+        assert (ada["raw_score"], ada["late_submission_penalty"], ada["score"]) == (
+            *("6.0", "2.4", "3.6"),
+        )
+    elif reader == "report":
+        assert invoke("report").exit_code == 0
+        with (course / "report.csv").open(encoding="utf-8", newline="") as stream:
+            ada = next(row for row in csv.DictReader(stream) if row["student"] == "ada")
+        assert (ada["score"], ada["penalty"]) == ("3.6", "2.4")
+    elif reader == "grade":
+        (ada, *_) = json.loads(invoke("grade", ASSIGNMENT, "--json").stdout)
+        assert (ada["points"], ada["mark"], ada["penalty"]) == (4, 3.6, 2.4)
+        assert re.search(r"ada\s.*4\s.*3.6 of 7", invoke("grade", ASSIGNMENT).output)
+    else:
+        if reader == "feedback":
+            invoke("feedback", ASSIGNMENT, "--no-release")
+        else:
+            kept = Course(course)
+            coursedir = kept._coursedir(assignment_id=ASSIGNMENT)
+            GenerateFeedback(coursedir=coursedir, config=kept.config).start()
+        page = course / "feedback" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.html"
+        text = " ".join(BeautifulSoup(page.read_text("utf-8"), "html.parser").get_text().split())
+        assert "Score: 3.6 / 7.0" in text
+        assert "Your submission was due on Tuesday 2026-01-27 14:30:00 UTC (+00:00)" in text
+        assert "came 3 days, 1:00:00 later, which costs 2.4 points." in text
+    assert penalties(course)["ada"] == pytest.approx(2.4)
+
+
+def test_a_plug_in_that_fails_for_one_student_is_a_sentence(
+    invoke: Callable, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("grade", ASSIGNMENT)
+    due(course, "2026-01-30 14:30:00 UTC")
+    monkeypatch.syspath_prepend(str(course))
+    text = TEN_PERCENT.replace(
+        "        return", "        assert student_id != 'joe'\n        return"
+    )
+    (course / "not_joe.py").write_text(text, encoding="utf-8")
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.AssignLatePenalties.plugin_class = 'not_joe.TenPercentADay'\n")
+    for command in ("grade", "feedback", "report"):
+        result = invoke(command, ASSIGNMENT)
+        assert result.exit_code == 2
+        assert "The plug-in for late work failed for joe: AssertionError" in result.output
+    with pytest.raises(
+        SystemExit, match=r"Nothing was exported\. The plug-in for late work failed"
+    ):
+        export(course)
 
 
 def test_marks_by_hand_are_not_called_old_for_a_due_date(invoke: Callable, course: Path) -> None:
     invoke("grade", ASSIGNMENT)
-    with Course(course).gradebook() as gradebook:
-        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "ada")
-        grade.manual_score, grade.needs_manual_grade = 2.0, False
-        gradebook.db.commit()
+    mark_by_hand(course, 2.0)
     due(course, "2026-01-30 14:30:00 UTC")
     invoke("grade", ASSIGNMENT)
     (ada,) = deliver(Course(course), ASSIGNMENT, ["ada"], release=False)
@@ -87,13 +185,16 @@ def test_marks_by_hand_are_not_called_old_for_a_due_date(invoke: Callable, cours
     ("student", "date", "wanted"),
     [
         ("ada", "", "set has no due date. Set one first"),
-        ("nobody", "2026-01-30 14:30:00 UTC", "nobody has no graded submission of set yet"),
+        ("new", "2026-01-30 14:30:00 UTC", "new has no graded submission of set yet"),
+        ("nobody", "2026-01-30 14:30:00 UTC", "There is no student 'nobody'"),
+        ("adda", "2026-01-30 14:30:00 UTC", "Do you mean ada?"),
     ],
 )
 def test_an_extension_that_cannot_be_given(
-    invoke: Callable, course: Path, student: str, date: str, wanted: str
+    invoke: Callable, course: Path, hand_in: Callable, student: str, date: str, wanted: str
 ) -> None:
     invoke("grade", ASSIGNMENT)
+    hand_in(course, "new", None)
     if date:
         due(course, date)
     result = invoke("extend", ASSIGNMENT, student, "--days", "1")

@@ -1,0 +1,62 @@
+"""Points that a notebook names in its text, beside those that its cells have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from nbformat import NotebookNode
+from nbgrader.utils import is_grade, is_task
+
+HEADING = re.compile(r"#{1,6} .*")
+POINTS = re.compile(r"(\d+(?:\.\d+)?) points?\b")
+IN_ALL = re.compile(r"(\d+(?:\.\d+)?) points in all\b")
+
+
+def told_otherwise(cells: Iterable[NotebookNode]) -> Iterator[str]:
+    """Where a heading, the table of tasks or the sum names other points than the cells have.
+
+    Args:
+        cells: A source notebook's cells.
+
+    Yields:
+        A sentence for each place.
+    """
+    tasks: list[tuple[str, float]] = []  # the headings that name points, and what they name
+    worth: list[float] = []
+    table: list[float] = []
+    in_all, total, under = [], 0.0, False
+    for cell in cells:
+        if is_grade(cell) or is_task(cell):
+            points = float(cell.metadata.nbgrader.points)
+            total += points
+            if under:
+                worth[-1] += points
+        elif cell.cell_type == "markdown":
+            for line in cell.source.splitlines():
+                if HEADING.match(line):
+                    named = POINTS.findall(line)
+                    under = bool(named)
+                    if named:
+                        tasks.append((line.lstrip("# "), float(named[-1])))
+                        worth.append(0.0)
+            in_all += [float(each) for each in IN_ALL.findall(cell.source)]
+            table = table or _column(cell.source)
+    for (heading, named), points in zip(tasks, worth, strict=True):
+        if points and named != points:
+            yield f"The heading {heading!r} says {named:g}, and its cells have {points:g} points."
+    if len(table) == len(worth) and table != worth:
+        rows = " and ".join(str(i) for i, points in enumerate(worth, 1) if table[i - 1] != points)
+        yield f"The table of tasks has other points than the cells in row {rows}."
+    for named in in_all:
+        if total and named != total:
+            yield f"The text says {named:g} points in all, and the cells have {total:g}."
+
+
+def _column(source: str) -> list[float]:
+    """The numbers of a table's last column, if that is called points."""
+    rows = [line.strip().strip("|").split("|") for line in source.splitlines() if "|" in line]
+    if not rows or rows[0][-1].strip().lower() != "points":
+        return []
+    found = [row[-1].strip() for row in rows[2:]]
+    return [float(each) for each in found if re.fullmatch(r"\d+(\.\d+)?", each)]

@@ -1,0 +1,114 @@
+"""What being late costs, by the marks, the due date and the plug-in that there are now.
+
+nbgrader works a penalty out when it grades, from points without those that a person gives later,
+and never again. So whatever shows marks or writes them comes here first.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from nbgrader.api import MissingEntry, SubmittedAssignment
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SQLAlchemyError
+from traitlets import List
+
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.intake import shown, words
+from autograder.grading.rehearsal import rehearse_penalty
+
+
+def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
+    """Points, those by hand among them; what being late costs of them; and the mark that is left.
+
+    Three tenths of 4 points are 1.2 here, and not 1.2000000000000002.
+    """
+    penalty = submission.late_submission_penalty or 0.0
+    parts = (submission.score, penalty, max(0.0, submission.score - penalty))
+    points, cost, mark = (round(part, 9) for part in parts)
+    return points, cost, mark
+
+
+def penalise(course: Course, assignment: str) -> list[str]:
+    """Works out again what being late costs, and writes it into the gradebook.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+
+    Returns:
+        Whose penalty is another one now.
+
+    Raises:
+        Misconfigured: When the plug-in for late work cannot work.
+    """
+    if not any(issubclass(step, AssignLatePenalties) for step in course.steps()):
+        return []
+    before = _standing(course, assignment)
+    touched = sorted(student for student, (late, cost) in before.items() if late or cost)
+    if not touched:
+        return []
+    rehearse_penalty(course)
+    with course.gradebook() as gradebook:
+        notebooks = [each.name for each in gradebook.find_assignment(assignment).notebooks]
+    for student in touched:
+        try:
+            course.penalise(assignment, student, notebooks)
+        except SQLAlchemyError:
+            raise  # the gradebook's, and no plug-in's
+        except Exception as error:
+            raise Misconfigured(
+                f"The plug-in for late work failed for {shown(student)}: {words(error)}"
+            ) from error
+    after = _standing(course, assignment)
+    return [student for student in touched if before[student] != after[student]]
+
+
+def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]:
+    """By student, the seconds late and the points that they cost."""
+    with course.gradebook() as gradebook:
+        try:
+            submissions = gradebook.assignment_submissions(assignment)
+        except MissingEntry:
+            return {}
+        return {
+            each.student.id: (each.total_seconds_late, each.late_submission_penalty or 0.0)
+            for each in submissions
+        }
+
+
+class PenaliseForPage(AssignLatePenalties):
+    """nbgrader's step before it makes a page: a person may have given marks since the last one."""
+
+    # nbconvert hands it to every step and warns at one that does not know it.
+    display_data_priority = List(config=True)
+
+
+def who_is_late(course: Course, assignment: str) -> list[str]:
+    """Which due date nbgrader understood, where anyone is late: it guesses at what it is given."""
+    found = _standing(course, assignment)
+    late = {name: seconds for name, (seconds, _) in found.items() if seconds > 0}
+    with course.gradebook() as gradebook:
+        due = gradebook.find_assignment(assignment).duedate
+    if not late or due is None:
+        return []
+    names = [f"{shown(name)} by {timedelta(seconds=int(late[name]))}" for name in sorted(late)]
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    said = [f"{assignment} was due on {spelt(due)}. Late: {', '.join(names[:8])}{more}."]
+    if 1 < len(found) < 2 * len(late):
+        said.append(
+            f"{len(late)} of {len(found)} are late. If another date is meant, set it in UTC, the"
+            f" year first: nbgrader db assignment add {assignment} --duedate"
+            ' "2027-10-15 18:00:00 UTC"'
+        )
+    return said
+
+
+def spelt(when: datetime) -> str:
+    """A time of the gradebook, which is in UTC, with its day of the week, and as it is here."""
+    there = when.replace(tzinfo=UTC)
+    here = there.astimezone()
+    said = f"{there:%A} {there:%Y-%m-%d %H:%M:%S} UTC (+00:00)"
+    if here.utcoffset():
+        said += f", here {here:%A} {here.isoformat(' ', 'seconds')}"
+    return said
