@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from autograder.judging.evidence import read_evidence
@@ -35,7 +36,7 @@ _failing: set[str] = set()  # tasks whose public check failed when it was last r
 
 
 class CheckFailed(Exception):
-    """Raised by `check` while nbgrader validates a notebook; Validate shows its message."""
+    """Raised by `check` where a notebook is validated or stopped; its message is all that shows."""
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()
@@ -50,18 +51,33 @@ def check(name: str, value: Any) -> None:
 
     Raises:
         FileNotFoundError: When the assignment's public cases are not beside the notebook.
-        CheckFailed: While nbgrader validates, when a public case is wrong.
+        ValueError: When they are damaged.
+        CheckFailed: While nbgrader validates, when a public case is wrong; and when the answer is
+            stopped before it returns.
     """
     if asking.answers(name, value):
         return
-    public = find_public(name)
-    text = write_evidence(name, "", asking.observe(value, public))
+    validating = bool(os.environ.get("NBGRADER_VALIDATING"))
+    try:
+        public = find_public(name)
+    except (OSError, ValueError) as error:
+        if validating:
+            raise CheckFailed(folded(str(error))) from None
+        raise
+    try:
+        seen = asking.observe(value, public)
+    except KeyboardInterrupt:  # by a person, or by Validate when a cell's time is over
+        raise CheckFailed(
+            f"{name}: stopped\nYour answer was stopped before it returned. Does a loop never end?"
+        ) from None
+    text = write_evidence(name, "", seen)
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
-    ok, plain, html = describe(rubric, outcomes, [n for n in rubric.uses if n in _failing])
+    failing = [n for n in rubric.uses if n in _failing]
+    ok, plain, html = describe(rubric, outcomes, failing, brief=validating)
     (_failing.discard if ok else _failing.add)(name)
-    if os.environ.get("NBGRADER_VALIDATING") and not ok:
-        raise CheckFailed(plain)
+    if validating and not ok:
+        raise CheckFailed("\n".join(map(folded, plain.splitlines())))
     asking.publish(text, plain, html)
 
 
@@ -70,10 +86,16 @@ def find_public(name: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: When no file in the working directory has them.
+        ValueError: When such a file is damaged.
     """
     here = Path.cwd()
     for path in sorted(here.glob(f"*{PUBLIC_SUFFIX}")):
-        tasks = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            tasks = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise ValueError(
+                f"{path} is damaged: remove it, and fetch the assignment again."
+            ) from None
         if name in tasks:
             return tasks[name]
     raise FileNotFoundError(
@@ -82,8 +104,15 @@ def find_public(name: str) -> dict[str, Any]:
     )
 
 
+def folded(line: str) -> str:
+    """A line in pieces that `nbgrader validate` prints whole; it cuts at 83 characters."""
+    if line.startswith("  "):  # of a table
+        return line
+    return fill(line, 80, break_long_words=False, break_on_hyphens=False)
+
+
 def describe(
-    rubric: Rubric, outcomes: list[Outcome], failing: Sequence[str] = ()
+    rubric: Rubric, outcomes: list[Outcome], failing: Sequence[str] = (), brief: bool = False
 ) -> tuple[bool, str, str]:
     """Says how the public cases went.
 
@@ -91,6 +120,7 @@ def describe(
         rubric: The rubric of the public cases.
         outcomes: What they came to.
         failing: The earlier tasks that the answer may call and whose own checks fail.
+        brief: Whether the plain text has one wrong case and how many more there are.
 
     Returns:
         Whether all is well so far, and the words as plain text and as HTML.
@@ -117,7 +147,11 @@ def describe(
     plain = [title, message]
     if verdict.hint:
         plain.append(f"Hint: {verdict.hint}")
-    plain += [note.to_text() for note in notes]
+    shown = notes[:1] if brief else notes
+    plain += [note.to_text() for note in shown]
+    if more := len(notes) - len(shown):
+        cases = "case is" if more == 1 else "cases are"
+        plain.append(f"{more} more {cases} wrong: run this check in the notebook to see them.")
     if not ok:
         plain.append(f"Expected: {verdict.expected}")
         plain.append(f"Read: {section.number} {section.title} ({section.url})")
@@ -162,7 +196,7 @@ def _say_what_is_missing(
         words = (
             f"`{name}` is not defined. Your notebook has `{own[near[0]]}`; is that what you mean?"
         )
-    shell._showtraceback(kind, error, [words])
+    shell._showtraceback(kind, error, folded(words).splitlines())
 
 
 if (_running := _shell()) is not None:

@@ -10,7 +10,7 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 
 from autograder.authoring.bank import ANSWER, Entry, entries, grade_id, solution, source
 from autograder.authoring.mutants import mutants, noticed
+from autograder.authoring.weights import told_otherwise
 from autograder.check import CHECK_LINE
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Status, Verdict, judge, judge_either, unjudged
@@ -57,13 +58,21 @@ class Part:
     notes: list[str] = field(default_factory=list)
 
 
-def prove(root: Path, assignment: str, seeds: int = 3) -> list[Part]:
+def prove(
+    root: Path,
+    assignment: str,
+    seeds: int = 3,
+    at: Callable[[str], None] = lambda what: None,
+    done: Callable[[Part], None] = lambda part: None,
+) -> list[Part]:
     """Proves a set.
 
     Args:
         root: The course's folder.
         assignment: The set.
         seeds: How many draws of the random cases are tried.
+        at: Is told of each thing that is tried, when it is begun.
+        done: Is told of each part that is proved.
 
     Raises:
         FileNotFoundError: When the set's notebook or its checks are not there.
@@ -72,15 +81,21 @@ def prove(root: Path, assignment: str, seeds: int = 3) -> list[Part]:
     notebook = source(root, assignment)
     checks = load_checks(root / "checks" / f"{assignment}.py")
     bank = entries(root, assignment)
-    with quiet():
-        return [
-            _notebook(notebook, checks),
-            _bank(notebook, checks, bank, seeds),
-            _mistakes(checks, bank, seeds),
-            _public(checks),
-            _constants(checks),
-            _mutants(notebook, checks, root / "bank" / assignment / EQUIVALENT),
-        ]
+    proofs = {
+        "notebook": lambda: _notebook(notebook, checks),
+        "bank": lambda: _bank(notebook, checks, bank, seeds, at),
+        "misconceptions": lambda: _mistakes(checks, bank, seeds),
+        "public cases": lambda: _public(checks),
+        "written-down results": lambda: _constants(checks),
+        "mutants": lambda: _mutants(notebook, checks, root / "bank" / assignment / EQUIVALENT, at),
+    }
+    parts = []
+    for name, proof in proofs.items():
+        at(name)
+        with quiet():
+            parts.append(proof())
+        done(parts[-1])
+    return parts
 
 
 @contextlib.contextmanager
@@ -162,6 +177,7 @@ def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
             part.problems.append(
                 f"The cell {name} is worth {points:g} points, its check {checks[name].points:g}."
             )
+    part.problems += told_otherwise(notebook.cells)
     for cell in notebook.cells:
         if grade_id(cell).endswith(ANSWER) and "### BEGIN SOLUTION" not in cell.source:
             part.problems.append(
@@ -172,11 +188,18 @@ def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
     return part
 
 
-def _bank(notebook: NotebookNode, checks: dict[str, Check], bank: list[Entry], seeds: int) -> Part:
+def _bank(
+    notebook: NotebookNode,
+    checks: dict[str, Check],
+    bank: list[Entry],
+    seeds: int,
+    at: Callable[[str], None],
+) -> Part:
     """Each entry gets what it deserves, whatever the draw of the random cases."""
     part = Part("bank")
     for entry in bank:
         part.tried += 1
+        at(f"bank: {entry.name}, {part.tried} of {len(bank)}")
         seen: dict[str, set[tuple[float, str | None]]] = {}
         for seed in range(seeds):
             for name, verdict in judged(notebook, checks, entry, seed).items():
@@ -297,7 +320,9 @@ def _constants(checks: dict[str, Check]) -> Part:
     return part
 
 
-def _mutants(notebook: NotebookNode, checks: dict[str, Check], path: Path) -> Part:
+def _mutants(
+    notebook: NotebookNode, checks: dict[str, Check], path: Path, at: Callable[[str], None]
+) -> Part:
     """Small changes to the solution are noticed."""
     part = Part("mutants")
     known = equivalent(path)
@@ -305,6 +330,7 @@ def _mutants(notebook: NotebookNode, checks: dict[str, Check], path: Path) -> Pa
     missed: list[str] = []
     for name, check in checks.items():
         if isinstance(check, FunctionCheck) and name in own:
+            at(f"mutants: {name}")
             tried, found = survivors(notebook, check, known)
             part.tried += tried
             missed += [f"{name}: {what}" for what in found]

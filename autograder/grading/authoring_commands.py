@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from autograder.authoring.proof import prove
+from autograder.authoring.proof import Part, prove
 from autograder.authoring.template import make
-from autograder.grading.console import Json, console, say
+from autograder.grading.console import Json, console, errors, say
 
 Name = Annotated[str, typer.Argument(help="The set's name, such as ps7_mine.")]
 
@@ -40,19 +41,25 @@ def selftest(
     Its bank is judged with the engine's own code. The exit status is 1 when something fails.
     """
     sys.path.insert(0, os.getcwd())
+    with errors.status(f"{name}: loading", spinner="line") as status:  # on a terminal
+        parts = _proved(name, seeds, as_json, lambda what: status.update(f"{name}: {what}"))
+    if as_json:
+        print(json.dumps([asdict(part) for part in parts], indent=1))
+    if any(part.problems for part in parts):
+        raise typer.Exit(1)
+
+
+def _proved(name: str, seeds: int, quiet: bool, at: Callable[[str], None]) -> list[Part]:
     try:
-        parts = prove(Path.cwd(), name, seeds)
+        return prove(Path.cwd(), name, seeds, at, (lambda part: None) if quiet else _show)
     except (FileNotFoundError, ValueError, SyntaxError, AttributeError, ImportError) as error:
         say(f"{name} cannot be tried: {error}")
         raise typer.Exit(2) from None
-    if as_json:
-        print(json.dumps([asdict(part) for part in parts], indent=1))
-    else:
-        for part in parts:
-            state = f"{len(part.problems)} problems" if part.problems else "sound"
-            console.print(f"{part.name}: {part.tried} tried, {state}", highlight=False)
-            for line in (*part.problems, *part.notes):
-                mark = "✗" if line in part.problems else "·"
-                console.print(f"  {mark} {line}", markup=False, highlight=False, soft_wrap=True)
-    if any(part.problems for part in parts):
-        raise typer.Exit(1)
+
+
+def _show(part: Part) -> None:
+    state = f"{len(part.problems)} problems" if part.problems else "sound"
+    console.print(f"{part.name}: {part.tried} tried, {state}", highlight=False)
+    for line in (*part.problems, *part.notes):
+        mark = "✗" if line in part.problems else "·"
+        console.print(f"  {mark} {line}", markup=False, highlight=False, soft_wrap=True)

@@ -24,7 +24,8 @@ from traitlets.config import Config
 
 from autograder.grading.about import page_of_set_aside, sentences
 from autograder.grading.course import Blueprint, Course, Misconfigured
-from autograder.grading.exchange import ReleaseFeedback
+from autograder.grading.downloads import known_of
+from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
 from autograder.grading.intake import digest_of, words
 from autograder.grading.lateness import penalise
 from autograder.grading.outstanding import manual
@@ -44,6 +45,7 @@ class Delivery:
         student: The student.
         made: Whether the page was made now; else it was up to date, or could not be.
         released: Whether it lies in the exchange.
+        lms: Whether it goes back to Moodle or Canvas, where the submission came from.
         problem: Why there is none for the student, in a sentence.
         notes: What else an instructor should know, a sentence each.
     """
@@ -51,6 +53,7 @@ class Delivery:
     student: str
     made: bool = False
     released: bool = False
+    lms: bool = False
     problem: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -82,7 +85,9 @@ def deliver(
     waiting = in_exchange(course, assignment)
     results = {student: Delivery(student) for student in chosen}
     old: dict[str, str] = {}
+    known = known_of(course.root, assignment)
     for student, result in results.items():
+        result.lms = student in known and not _secret(course, assignment, student)
         record = records.read(student)
         state = _graded(course, assignment, student, record)
         is_aside = record is not None and record.state is State.QUARANTINED
@@ -104,8 +109,13 @@ def deliver(
         if student in failed:
             results[student].problem = f"Its page could not be made: {failed[student]}"
     if release:
-        _release(course, assignment, [each for each in results.values() if not each.problem])
+        ready = [each for each in results.values() if not each.problem and not each.lms]
+        _release(course, assignment, ready)
     return list(results.values())
+
+
+def _secret(course: Course, assignment: str, student: str) -> str:
+    return read_secret(course.folder("submitted", student, assignment) / SECRET)
 
 
 def _graded(course: Course, assignment: str, student: str, record: Record | None) -> str | None:

@@ -56,5 +56,12 @@ def feedback(
             f"{sum(bool(each.problem) for each in done)} not delivered",
         ]
         console.print(", ".join(counts) + ".")
+        if there := sum(each.lms for each in done):
+            console.print(
+                f"{there} came from Moodle or Canvas, and their feedback goes back with:"
+                f" python -m autograder lms give {assignment}",
+                highlight=False,
+                soft_wrap=True,
+            )
     if any(each.problem for each in done):
         raise typer.Exit(3)

@@ -79,7 +79,7 @@ def examine(
         if folder.is_symlink():
             raise Unfit(f"{folder.name} is a symbolic link, not a folder.")
     if not submission.is_dir():
-        raise Unfit(f"{submission.name} is not a folder.")
+        raise Unfit(f"There is no folder {submission.parent.name}/{submission.name}.")
     result = Examined("")
     needed = {f"{name}.ipynb" for name in blueprints}
     files = read_files(submission, needed, ignore, room, result.repairs)

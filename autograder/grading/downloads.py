@@ -10,6 +10,7 @@ Both make the zip when it is asked for, and the times in it are of that moment.
 
 from __future__ import annotations
 
+import json
 import lzma
 import re
 import zipfile
@@ -23,16 +24,18 @@ from typing import Any
 from autograder.grading.course import Misconfigured
 
 MOODLE = re.compile(
-    r"(?P<prefix>(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file)_?/?(?P<file>.*)"
+    r"(?P<prefix>(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
 )
 CANVAS = re.compile(
-    r"(?P<prefix>(?P<name>[^/]+?)_(?P<late>LATE_)?(?P<user>\d+)_(?P<attachment>\d+))_(?P<file>[^/]+)"
+    r"(?P<prefix>(?P<name>[^/]+?)_(?P<late>LATE_)?(?P<user>\d+)_(?P<attachment>\d+))(?P<between>_)(?P<file>[^/]+)"
 )
+TYPED = re.compile(r"(.*/)?[^/]+_\d+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]+).*")
 ANONYMOUS = re.compile(r"(.*/)?anon_(LATE_)?\w+?_\d+_[^/]+")  # Canvas's, while it hides names
 AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
 # What a damaged zip raises, or one of a kind that Python cannot unpack.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 UNREADABLE += (FileExistsError, NotADirectoryError, IsADirectoryError)  # a file where a folder is
+FOLDER = "lms"  # of the course: who handed in on a platform
 MAX_FILE = 200 * 2**20  # bytes
 MAX_ALL = 8 * 2**30
 
@@ -46,6 +49,7 @@ class File:
         user: The student's number there.
         name: The student's name there.
         prefix: How the names of this student's files begin.
+        between: What stands between that and a file's own name.
         path: The file's own name.
         attempt: How often it was handed in again.
         when: The time that the download has for it, which tells downloads apart.
@@ -57,6 +61,7 @@ class File:
     user: str
     name: str
     prefix: str
+    between: str
     path: str
     attempt: int
     when: datetime
@@ -72,6 +77,9 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
             strange[name] = (
                 "Canvas hides whose it is while an assignment is graded anonymously."
                 if ANONYMOUS.fullmatch(name)
+                else "It is no file that was handed in, but text that was typed into Moodle; read"
+                " it there."
+                if TYPED.fullmatch(name)
                 else "It is named neither as Moodle nor as Canvas names submissions."
             )
             continue
@@ -85,8 +93,9 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
             strange[name] = "It has a name that is none."
             continue
         late = lms == "canvas" and bool(match["late"])
+        prefix, between = match["prefix"], match["between"] or "/"
         yield File(
-            lms, match["user"], match["name"], match["prefix"], path, times, when, late, source
+            lms, match["user"], match["name"], prefix, between, path, times, when, late, source
         )
 
 
@@ -152,3 +161,15 @@ def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
         notes.append(f"There is no notebook in it, but {', '.join(sorted(chosen))}.")
     first = sorted(chosen.values(), key=lambda file: (file.path not in needed, file.path))
     return first, notes
+
+
+def known_of(root: Path, assignment: str) -> dict[str, list[str]]:
+    """By student who handed in on a platform, the last file's lms, prefix, when and between."""
+    path = root / FOLDER / f"{assignment}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def sender(lms: str, prefix: str) -> tuple[str, str]:
+    """Platform and number of whoever's files begin so."""
+    known = parse(f"{prefix}_x")
+    return lms, known[1]["user"] if known else ""

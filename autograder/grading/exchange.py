@@ -1,8 +1,9 @@
-"""Two of nbgrader's steps at the exchange: what is given arrives, what is handed in stays.
+"""Three of nbgrader's steps at the exchange: what is given arrives, what is handed in stays.
 
-A course's configuration puts them in the place of nbgrader's own:
+A course's configuration, and a student's, put them in the place of nbgrader's own:
 
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
+    c.ExchangeFactory.fetch_assignment = "autograder.grading.exchange.Fetch"
     c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
 """
 
@@ -14,7 +15,11 @@ import re
 from pathlib import Path
 from stat import S_ISREG
 
-from nbgrader.exchange.default import ExchangeReleaseFeedback, ExchangeSubmit
+from nbgrader.exchange.default import (
+    ExchangeFetchAssignment,
+    ExchangeReleaseFeedback,
+    ExchangeSubmit,
+)
 from nbgrader.utils import notebook_hash
 
 from autograder.grading.intake import is_text
@@ -125,6 +130,21 @@ def read_secret(path: Path) -> str:
         return raw.decode() if len(raw) <= MAX_SECRET else ""
     except UnicodeDecodeError:
         return ""
+
+
+class Fetch(ExchangeFetchAssignment):
+    """nbgrader's step, with a copy that no one but its student can read.
+
+    nbgrader copies the permissions of the release, which all can read, and an editor that saves a
+    file keeps them.
+    """
+
+    def copy_files(self) -> None:
+        super().copy_files()
+        for folder, _, files in os.walk(self.dest_path):
+            for path in (Path(folder), *(Path(folder, name) for name in files)):
+                if not path.is_symlink():
+                    path.chmod(path.stat().st_mode & 0o700)
 
 
 class Submit(ExchangeSubmit):

@@ -9,8 +9,9 @@ set aside or not graded.
 Names and ids come from outside, and spreadsheets run what begins like a formula. So every text in
 every table is written as text (`inert`).
 
-Canvas knows students by "SIS User ID", else by "SIS Login ID", else by name. Its guide: "How do I
-import grades in the Gradebook?", https://community.canvaslms.com/t5/Instructor-Guide/ta-p/807.
+Canvas knows students by "ID", its own number, else by "SIS User ID", else by "SIS Login ID", else
+by name. Its guide: "How do I import grades in the Gradebook?",
+https://community.canvaslms.com/t5/Instructor-Guide/ta-p/807.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
 
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
+from autograder.grading.downloads import FOLDER, known_of, sender
 from autograder.grading.lateness import marks, penalise
 from autograder.grading.outstanding import outstanding
 
@@ -145,6 +147,7 @@ class CanvasExportPlugin(ExportPlugin):
             for student in sorted(gradebook.students, key=lambda found: found.id)
             if not self.student or student.id in map(str, self.student)
         ]
+        numbers = canvas_numbers(getattr(self.parent, "coursedir", None))
         with Path(self.to or "canvas.csv").open("w", encoding="utf-8", newline="") as stream:
             table = csv.writer(stream)
             table.writerow(
@@ -155,9 +158,22 @@ class CanvasExportPlugin(ExportPlugin):
             for student in students:
                 name = ", ".join(filter(None, (student.last_name, student.first_name)))
                 points = [_mark(gradebook, each.name, student.id) for each in assignments]
-                known = [name or student.id, "", student.lms_user_id, student.id, self.section]
+                number = numbers.get(student.id, "")
+                other = "" if student.lms_user_id == number else student.lms_user_id
+                known = [name or student.id, number, other, student.id, self.section]
                 table.writerow([*map(inert, known), *points])
         say_what_waits(self, gradebook)
+
+
+def canvas_numbers(coursedir: Any) -> dict[str, str]:
+    """Canvas's own numbers of students, from the names of the downloads that were taken in."""
+    numbers = {}
+    root = Path(coursedir.root) if coursedir is not None else Path()
+    for path in sorted((root / FOLDER).glob("*.json")) if coursedir is not None else ():
+        for student, (lms, prefix, *_) in known_of(root, path.stem).items():
+            if lms == "canvas":
+                numbers[student] = sender(lms, prefix)[1]
+    return numbers
 
 
 def _mark(gradebook: Gradebook, assignment: str, student: str) -> str:
@@ -178,4 +194,4 @@ def inert(text: str | None) -> str:
 
 def _inert(piece: str) -> str:
     seen = next((letter for letter in piece if letter.isprintable() and not letter.isspace()), "")
-    return f"'{piece}" if seen and seen in FORMULA else piece
+    return f"'{piece}" if seen and seen in FORMULA and piece.strip() != "-" else piece

@@ -35,6 +35,7 @@ NBGRADER = """{ours}
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = {course!r}
 c.Exchange.root = {exchange!r}
+c.ExchangeFactory.fetch_assignment = "autograder.grading.exchange.Fetch"
 c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
 """
 SERVER = """{ours}
@@ -113,33 +114,53 @@ def remember(settings: Path, path: Path) -> None:
 
 
 def join(
-    exchange: Annotated[Path, typer.Argument(help="The exchange's folder.")],
+    exchange: Annotated[str, typer.Argument(help="The exchange's folder.")] = "",
     course: Annotated[
         str, typer.Option(help="The course's id, where the exchange has several.")
     ] = "",
     into: Annotated[
         Path | None, typer.Option(help="A folder of configuration; the account's own without.")
     ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what joining wrote; an instructor needs it.")
+    ] = False,
 ) -> None:
     """Set a student's account up: course, exchange, safe permissions, and a look at what is there.
 
     The exit status is 1 when something is missing; each line says what to do.
     """
-    problems = [*missing(), *reachable(exchange)]
-    names = courses(exchange)
+    folder = into or Path(jupyter_config_dir())
+    if undo:
+        try:
+            leave(folder)
+        except OSError as error:
+            say(f"{error.filename} cannot be changed: {error.strerror}.")
+            raise typer.Exit(1) from None
+        console.print("Nothing of a course is set any more. Start jupyter lab anew.")
+        return
+    if not exchange.strip():
+        say(
+            "Which exchange? Type its folder, as your instructor named it, such as:"
+            " python -m autograder join /srv/kdlab/exchange"
+        )
+        raise typer.Exit(1)
+    root = Path(exchange)
+    problems = [*missing(), *reachable(root)]
+    names = courses(root)
     if not course and len(names) == 1:
         (course,) = names
-    elif course not in names:
-        which = f"It has {', '.join(names)}: --course says which." if names else ""
+    elif course not in names and not (problems and not root.is_dir()):
+        which = f"It has {', '.join(names)}: --course says which." if names else meant(root)
         problems.append(
-            f"There is no course {course!r} in {exchange}. {which or 'Nothing was released yet.'}"
-            if course or not names
+            f"There is no course {course!r} in {root}. {which}"
+            if course
             else f"Which course? {which}"
+            if names
+            else f"No course has released anything in {root}. {which}"
         )
     if re.fullmatch(r"[\w.-]+", course):
-        folder = into or Path(jupyter_config_dir())
         try:
-            problems += write(folder, course, exchange)
+            problems += write(folder, course, root)
         except OSError as error:
             problems.append(f"{folder} cannot be written: {error.strerror}.")
     for problem in problems:
@@ -147,8 +168,10 @@ def join(
     if problems:
         raise typer.Exit(1)
     console.print(
-        f"The course is {course}. Start jupyter lab; the Nbgrader menu has its assignments.",
+        f"The course is {course}. Start jupyter lab; the Nbgrader menu has its assignments, and no"
+        " Formgrader (python -m autograder join --undo takes this back).",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -173,8 +196,19 @@ def write(folder: Path, course: str, exchange: Path) -> list[str]:
     return problems
 
 
-def disable(path: Path) -> None:
-    """Hides instructors' parts of JupyterLab."""
+def leave(folder: Path) -> None:
+    """Takes back what `write` wrote; files of somebody else's stay."""
+    for name in ("nbgrader_config.py", "jupyter_server_config.py"):
+        path = folder / name
+        if path.exists() and path.read_text(encoding="utf-8").startswith(OURS):
+            path.unlink()
+    page = folder / "labconfig" / "page_config.json"
+    if page.exists():
+        disable(page, again=True)
+
+
+def disable(path: Path, again: bool = False) -> None:
+    """Hides instructors' parts of JupyterLab, or shows them again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
@@ -183,7 +217,10 @@ def disable(path: Path) -> None:
     disabled = settings.get("disabledExtensions", {})
     if isinstance(disabled, list):
         disabled = dict.fromkeys(disabled, True)
-    settings["disabledExtensions"] = disabled | dict.fromkeys(NOT_FOR_STUDENTS, True)
+    others = {name: value for name, value in disabled.items() if name not in NOT_FOR_STUDENTS}
+    settings["disabledExtensions"] = (
+        others if again else others | dict.fromkeys(NOT_FOR_STUDENTS, True)
+    )
     path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
@@ -209,6 +246,15 @@ def reachable(exchange: Path) -> list[str]:
     if not os.access(exchange, os.R_OK | os.X_OK):
         return [f"You cannot read {exchange}. Its folder needs the permissions 0755 or more."]
     return []
+
+
+def meant(folder: Path) -> str:
+    """Where the exchange may be, when a folder is none; a sentence."""
+    inside = sorted(path for path in folder.glob("*") if os.path.isdir(path))
+    near = [folder.resolve().parent, *inside]
+    if found := next((path for path in near if courses(path)), None):
+        return f"Is the exchange {found}?"
+    return "Ask your instructor for the exchange's folder, and whether a set is released."
 
 
 def courses(exchange: Path) -> list[str]:

@@ -12,22 +12,19 @@ import json
 import os
 import re
 import shutil
-import unicodedata
 import zipfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from nbgrader.utils import parse_utc
-
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.delivery import deliver
-from autograder.grading.downloads import MOODLE, UNREADABLE, File, latest, read
+from autograder.grading.downloads import FOLDER, UNREADABLE, File, known_of, latest, read, sender
 from autograder.grading.export import inert
 from autograder.grading.intake import words
 from autograder.grading.lateness import marks
+from autograder.grading.roster import Roster, read_worksheet
 
-FOLDER = "lms"
 STAMP = "timestamp.txt"
 
 
@@ -41,6 +38,7 @@ class Import:
         unknown: Names of files of nobody in the gradebook, and why.
         skipped: Students whose submission here is newer or the same.
         untimed: Students of whom nothing says when they handed in.
+        platforms: "moodle" and "canvas", as far as files are named as there.
     """
 
     taken: dict[str, list[str]] = field(default_factory=dict)
@@ -48,6 +46,7 @@ class Import:
     unknown: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     untimed: list[str] = field(default_factory=list)
+    platforms: set[str] = field(default_factory=set)
 
 
 def take(
@@ -74,18 +73,32 @@ def take(
     roster = Roster(course, read_worksheet(worksheet) if worksheet else [], zone)
     result, by_student = Import(), {}
     needed = {f"{name}.ipynb" for name in blueprints}
-    for file in read(download, needed, result.unknown):
+    files = list(read(download, needed, result.unknown))  # their contents are read later
+    roster.meet(files)
+    for file in files:
+        result.platforms.add(file.lms)
         student, why = roster.find(file)
         if student is None:
             result.unknown[f"{file.prefix}"] = why
         else:
             by_student.setdefault(student, []).append(file)
-    known = _known(course, assignment)
+            if why and why not in result.notes.setdefault(student, []):
+                result.notes[student].append(why)
+    known = known_of(course.root, assignment)
+    owners = {(file.lms, file.user): name for name, some in by_student.items() for file in some}
+    stale = {}  # who has here what is another's, as is known now
+    for student, entry in list(known.items()):
+        owner = owners.get(sender(*entry[:2]), student)
+        if owner != student:
+            stale[student] = owner
+            del known[student]
     for student, files in sorted(by_student.items()):
         files, notes = latest(files, needed)
         when, seen = roster.when(files[0]), max(file.when for file in files)
         folder = course.folder("submitted", student, assignment)
-        if not _is_newer(course, folder, known.get(student, []), when, seen):
+        if student not in stale and not _is_newer(
+            course, folder, known.get(student, []), when, seen
+        ):
             result.skipped.append(student)
             continue
         fresh = folder.with_name(f".{assignment}.new")
@@ -98,7 +111,7 @@ def take(
             continue
         _stamp(fresh, when)
         is_same = folder.is_dir() and _contents(folder, when) == _contents(fresh, when)
-        known[student] = [files[0].lms, files[0].prefix, seen.isoformat()]
+        known[student] = [files[0].lms, files[0].prefix, seen.isoformat(), files[0].between]
         if is_same:
             shutil.rmtree(fresh)
             result.skipped.append(student)
@@ -113,8 +126,12 @@ def take(
                 "Canvas calls it late, and not by how much, so it is not late here. If that is to"
                 f" cost points, write the time (2027-10-15 18:30:00 UTC) into {folder / STAMP}."
             )
-        if notes:
-            result.notes[student] = notes
+        result.notes.setdefault(student, []).extend(notes)
+    for student in stale.keys() - result.taken.keys():
+        folder = course.folder("submitted", student, assignment)
+        result.notes.setdefault(student, []).append(
+            f"What is in {folder} is {stale[student]}'s; remove that folder."
+        )
     path = course.root / FOLDER / f"{assignment}.json"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_text(json.dumps(known, indent=1), encoding="utf-8")
@@ -125,6 +142,8 @@ def _is_newer(
     course: Course, folder: Path, known: list[str], when: datetime | None, seen: datetime
 ) -> bool:
     """Whether a download may have something newer than what is here."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return True
     if len(known) > 2:  # that is from a download too, and the later of the two counts
         return seen >= datetime.fromisoformat(known[2])
     have = _timestamp(course, folder)
@@ -158,102 +177,11 @@ def _contents(folder: Path, when: datetime | None) -> dict[str, bytes]:
     }
 
 
-class Roster:
-    """The students of the gradebook, by all that a download may know them by.
-
-    Args:
-        course: The course.
-        worksheet: The rows of Moodle's grading worksheet.
-        zone: Where its times are.
-    """
-
-    def __init__(self, course: Course, worksheet: list[dict[str, str]], zone: tzinfo = UTC) -> None:
-        self.zone = zone
-        self.by_lms: dict[str, str] = {}
-        self.by_name: dict[str, list[str]] = {}
-        self.by_mail: dict[str, str] = {}
-        with course.gradebook() as gradebook:
-            for student in gradebook.students:
-                if student.lms_user_id:
-                    self.by_lms[str(student.lms_user_id)] = student.id
-                if student.email:
-                    self.by_mail[student.email.lower()] = student.id
-                first, last = student.first_name or "", student.last_name or ""
-                if first or last:
-                    for name in {plain(first + last), plain(last + first)}:
-                        self.by_name.setdefault(name, []).append(student.id)
-                self.by_name.setdefault(plain(student.id), []).append(student.id)
-            self.ids = {student.id for student in gradebook.students}
-        self.rows = {re.sub(r"\D", "", row.get("Identifier", "")): row for row in worksheet}
-
-    def find(self, file: File) -> tuple[str | None, str]:
-        """Whose a file is; or None, and why nobody's."""
-        row = self.rows.get(file.user, {})
-        for column in ("ID number", "Username"):
-            if row.get(column) in self.ids:
-                return row[column], ""
-        if mail := self.by_mail.get(row.get("Email address", "").lower()):
-            return mail, ""
-        if file.user in self.by_lms:
-            return self.by_lms[file.user], ""
-        found = sorted(set(self.by_name.get(plain(row.get("Full name") or file.name), [])))
-        if len(found) == 1:
-            return found[0], ""
-        if found:
-            return None, (
-                f"{', '.join(found)} have this name. Give each its number:"
-                f" nbgrader db student add {found[0]} --lms-user-id {file.user}"
-            )
-        return None, (
-            "Nobody of this name is in the gradebook. Add them:"
-            f" nbgrader db student add ID --lms-user-id {file.user}"
-        )
-
-    def when(self, file: File) -> datetime | None:
-        """When it was handed in, in UTC, as the worksheet has it."""
-        text = self.rows.get(file.user, {}).get("Last modified (submission)", "")
-        try:
-            there = parse_utc(text) if text.strip(" -") else None  # as if it were UTC
-        except (ValueError, OverflowError):
-            return None
-        return there and there.replace(tzinfo=self.zone).astimezone(UTC).replace(tzinfo=None)
-
-
-def plain(name: str) -> str:
-    """A name without what systems change: case, accents, spaces and hyphens."""
-    apart = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in apart if letter.isalnum())
-
-
-def read_worksheet(path: Path) -> list[dict[str, str]]:
-    """Moodle's grading worksheet.
-
-    Raises:
-        Misconfigured: When it is none.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Misconfigured(f"{path} cannot be read: {error}") from None
-    if rows and "Identifier" not in rows[0]:
-        raise Misconfigured(
-            f"{path} has no column Identifier. Is it Moodle's grading worksheet? Its columns have"
-            " these names where Moodle's language is English: switch, and download it again."
-        )
-    return rows
-
-
 def _timestamp(course: Course, folder: Path) -> datetime | None:
     try:
         return course.coursedir.get_existing_timestamp(str(folder))
     except Exception:  # whatever is in it
         return None
-
-
-def _known(course: Course, assignment: str) -> dict[str, list[str]]:
-    path = course.root / FOLDER / f"{assignment}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def give_back(
@@ -273,17 +201,17 @@ def give_back(
     Raises:
         Misconfigured: When nothing was imported.
     """
-    known = _known(course, assignment)
+    known = known_of(course.root, assignment)
     if not known:
         raise Misconfigured(f"Nothing of {assignment} was imported: python -m autograder lms take")
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = deliver(course, assignment, known, release=False)  # no page is older than the marks
     missing = {each.student: each.problem for each in made if each.problem}
     with zipfile.ZipFile(to / "feedback.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for student, (lms, prefix, *_) in sorted(known.items()):
-            pages = sorted(course.folder("feedback", student, assignment).glob("*.html"))
-            for page in pages:
-                between = "_/" if lms == "moodle" else "_"  # Moodle before 4.1 needs both
+        for student, (lms, prefix, _, *rest) in sorted(known.items()):
+            # Moodle before 4.1 needs "_/", and its downloads have it.
+            between = rest[0] if rest else "_/" if lms == "moodle" else "_"
+            for page in sorted(course.folder("feedback", student, assignment).glob("*.html")):
                 archive.write(page, f"{prefix}{between}{page.name}")
     os.chmod(to / "feedback.zip", 0o600)
     if worksheet is not None:
@@ -299,11 +227,12 @@ def _fill(
     known: dict[str, list[str]],
 ) -> None:
     """Writes the worksheet with its column Grade filled in."""
-    users = {}
-    for student, (_, prefix, *_) in known.items():
-        match = MOODLE.fullmatch(prefix)
-        if match:
-            users[match["user"]] = student
+    users = {
+        user: student
+        for student, entry in known.items()
+        for lms, user in [sender(*entry[:2])]
+        if lms == "moodle"
+    }
     with course.gradebook() as gradebook:
         found = gradebook.find_assignment(assignment)
         scores = {

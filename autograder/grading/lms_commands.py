@@ -1,4 +1,4 @@
-"""`python -m autograder lms take | give`: submissions from Moodle or Canvas, and feedback back."""
+"""`python -m autograder lms take | number | give`: from Moodle or Canvas, and back to it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from autograder.grading.console import AssignmentArgument, console, failures, here, say
+from autograder.grading.downloads import FOLDER
 from autograder.grading.intake import shown
-from autograder.grading.lms import FOLDER, give_back
+from autograder.grading.lms import give_back
 from autograder.grading.lms import take as take_download
+from autograder.grading.roster import number as write_number
 
 app = typer.Typer(help="Submissions from Moodle or Canvas, and feedback back to it.")
 Worksheet = Annotated[
@@ -46,9 +48,14 @@ def take(
     for name, why in sorted(result.unknown.items()):
         say(f"{shown(name)}: {why}")
     if result.untimed:
+        says = (
+            " Moodle's grading worksheet says it: --worksheet."
+            if "moodle" in result.platforms
+            else " Canvas's downloads never say it."
+        )
         console.print(
             f"Of {len(result.untimed)} the download does not say when they were handed in, so they"
-            " are not late. Moodle's grading worksheet says it: --worksheet.",
+            f" are not late.{says}",
             soft_wrap=True,
         )
     console.print(
@@ -58,6 +65,20 @@ def take(
     )
     if result.unknown:
         raise typer.Exit(3)
+
+
+@app.command()
+def number(
+    student: Annotated[str, typer.Argument(help="The student's id in the gradebook.")],
+    user: Annotated[str, typer.Argument(help="Their number, as the download's names have it.")],
+) -> None:
+    """Write down a student's number on the platform; names and address stay as they are."""
+    if not user.isdecimal():
+        raise typer.BadParameter(f"{user!r} is no number; in a_4711_90210_set.ipynb it is 4711.")
+    with failures():
+        before = write_number(here(), student, user)
+    was = f", and was {before}" if before not in ("", user) else ""
+    console.print(f"{shown(student)} is {user}{was}. Take the download in again.", highlight=False)
 
 
 @app.command()

@@ -9,6 +9,7 @@ Execute in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py na
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from traitlets import Unicode
 from autograder.check import PUBLIC_SUFFIX
 from autograder.spec import load_checks, load_settings, public_data
 
+LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])(?![\w.-])(:\d+)?")
 VERDICT_MIME = "application/vnd.autograder.verdict+json"
 
 
@@ -74,6 +76,13 @@ class ReleasePublicCases(NbGraderPreprocessor):
                 )
         data = public_data(check for name, check in checks.items() if name in cells)
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        shown = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
+        if local := LOCAL.search("\n".join([*shown, text])):
+            self.log.warning(
+                "Links of this set lead to %s, which is each student's own machine; write where"
+                " they read the book into course.toml, and generate the set again.",
+                local[0],
+            )
         outputs = resources.setdefault("outputs", {})
         outputs[resources["nbgrader"]["notebook"] + PUBLIC_SUFFIX] = text.encode()
         return nb, resources

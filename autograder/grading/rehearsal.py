@@ -25,11 +25,11 @@ from traitlets.config import Config, Configurable
 from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
+from autograder.authoring.weights import told_otherwise
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.intake import words
 from autograder.grading.preprocessors import is_judged
 from autograder.grading.terms import checks_folder
-from autograder.grading.weights import told_otherwise
 from autograder.sandbox.options import Sandbox
 from autograder.spec import generator, load_checks, public_data, question
 

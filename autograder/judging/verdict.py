@@ -26,6 +26,7 @@ from autograder.judging.observation import observed
 from autograder.kernel.evidence import Outcome, encode_outcome
 
 MAX_LISTED = 6  # answers that are all named when one is malformed
+SEVERAL = ("At least two things", "Two things")  # how a hint of more than one thing begins
 
 
 class Status(StrEnum):
@@ -273,9 +274,9 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
         return verdict
     if found := explain(rubric, outcomes, passed):
         way, whole = found
-        hint = (
-            way.hint if whole else f"One thing that is off, and maybe not the only one: {way.hint}"
-        )
+        hint = way.hint
+        if not whole and not hint.startswith(SEVERAL):
+            hint = f"One thing that is off, and maybe not the only one: {hint}"
         return replace(verdict, misconception=way.name, hint=hint, section=way.section)
     if seen := observed(rubric, outcomes, passed):
         return replace(verdict, misconception=seen.name, hint=seen.words)

@@ -108,6 +108,10 @@ def test_a_choice_is_recorded_not_judged(desk: Path, capsys: pytest.CaptureFixtu
     assert "one of 'a', 'b'" in capsys.readouterr().out
 
 
+def stopped(x: torch.Tensor) -> None:
+    raise KeyboardInterrupt
+
+
 def test_validation_fails_with_the_words_of_the_check(
     desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +119,13 @@ def test_validation_fails_with_the_words_of_the_check(
     with pytest.raises(CheckFailed, match="Not the square") as caught:
         check("double", lambda x: x**2)
     assert "Not the square." in "\n".join(caught.value._render_traceback_())
+    with pytest.raises(CheckFailed, match="stopped before it returned") as caught:
+        check("double", stopped)
+    with pytest.raises(CheckFailed, match="Is a return statement") as caught:
+        check("double", lambda x: None)
+    lines = caught.value._render_traceback_()
+    assert "1 more case is wrong: run this check in the notebook to see them." in lines
+    assert max(map(len, lines)) <= 83  # nbgrader cuts there
     check("double", lambda x: 2 * x)
     check("which", "a")
 
@@ -124,6 +135,12 @@ def test_a_missing_file_is_named_with_the_remedy(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="fetch the assignment again"):
+        check("double", abs)
+    (tmp_path / "set.public.json").write_text("{")
+    with pytest.raises(ValueError, match="is damaged: remove it, and fetch"):
+        check("double", abs)
+    monkeypatch.setenv("NBGRADER_VALIDATING", "1")
+    with pytest.raises(CheckFailed, match="damaged"):
         check("double", abs)
 
 
@@ -176,11 +193,8 @@ def test_exits_and_hostile_exceptions_are_noted() -> None:
 
 
 def test_an_interrupt_is_not_swallowed() -> None:
-    def interrupted(x: torch.Tensor) -> None:
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        observe(interrupted, question(DOUBLE, DOUBLE.cases()))
+        observe(stopped, question(DOUBLE, DOUBLE.cases()))
 
 
 def test_describe_counts_the_public_cases() -> None:

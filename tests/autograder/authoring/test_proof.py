@@ -190,7 +190,21 @@ def test_a_case_a_hint_and_a_weight_are_added(course: Path) -> None:
     change(checks, '"values": 3', '"values": 5')
     path = course / "source" / NAME / f"{NAME}.ipynb"
     change(path, '"points": 4', '"points": 6')
+    assert problems(course, 1) == [
+        "The heading 'Task 1. Take the mean away (10 minutes, 4 points)' says 4, and its cells have"
+        " 6 points.",
+        "The table of tasks has other points than the cells in row 1.",
+    ]
+    change(path, "10 minutes, 4 points", "10 minutes, 6 points")
+    change(path, "| 10 | 4 |", "| 10 | 6 |")
     assert problems(course) == []
+
+
+def test_the_proof_says_what_it_is_at(course: Path) -> None:
+    said: list[str] = []
+    parts = prove(course, NAME, 1, said.append, lambda part: said.append(f"{part.name} done"))
+    assert [line for line in said if line.endswith(" done")] == [f"{p.name} done" for p in parts]
+    assert sum(line.startswith("bank: ") for line in said[: said.index("bank done")]) == 7
 
 
 def test_a_misconception_is_added_with_its_chaff(course: Path) -> None:

@@ -76,6 +76,17 @@ def test_grade_audit_and_verify(invoke: Callable, course: Path) -> None:
         assert result.exit_code == 1
         assert "bob: double: recorded wrong with 4 of 4 points" in result.output
 
+    # A term that was kept has its gradebook and its records, and what was handed in is gone.
+    shutil.rmtree(course / "submitted")
+    for students in ([], ["--students", "ada"]):
+        result = invoke("audit", ASSIGNMENT, *students)
+        assert "ada" in result.output
+        assert "judged again: the same." in result.output
+    assert "No submission of set by eva" in invoke("audit", ASSIGNMENT, "--students", "eva").output
+    result = invoke("verify", ASSIGNMENT, "--students", "ada")
+    assert result.exit_code == 1
+    assert "ada: " in result.output
+
 
 def test_doctor_says_what_grade_will_do(invoke: Callable, course: Path) -> None:
     result = invoke("doctor", ASSIGNMENT)

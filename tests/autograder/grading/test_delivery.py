@@ -13,7 +13,6 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import (
     ExchangeCollect,
-    ExchangeFetchAssignment,
     ExchangeFetchFeedback,
     ExchangeReleaseAssignment,
     ExchangeReleaseFeedback,
@@ -23,7 +22,7 @@ from typer.testing import CliRunner
 from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver
-from autograder.grading.exchange import ReleaseFeedback, Submit
+from autograder.grading.exchange import Fetch, ReleaseFeedback, Submit
 
 ASSIGNMENT = "set"
 RIGHT = "def double(x):\n    return 2 * x"
@@ -62,7 +61,7 @@ class Room:
     def submit(self, student: str, answer: str, name: str = ASSIGNMENT, why: str = "") -> None:
         home = self.home(student)
         if not (home / ASSIGNMENT).exists():
-            self.step(ExchangeFetchAssignment, student, home)
+            self.step(Fetch, student, home)
         (path,) = (home / ASSIGNMENT).glob("*.ipynb")
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
@@ -116,6 +115,18 @@ def test_feedback_arrives_whatever_the_notebook_was_called(
     for student in ("bob", "eve", "zoë"):
         (page,) = room.read(student)
         assert "Not the square." in page
+
+
+def test_what_a_student_fetches_no_one_else_can_read(room: Room) -> None:
+    home = room.home("ada")
+    room.step(Fetch, "ada", home)
+    (home / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").write_text("mine")
+    (home / ASSIGNMENT / f"{ASSIGNMENT}.public.json").unlink()
+    room.step(Fetch, "ada", home, replace_missing_files=True)  # what is missing comes back
+    there = [home / ASSIGNMENT, *(home / ASSIGNMENT).rglob("*")]
+    assert len(there) > 2
+    assert not [path for path in there if path.stat().st_mode & 0o077]
+    assert (home / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").read_text() == "mine"
 
 
 def test_the_stock_commands_deliver_it_too(room: Room, canned_grades: Callable) -> None:
@@ -380,7 +391,7 @@ def test_no_one_else_can_write_what_was_handed_in(room: Room) -> None:
 
 
 def test_a_folder_that_is_too_large_is_a_sentence(room: Room) -> None:
-    room.step(ExchangeFetchAssignment, "ada", room.home("ada"))
+    room.step(Fetch, "ada", room.home("ada"))
     with (room.home("ada") / ASSIGNMENT / "weights.bin").open("wb") as stream:
         stream.truncate(110 * 10**6)
     with pytest.raises(ExchangeError, match="holds 110 MB, and 100 MB are allowed"):

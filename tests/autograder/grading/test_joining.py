@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from nbgrader.apps.baseapp import NbGrader
+from nbgrader.exchange import ExchangeFactory
 from typer.testing import CliRunner, Result
 
 from autograder.grading import joining
 from autograder.grading.cli import app
+from autograder.grading.exchange import Fetch
 from autograder.grading.joining import NOT_FOR_STUDENTS, OURS
 from autograder.spec import load_sections, load_settings
 
@@ -46,6 +48,7 @@ def test_one_command_is_enough(join, exchange: Path, tmp_path: Path, monkeypatch
     nbgrader.load_config_file()
     assert nbgrader.config.CourseDirectory.course_id == "kd-2027"
     assert nbgrader.config.Exchange.root == str(exchange)
+    assert ExchangeFactory(config=nbgrader.config).fetch_assignment is Fetch
     page = json.loads((tmp_path / "jupyter" / "labconfig" / "page_config.json").read_text())
     assert set(page["disabledExtensions"]) >= set(NOT_FOR_STUDENTS)
     code = f"""
@@ -69,6 +72,39 @@ def test_what_is_wrong_is_said(join, exchange: Path, tmp_path: Path) -> None:
     assert "Which course? It has kd-2027, other" in join(exchange).output
     assert "no course 'third'" in join(exchange, "--course", "third").output
     assert join(exchange, "--course", "other").exit_code == 0
+
+
+def test_a_path_that_is_no_exchange_gets_one_sentence_that_helps(
+    join, exchange: Path, tmp_path: Path
+) -> None:
+    for empty in ("", " "):
+        assert "Which exchange? Type its folder" in join(empty).output
+    (tmp_path / "none").mkdir()
+    for path, wanted in {
+        tmp_path / "none": "Ask your instructor",
+        tmp_path / "nowhere": "There is no folder",
+        exchange / "kd-2027": f"Is the exchange {exchange}?",
+        tmp_path: f"Is the exchange {exchange}?",
+    }.items():
+        result = join(path)
+        assert result.exit_code == 1
+        assert wanted in result.output
+        assert result.output.count("\n") == 1
+    assert not (tmp_path / "jupyter").exists()
+
+
+def test_who_joined_by_mistake_can_take_it_back(join, exchange: Path, tmp_path: Path) -> None:
+    page = tmp_path / "jupyter" / "labconfig" / "page_config.json"
+    assert join("--undo").exit_code == 0
+    page.parent.mkdir(parents=True)
+    page.write_text('{"disabledExtensions": {"mine": true}}')
+    assert "join --undo takes this back" in join(exchange).output
+    server = tmp_path / "jupyter" / "jupyter_server_config.py"
+    server.write_text("c.Mine = 1\n")
+    assert join("--undo").exit_code == 0
+    assert json.loads(page.read_text()) == {"disabledExtensions": {"mine": True}}
+    assert not (tmp_path / "jupyter" / "nbgrader_config.py").exists()
+    assert server.read_text() == "c.Mine = 1\n"
 
 
 def test_a_file_of_somebody_elses_stays(join, exchange: Path, tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.apps import ExportApp
 from typer.testing import CliRunner, Result
 
 from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.downloads import parse
-from autograder.grading.lms import plain
+from autograder.grading.export import CanvasExportPlugin
+from autograder.grading.roster import plain
 
 ASSIGNMENT = "set"
 PEOPLE = {
@@ -95,6 +97,7 @@ def test_a_zip_of_canvass_with_its_resubmissions(root: Path, canned_grades: Call
     assert result.exit_code == 0, result.output
     assert "ada: 1 older version left out." in result.output
     assert "bob: Canvas calls it late" in result.output
+    assert "worksheet" not in result.output
     assert graded(root, canned_grades) == {"ada": 4, "bob": 0, "li2": 4}  # 12 is after 2
 
 
@@ -118,6 +121,7 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
     files = {
         "Wei Li_99_assignsubmission_file_/set.ipynb": b"{}",
         "Eve Stranger_7_assignsubmission_file_/set.ipynb": b"{}",
+        "Ada Lovelace_4711_assignsubmission_onlinetext/onlinetext.html": b"2 x",
         "notes.txt": b"mine",
         "anon_4x7Qz_9001_set.ipynb": b"{}",
         "anon_LATE_12345_9002_set.ipynb": b"{}",
@@ -125,10 +129,14 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
     }
     result = take(zipped(root, files))
     assert result.exit_code == 3
-    assert "li1, li2 have this name" in result.output
-    assert "nbgrader db student add ID --lms-user-id 7" in result.output
+    assert (
+        "li1 and li2 have this name. Say whose it is: python -m autograder lms number ID 99"
+        in result.output
+    )
+    assert "python -m autograder lms number ID 7, or give Moodle's" in result.output
     assert result.output.count("graded anonymously") == 2
     assert "notes.txt: It is named neither as Moodle nor as Canvas" in result.output
+    assert "onlinetext.html: It is no file that was handed in, but text" in result.output
     assert not list(root.parent.rglob("evil.ipynb"))
     assert not (root / "submitted").exists()
 
@@ -147,7 +155,7 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     sheet = root / "worksheet.csv"
     sheet.write_text(WORKSHEET, encoding="utf-8")
     files = {
-        "Wei Li_501_assignsubmission_file_/set.ipynb": notebook(root, RIGHT),
+        "Wei Li_501_assignsubmission_file/set.ipynb": notebook(root, RIGHT),  # since Moodle 4.1
         "Participant_502_assignsubmission_file_/set.ipynb": notebook(root, WRONG),  # blind marking
     }
     result = take(zipped(root, files), "--worksheet", sheet)
@@ -165,13 +173,14 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     with zipfile.ZipFile(folder / "feedback.zip") as archive:
         assert sorted(archive.namelist()) == [
             "Participant_502_assignsubmission_file_/set.html",
-            "Wei Li_501_assignsubmission_file_/set.html",
+            "Wei Li_501_assignsubmission_file/set.html",
         ]
         assert b"Not the square." in archive.read("Participant_502_assignsubmission_file_/set.html")
     with (folder / "marks.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["Grade"] for row in rows] == ["4", "0", ""]
     assert rows[2]["Full name"].startswith("'=")
+    assert rows[2]["Last modified (submission)"] == "-"
     assert (folder / "marks.csv").stat().st_mode & 0o077 == 0
 
     sheet.write_text(WORKSHEET.replace("7.00", "10.00"), encoding="utf-8")
@@ -183,11 +192,99 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
 def test_canvass_feedback_bears_canvass_names(root: Path, canned_grades: Callable) -> None:
     take(zipped(root, canvas(root)))
     canned_grades(root)
+    (root / "exchange").mkdir(mode=0o777)
+    done = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
+    assert done.exit_code == 0, done.output
+    assert "3 came from Moodle or Canvas, and their feedback goes back with" in done.output
+    assert "secret" not in done.output
     assert CliRunner().invoke(app, ["lms", "give", ASSIGNMENT]).exit_code == 0
     with zipfile.ZipFile(root / "lms" / ASSIGNMENT / "feedback.zip") as archive:
         names = archive.namelist()
     assert "lovelaceada_4711_9002_set.html" in names  # of the version that was graded
     assert len(names) == 3
+
+
+def export(root: Path) -> list[dict[str, str]]:
+    course = Course(root)
+    plugin = CanvasExportPlugin(parent=ExportApp(coursedir=course.coursedir))
+    with course.gradebook() as gradebook:
+        plugin.export(gradebook)
+    with (root / "canvas.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def student(root: Path, name: str) -> tuple:
+    with Course(root).gradebook() as gradebook:
+        found = next(each for each in gradebook.students if each.id == name)
+        return found.first_name, found.last_name, found.email, found.lms_user_id
+
+
+def lms(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["lms", *arguments])
+
+
+def test_a_number_is_written_down_and_nothing_is_lost(root: Path) -> None:
+    files = {"O'Neil-Smith Bob_88_assignsubmission_file/set.ipynb": notebook(root, RIGHT)}
+    assert lms("number", "bob", "77").exit_code == 0
+    assert student(root, "bob") == ("Böb", "O'Neil-Smith", "bob@example.org", "77")
+    assert "bob is 88, and was 77" in lms("number", "bob", "88").output
+    assert take(zipped(root, files)).exit_code == 0
+    assert "88 is bob's number" in lms("number", "ada", "88").output
+    assert "no student 'eve'. Add them first: nbgrader" in lms("number", "eve", "9").output
+    assert "'x' is no number" in lms("number", "bob", "x").output
+    assert student(root, "ada")[3] == "4711"
+
+
+@pytest.mark.parametrize("case", ["no name", "another number", "a name that is another's"])
+def test_nobody_is_found_by_being_left_over(root: Path, case: str) -> None:
+    """Of two students of one name, one may have none in the gradebook, or another number."""
+    name = "liwei_900_9005_set.ipynb"
+    with Course(root).gradebook() as gradebook:
+        gradebook.update_or_create_student("li1", first_name=None, last_name=None, email=None)
+        gradebook.update_or_create_student("li2", lms_user_id=None)
+        if case == "another number":
+            gradebook.update_or_create_student("li2", lms_user_id="4715")
+            gradebook.update_or_create_student("li1", first_name="Li", last_name="One")
+        if case == "a name that is another's":
+            gradebook.update_or_create_student("zoe", lms_user_id="900")
+    result = take(zipped(root, {name: notebook(root, RIGHT)}))
+    if case == "a name that is another's":
+        assert "is taken for zoe's by its number or address, though li2 has that" in result.output
+        return
+    assert result.exit_code == 3, result.output
+    assert "By its name it is li2's" in result.output
+    assert "lms number ID 900" in result.output
+    assert lms("number", "li2", "900").exit_code == 0
+    assert take(zipped(root, {name: notebook(root, RIGHT)})).exit_code == 0
+
+
+def test_two_of_one_name_are_not_versions_of_one(root: Path) -> None:
+    files = {f"lovelaceada_{n}_900{n}_set.ipynb": notebook(root, RIGHT) for n in (1, 2)}
+    with Course(root).gradebook() as gradebook:
+        gradebook.update_or_create_student("ada", lms_user_id=None)
+    result = take(zipped(root, files))
+    assert "0 taken in, 0 no newer than what is here, 2 left out." in result.output
+    assert result.output.count("one of this name, ada, and the download 2.") == 2
+
+
+def test_what_was_taken_for_anothers_and_what_was_removed(root: Path, canned_grades) -> None:
+    files = {"cruzdelazoe_4713_1_set.ipynb": notebook(root, RIGHT)}
+    with Course(root).gradebook() as gradebook:
+        gradebook.update_or_create_student("ada", lms_user_id="4713")
+        gradebook.update_or_create_student("zoe", lms_user_id="5")
+    assert (root / "submitted").exists() is False
+    assert take(zipped(root, files)).exit_code == 0
+    assert lms("number", "ada", "4711").exit_code == 0
+    assert lms("number", "zoe", "4713").exit_code == 0
+    result = take(zipped(root, files))
+    folder = root / "submitted" / "ada" / ASSIGNMENT
+    assert f"ada: What is in {folder} is zoe's; remove that folder." in result.output
+    shutil.rmtree(folder)
+    shutil.rmtree(root / "submitted" / "zoe")
+    assert "1 taken in" in take(zipped(root, files)).output
+    assert graded(root, canned_grades) == {"zoe": 4}
+    rows = {row["SIS Login ID"]: row for row in export(root)}
+    assert (rows["zoe"]["ID"], rows["zoe"]["SIS User ID"], rows["ada"]["ID"]) == ("4713", "", "")
 
 
 DUE = datetime(2026, 1, 30, 15, 0)  # before the zips were made, as a download is

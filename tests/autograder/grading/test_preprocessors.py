@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import determine_grade
 
 from autograder.check import PUBLIC_SUFFIX
@@ -354,7 +355,7 @@ def test_seeds_are_drawn_and_recorded(run) -> None:
 
 def release(tmp_path: Path, names: list[str], cells: list[NotebookNode]) -> dict:
     checks = tmp_path / "checks" / "set.py"
-    checks.parent.mkdir()
+    checks.parent.mkdir(parents=True)
     checks.write_text(f"NAMES = {names!r}\n{CHECKS}", encoding="utf-8")
     resources = {"nbgrader": {"assignment": "set", "notebook": "book"}}
     step = ReleasePublicCases(checks_directory=str(checks.parent))
@@ -366,6 +367,24 @@ def test_release_writes_the_public_cases_of_the_notebooks_cells(tmp_path: Path) 
     data = json.loads(outputs[f"book{PUBLIC_SUFFIX}"])
     assert list(data) == ["here"]
     assert len(data["here"]["cases"]) == 2  # one, asked twice
+
+
+def test_release_warns_of_links_to_the_students_own_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        NbGraderPreprocessor, "log", SimpleNamespace(warning=lambda text, *a: said.append(text % a))
+    )
+    release(tmp_path / "a", ["here"], [new_markdown_cell("[Why](http://book/1)"), graded("here")])
+    assert said == []
+    for host in ("localhost:8000", "127.0.0.1", "localhost.example.org"):
+        cell = new_markdown_cell(f"[Here](http://{host}/book.html)")
+        release(tmp_path / host, ["here"], [cell, graded("here")])
+    assert [line.split()[6] for line in said] == [
+        "http://localhost:8000,",
+        "http://127.0.0.1,",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,13 @@ def test_an_explanation_accounts_for_every_failure(values, name, whole) -> None:
         assert verdict.hint is None
 
 
+def test_a_hint_of_two_things_is_not_called_one_thing() -> None:
+    two = replace(RUBRIC.wrong_ways[1], hint="At least two things are off. Think, and think.")
+    rubric = replace(RUBRIC, wrong_ways=(two,))
+    verdict = judge(rubric, list(outcomes(2.0, 3.0, 5.0, NAN, NAN)))
+    assert verdict.hint == two.hint
+
+
 def test_of_two_that_explain_the_same_neither_is_named() -> None:
     rubric = replace(RUBRIC, wrong_ways=(way("one", 1, 2, 3, 0, INF), way("two", 1, 2, 3, 0, INF)))
     assert judge(rubric, list(outcomes(1, 2, 3, 0, INF))).misconception is None
