@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from autograder.authoring.proof import Part, prove
 from autograder.authoring.template import make
-from autograder.grading.console import Json, console, errors, say
+from autograder.grading.console import Json, console, say
 
 Name = Annotated[str, typer.Argument(help="The set's name, such as ps7_mine.")]
 
@@ -41,7 +42,9 @@ def selftest(
     Its bank is judged with the engine's own code. The exit status is 1 when something fails.
     """
     sys.path.insert(0, os.getcwd())
-    with errors.status(f"{name}: loading", spinner="line") as status:  # on a terminal
+    # Only for who looks on: FORCE_COLOR, which notebooks set, would have it in their output.
+    terminal = Console(stderr=True, force_terminal=sys.stderr.isatty())
+    with terminal.status(f"{name}: loading", spinner="line") as status:
         parts = _proved(name, seeds, as_json, lambda what: status.update(f"{name}: {what}"))
     if as_json:
         print(json.dumps([asdict(part) for part in parts], indent=1))

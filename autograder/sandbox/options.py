@@ -30,7 +30,7 @@ class SandboxLimits:
     """What one notebook may use.
 
     Args:
-        memory: Bytes, of all its processes.
+        memory: Bytes, of all its processes, beyond what was loaded for all notebooks.
         cpu_seconds: Seconds of processor time, of each process.
         processes: Processes and threads at a time.
         open_files: Open files of each process.

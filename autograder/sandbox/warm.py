@@ -76,6 +76,7 @@ def main() -> None:
         torch.compile = as_it_is
     gc.freeze()  # so that collections in the children do not touch, and copy, these pages
     gc.enable()
+    options["limits"]["loaded"] = loaded()
     with suppress(OSError):
         mount("proc", PROCESSES, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -97,6 +98,11 @@ def main() -> None:
                 connection.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
             os._exit(0)
         connection.close()
+
+
+def loaded() -> int:
+    """Bytes of data that this process has; builds of PyTorch for a GPU alone have 800 MB."""
+    return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
 
 
 def as_it_is(model: object = None, **options: object) -> object:
@@ -413,7 +419,7 @@ def streams_back(stdout: object, stderr: object) -> Callable[..., None]:
 def bound(limits: dict) -> None:
     """Sets the limits that the system keeps, for this process and all that it starts."""
     for kind, value in {
-        resource.RLIMIT_DATA: limits["memory"],
+        resource.RLIMIT_DATA: limits["loaded"] + limits["memory"],
         resource.RLIMIT_NPROC: limits["processes"],
         resource.RLIMIT_NOFILE: limits["open_files"],
         resource.RLIMIT_FSIZE: limits["scratch"],

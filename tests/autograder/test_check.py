@@ -467,7 +467,7 @@ def test_what_is_no_number_is_named(value, came: str) -> None:
 
 
 def test_a_ranking_in_another_form_is_named_or_taken() -> None:
-    for value in (np.array(["a", "b"]), ("a", "b"), ["A ", "b"]):
+    for value in (np.array(["a", "b"]), ("a", "b"), ["A ", "b"], "ab"):
         verdict = judge(
             RANKING.rubric(RANKING.cases()),
             through_evidence(observe(value, question(RANKING, RANKING.cases()))),
@@ -475,9 +475,9 @@ def test_a_ranking_in_another_form_is_named_or_taken() -> None:
         assert verdict.status is Status.CORRECT
     verdict = judge(
         RANKING.rubric(RANKING.cases()),
-        through_evidence(observe("ab", question(RANKING, RANKING.cases()))),
+        through_evidence(observe({"a": 1}, question(RANKING, RANKING.cases()))),
     )
-    assert verdict.message.endswith("That is a pair, and this is text.")
+    assert verdict.message.endswith("That is a pair, and this is a dict.")
 
 
 def through_evidence(outcomes: list[Outcome]) -> list[Outcome]:

@@ -17,6 +17,13 @@ def test_folder_holds_nothing_that_no_page_needs(book):
     assert sum(path.stat().st_size for path in files) < 4e6
 
 
+def test_no_output_holds_what_is_for_a_terminal(book, page_names):
+    for name in page_names:
+        text = (book / name).read_text(encoding="utf8")
+        assert "\x1b" not in text, name
+        assert not re.search(r'class="[^"]*-(Color|Bold)', text), name
+
+
 def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
     sys.path.append(str(ROOT / "book/_ext"))
     from book_output import cut_styles

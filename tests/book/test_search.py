@@ -132,7 +132,7 @@ PREVIEWED = {
         "",
     ),
     "an equation elsewhere": (
-        "book/after/optimizing-training.html",
+        "book/labs/weak-teacher.html",
         "a[href$='lambda-in-motion.html#equation-eq-ceiling']",
         "",
     ),

@@ -334,7 +334,7 @@ def test_a_later_task_is_judged_with_right_functions_too(run) -> None:
     wrong = run({"plain": "def plain(x):\n    return 3 * x", "follows": follows})
     assert [wrong[name].points for name in ("plain", "follows")] == [0, 4]
     assert wrong["follows"].replaced == ["plain"]
-    assert "right versions of `plain`" in wrong["follows"].html
+    assert "right versions of <code>plain</code>" in wrong["follows"].html
     right = run({"plain": HONEST["plain"], "follows": follows})
     assert right["follows"].replaced == []
     # What comes first is not answered by what comes after it.
