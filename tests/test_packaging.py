@@ -164,8 +164,7 @@ def empty(built, wheel, tmp_path_factory) -> Path:
                 source = Path(one.locate_file(top))
                 if source.exists() and not (site / top).exists():
                     (site / top).symlink_to(source, source.is_dir())
-    (python,) = folder.glob("[bS][ic][nr]*/python*3" if os.name != "nt" else "Scripts/python.exe")
-    return python
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python3")
 
 
 @pytest.mark.slow

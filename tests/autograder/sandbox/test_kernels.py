@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -288,7 +289,7 @@ def test_ends_have_their_causes(kernel: Kernel, code: str, cause: str | None) ->
 
 @needs_bubblewrap
 def test_processor_time_is_bounded(pool: WarmPool, tmp_path: Path) -> None:
-    config = Config(LIMITS)
+    config = deepcopy(LIMITS)
     config.Sandbox.cpu_seconds = 2
     kernel = Kernel(tmp_path, config=config)  # other terms than the pool's: a sandbox of its own
     try:
@@ -542,7 +543,7 @@ def test_memory_in_sockets_is_counted(tmp_path: Path) -> None:
                 time.sleep(1000)
     time.sleep(1000)
     """
-    config = Config(LIMITS)
+    config = deepcopy(LIMITS)
     config.Sandbox.open_files = 512
     with WarmPool.from_config(config, WITHHELD):
         kernel = Kernel(tmp_path, config=config)
