@@ -11,6 +11,7 @@ Three things that Jupyter Book leaves to luck:
 Configuration:
     book_execution_sources: patterns of files, code or not, relative to the book's root.
     book_execution_versions: distributions whose versions count, and are named on each page.
+    book_execution_text: the Python whose documentation the pages speak of, such as "3.11".
 """
 
 import ast
@@ -130,12 +131,19 @@ def say_when(app: Sphinx, page: str, template: str, context: dict, doctree) -> N
         f"The code on this page ran on {when.day} {when:%B %Y} in {record['runtime']:.0f} s, "
         f"with {used}."
     )
+    spoken_of = app.config.book_execution_text
+    if spoken_of and not platform.python_version().startswith(f"{spoken_of}."):
+        text += (
+            f" What its text says of numbers was written with Python {spoken_of}, whose"
+            " documentation is another: where models read it, they differ."
+        )
     context["body"] += f'<p class="book-executed">{html.escape(text)}</p>\n'
 
 
 def setup(app: Sphinx) -> dict:
     app.add_config_value("book_execution_sources", [], "env", list)
     app.add_config_value("book_execution_versions", [], "env", list)
+    app.add_config_value("book_execution_text", "", "html", str)
     # After MyST-NB has settled where its cache is.
     app.connect("builder-inited", drop_stale_cache, priority=900)
     app.connect("env-get-outdated", outdated_pages)

@@ -50,6 +50,7 @@ def small_book(tmp_path, build):
           config:
             book_execution_sources: ["library/*.py"]
             book_execution_versions: [sphinx]
+            book_execution_text: "2.7"
             book_kernels_preload: [ipykernel.kernelapp, colorsys]
         """)
     )
@@ -69,6 +70,7 @@ def test_changing_the_library_changes_the_page(small_book):
     result, page = small_book(HEADER + PAGE)
     assert result.returncode == 0, result.stdout
     assert "the answer is 41" in page
+    assert "was written with Python 2.7, whose documentation is another" in page
 
     # The text changed, and the library says more and does the same: outputs are kept.
     (small_book.root / "library/answer.py").write_text('"""The answer."""\nANSWER = 41  # it is\n')

@@ -10,6 +10,8 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
+from tests.documentation import same_text
+
 BOOK = Path(__file__).parents[2] / "book"
 
 
@@ -61,6 +63,7 @@ def test_the_student_without_an_e_still_guesses_it(table):
     assert 35 <= rows["distributions"][1] <= 45
 
 
+@same_text
 def test_the_picture_of_1_1_shows_the_teachers_numbers(table, monkeypatch):
     html = drawing("label-and-distribution", monkeypatch)
     said = {float(x) for x in re.findall(r">(0\.\d\d)<", html)}
@@ -194,6 +197,7 @@ def test_on_real_letters_forward_covers_and_reverse_forgets(seed):
     assert reverse[2] < forward[2]
 
 
+@same_text
 def test_the_more_labels_the_lower_the_best_lambda(book):
     """1.4: perplexities with 1,000, 10,000 and 100,000 labels; the label's share comes first."""
     html = (book / "book/before/one-knob.html").read_text(encoding="utf8")

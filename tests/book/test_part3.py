@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 
 from benchmarks.experiments import table_teacher
 from kdlab import SweepResults
+from tests.documentation import same_text
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -57,6 +58,7 @@ def test_a_falling_lambda_beats_constant_ones_and_the_labels(motion):
         assert not gap.includes_zero
 
 
+@same_text
 def test_the_opening_of_3_1_says_what_the_runs_say(lambda_in_motion, motion):
     said = re.search(
         r"has perplexity (\d+\.\d)\..*?at perplexity (\d+\.\d)\..*?it ends at\s+(\d+\.\d)\.",
@@ -166,6 +168,7 @@ def test_the_better_training_loss_is_the_worse_model(optimizing):
     assert before[2] > after[2] + 0.5
 
 
+@same_text
 def test_the_diagnosis_holds(optimizing):
     """Training LM falls to the end; held-out LM, gap and KL turn; by the turn the runs differ."""
     before, after, _ = curves(optimizing)

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.experiments import lambda_in_motion, two_sources
 from kdlab import SweepResults
+from tests.documentation import same_text
 
 RESULTS = Path(__file__).parents[2] / "book/labs/results"
 
@@ -19,6 +20,7 @@ def test_the_recorded_arms_are_the_declared_ones(module):
     assert len(results.runs) == sweep.size
 
 
+@same_text
 @pytest.mark.slow
 def test_with_little_text_labels_are_learned_by_heart_and_the_teacher_prevents_it(tmp_path):
     arms = [f"60 blocks: {source}" for source in ("labels", "λ = 4", "teacher")]
