@@ -199,6 +199,7 @@ def test_the_case_is_a_student_that_knows_its_teacher(optimizing):
     assert case[len(case) // 2][2] - case[-1][2] < 0.1
 
 
+@same_text
 def test_the_size_of_a_limit_does_little_and_clipping_much(optimizing):
     row = r"^ *(\d+\.\d) +(\d+)% +(\d\.\d\d) +(\d\.\d\d)$"
     found = re.findall(row, optimizing, re.MULTILINE)
