@@ -23,6 +23,8 @@ LEFT_OUT = re.compile(
     r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\s*font-family: [^;\"]*;?", re.DOTALL
 )
 PATH = re.compile(r'(?<= d=")[^"]*')
+PLACE = re.compile(r'(?<= )([xy]="-?\d+\.\d\d)\d+')
+NAME = re.compile(r' id="([^"]*)"')
 NAMED = re.compile(r'(?<=[ "])id="|(?<=url\()#|(?<=href=")#')
 
 
@@ -47,7 +49,9 @@ def inline(svg: str, alt: str, prefix: str) -> str:
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: colour(found[0]), svg)
     svg = NAMED.sub(lambda mark: mark[0] + prefix, svg)
     svg = PATH.sub(lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0].replace("\n", "")), svg)
-    svg = re.sub(r"\n\s+", "\n", svg)
+    svg = PLACE.sub(r"\1", re.sub(r"\n\s+", "\n", svg))
+    used = set(re.findall(r"#([\w.-]+)", svg))
+    svg = NAME.sub(lambda name: name[0] if name[1] in used else "", svg)
     head = HEAD.match(svg)
     return (
         f'<svg class="figure" role="img" aria-label="{html.escape(alt)}" viewBox="{head["box"]}" '

@@ -25,7 +25,11 @@
     const href = each.getAttribute("href") || "";
     if (each.dataset.entry) return [each.dataset.entry];
     const kept = document.querySelector(`template[data-preview="${CSS.escape(href)}"]`);
-    if (kept) return [kept.content.cloneNode(true)];
+    if (kept) {
+      // A page without formulas of its own has no MathJax, and TeX is no preview.
+      const isReadable = window.MathJax || !kept.content.querySelector(".math");
+      return isReadable ? [kept.content.cloneNode(true)] : null;
+    }
     if (!href.startsWith("#equation-") || each.matches(".headerlink")) return null;
     const equation = document.getElementById(href.slice(1));
     const set = equation && equation.querySelector("mjx-container");

@@ -132,8 +132,8 @@ PREVIEWED = {
         "",
     ),
     "an equation elsewhere": (
-        "book/labs/weak-teacher.html",
-        "a[href$='lambda-in-motion.html#equation-eq-ceiling']",
+        "book/labs/assistant.html",
+        "a[href$='#equation-eq-q-star-many']",
         "",
     ),
 }
@@ -164,6 +164,16 @@ def test_a_link_shows_what_it_leads_to_to_pointer_and_keyboard(page, book, settl
     assert preview.is_hidden()
     assert link.get_attribute("aria-describedby") is None
     assert not page.problems
+
+
+def test_where_nothing_sets_formulas_none_is_shown_as_it_is_written(page, book, settle):
+    page.goto((book / "book/labs/weak-teacher.html").as_uri())
+    settle(page)
+    assert not page.evaluate("window.MathJax")
+    link = page.locator("a[href$='lambda-in-motion.html#equation-eq-ceiling']").first
+    link.hover()
+    link.focus()
+    assert page.locator("#book-preview").is_hidden()  # it would be there at once
 
 
 def test_a_preview_stays_in_a_narrow_window(new_page, book, settle):
