@@ -54,6 +54,7 @@ def test_how_many_distributions_lead_10000_labels(book):
     assert all(abs(lead) < 0.1 for lead in leads[300])
 
 
+@same_text
 def test_the_student_without_an_e_still_guesses_it(table):
     """1.1: mean q('e') and how often 'e' is guessed where it came, for each student."""
     rows = table("before/soft-targets", 2)

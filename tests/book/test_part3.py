@@ -85,6 +85,7 @@ def test_until_step_100_the_two_are_one_line_and_then_one_flattens(motion):
     assert labels[1].mean > four[1].mean + 0.2  # far behind at step 50
 
 
+@same_text
 def test_a_student_near_its_teacher_is_far_from_its_mixture(lambda_in_motion, motion):
     """What 3.1 computes; and more steps do move the student, in the runs of 2.1."""
     losses = dict(re.findall(r"^(.+?) +LM (\d\.\d\d)$", lambda_in_motion, re.MULTILINE))
@@ -191,6 +192,7 @@ def test_the_effect_is_many_times_its_standard_error(optimizing):
     assert float(mean) > 5 * float(error)
 
 
+@same_text
 def test_the_case_is_a_student_that_knows_its_teacher(optimizing):
     """Better than it by little, close to it, and nearly flat for the second half of the run."""
     *_, case = curves(optimizing)
