@@ -231,8 +231,6 @@ def show(marks: list[Mark], checks: dict[str, Check]) -> None:
     console.print(table)
     for letter, name in zip(ascii_uppercase, checks, strict=False):
         console.print(f"{letter}  {name}")
-    if by_hand := sorted({name for mark in marks for name in mark.points} - checks.keys()):
-        console.print(f"Not in the table, because a person marks it: {', '.join(by_hand)}")
     for mark in marks:
         for problem in mark.problems:
             console.print(f"{mark.entry.name}: {problem}", style="red")
@@ -263,12 +261,16 @@ def demo(assignment: str = "ps1_divergences") -> None:
     """Play a whole round on a class of the bank's submissions, and check every mark and hint."""
     root = BUILD / "course"
     marks = play_round(root, assignment, sample(entries(assignment)))
-    show(marks, load_checks(root / "checks" / f"{assignment}.py"))
+    checks = load_checks(root / "checks" / f"{assignment}.py")
+    show(marks, checks)
+    by_hand = sorted({name for mark in marks for name in mark.points} - checks.keys())
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}", COURSE) as gradebook:
         played = gradebook.find_assignment(assignment)
-        by_hand = played.max_written_score + played.max_task_score
+        points = played.max_written_score + played.max_task_score
     if by_hand:
-        console.print(f"A person gives {by_hand:g} more points, which nobody has given yet.")
+        console.print(
+            f"A person gives {points:g} more points, for {', '.join(by_hand)}; nobody has yet."
+        )
     console.print(f"Feedback pages: {root / 'feedback'}", soft_wrap=True)
     console.print(f"Exported marks: {root / 'grades.csv'}", soft_wrap=True)
     if any(mark.problems for mark in marks):
