@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autograder.grading.course import Misconfigured
+from autograder.grading.files import is_litter
 
 MOODLE = re.compile(
     r"(?P<prefix>(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
@@ -144,8 +145,7 @@ def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, dat
 
 
 def _litter(name: str) -> bool:
-    parts = name.split("/")
-    return any(part in ("__MACOSX", ".DS_Store") or part.startswith("._") for part in parts)
+    return any(map(is_litter, name.split("/")))
 
 
 def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:

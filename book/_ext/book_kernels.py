@@ -65,19 +65,23 @@ class Forked:
     def __init__(self, pid: int):
         self.pid = pid
         self._handle = os.pidfd_open(pid)
+        self._ended = False
 
     def poll(self) -> int | None:
         """0 when it has ended; with which status, nobody knows."""
-        return 0 if select.select([self._handle], [], [], 0)[0] else None
+        return self.wait(0)
 
-    def wait(self) -> int:
+    def wait(self, timeout: float | None = None) -> int | None:
         """Wait for its end."""
-        select.select([self._handle], [], [])
-        return 0
+        if not self._ended and select.select([self._handle], [], [], timeout)[0]:
+            os.close(self._handle)
+            self._ended = True
+        return 0 if self._ended else None
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal."""
-        signal.pidfd_send_signal(self._handle, number)
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._handle, number)
 
 
 def serve(preload: list[str]) -> None:

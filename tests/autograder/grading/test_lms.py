@@ -110,7 +110,9 @@ def test_a_folder_that_was_unpacked(root: Path, canned_grades: Callable, inside:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(raw)
-        (folder / ".DS_Store").touch()
+        for litter in (".DS_Store", "Thumbs.db", ".ipynb_checkpoints/work.ipynb"):
+            (folder / litter).parent.mkdir(exist_ok=True)
+            (folder / litter).touch()
         shutil.rmtree(root / "submitted", ignore_errors=True)
         result = take(root / "download")
         assert "3 taken in" in result.output, result.output
