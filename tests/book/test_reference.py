@@ -47,6 +47,13 @@ def test_fields_are_described_by_their_own_comments(book):
     assert set(described) == {field.name for field in dataclasses.fields(kdlab.TrainConfig)}
 
 
+def test_signatures_are_parsed(book):
+    for path in sorted((book / "book/reference").glob("library*.html")):
+        soup = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        for entry in soup.select("dt.sig"):
+            assert not re.search("~|<factory>", entry.text), entry.text
+
+
 def test_no_sentence_of_a_docstring_is_taken_for_a_type(book):
     """Napoleon takes what stands before a colon in a property's first line for its type."""
     for path in sorted((book / "book/reference").glob("library*.html")):
