@@ -56,7 +56,7 @@ class Calibration:
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error: the mean distance of accuracy and confidence, 0 to 1."""
+        """Expected calibration error, the mean distance of accuracy and confidence, 0 to 1."""
         bins = zip(self.confidence, self.accuracy, self.count, strict=True)
         error = sum(n * abs(accuracy - confidence) for confidence, accuracy, n in bins)
         return round(error / sum(self.count), 12)
@@ -81,7 +81,7 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp of the LM loss: among how many equally likely tokens the model is lost."""
+        """exp of the LM loss; a model that gives n tokens the same probability has n."""
         return math.exp(self.lm_loss)
 
     @property

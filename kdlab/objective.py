@@ -61,7 +61,7 @@ class Objective(Protocol):
     """
 
     lam: float
-    """λ: the trainer sets it from the schedule before each step."""
+    """λ, which the trainer sets from the schedule before each step."""
     ignore_index: int
     """The label of positions that do not count."""
 
@@ -149,7 +149,7 @@ class CombinedObjective:
 
     @property
     def kd_scale(self) -> float:
-        """What the divergence is multiplied by to give the KD term: T², or 1."""
+        """What the divergence is multiplied by to give the KD term, T² or 1."""
         return self.temperature**2 if self.scale_by_temperature else 1.0
 
     def __call__(
@@ -173,7 +173,7 @@ class CombinedObjective:
                 parts then add up to the loss of the whole, however it was split.
 
         Returns:
-            The loss and its two terms, all attached to the graph. If no position counts: 0.
+            The loss and its two terms, all attached to the graph; 0 if no position counts.
 
         Raises:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.

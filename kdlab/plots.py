@@ -45,7 +45,7 @@ def training_curves(history: History, *, title: str = "Both losses fall together
         title: the figure's message.
 
     Returns:
-        A figure of two panels: losses in nats per position, and λ.
+        A figure of two panels, one of the losses in nats per position and one of λ.
 
     Raises:
         ValueError: the run had no teacher.
@@ -111,7 +111,8 @@ def evaluation_curves(
     }
     if column == "perplexity" and len(teachers) == 1:
         axes.axhline(*teachers, color="#777777", linewidth=1, label="teacher")
-    axes.set(xlabel="optimiser step", ylabel=column.replace("_", " "), title=title)
+    label = MEASURES.get(column, column.replace("_", " "))
+    axes.set(xlabel="optimiser step", ylabel=label, title=title)
     axes.legend(frameon=False)
     return _open(axes)
 
@@ -248,7 +249,7 @@ def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
         title: the figure's message; by default the expected calibration error.
 
     Returns:
-        A figure of two panels: accuracy per bin, and how many positions each bin holds.
+        A figure of two panels, accuracy per bin and how many positions each bin holds.
 
     Source: Guo et al. 2017 (arXiv 1706.04599).
 

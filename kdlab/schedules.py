@@ -37,7 +37,7 @@ class LambdaSchedule:
     """
 
     watches: str | None = None
-    """What :meth:`step` wants to be told: None, ``"gap"`` or ``"losses"``."""
+    """What :meth:`step` wants to be told, which is None, ``"gap"`` or ``"losses"``."""
 
     def __init__(self) -> None:
         self.step_count = 0

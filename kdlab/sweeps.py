@@ -73,7 +73,7 @@ class Interval(NamedTuple):
 
     @property
     def includes_zero(self) -> bool:
-        """Whether 0 is inside: then a difference may be chance."""
+        """Whether 0 is inside, so that a difference may be chance."""
         return abs(self.mean) <= self.half_width
 
     def __str__(self) -> str:

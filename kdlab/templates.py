@@ -230,7 +230,7 @@ class ChatTemplate:
 
     @cached_property
     def end_tokens(self) -> list[str]:
-        """The tokens at which the assistant's text ends: of the template, and of the tokenizer."""
+        """The tokens at which the assistant's text ends, by the template and by the tokenizer."""
         found = [self.tokenizer.eos_token] if self.tokenizer.eos_token else []
         asked, answer = ({"role": role, "content": "?"} for role in ("user", "assistant"))
         try:

@@ -1,8 +1,8 @@
 """Lab 4.5: SmolLM2-135M-Instruct teaches six of its own layers, and students from scratch.
 
-Its weights come in a Python package, in about six bits each (GGUF's type Q4_1). They are unpacked
-once, and the teacher is asked once: two files hold its 64 likeliest tokens after every token of
-the text, one over its whole vocabulary and one over the first 8,192 tokens of it.
+Its weights come in a Python package, in a GGUF file of type Q4_1 with about six bits a weight. They
+are unpacked once, and the teacher is asked once: two files hold its 64 likeliest tokens after every
+token of the text, one over its whole vocabulary and one over the first 8,192 tokens of it.
 """
 
 import importlib.util

@@ -26,7 +26,13 @@ def describe_fields(app: Sphinx, what: str, name: str, obj, options, lines: list
         lines += ["", "Attributes:", *(f"    {field}: {says}" for field, says in fields), ""]
 
 
+def name_factories(app: Sphinx, what: str, name: str, obj, options, signature, returns):
+    """Write "..." for a default that is made anew: Sphinx cannot parse "<factory>"."""
+    return signature and signature.replace("<factory>", "..."), returns
+
+
 def setup(app: Sphinx) -> dict:
     # Before Napoleon, which has the default priority of 500, turns sections into fields.
     app.connect("autodoc-process-docstring", describe_fields, priority=400)
+    app.connect("autodoc-process-signature", name_factories)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

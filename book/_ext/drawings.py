@@ -419,9 +419,9 @@ def two_spellings() -> str:
 @drawing
 def cost_of_a_step() -> str:
     """Three bars of work per token, for a teacher of six times the student's size. Labels alone:
-    the student's 6 N. Distillation with a live teacher: the student's 6 N and the teacher's 12 N,
-    three times as long. With the teacher in a file that five students read: 6 N and a fifth of
-    12 N."""
+    the student's part, 1. Distillation with a live teacher: the student's part and the teacher's,
+    3 together. With the teacher in a file that five students read: the student's part and a fifth
+    of the teacher's, 1.4 together."""
     unit, left = 18, 120
     rows = [
         ("labels", 0.0, "1"),

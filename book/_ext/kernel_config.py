@@ -1,4 +1,6 @@
-"""How the kernels that execute the pages draw: IPython's own configuration, see book_figures."""
+"""How the kernels of the pages draw and print: IPython's own configuration, see book_figures."""
+
+from ipykernel.iostream import OutStream
 
 c = get_config()  # noqa: F821  IPython gives it
 c.InlineBackend.figure_formats = {"svg"}
@@ -6,3 +8,6 @@ c.InlineBackend.rc = {"svg.fonttype": "none", "svg.hashsalt": "book"}
 c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
 # It warns that kernels listen on this machine's ports, once for each page.
 c.IPKernelApp.log_level = "ERROR"
+# What a cell prints is sent whole when the cell ends. By default it is sent in parts, five times a
+# second; MyST-NB ends each part with one line break, so empty lines came and went with the time.
+OutStream.flush_interval = 3600  # seconds

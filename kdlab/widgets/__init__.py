@@ -359,7 +359,7 @@ def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
 
     Returns:
         ``lm`` and ``kd``, nats for each step; ``gap``, nats by the step after which it was
-        measured: the student's LM loss less the teacher's, on the validation split.
+        measured: the student's LM loss minus the teacher's, on the validation split.
     """
     history = History.read(Path(folder) / "metrics.jsonl")
     return {
@@ -387,7 +387,7 @@ def read_trained(
         made_with: the words that say what runs they are.
 
     Returns:
-        ``gap``, nats by schedule and step: the student's LM loss less the teacher's on held-out
+        ``gap``, nats by schedule and step, the student's LM loss minus the teacher's on held-out
         text, means over the seeds; ``steps``; ``least`` and ``most``, the ends of the picture.
     """
     gaps: dict[str, list[float]] = {}

@@ -61,6 +61,9 @@ def test_with_30_percent_wrong_both_beat_either_at_400_answers_alone(recorded):
         for one in ("labels", "biased alone")
     ]
     assert ahead_of[0].mean < 1.5 * ahead_of[0].half_width  # "by little more than the interval"
+    least = "30% wrong 400: labels + biased, λ = 0.1"
+    ahead = recorded.difference(least, "30% wrong 400: labels", "accuracy")
+    assert 1 < ahead.mean / ahead.half_width < 1.01  # "only just"
 
 
 def test_both_gain_on_minutes_and_lose_elsewhere(recorded):

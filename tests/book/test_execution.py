@@ -46,7 +46,11 @@ def small_book(tmp_path, build):
         only_build_toc_files: true
         execute: {{execute_notebooks: cache}}
         sphinx:
-          local_extensions: {{book_questions: {EXT}, book_execution: {EXT}, book_kernels: {EXT}}}
+          local_extensions:
+            book_questions: {EXT}
+            book_execution: {EXT}
+            book_kernels: {EXT}
+            book_figures: {EXT}
           config:
             book_execution_sources: ["library/*.py"]
             book_execution_versions: [sphinx]
@@ -116,6 +120,15 @@ print("of another page:", hasattr(builtins, "left_here"), "server", os.getppid()
 builtins.left_here = True
 ```
 
+```{code-cell} ipython3
+import time
+print("one table ", end="")
+time.sleep(0.4)  # longer than a kernel keeps what is printed, if nobody tells it to
+print("ends here\\n\\nand another")
+time.sleep(0.4)
+print("\\nbegins here")
+```
+
 """
 
 
@@ -134,6 +147,7 @@ def test_kernels_are_forked_from_one_process_and_share_nothing(small_book):
     for page in (first, second):
         assert "imported before: True so is its folder: False" in page
         assert "of another page: False" in page
+        assert "one table ends here\n\nand another\n\nbegins here" in page
         servers += re.findall(r"server (\d+)", page)
     assert len(servers) == 2
     assert len(set(servers)) == 1

@@ -70,6 +70,50 @@ def test_a_checker_lifts_the_student_and_its_limits_are_those_that_the_page_name
     assert 0 < careless[1] < 0.2
 
 
+def cell(page: str, begin: str) -> tuple[str, str]:
+    """The source of a page, and its cell that begins so."""
+    source = (BOOK / f"field/{page}.md").read_text(encoding="utf8")
+    found = re.search(rf"^({re.escape(begin)}.*?)^```$", source, re.MULTILINE | re.DOTALL)
+    return source, found[1]
+
+
+def test_with_more_answers_the_checker_counts_more_as_the_solution_says():
+    source, code = cell("where-it-is-used", "torch.manual_seed(0)\nquestions")
+    found = []
+    for tries in ("8", "64"):
+        names = {"torch": torch}
+        exec(code.replace("500, 5, 8", f"500, 5, {tries}"), names)
+        never, students = names["never"], list(names["students"].values())
+        right = [student[:, 0].mean().item() for student in students]
+        found.append((names["share"].item(), right, students[2][never, 0].mean().item()))
+    (few, before, some), (rare, after, hardly) = found
+    said = re.search(
+        r"falls from (\S+) to (\S+), because.*right (\S+) of the time instead of (\S+)\. .*"
+        r"is right on (\S+)\s+of them, where it was right on (\S+)\. With 8",
+        source,
+        re.DOTALL,
+    )
+    computed = (few, rare, after[1], before[1], hardly, some)
+    for number, value in zip(said.groups(), computed, strict=True):
+        assert number == f"{value:.{len(number) - 2}f}"
+    assert after[2] <= before[2]  # "more answers did not help the careless checker's student"
+
+
+def test_up_to_which_lambda_the_labels_lead_uld_as_the_solution_says():
+    source, code = cell("on-policy-in-practice", "from kdlab import forward_kl")
+    names = {"torch": torch}
+    exec(code, names)
+    train, wrong, target = names["train"], names["wrong"], names["p"].log()
+
+    def kl(*arguments):
+        return names["forward_kl"](train(*arguments), target).item()
+
+    jump, lam = re.search(r"to about (\S+): it is (\S+)\.$", source, re.MULTILINE).groups()
+    assert kl(wrong.flip(0), 0, 1) < 0.01
+    assert kl(wrong, 1, float(lam)) < 0.01
+    assert kl(wrong, 1, float(lam) + 0.1) == pytest.approx(float(jump), abs=0.05)
+
+
 def test_one_number_per_token_is_a_noisy_gradient(text_of):
     text = text_of("on-policy-in-practice")
     table = text[text.index("less the mean KL") :]

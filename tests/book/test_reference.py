@@ -47,6 +47,21 @@ def test_fields_are_described_by_their_own_comments(book):
     assert set(described) == {field.name for field in dataclasses.fields(kdlab.TrainConfig)}
 
 
+def test_signatures_are_parsed(book):
+    for path in sorted((book / "book/reference").glob("library*.html")):
+        soup = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        for entry in soup.select("dt.sig"):
+            assert not re.search("~|<factory>", entry.text), entry.text
+
+
+def test_no_sentence_of_a_docstring_is_taken_for_a_type(book):
+    """Napoleon takes what stands before a colon in a property's first line for its type."""
+    for path in sorted((book / "book/reference").glob("library*.html")):
+        soup = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        fields = [field.text for field in soup.select("dl.field-list > dt")]
+        assert not {"Type:", "Return type:"} & set(fields), path.name
+
+
 def test_every_glossary_entry_leads_to_the_page_that_explains_it(book):
     page = book / "book/reference/glossary.html"
     soup = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser")

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 from benchmarks.experiments import bug_clinic
-from benchmarks.experiments.bug_clinic import BUGS, SWEEP
+from benchmarks.experiments.bug_clinic import BUGS, SWEEP, train_student
 from kdlab import CombinedObjective, SweepResults, jensen_shannon
+from tests.documentation import same_text
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "book/labs/bug-clinic.md").read_text(encoding="utf8")
@@ -166,6 +168,32 @@ def test_the_eleventh_bug_of_the_page_passes_all_and_its_own_test_catches_it(bat
         assert found == pytest.approx(known, abs=0.01)
     assert abs(float(names["after_the_end"](names["one_late"], batch)) - 1) > 0.05
     assert float(names["after_the_end"](bug_clinic.right, batch)) == pytest.approx(1)
+
+
+@same_text
+@pytest.mark.slow
+def test_a_factor_of_four_shows_without_adamw_and_the_clip():
+    """What the page says one should see under "Try it"."""
+    source = re.sub(r"AdamW\(.*\)", "SGD(student.parameters())", inspect.getsource(train_student))
+    source = re.sub(r"nn.utils.clip_grad_norm_.*", "pass", source)
+    teacher, train, *_ = bug_clinic.ward()
+
+    def lm(loss, rate):
+        names = dict(vars(bug_clinic))
+        exec(source.replace("4e-3", str(rate)), names)
+        return [lm for _, lm, _ in names["train_student"](loss, teacher, train, steps=60)[1]]
+
+    first, last, by = re.search(
+        r"falls from\s+(\S+) to (\S+), and that of `parts_added_up` is not a number after (\d+) st",
+        PAGE,
+    ).groups()
+    falls = lm(bug_clinic.right, 0.3)
+    assert (falls[0], falls[-1]) == pytest.approx((float(first), float(last)), abs=0.05)
+    assert math.isnan(lm(bug_clinic.parts_added_up, 0.3)[int(by)])
+    for loss in (bug_clinic.right, bug_clinic.parts_added_up):  # the second reports four parts
+        reported = lm(loss, 0.1)
+        assert reported[-1] < 0.7 * reported[0]
+    assert math.isnan(lm(bug_clinic.right, 1.0)[-1])
 
 
 def test_logarithms_mixed_is_both_kls(batch):
