@@ -237,7 +237,7 @@ def schedules(
     for i, (name, schedule) in enumerate(schedules.items()):
         axes.plot(range(steps + 1), _play(schedule, steps, history), label=name, **_line(i))
     axes.set(xlabel="optimiser step", ylabel="λ", ylim=(0, None), title=title)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # no corner is always free
     return _open(axes)
 
 

@@ -1,5 +1,6 @@
 """What the pages of part 1 and page 2.3 say of their numbers, and of TRL's and torchtune's."""
 
+import functools
 import importlib.metadata
 import importlib.util
 import math
@@ -198,6 +199,24 @@ def test_on_real_letters_forward_covers_and_reverse_forgets(seed):
     assert reverse[2] < forward[2]
 
 
+def test_what_1_3_says_of_jsd_and_skew_reverse_kl_on_two_peaks():
+    """The wide student in which three starts end is worse than one on the higher peak."""
+    page = defined("before/which-way-round", "import torch\n", "def peak")
+    text = (BOOK / "before/which-way-round.md").read_text(encoding="utf8")
+    said = re.search(r"(0\.\d\d) instead of (0\.\d\d) for JSD, (\S+) instead of (\S+) for", text)
+    starts, widths = page["at"](1.0, 9.0, 5.5, 3.0), page["at"](1.0, 1.0, 2.0, 0.5)
+    found = []
+    for divergence in (
+        page["jensen_shannon"],
+        functools.partial(page["skew_reverse_kl"], alpha=0.3),
+    ):
+        middles, ended, losses = (x.tolist() for x in page["fit"](divergence, starts, widths))
+        assert middles == pytest.approx([4.6, 4.6, 4.6, 3.0], abs=0.05)
+        assert ended == pytest.approx([2.0, 2.0, 2.0, 0.5], abs=0.05)
+        found += [f"{losses[-1]:.2f}", f"{losses[0]:.2f}"]
+    assert list(said.groups()) == found
+
+
 @same_text
 def test_the_more_labels_the_lower_the_best_lambda(book):
     """1.4: perplexities with 1,000, 10,000 and 100,000 labels; the label's share comes first."""
@@ -218,7 +237,7 @@ def test_the_more_labels_the_lower_the_best_lambda(book):
     for by_lam in (few, more, many):
         assert by_lam[100] == pytest.approx(level, abs=0.1)
     assert few[3] < level < few[0]  # past its teacher, and in need of it
-    assert few[0] - few[0.1] > 0.9
+    assert few[0] - few[0.1] > 1
 
 
 def test_perplexity_hides_the_blind_spot(table):
