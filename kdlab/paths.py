@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 import torch.nn as nn
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
 from kdlab.batches import check_no_future, logits_for
 from kdlab.fused import linear_twin
@@ -20,7 +22,7 @@ from kdlab.objective import Objective
 from kdlab.teachers import Teacher
 from kdlab.topk import TopK
 
-__all__ = ["Heads", "choose_path", "in_pieces_again", "targets_for"]
+__all__ = ["Heads", "check_averages", "choose_path", "in_pieces_again", "targets_for"]
 
 
 class Heads(NamedTuple):
@@ -125,3 +127,22 @@ def in_pieces_again(model: nn.Module) -> None:
     for part in model.modules():
         if isinstance(part, FSDPModule):
             part.reshard()
+
+
+def check_averages(model: nn.Module) -> None:
+    """Refuse a model in pieces whose gradients would be added up where they should be averaged.
+
+    PyTorch's own collective for CPUs, gloo, has done so without a word:
+    https://github.com/pytorch/pytorch/issues/162338
+    """
+    weight = next((each for each in model.parameters() if isinstance(each, DTensor)), None)
+    if weight is None or weight.device_mesh.device_type != "cpu":
+        return
+    group = weight.device_mesh.get_group(weight.device_mesh.ndim - 1)
+    mean, ones = torch.empty(1), torch.ones(dist.get_world_size(group))
+    dist.reduce_scatter_tensor(mean, ones, op=dist.ReduceOp.AVG, group=group)
+    if mean.item() != 1:
+        raise ValueError(
+            f"PyTorch {torch.__version__} adds up the gradients of a model in pieces on CPUs where "
+            "it should average them; install a newer PyTorch, or leave the student whole"
+        )

@@ -57,7 +57,7 @@ from kdlab.heads import hidden_of, left_out
 from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
-from kdlab.paths import Heads, choose_path, in_pieces_again, targets_for
+from kdlab.paths import Heads, check_averages, choose_path, in_pieces_again, targets_for
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
 
@@ -203,6 +203,7 @@ class DistillationTrainer:
         if move is not None:
             move(accelerator.device)
         student, optimizer = self._prepared()
+        check_averages(student)
         path = self.path = self._choose_path(train)
         identity: dict[str, Any] = {}
         if self.out is not None:
@@ -292,7 +293,8 @@ class DistillationTrainer:
         # All processes stop after the same step: one that went on would wait for the others.
         sums[3] = float(asked_to_stop.is_set())
         loss, lm_loss, kd_loss, interrupted = accelerator.reduce(sums, "sum").tolist()
-        grad_norm = float(grad_norm)
+        whole = getattr(grad_norm, "full_tensor", None)  # of a student in pieces
+        grad_norm = float(grad_norm if whole is None else whole())
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             optimizer.zero_grad()
             raise FloatingPointError(

@@ -78,6 +78,30 @@ def sharded(model, apart=False, **options):
     return model
 
 
+def refused():
+    """What is said of a student in pieces whose gradients are not averaged; "" if they are."""
+    try:
+        fit(sharded(gpt()), gpt(1))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@contextlib.contextmanager
+def adding_up():
+    """As gloo did: a mean over the processes is their sum."""
+    before = dist.reduce_scatter_tensor
+
+    def added(*tensors, op, **options):
+        return before(*tensors, op=dist.ReduceOp.SUM, **options)
+
+    dist.reduce_scatter_tensor = added
+    try:
+        yield
+    finally:
+        dist.reduce_scatter_tensor = before
+
+
 def gpt(seed=0, kind=TinyGPT):
     torch.manual_seed(seed)
     return kind("tiny-student", vocab_size=V, block_size=16, d_model=32, n_layer=2)
@@ -171,8 +195,11 @@ def main(folder, rank, world):
                 )
                 found[key] = of_an_architecture(name, adapters, linear)
 
+    found["averages"] = refused()
+    with adding_up():
+        found["adds up"] = refused()
     untied = {"head apart": {"apart": True}, "resharded": {"reshard_after_forward": True}}
-    for linear in (False, True):
+    for linear in () if found["averages"] else (False, True):
         path = "linear" if linear else "dense"
         for name, options in {"tied": {}, "tied, resharded": untied["resharded"]}.items():
             where = folder / f"{name}-{path}"
