@@ -395,51 +395,51 @@ def _largest_lambda(case: Case) -> float:
 
 TEACHER_MODE = (
     "teacher_in_training_mode",
-    "Your teacher speaks with its dropout on, so the student learns from a teacher that has lost"
-    " some of its units. A model is in training mode when it is made. Who changes that, and when?",
+    "Your student follows a teacher whose dropout is on, which has lost some of its units. A"
+    " model is in training mode when it is made. Who changes that, and when?",
     "3.2",
 )
 STUDENT_MODE = (
     "student_in_evaluation_mode",
-    "Your student learns with its dropout off. It comes from an evaluation and is still in that"
-    " mode. Who changes that?",
+    "Your student learns as if its dropout were off. It comes from an evaluation, in the mode for"
+    " that. Who changes it, and when?",
     "3.2",
 )
 BOTH_MODES = (
     "modes_left_as_they_came",
-    "Both models are still in the mode in which they came: the teacher speaks with dropout, and"
-    " the student learns without. Each of the two needs the other mode.",
+    "Your updates are those of two models in the modes in which they came: the teacher's dropout"
+    " is on, and the student's is off. Each of the two needs the other mode.",
     "3.2",
 )
 LEAK = (
     "gradient_into_the_teacher",
-    "backward() went on into the teacher: each of its parameters has a"
-    " gradient now. That costs the teacher's memory once more, and an optimiser that has both"
-    " models would move it. What keeps autograd from recording a forward pass?",
+    "A gradient reaches the teacher's parameters. That costs the teacher's memory once more, and"
+    " an optimiser that has both models would move it. What keeps autograd from recording a"
+    " forward pass?",
     "3.2",
 )
 KEPT = (
     "gradients_kept",
-    "After the first update the gradients are too large: those of all updates before are in them."
-    " backward() adds to the gradients that are there. Who takes them away?",
+    "From the second update on, the gradients of all updates before are in yours too. backward()"
+    " adds to the gradients that are there. Who takes them away?",
     "3.2",
 )
 STILL = (
     "student_never_moves",
-    "Your student ends as it began: the optimiser does not step, or there is no gradient when it"
-    " does. Write down, in their order, the lines that clear, compute and use the gradient.",
+    "Your student ends as it began. Does the optimiser step, and is there a gradient when it"
+    " does? Write down, in their order, the lines that clear, compute and use the gradient.",
     "3.2",
 )
 SUMMED = (
     "loss_not_divided",
-    "You follow the sum over positions. A batch with less padding would take larger steps. The"
-    " objective is a mean; over what?",
+    "Your updates are those of a sum over positions: a batch with less padding takes larger"
+    " steps. The objective is a mean; over what?",
     "2.2",
 )
 ALL_POSITIONS = (
     "divided_by_all_positions",
-    "You divide by all positions, and those that are ignored added nothing to the sum. A batch"
-    " with much padding would hardly teach. What does the second thing that summed_loss returns"
+    "Your updates are those of a sum divided by all positions, those that are ignored included: a"
+    " batch with much padding hardly teaches. What does the second thing that summed_loss returns"
     " say?",
     "2.2",
 )
@@ -494,19 +494,20 @@ def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tenso
 
 PER_TEXT = (
     "divided_by_texts",
-    "You divide by the number of texts, so long texts take larger steps than short ones. The"
-    " objective is a mean per token that counts.",
+    "Your updates are those of a sum divided by the number of texts: long texts take larger steps"
+    " than short ones. The objective is a mean per token that counts.",
     "2.2",
 )
 PER_LENGTH = (
     "divided_by_length",
-    "You divide by the number of positions in one text. How many count in the whole batch?",
+    "Your updates are those of a sum divided by the number of positions in one text. How many"
+    " count in the whole batch?",
     "2.2",
 )
 MODELS_SWAPPED = (
     "models_swapped",
-    "The two models' logits change places in your loss: the labels judge the teacher, and the KD"
-    " term runs the other way. Which of the two is learning?",
+    "Your loss is that of the two models with their places exchanged: the labels judge the"
+    " teacher, and the KD term runs the other way. Which of the two is learning?",
     "1.3",
 )
 OPTIMIZER_NOT_USED = (
@@ -517,8 +518,8 @@ OPTIMIZER_NOT_USED = (
 )
 NO_GRADIENT = (
     "student_without_gradient",
-    "The student's own forward pass is not recorded, so there is nothing for backward() to go"
-    " through. Around which of the two models does no_grad() belong?",
+    "There is nothing for backward() to go through: no step from the student's parameters to your"
+    " loss was recorded. Around which of the two models does no_grad() belong?",
     "3.2",
 )
 LAMBDA_NOT_USED = (
@@ -526,30 +527,34 @@ LAMBDA_NOT_USED = (
     "Your KD term has a weight of 1, whatever λ is.",
     "2.2",
 )
-KD_MISSING = ("kd_missing", "Your student learns from the labels alone: there is no KD.", "2.2")
+KD_MISSING = (
+    "kd_missing",
+    "Your student learns as from the labels alone: KD has no effect on it.",
+    "2.2",
+)
 FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
     (*LAMBDA_NOT_USED, lambda q, p, labels, lam: summed_losses(q, p, labels, 1.0)),
     (*KD_MISSING, lambda q, p, labels, lam: summed_losses(q, p, labels, 0.0)),
     (
         "teacher_softmaxed_twice",
-        "summed_loss takes logits and makes the softmax itself. The teacher's came as"
-        " probabilities, so it looks unsure however sure it is.",
+        "Your teacher looks unsure however sure it is, as if its probabilities were taken for"
+        " logits and went through one more softmax. Which of the two does summed_loss take?",
         "1.1",
         lambda q, p, labels, lam: summed_losses(q, p.softmax(-1), labels, lam),
         lambda q, p, labels, lam: summed_losses(q.softmax(-1), p.softmax(-1), labels, lam),
     ),
     (
         "lm_missing",
-        "Your student learns from its teacher alone: the labels are not in the loss.",
+        "Your student learns as from its teacher alone: the labels have no effect on it.",
         "2.2",
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, lam),
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, 1.0),
     ),
     (
         "convex_form",
-        "You weigh LM with 1 − λ. This is another form of the objective; in this task LM has a"
-        " weight of 1.",
+        "In your loss LM has a weight of 1 − λ. This is another form of the objective; in this"
+        " task LM has a weight of 1.",
         "2.2",
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 1 - lam, lam),
     ),
@@ -567,8 +572,8 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "padding_distilled",
-        "Your KD term runs over all positions. Padding is no text, and its mean is another one than"
-        " that of LM. Which positions count?",
+        "Positions that do not count have a part in your KD term. Padding is no text, and nobody"
+        " asked what the teacher says there. Which positions count?",
         "2.2",
         unmasked(lambda q, labels: labels.numel()),
         unmasked(lambda q, labels: len(labels)),
@@ -584,8 +589,8 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "shifted_again",
-        "You shift the labels, and they are shifted already: `labels[i]` is the token that the"
-        " logits at i predict.",
+        "Your loss is that of labels that are shifted once more, and they are shifted already:"
+        " `labels[i]` is the token that the logits at i predict.",
         "2.2",
         shifted_again,
     ),
@@ -597,8 +602,8 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "softmaxed_twice",
-        "cross_entropy takes logits and makes a softmax itself. It got probabilities, so the"
-        " student looks unsure however sure it is.",
+        "The model looks unsure however sure it is, as if its probabilities were taken for logits"
+        " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         softmaxed_twice,
     ),
@@ -674,22 +679,23 @@ MANNERS: tuple[tuple, ...] = (
     ),
     (
         "modes_set_too_late",
-        "The first forward pass goes in the modes in which the models came; only later passes go in"
-        " the right ones. What comes first in your function?",
+        "In the first forward pass a model is still in the mode in which it came, and later it is"
+        " in the right one. What comes first in your function?",
         "3.2",
         Way(student_mode=None),
         Way(student_mode=None, teacher_mode=None),
     ),
     (
         "gradient_clipped",
-        "Your gradient is made smaller where its norm is large, which nobody asked for: it is a"
-        " useful habit elsewhere, but the update is another one then.",
+        "Your updates are those of a gradient that is made smaller where its norm is large. That"
+        " is a useful habit elsewhere, and nobody asked for it here.",
         "3.2",
         *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
     ),
     (
         "stepped_twice",
-        "The optimiser steps twice with one gradient. An update is one step.",
+        "Your updates are those of an optimiser that steps twice with one gradient. An update is"
+        " one step.",
         "3.2",
         Way(repeats=2),
     ),
@@ -733,8 +739,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "step_before_backward",
-                "Your optimiser steps before backward(). The weights with which the loss was"
-                " computed are gone by then, and PyTorch refuses. What does a step need to know?",
+                "The weights with which the loss was computed are changed before backward()"
+                " comes, and PyTorch refuses. Which comes first, the step or the gradient? What"
+                " does a step need to know?",
                 "3.2",
             ),
             {"way": Way(late=True)},
@@ -743,8 +750,9 @@ STEP_MISCONCEPTIONS = told_apart(
             (
                 (
                     "one_term_divided_twice",
-                    "One of the two losses is divided by the count once more than the other. What"
-                    " is a mean already when you put the two together?",
+                    "Your updates are those of a loss in which one term is divided by the count"
+                    " once more than the other. What is a mean already when the two are put"
+                    " together?",
                     "2.2",
                 ),
                 {"way": counted_twice(*terms)},
@@ -755,8 +763,8 @@ STEP_MISCONCEPTIONS = told_apart(
             (
                 "cross_entropy_for_kl",
                 "The student learns what it should, and your loss is too large by λ times the"
-                " teacher's entropy: −Σ p log q is the cross-entropy. Which part of KL(p‖q) does it"
-                " leave out?",
+                " teacher's entropy. By so much a cross-entropy is larger than KL(p‖q). Which of"
+                " the two is yours?",
                 "1.2",
             ),
             {"way": Way(loss=crossed)},
@@ -768,8 +776,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "averaged_per_text",
-                "You average within each text first, so a token of a short text weighs more than"
-                " one of a long text. All tokens that count should weigh the same.",
+                "Your updates are those of a mean of each text's own mean: a token of a short"
+                " text weighs more than one of a long text. All tokens that count should weigh"
+                " the same.",
                 "2.2",
             ),
             {"way": Way(loss=averaged_per_text)},
@@ -778,7 +787,8 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "divided_twice",
-                "Your loss is divided by the count twice. Of a sum one division makes a mean.",
+                "Your updates are those of a loss that is divided by the count twice. Of a sum"
+                " one division makes a mean.",
                 "2.2",
             ),
             {"weight": per_counted_twice},
@@ -1173,56 +1183,59 @@ def random_train_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 MEAN_OF_MEANS = (
     "averaged_per_micro_batch",
-    "Each micro-batch is averaged by itself, so a token in a micro-batch of padding weighs more"
-    " than one in a full one. One step on the whole group, had it fitted into memory, would have"
-    " divided once. By what?",
+    "A token in a micro-batch with much padding weighs more in your update than one in a full"
+    " one, as if each were averaged by itself. One step on the whole group, had it fitted into"
+    " memory, would have divided once. By what?",
     "2.2",
 )
 MEANS_ADDED = (
     "means_added_up",
-    "Each micro-batch has its own mean, and their gradients are added up: the sum grows with the"
-    " number of micro-batches. What should the whole group be divided by?",
+    "Your update grows with the number of micro-batches, as if their own means were added up."
+    " What should the whole group be divided by?",
     "2.2",
 )
 MICRO_BATCHES = (
     "divided_by_micro_batches",
-    "You divide sums by the number of micro-batches. What is the loss a mean over?",
+    "Your updates are those of sums divided by the number of micro-batches. What is the loss a"
+    " mean over?",
     "2.2",
 )
 EVERY_MICRO_BATCH = (
     "step_after_each_micro_batch",
-    "Your optimiser steps after each micro-batch. Accumulating means: several times backward(),"
-    " then one step.",
+    "Your student moves with each micro-batch, and not once for a group. Accumulating means:"
+    " several times backward(), then one step.",
     "2.2",
 )
 LAMBDA_PER_MICRO_BATCH = (
     "lambda_moves_per_micro_batch",
-    "You ask the schedule for the number of a micro-batch, in the list or in its group. λ then does"
-    " not fall as planned. What does the schedule count?",
+    "Your λ goes by the number of a micro-batch, in the list or in its group, and so it does not"
+    " fall as planned. What does the schedule count?",
     "3.1",
 )
 LAST_COUNT = (
     "divided_by_the_last_count",
-    "You divide the whole group by what counts in its last micro-batch. The count of a group is"
-    " known before its first backward(), from its labels.",
+    "Your updates are those of a whole group divided by what counts in its last micro-batch. The"
+    " count of a group is known before its first backward(), from its labels.",
     "2.2",
 )
 DIVIDED_AGAIN = (
     "divided_once_more",
-    "You divide by the count of the group, which is right, and then by its number of micro-batches"
-    " too. What is left to divide?",
+    "Your updates are right but for one divisor, the number of micro-batches in a group. What is"
+    " left to divide when the count of the group has done so?",
     "2.2",
 )
 FIRST_COUNT = (
     "divided_by_the_first_count",
-    "You divide the whole group by what counts in its first micro-batch, as if all had as many. The"
-    " count of a group is known before its first backward(), from its labels.",
+    "Your updates are those of a whole group divided by what counts in its first micro-batch, as"
+    " if all had as many. The count of a group is known before its first backward(), from its"
+    " labels.",
     "2.2",
 )
 COUNT_SO_FAR = (
     "divided_by_the_count_so_far",
-    "You divide each micro-batch by what was counted until then, so the first ones of a group weigh"
-    " too much. The count of a group is known before its first backward(), from its labels.",
+    "The first micro-batches of a group weigh too much in your update, as if each were divided by"
+    " what was counted until then. The count of a group is known before its first backward(),"
+    " from its labels.",
     "2.2",
 )
 WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
@@ -1254,8 +1267,8 @@ NUMBERS = (
     (
         (
             "lambda_changes_within_a_group",
-            "The micro-batches of one group do not all get the λ of their update: the last one has"
-            " the next already. Which number has an update whose first micro-batch is at i?",
+            "Your λ changes within a group: not all of its micro-batches get the λ of their"
+            " update. Which number has an update whose first micro-batch is at i?",
             "3.1",
         ),
         lambda step, place, accumulate: (place + 1) // accumulate,
@@ -1263,7 +1276,7 @@ NUMBERS = (
     (
         (
             "lambda_one_step_ahead",
-            "Your first step does not get the schedule's first λ. The schedule counts from 0.",
+            "Each of your updates has the λ of the one after it. The schedule counts from 0.",
             "3.1",
         ),
         lambda step, place, accumulate: step + 1,
@@ -1271,7 +1284,7 @@ NUMBERS = (
     (
         (
             "lambda_never_moves",
-            "All your steps have the λ of the first. When is the schedule to be asked?",
+            "All your updates have the λ of the first. When is the schedule to be asked?",
             "3.1",
         ),
         lambda step, place, accumulate: 0,
@@ -1295,8 +1308,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "count_not_reset",
-                "You divide each group by all that was counted since the beginning, so your steps"
-                " become smaller and smaller. When does the count begin anew?",
+                "Your updates become smaller and smaller: they are those of groups divided by all"
+                " that was counted since the beginning. When does the count begin anew?",
                 "2.2",
             ),
             {"plan": over_all_so_far},
@@ -1304,9 +1317,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "cleared_within_a_group",
-                "Only the last micro-batch of each group teaches your student: the gradients of"
-                " the others are cleared before the optimiser sees them. How often, and when, is"
-                " a group's gradient cleared?",
+                "Only the last micro-batch of each group teaches your student. What becomes of"
+                " the others' gradients before the optimiser sees them? How often, and when, is a"
+                " group's gradient cleared?",
                 "3.2",
             ),
             {"plan": partial(planned, weight=last_alone)},
@@ -1335,7 +1348,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 (
                     "last_group_filled_up",
                     "Right as long as the groups are full. What is left over is to be a group by"
-                    " itself, and you put it together with micro-batches of the group before.",
+                    " itself, and your result is that of putting it together with micro-batches"
+                    " of the group before.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -1346,7 +1360,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "batches_in_another_order",
-                    "Your groups are made of other micro-batches, or come in another order, than"
+                    "Your updates are those of other groups, or of groups in another order, than"
                     " the list says. It is to be gone through once, from its beginning.",
                     "2.2",
                 ),
@@ -1358,8 +1372,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "groups_of_another_size",
-                    "Your groups do not hold `accumulate` micro-batches each: one is too many or"
-                    " missing. Write down which places the first two groups are made of.",
+                    "Your updates are those of groups that do not hold `accumulate` micro-batches"
+                    " each. Write down which places in the list the first two groups are made of.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -1369,8 +1383,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "first_group_of_one",
-                "Your first update follows the first micro-batch alone, and all groups after it are"
-                " moved by one. Count the micro-batches of the first group by hand.",
+                "Your first update is that of the first micro-batch alone, and all groups after"
+                " it are moved by one. Count the micro-batches of the first group by hand.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=first_alone)},
@@ -1378,8 +1392,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "padding_left_out_of_groups",
-                "A micro-batch of padding alone is a member of its group too. You take it out"
-                " before you make the groups, and so other micro-batches move up.",
+                "A micro-batch of padding alone is a member of its group too. Your updates are"
+                " those of groups made without it, into which others have moved up.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=without_padding)},
@@ -1387,9 +1401,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "update_skipped_with_the_padding",
-                "Where a micro-batch of padding alone ends its group, you pass over the group's"
-                " update together with it. It adds nothing to the gradient, and the group is full"
-                " all the same.",
+                "Where a micro-batch of padding alone ends its group, the group's update does not"
+                " come there. Such a micro-batch adds nothing to the gradient, and the group is"
+                " full all the same.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=closed_by_text)},
@@ -1397,9 +1411,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "nan_from_padding",
-                "Right as long as something counts in each micro-batch. One of padding alone has a"
-                " mean over nothing, which is NaN, and a weight of 0 does not make it go away. What"
-                " does such a micro-batch add to a sum?",
+                "Right as long as something counts in each micro-batch. One of padding alone"
+                " makes your student NaN. A mean over nothing is NaN, and a weight of 0 does not"
+                " make it go away. What does such a micro-batch add to a sum?",
                 "2.2",
             ),
             {"way": Way(loss=nan_from_nothing)},
@@ -1419,8 +1433,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
 ) + tuple(
     Misconception(
         "empty_group_stepped",
-        "Right when micro-batches are left over. When the last group is full, you make one more"
-        " update of an empty group, of which there is neither a gradient nor a count.",
+        "Right when micro-batches are left over. When the last group is full, your function acts"
+        " as if one more update were to be made, and there is no micro-batch for it.",
         SECTIONS["2.2"],
         wrong,
     )
@@ -1609,7 +1623,7 @@ def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
 EVALUATION_WAYS = (
     (
         "on_training_data",
-        "You measured the text that the model was trained on. A model that has learnt it by"
+        "Text that the model was trained on is in your number. A model that has learnt it by"
         " heart would look best. Which text has it not seen?",
         "3.2",
         {"splits": ("train",)},
@@ -1617,32 +1631,32 @@ EVALUATION_WAYS = (
     ),
     (
         "in_training_mode",
-        "Your model is measured with its dropout on: a model that nobody will use, and another"
-        " number each time with a real dropout. Which mode is for measuring?",
+        "Your number is that of a model with its dropout on: a model that nobody will use, and"
+        " another number each time with a real dropout. Which mode is for measuring?",
         "3.2",
         {"mode": None},
         {"mode": True, "leaves": lambda training: True},
     ),
     (
         "on_training_data_in_training_mode",
-        "Two things at once: the text is the one that the model was trained on, and its"
-        " dropout is on.",
+        "Two things at once: your number is that of the text that the model was trained on, and"
+        " its dropout is on.",
         "3.2",
         {"splits": ("train",), "mode": None},
     ),
     (
         "mean_of_perplexities",
-        "You average the perplexities of the batches. exp is convex, so one bad batch weighs"
-        " too much, and the result depends on how the text was cut. Average first; what comes"
-        " last?",
+        "Your number is the mean of the batches' perplexities. exp is convex, so one bad batch"
+        " weighs too much, and the result depends on how the text was cut. Average first; what"
+        " comes last?",
         "1.1",
         {"reduce": mean_of_perplexities},
     ),
     (
         "mean_of_means",
-        "Each batch is averaged by itself, so a token in a short batch weighs more than one in"
-        " a long one. Cut the text otherwise, and the number changes. What has to be added up"
-        " over all batches?",
+        "A token in a short batch weighs more in your number than one in a long batch, as if each"
+        " batch were averaged by itself. Cut the text otherwise, and the number changes. What has"
+        " to be added up over all batches?",
         "2.2",
         {"reduce": of_means(lambda each: 1)},
         {"reduce": of_means(lambda each: each[2])},
@@ -1650,20 +1664,21 @@ EVALUATION_WAYS = (
     ),
     (
         "divided_by_all_positions",
-        "Padding makes your model look better: its positions are in the divisor, but add"
-        " nothing to the sum.",
+        "Padding makes your model look better, as if its positions were in the divisor: to the"
+        " sum they add nothing.",
         "2.2",
         {"reduce": over(2)},
     ),
     (
         "divided_by_texts",
-        "You divide by the number of texts. Perplexity is exp of a mean per token that counts.",
+        "Your number is that of a sum divided by the number of texts. Perplexity is exp of a mean"
+        " per token that counts.",
         "2.2",
         {"reduce": over(3)},
     ),
     (
         "padding_measured",
-        "Positions that do not count are in your mean, as if a token had been expected there."
+        "Positions that do not count are in your mean, as if token 0 had been expected there."
         " Padding says nothing about a model. Select before you add up.",
         "2.2",
         {"masked": False},
@@ -1677,7 +1692,7 @@ EVALUATION_WAYS = (
     ),
     (
         "sign_lost",
-        "Your perplexity is below 1: it is exp of the mean of log q, and the minus is missing.",
+        "Your perplexity is below 1: it is exp of the mean of log q. Where has the minus gone?",
         "1.1",
         {"reduce": lambda sums: 1 / of_all(sums)},
     ),
@@ -1689,15 +1704,15 @@ EVALUATION_WAYS = (
     ),
     (
         "softmaxed_twice",
-        "cross_entropy takes logits and makes a softmax itself. It got probabilities, so the"
-        " model looks unsure however sure it is.",
+        "The model looks unsure however sure it is, as if its probabilities were taken for logits"
+        " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
     ),
     (
         "mean_of_probabilities",
-        "You average the probabilities of the right tokens. Perplexity averages their logarithms,"
-        " so that a token that is given next to nothing costs much.",
+        "Your number is one over the mean probability of the right tokens. Perplexity averages"
+        " their logarithms, so that a token that is given next to nothing costs much.",
         "1.1",
         {
             "kernel": lambda q: -q.softmax(-1),
@@ -1706,8 +1721,8 @@ EVALUATION_WAYS = (
     ),
     (
         "a_batch_is_missing",
-        "One of the batches is not in your number, or not with all of it: the first or the last, or"
-        " all sums but one are overwritten. Add up before you divide.",
+        "One of the batches is not in your number, or not with all of it. Is a sum overwritten,"
+        " or does a batch come too late or too early? Add up before you divide.",
         "2.2",
         {"reduce": lambda sums: of_all(sums[:-1])},
         {"reduce": lambda sums: of_all(sums[1:])},
@@ -1717,8 +1732,8 @@ EVALUATION_WAYS = (
     ),
     (
         "sum_of_means",
-        "You take the exponential of a sum of means, one for each batch. What is the perplexity's"
-        " mean a mean of?",
+        "Your number is the exponential of a sum of means, one for each batch. What is the"
+        " perplexity's mean a mean of?",
         "2.2",
         {"reduce": lambda sums: sum(each[0] / max(each[1], 1) for each in sums).exp()},
         {
@@ -1741,14 +1756,14 @@ EVALUATION_WAYS = (
     ),
     (
         "left_in_evaluation_mode",
-        "The number is right, but you leave the model in evaluation mode, and whoever goes on"
+        "The number is right, but the model comes out in evaluation mode, and whoever goes on"
         " training it trains without dropout. Leave it as you found it.",
         "3.2",
         {"leaves": lambda training: False},
     ),
     (
         "put_into_training_mode",
-        "The number is right, but your function always ends in training mode. A teacher or a"
+        "The number is right, but the model always comes out in training mode. A teacher or a"
         " finished model does not come in that mode. Leave it as you found it.",
         "3.2",
         {"leaves": lambda training: True},
@@ -1790,8 +1805,8 @@ EVALUATION_MISCONCEPTIONS = told_apart(
         ),
         (
             "shifted_again",
-            "You shift the labels, and they are shifted already: `labels[i]` is the token that the"
-            " logits at i predict.",
+            "Your loss is that of labels that are shifted once more, and they are shifted"
+            " already: `labels[i]` is the token that the logits at i predict.",
             shifted_evaluation,
         ),
     )

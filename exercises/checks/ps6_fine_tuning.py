@@ -219,8 +219,8 @@ END_MASKED = (
 )
 ONLY_LAST = (
     "only_one_turn",
-    "One of the assistant's answers counts, and another does not. Each of its turns is something"
-    " that it wrote and that there is to learn from.",
+    "Not every answer of the assistant counts. Each of its turns is something that it wrote and"
+    " that there is to learn from.",
 )
 LABELS_SHIFTED = (
     "labels_shifted",
@@ -240,8 +240,8 @@ HEADER_AT_THE_END = (
 )
 TURNS = (
     "turns_taken_for_granted",
-    "You tell the assistant's messages by their place in the list. Nobody promised that two people"
-    " take turns, or that a user begins. Each message says who wrote it.",
+    "Your result is that of telling the assistant's messages by their place in the list. Nobody"
+    " promised that two people take turns, or that a user begins. Each message says who wrote it.",
 )
 
 
@@ -340,20 +340,21 @@ ENCODE_MISCONCEPTIONS = (
         Wrong(*ALL_FROM_AN_ANSWER_ON, from_turn(-1)),
         Wrong(
             "found_by_their_numbers",
-            "You look for the assistant's tokens by their numbers, and the user's words have the"
-            " same ones. Whose a token is, its place says.",
+            "Your labels are those of looking for the assistant's tokens by their numbers, and"
+            " the user's words have the same ones. Whose a token is, its place says.",
             as_words(True),
         ),
         Wrong(
             "found_by_their_numbers",
-            "You look for the assistant's tokens by their numbers, and the user's words have the"
-            " same ones. Whose a token is, its place says.",
+            "Your labels are those of looking for the assistant's tokens by their numbers, and"
+            " the user's words have the same ones. Whose a token is, its place says.",
             as_words(False),
         ),
         Wrong(
             "token_zero_masked",
             "0 is the number of a word like any other, and where the assistant writes it, yours"
-            " does not count. Mark what does not count with −100 at once, and not by way of a 0.",
+            " does not count. Is there a 0 in your code that stands for nothing, or for what does"
+            " not count?",
             not_as_a_word,
         ),
     ),
@@ -568,9 +569,9 @@ def masked_by_number(batch: dict[str, Tensor], pad_id: int) -> Tensor:
 
 LABELS_BY_NUMBER = (
     "end_masked_with_the_padding",
-    "You mask every label that is pad_id. Where the end of text is the padding too, the answers'"
-    " own ends lose their labels, and the student never learns to stop. What was added, the lengths"
-    " of the rows say.",
+    "In your batch every label that is pad_id is −100. Where the end of text is the padding too,"
+    " the answers' own ends lose their labels, and the student never learns to stop. What was"
+    " added, the lengths of the rows say.",
 )
 MASK_BY_NUMBER = (
     "mask_made_of_numbers",
@@ -664,7 +665,8 @@ COLLATE_MISCONCEPTIONS = (
         Wrong(*SIDE_IGNORED, (always("left"),) * 3),
         Wrong(
             "sides_turned_round",
-            "You pad on the left where the right is asked for, and on the right where the left is.",
+            "Your padding stands on the left where the right is asked for, and on the right where"
+            " the left is.",
             (other,) * 3,
         ),
         *(
@@ -728,8 +730,8 @@ COLLATE_MISCONCEPTIONS = (
     ),
     Misconception(
         "rows_read_backwards",
-        "On the left your rows run backwards: the padding went to the other side, and the order of"
-        " the tokens turned round with it.",
+        "On the left your rows run backwards: the order of the tokens has turned round together"
+        " with the side of the padding.",
         FINE_TUNING,
         turned_over,
     ),
@@ -742,8 +744,8 @@ COLLATE_MISCONCEPTIONS = (
     ),
     Misconception(
         "longest_row_lost",
-        "The longest row is padding all over. It needs none: and `x[-n:]` with n = 0 is the whole"
-        " of x.",
+        "The longest row is padding all over. It needs none: how many tokens is it filled up"
+        " with? And `x[-n:]` with n = 0 is the whole of x.",
         FINE_TUNING,
         longest_lost,
     ),
@@ -1078,22 +1080,22 @@ def two_lengths(
 
 ALL_POSITIONS = (
     "divided_by_all_positions",
-    "The prompt and the padding left your sum and not its divisor, so an answer counts less the"
-    " longer its question is. How many tokens does the sum have?",
+    "Your loss is that of a sum divided by the number of all positions, so an answer counts less"
+    " the longer its question is. How many tokens does the sum have?",
 )
 ROW_MEANS = (
     "mean_of_row_means",
-    "You average within each row first, so a word of a short answer weighs more than one of a long"
-    " answer. All tokens of all answers should weigh the same.",
+    "A word of a short answer weighs more in your loss than one of a long answer, as if each row"
+    " were averaged by itself. All tokens of all answers should weigh the same.",
 )
 PER_ROW = (
     "divided_by_rows",
-    "You divide by the number of rows, so long answers make the loss, and the step with it, larger."
-    " The loss is counted per token.",
+    "Your loss is that of a sum divided by the number of rows, so long answers make it, and the"
+    " step with it, larger. The loss is counted per token.",
 )
 SUMMED = (
     "summed",
-    "A sum stands where the mean belongs: it grows with every answer in the batch.",
+    "Your loss is that of a sum where the mean belongs: it grows with every answer in the batch.",
 )
 MEANS = (
     Wrong(*ALL_POSITIONS, diluted_mean, FORMULA),
@@ -1104,16 +1106,15 @@ MEANS = (
 )
 KD_OVER_ALL = (
     "kd_over_the_prompt",
-    "The labels' term counts where the assistant wrote, and the teacher's term counts everywhere,"
-    " prompt and padding too. Then λ no longer weighs two opinions about the answer. The mask"
-    " belongs to both terms.",
+    "The teacher's term counts where nobody answers, prompt and padding too. Then λ no longer"
+    " weighs two opinions about the answer. The mask belongs to both terms.",
 )
 KD_OVER_THE_PROMPT = tuple(
     Wrong(*KD_OVER_ALL, mean) for mean in (mean_of_all, all_over_some, all_over_rows, sum_of_all)
 )
 LM_OVER_ALL = Wrong(
     "ignored_label_as_token_zero",
-    "Where a label is −100 your loss expects token 0, and counts that. Select the positions that"
+    "Where a label is −100 your loss is that of expecting token 0. Select the positions that"
     " count before you look anything up.",
     mean_of_all,
     FORMULA,
@@ -1121,22 +1122,22 @@ LM_OVER_ALL = Wrong(
 SHIFTS = (
     Wrong(
         "not_shifted",
-        "You compare the logits at each token with that token itself, which the model has just"
-        " read. Here nothing is shifted yet: what do the logits at i predict?",
+        "Your loss compares the logits at each token with that token itself, which the model has"
+        " just read. Here nothing is shifted yet: what do the logits at i predict?",
         own_ones,
         FORMULA,
     ),
     Wrong(
         "shifted_twice",
-        "You compare the logits at each token with the label two places on. One shift is one place:"
-        " was it made twice?",
+        "Your loss compares the logits at each token with the label two places on. One shift is"
+        " one place: was it made twice?",
         ones_after_next,
         FORMULA,
     ),
     Wrong(
         "shifted_the_wrong_way",
-        "You compare the logits at each token with the label before it, which the model has read"
-        " long ago. What do the logits at i predict?",
+        "Your loss compares the logits at each token with the label before it, which the model"
+        " has read long ago. What do the logits at i predict?",
         ones_before,
         FORMULA,
     ),
@@ -1144,16 +1145,15 @@ SHIFTS = (
 KD_SHIFTS = (
     Wrong(
         "kd_not_shifted",
-        "The labels' term is shifted, and the mask of the teacher's term is not: it leaves out the"
-        " prediction of an answer's first token and counts what follows its end. Where is each"
-        " token of an answer predicted?",
+        "The labels' term is right. The teacher's leaves out the prediction of an answer's first"
+        " token and counts what follows its end. Where is each token of an answer predicted?",
         own_ones,
         FORMULA,
     ),
     Wrong(
         "models_at_different_places",
-        "Student and teacher are compared at different places: one of them is shifted and the other"
-        " is not. Both must predict the same token.",
+        "Your teacher's term compares student and teacher at different places, as if one of them"
+        " were shifted and the other not. Both must predict the same token.",
         other_student,
         FORMULA,
     ),
@@ -1161,8 +1161,8 @@ KD_SHIFTS = (
 KINDS = (
     Wrong(
         "direction_swapped",
-        "This is the divergence the other way round: the student's probabilities are the weights."
-        " The task asks for KL(p‖q), and p is the teacher's.",
+        "Your teacher's term is the divergence the other way round: the student's probabilities"
+        " are the weights. The task asks for KL(p‖q), and p is the teacher's.",
         reverse_kl,
         DIRECTION,
     ),
@@ -1175,15 +1175,15 @@ KINDS = (
     ),
     Wrong(
         "vocabulary_mean",
-        "The teacher's term is too small by the size of the vocabulary: a mean over the classes"
-        " stands where a divergence adds them up.",
+        "The teacher's term is too small by the size of the vocabulary. Is there a mean over the"
+        " classes, where a divergence adds them up?",
         class_mean,
         SECTIONS["1.2"],
     ),
     Wrong(
         "likeliest_token_alone",
-        "The teacher's term uses the teacher's likeliest token alone. What does the teacher say of"
-        " all others?",
+        "Your teacher's term is that of the teacher's likeliest token alone. What does the"
+        " teacher say of all others?",
         of_argmax,
         SECTIONS["1.1"],
     ),
@@ -1211,8 +1211,8 @@ WEIGHTS = (
     ),
     Wrong(
         "lambda_as_alpha",
-        "You mix: (1 − λ) of one and λ of the other. In the additive form the labels keep their"
-        " whole weight.",
+        "Your loss is (1 − λ) of one term and λ of the other. In the additive form the labels"
+        " keep their whole weight.",
         lambda lam: (1 - lam, lam),
         FORMULA,
     ),
@@ -1247,8 +1247,8 @@ LOSS_MISCONCEPTIONS = (
         "aligned",
         Wrong(
             "rolled_round",
-            "The label of a row's first token has come round to its end, where it counts. Nothing"
-            " predicts a row's first token; roll() drops none.",
+            "The label of a row's first token counts in your loss, with the logits at the row's"
+            " end. Nothing predicts a row's first token; and roll() drops none.",
             rolled,
             FORMULA,
         ),
@@ -1258,8 +1258,9 @@ LOSS_MISCONCEPTIONS = (
     *(
         Misconception(
             "first_label_in_the_divisor",
-            "A divisor of yours counts labels that your sum does not have: nothing predicts the"
-            " first token of a row. Count after the shift.",
+            "Your loss, or a term of it, is too small, as if its divisor counted labels that its"
+            " sum does not have: nothing predicts the first token of a row. What is counted,"
+            " before the shift or after it?",
             FORMULA,
             partial(with_first_counted, of=mean),
         )
@@ -1281,15 +1282,15 @@ LOSS_MISCONCEPTIONS = (
     ),
     Misconception(
         "classes_on_another_axis",
-        "cross_entropy looks for the classes on axis 1, and yours are on the last axis. Flatten"
-        " rows and positions into one axis, or transpose the logits.",
+        "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+        " Flatten rows and positions into one axis, or transpose the logits.",
         FORMULA,
         classes_in_the_middle,
     ),
     Misconception(
         "mask_of_another_length",
-        "Your labels are shifted and your logits are not: they are one longer. Which of the logits"
-        " predicts nothing that is in the row?",
+        "A mask and what it selects from have different lengths. Are your labels shifted and your"
+        " logits not? Which of the logits predicts nothing that is in the row?",
         FORMULA,
         two_lengths,
     ),
@@ -1677,18 +1678,20 @@ AFTER_END = (
 NOTHING_RIGHT = (
     "nothing_is_right",
     "No answer is right to you, not even where the model writes just what is asked for. Print the"
-    " two texts that you compare: is the prompt in one of them, or does an end of text that stands"
-    " in the prompt cut it off?",
+    " two texts that you compare. Is the prompt in one of them, or cuts an end of text in the"
+    " prompt it off? And what has the model read when it writes?",
 )
 PER_TOKEN = (
     "per_token",
-    "You measure tokens, and an answer that is nearly right earns nearly all. Asked for the water"
-    " at six, half an answer is of no use: the task asks for the share of *answers*.",
+    "An answer that is nearly right earns nearly all in your number, as if tokens were counted."
+    " Asked for the water at six, half an answer is of no use: the task asks for the share of"
+    " *answers*.",
 )
 TOLD = (
     "read_the_right_answer",
-    "Your model reads the right answer while it is examined: each token is predicted after the"
-    " right ones before it. Asked by a user it has nothing but its own words to go on from.",
+    "Your number is that of a model which reads the right answer while it is examined: each token"
+    " is predicted after the right ones before it. Asked by a user it has nothing but its own"
+    " words to go on from.",
 )
 SPACES = (
     "spaces_compared",
@@ -1715,8 +1718,8 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AFTER_END, with_end),
         Wrong(
             "over_at_a_line_break",
-            "What the model writes is over for you at its first line break too, and one may stand"
-            " at the beginning or within. Only <|end|> ends an answer.",
+            "Your number is that of texts that are over at a line break too, and one may stand at"
+            " the beginning or within. Only <|end|> ends an answer.",
             cut_at_line,
         ),
     ),
@@ -1725,8 +1728,8 @@ ACCURACY_MISCONCEPTIONS = (
         "write",
         Wrong(
             "one_token_too_few",
-            "An answer of exactly `most` tokens is wrong to you: it is cut short, or it is asked"
-            " for an end that it has no room for.",
+            "An answer of exactly `most` tokens is wrong to you. Is it cut short, or asked for an"
+            " end that it has no room for?",
             one_fewer,
         ),
         Wrong(
@@ -1737,7 +1740,7 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "one_token_too_many",
-            "Your model writes one token more than it may.",
+            "Your number is that of a model that writes one token more than it may.",
             one_more,
         ),
     ),
@@ -1749,8 +1752,9 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*SPACES, one_stripped),
         Wrong(
             "tokens_compared",
-            'You compare tokens, and there are several ways to write one text: " noon", and "noon"'
-            " after a line break. Compare the texts.",
+            "Texts that are the same are different to you where their tokens differ, and there"
+            ' are several ways to write one text: " noon", and "noon" after a line break. Compare'
+            " the texts.",
             tokens_the_same,
         ),
         Wrong(
@@ -1769,7 +1773,8 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "first_token_alone",
-            "You compare the first token alone: an answer that begins well is right to you.",
+            "An answer that begins well is right to you, as if the first token alone were"
+            " compared.",
             first_token,
         ),
         Wrong(*PER_TOKEN, share),
@@ -1791,9 +1796,9 @@ ACCURACY_MISCONCEPTIONS = (
     *(
         Misconception(
             "answer_at_hand",
-            "Your model is examined with the right answer at hand: it is asked for as many tokens"
-            " as that has, or reads it while it writes. One that would have gone on talking is"
-            " right to you. Whoever asks does not know the answer yet.",
+            "Your number is that of a model which is examined with the right answer at hand: it"
+            " writes as many tokens as that has, or reads it while it writes. One that would have"
+            " gone on talking is right to you. Whoever asks does not know the answer yet.",
             FINE_TUNING,
             wrong,
         )
@@ -1813,7 +1818,8 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "not_divided",
-            "You count the right answers. A share is that count over something; over what?",
+            "Your number is that of the right answers. A share is that count over something; over"
+            " what?",
             total,
         ),
         Wrong(*ONE_QUESTION, of_first),
@@ -2173,8 +2179,8 @@ STEP_COUNTS = (
     ),
     Wrong(
         "ends_left_out",
-        "You leave out the ends of text, and count what comes after them. An end is part of what"
-        " was written; what comes after it is not.",
+        "The ends of text do not count in your loss, and what comes after them does. An end is"
+        " part of what was written; what comes after it is not.",
         ends_left_out,
     ),
     Wrong(
@@ -2191,22 +2197,22 @@ STEP_COUNTS = (
     ),
     Wrong(
         "prompts_own_end",
-        "You look for the end of text in the prompt too, where the question has one, and nothing of"
-        " the answer is left. Look in what the student wrote.",
+        "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
+        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
         up_to_any_end,
     ),
     Wrong(
         "prompts_own_end",
-        "You look for the end of text in the prompt too, where the question has one, and nothing of"
-        " the answer is left. Look in what the student wrote.",
+        "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
+        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
         prompt_up_to_end,
     ),
 )
 STEP_SHIFTS = (
     Wrong(
         "not_shifted",
-        "You compare the models where they have read a token already, and not where they predict"
-        " it. Which logits predict the first token that was written?",
+        "Your loss compares the models where they have read a token already, and not where they"
+        " predict it. Which logits predict the first token that was written?",
         0,
         OWN_WORDS,
     ),
@@ -2214,22 +2220,22 @@ STEP_SHIFTS = (
 STEP_LOSSES = (
     Wrong(
         "direction_swapped",
-        "This is the divergence the other way round: the teacher's probabilities are the weights."
-        " The text is the student's, and so are the weights of KL(q‖p).",
+        "Your loss is the divergence the other way round: the teacher's probabilities are the"
+        " weights. The text is the student's, and so are the weights of KL(q‖p).",
         of_forward,
         DIRECTION,
     ),
     Wrong(
         "own_words_as_labels",
-        "Your student learns to write what it has written, which it does already: its own words are"
-        " no labels. Where does the teacher come in?",
+        "Your loss is that of the student's own words as labels, which it writes already. Where"
+        " does the teacher come in?",
         own_cross_entropy,
         OWN_WORDS,
     ),
     Wrong(
         "sampled_token_alone",
-        "You compare the two models at the token that was drawn, and at no other. Its mean is"
-        " KL(q‖p), and its gradient is not: the draw depends on the student as well. Both"
+        "Your loss compares the two models at the token that was drawn, and at no other. Its mean"
+        " is KL(q‖p), and its gradient is not: the draw depends on the student as well. Both"
         " distributions are there as a whole; use them.",
         sampled_ratio,
         OWN_WORDS,
@@ -2242,8 +2248,8 @@ STEP_LOSSES = (
     ),
     Wrong(
         "vocabulary_mean",
-        "Too small by the size of the vocabulary: a mean over the classes stands where a divergence"
-        " adds them up.",
+        "Your loss is too small by the size of the vocabulary. Is there a mean over the classes,"
+        " where a divergence adds them up?",
         over_classes,
         SECTIONS["1.2"],
     ),
@@ -2251,35 +2257,35 @@ STEP_LOSSES = (
 STEP_MEANS = (
     Wrong(
         "mean_of_means",
-        "You average within each text first, so a token of a short text weighs more than one of a"
-        " long text. All tokens that count should weigh the same.",
+        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        " text were averaged by itself. All tokens that count should weigh the same.",
         over_prompts,
         FORMULA,
     ),
     Wrong(
         "mean_of_means",
-        "You average within each text first, so a token of a short text weighs more than one of a"
-        " long text. All tokens that count should weigh the same.",
+        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        " text were averaged by itself. All tokens that count should weigh the same.",
         summed_means,
         FORMULA,
     ),
     Wrong(
         "divided_by_prompts",
-        "You divide by the number of prompts, so a student that writes much takes larger steps. The"
-        " loss is counted per token.",
+        "Your loss is that of a sum divided by the number of prompts, so a student that writes"
+        " much takes larger steps. The loss is counted per token.",
         per_prompt,
         FORMULA,
     ),
     Wrong(
         "divided_by_all_that_was_written",
-        "What comes after the end left your sum and not its divisor. How many tokens does the sum"
-        " have?",
+        "Your loss is that of a sum divided by all that was written, what comes after the end"
+        " included. How many tokens does the sum have?",
         over_written,
         FORMULA,
     ),
     Wrong(
         "summed",
-        "A sum stands where the mean belongs: it grows with every prompt.",
+        "Your loss is that of a sum where the mean belongs: it grows with every prompt.",
         undivided,
         FORMULA,
     ),
@@ -2299,8 +2305,8 @@ STEP_MISCONCEPTIONS = (
         "writes",
         Wrong(
             "teacher_writes",
-            "The texts are the teacher's. On-policy means that the student is corrected where its"
-            " own words lead it.",
+            "Your loss is that of texts that the teacher writes. On-policy means that the student"
+            " is corrected where its own words lead it.",
             "teacher",
             OWN_WORDS,
         ),
@@ -2310,8 +2316,8 @@ STEP_MISCONCEPTIONS = (
         "kept",
         Wrong(
             "gradients_kept",
-            "After the first step the gradients are too large: those of all steps before are in"
-            " them. backward() adds to the gradients that are there. Who takes them away?",
+            "After the first step the gradients of all steps before are in yours too. backward()"
+            " adds to the gradients that are there. Who takes them away?",
             True,
             SECTIONS["3.2"],
         ),
@@ -2322,8 +2328,8 @@ STEP_MISCONCEPTIONS = (
         *(
             Wrong(
                 "gradient_clipped",
-                "Your gradient is made smaller where its norm is large, which nobody asked for: it"
-                " is a useful habit elsewhere, but the update is another one then.",
+                "Your steps are those of a gradient that is made smaller where its norm is large."
+                " That is a useful habit elsewhere, and nobody asked for it here.",
                 longest,
                 SECTIONS["3.2"],
             )
@@ -2335,8 +2341,8 @@ STEP_MISCONCEPTIONS = (
         "moves",
         Wrong(
             "student_never_moves",
-            "Your student ends as it began: the optimiser does not step, or there is no gradient"
-            " when it does. The student's probabilities are part of the loss too: cut off from the"
+            "Your student ends as it began. Does the optimiser step, and is there a gradient when"
+            " it does? The student's probabilities are part of the loss too: cut off from the"
             " graph, they leave nothing.",
             False,
             SECTIONS["3.2"],
@@ -2347,8 +2353,8 @@ STEP_MISCONCEPTIONS = (
         "leak",
         Wrong(
             "gradient_into_the_teacher",
-            "The step is right, and backward() went on into the teacher, which has gradients now."
-            " What keeps autograd from recording a forward pass?",
+            "The step is right, and a gradient reaches the teacher's parameters. What keeps"
+            " autograd from recording a forward pass?",
             True,
             SECTIONS["3.2"],
         ),
@@ -2375,7 +2381,8 @@ STEP_MISCONCEPTIONS = (
         "each_prompt",
         Wrong(
             "a_step_for_each_prompt",
-            "The optimiser steps once for each prompt. All prompts together make one update.",
+            "Your student moves with each prompt, as if the optimiser stepped once for each. All"
+            " prompts together make one update.",
             True,
             SECTIONS["3.2"],
         ),
@@ -2385,8 +2392,9 @@ STEP_MISCONCEPTIONS = (
         "refused",
         Wrong(
             "student_cut_off",
-            "Nothing in your loss depends on the student's parameters: the student was detached, or"
-            " asked without gradients. To write needs none; to learn from what was written does.",
+            "There is nothing for backward() to go through: no step from the student's parameters"
+            " to your loss was recorded. To write needs none; to learn from what was written"
+            " does.",
             "element 0 of tensors does not require grad and does not have a grad_fn",
             OWN_WORDS,
         ),
