@@ -118,20 +118,22 @@ class Way(NamedTuple):
         teacher_mode: Whether the teacher is; None for the first forward pass alone.
         leak: Whether gradients reach the teacher.
         loss: What is followed, added up over the positions that count.
-        kept: Whether gradients are kept from one update to the next, which has this number.
+        kept: What of the gradients is kept from one update to the next, which has this number.
         moves: Whether the optimiser sees a gradient at all.
         late: Whether the optimiser steps before the gradient is computed.
         momentum: What the optimiser remembers.
         refused: What PyTorch says where it refuses.
         clip: The largest norm that a gradient may have.
         repeats: How often the optimiser steps in each update.
+        decay: A factor before the squared norm of the parameters, which is added to the loss.
     """
 
     student_mode: bool | None = True
     teacher_mode: bool | None = False
     leak: bool = False
     loss: Loss = summed_losses
-    kept: Callable[[int], bool] = lambda number: False
+    kept: Callable[[int], float] = lambda number: 0.0
+    decay: float = 0.0
     moves: bool = True
     late: bool = False
     momentum: float = MOMENTUM
@@ -180,7 +182,7 @@ def descend(
             q = logits(*own, student_kept, student_mean, tokens, own_mode)
             p = logits(*other, teacher_kept, mean, tokens, mode)
             loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
-        return loss
+        return loss + way.decay * sum((each**2).sum() for each in own)
 
     for number, update in enumerate(updates):
         own = [each.clone().requires_grad_() for each in parameters]
@@ -192,8 +194,7 @@ def descend(
         losses.append(float(loss.detach()))
         received = [sum(pair) for pair in zip(received, gradients[2:], strict=True)]
         held = [
-            before + now if way.kept(number) else now
-            for before, now in zip(held, gradients[:2], strict=True)
+            way.kept(number) * before + now for before, now in zip(held, gradients[:2], strict=True)
         ]
         if way.moves and not way.late:
             norm = float(torch.cat([each.flatten() for each in held]).norm())
@@ -601,6 +602,20 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         without_token_zero,
     ),
     (
+        "padding_learned",
+        "Positions that do not count are in your loss, as if token 0 were expected there. Has a"
+        " label of −100 been replaced? Padding is no text; which positions count?",
+        "2.2",
+        lambda q, p, labels, lam: ignored_as_zero(torch.numel)(q, p, labels, lam),
+        lambda q, p, labels, lam: ignored_as_zero(counted_in)(q, p, labels, lam),
+        lambda q, p, labels, lam: (
+            weighted_losses(q, p, labels, 0.0, lam)
+            + label_losses(q.flatten(0, 1), labels.clamp_min(0).flatten())
+            * counted_in(labels)
+            / labels.numel()
+        ),
+    ),
+    (
         "softmaxed_twice",
         "The model looks unsure however sure it is, as if its probabilities were taken for logits"
         " and went through one more softmax. Which of the two does cross_entropy take?",
@@ -655,6 +670,16 @@ def nan_from_nothing(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor
     return summed_losses(q, p, labels, lam) if counted_in(labels) else float("nan") * q.sum()
 
 
+def ignored_as_zero(divisor: Callable[[Tensor], int]) -> Loss:
+    """All positions, those that are ignored with the label 0; a mean, times what counts."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        total = summed_losses(q, p, labels.clamp_min(0), lam)
+        return total * counted_in(labels) / divisor(labels)
+
+    return loss
+
+
 def counted_twice(lm: int, kd: int) -> Way:
     """One of the two divided by the count once more."""
     return Way(
@@ -664,9 +689,9 @@ def counted_twice(lm: int, kd: int) -> Way:
     )
 
 
-def always(number: int) -> bool:
-    """At each update."""
-    return True
+def always(number: int) -> float:
+    """All of them at each update."""
+    return 1.0
 
 
 # What goes wrong in a step as in a loop: name, hint, section, ways
@@ -691,6 +716,13 @@ MANNERS: tuple[tuple, ...] = (
         " is a useful habit elsewhere, and nobody asked for it here.",
         "3.2",
         *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
+    ),
+    (
+        "parameters_penalised",
+        "Your updates are those of a loss to which the squares of the parameters are added. That"
+        " is a useful habit elsewhere, and nobody asked for it here.",
+        "3.2",
+        *(Way(decay=factor) for factor in (0.1, 0.05, 0.01, 0.005)),
     ),
     (
         "stepped_twice",
@@ -925,6 +957,26 @@ def in_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     ]
 
 
+def padded_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Each group as one batch, in which tokens and labels are filled up with 0."""
+    tables = []
+    for group in padded_in_place(batches, accumulate):
+        tables.append([[torch.cat(each) for each in zip(*group, strict=True)]])
+    return tables
+
+
+def padded_in_place(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Groups of micro-batches that are all as long as the longest of their group."""
+    groups = []
+    for group in in_groups(batches, accumulate):
+        length = max(labels.shape[1] for _, labels in group)
+        pad = torch.nn.functional.pad
+        groups.append(
+            [[pad(each, (0, length - each.shape[1])) for each in batch] for batch in group]
+        )
+    return groups
+
+
 Weigh = Callable[[Batch, list[Batch], int], float]
 
 
@@ -1002,6 +1054,24 @@ def sum_over_accumulate(batch: Batch, group: list[Batch], accumulate: int) -> fl
 def sum_over_group(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """The same, with the number there are in this group."""
     return 1 / len(group)
+
+
+def share_of_all_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """What comes of the loss so far, divided by the count so far, after each micro-batch."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    ends = range(place + 1, len(group) + 1)
+    return sum(1 / counted(*group[:end]) for end in ends if counted(*group[:end]))
+
+
+def share_again(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """What comes of the loss so far, divided by the count of the group, after each micro-batch."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    return (len(group) - place) / counted(*group)
+
+
+def as_if_full(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """A last group that is not full takes a smaller step."""
+    return len(group) / accumulate / counted(*group)
 
 
 def just_one(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1084,15 +1154,20 @@ def train(
     way: Way = RIGHT,
     plan: Planner = planned,
     kept_in_groups: bool = False,
+    rest: Callable[[list[Batch]], float] | None = None,
 ) -> Tensor:
     """What becomes of student or teacher; λ is start · factor^step.
 
     The student's parameters are those after each of as many updates as there are groups; the last
-    are always those at the end.
+    are always those at the end. `rest` says, of the group before, by what its gradient is
+    multiplied in an update without a group.
     """
     updates = plan(batches, accumulate, lambda step: start * factor**step)
+    if rest:
+        share = rest([part.batch for part in [*filter(None, updates)][-1]])
+        way = way._replace(kept=lambda number: 0.0 if updates[number] else share)
     if kept_in_groups:
-        way = way._replace(kept=lambda number: number % accumulate > 0)
+        way = way._replace(kept=lambda number: float(number % accumulate > 0))
     seen = descend(student, teacher, updates, rate, way)
     if watch == "student":
         before = torch.cat([each.flatten() for each in student[:2]]).float()
@@ -1238,6 +1313,12 @@ COUNT_SO_FAR = (
     " from its labels.",
     "2.2",
 )
+COUNTED_AGAIN = (
+    "earlier_ones_counted_again",
+    "The first micro-batches of a group weigh more in your update than the last: what they add to"
+    " the gradient comes more than once. What does each backward() go through?",
+    "2.2",
+)
 WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     (
         MEAN_OF_MEANS,
@@ -1253,6 +1334,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     (LAST_COUNT, (share_of_last, share_of_last_times)),
     (FIRST_COUNT, (share_of_first, share_of_first_times)),
     (COUNT_SO_FAR, (share_so_far,)),
+    (COUNTED_AGAIN, (share_of_all_so_far, share_again)),
     (DIVIDED_AGAIN, (share_of_group_again, share_of_group_again_exactly)),
     (SUMMED, (just_one,)),
     (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
@@ -1272,6 +1354,8 @@ NUMBERS = (
             "3.1",
         ),
         lambda step, place, accumulate: (place + 1) // accumulate,
+        lambda step, place, accumulate: place / accumulate,
+        lambda step, place, accumulate: (place + 1) / accumulate,
     ),
     (
         (
@@ -1291,6 +1375,18 @@ NUMBERS = (
     ),
 )
 
+COMMON_PLANS = (
+    (MEAN_OF_MEANS, {"weight": mean_over_accumulate}),
+    (MEANS_ADDED, {"weight": own_mean}),
+    (SUMMED, {"weight": just_one}),
+    *((what, {"number": numbers[0]}) for what, *numbers in (NUMBERS[0], NUMBERS[-1])),
+)
+COMMON_WAYS = (
+    (TEACHER_MODE, Way(teacher_mode=True)),
+    (STUDENT_MODE, Way(student_mode=False)),
+    (BOTH_MODES, Way(student_mode=False, teacher_mode=True)),
+    (KEPT, Way(kept=always)),
+)
 TRAIN_MISCONCEPTIONS = told_apart(
     train,
     (
@@ -1302,7 +1398,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         *(
             (what, {"plan": partial(planned, number=number, groups=groups)})
-            for what, number in NUMBERS
+            for what, *numbers in NUMBERS
+            for number in numbers
             for groups in (in_groups, full_groups)
         ),
         (
@@ -1428,7 +1525,41 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, groups=in_tables)},
         ),
+        *(
+            (
+                (
+                    "padded_with_a_token",
+                    "Right as long as all micro-batches have the same length. Where they differ,"
+                    " your update is that of positions that nobody wrote, as if labels had been"
+                    " filled up with a token and not with the mark.",
+                    "2.2",
+                ),
+                {"plan": partial(planned, groups=groups)},
+            )
+            for groups in (padded_tables,)
+        ),
+        (
+            (
+                "last_group_held_back",
+                "Right as long as the groups are full. The step of one that is not is smaller than"
+                " it should be, as if its mean ran over micro-batches that are not there.",
+                "2.2",
+            ),
+            {"plan": partial(planned, weight=as_if_full)},
+        ),
         *(way for way in manners()),
+        *(
+            (
+                (
+                    f"{one[0]}+{two[0]}",
+                    f"At least two things are off. {one[1]} {two[1]}",
+                    one[2],
+                ),
+                {"plan": partial(planned, **option), "way": way},
+            )
+            for one, option in COMMON_PLANS
+            for two, way in COMMON_WAYS
+        ),
     ),
 ) + tuple(
     Misconception(
@@ -1443,6 +1574,10 @@ TRAIN_MISCONCEPTIONS = told_apart(
         divided_by_nothing,
         # Where its gradients are 0, the optimiser still moves by what it remembers.
         partial(train, plan=partial(planned, groups=one_more(in_groups))),
+        *(  # Where they are those of the update before, or these divided once more.
+            partial(train, plan=partial(planned, groups=one_more(in_groups)), rest=rest)
+            for rest in (lambda group: 1.0, lambda group: 1 / counted(*group))
+        ),
     )
 )
 
@@ -1494,6 +1629,11 @@ def mean_of_perplexities(sums: list) -> Tensor:
     return torch.stack([(each[0] / each[1]).exp() for each in sums]).mean()
 
 
+def rounded(digits: int) -> Callable[[list], Tensor]:
+    """The perplexity with so many decimals."""
+    return lambda sums: of_all(sums).round(decimals=digits)
+
+
 def two_to_the(sums: list) -> Tensor:
     """2 to the power of nats."""
     return 2 ** of_all(sums).log()
@@ -1519,12 +1659,14 @@ def evaluate(
     leaves: Callable[[bool], bool] = lambda training: training,
     frozen: bool = False,
     epsilon: float = EPSILON,
+    wiped: float = 1.0,
     **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
 
     These are what it answers in evaluation mode, and in the mode that it was left in, the gradient
-    that reaches its parameters in that mode, and the bits of its precision.
+    that reaches its parameters in that mode, the bits of its precision, and the gradients that it
+    came with, which are half its parameters, times `wiped`.
     """
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
@@ -1536,7 +1678,8 @@ def evaluate(
     left = leaves(training)
     bits = torch.tensor([epsilon], dtype=torch.float64).log2()
     found = (answers(after, False), answers(after, left), left_as(after, left, frozen), bits)
-    return torch.cat([each.flatten() for each in found])
+    came = [wiped * each / 2 for each in after[:2]]
+    return torch.cat([each.detach().flatten() for each in (*found, *came)])
 
 
 MODE = "the model after it"
@@ -1618,6 +1761,17 @@ def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
     """Each label with the logits before it."""
     own = [[tokens[:, :-1], labels[:, 1:]] for tokens, labels in data["held_out"]]
     return evaluate(weights, {"held_out": own}, *others)
+
+
+def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
+    """exp of the mean entropy of the model's distributions."""
+    if watch != "perplexity":
+        return evaluate(weights, data, training, watch)
+    found = []
+    for tokens, labels in data["held_out"]:
+        log_q = logits(*doubled(weights)[:4], tokens, False).log_softmax(-1)
+        found.append(-(log_q.exp() * log_q).sum(-1)[labels != IGNORED])
+    return torch.cat(found).mean().exp()
 
 
 EVALUATION_WAYS = (
@@ -1776,6 +1930,20 @@ EVALUATION_WAYS = (
         {"frozen": True},
     ),
     (
+        "gradients_wiped",
+        "The number is right, but the gradients that the model came with are gone or are others."
+        " Whoever has gathered half of an update in them has lost it. What does an evaluation need"
+        " them for?",
+        "3.2",
+        {"wiped": 0.0},
+    ),
+    (
+        "rounded",
+        "Your number is the right one, rounded. A small step of training would not be seen in it.",
+        "1.1",
+        *({"reduce": rounded(digits)} for digits in range(3)),
+    ),
+    (
         "left_in_another_precision",
         "The number is right, but the model's parameters have another precision after it than"
         " before. double() and half() change the model that you were given.",
@@ -1783,12 +1951,29 @@ EVALUATION_WAYS = (
         *({"epsilon": float(np.finfo(name).eps)} for name in ("float64", "float16")),
     ),
 )
+MODE_WAY = next(way for way in EVALUATION_WAYS if way[0] == "in_training_mode")
 EVALUATION_MISCONCEPTIONS = told_apart(
     evaluate,
     (
-        ((name, hint, number), each)
-        for name, hint, number, *options in EVALUATION_WAYS
-        for each in options
+        *(
+            ((name, hint, number), each)
+            for name, hint, number, *options in EVALUATION_WAYS
+            for each in options
+        ),
+        *(
+            (
+                (
+                    f"{name}+{MODE_WAY[0]}",
+                    f"At least two things are off. {hint} {MODE_WAY[1]}",
+                    number,
+                ),
+                MODE_WAY[3] | each,
+            )
+            for name, hint, number, *options in EVALUATION_WAYS
+            for each in options
+            if "reduce" in each or "masked" in each
+            if name not in ("rounded", "first_batch_alone", "last_batch_alone")
+        ),
     ),
 ) + tuple(
     Misconception(name, hint, SECTIONS["2.2"], wrong)
@@ -1802,6 +1987,12 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             "token_zero_not_counted",
             "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
             partial(evaluate, reduce=over(4)),
+        ),
+        (
+            "entropy_for_surprise",
+            "Your number is exp of the mean entropy of the model's own distributions. It says how"
+            " unsure the model is, right or wrong. What did the text say at each position?",
+            entropy_measured,
         ),
         (
             "shifted_again",
