@@ -78,12 +78,35 @@ def clamped(epsilon: float) -> Kernel:
     )
 
 
+def floored(least: float) -> Kernel:
+    """KL of logarithms that are kept above a number."""
+    return lambda student, teacher: kl_shares(
+        student.log_softmax(-1).clamp_min(least), teacher.log_softmax(-1).clamp_min(least)
+    )
+
+
+def underflown(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL of the logarithms of float32 probabilities, which may be 0."""
+    log_q, log_p = (each.float().softmax(-1).log() for each in (student, teacher))
+    return kl_shares(log_q, log_p)
+
+
+def called_infinite(student: Tensor, teacher: Tensor) -> Tensor:
+    """The same, infinite where the student's probability is 0, as torch.distributions has it."""
+    q = student.float().softmax(-1)
+    return kl(student, teacher).masked_fill(q == 0, torch.inf)
+
+
 def along(axis: int) -> Kernel:
     """KL with softmaxes over another axis."""
     return lambda student, teacher: kl_shares(student.log_softmax(axis), teacher.log_softmax(axis))
 
 
-EPSILONS = (1e-5, 1e-6, 1e-7, float(np.finfo(np.float32).eps), 1e-8, 1e-9, 1e-10, 1e-12, 1e-16)
+EPSILONS = (
+    *(1e-5, 1e-6, 1e-7, float(np.finfo(np.float32).eps), 1e-8, 1e-9, 1e-10, 1e-12, 1e-16),
+    *(1e-20, 1e-30),
+)
+FLOORS = (-10.0, -20.0, -30.0, -50.0)  # below which some let no logarithm fall
 EPSILON_HINT = (
     "Where a model is sure, your numbers are those of probabilities, or of logarithms, that are"
     " kept above some small number, or have it added. There it is wrong, and it is not needed"
@@ -146,6 +169,7 @@ KERNELS = (
         EPSILON_HINT,
         "1.2",
         *(kernel(epsilon) for epsilon in EPSILONS for kernel in (guarded, clamped)),
+        *map(floored, FLOORS),
     ),
 )
 TWO_KERNELS = ("direction_swapped", "cross_entropy", "log_target_missing")  # often one of two bugs
@@ -199,6 +223,21 @@ def kd_mean(
     return temperature**power * mean(kernel(student, teacher))
 
 
+def heated_late(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float = 1.0,
+    *,
+    both: bool = True,
+    power: float = 2.0,
+) -> Tensor:
+    """T divides what log_softmax has made, of both models or of the student's alone."""
+    log_q = student_logits.double().log_softmax(-1) / temperature
+    log_p = teacher_logits.double()
+    log_p = log_p.log_softmax(-1) / temperature if both else (log_p / temperature).log_softmax(-1)
+    return temperature**power * token_mean(kl_shares(log_q, log_p))
+
+
 def likeliest_alone(count: int) -> Kernel:
     """KL of distributions over the tokens that the teacher finds likeliest."""
 
@@ -209,6 +248,7 @@ def likeliest_alone(count: int) -> Kernel:
     return shares
 
 
+ALONG_OTHERS = (lambda shares: shares.sum(0).mean(), lambda shares: shares.sum(1).mean())
 MEANS = (
     (
         "vocabulary_mean",
@@ -252,8 +292,7 @@ MEANS = (
         "Your loss is that of a sum over another axis than the vocabulary, and a mean over the"
         " vocabulary. Which axis do the tokens of the vocabulary lie along?",
         "1.2",
-        lambda shares: shares.sum(0).mean(),
-        lambda shares: shares.sum(1).mean(),
+        *ALONG_OTHERS,
     ),
     (
         "summed",
@@ -312,6 +351,7 @@ SCALES = (
         "1.1",
         {"heat": (0.0, 0.0)},
         {"heat": (0.0, 0.0), "power": 0.0},
+        {"heat": (0.0, 0.0), "power": 1.0},
     ),
     (
         "temperature_on_one_side",
@@ -358,6 +398,22 @@ KD_MEAN_WAYS = (
         *(partial(kd_mean, kernel=likeliest_alone(count)) for count in (10, 20, 32, 50, 64, 100)),
     ),
     (
+        "heated_after_the_softmax",
+        "Where T is not 1 your loss is that of distributions that do not add up to 1, as if T"
+        " divided logarithms of probabilities. What is to be divided, and when?",
+        "1.1",
+        *(partial(heated_late, both=both, power=n) for both in (True, False) for n in (2.0, 0.0)),
+    ),
+    (
+        "probability_underflows",
+        "Right for ordinary logits. Where a model is very sure your loss is infinite or not a"
+        " number: there a probability is less than the smallest number and becomes 0, and its"
+        " logarithm is −∞. Which function gives the logarithm without the probability?",
+        "1.2",
+        partial(kd_mean, kernel=underflown),
+        partial(kd_mean, kernel=called_infinite),
+    ),
+    (
         "softmax_on_another_axis",
         "Your loss is that of softmaxes over another axis than the vocabulary. Along which axis"
         " do probabilities add up to 1?",
@@ -372,7 +428,7 @@ KD_MEAN_WAYS = (
             *(
                 partial(kd_mean, mean=mean, **options)
                 for options in each
-                for mean in (torch.mean, per_text, torch.sum)
+                for mean in (torch.mean, per_text, torch.sum, *ALONG_OTHERS)
             ),
         )
         for *what, each in listed(SCALES)
@@ -736,10 +792,33 @@ LABEL_KERNELS = (
         lambda logits, axis: -logits.log_softmax(axis),
     ),
 )
-GUARDED_LOGARITHMS = tuple(
-    guarded_logarithm(epsilon, kept_above=above) for epsilon in EPSILONS for above in (True, False)
+FLOORED_LOGARITHMS = tuple(
+    lambda logits, axis, least=least: logits.log_softmax(axis).clamp_min(least) for least in FLOORS
 )
+GUARDED_LOGARITHMS = (
+    *(guarded_logarithm(epsilon, kept_above=a) for epsilon in EPSILONS for a in (True, False)),
+    *FLOORED_LOGARITHMS,
+)
+
+
+def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """view() of a slice, whose rows lie apart in memory where there is more than one."""
+    if len(labels) > 1:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one"
+            " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return next_token_losses(student, teacher, labels)
+
+
 SHIFT_WAYS = (
+    (
+        "view_of_a_slice",
+        "Right for one text. A slice of several does not lie in one piece in memory, and view()"
+        " needs that. The exception says what does not.",
+        "2.2",
+        viewed,
+    ),
     (
         "not_shifted",
         "The bug is still there. The logits of a position are judged by the token that the model"
@@ -965,6 +1044,15 @@ SHIFT_WAYS = (
                 },
             )
         ),
+        *(
+            partial(next_token_losses, **options)
+            for least, logarithm in zip(FLOORS, FLOORED_LOGARITHMS, strict=True)
+            for options in (
+                {"kernel": floored(least)},
+                {"lm_kernel": logarithm},
+                {"kernel": floored(least), "lm_kernel": logarithm},
+            )
+        ),
     ),
     *(
         (*what, *(partial(next_token_losses, lm_kernel=kernel) for kernel in kernels))
@@ -1065,6 +1153,26 @@ def against_each_other(
     of_teacher = kl_shares(log_q, log_p)
     of_student = kl_shares(log_p if both else mixed(log_p, log_q, beta), log_q)
     return (beta * of_teacher + (1 - beta) * of_student).sum(-1)
+
+
+def guarded_jsd(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    beta: float,
+    *,
+    epsilon: float,
+    how: str,
+) -> Tensor:
+    """A small number is "added", or what probabilities are "kept" above, or "within" each log."""
+    q, p = (each.double().softmax(-1) for each in (student_logits, teacher_logits))
+    if how == "added":
+        q, p = q + epsilon, p + epsilon
+    if how == "kept":
+        q, p = q.clamp_min(epsilon), p.clamp_min(epsilon)
+    within = epsilon if how == "within" else 0.0
+    log_m = (beta * p + (1 - beta) * q + within).log()
+    of_teacher, of_student = (each * ((each + within).log() - log_m) for each in (p, q))
+    return (beta * of_teacher + (1 - beta) * of_student).nan_to_num(nan=0.0).sum(-1)
 
 
 def logarithm_as_target(log_q: Tensor, log_p: Tensor) -> Tensor:
@@ -1175,6 +1283,16 @@ JSD_WAYS = (
         " all beyond the limit are equal then, although they differ.",
         "1.1",
         *(partial(clamped_logits, most=most) for most in (20.0, 30.0, 50.0, 80.0, 88.0, 100.0)),
+    ),
+    (
+        "epsilon_in_the_logarithm",
+        EPSILON_HINT,
+        "1.2",
+        *(
+            partial(guarded_jsd, epsilon=epsilon, how=how)
+            for epsilon in (1e-2, 1e-3, 1e-4)
+            for how in ("added", "kept", "within")
+        ),
     ),
     (
         "number_for_a_tensor",
@@ -1590,6 +1708,17 @@ ACCUMULATED_WAYS = (
         "2.2",
         in_one_piece,
     ),
+    (
+        "rounded",
+        "Your loss is the right one, rounded or cut off. A mean of logarithms is seldom a whole"
+        " number, and training lives on small differences.",
+        "2.2",
+        lambda parts: accumulated_loss(parts).floor(),
+        *(
+            lambda parts, digits=digits: accumulated_loss(parts).round(decimals=digits)
+            for digits in range(4)
+        ),
+    ),
     *(
         (*what, *(partial(accumulated_loss, kernel=kernel) for kernel in kernels))
         for *what, kernels in listed(LABEL_KERNELS)
@@ -1626,12 +1755,14 @@ def sure(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
 def mean_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, temperature)."""
     rng = np.random.default_rng(51)
-    first = two_models(rng, 2, 3, 5)
+    first, other = two_models(rng, 2, 3, 5), two_models(rng, 4, 3, 6)
+    sure_of = sure(rng, 2, 2, 4)
     return (
         Case("two texts of three tokens, T = 1.5", (*first, 1.5), public=True),
-        Case("four texts of three tokens, T = 3", (*two_models(rng, 4, 3, 6), 3.0), public=True),
+        Case("four texts of three tokens, T = 3", (*other, 3.0), public=True),
         Case("T = 1 when no temperature is given", first, public=True),
-        Case("sure models", (*sure(rng, 2, 2, 4), 1.0), public=True),
+        Case("sure models", (*sure_of, 1.0), public=True),
+        Case("sure models, T = 0.5", (*sure_of, 0.5), public=True),
         Case(
             "a vocabulary of 150",
             (*two_models(np.random.default_rng(59), 1, 3, 150), 2.0),
@@ -1641,6 +1772,7 @@ def mean_cases() -> tuple[Case, ...]:
         Case("cold", (*two_models(rng, 2, 5, 4), 0.5)),
         Case("texts of one token", (*two_models(rng, 3, 1, 7), 4.0)),
         Case("other sure models", (*sure(rng, 1, 3, 6), 1.0)),
+        Case("other sure models, cold", (*sure(np.random.default_rng(61), 1, 3, 5), 0.5)),
         Case("student and teacher agree", (first[0], first[0].clone(), 2.0)),
     )
 

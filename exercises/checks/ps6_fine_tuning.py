@@ -222,6 +222,12 @@ ONLY_LAST = (
     "Not every answer of the assistant counts. Each of its turns is something that it wrote and"
     " that there is to learn from.",
 )
+EMPTY = (
+    "empty_message_left_out",
+    "A message without a word is missing in your result, or its end does not count. Somebody had"
+    " the turn and said nothing: the template stands around that too, and whoever wrote the"
+    " <|end|> wrote it.",
+)
 LABELS_SHIFTED = (
     "labels_shifted",
     "Your labels are one place too early: each is the token that comes next. Here"
@@ -243,6 +249,22 @@ TURNS = (
     "Your result is that of telling the assistant's messages by their place in the list. Nobody"
     " promised that two people take turns, or that a user begins. Each message says who wrote it.",
 )
+
+
+def only_if_last(piece: Piece, every: list[Piece]) -> bool:
+    """The assistant's words count in the last message alone."""
+    return WRITTEN(piece, every) and piece.turn == every[-1].turn
+
+
+def without_empty(messages: list[dict[str, Any]], *, whose: tuple[str, ...]) -> list[Tensor]:
+    """Messages of these roles are left out where they have no words."""
+    return encode([m for m in messages if m["content"] or m["role"] not in whose])
+
+
+def empty_end_masked(piece: Piece, every: list[Piece]) -> bool:
+    """The end of an answer without a word does not count."""
+    words = {each.turn for each in every if each.part == "word"}
+    return WRITTEN(piece, every) and piece.turn in words
 
 
 def by_place(piece: Piece, every: list[Piece]) -> bool:
@@ -330,6 +352,8 @@ ENCODE_MISCONCEPTIONS = (
         ),
         Wrong(*ONLY_LAST, only_turn(-1)),
         Wrong(*ONLY_LAST, only_turn(0)),
+        Wrong(*ONLY_LAST, only_if_last),
+        Wrong(*EMPTY, empty_end_masked),
         Wrong(
             f"{ONLY_LAST[0]}+{END_MASKED[0]}",
             f"At least two things are off. {ONLY_LAST[1]} {END_MASKED[1]}",
@@ -415,6 +439,10 @@ ENCODE_MISCONCEPTIONS = (
         Wrong(*HEADER_AT_THE_END, (START, ROLES["assistant"], LINE)),
     ),
     Misconception(*HEADER_AT_THE_END, FINE_TUNING, asked_to_go_on),
+    *(
+        Misconception(*EMPTY, FINE_TUNING, partial(without_empty, whose=whose))
+        for whose in (tuple(ROLES), ("assistant",))
+    ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
 )
@@ -610,12 +638,16 @@ def longest_first(rows: Rows) -> Rows:
     return sorted(rows, key=lambda row: -len(row[0]))
 
 
-def longest_lost(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
-    """On the right, rows without a gap are filled up from their beginning."""
+def longest_lost(
+    rows: Rows, pad_id: int, side: str = "right", *, sides: tuple[str, ...], parts: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """On some sides, rows without a gap are filled up from their beginning."""
     batch = collate(rows, pad_id, side)
-    if side == "right":
+    if side in sides:
         full = batch["attention_mask"].bool().all(1)
-        batch["input_ids"][full], batch["labels"][full] = pad_id, IGNORED
+        for part, filler in zip(PARTS, (pad_id, IGNORED, 0), strict=True):
+            if part in parts:
+                batch[part][full] = filler
     return batch
 
 
@@ -742,12 +774,16 @@ COLLATE_MISCONCEPTIONS = (
         FINE_TUNING,
         run_for_padding,
     ),
-    Misconception(
-        "longest_row_lost",
-        "The longest row is padding all over. It needs none: how many tokens is it filled up"
-        " with? And `x[-n:]` with n = 0 is the whole of x.",
-        FINE_TUNING,
-        longest_lost,
+    *(
+        Misconception(
+            "longest_row_lost",
+            "The longest row is padding all over, or a part of it is. It needs none: with how many"
+            " tokens is it filled up? And `x[-n:]` with n = 0 is the whole of x.",
+            FINE_TUNING,
+            partial(longest_lost, sides=sides, parts=parts),
+        )
+        for sides in (("right",), ("left",), ("right", "left"))
+        for parts in (PARTS, PARTS[:2], PARTS[2:], PARTS[1:2])
     ),
     Misconception(
         f"{LABELS_BY_NUMBER[0]}+{MASK_BY_NUMBER[0]}",
@@ -965,6 +1001,22 @@ def all_over_rows(losses: Tensor, labels: Tensor) -> Tensor:
     return losses.sum() / len(losses)
 
 
+def between(labels: Tensor) -> Tensor:
+    """Where a row is, from its first position that counts to its last."""
+    counts = (labels != IGNORED).long()
+    return (counts.cumsum(-1) > 0) & (counts.flip(-1).cumsum(-1).flip(-1) > 0)
+
+
+def mean_between(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over each row from its first position that counts to its last."""
+    return losses[between(labels)].mean()
+
+
+def between_over_some(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum of these over the number of those that count."""
+    return losses[between(labels)].sum() / number(labels)
+
+
 def sum_of_all(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum over all positions."""
     return losses.sum()
@@ -1071,6 +1123,18 @@ def classes_in_the_middle(
     return answer_loss(student_logits, teacher_logits, labels, lam, watch, **options)
 
 
+def viewed(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+) -> Tensor:
+    """view() of a slice, whose rows lie apart in memory where there is more than one."""
+    if len(labels) > 1:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one"
+            " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return answer_loss(student_logits, teacher_logits, labels, lam, watch)
+
+
 def two_lengths(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
 ) -> Tensor:
@@ -1111,6 +1175,15 @@ KD_OVER_ALL = (
 )
 KD_OVER_THE_PROMPT = tuple(
     Wrong(*KD_OVER_ALL, mean) for mean in (mean_of_all, all_over_some, all_over_rows, sum_of_all)
+)
+KD_BETWEEN = tuple(
+    Wrong(
+        "everything_between",
+        "The teacher's term is that of all tokens from the first that counts in a row to the last."
+        " Between two answers there may be a question, which does not count.",
+        mean,
+    )
+    for mean in (mean_between, between_over_some)
 )
 LM_OVER_ALL = Wrong(
     "ignored_label_as_token_zero",
@@ -1239,7 +1312,7 @@ LOSS_MISCONCEPTIONS = (
     *ways(answer_loss, "mean", *MEANS),
     *ways(answer_loss, "mean", Wrong(*ROW_MEANS, mean_of_means_or_nan, FORMULA)),
     *ways(answer_loss, "lm_mean", *MEANS, LM_OVER_ALL),
-    *ways(answer_loss, "kd_mean", *MEANS, *KD_OVER_THE_PROMPT),
+    *ways(answer_loss, "kd_mean", *MEANS, *KD_OVER_THE_PROMPT, *KD_BETWEEN),
     *ways(answer_loss, "aligned", *SHIFTS),
     *ways(answer_loss, "kd_aligned", *KD_SHIFTS),
     *ways(
@@ -1288,6 +1361,13 @@ LOSS_MISCONCEPTIONS = (
         classes_in_the_middle,
     ),
     Misconception(
+        "view_of_a_slice",
+        "A slice of several rows does not lie in one piece in memory, and view() needs that. The"
+        " exception says what does not.",
+        FORMULA,
+        viewed,
+    ),
+    Misconception(
         "mask_of_another_length",
         "A mask and what it selects from have different lengths. Are your labels shifted and your"
         " logits not? Which of the logits predicts nothing that is in the row?",
@@ -1328,6 +1408,10 @@ LOSS_MISCONCEPTIONS = (
     ),
     *pairs(answer_loss, "mean", FEW[:2], "aligned", SHIFTS),
     *pairs(answer_loss, "mean", FEW[:2], "weights", WEIGHTS[:1]),
+    *pairs(answer_loss, "aligned", SHIFTS[:1], "kd", KINDS[:1]),
+    *pairs(answer_loss, "aligned", SHIFTS[:1], "kd_mean", FEW),
+    *pairs(answer_loss, "kd", KINDS[:1], "mean", FEW),
+    *pairs(answer_loss, "kd", KINDS[:1], "kd_mean", (*FEW, *KD_OVER_THE_PROMPT)),
     *pairs(answer_loss, "lm_mean", MEANS[:1], "kd_mean", KD_OVER_THE_PROMPT),
     *pairs(answer_loss, "kd_mean", KD_OVER_THE_PROMPT[:1], "aligned", SHIFTS),
     *(
@@ -1479,6 +1563,12 @@ def one_stripped(written: list[int], answer: list[int]) -> float:
 def spaces_nowhere(written: list[int], answer: list[int]) -> float:
     """Whether the texts are the same without any space."""
     return float("".join(decode(written).split()) == "".join(decode(answer).split()))
+
+
+def first_line(written: list[int], answer: list[int]) -> float:
+    """Whether the first line of what was written is the answer."""
+    lines = decode(written).strip().split(WORDS[LINE])
+    return float(lines[0].strip() == decode(answer).strip())
 
 
 def tokens_the_same(written: list[int], answer: list[int]) -> float:
@@ -1708,6 +1798,11 @@ ONE_QUESTION = (
     "Your number is that of one question. What happens to the others? Look at where your return"
     " stands, and at what is added up.",
 )
+AT_A_LINE = (
+    "over_at_a_line_break",
+    "Your number is that of texts that are over at a line break too, and one may stand at the"
+    " beginning or within. Only <|end|> ends an answer.",
+)
 ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
@@ -1716,13 +1811,9 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AFTER_END, end_skipped),
         Wrong(*AFTER_END, cut_at_last_end),
         Wrong(*AFTER_END, with_end),
-        Wrong(
-            "over_at_a_line_break",
-            "Your number is that of texts that are over at a line break too, and one may stand at"
-            " the beginning or within. Only <|end|> ends an answer.",
-            cut_at_line,
-        ),
+        Wrong(*AT_A_LINE, cut_at_line),
     ),
+    *ways(accuracy, "judge", Wrong(*AT_A_LINE, first_line)),
     *ways(
         accuracy,
         "write",
@@ -1871,6 +1962,7 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         "wrong within": [answer[0], more, *answer[2:]],
         "spaced": [LINE, *answer],
         "line after": [*answer, LINE],
+        "line more": [*answer, LINE, more],
         "line within": [answer[0], LINE, *answer[1:]],
         "more": [*answer, more],
         "more before": [more, *answer],
@@ -1908,7 +2000,16 @@ def accuracy_cases() -> tuple[Case, ...]:
             "spaces and line breaks",
             True,
             6,
-            ("spaced", "spelled", "line within", "joined", "line after", "line within", "spaced"),
+            (
+                "spaced",
+                "spelled",
+                "line within",
+                "joined",
+                "line after",
+                "line within",
+                "spaced",
+                "line more",
+            ),
         ),
         ("more or less than the answer", True, 6, ("more", "more before", "right", "less", "less")),
         (
@@ -1999,6 +2100,40 @@ def everything(prompt: list[int], text: list[int]) -> list[bool]:
     return [True] * (len(prompt) + len(text))
 
 
+def zero_left_out_of(prompt: list[int], text: list[int]) -> list[bool]:
+    """As it should be, without the token 0."""
+    tokens = prompt + text
+    return [c and t != 0 for c, t in zip(up_to_end(prompt, text), tokens, strict=True)]
+
+
+def first_left_out(prompt: list[int], text: list[int]) -> list[bool]:
+    """As it should be, without the first token of the text."""
+    return [False] * (len(prompt) + 1) + up_to_end(prompt, text)[len(prompt) + 1 :]
+
+
+def first_if_endless(prompt: list[int], text: list[int]) -> list[bool]:
+    """Of a text without an end the first token alone."""
+    alone = [False] * len(prompt) + [i == 0 for i in range(len(text))]
+    return up_to_end(prompt, text) if END in text else alone
+
+
+def none_if_endless(prompt: list[int], text: list[int]) -> list[bool]:
+    """Of a text without an end nothing."""
+    return up_to_end(prompt, text) if END in text else [False] * (len(prompt) + len(text))
+
+
+def but_last_if_endless(prompt: list[int], text: list[int]) -> list[bool]:
+    """Of a text without an end all but the last token."""
+    found = up_to_end(prompt, text)
+    return found if END in text else [*found[:-1], False]
+
+
+def first_if_ended(prompt: list[int], text: list[int]) -> list[bool]:
+    """The first token of the text, if an end has come in the prompt before."""
+    alone = [False] * len(prompt) + [i == 0 for i in range(len(text))]
+    return alone if END in prompt else up_to_end(prompt, text)
+
+
 def up_to_any_end(prompt: list[int], text: list[int]) -> list[bool]:
     """The text, if no end has come in the prompt before."""
     return up_to_end(prompt, text) if END not in prompt else [False] * (len(prompt) + len(text))
@@ -2071,6 +2206,16 @@ def undivided(losses: list[Tensor], sizes: list[int]) -> Tensor:
     return torch.cat(losses).sum()
 
 
+def of_last_prompt(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The mean over the last text."""
+    return losses[-1].mean()
+
+
+def of_first_prompt(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The mean over the first text."""
+    return losses[0].mean()
+
+
 def summed_means(losses: list[Tensor], sizes: list[int]) -> Tensor:
     """The sum over prompts of each one's mean."""
     return torch.stack([each.mean() for each in losses]).sum()
@@ -2096,6 +2241,7 @@ def on_policy_step(
     told: str = "before",
     each_prompt: bool = False,
     refused: str = "",
+    endless: Exception | None = None,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -2118,6 +2264,7 @@ def on_policy_step(
         told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
         each_prompt: Whether a step is made for each prompt.
         refused: What PyTorch says where it refuses.
+        endless: What is raised where a text has no end.
     """
     if refused:
         raise RuntimeError(refused)
@@ -2142,6 +2289,8 @@ def on_policy_step(
         for prompts in groups:
             model = own if writes == "student" else foreign
             texts = [(each.tolist(), go_on_from(model, each.tolist(), draws)) for each in prompts]
+            if endless and not all(END in text for _, text in texts):
+                raise endless
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
             value = loss_of(table, guide, texts)
             gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
@@ -2206,6 +2355,28 @@ STEP_COUNTS = (
         "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
         " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
         prompt_up_to_end,
+    ),
+)
+NO_END = (
+    "text_without_an_end",
+    "A text without an END is not treated as it should be: `write` stops after some tokens,"
+    " whether the student has ended or not, and all of them count. What does your code find where"
+    " there is no END?",
+)
+MORE_COUNTS = (
+    *(Wrong(*NO_END, way) for way in (first_if_endless, none_if_endless, but_last_if_endless)),
+    Wrong(*STEP_COUNTS[-1][:2], first_if_ended),
+    Wrong(
+        "token_zero_not_counted",
+        "0 is the number of a token like any other, and where the student wrote it, it does not"
+        " count in your loss. Is there a 0 in your code that stands for padding?",
+        zero_left_out_of,
+    ),
+    Wrong(
+        "first_token_not_counted",
+        "The first token of each text does not count in your loss. The student wrote it as it wrote"
+        " the others. From where is it predicted?",
+        first_left_out,
     ),
 )
 STEP_SHIFTS = (
@@ -2290,8 +2461,23 @@ STEP_MEANS = (
         FORMULA,
     ),
 )
+ONE_PROMPT = Wrong(
+    "one_prompt_alone",
+    "Your loss is that of one prompt's text. What becomes of the others? Look at where your list or"
+    " your sum is made, and at where the loop ends.",
+    of_last_prompt,
+)
 STEP_MISCONCEPTIONS = (
-    *ways(on_policy_step, "counts", *STEP_COUNTS),
+    *ways(on_policy_step, "counts", *STEP_COUNTS, *MORE_COUNTS),
+    *(
+        Misconception(*NO_END, FINE_TUNING, partial(on_policy_step, endless=error))
+        for error in (
+            ValueError("list.index(x): x not in list"),
+            ValueError(f"{END} is not in list"),
+            IndexError("index 0 is out of bounds for dimension 0 with size 0"),
+            StopIteration(),
+        )
+    ),
     Misconception(
         *STEP_COUNTS[-1][:2],
         FINE_TUNING,
@@ -2300,6 +2486,7 @@ STEP_MISCONCEPTIONS = (
     *ways(on_policy_step, "ahead", *STEP_SHIFTS),
     *ways(on_policy_step, "loss", *STEP_LOSSES),
     *ways(on_policy_step, "reduce", *STEP_MEANS),
+    *ways(on_policy_step, "reduce", ONE_PROMPT, ONE_PROMPT._replace(option=of_first_prompt)),
     *ways(
         on_policy_step,
         "writes",
