@@ -210,6 +210,6 @@ def test_the_values_of_a_dict_are_parts_of_a_result() -> None:
     came = [value | {"mask": right["mask"]} for value, right in zip(came, wanted, strict=True)]
     hint = told(rubric(tuple(wanted)), *came)[1]
     assert hint == "In every public case `ids` and `mask` are right and `labels` is not."
-    came[1] = wanted[1]
+    came[2] = wanted[2]
     hint = told(rubric(tuple(wanted)), *came)[1]
     assert hint.startswith("In every public case `ids` and `mask` are right, and `labels` not")
