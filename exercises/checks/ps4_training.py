@@ -122,7 +122,9 @@ class Way(NamedTuple):
         moves: Whether the optimiser sees a gradient at all.
         late: Whether the optimiser steps before the gradient is computed.
         momentum: What the optimiser remembers.
-        refused: What PyTorch says where it refuses.
+        refused: What is raised where nothing can be computed.
+        rate: The optimiser's rate, where it is not the one given.
+        signed: Whether only the signs of a gradient are followed, as in Adam's first step.
         clip: The largest norm that a gradient may have.
         repeats: How often the optimiser steps in each update.
         decay: A factor before the squared norm of the parameters, which is added to the loss.
@@ -137,12 +139,18 @@ class Way(NamedTuple):
     moves: bool = True
     late: bool = False
     momentum: float = MOMENTUM
-    refused: str = ""
+    refused: Exception | None = None
+    rate: float | None = None
+    signed: bool = False
     clip: float = float("inf")
     repeats: int = 1
 
 
 RIGHT = Way()
+ALONE: dict[str, Loss] = {
+    "lm": lambda q, p, labels, lam: weighted_losses(q, p, labels, 1.0, 0.0),
+    "kd": lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, 1.0),
+}
 
 
 def descend(
@@ -152,7 +160,8 @@ def descend(
 
     Returns:
         The student's parameters after each update; the teacher's answers in evaluation, followed by
-        the gradient that reached it; each update's loss, and what it is after the update.
+        the gradient that reached it; each update's loss, of it LM alone and KD alone, and what it
+        is after the update, in training and in evaluation.
     """
     if way.late and len(updates) > 1:
         raise RuntimeError(
@@ -160,19 +169,26 @@ def descend(
             " operation"
         )
     if way.refused:
-        raise RuntimeError(way.refused)
+        raise way.refused
+    rate = way.rate or rate
     *parameters, student_kept, student_mean, _ = doubled(student)
     *foreign, teacher_kept, teacher_mean, _ = guide = doubled(teacher)
     held = [torch.zeros_like(each) for each in parameters]
     speed = [torch.zeros_like(each) for each in parameters]
     received = [torch.zeros_like(each) for each in foreign]
-    path, losses, after = [], [], []
+    path, losses, after, evaluated, alone = [], [], [], [], {"lm": [], "kd": []}
     if way.teacher_mode is not False:
         parts = [part.batch for update in updates for part in update]
         guide[3] = moved(guide, parts if way.teacher_mode else parts[:1])
     later_mean = guide[3]
 
-    def loss_of(update: Update, own: list[Tensor], other: list[Tensor], number: int) -> Tensor:
+    def loss_of(
+        update: Update,
+        own: list[Tensor],
+        other: list[Tensor],
+        number: int,
+        way: Way = way,
+    ) -> Tensor:
         loss = torch.zeros((), dtype=torch.float64)
         for place, part in enumerate(update):
             tokens, labels = part.batch
@@ -192,6 +208,9 @@ def descend(
             loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
         )
         losses.append(float(loss.detach()))
+        for name, which in ALONE.items():
+            of = way._replace(loss=which)
+            alone[name].append(float(loss_of(update, parameters, foreign, number, of)))
         received = [sum(pair) for pair in zip(received, gradients[2:], strict=True)]
         held = [
             way.kept(number) * before + now for before, now in zip(held, gradients[:2], strict=True)
@@ -199,16 +218,21 @@ def descend(
         if way.moves and not way.late:
             norm = float(torch.cat([each.flatten() for each in held]).norm())
             share = way.clip / norm if norm > way.clip else 1.0
+            found = [each / (each.abs() + 1e-8) for each in held] if way.signed else held
             for _ in range(way.repeats):
-                speed = [way.momentum * a + share * b for a, b in zip(speed, held, strict=True)]
+                speed = [way.momentum * a + share * b for a, b in zip(speed, found, strict=True)]
                 parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
         path.append(torch.cat([each.flatten() for each in parameters]))
         after.append(float(loss_of(update, parameters, foreign, number)))
+        measured = way._replace(student_mode=False)
+        evaluated.append(float(loss_of(update, parameters, foreign, number, measured)))
     return {
         "student": torch.stack(path).float() if path else torch.empty(0),
         "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
         "loss": torch.tensor(losses, dtype=torch.float64),
         "after": torch.tensor(after, dtype=torch.float64),
+        "evaluated": torch.tensor(evaluated, dtype=torch.float64),
+        **{name: torch.tensor(values, dtype=torch.float64) for name, values in alone.items()},
     }
 
 
@@ -513,8 +537,9 @@ MODELS_SWAPPED = (
 )
 OPTIMIZER_NOT_USED = (
     "optimizer_not_used",
-    "Your updates are those of plain gradient descent. The optimiser that you are given has a"
-    " momentum, so each update remembers the ones before; a new optimiser remembers nothing.",
+    "Your updates are those of an optimiser that remembers nothing. The one that you are given"
+    " has a momentum: each update remembers the ones before. Is it that one which steps, a new"
+    " one or none?",
     "3.2",
 )
 NO_GRADIENT = (
@@ -734,10 +759,30 @@ MANNERS: tuple[tuple, ...] = (
     (*LEAK, Way(leak=True)),
     (*KEPT, Way(kept=always)),
     (*STILL, Way(moves=False)),
-    (*OPTIMIZER_NOT_USED, Way(momentum=0.0)),
+    (
+        *OPTIMIZER_NOT_USED,
+        Way(momentum=0.0),
+        *(
+            Way(momentum=0.0, rate=rate, signed=signed)
+            for rate in (0.1, 0.01, 1e-3)
+            for signed in (False, True)
+        ),
+    ),
     (
         *NO_GRADIENT,
-        Way(refused="element 0 of tensors does not require grad and does not have a grad_fn"),
+        Way(
+            refused=RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn"
+            )
+        ),
+    ),
+    (
+        "number_for_a_tensor",
+        "backward() is asked of a plain number, which no longer knows what it was made of. When may"
+        " a loss become a number?",
+        "3.2",
+        Way(refused=AttributeError("'float' object has no attribute 'backward'")),
+        Way(refused=AttributeError("'int' object has no attribute 'backward'")),
     ),
     *(
         (name, hint, number, *(Way(loss=loss) for loss in losses))
@@ -764,6 +809,16 @@ def manners() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
             yield (name, hint, number), {"way": way}
 
 
+COMMON_WAYS = (
+    (TEACHER_MODE, Way(teacher_mode=True)),
+    (STUDENT_MODE, Way(student_mode=False)),
+    (BOTH_MODES, Way(student_mode=False, teacher_mode=True)),
+    (KEPT, Way(kept=always)),
+)
+COMMON_FORMS = (
+    *("kd_missing", "lambda_not_used", "convex_form", "kd_turned_round", "padding_distilled"),
+    *("token_zero_not_counted", "shifted_again", "padding_learned"),
+)
 STEP_MISCONCEPTIONS = told_apart(
     training_step,
     (
@@ -844,6 +899,49 @@ STEP_MISCONCEPTIONS = told_apart(
                 "3.2",
             ),
             {"watched": {"loss": "after"}},
+        ),
+        (
+            (
+                "loss_after_the_update",
+                "The student is right, but you return the loss after the update. The one before it"
+                " is what the gradient was taken of, and costs no second forward pass.",
+                "3.2",
+            ),
+            {"watched": {"loss": "evaluated"}},
+        ),
+        *(
+            (
+                (
+                    "part_of_the_loss_returned",
+                    "The student is right, but one of the two terms is missing in the loss that you"
+                    " return. Return what you followed.",
+                    "2.2",
+                ),
+                {"watched": {"loss": part}},
+            )
+            for part in ALONE
+        ),
+        *(
+            (
+                (f"{one[0]}+{two[0]}", f"At least two things are off. {one[1]} {two[1]}", one[2]),
+                {"way": way, **option},
+            )
+            for two, way in COMMON_WAYS
+            for one, option in ((SUMMED, undivided), (ALL_POSITIONS, per_position))
+            for option in ({"weight": option}, {"weight": option, "told": per_counted})
+        ),
+        *(
+            (
+                (
+                    f"{form[0]}+{two[0]}",
+                    f"At least two things are off. {form[1]} {two[1]}",
+                    form[2],
+                ),
+                {"way": way._replace(loss=form[3])},
+            )
+            for two, way in COMMON_WAYS
+            for form in FORMS
+            if form[0] in COMMON_FORMS
         ),
         (
             (
@@ -1313,6 +1411,18 @@ COUNT_SO_FAR = (
     " from its labels.",
     "2.2",
 )
+FIRST_ALONE = (
+    "first_group_of_one",
+    "Your first update is that of the first micro-batch alone, and all groups after"
+    " it are moved by one. Count the micro-batches of the first group by hand.",
+    "2.2",
+)
+LAST_DROPPED = (
+    "last_group_dropped",
+    "Right as long as the groups are full. What is left over at the end never reaches"
+    " the optimiser.",
+    "2.2",
+)
 COUNTED_AGAIN = (
     "earlier_ones_counted_again",
     "The first micro-batches of a group weigh more in your update than the last: what they add to"
@@ -1380,12 +1490,8 @@ COMMON_PLANS = (
     (MEANS_ADDED, {"weight": own_mean}),
     (SUMMED, {"weight": just_one}),
     *((what, {"number": numbers[0]}) for what, *numbers in (NUMBERS[0], NUMBERS[-1])),
-)
-COMMON_WAYS = (
-    (TEACHER_MODE, Way(teacher_mode=True)),
-    (STUDENT_MODE, Way(student_mode=False)),
-    (BOTH_MODES, Way(student_mode=False, teacher_mode=True)),
-    (KEPT, Way(kept=always)),
+    (FIRST_ALONE, {"groups": first_alone}),
+    (LAST_DROPPED, {"groups": full_groups}),
 )
 TRAIN_MISCONCEPTIONS = told_apart(
     train,
@@ -1432,12 +1538,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, planned), "kept_in_groups": True}),
         (
-            (
-                "last_group_dropped",
-                "Right as long as the groups are full. What is left over at the end never reaches"
-                " the optimiser.",
-                "2.2",
-            ),
+            LAST_DROPPED,
             {"plan": partial(planned, groups=full_groups)},
         ),
         *(
@@ -1478,12 +1579,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             for groups in (first_of_each, one_too_many, one_too_few, larger)
         ),
         (
-            (
-                "first_group_of_one",
-                "Your first update is that of the first micro-batch alone, and all groups after"
-                " it are moved by one. Count the micro-batches of the first group by hand.",
-                "2.2",
-            ),
+            FIRST_ALONE,
             {"plan": partial(planned, groups=first_alone)},
         ),
         (
@@ -1824,6 +1920,13 @@ EVALUATION_WAYS = (
         {"reduce": over(2)},
     ),
     (
+        "divided_by_batches",
+        "Your number is that of a sum divided by the number of batches. Perplexity is exp of a mean"
+        " per token that counts.",
+        "2.2",
+        {"reduce": lambda sums: (sum(each[0] for each in sums) / len(sums)).exp()},
+    ),
+    (
         "divided_by_texts",
         "Your number is that of a sum divided by the number of texts. Perplexity is exp of a mean"
         " per token that counts.",
@@ -1951,6 +2054,7 @@ EVALUATION_WAYS = (
         *({"epsilon": float(np.finfo(name).eps)} for name in ("float64", "float16")),
     ),
 )
+DATA_WAY = EVALUATION_WAYS[0]
 MODE_WAY = next(way for way in EVALUATION_WAYS if way[0] == "in_training_mode")
 EVALUATION_MISCONCEPTIONS = told_apart(
     evaluate,
@@ -1973,6 +2077,18 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             for each in options
             if "reduce" in each or "masked" in each
             if name not in ("rounded", "first_batch_alone", "last_batch_alone")
+        ),
+        *(
+            (
+                (
+                    f"{DATA_WAY[0]}+{name}",
+                    f"At least two things are off. {DATA_WAY[1]} {hint}",
+                    number,
+                ),
+                DATA_WAY[3] | options[0],
+            )
+            for name, hint, number, *options in EVALUATION_WAYS
+            if name in ("mean_of_perplexities", "mean_of_means", "loss_for_perplexity")
         ),
     ),
 ) + tuple(

@@ -739,11 +739,23 @@ def mask_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Ten
     return losses_of(student_logits[:, :-1], teacher_logits[:, :-1], targets, before)
 
 
-def kd_unmasked(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
-    """LM is right, KD is a mean over all pairs."""
-    targets = labels[:, 1:]
-    everywhere = torch.ones_like(targets, dtype=torch.bool)
-    return losses_of(student_logits[:, :-1], teacher_logits[:, :-1], targets, everywhere)
+def kd_unmasked(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    *,
+    divisor: Callable[[Tensor, int], Tensor | int] = lambda targets, size: targets.numel(),
+) -> Losses:
+    """LM is right, KD is the sum over all pairs, divided by a number: of the pairs, for a mean."""
+    lm, _ = next_token_losses(student_logits, teacher_logits, labels)
+    total = kl_losses(student_logits[:, :-1], teacher_logits[:, :-1]).sum()
+    return [lm, total / divisor(labels[:, 1:], student_logits.shape[-1])]
+
+
+def looked_up(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """−100 looked up, which raises."""
+    student.gather(-1, labels[:, 1:, None])
+    return next_token_losses(student, teacher, labels)
 
 
 def flat(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
@@ -812,6 +824,13 @@ def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
 
 
 SHIFT_WAYS = (
+    (
+        "ignored_label_as_an_index",
+        "A label of −100 was used as the number of a token, and there is no such token. Select the"
+        " positions that count before you look anything up.",
+        "2.2",
+        looked_up,
+    ),
     (
         "view_of_a_slice",
         "Right for one text. A slice of several does not lie in one piece in memory, and view()"
@@ -949,6 +968,15 @@ SHIFT_WAYS = (
         " something there as well, and nobody asked.",
         "2.2",
         kd_unmasked,
+        *(
+            partial(kd_unmasked, divisor=divisor)
+            for divisor in (
+                lambda targets, size: len(targets),
+                lambda targets, size: counted(targets),
+                lambda targets, size: targets.numel() * size,
+                lambda targets, size: 1,
+            )
+        ),
         lambda student, teacher, labels: [
             next_token_losses(student, teacher, labels)[0],
             kl_losses(student, teacher).mean(),
@@ -1524,7 +1552,21 @@ def with_empty_parts(of: Callable[[Parts, float], Tensor]) -> tuple[Callable[[Pa
     )
 
 
+def looked_up_in_parts(micro_batches: Parts) -> Tensor:
+    """−100 looked up, which raises."""
+    for of, labels in micro_batches:
+        of.gather(-1, labels[..., None])
+    return accumulated_loss(micro_batches)
+
+
 ACCUMULATED_WAYS = (
+    (
+        "ignored_label_as_an_index",
+        "A label of −100 was used as the number of a token, and there is no such token. Select the"
+        " positions that count before you look anything up.",
+        "2.2",
+        looked_up_in_parts,
+    ),
     (
         "means_added",
         "The bug is still there: your loss is that of the parts' means added up, so four parts"

@@ -651,29 +651,49 @@ def longest_lost(
     return batch
 
 
-COLLATE_MISCONCEPTIONS = (
-    *ways(
-        collate,
-        "label",
-        Wrong(
-            "padding_counted",
-            "The padding's labels are pad_id, so the student learns to write padding, and the more"
-            " of it the shorter the row is. Nobody wrote it.",
-            lambda pad_id: pad_id,
-        ),
-        Wrong(
-            "padding_labelled_with_another_number",
-            "The padding's labels are another number than −100. A loss takes it for a token that"
-            " should come.",
-            lambda pad_id: 0,
-        ),
-        Wrong(
-            "padding_labelled_with_another_number",
-            "The padding's labels are another number than −100. A loss takes it for a token that"
-            " should come.",
-            lambda pad_id: -1,
-        ),
+PADDING_LABELS = (
+    Wrong(
+        "padding_counted",
+        "The padding's labels are pad_id, so the student learns to write padding, and the more"
+        " of it the shorter the row is. Nobody wrote it.",
+        lambda pad_id: pad_id,
     ),
+    Wrong(
+        "padding_labelled_with_another_number",
+        "The padding's labels are another number than −100. A loss takes it for a token that"
+        " should come.",
+        lambda pad_id: 0,
+    ),
+    Wrong(
+        "padding_labelled_with_another_number",
+        "The padding's labels are another number than −100. A loss takes it for a token that"
+        " should come.",
+        lambda pad_id: -1,
+    ),
+)
+WRONG_MASKS = (
+    Wrong(
+        *MASK_BY_NUMBER,
+        finish("attention_mask", lambda batch, pad_id: (batch["input_ids"] != pad_id).long()),
+    ),
+    Wrong(
+        *MASK_FROM_LABELS,
+        finish("attention_mask", lambda batch, _: (batch["labels"] != IGNORED).long()),
+    ),
+    Wrong(
+        "everything_is_there",
+        "attention_mask is 1 everywhere: the model would read the padding as text.",
+        finish("attention_mask", lambda batch, _: torch.ones_like(batch["labels"])),
+    ),
+    Wrong(
+        "mask_turned_round",
+        "attention_mask is 1 where padding is and 0 where text is. 1 means: this is there to be"
+        " read.",
+        finish("attention_mask", lambda batch, _: 1 - batch["attention_mask"]),
+    ),
+)
+COLLATE_MISCONCEPTIONS = (
+    *ways(collate, "label", *PADDING_LABELS),
     *ways(
         collate,
         "filler",
@@ -740,25 +760,7 @@ COLLATE_MISCONCEPTIONS = (
         collate,
         "finish",
         Wrong(*LABELS_BY_NUMBER, finish("labels", masked_by_number)),
-        Wrong(
-            *MASK_BY_NUMBER,
-            finish("attention_mask", lambda batch, pad_id: (batch["input_ids"] != pad_id).long()),
-        ),
-        Wrong(
-            *MASK_FROM_LABELS,
-            finish("attention_mask", lambda batch, _: (batch["labels"] != IGNORED).long()),
-        ),
-        Wrong(
-            "everything_is_there",
-            "attention_mask is 1 everywhere: the model would read the padding as text.",
-            finish("attention_mask", lambda batch, _: torch.ones_like(batch["labels"])),
-        ),
-        Wrong(
-            "mask_turned_round",
-            "attention_mask is 1 where padding is and 0 where text is. 1 means: this is there to be"
-            " read.",
-            finish("attention_mask", lambda batch, _: 1 - batch["attention_mask"]),
-        ),
+        *WRONG_MASKS,
     ),
     Misconception(
         "rows_read_backwards",
@@ -785,6 +787,7 @@ COLLATE_MISCONCEPTIONS = (
         for sides in (("right",), ("left",), ("right", "left"))
         for parts in (PARTS, PARTS[:2], PARTS[2:], PARTS[1:2])
     ),
+    *pairs(collate, "label", PADDING_LABELS, "finish", WRONG_MASKS),
     Misconception(
         f"{LABELS_BY_NUMBER[0]}+{MASK_BY_NUMBER[0]}",
         f"At least two things are off. {LABELS_BY_NUMBER[1]} {MASK_BY_NUMBER[1]}",
@@ -872,6 +875,17 @@ def next_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
 def own_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     """Each position with its own label."""
     return student, teacher, labels
+
+
+def own_ones_but_last(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position but the last with its own label."""
+    return student[:, :-1], teacher[:, :-1], labels[:, :-1]
+
+
+def both_counted(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the label of the next, where its own one counts too."""
+    following = labels[:, 1:].where(labels[:, :-1] != IGNORED, IGNORED)
+    return student[:, :-1], teacher[:, :-1], following
 
 
 def ones_after_next(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
@@ -1192,6 +1206,11 @@ LM_OVER_ALL = Wrong(
     mean_of_all,
     FORMULA,
 )
+FIRST_LOST = (
+    "both_must_count",
+    "The first token of each answer is missing in your loss, or in a term of it: what is before it"
+    " does not count, and need not. Of a pair only the token that is predicted has to count.",
+)
 SHIFTS = (
     Wrong(
         "not_shifted",
@@ -1314,7 +1333,19 @@ LOSS_MISCONCEPTIONS = (
     *ways(answer_loss, "lm_mean", *MEANS, LM_OVER_ALL),
     *ways(answer_loss, "kd_mean", *MEANS, *KD_OVER_THE_PROMPT, *KD_BETWEEN),
     *ways(answer_loss, "aligned", *SHIFTS),
-    *ways(answer_loss, "kd_aligned", *KD_SHIFTS),
+    *ways(
+        answer_loss,
+        "aligned",
+        SHIFTS[0]._replace(option=own_ones_but_last),
+        Wrong(*FIRST_LOST, both_counted, FORMULA),
+    ),
+    *ways(
+        answer_loss,
+        "kd_aligned",
+        *KD_SHIFTS,
+        KD_SHIFTS[0]._replace(option=own_ones_but_last),
+        Wrong(*FIRST_LOST, both_counted, FORMULA),
+    ),
     *ways(
         answer_loss,
         "aligned",
@@ -1532,6 +1563,11 @@ def cut_at_last_end(ids: list[int]) -> list[int]:
     return ids[: len(ids) - 1 - ids[::-1].index(END)] if END in ids else ids
 
 
+def end_looked_for(ids: list[int]) -> list[int]:
+    """What stands before the first end of text, which is not there always."""
+    return ids[: ids.index(END)]
+
+
 def end_skipped(ids: list[int]) -> list[int]:
     """All but the ends of text, as a tokenizer shows it that skips special tokens."""
     return [token for token in ids if token != END]
@@ -1558,6 +1594,23 @@ def spaces_matter(written: list[int], answer: list[int]) -> float:
 def one_stripped(written: list[int], answer: list[int]) -> float:
     """Whether the texts are the same when what was written loses its spaces."""
     return float(decode(written).strip() == decode(answer))
+
+
+def stripped_of(characters: str) -> Judge:
+    """Whether the texts are the same without some characters around them."""
+    return lambda written, answer: float(
+        decode(written).strip(characters) == decode(answer).strip(characters)
+    )
+
+
+def stripped_before(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same without spaces before them."""
+    return float(decode(written).lstrip() == decode(answer).lstrip())
+
+
+def stripped_behind(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same without spaces behind them."""
+    return float(decode(written).rstrip() == decode(answer).rstrip())
 
 
 def spaces_nowhere(written: list[int], answer: list[int]) -> float:
@@ -1762,14 +1815,14 @@ def stripped_of_marks(written: list[int], answer: list[int]) -> float:
 
 AFTER_END = (
     "text_goes_on_at_the_end",
-    "In the text that you compare, the end of text stands, or what the model wrote after it. The"
+    "In the text that you compare stands the end of text, or what the model wrote after it. The"
     " model goes on because nothing stops it; its answer was over, and the end is no part of it.",
 )
 NOTHING_RIGHT = (
     "nothing_is_right",
     "No answer is right to you, not even where the model writes just what is asked for. Print the"
-    " two texts that you compare. Is the prompt in one of them, or cuts an end of text in the"
-    " prompt it off? And what has the model read when it writes?",
+    " two texts that you compare. Is the prompt in one of them? Does an end of text that stands"
+    " in the prompt cut it off? And what has the model read when it writes?",
 )
 PER_TOKEN = (
     "per_token",
@@ -1785,8 +1838,8 @@ TOLD = (
 )
 SPACES = (
     "spaces_compared",
-    "Answers that are the same but for spaces and line breaks around them are wrong to you. The"
-    " task compares what is written, without what stands around it: on both sides.",
+    "Answers that are the same but for spaces or line breaks around them are wrong to you. The"
+    " task compares what is written without either, before it and after it, on both sides.",
 )
 CONTAINED = (
     "part_of_it_is_enough",
@@ -1812,6 +1865,12 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AFTER_END, cut_at_last_end),
         Wrong(*AFTER_END, with_end),
         Wrong(*AT_A_LINE, cut_at_line),
+        Wrong(
+            "text_without_an_end",
+            "The end of text is looked for where there is none: a model may write `most` tokens"
+            " without one, and all of them are its answer then.",
+            end_looked_for,
+        ),
     ),
     *ways(accuracy, "judge", Wrong(*AT_A_LINE, first_line)),
     *ways(
@@ -1841,6 +1900,10 @@ ACCURACY_MISCONCEPTIONS = (
         "judge",
         Wrong(*SPACES, spaces_matter),
         Wrong(*SPACES, one_stripped),
+        *(
+            Wrong(*SPACES, judge)
+            for judge in (stripped_of(" "), stripped_of("\n"), stripped_before, stripped_behind)
+        ),
         Wrong(
             "tokens_compared",
             "Texts that are the same are different to you where their tokens differ, and there"
@@ -2007,8 +2070,8 @@ def accuracy_cases() -> tuple[Case, ...]:
                 "joined",
                 "line after",
                 "line within",
-                "spaced",
                 "line more",
+                "spaced",
             ),
         ),
         ("more or less than the answer", True, 6, ("more", "more before", "right", "less", "less")),
@@ -2242,6 +2305,7 @@ def on_policy_step(
     each_prompt: bool = False,
     refused: str = "",
     endless: Exception | None = None,
+    told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -2265,6 +2329,7 @@ def on_policy_step(
         each_prompt: Whether a step is made for each prompt.
         refused: What PyTorch says where it refuses.
         endless: What is raised where a text has no end.
+        told_reduce: How the loss that is returned is made, where it differs.
     """
     if refused:
         raise RuntimeError(refused)
@@ -2272,7 +2337,12 @@ def on_policy_step(
     received, held = torch.zeros_like(foreign), torch.zeros_like(own)
     path, losses = [], []
 
-    def loss_of(table: Tensor, guide: Tensor, texts: list[tuple[list[int], list[int]]]) -> Tensor:
+    def loss_of(
+        table: Tensor,
+        guide: Tensor,
+        texts: list[tuple[list[int], list[int]]],
+        reduce: Callable = reduce,
+    ) -> Tensor:
         found = []
         for prompt, text in texts:
             row = torch.tensor(prompt + text)
@@ -2293,12 +2363,13 @@ def on_policy_step(
                 raise endless
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
             value = loss_of(table, guide, texts)
+            shown = loss_of(own, foreign, texts, told_reduce) if told_reduce else value
             gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
             held = held + gradient if kept else gradient
             held = held * min(1.0, longest / float(held.norm() + 1e-12))
             received = received + other
             own = own - rate * held if moves else own
-        losses.append(loss_of(own, foreign, texts) if told == "after" else value)
+        losses.append(loss_of(own, foreign, texts) if told == "after" else shown)
         path.append(own)
     if watch == "student":
         return torch.stack(path).float()
@@ -2561,6 +2632,22 @@ STEP_MISCONCEPTIONS = (
             "The step is right, and your function returns nothing. The task asks for the loss.",
             "nothing",
             SECTIONS["3.2"],
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "told_reduce",
+        *(
+            Wrong(
+                "another_loss_returned",
+                "The step is right, and the loss that you return is another one: a sum, that of one"
+                " prompt, or a mean of the prompts' own means. Return what the step was made of.",
+                reduce,
+                FORMULA,
+            )
+            for reduce in (
+                *(undivided, per_prompt, over_prompts, of_last_prompt, summed_means, over_written),
+            )
         ),
     ),
     *ways(
