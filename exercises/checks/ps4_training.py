@@ -2248,7 +2248,7 @@ CHECKS = (
         name="evaluate",
         parts={"perplexity": 3, MODE: 1},
         expected="exp of the mean −log q(y) over all positions that count, of text that the model"
-        " has not seen and of the model as it will be used; its mode is left as it was.",
+        " has not seen and of the model as it will be used, which is left as it was.",
         section=SECTIONS["3.2"],
         reference=evaluate,
         fixed=evaluation_cases(),
