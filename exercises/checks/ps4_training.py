@@ -181,6 +181,7 @@ def descend(
         parts = [part.batch for update in updates for part in update]
         guide[3] = moved(guide, parts if way.teacher_mode else parts[:1])
     later_mean = guide[3]
+    running = doubled(student)  # in training mode its mean moves
 
     def loss_of(
         update: Update,
@@ -188,6 +189,7 @@ def descend(
         other: list[Tensor],
         number: int,
         way: Way = way,
+        own_mean: Tensor | None = None,
     ) -> Tensor:
         loss = torch.zeros((), dtype=torch.float64)
         for place, part in enumerate(update):
@@ -195,7 +197,8 @@ def descend(
             mode = number + place == 0 if way.teacher_mode is None else way.teacher_mode
             mean = teacher_mean if number + place == 0 else later_mean
             own_mode = number + place > 0 if way.student_mode is None else way.student_mode
-            q = logits(*own, student_kept, student_mean, tokens, own_mode)
+            taken_off = student_mean if own_mean is None else own_mean
+            q = logits(*own, student_kept, taken_off, tokens, own_mode)
             p = logits(*other, teacher_kept, mean, tokens, mode)
             loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
         return loss + way.decay * sum((each**2).sum() for each in own)
@@ -207,6 +210,9 @@ def descend(
         gradients = torch.autograd.grad(
             loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
         )
+        running = [*parameters, *running[2:]]
+        seen = [part.batch for part in update]
+        running[3:] = moved(running, seen), running[4] + sum(y.numel() for _, y in seen)
         losses.append(float(loss.detach()))
         for name, which in ALONE.items():
             of = way._replace(loss=which)
@@ -225,7 +231,7 @@ def descend(
         path.append(torch.cat([each.flatten() for each in parameters]))
         after.append(float(loss_of(update, parameters, foreign, number)))
         measured = way._replace(student_mode=False)
-        evaluated.append(float(loss_of(update, parameters, foreign, number, measured)))
+        evaluated.append(float(loss_of(update, parameters, foreign, number, measured, running[3])))
     return {
         "student": torch.stack(path).float() if path else torch.empty(0),
         "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
@@ -1491,7 +1497,6 @@ COMMON_PLANS = (
     (SUMMED, {"weight": just_one}),
     *((what, {"number": numbers[0]}) for what, *numbers in (NUMBERS[0], NUMBERS[-1])),
     (FIRST_ALONE, {"groups": first_alone}),
-    (LAST_DROPPED, {"groups": full_groups}),
 )
 TRAIN_MISCONCEPTIONS = told_apart(
     train,

@@ -281,6 +281,13 @@ MEANS = (
         lambda shares: shares.mean() / shares.shape[-1],
     ),
     (
+        "vocabulary_hard_coded",
+        "Your loss is that of a vocabulary of another size, which stands in the text of another"
+        " task. Which axis of the tensors says how large this one is?",
+        "1.2",
+        *(lambda shares, size=size: shares.mean() * size for size in (8_000, 32_000)),
+    ),
+    (
         "sum_and_mean_exchanged",
         "Your loss is that of a mean over the vocabulary and a sum over the positions. Over which"
         " of them is a KL divergence a sum?",
@@ -1012,6 +1019,13 @@ SHIFT_WAYS = (
         "Both numbers are right, in the wrong order. What is asked for first?",
         "2.2",
         lambda *given: next_token_losses(*given)[::-1],
+    ),
+    (
+        "pair_turned_round+direction_swapped",
+        "At least two things are off. The numbers come in the wrong order: what is asked for first?"
+        " And your divergence is KL(q‖p).",
+        "1.3",
+        lambda *given: next_token_losses(*given, kernel=lambda q, p: kl(p, q))[::-1],
     ),
     (
         "vocabulary_mean",
