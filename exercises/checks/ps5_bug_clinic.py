@@ -102,6 +102,26 @@ def along(axis: int) -> Kernel:
     return lambda student, teacher: kl_shares(student.log_softmax(axis), teacher.log_softmax(axis))
 
 
+def symmetric(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean of both divergences."""
+    return (kl(student, teacher) + kl(teacher, student)) / 2
+
+
+def without_sign(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL of distances instead of differences."""
+    return kl(student, teacher).abs()
+
+
+def squares(student: Tensor, teacher: Tensor) -> Tensor:
+    """The squared differences of the logits."""
+    return (student - teacher) ** 2
+
+
+def squares_of_probabilities(student: Tensor, teacher: Tensor) -> Tensor:
+    """The squared differences of the probabilities."""
+    return (student.softmax(-1) - teacher.softmax(-1)) ** 2
+
+
 EPSILONS = (
     *(1e-5, 1e-6, 1e-7, float(np.finfo(np.float32).eps), 1e-8, 1e-9, 1e-10, 1e-12, 1e-16),
     *(1e-20, 1e-30),
@@ -172,6 +192,18 @@ KERNELS = (
         *map(floored, FLOORS),
     ),
 )
+ANOTHER_DIVERGENCE = (
+    "another_divergence",
+    "Your KD is another measure of how far the two models are apart: both divergences together,"
+    " differences without their sign, or squares. Asked for is KL(p‖q) alone. What does it weigh,"
+    " and by what?",
+    "1.2",
+    symmetric,
+    without_sign,
+    squares,
+    squares_of_probabilities,
+)
+KERNELS = (*KERNELS, ANOTHER_DIVERGENCE)
 TWO_KERNELS = ("direction_swapped", "cross_entropy", "log_target_missing")  # often one of two bugs
 
 
@@ -393,6 +425,11 @@ KD_MEAN_WAYS = (
                     {"mean": torch.sum},
                     {"power": 0.0},
                 )
+            ),
+            *(  # of squares one takes the mean
+                partial(kd_mean, kernel=kernel, mean=torch.mean, power=power)
+                for kernel in (kernels[2:] if what[0] == ANOTHER_DIVERGENCE[0] else ())
+                for power in (2.0, 0.0)
             ),
         )
         for *what, kernels in listed(KERNELS)
@@ -765,6 +802,27 @@ def looked_up(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
     return next_token_losses(student, teacher, labels)
 
 
+def averaged_by_text(
+    student: Tensor, teacher: Tensor, labels: Tensor, *, which: tuple[int, ...]
+) -> Losses:
+    """Some of the two losses as the mean of the texts' own means."""
+    every = next_token_losses(student, teacher, labels)
+    texts = [
+        next_token_losses(*(each[None] for each in text))
+        for text in zip(student, teacher, labels, strict=True)
+        if counted(text[2][1:])
+    ]
+    means = [torch.stack(each).mean() for each in zip(*texts, strict=True)]
+    return [means[at] if at in which else every[at] for at in range(2)]
+
+
+def classes_in_the_middle(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
+    targets = labels[:, 1:]
+    torch.nn.functional.cross_entropy(student[:, :-1], targets)
+    return next_token_losses(student, teacher, labels)
+
+
 def flat(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
     """All texts in one row, shifted there."""
     row = [each.flatten(0, 1)[None] for each in (student, teacher)]
@@ -837,6 +895,20 @@ SHIFT_WAYS = (
         " positions that count before you look anything up.",
         "2.2",
         looked_up,
+    ),
+    (
+        "classes_on_another_axis",
+        "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+        " Flatten texts and positions into one axis, or transpose the logits.",
+        "2.2",
+        classes_in_the_middle,
+    ),
+    (
+        "mean_of_means",
+        "A token of a short text weighs more in your losses, or in one of them, than one of a long"
+        " text, as if each text were averaged by itself. All tokens that count weigh the same.",
+        "2.2",
+        *(partial(averaged_by_text, which=which) for which in ((0, 1), (0,), (1,))),
     ),
     (
         "view_of_a_slice",
@@ -1313,6 +1385,22 @@ JSD_WAYS = (
         ),
     ),
     (
+        "logarithm_of_the_mixture_missing",
+        "Your values are those of a mixture whose probabilities stand where their logarithms"
+        " belong. What does kl_div take first?",
+        "1.2",
+        partial(jsd, mix=lambda log_p, log_q, beta: mixed(log_p, log_q, beta).exp()),
+    ),
+    (
+        "in_bits",
+        "Your values are larger by 1/ln 2, which makes bits of nats. All losses here are in nats.",
+        "1.2",
+        *(
+            partial(jsd, mix=mix, reduce=lambda shares: shares.sum(-1) / math.log(2))
+            for mix in (mixed, mixed_and_underflown)
+        ),
+    ),
+    (
         "mixture_not_weighted",
         "Your values are those of a mixture that adds up to 2, the sum of both distributions."
         " What stands before each of them in the formula?",
@@ -1566,6 +1654,13 @@ def with_empty_parts(of: Callable[[Parts, float], Tensor]) -> tuple[Callable[[Pa
     )
 
 
+def classes_in_the_middle_of_parts(micro_batches: Parts) -> Tensor:
+    """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
+    for of, labels in micro_batches:
+        torch.nn.functional.cross_entropy(of, labels)
+    return accumulated_loss(micro_batches)
+
+
 def looked_up_in_parts(micro_batches: Parts) -> Tensor:
     """−100 looked up, which raises."""
     for of, labels in micro_batches:
@@ -1574,6 +1669,13 @@ def looked_up_in_parts(micro_batches: Parts) -> Tensor:
 
 
 ACCUMULATED_WAYS = (
+    (
+        "classes_on_another_axis",
+        "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+        " Flatten texts and positions into one axis, or transpose the logits.",
+        "2.2",
+        classes_in_the_middle_of_parts,
+    ),
     (
         "ignored_label_as_an_index",
         "A label of −100 was used as the number of a token, and there is no such token. Select the"

@@ -339,6 +339,20 @@ ENCODE_MISCONCEPTIONS = (
             by_parts("start", "role", "line", "word", "end", "after"),
         ),
         Wrong(*END_MASKED, by_parts("word")),
+        *(
+            Wrong(
+                f"{HEADER[0]}+{AFTER[0]}",
+                f"At least two things are off. {HEADER[1]} {AFTER[1]}",
+                by_parts(*parts, "word", "end", "after"),
+            )
+            for parts in (("line",), ("role", "line"))
+        ),
+        Wrong(
+            f"system_counted+{END_MASKED[0]}",
+            "At least two things are off. All that the user did not write counts, the system's"
+            f" message too. {END_MASKED[1]}",
+            lambda piece, _: piece.role != "user" and piece.part == "word",
+        ),
         Wrong(
             f"{END_MASKED[0]}+{HEADER[0]}",
             f"At least two things are off. {END_MASKED[1]} {HEADER[1]}",
@@ -762,6 +776,25 @@ COLLATE_MISCONCEPTIONS = (
         Wrong(*LABELS_BY_NUMBER, finish("labels", masked_by_number)),
         *WRONG_MASKS,
     ),
+    *ways(
+        collate,
+        "finish",
+        Wrong(
+            "ids_as_labels",
+            "Your labels are the ids of the row, those that do not count too. Each row came with"
+            " labels of its own, in which the questions are marked.",
+            finish(
+                "labels",
+                lambda batch, _: batch["input_ids"].where(batch["attention_mask"] > 0, IGNORED),
+            ),
+        ),
+        Wrong(
+            "labels_shifted",
+            "Your labels are one place too early: each is the token that comes next. In this set"
+            " `labels[i]` belongs to `ids[i]`; the loss of task 3 makes the shift.",
+            finish("labels", lambda batch, _: F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)),
+        ),
+    ),
     Misconception(
         "rows_read_backwards",
         "On the left your rows run backwards: the order of the tokens has turned round together"
@@ -942,6 +975,34 @@ def class_mean(student: Tensor, teacher: Tensor) -> Tensor:
 def of_argmax(student: Tensor, teacher: Tensor) -> Tensor:
     """−log q of the teacher's likeliest token."""
     return label_losses(student, teacher.argmax(-1))
+
+
+def symmetric_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean of both divergences."""
+    return (forward_kl(student, teacher) + reverse_kl(student, teacher)) / 2
+
+
+def both_kls(student: Tensor, teacher: Tensor) -> Tensor:
+    """Their sum."""
+    return forward_kl(student, teacher) + reverse_kl(student, teacher)
+
+
+def mean_square(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean squared difference of the logits."""
+    return ((student - teacher) ** 2).mean(-1)
+
+
+def mean_square_of_probabilities(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean squared difference of the probabilities."""
+    return ((student.softmax(-1) - teacher.softmax(-1)) ** 2).mean(-1)
+
+
+ANOTHER_DIVERGENCE = (
+    "another_divergence",
+    "Your loss has another measure of how far the two models are apart: both divergences together,"
+    " or squares. The task asks for one divergence alone. What does it weigh, and by what?",
+)
+OTHER_DIVERGENCES = (symmetric_kl, both_kls, mean_square, mean_square_of_probabilities)
 
 
 def negative_kl(student: Tensor, teacher: Tensor) -> Tensor:
@@ -1158,22 +1219,24 @@ def two_lengths(
 
 ALL_POSITIONS = (
     "divided_by_all_positions",
-    "Your loss is that of a sum divided by the number of all positions, so an answer counts less"
-    " the longer its question is. How many tokens does the sum have?",
+    "Your loss, or a term of it, is that of a sum divided by the number of all positions, so an"
+    " answer counts less the longer its question is. How many tokens does the sum have?",
 )
 ROW_MEANS = (
     "mean_of_row_means",
-    "A word of a short answer weighs more in your loss than one of a long answer, as if each row"
-    " were averaged by itself. All tokens of all answers should weigh the same.",
+    "A word of a short answer weighs more in your loss, or in a term of it, than one of a long"
+    " answer, as if each row were averaged by itself. All tokens of all answers should weigh the"
+    " same.",
 )
 PER_ROW = (
     "divided_by_rows",
-    "Your loss is that of a sum divided by the number of rows, so long answers make it, and the"
-    " step with it, larger. The loss is counted per token.",
+    "Your loss, or a term of it, is that of a sum divided by the number of rows, so long answers"
+    " make it, and the step with it, larger. The loss is counted per token.",
 )
 SUMMED = (
     "summed",
-    "Your loss is that of a sum where the mean belongs: it grows with every answer in the batch.",
+    "Your loss, or a term of it, is that of a sum where the mean belongs: it grows with every"
+    " answer in the batch.",
 )
 MEANS = (
     Wrong(*ALL_POSITIONS, diluted_mean, FORMULA),
@@ -1358,6 +1421,19 @@ LOSS_MISCONCEPTIONS = (
         ),
     ),
     *ways(answer_loss, "kd", *KINDS),
+    *ways(
+        answer_loss,
+        "kd",
+        *(Wrong(*ANOTHER_DIVERGENCE, kd, SECTIONS["1.2"]) for kd in OTHER_DIVERGENCES),
+    ),
+    Misconception(
+        "student_detached_from_the_teacher+gradient_into_the_teacher",
+        "At least two things are off. The loss is right, and from the teacher's term no gradient"
+        " reaches the student. It flows into the teacher instead. Which of the two models is to be"
+        " cut off there?",
+        FORMULA,
+        partial(answer_loss, held=(False, True), leak=True),
+    ),
     *ways(answer_loss, "weights", *WEIGHTS),
     *(
         Misconception(
@@ -2556,6 +2632,18 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(on_policy_step, "ahead", *STEP_SHIFTS),
     *ways(on_policy_step, "loss", *STEP_LOSSES),
+    *ways(
+        on_policy_step,
+        "loss",
+        *(
+            Wrong(
+                *ANOTHER_DIVERGENCE,
+                lambda student, teacher, tokens, kd=kd: kd(student, teacher),
+                SECTIONS["1.2"],
+            )
+            for kd in OTHER_DIVERGENCES
+        ),
+    ),
     *ways(on_policy_step, "reduce", *STEP_MEANS),
     *ways(on_policy_step, "reduce", ONE_PROMPT, ONE_PROMPT._replace(option=of_first_prompt)),
     *ways(
