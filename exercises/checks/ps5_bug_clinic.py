@@ -890,6 +890,17 @@ def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
 
 SHIFT_WAYS = (
     (
+        "not_shifted",
+        "The bug is still there. The logits of a position are judged by the token that the model"
+        " has just read, so it learns to repeat. With which token should logits[0] be compared?",
+        "2.2",
+        losses_of,
+        lambda student, teacher, labels: losses_of(
+            *(e[:, :-1] for e in (student, teacher, labels))
+        ),
+        lambda student, teacher, labels: losses_of(*(e[:, 1:] for e in (student, teacher, labels))),
+    ),
+    (
         "ignored_label_as_an_index",
         "A label of −100 was used as the number of a token, and there is no such token. Select the"
         " positions that count before you look anything up.",
@@ -916,17 +927,6 @@ SHIFT_WAYS = (
         " needs that. The exception says what does not.",
         "2.2",
         viewed,
-    ),
-    (
-        "not_shifted",
-        "The bug is still there. The logits of a position are judged by the token that the model"
-        " has just read, so it learns to repeat. With which token should logits[0] be compared?",
-        "2.2",
-        losses_of,
-        lambda student, teacher, labels: losses_of(
-            *(e[:, :-1] for e in (student, teacher, labels))
-        ),
-        lambda student, teacher, labels: losses_of(*(e[:, 1:] for e in (student, teacher, labels))),
     ),
     (
         "shifted_twice",
@@ -1670,6 +1670,14 @@ def looked_up_in_parts(micro_batches: Parts) -> Tensor:
 
 ACCUMULATED_WAYS = (
     (
+        "means_added",
+        "The bug is still there: your loss is that of the parts' means added up, so four parts"
+        " make it and its gradient about four times as large. How large should it be, however the"
+        " batch is cut?",
+        "2.2",
+        *with_empty_parts(lambda parts, nothing: part_means(parts, nothing).sum())[:2],
+    ),
+    (
         "classes_on_another_axis",
         "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
         " Flatten texts and positions into one axis, or transpose the logits.",
@@ -1682,14 +1690,6 @@ ACCUMULATED_WAYS = (
         " positions that count before you look anything up.",
         "2.2",
         looked_up_in_parts,
-    ),
-    (
-        "means_added",
-        "The bug is still there: your loss is that of the parts' means added up, so four parts"
-        " make it and its gradient about four times as large. How large should it be, however the"
-        " batch is cut?",
-        "2.2",
-        *with_empty_parts(lambda parts, nothing: part_means(parts, nothing).sum())[:2],
     ),
     (
         "mean_of_means",
