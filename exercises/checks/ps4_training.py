@@ -154,14 +154,20 @@ ALONE: dict[str, Loss] = {
 
 
 def descend(
-    student: Weights, teacher: Weights, updates: list[Update], rate: float, way: Way = RIGHT
+    student: Weights,
+    teacher: Weights,
+    updates: list[Update],
+    rate: float,
+    way: Way = RIGHT,
+    told: bool = False,
 ) -> dict[str, Tensor]:
     """Gradient descent with momentum.
 
     Returns:
         The student's parameters after each update; the teacher's answers in evaluation, followed by
         the gradient that reached it; each update's loss, of it LM alone and KD alone, and what it
-        is after the update, in training and in evaluation.
+        is after the update, in training and in evaluation; of the loss only the first, unless more
+        is to be `told`.
     """
     if way.late and len(updates) > 1:
         raise RuntimeError(
@@ -210,11 +216,8 @@ def descend(
         gradients = torch.autograd.grad(
             loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
         )
-        running = [*parameters, *running[2:]]
-        seen = [part.batch for part in update]
-        running[3:] = moved(running, seen), running[4] + sum(y.numel() for _, y in seen)
         losses.append(float(loss.detach()))
-        for name, which in ALONE.items():
+        for name, which in ALONE.items() if told else ():
             of = way._replace(loss=which)
             alone[name].append(float(loss_of(update, parameters, foreign, number, of)))
         received = [sum(pair) for pair in zip(received, gradients[2:], strict=True)]
@@ -229,9 +232,14 @@ def descend(
                 speed = [way.momentum * a + share * b for a, b in zip(speed, found, strict=True)]
                 parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
         path.append(torch.cat([each.flatten() for each in parameters]))
-        after.append(float(loss_of(update, parameters, foreign, number)))
-        measured = way._replace(student_mode=False)
-        evaluated.append(float(loss_of(update, parameters, foreign, number, measured, running[3])))
+        if told:
+            after.append(float(loss_of(update, parameters, foreign, number)))
+            batches = [part.batch for part in update]
+            count = running[4] + sum(labels.numel() for _, labels in batches)
+            running = [*running[:3], moved([*own, *running[2:]], batches).detach(), count]
+            measured = way._replace(student_mode=False)
+            loss = loss_of(update, parameters, foreign, number, measured, running[3])
+            evaluated.append(float(loss))
     return {
         "student": torch.stack(path).float() if path else torch.empty(0),
         "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
@@ -294,7 +302,7 @@ def training_step(
     """
     updates = [[Part(batch, lam, weight(batch))] for batch in batches]
     seen: dict[str, Tensor | None] = {"nothing": None}
-    seen |= descend(student, teacher, updates, rate, way)
+    seen |= descend(student, teacher, updates, rate, way, watch == "loss")
     if told:
         factors = [told(batch) / weight(batch) for batch in batches]
         seen["loss"] = seen["loss"] * torch.tensor(factors, dtype=torch.float64)
