@@ -696,6 +696,7 @@ WEIGHT_FACTORS: tuple[tuple[Callable, Callable], ...] = (
     (lambda lam: 1 + lam, lambda lam: lam * (1 + lam)),
     (lambda lam: 1 - lam, lambda lam: 1.0),
     (lambda lam: 2.0, lambda lam: 1.0),
+    (lambda lam: -1.0, lambda lam: -lam),
 )
 
 
@@ -1669,6 +1670,23 @@ TRAIN_MISCONCEPTIONS = told_apart(
             for one, option in COMMON_PLANS
             for two, way in COMMON_WAYS
         ),
+        *(
+            (
+                (
+                    f"{one[0]}+{two[0]}",
+                    f"At least two things are off. {one[1]} {two[1]}",
+                    one[2],
+                ),
+                {"plan": partial(planned, weight=weight, number=number, groups=groups)},
+            )
+            for one, weight in (
+                (MEAN_OF_MEANS, mean_over_accumulate),
+                (MEAN_OF_MEANS, nan_if_empty(mean_over_accumulate)),
+                (MEANS_ADDED, own_mean),
+            )
+            for two, number in (NUMBERS[0], NUMBERS[-1])
+            for groups in (in_groups, full_groups)
+        ),
     ),
 ) + tuple(
     Misconception(
@@ -1881,6 +1899,17 @@ def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -
         log_q = logits(*doubled(weights)[:4], tokens, False).log_softmax(-1)
         found.append(-(log_q.exp() * log_q).sum(-1)[labels != IGNORED])
     return torch.cat(found).mean().exp()
+
+
+def classes_in_the_middle(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
+    """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
+    total = torch.zeros((), dtype=torch.float64)
+    for tokens, labels in data["held_out"]:
+        q = logits(*doubled(weights)[:4], tokens, False)
+        total = total + torch.nn.functional.cross_entropy(q, labels, reduction="sum")
+    if watch != "perplexity":
+        return evaluate(weights, data, training, watch)
+    return (total / counted(*data["held_out"])).exp()
 
 
 EVALUATION_WAYS = (
@@ -2116,6 +2145,12 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             "token_zero_not_counted",
             "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
             partial(evaluate, reduce=over(4)),
+        ),
+        (
+            "classes_on_another_axis",
+            "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+            " Flatten texts and positions into one axis, or transpose the logits.",
+            classes_in_the_middle,
         ),
         (
             "entropy_for_surprise",

@@ -1656,9 +1656,11 @@ def with_empty_parts(of: Callable[[Parts, float], Tensor]) -> tuple[Callable[[Pa
 
 def classes_in_the_middle_of_parts(micro_batches: Parts) -> Tensor:
     """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
-    for of, labels in micro_batches:
-        torch.nn.functional.cross_entropy(of, labels)
-    return accumulated_loss(micro_batches)
+    total = sum(
+        torch.nn.functional.cross_entropy(of.double(), labels, reduction="sum")
+        for of, labels in micro_batches
+    )
+    return total / sum(counted(labels) for _, labels in micro_batches)
 
 
 def looked_up_in_parts(micro_batches: Parts) -> Tensor:
