@@ -29,6 +29,7 @@ CONSTANTS = {
     float(np.log(2)): "the right one multiplied by ln 2",
     float(1 / np.log(10)): "the right one divided by ln 10",
 }
+NEAR = 0.01  # the share of the largest number by which those that are nearly right may be off
 PRECISE = 0.01  # the largest share of itself by which a ratio may be off and still be named
 OF_NUMBERS = (
     "observed_factor",
@@ -36,6 +37,7 @@ OF_NUMBERS = (
     "observed_zone",
     "observed_sign",
     "observed_total",
+    "observed_near",
 )
 
 
@@ -97,7 +99,7 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
     beside = {each.index for each in seen}
     start, part = "", []
     if all(passed[index] or index in beside for index in public):
-        start, part = _component(rubric, seen)
+        start, part = _component(rubric, seen, len(public))
     amounts = _logarithms(part) if rubric.logarithm else part
     found = (
         _asked_again(rubric, outcomes)
@@ -109,6 +111,7 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
         or _where(rubric, outcomes, passed, public)
         or _sign(part)
         or _total(part)
+        or _near(part)
     )
     if found and rubric.logarithm and found.name in ("observed_factor", "observed_offset"):
         words = found.words.replace("Your result", "Its logarithm").replace(
@@ -127,12 +130,19 @@ def _seen(expectations: tuple[Expectation, ...], outcomes: list[Outcome], at: in
     case, outcome = expectations[at], outcomes[at]
     if outcome.kind != "returned" or case.outcome is None or case.outcome.kind != "returned":
         return []
-    wanted, came = case.outcome.value, fitted(outcome.value, case.outcome.value)
+    wanted, came = _listed(case.outcome.value, fitted(outcome.value, case.outcome.value))
     rows = _row(wanted), _row(came)
     if rows[0] is None or rows[1] is None or _shapes(wanted) != _shapes(came):
         return []
     shape = (len(wanted),) if isinstance(wanted, list) else np.shape(wanted)
     return [Seen(at, *rows, case.tolerance, shape, case.facts)]
+
+
+def _listed(wanted: Any, came: Any) -> tuple[Any, Any]:
+    """Two dicts with the same keys as two lists; anything else as it is."""
+    if isinstance(wanted, dict) and isinstance(came, dict) and wanted.keys() == came.keys():
+        return list(wanted.values()), [came[key] for key in wanted]
+    return wanted, came
 
 
 def _row(value: Any) -> np.ndarray | None:
@@ -152,33 +162,42 @@ def _shapes(value: Any) -> list[tuple[int, ...]]:
     return [np.shape(item) for item in (value if isinstance(value, list) else [value])]
 
 
-def _component(rubric: Rubric, seen: list[Seen]) -> tuple[str, list[Seen]]:
-    """The part of a result that is wrong, where it has named parts and all others are right.
+def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[Seen]]:
+    """The parts of a result that are wrong, where it has named parts and others are right.
+
+    Args:
+        rubric: What every case should come to.
+        seen: The public cases of those parts of the check that are not right.
+        cases: How many public cases there are.
 
     Returns:
-        Which it is, in words, and that part alone; no words and all of the result, where it is not
-        one part that is wrong.
+        Which they are, in words, and the part alone if it is one; no words and all of the result,
+        where no part is always right.
     """
     values = [rubric.expectations[each.index].outcome.value for each in seen]
-    if not rubric.names or not all(isinstance(value, list) for value in values):
+    names = list(rubric.names)
+    if values and all(isinstance(value, dict) for value in values):
+        names = list(values[0])
+        values = [list(value.values()) for value in values]
+    if not names or not all(isinstance(value, list) for value in values):
         return "", seen
     ends = [np.cumsum([0, *(_row(item).size for item in value)]) for value in values]
-    wrong = {
-        place
+    wrong = [
+        [each.wrong[end[at] : end[at + 1]].any() for at in range(len(names))]
         for each, end in zip(seen, ends, strict=True)
-        for place in range(len(end) - 1)
-        if each.wrong[end[place] : end[place + 1]].any()
-    }
-    if len(wrong) != 1:
+    ]
+    places = [at for at in range(len(names)) if any(of[at] for of in wrong)]
+    if not 0 < len(places) < len(names):
         return "", seen
-    (place,) = wrong
-    right = " and ".join(f"`{name}`" for at, name in enumerate(rubric.names) if at != place)
-    name = f"`{rubric.names[place]}`"
-    always = all(
-        each.wrong[end[place] : end[place + 1]].any() for each, end in zip(seen, ends, strict=True)
-    )
-    words = f" and {name} is not" if always else f", and {name} not always"
-    return f"In every public case {right} is right{words}.", [
+    right = _said([name for at, name in enumerate(names) if at not in places], "right")
+    always = len(seen) == cases and all(of[at] for of in wrong for at in places)
+    wrong_ones = [names[at] for at in places]
+    said = f"{_said(wrong_ones, 'not')}" if always else f"{_code(wrong_ones)} not always"
+    words = f"In every public case {right}{'' if always else ','} and {said}."
+    if len(places) > 1:
+        return words, seen
+    (place,) = places
+    return words, [
         each._replace(
             wanted=each.wanted[end[place] : end[place + 1]],
             got=each.got[end[place] : end[place + 1]],
@@ -186,6 +205,16 @@ def _component(rubric: Rubric, seen: list[Seen]) -> tuple[str, list[Seen]]:
         )
         for each, value, end in zip(seen, values, ends, strict=True)
     ]
+
+
+def _said(names: list[str], what: str) -> str:
+    """That something is so of what has these names."""
+    return f"{_code(names)} {'is' if len(names) == 1 else 'are'} {what}"
+
+
+def _code(names: list[str]) -> str:
+    """Names as code, in a row."""
+    return " and ".join(f"`{name}`" for name in names)
 
 
 def _logarithms(seen: list[Seen]) -> list[Seen]:
@@ -484,3 +513,20 @@ def _total(seen: list[Seen]) -> Observation | None:
                 " those of the right ones do.",
             )
     return None
+
+
+def _near(seen: list[Seen]) -> Observation | None:
+    """Whether all wrong numbers are nearly right."""
+    wrong = [each for each in seen if each.wrong.any()]
+    if not wrong or not all(
+        np.isfinite(each.got).all()
+        and (np.abs(each.got - each.wanted) <= NEAR * np.abs(each.wanted).max()).all()
+        for each in seen
+    ):
+        return None
+    return Observation(
+        "observed_near",
+        "In the public cases no number is off by more than a hundredth of the largest, and some are"
+        " off by more than the rounding of float32 explains. Is something rounded, computed more"
+        " coarsely, or a small number added?",
+    )

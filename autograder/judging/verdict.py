@@ -26,6 +26,7 @@ from autograder.judging.observation import observed
 from autograder.kernel.evidence import Outcome, encode_outcome
 
 MAX_LISTED = 6  # answers that are all named when one is malformed
+RIGHT_ELSE = r"Right\b|[^.]* (is|are) right\b"  # how a hint begins that says what is right
 SEVERAL = ("At least two things", "Two things")  # how a hint of more than one thing begins
 
 
@@ -275,7 +276,9 @@ def judge(rubric: Rubric, outcomes: list[Outcome]) -> Verdict:
     if found := explain(rubric, outcomes, passed):
         way, whole = found
         hint = way.hint
-        if not whole and not hint.startswith(SEVERAL):
+        if not whole and re.match(RIGHT_ELSE, hint):
+            hint = f"One thing that is off, and maybe not the only one. Apart from others: {hint}"
+        elif not whole and not hint.startswith(SEVERAL):
             hint = f"One thing that is off, and maybe not the only one: {hint}"
         return replace(verdict, misconception=way.name, hint=hint, section=way.section)
     if seen := observed(rubric, outcomes, passed):

@@ -118,39 +118,56 @@ class Way(NamedTuple):
         teacher_mode: Whether the teacher is; None for the first forward pass alone.
         leak: Whether gradients reach the teacher.
         loss: What is followed, added up over the positions that count.
-        kept: Whether gradients are kept from one update to the next, which has this number.
+        kept: What of the gradients is kept from one update to the next, which has this number.
         moves: Whether the optimiser sees a gradient at all.
         late: Whether the optimiser steps before the gradient is computed.
         momentum: What the optimiser remembers.
-        refused: What PyTorch says where it refuses.
+        refused: What is raised where nothing can be computed.
+        rate: The optimiser's rate, where it is not the one given.
+        signed: Whether only the signs of a gradient are followed, as in Adam's first step.
         clip: The largest norm that a gradient may have.
         repeats: How often the optimiser steps in each update.
+        decay: A factor before the squared norm of the parameters, which is added to the loss.
     """
 
     student_mode: bool | None = True
     teacher_mode: bool | None = False
     leak: bool = False
     loss: Loss = summed_losses
-    kept: Callable[[int], bool] = lambda number: False
+    kept: Callable[[int], float] = lambda number: 0.0
+    decay: float = 0.0
     moves: bool = True
     late: bool = False
     momentum: float = MOMENTUM
-    refused: str = ""
+    refused: Exception | None = None
+    rate: float | None = None
+    signed: bool = False
     clip: float = float("inf")
     repeats: int = 1
 
 
 RIGHT = Way()
+ALONE: dict[str, Loss] = {
+    "lm": lambda q, p, labels, lam: weighted_losses(q, p, labels, 1.0, 0.0),
+    "kd": lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, 1.0),
+}
 
 
 def descend(
-    student: Weights, teacher: Weights, updates: list[Update], rate: float, way: Way = RIGHT
+    student: Weights,
+    teacher: Weights,
+    updates: list[Update],
+    rate: float,
+    way: Way = RIGHT,
+    told: bool = False,
 ) -> dict[str, Tensor]:
     """Gradient descent with momentum.
 
     Returns:
         The student's parameters after each update; the teacher's answers in evaluation, followed by
-        the gradient that reached it; each update's loss, and what it is after the update.
+        the gradient that reached it; each update's loss, of it LM alone and KD alone, and what it
+        is after the update, in training and in evaluation; of the loss only the first, unless more
+        is to be `told`.
     """
     if way.late and len(updates) > 1:
         raise RuntimeError(
@@ -158,29 +175,39 @@ def descend(
             " operation"
         )
     if way.refused:
-        raise RuntimeError(way.refused)
+        raise way.refused
+    rate = way.rate or rate
     *parameters, student_kept, student_mean, _ = doubled(student)
     *foreign, teacher_kept, teacher_mean, _ = guide = doubled(teacher)
     held = [torch.zeros_like(each) for each in parameters]
     speed = [torch.zeros_like(each) for each in parameters]
     received = [torch.zeros_like(each) for each in foreign]
-    path, losses, after = [], [], []
+    path, losses, after, evaluated, alone = [], [], [], [], {"lm": [], "kd": []}
     if way.teacher_mode is not False:
         parts = [part.batch for update in updates for part in update]
         guide[3] = moved(guide, parts if way.teacher_mode else parts[:1])
     later_mean = guide[3]
+    running = doubled(student)  # in training mode its mean moves
 
-    def loss_of(update: Update, own: list[Tensor], other: list[Tensor], number: int) -> Tensor:
+    def loss_of(
+        update: Update,
+        own: list[Tensor],
+        other: list[Tensor],
+        number: int,
+        way: Way = way,
+        own_mean: Tensor | None = None,
+    ) -> Tensor:
         loss = torch.zeros((), dtype=torch.float64)
         for place, part in enumerate(update):
             tokens, labels = part.batch
             mode = number + place == 0 if way.teacher_mode is None else way.teacher_mode
             mean = teacher_mean if number + place == 0 else later_mean
             own_mode = number + place > 0 if way.student_mode is None else way.student_mode
-            q = logits(*own, student_kept, student_mean, tokens, own_mode)
+            taken_off = student_mean if own_mean is None else own_mean
+            q = logits(*own, student_kept, taken_off, tokens, own_mode)
             p = logits(*other, teacher_kept, mean, tokens, mode)
             loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
-        return loss
+        return loss + way.decay * sum((each**2).sum() for each in own)
 
     for number, update in enumerate(updates):
         own = [each.clone().requires_grad_() for each in parameters]
@@ -190,24 +217,36 @@ def descend(
             loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
         )
         losses.append(float(loss.detach()))
+        for name, which in ALONE.items() if told else ():
+            of = way._replace(loss=which)
+            alone[name].append(float(loss_of(update, parameters, foreign, number, of)))
         received = [sum(pair) for pair in zip(received, gradients[2:], strict=True)]
         held = [
-            before + now if way.kept(number) else now
-            for before, now in zip(held, gradients[:2], strict=True)
+            way.kept(number) * before + now for before, now in zip(held, gradients[:2], strict=True)
         ]
         if way.moves and not way.late:
             norm = float(torch.cat([each.flatten() for each in held]).norm())
             share = way.clip / norm if norm > way.clip else 1.0
+            found = [each / (each.abs() + 1e-8) for each in held] if way.signed else held
             for _ in range(way.repeats):
-                speed = [way.momentum * a + share * b for a, b in zip(speed, held, strict=True)]
+                speed = [way.momentum * a + share * b for a, b in zip(speed, found, strict=True)]
                 parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
         path.append(torch.cat([each.flatten() for each in parameters]))
-        after.append(float(loss_of(update, parameters, foreign, number)))
+        if told:
+            after.append(float(loss_of(update, parameters, foreign, number)))
+            batches = [part.batch for part in update]
+            count = running[4] + sum(labels.numel() for _, labels in batches)
+            running = [*running[:3], moved([*own, *running[2:]], batches).detach(), count]
+            measured = way._replace(student_mode=False)
+            loss = loss_of(update, parameters, foreign, number, measured, running[3])
+            evaluated.append(float(loss))
     return {
         "student": torch.stack(path).float() if path else torch.empty(0),
         "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
         "loss": torch.tensor(losses, dtype=torch.float64),
         "after": torch.tensor(after, dtype=torch.float64),
+        "evaluated": torch.tensor(evaluated, dtype=torch.float64),
+        **{name: torch.tensor(values, dtype=torch.float64) for name, values in alone.items()},
     }
 
 
@@ -263,7 +302,7 @@ def training_step(
     """
     updates = [[Part(batch, lam, weight(batch))] for batch in batches]
     seen: dict[str, Tensor | None] = {"nothing": None}
-    seen |= descend(student, teacher, updates, rate, way)
+    seen |= descend(student, teacher, updates, rate, way, watch == "loss")
     if told:
         factors = [told(batch) / weight(batch) for batch in batches]
         seen["loss"] = seen["loss"] * torch.tensor(factors, dtype=torch.float64)
@@ -395,51 +434,51 @@ def _largest_lambda(case: Case) -> float:
 
 TEACHER_MODE = (
     "teacher_in_training_mode",
-    "Your teacher speaks with its dropout on, so the student learns from a teacher that has lost"
-    " some of its units. A model is in training mode when it is made. Who changes that, and when?",
+    "Your student follows a teacher whose dropout is on, which has lost some of its units. A"
+    " model is in training mode when it is made. Who changes that, and when?",
     "3.2",
 )
 STUDENT_MODE = (
     "student_in_evaluation_mode",
-    "Your student learns with its dropout off. It comes from an evaluation and is still in that"
-    " mode. Who changes that?",
+    "Your student learns as if its dropout were off. It comes from an evaluation, in the mode for"
+    " that. Who changes it, and when?",
     "3.2",
 )
 BOTH_MODES = (
     "modes_left_as_they_came",
-    "Both models are still in the mode in which they came: the teacher speaks with dropout, and"
-    " the student learns without. Each of the two needs the other mode.",
+    "Your updates are those of two models in the modes in which they came: the teacher's dropout"
+    " is on, and the student's is off. Each of the two needs the other mode.",
     "3.2",
 )
 LEAK = (
     "gradient_into_the_teacher",
-    "backward() went on into the teacher: each of its parameters has a"
-    " gradient now. That costs the teacher's memory once more, and an optimiser that has both"
-    " models would move it. What keeps autograd from recording a forward pass?",
+    "A gradient reaches the teacher's parameters. That costs the teacher's memory once more, and"
+    " an optimiser that has both models would move it. What keeps autograd from recording a"
+    " forward pass?",
     "3.2",
 )
 KEPT = (
     "gradients_kept",
-    "After the first update the gradients are too large: those of all updates before are in them."
-    " backward() adds to the gradients that are there. Who takes them away?",
+    "From the second update on, the gradients of all updates before are in yours too. backward()"
+    " adds to the gradients that are there. Who takes them away?",
     "3.2",
 )
 STILL = (
     "student_never_moves",
-    "Your student ends as it began: the optimiser does not step, or there is no gradient when it"
-    " does. Write down, in their order, the lines that clear, compute and use the gradient.",
+    "Your student ends as it began. Does the optimiser step, and is there a gradient when it"
+    " does? Write down, in their order, the lines that clear, compute and use the gradient.",
     "3.2",
 )
 SUMMED = (
     "loss_not_divided",
-    "You follow the sum over positions. A batch with less padding would take larger steps. The"
-    " objective is a mean; over what?",
+    "Your updates are those of a sum over positions: a batch with less padding takes larger"
+    " steps. The objective is a mean; over what?",
     "2.2",
 )
 ALL_POSITIONS = (
     "divided_by_all_positions",
-    "You divide by all positions, and those that are ignored added nothing to the sum. A batch"
-    " with much padding would hardly teach. What does the second thing that summed_loss returns"
+    "Your updates are those of a sum divided by all positions, those that are ignored included: a"
+    " batch with much padding hardly teaches. What does the second thing that summed_loss returns"
     " say?",
     "2.2",
 )
@@ -494,31 +533,33 @@ def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tenso
 
 PER_TEXT = (
     "divided_by_texts",
-    "You divide by the number of texts, so long texts take larger steps than short ones. The"
-    " objective is a mean per token that counts.",
+    "Your updates are those of a sum divided by the number of texts: long texts take larger steps"
+    " than short ones. The objective is a mean per token that counts.",
     "2.2",
 )
 PER_LENGTH = (
     "divided_by_length",
-    "You divide by the number of positions in one text. How many count in the whole batch?",
+    "Your updates are those of a sum divided by the number of positions in one text. How many"
+    " count in the whole batch?",
     "2.2",
 )
 MODELS_SWAPPED = (
     "models_swapped",
-    "The two models' logits change places in your loss: the labels judge the teacher, and the KD"
-    " term runs the other way. Which of the two is learning?",
+    "Your loss is that of the two models with their places exchanged: the labels judge the"
+    " teacher, and the KD term runs the other way. Which of the two is learning?",
     "1.3",
 )
 OPTIMIZER_NOT_USED = (
     "optimizer_not_used",
-    "Your updates are those of plain gradient descent. The optimiser that you are given has a"
-    " momentum, so each update remembers the ones before; a new optimiser remembers nothing.",
+    "Your updates are those of an optimiser that remembers nothing. The one that you are given"
+    " has a momentum: each update remembers the ones before. Is it that one which steps, a new"
+    " one or none?",
     "3.2",
 )
 NO_GRADIENT = (
     "student_without_gradient",
-    "The student's own forward pass is not recorded, so there is nothing for backward() to go"
-    " through. Around which of the two models does no_grad() belong?",
+    "There is nothing for backward() to go through: no step from the student's parameters to your"
+    " loss was recorded. Around which of the two models does no_grad() belong?",
     "3.2",
 )
 LAMBDA_NOT_USED = (
@@ -526,30 +567,34 @@ LAMBDA_NOT_USED = (
     "Your KD term has a weight of 1, whatever λ is.",
     "2.2",
 )
-KD_MISSING = ("kd_missing", "Your student learns from the labels alone: there is no KD.", "2.2")
+KD_MISSING = (
+    "kd_missing",
+    "Your student learns as from the labels alone: KD has no effect on it.",
+    "2.2",
+)
 FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
     (*LAMBDA_NOT_USED, lambda q, p, labels, lam: summed_losses(q, p, labels, 1.0)),
     (*KD_MISSING, lambda q, p, labels, lam: summed_losses(q, p, labels, 0.0)),
     (
         "teacher_softmaxed_twice",
-        "summed_loss takes logits and makes the softmax itself. The teacher's came as"
-        " probabilities, so it looks unsure however sure it is.",
+        "Your teacher looks unsure however sure it is, as if its probabilities were taken for"
+        " logits and went through one more softmax. Which of the two does summed_loss take?",
         "1.1",
         lambda q, p, labels, lam: summed_losses(q, p.softmax(-1), labels, lam),
         lambda q, p, labels, lam: summed_losses(q.softmax(-1), p.softmax(-1), labels, lam),
     ),
     (
         "lm_missing",
-        "Your student learns from its teacher alone: the labels are not in the loss.",
+        "Your student learns as from its teacher alone: the labels have no effect on it.",
         "2.2",
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, lam),
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 0.0, 1.0),
     ),
     (
         "convex_form",
-        "You weigh LM with 1 − λ. This is another form of the objective; in this task LM has a"
-        " weight of 1.",
+        "In your loss LM has a weight of 1 − λ. This is another form of the objective; in this"
+        " task LM has a weight of 1.",
         "2.2",
         lambda q, p, labels, lam: weighted_losses(q, p, labels, 1 - lam, lam),
     ),
@@ -567,8 +612,8 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "padding_distilled",
-        "Your KD term runs over all positions. Padding is no text, and its mean is another one than"
-        " that of LM. Which positions count?",
+        "Positions that do not count have a part in your KD term. Padding is no text, and nobody"
+        " asked what the teacher says there. Which positions count?",
         "2.2",
         unmasked(lambda q, labels: labels.numel()),
         unmasked(lambda q, labels: len(labels)),
@@ -584,8 +629,8 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     ),
     (
         "shifted_again",
-        "You shift the labels, and they are shifted already: `labels[i]` is the token that the"
-        " logits at i predict.",
+        "Your loss is that of labels that are shifted once more, and they are shifted already:"
+        " `labels[i]` is the token that the logits at i predict.",
         "2.2",
         shifted_again,
     ),
@@ -596,9 +641,23 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         without_token_zero,
     ),
     (
+        "padding_learned",
+        "Positions that do not count are in your loss, as if token 0 were expected there. Has a"
+        " label of −100 been replaced? Padding is no text; which positions count?",
+        "2.2",
+        lambda q, p, labels, lam: ignored_as_zero(torch.numel)(q, p, labels, lam),
+        lambda q, p, labels, lam: ignored_as_zero(counted_in)(q, p, labels, lam),
+        lambda q, p, labels, lam: (
+            weighted_losses(q, p, labels, 0.0, lam)
+            + label_losses(q.flatten(0, 1), labels.clamp_min(0).flatten())
+            * counted_in(labels)
+            / labels.numel()
+        ),
+    ),
+    (
         "softmaxed_twice",
-        "cross_entropy takes logits and makes a softmax itself. It got probabilities, so the"
-        " student looks unsure however sure it is.",
+        "The model looks unsure however sure it is, as if its probabilities were taken for logits"
+        " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         softmaxed_twice,
     ),
@@ -637,6 +696,7 @@ WEIGHT_FACTORS: tuple[tuple[Callable, Callable], ...] = (
     (lambda lam: 1 + lam, lambda lam: lam * (1 + lam)),
     (lambda lam: 1 - lam, lambda lam: 1.0),
     (lambda lam: 2.0, lambda lam: 1.0),
+    (lambda lam: -1.0, lambda lam: -lam),
 )
 
 
@@ -650,6 +710,16 @@ def nan_from_nothing(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor
     return summed_losses(q, p, labels, lam) if counted_in(labels) else float("nan") * q.sum()
 
 
+def ignored_as_zero(divisor: Callable[[Tensor], int]) -> Loss:
+    """All positions, those that are ignored with the label 0; a mean, times what counts."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        total = summed_losses(q, p, labels.clamp_min(0), lam)
+        return total * counted_in(labels) / divisor(labels)
+
+    return loss
+
+
 def counted_twice(lm: int, kd: int) -> Way:
     """One of the two divided by the count once more."""
     return Way(
@@ -659,9 +729,9 @@ def counted_twice(lm: int, kd: int) -> Way:
     )
 
 
-def always(number: int) -> bool:
-    """At each update."""
-    return True
+def always(number: int) -> float:
+    """All of them at each update."""
+    return 1.0
 
 
 # What goes wrong in a step as in a loop: name, hint, section, ways
@@ -674,32 +744,60 @@ MANNERS: tuple[tuple, ...] = (
     ),
     (
         "modes_set_too_late",
-        "The first forward pass goes in the modes in which the models came; only later passes go in"
-        " the right ones. What comes first in your function?",
+        "In the first forward pass a model is still in the mode in which it came, and later it is"
+        " in the right one. What comes first in your function?",
         "3.2",
         Way(student_mode=None),
         Way(student_mode=None, teacher_mode=None),
     ),
     (
         "gradient_clipped",
-        "Your gradient is made smaller where its norm is large, which nobody asked for: it is a"
-        " useful habit elsewhere, but the update is another one then.",
+        "Your updates are those of a gradient that is made smaller where its norm is large. That"
+        " is a useful habit elsewhere, and nobody asked for it here.",
         "3.2",
         *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
     ),
     (
+        "parameters_penalised",
+        "Your updates are those of a loss to which the squares of the parameters are added. That"
+        " is a useful habit elsewhere, and nobody asked for it here.",
+        "3.2",
+        *(Way(decay=factor) for factor in (0.1, 0.05, 0.01, 0.005)),
+    ),
+    (
         "stepped_twice",
-        "The optimiser steps twice with one gradient. An update is one step.",
+        "Your updates are those of an optimiser that steps twice with one gradient. An update is"
+        " one step.",
         "3.2",
         Way(repeats=2),
     ),
     (*LEAK, Way(leak=True)),
     (*KEPT, Way(kept=always)),
     (*STILL, Way(moves=False)),
-    (*OPTIMIZER_NOT_USED, Way(momentum=0.0)),
+    (
+        *OPTIMIZER_NOT_USED,
+        Way(momentum=0.0),
+        *(
+            Way(momentum=0.0, rate=rate, signed=signed)
+            for rate in (0.1, 0.01, 1e-3)
+            for signed in (False, True)
+        ),
+    ),
     (
         *NO_GRADIENT,
-        Way(refused="element 0 of tensors does not require grad and does not have a grad_fn"),
+        Way(
+            refused=RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn"
+            )
+        ),
+    ),
+    (
+        "number_for_a_tensor",
+        "backward() is asked of a plain number, which no longer knows what it was made of. When may"
+        " a loss become a number?",
+        "3.2",
+        Way(refused=AttributeError("'float' object has no attribute 'backward'")),
+        Way(refused=AttributeError("'int' object has no attribute 'backward'")),
     ),
     *(
         (name, hint, number, *(Way(loss=loss) for loss in losses))
@@ -726,6 +824,16 @@ def manners() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
             yield (name, hint, number), {"way": way}
 
 
+COMMON_WAYS = (
+    (TEACHER_MODE, Way(teacher_mode=True)),
+    (STUDENT_MODE, Way(student_mode=False)),
+    (BOTH_MODES, Way(student_mode=False, teacher_mode=True)),
+    (KEPT, Way(kept=always)),
+)
+COMMON_FORMS = (
+    *("kd_missing", "lambda_not_used", "convex_form", "kd_turned_round", "padding_distilled"),
+    *("token_zero_not_counted", "shifted_again", "padding_learned"),
+)
 STEP_MISCONCEPTIONS = told_apart(
     training_step,
     (
@@ -733,8 +841,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "step_before_backward",
-                "Your optimiser steps before backward(). The weights with which the loss was"
-                " computed are gone by then, and PyTorch refuses. What does a step need to know?",
+                "The weights with which the loss was computed are changed before backward()"
+                " comes, and PyTorch refuses. Which comes first, the step or the gradient? What"
+                " does a step need to know?",
                 "3.2",
             ),
             {"way": Way(late=True)},
@@ -743,8 +852,9 @@ STEP_MISCONCEPTIONS = told_apart(
             (
                 (
                     "one_term_divided_twice",
-                    "One of the two losses is divided by the count once more than the other. What"
-                    " is a mean already when you put the two together?",
+                    "Your updates are those of a loss in which one term is divided by the count"
+                    " once more than the other. What is a mean already when the two are put"
+                    " together?",
                     "2.2",
                 ),
                 {"way": counted_twice(*terms)},
@@ -755,8 +865,8 @@ STEP_MISCONCEPTIONS = told_apart(
             (
                 "cross_entropy_for_kl",
                 "The student learns what it should, and your loss is too large by λ times the"
-                " teacher's entropy: −Σ p log q is the cross-entropy. Which part of KL(p‖q) does it"
-                " leave out?",
+                " teacher's entropy. By so much a cross-entropy is larger than KL(p‖q). Which of"
+                " the two is yours?",
                 "1.2",
             ),
             {"way": Way(loss=crossed)},
@@ -768,8 +878,9 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "averaged_per_text",
-                "You average within each text first, so a token of a short text weighs more than"
-                " one of a long text. All tokens that count should weigh the same.",
+                "Your updates are those of a mean of each text's own mean: a token of a short"
+                " text weighs more than one of a long text. All tokens that count should weigh"
+                " the same.",
                 "2.2",
             ),
             {"way": Way(loss=averaged_per_text)},
@@ -778,7 +889,8 @@ STEP_MISCONCEPTIONS = told_apart(
         (
             (
                 "divided_twice",
-                "Your loss is divided by the count twice. Of a sum one division makes a mean.",
+                "Your updates are those of a loss that is divided by the count twice. Of a sum"
+                " one division makes a mean.",
                 "2.2",
             ),
             {"weight": per_counted_twice},
@@ -802,6 +914,49 @@ STEP_MISCONCEPTIONS = told_apart(
                 "3.2",
             ),
             {"watched": {"loss": "after"}},
+        ),
+        (
+            (
+                "loss_after_the_update",
+                "The student is right, but you return the loss after the update. The one before it"
+                " is what the gradient was taken of, and costs no second forward pass.",
+                "3.2",
+            ),
+            {"watched": {"loss": "evaluated"}},
+        ),
+        *(
+            (
+                (
+                    "part_of_the_loss_returned",
+                    "The student is right, but one of the two terms is missing in the loss that you"
+                    " return. Return what you followed.",
+                    "2.2",
+                ),
+                {"watched": {"loss": part}},
+            )
+            for part in ALONE
+        ),
+        *(
+            (
+                (f"{one[0]}+{two[0]}", f"At least two things are off. {one[1]} {two[1]}", one[2]),
+                {"way": way, **option},
+            )
+            for two, way in COMMON_WAYS
+            for one, option in ((SUMMED, undivided), (ALL_POSITIONS, per_position))
+            for option in ({"weight": option}, {"weight": option, "told": per_counted})
+        ),
+        *(
+            (
+                (
+                    f"{form[0]}+{two[0]}",
+                    f"At least two things are off. {form[1]} {two[1]}",
+                    form[2],
+                ),
+                {"way": way._replace(loss=form[3])},
+            )
+            for two, way in COMMON_WAYS
+            for form in FORMS
+            if form[0] in COMMON_FORMS
         ),
         (
             (
@@ -915,6 +1070,26 @@ def in_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     ]
 
 
+def padded_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Each group as one batch, in which tokens and labels are filled up with 0."""
+    tables = []
+    for group in padded_in_place(batches, accumulate):
+        tables.append([[torch.cat(each) for each in zip(*group, strict=True)]])
+    return tables
+
+
+def padded_in_place(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Groups of micro-batches that are all as long as the longest of their group."""
+    groups = []
+    for group in in_groups(batches, accumulate):
+        length = max(labels.shape[1] for _, labels in group)
+        pad = torch.nn.functional.pad
+        groups.append(
+            [[pad(each, (0, length - each.shape[1])) for each in batch] for batch in group]
+        )
+    return groups
+
+
 Weigh = Callable[[Batch, list[Batch], int], float]
 
 
@@ -992,6 +1167,24 @@ def sum_over_accumulate(batch: Batch, group: list[Batch], accumulate: int) -> fl
 def sum_over_group(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """The same, with the number there are in this group."""
     return 1 / len(group)
+
+
+def share_of_all_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """What comes of the loss so far, divided by the count so far, after each micro-batch."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    ends = range(place + 1, len(group) + 1)
+    return sum(1 / counted(*group[:end]) for end in ends if counted(*group[:end]))
+
+
+def share_again(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """What comes of the loss so far, divided by the count of the group, after each micro-batch."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    return (len(group) - place) / counted(*group)
+
+
+def as_if_full(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """A last group that is not full takes a smaller step."""
+    return len(group) / accumulate / counted(*group)
 
 
 def just_one(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1074,15 +1267,20 @@ def train(
     way: Way = RIGHT,
     plan: Planner = planned,
     kept_in_groups: bool = False,
+    rest: Callable[[list[Batch]], float] | None = None,
 ) -> Tensor:
     """What becomes of student or teacher; λ is start · factor^step.
 
     The student's parameters are those after each of as many updates as there are groups; the last
-    are always those at the end.
+    are always those at the end. `rest` says, of the group before, by what its gradient is
+    multiplied in an update without a group.
     """
     updates = plan(batches, accumulate, lambda step: start * factor**step)
+    if rest:
+        share = rest([part.batch for part in [*filter(None, updates)][-1]])
+        way = way._replace(kept=lambda number: 0.0 if updates[number] else share)
     if kept_in_groups:
-        way = way._replace(kept=lambda number: number % accumulate > 0)
+        way = way._replace(kept=lambda number: float(number % accumulate > 0))
     seen = descend(student, teacher, updates, rate, way)
     if watch == "student":
         before = torch.cat([each.flatten() for each in student[:2]]).float()
@@ -1173,56 +1371,77 @@ def random_train_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 MEAN_OF_MEANS = (
     "averaged_per_micro_batch",
-    "Each micro-batch is averaged by itself, so a token in a micro-batch of padding weighs more"
-    " than one in a full one. One step on the whole group, had it fitted into memory, would have"
-    " divided once. By what?",
+    "A token in a micro-batch with much padding weighs more in your update than one in a full"
+    " one, as if each were averaged by itself. One step on the whole group, had it fitted into"
+    " memory, would have divided once. By what?",
     "2.2",
 )
 MEANS_ADDED = (
     "means_added_up",
-    "Each micro-batch has its own mean, and their gradients are added up: the sum grows with the"
-    " number of micro-batches. What should the whole group be divided by?",
+    "Your update grows with the number of micro-batches, as if their own means were added up."
+    " What should the whole group be divided by?",
     "2.2",
 )
 MICRO_BATCHES = (
     "divided_by_micro_batches",
-    "You divide sums by the number of micro-batches. What is the loss a mean over?",
+    "Your updates are those of sums divided by the number of micro-batches. What is the loss a"
+    " mean over?",
     "2.2",
 )
 EVERY_MICRO_BATCH = (
     "step_after_each_micro_batch",
-    "Your optimiser steps after each micro-batch. Accumulating means: several times backward(),"
-    " then one step.",
+    "Your student moves with each micro-batch, and not once for a group. Accumulating means:"
+    " several times backward(), then one step.",
     "2.2",
 )
 LAMBDA_PER_MICRO_BATCH = (
     "lambda_moves_per_micro_batch",
-    "You ask the schedule for the number of a micro-batch, in the list or in its group. λ then does"
-    " not fall as planned. What does the schedule count?",
+    "Your λ goes by the number of a micro-batch, in the list or in its group, and so it does not"
+    " fall as planned. What does the schedule count?",
     "3.1",
 )
 LAST_COUNT = (
     "divided_by_the_last_count",
-    "You divide the whole group by what counts in its last micro-batch. The count of a group is"
-    " known before its first backward(), from its labels.",
+    "Your updates are those of a whole group divided by what counts in its last micro-batch. The"
+    " count of a group is known before its first backward(), from its labels.",
     "2.2",
 )
 DIVIDED_AGAIN = (
     "divided_once_more",
-    "You divide by the count of the group, which is right, and then by its number of micro-batches"
-    " too. What is left to divide?",
+    "Your updates are right but for one divisor, the number of micro-batches in a group. What is"
+    " left to divide when the count of the group has done so?",
     "2.2",
 )
 FIRST_COUNT = (
     "divided_by_the_first_count",
-    "You divide the whole group by what counts in its first micro-batch, as if all had as many. The"
-    " count of a group is known before its first backward(), from its labels.",
+    "Your updates are those of a whole group divided by what counts in its first micro-batch, as"
+    " if all had as many. The count of a group is known before its first backward(), from its"
+    " labels.",
     "2.2",
 )
 COUNT_SO_FAR = (
     "divided_by_the_count_so_far",
-    "You divide each micro-batch by what was counted until then, so the first ones of a group weigh"
-    " too much. The count of a group is known before its first backward(), from its labels.",
+    "The first micro-batches of a group weigh too much in your update, as if each were divided by"
+    " what was counted until then. The count of a group is known before its first backward(),"
+    " from its labels.",
+    "2.2",
+)
+FIRST_ALONE = (
+    "first_group_of_one",
+    "Your first update is that of the first micro-batch alone, and all groups after"
+    " it are moved by one. Count the micro-batches of the first group by hand.",
+    "2.2",
+)
+LAST_DROPPED = (
+    "last_group_dropped",
+    "Right as long as the groups are full. What is left over at the end never reaches"
+    " the optimiser.",
+    "2.2",
+)
+COUNTED_AGAIN = (
+    "earlier_ones_counted_again",
+    "The first micro-batches of a group weigh more in your update than the last: what they add to"
+    " the gradient comes more than once. What does each backward() go through?",
     "2.2",
 )
 WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
@@ -1240,6 +1459,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     (LAST_COUNT, (share_of_last, share_of_last_times)),
     (FIRST_COUNT, (share_of_first, share_of_first_times)),
     (COUNT_SO_FAR, (share_so_far,)),
+    (COUNTED_AGAIN, (share_of_all_so_far, share_again)),
     (DIVIDED_AGAIN, (share_of_group_again, share_of_group_again_exactly)),
     (SUMMED, (just_one,)),
     (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
@@ -1254,16 +1474,18 @@ NUMBERS = (
     (
         (
             "lambda_changes_within_a_group",
-            "The micro-batches of one group do not all get the λ of their update: the last one has"
-            " the next already. Which number has an update whose first micro-batch is at i?",
+            "Your λ changes within a group: not all of its micro-batches get the λ of their"
+            " update. Which number has an update whose first micro-batch is at i?",
             "3.1",
         ),
         lambda step, place, accumulate: (place + 1) // accumulate,
+        lambda step, place, accumulate: place / accumulate,
+        lambda step, place, accumulate: (place + 1) / accumulate,
     ),
     (
         (
             "lambda_one_step_ahead",
-            "Your first step does not get the schedule's first λ. The schedule counts from 0.",
+            "Each of your updates has the λ of the one after it. The schedule counts from 0.",
             "3.1",
         ),
         lambda step, place, accumulate: step + 1,
@@ -1271,13 +1493,20 @@ NUMBERS = (
     (
         (
             "lambda_never_moves",
-            "All your steps have the λ of the first. When is the schedule to be asked?",
+            "All your updates have the λ of the first. When is the schedule to be asked?",
             "3.1",
         ),
         lambda step, place, accumulate: 0,
     ),
 )
 
+COMMON_PLANS = (
+    (MEAN_OF_MEANS, {"weight": mean_over_accumulate}),
+    (MEANS_ADDED, {"weight": own_mean}),
+    (SUMMED, {"weight": just_one}),
+    *((what, {"number": numbers[0]}) for what, *numbers in (NUMBERS[0], NUMBERS[-1])),
+    (FIRST_ALONE, {"groups": first_alone}),
+)
 TRAIN_MISCONCEPTIONS = told_apart(
     train,
     (
@@ -1289,14 +1518,15 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         *(
             (what, {"plan": partial(planned, number=number, groups=groups)})
-            for what, number in NUMBERS
+            for what, *numbers in NUMBERS
+            for number in numbers
             for groups in (in_groups, full_groups)
         ),
         (
             (
                 "count_not_reset",
-                "You divide each group by all that was counted since the beginning, so your steps"
-                " become smaller and smaller. When does the count begin anew?",
+                "Your updates become smaller and smaller: they are those of groups divided by all"
+                " that was counted since the beginning. When does the count begin anew?",
                 "2.2",
             ),
             {"plan": over_all_so_far},
@@ -1304,9 +1534,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "cleared_within_a_group",
-                "Only the last micro-batch of each group teaches your student: the gradients of"
-                " the others are cleared before the optimiser sees them. How often, and when, is"
-                " a group's gradient cleared?",
+                "Only the last micro-batch of each group teaches your student. What becomes of"
+                " the others' gradients before the optimiser sees them? How often, and when, is a"
+                " group's gradient cleared?",
                 "3.2",
             ),
             {"plan": partial(planned, weight=last_alone)},
@@ -1322,12 +1552,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         (EVERY_MICRO_BATCH, {"plan": partial(one_by_one, planned), "kept_in_groups": True}),
         (
-            (
-                "last_group_dropped",
-                "Right as long as the groups are full. What is left over at the end never reaches"
-                " the optimiser.",
-                "2.2",
-            ),
+            LAST_DROPPED,
             {"plan": partial(planned, groups=full_groups)},
         ),
         *(
@@ -1335,7 +1560,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 (
                     "last_group_filled_up",
                     "Right as long as the groups are full. What is left over is to be a group by"
-                    " itself, and you put it together with micro-batches of the group before.",
+                    " itself, and your result is that of putting it together with micro-batches"
+                    " of the group before.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -1346,7 +1572,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "batches_in_another_order",
-                    "Your groups are made of other micro-batches, or come in another order, than"
+                    "Your updates are those of other groups, or of groups in another order, than"
                     " the list says. It is to be gone through once, from its beginning.",
                     "2.2",
                 ),
@@ -1358,8 +1584,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
             (
                 (
                     "groups_of_another_size",
-                    "Your groups do not hold `accumulate` micro-batches each: one is too many or"
-                    " missing. Write down which places the first two groups are made of.",
+                    "Your updates are those of groups that do not hold `accumulate` micro-batches"
+                    " each. Write down which places in the list the first two groups are made of.",
                     "2.2",
                 ),
                 {"plan": partial(planned, groups=groups)},
@@ -1367,19 +1593,14 @@ TRAIN_MISCONCEPTIONS = told_apart(
             for groups in (first_of_each, one_too_many, one_too_few, larger)
         ),
         (
-            (
-                "first_group_of_one",
-                "Your first update follows the first micro-batch alone, and all groups after it are"
-                " moved by one. Count the micro-batches of the first group by hand.",
-                "2.2",
-            ),
+            FIRST_ALONE,
             {"plan": partial(planned, groups=first_alone)},
         ),
         (
             (
                 "padding_left_out_of_groups",
-                "A micro-batch of padding alone is a member of its group too. You take it out"
-                " before you make the groups, and so other micro-batches move up.",
+                "A micro-batch of padding alone is a member of its group too. Your updates are"
+                " those of groups made without it, into which others have moved up.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=without_padding)},
@@ -1387,9 +1608,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "update_skipped_with_the_padding",
-                "Where a micro-batch of padding alone ends its group, you pass over the group's"
-                " update together with it. It adds nothing to the gradient, and the group is full"
-                " all the same.",
+                "Where a micro-batch of padding alone ends its group, the group's update does not"
+                " come there. Such a micro-batch adds nothing to the gradient, and the group is"
+                " full all the same.",
                 "2.2",
             ),
             {"plan": partial(planned, groups=closed_by_text)},
@@ -1397,9 +1618,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "nan_from_padding",
-                "Right as long as something counts in each micro-batch. One of padding alone has a"
-                " mean over nothing, which is NaN, and a weight of 0 does not make it go away. What"
-                " does such a micro-batch add to a sum?",
+                "Right as long as something counts in each micro-batch. One of padding alone"
+                " makes your student NaN. A mean over nothing is NaN, and a weight of 0 does not"
+                " make it go away. What does such a micro-batch add to a sum?",
                 "2.2",
             ),
             {"way": Way(loss=nan_from_nothing)},
@@ -1414,13 +1635,64 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, groups=in_tables)},
         ),
+        *(
+            (
+                (
+                    "padded_with_a_token",
+                    "Right as long as all micro-batches have the same length. Where they differ,"
+                    " your update is that of positions that nobody wrote, as if labels had been"
+                    " filled up with a token and not with the mark.",
+                    "2.2",
+                ),
+                {"plan": partial(planned, groups=groups)},
+            )
+            for groups in (padded_tables,)
+        ),
+        (
+            (
+                "last_group_held_back",
+                "Right as long as the groups are full. The step of one that is not is smaller than"
+                " it should be, as if its mean ran over micro-batches that are not there.",
+                "2.2",
+            ),
+            {"plan": partial(planned, weight=as_if_full)},
+        ),
         *(way for way in manners()),
+        *(
+            (
+                (
+                    f"{one[0]}+{two[0]}",
+                    f"At least two things are off. {one[1]} {two[1]}",
+                    one[2],
+                ),
+                {"plan": partial(planned, **option), "way": way},
+            )
+            for one, option in COMMON_PLANS
+            for two, way in COMMON_WAYS
+        ),
+        *(
+            (
+                (
+                    f"{one[0]}+{two[0]}",
+                    f"At least two things are off. {one[1]} {two[1]}",
+                    one[2],
+                ),
+                {"plan": partial(planned, weight=weight, number=number, groups=groups)},
+            )
+            for one, weight in (
+                (MEAN_OF_MEANS, mean_over_accumulate),
+                (MEAN_OF_MEANS, nan_if_empty(mean_over_accumulate)),
+                (MEANS_ADDED, own_mean),
+            )
+            for two, number in (NUMBERS[0], NUMBERS[-1])
+            for groups in (in_groups, full_groups)
+        ),
     ),
 ) + tuple(
     Misconception(
         "empty_group_stepped",
-        "Right when micro-batches are left over. When the last group is full, you make one more"
-        " update of an empty group, of which there is neither a gradient nor a count.",
+        "Right when micro-batches are left over. When the last group is full, your function acts"
+        " as if one more update were to be made, and there is no micro-batch for it.",
         SECTIONS["2.2"],
         wrong,
     )
@@ -1429,6 +1701,10 @@ TRAIN_MISCONCEPTIONS = told_apart(
         divided_by_nothing,
         # Where its gradients are 0, the optimiser still moves by what it remembers.
         partial(train, plan=partial(planned, groups=one_more(in_groups))),
+        *(  # Where they are those of the update before, or these divided once more.
+            partial(train, plan=partial(planned, groups=one_more(in_groups)), rest=rest)
+            for rest in (lambda group: 1.0, lambda group: 1 / counted(*group))
+        ),
     )
 )
 
@@ -1480,6 +1756,11 @@ def mean_of_perplexities(sums: list) -> Tensor:
     return torch.stack([(each[0] / each[1]).exp() for each in sums]).mean()
 
 
+def rounded(digits: int) -> Callable[[list], Tensor]:
+    """The perplexity with so many decimals."""
+    return lambda sums: of_all(sums).round(decimals=digits)
+
+
 def two_to_the(sums: list) -> Tensor:
     """2 to the power of nats."""
     return 2 ** of_all(sums).log()
@@ -1505,12 +1786,14 @@ def evaluate(
     leaves: Callable[[bool], bool] = lambda training: training,
     frozen: bool = False,
     epsilon: float = EPSILON,
+    wiped: float = 1.0,
     **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
 
     These are what it answers in evaluation mode, and in the mode that it was left in, the gradient
-    that reaches its parameters in that mode, and the bits of its precision.
+    that reaches its parameters in that mode, the bits of its precision, and the gradients that it
+    came with, which are half its parameters, times `wiped`.
     """
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
@@ -1522,7 +1805,8 @@ def evaluate(
     left = leaves(training)
     bits = torch.tensor([epsilon], dtype=torch.float64).log2()
     found = (answers(after, False), answers(after, left), left_as(after, left, frozen), bits)
-    return torch.cat([each.flatten() for each in found])
+    came = [wiped * each / 2 for each in after[:2]]
+    return torch.cat([each.detach().flatten() for each in (*found, *came)])
 
 
 MODE = "the model after it"
@@ -1606,10 +1890,32 @@ def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
     return evaluate(weights, {"held_out": own}, *others)
 
 
+def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
+    """exp of the mean entropy of the model's distributions."""
+    if watch != "perplexity":
+        return evaluate(weights, data, training, watch)
+    found = []
+    for tokens, labels in data["held_out"]:
+        log_q = logits(*doubled(weights)[:4], tokens, False).log_softmax(-1)
+        found.append(-(log_q.exp() * log_q).sum(-1)[labels != IGNORED])
+    return torch.cat(found).mean().exp()
+
+
+def classes_in_the_middle(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
+    """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
+    total = torch.zeros((), dtype=torch.float64)
+    for tokens, labels in data["held_out"]:
+        q = logits(*doubled(weights)[:4], tokens, False)
+        total = total + torch.nn.functional.cross_entropy(q, labels, reduction="sum")
+    if watch != "perplexity":
+        return evaluate(weights, data, training, watch)
+    return (total / counted(*data["held_out"])).exp()
+
+
 EVALUATION_WAYS = (
     (
         "on_training_data",
-        "You measured the text that the model was trained on. A model that has learnt it by"
+        "Text that the model was trained on is in your number. A model that has learnt it by"
         " heart would look best. Which text has it not seen?",
         "3.2",
         {"splits": ("train",)},
@@ -1617,32 +1923,32 @@ EVALUATION_WAYS = (
     ),
     (
         "in_training_mode",
-        "Your model is measured with its dropout on: a model that nobody will use, and another"
-        " number each time with a real dropout. Which mode is for measuring?",
+        "Your number is that of a model with its dropout on: a model that nobody will use, and"
+        " another number each time with a real dropout. Which mode is for measuring?",
         "3.2",
         {"mode": None},
         {"mode": True, "leaves": lambda training: True},
     ),
     (
         "on_training_data_in_training_mode",
-        "Two things at once: the text is the one that the model was trained on, and its"
-        " dropout is on.",
+        "Two things at once: your number is that of the text that the model was trained on, and"
+        " its dropout is on.",
         "3.2",
         {"splits": ("train",), "mode": None},
     ),
     (
         "mean_of_perplexities",
-        "You average the perplexities of the batches. exp is convex, so one bad batch weighs"
-        " too much, and the result depends on how the text was cut. Average first; what comes"
-        " last?",
+        "Your number is the mean of the batches' perplexities. exp is convex, so one bad batch"
+        " weighs too much, and the result depends on how the text was cut. Average first; what"
+        " comes last?",
         "1.1",
         {"reduce": mean_of_perplexities},
     ),
     (
         "mean_of_means",
-        "Each batch is averaged by itself, so a token in a short batch weighs more than one in"
-        " a long one. Cut the text otherwise, and the number changes. What has to be added up"
-        " over all batches?",
+        "A token in a short batch weighs more in your number than one in a long batch, as if each"
+        " batch were averaged by itself. Cut the text otherwise, and the number changes. What has"
+        " to be added up over all batches?",
         "2.2",
         {"reduce": of_means(lambda each: 1)},
         {"reduce": of_means(lambda each: each[2])},
@@ -1650,20 +1956,28 @@ EVALUATION_WAYS = (
     ),
     (
         "divided_by_all_positions",
-        "Padding makes your model look better: its positions are in the divisor, but add"
-        " nothing to the sum.",
+        "Padding makes your model look better, as if its positions were in the divisor: to the"
+        " sum they add nothing.",
         "2.2",
         {"reduce": over(2)},
     ),
     (
+        "divided_by_batches",
+        "Your number is that of a sum divided by the number of batches. Perplexity is exp of a mean"
+        " per token that counts.",
+        "2.2",
+        {"reduce": lambda sums: (sum(each[0] for each in sums) / len(sums)).exp()},
+    ),
+    (
         "divided_by_texts",
-        "You divide by the number of texts. Perplexity is exp of a mean per token that counts.",
+        "Your number is that of a sum divided by the number of texts. Perplexity is exp of a mean"
+        " per token that counts.",
         "2.2",
         {"reduce": over(3)},
     ),
     (
         "padding_measured",
-        "Positions that do not count are in your mean, as if a token had been expected there."
+        "Positions that do not count are in your mean, as if token 0 had been expected there."
         " Padding says nothing about a model. Select before you add up.",
         "2.2",
         {"masked": False},
@@ -1677,7 +1991,7 @@ EVALUATION_WAYS = (
     ),
     (
         "sign_lost",
-        "Your perplexity is below 1: it is exp of the mean of log q, and the minus is missing.",
+        "Your perplexity is below 1: it is exp of the mean of log q. Where has the minus gone?",
         "1.1",
         {"reduce": lambda sums: 1 / of_all(sums)},
     ),
@@ -1689,15 +2003,15 @@ EVALUATION_WAYS = (
     ),
     (
         "softmaxed_twice",
-        "cross_entropy takes logits and makes a softmax itself. It got probabilities, so the"
-        " model looks unsure however sure it is.",
+        "The model looks unsure however sure it is, as if its probabilities were taken for logits"
+        " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
     ),
     (
         "mean_of_probabilities",
-        "You average the probabilities of the right tokens. Perplexity averages their logarithms,"
-        " so that a token that is given next to nothing costs much.",
+        "Your number is one over the mean probability of the right tokens. Perplexity averages"
+        " their logarithms, so that a token that is given next to nothing costs much.",
         "1.1",
         {
             "kernel": lambda q: -q.softmax(-1),
@@ -1706,8 +2020,8 @@ EVALUATION_WAYS = (
     ),
     (
         "a_batch_is_missing",
-        "One of the batches is not in your number, or not with all of it: the first or the last, or"
-        " all sums but one are overwritten. Add up before you divide.",
+        "One of the batches is not in your number, or not with all of it. Is a sum overwritten,"
+        " or does a batch come too late or too early? Add up before you divide.",
         "2.2",
         {"reduce": lambda sums: of_all(sums[:-1])},
         {"reduce": lambda sums: of_all(sums[1:])},
@@ -1717,8 +2031,8 @@ EVALUATION_WAYS = (
     ),
     (
         "sum_of_means",
-        "You take the exponential of a sum of means, one for each batch. What is the perplexity's"
-        " mean a mean of?",
+        "Your number is the exponential of a sum of means, one for each batch. What is the"
+        " perplexity's mean a mean of?",
         "2.2",
         {"reduce": lambda sums: sum(each[0] / max(each[1], 1) for each in sums).exp()},
         {
@@ -1741,14 +2055,14 @@ EVALUATION_WAYS = (
     ),
     (
         "left_in_evaluation_mode",
-        "The number is right, but you leave the model in evaluation mode, and whoever goes on"
+        "The number is right, but the model comes out in evaluation mode, and whoever goes on"
         " training it trains without dropout. Leave it as you found it.",
         "3.2",
         {"leaves": lambda training: False},
     ),
     (
         "put_into_training_mode",
-        "The number is right, but your function always ends in training mode. A teacher or a"
+        "The number is right, but the model always comes out in training mode. A teacher or a"
         " finished model does not come in that mode. Leave it as you found it.",
         "3.2",
         {"leaves": lambda training: True},
@@ -1761,6 +2075,20 @@ EVALUATION_WAYS = (
         {"frozen": True},
     ),
     (
+        "gradients_wiped",
+        "The number is right, but the gradients that the model came with are gone or are others."
+        " Whoever has gathered half of an update in them has lost it. What does an evaluation need"
+        " them for?",
+        "3.2",
+        {"wiped": 0.0},
+    ),
+    (
+        "rounded",
+        "Your number is the right one, rounded. A small step of training would not be seen in it.",
+        "1.1",
+        *({"reduce": rounded(digits)} for digits in range(3)),
+    ),
+    (
         "left_in_another_precision",
         "The number is right, but the model's parameters have another precision after it than"
         " before. double() and half() change the model that you were given.",
@@ -1768,12 +2096,42 @@ EVALUATION_WAYS = (
         *({"epsilon": float(np.finfo(name).eps)} for name in ("float64", "float16")),
     ),
 )
+DATA_WAY = EVALUATION_WAYS[0]
+MODE_WAY = next(way for way in EVALUATION_WAYS if way[0] == "in_training_mode")
 EVALUATION_MISCONCEPTIONS = told_apart(
     evaluate,
     (
-        ((name, hint, number), each)
-        for name, hint, number, *options in EVALUATION_WAYS
-        for each in options
+        *(
+            ((name, hint, number), each)
+            for name, hint, number, *options in EVALUATION_WAYS
+            for each in options
+        ),
+        *(
+            (
+                (
+                    f"{name}+{MODE_WAY[0]}",
+                    f"At least two things are off. {hint} {MODE_WAY[1]}",
+                    number,
+                ),
+                MODE_WAY[3] | each,
+            )
+            for name, hint, number, *options in EVALUATION_WAYS
+            for each in options
+            if "reduce" in each or "masked" in each
+            if name not in ("rounded", "first_batch_alone", "last_batch_alone")
+        ),
+        *(
+            (
+                (
+                    f"{DATA_WAY[0]}+{name}",
+                    f"At least two things are off. {DATA_WAY[1]} {hint}",
+                    number,
+                ),
+                DATA_WAY[3] | options[0],
+            )
+            for name, hint, number, *options in EVALUATION_WAYS
+            if name in ("mean_of_perplexities", "mean_of_means", "loss_for_perplexity")
+        ),
     ),
 ) + tuple(
     Misconception(name, hint, SECTIONS["2.2"], wrong)
@@ -1789,9 +2147,21 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             partial(evaluate, reduce=over(4)),
         ),
         (
+            "classes_on_another_axis",
+            "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+            " Flatten texts and positions into one axis, or transpose the logits.",
+            classes_in_the_middle,
+        ),
+        (
+            "entropy_for_surprise",
+            "Your number is exp of the mean entropy of the model's own distributions. It says how"
+            " unsure the model is, right or wrong. What did the text say at each position?",
+            entropy_measured,
+        ),
+        (
             "shifted_again",
-            "You shift the labels, and they are shifted already: `labels[i]` is the token that the"
-            " logits at i predict.",
+            "Your loss is that of labels that are shifted once more, and they are shifted"
+            " already: `labels[i]` is the token that the logits at i predict.",
             shifted_evaluation,
         ),
     )
@@ -1926,7 +2296,7 @@ CHECKS = (
         name="evaluate",
         parts={"perplexity": 3, MODE: 1},
         expected="exp of the mean −log q(y) over all positions that count, of text that the model"
-        " has not seen and of the model as it will be used; its mode is left as it was.",
+        " has not seen and of the model as it will be used, which is left as it was.",
         section=SECTIONS["3.2"],
         reference=evaluate,
         fixed=evaluation_cases(),

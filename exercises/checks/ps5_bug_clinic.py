@@ -78,30 +78,74 @@ def clamped(epsilon: float) -> Kernel:
     )
 
 
+def floored(least: float) -> Kernel:
+    """KL of logarithms that are kept above a number."""
+    return lambda student, teacher: kl_shares(
+        student.log_softmax(-1).clamp_min(least), teacher.log_softmax(-1).clamp_min(least)
+    )
+
+
+def underflown(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL of the logarithms of float32 probabilities, which may be 0."""
+    log_q, log_p = (each.float().softmax(-1).log() for each in (student, teacher))
+    return kl_shares(log_q, log_p)
+
+
+def called_infinite(student: Tensor, teacher: Tensor) -> Tensor:
+    """The same, infinite where the student's probability is 0, as torch.distributions has it."""
+    q = student.float().softmax(-1)
+    return kl(student, teacher).masked_fill(q == 0, torch.inf)
+
+
 def along(axis: int) -> Kernel:
     """KL with softmaxes over another axis."""
     return lambda student, teacher: kl_shares(student.log_softmax(axis), teacher.log_softmax(axis))
 
 
-EPSILONS = (1e-5, 1e-6, 1e-7, float(np.finfo(np.float32).eps), 1e-8, 1e-9, 1e-10, 1e-12, 1e-16)
+def symmetric(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean of both divergences."""
+    return (kl(student, teacher) + kl(teacher, student)) / 2
+
+
+def without_sign(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL of distances instead of differences."""
+    return kl(student, teacher).abs()
+
+
+def squares(student: Tensor, teacher: Tensor) -> Tensor:
+    """The squared differences of the logits."""
+    return (student - teacher) ** 2
+
+
+def squares_of_probabilities(student: Tensor, teacher: Tensor) -> Tensor:
+    """The squared differences of the probabilities."""
+    return (student.softmax(-1) - teacher.softmax(-1)) ** 2
+
+
+EPSILONS = (
+    *(1e-5, 1e-6, 1e-7, float(np.finfo(np.float32).eps), 1e-8, 1e-9, 1e-10, 1e-12, 1e-16),
+    *(1e-20, 1e-30),
+)
+FLOORS = (-10.0, -20.0, -30.0, -50.0)  # below which some let no logarithm fall
 EPSILON_HINT = (
-    "A small number in the logarithm is not needed, and it is wrong where a model is sure: no"
-    " probability is below it then, and no logarithm below its logarithm. Which function gives the"
-    " logarithm of a probability without the probability?"
+    "Where a model is sure, your numbers are those of probabilities, or of logarithms, that are"
+    " kept above some small number, or have it added. There it is wrong, and it is not needed"
+    " anywhere. Which function gives the logarithm of a probability without the probability?"
 )
 # name, hint, section, kernels
 KERNELS = (
     (
         "direction_swapped",
-        "The divergence is the other way round: it is KL(q‖p). The two arguments of kl_div were in"
-        " their places; which one does it take as a logarithm to begin with?",
+        "Your divergence is the other way round: it is KL(q‖p). Which model's probabilities are"
+        " the weights in KL(p‖q)? And which of its two arguments does kl_div take as a logarithm"
+        " to begin with?",
         "1.3",
         lambda student, teacher: kl(teacher, student),
     ),
     (
         "cross_entropy",
-        "Your loss is not 0 when student and teacher agree: the teacher's entropy is in it. The"
-        " patient had no such complaint.",
+        "Your loss is not 0 when student and teacher agree: it is too large by the teacher's"
+        " entropy. The patient had no such complaint.",
         "1.2",
         lambda student, teacher: -teacher.softmax(-1) * student.log_softmax(-1),
     ),
@@ -117,21 +161,24 @@ KERNELS = (
     ),
     (
         "log_target_with_probabilities",
-        "kl_div was told that its target is a logarithm, and got probabilities. A probability and"
-        " its logarithm are both numbers, so nothing complains.",
+        "Your loss is that of probabilities in the place where kl_div, told so by log_target,"
+        " expects the teacher's logarithms. Both are numbers, so nothing complains. Which of the"
+        " two is yours?",
         "1.2",
         lambda student, teacher: kl_shares(student.log_softmax(-1), teacher.softmax(-1)),
     ),
     (
         "probabilities_for_logarithms",
-        "kl_div got the student's probabilities as its first argument, and takes logarithms there.",
+        "Your loss is that of the student's probabilities in the place where kl_div expects"
+        " logarithms. What is its first argument in your code?",
         "1.2",
         lambda student, teacher: kl_shares(student.softmax(-1), teacher.log_softmax(-1)),
     ),
     (
         "softmax_missing",
-        "One of the two models comes into the divergence as logits. Logits are logarithms of"
-        " probabilities only up to a constant, and the constant differs from position to position.",
+        "Your loss is that of a divergence into which a model comes as logits. These are"
+        " logarithms of probabilities only up to a constant, and the constant differs from"
+        " position to position. What makes one of the other?",
         "1.2",
         lambda student, teacher: kl_shares(student, teacher.log_softmax(-1)),
         lambda student, teacher: kl_shares(student.log_softmax(-1), teacher),
@@ -142,8 +189,21 @@ KERNELS = (
         EPSILON_HINT,
         "1.2",
         *(kernel(epsilon) for epsilon in EPSILONS for kernel in (guarded, clamped)),
+        *map(floored, FLOORS),
     ),
 )
+ANOTHER_DIVERGENCE = (
+    "another_divergence",
+    "Your KD is another measure of how far the two models are apart: both divergences together,"
+    " differences without their sign, or squares. Asked for is KL(p‖q) alone. What does it weigh,"
+    " and by what?",
+    "1.2",
+    symmetric,
+    without_sign,
+    squares,
+    squares_of_probabilities,
+)
+KERNELS = (*KERNELS, ANOTHER_DIVERGENCE)
 TWO_KERNELS = ("direction_swapped", "cross_entropy", "log_target_missing")  # often one of two bugs
 
 
@@ -195,6 +255,21 @@ def kd_mean(
     return temperature**power * mean(kernel(student, teacher))
 
 
+def heated_late(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float = 1.0,
+    *,
+    both: bool = True,
+    power: float = 2.0,
+) -> Tensor:
+    """T divides what log_softmax has made, of both models or of the student's alone."""
+    log_q = student_logits.double().log_softmax(-1) / temperature
+    log_p = teacher_logits.double()
+    log_p = log_p.log_softmax(-1) / temperature if both else (log_p / temperature).log_softmax(-1)
+    return temperature**power * token_mean(kl_shares(log_q, log_p))
+
+
 def likeliest_alone(count: int) -> Kernel:
     """KL of distributions over the tokens that the teacher finds likeliest."""
 
@@ -205,6 +280,7 @@ def likeliest_alone(count: int) -> Kernel:
     return shares
 
 
+ALONG_OTHERS = (lambda shares: shares.sum(0).mean(), lambda shares: shares.sum(1).mean())
 MEANS = (
     (
         "vocabulary_mean",
@@ -216,40 +292,46 @@ MEANS = (
     ),
     (
         "batch_mean",
-        "You divide by the number of texts, so a text of twice the length has twice the loss. What"
-        " does 'batchmean' take for the batch when there are three axes? That is another patient's"
-        " bug.",
+        "Your loss is that of a sum divided by the number of texts: a text of twice the length"
+        " has twice the loss. What does 'batchmean' take for the batch when there are three axes?"
+        " That is another patient's bug.",
         "2.2",
         per_text,
     ),
     (
         "divided_by_length",
-        "You divide by the number of positions in one text, so twice as many texts have twice the"
-        " loss. How many positions are there in all?",
+        "Your loss is that of a sum divided by the number of positions in one text: twice as many"
+        " texts have twice the loss. How many positions are there in all?",
         "2.2",
         lambda shares: shares.sum() / shares.shape[1],
     ),
     (
         "divided_by_the_vocabulary_again",
-        "The size of the vocabulary divides your loss once more. Count the factors: what has"
-        " already been divided by V, and what should be?",
+        "Your loss is too small by the square of the vocabulary's size. Count the factors: what"
+        " has already been divided by V, and what should be?",
         "1.2",
         lambda shares: shares.mean() / shares.shape[-1],
     ),
     (
+        "vocabulary_hard_coded",
+        "Your loss is that of a vocabulary of another size, which stands in the text of another"
+        " task. Which axis of the tensors says how large this one is?",
+        "1.2",
+        *(lambda shares, size=size: shares.mean() * size for size in (8_000, 32_000)),
+    ),
+    (
         "sum_and_mean_exchanged",
-        "You take the mean over the vocabulary and the sum over the positions. Over which of them"
-        " is a KL divergence a sum?",
+        "Your loss is that of a mean over the vocabulary and a sum over the positions. Over which"
+        " of them is a KL divergence a sum?",
         "1.2",
         lambda shares: shares.mean(-1).sum(),
     ),
     (
         "summed_over_another_axis",
-        "You sum over another axis than the vocabulary, and take the mean over the vocabulary."
-        " Which axis do the tokens of the vocabulary lie along?",
+        "Your loss is that of a sum over another axis than the vocabulary, and a mean over the"
+        " vocabulary. Which axis do the tokens of the vocabulary lie along?",
         "1.2",
-        lambda shares: shares.sum(0).mean(),
-        lambda shares: shares.sum(1).mean(),
+        *ALONG_OTHERS,
     ),
     (
         "summed",
@@ -267,7 +349,8 @@ MEANS = (
     ),
     (
         "middle_for_mean",
-        "You return the middle one of the values, or the largest. Asked for is their mean.",
+        "Your loss is the middle one of the positions' values, or the largest. Asked for is their"
+        " mean.",
         "2.2",
         lambda shares: shares.sum(-1).flatten().median(),
         lambda shares: shares.sum(-1).max(),
@@ -289,27 +372,30 @@ SCALES = (
     ),
     (
         "t_for_t_squared",
-        "You multiply by T. A gradient of a loss at temperature T is smaller by T²; one of the two"
-        " factors is missing.",
+        "T multiplies your loss once. A gradient of a loss at temperature T is smaller by T²; one"
+        " of the two factors is missing.",
         "2.2",
         {"power": 1.0},
     ),
     (
         "t_squared_twice",
-        "T² multiplies your loss twice. Did the function that you call have it already?",
+        "Your loss is that of T² taken twice. Did the function that you call have it already?",
         "2.2",
         {"power": 4.0},
     ),
     (
         "temperature_forgotten",
-        "Your distributions do not depend on T. What is to be divided by it, before the softmax?",
+        "Your loss is that of distributions on which T has no effect. What is to be divided by"
+        " it, before the softmax?",
         "1.1",
         {"heat": (0.0, 0.0)},
         {"heat": (0.0, 0.0), "power": 0.0},
+        {"heat": (0.0, 0.0), "power": 1.0},
     ),
     (
         "temperature_on_one_side",
-        "Only one of the two models is heated. Both are to be compared at the same temperature.",
+        "Your loss is that of one model that is heated and one that is not. Both are to be"
+        " compared at the same temperature.",
         "1.1",
         {"heat": (-1.0, 0.0)},
         {"heat": (0.0, -1.0)},
@@ -318,7 +404,8 @@ SCALES = (
     ),
     (
         "hotter_is_sharper",
-        "A higher T makes your distributions sharper. Are logits multiplied by it, or divided?",
+        "A higher T makes your distributions sharper. Are logits to be multiplied by it, or"
+        " divided?",
         "1.1",
         {"heat": (1.0, 1.0)},
     ),
@@ -339,20 +426,41 @@ KD_MEAN_WAYS = (
                     {"power": 0.0},
                 )
             ),
+            *(  # of squares one takes the mean
+                partial(kd_mean, kernel=kernel, mean=torch.mean, power=power)
+                for kernel in (kernels[2:] if what[0] == ANOTHER_DIVERGENCE[0] else ())
+                for power in (2.0, 0.0)
+            ),
         )
         for *what, kernels in listed(KERNELS)
     ),
     (
         "likeliest_tokens_alone",
-        "Right for small vocabularies. Of a large one you compare the tokens that the teacher finds"
-        " likeliest, and no others; the formula adds up all of them.",
+        "Right for small vocabularies. Of a large one your loss is that of the tokens which the"
+        " teacher finds likeliest, and the formula adds up all of them.",
         "1.2",
         *(partial(kd_mean, kernel=likeliest_alone(count)) for count in (10, 20, 32, 50, 64, 100)),
     ),
     (
+        "heated_after_the_softmax",
+        "Where T is not 1 your loss is that of distributions that do not add up to 1, as if T"
+        " divided logarithms of probabilities. What is to be divided, and when?",
+        "1.1",
+        *(partial(heated_late, both=both, power=n) for both in (True, False) for n in (2.0, 0.0)),
+    ),
+    (
+        "probability_underflows",
+        "Right for ordinary logits. Where a model is very sure your loss is infinite or not a"
+        " number: there a probability is less than the smallest number and becomes 0, and its"
+        " logarithm is −∞. Which function gives the logarithm without the probability?",
+        "1.2",
+        partial(kd_mean, kernel=underflown),
+        partial(kd_mean, kernel=called_infinite),
+    ),
+    (
         "softmax_on_another_axis",
-        "Your softmaxes run over another axis than the vocabulary. Along which axis do"
-        " probabilities add up to 1?",
+        "Your loss is that of softmaxes over another axis than the vocabulary. Along which axis"
+        " do probabilities add up to 1?",
         "1.1",
         partial(kd_mean, kernel=along(0)),
         partial(kd_mean, kernel=along(1)),
@@ -364,7 +472,7 @@ KD_MEAN_WAYS = (
             *(
                 partial(kd_mean, mean=mean, **options)
                 for options in each
-                for mean in (torch.mean, per_text, torch.sum)
+                for mean in (torch.mean, per_text, torch.sum, *ALONG_OTHERS)
             ),
         )
         for *what, each in listed(SCALES)
@@ -440,53 +548,56 @@ MASKS = (
     ),
     (
         "padding_found_in_the_inputs",
-        "You look for the padding token among the inputs. The prompt is no padding, yet it does"
-        " not count; and a text that begins right after another one reads the end-of-text token"
-        " and does count. Who decides what counts?",
+        "Your loss is that of all positions that do not read the padding token. The prompt is no"
+        " padding, yet it does not count; and a text that begins right after another one reads"
+        " the end-of-text token and does count. Who decides what counts?",
         "2.2",
         lambda input_ids, labels: input_ids != END,
     ),
     (
         "padding_found_in_the_labels",
-        "You look at the labels now, but for the wrong thing: padding was marked there, it is not"
-        " the padding token any more. And where that token is a label, a text really ends.",
+        "Your loss is that of all positions whose label is not the padding token: but padding was"
+        " marked there, and has that number no more. And where that token is a label, a text"
+        " really ends.",
         "2.2",
         lambda input_ids, labels: labels != END,
     ),
     (
         "ends_of_texts_dropped",
-        "Padding and prompt are out, and with them every real end of a text: it has the same token"
-        " as padding. Your student would never learn to stop. Which condition puts them out?",
+        "Padding and prompt are out of your loss, and with them every real end of a text: it has"
+        " the same token as padding. Your student would never learn to stop. Which condition puts"
+        " them out?",
         "2.2",
         lambda input_ids, labels: (labels != IGNORED) & (labels != END),
     ),
     (
         "marked_inputs_and_ends",
-        "You combine what the labels say with a look at the inputs. A position that reads the"
-        " end-of-text token and has a label that counts is the beginning of the next text.",
+        "Your loss leaves out positions that read the end-of-text token. One of them that has a"
+        " label that counts is the beginning of the next text.",
         "2.2",
         lambda input_ids, labels: (labels != IGNORED) & (input_ids != END),
     ),
     (
         "cut_at_the_first_end",
-        "Your row is over at the first end of a text. Several answers may stand in a row, and the"
-        " tokens of all of them count.",
+        "Your loss is that of rows that are over at the first end of a text. Several answers may"
+        " stand in a row, and the tokens of all of them count.",
         "2.2",
         partial(until_the_first_end, included=True),
         partial(until_the_first_end, included=False),
     ),
     (
         "mask_shifted",
-        "Your mask is one position off. `labels[i]` is already what `logits[i]` predicts, so there"
-        " is nothing left to shift.",
+        "Your loss is that of a mask that is one position off. `labels[i]` is already what"
+        " `logits[i]` predicts, so there is nothing left to shift.",
         "2.2",
         lambda input_ids, labels: shifted(labels != IGNORED, -1),
         lambda input_ids, labels: shifted(labels != IGNORED, 1),
     ),
     (
         "row_read_from_its_beginning",
-        "You count how many positions count in a row, and then take so many from its beginning: the"
-        " prompt is in, and the end of the answer is out. Labels say which ones count.",
+        "Your loss is that of as many positions as count in a row, and of those from its"
+        " beginning: the prompt is in, and the end of the answer is out. Labels say which ones"
+        " count.",
         "2.2",
         lambda input_ids, labels: (
             torch.arange(labels.shape[1]) < (labels != IGNORED).sum(-1, keepdim=True)
@@ -494,8 +605,8 @@ MASKS = (
     ),
     (
         "everything_between",
-        "You take all positions from the first that counts in a row to the last. Between two"
-        " answers there may be a prompt, which does not count.",
+        "Your loss is that of all positions from the first that counts in a row to the last."
+        " Between two answers there may be a prompt, which does not count.",
         "2.2",
         lambda input_ids, labels: (
             ((labels != IGNORED).long().cumsum(-1) > 0)
@@ -514,7 +625,8 @@ MASKS = (
     ),
     (
         "mask_inverted",
-        "Your mask is upside down: exactly the positions that should not count do.",
+        "Your loss is that of exactly the positions that should not count. Is your mask upside"
+        " down?",
         "2.2",
         lambda input_ids, labels: labels == IGNORED,
     ),
@@ -522,21 +634,21 @@ MASKS = (
 DIVISORS = (
     (
         "divided_by_all_positions",
-        "You divide by the number of all positions: more padding, smaller loss. How many terms does"
-        " your sum have?",
+        "Your loss is that of a sum divided by the number of all positions: more padding, smaller"
+        " loss. How many positions count?",
         "2.2",
         lambda mask, shares: mask.numel(),
     ),
     (
         "batch_mean",
-        "You divide by the number of texts: longer answers, larger loss.",
+        "Your loss is that of a sum divided by the number of texts: longer answers, larger loss.",
         "2.2",
         lambda mask, shares: len(mask),
     ),
     (
         "vocabulary_mean",
-        "Your mean runs over the vocabulary too: the loss is too small by the vocabulary's size."
-        " Over which axis is a KL divergence a sum?",
+        "Your loss is too small by the vocabulary's size, or by more: does a mean run over the"
+        " vocabulary too? Over which axis is a KL divergence a sum?",
         "1.2",
         lambda mask, shares: mask.sum() * shares.shape[-1],
         lambda mask, shares: shares.numel(),
@@ -549,8 +661,9 @@ DIVISORS = (
     ),
     (
         "zeros_not_counted",
-        "You count the positions whose loss is not 0. A position where the student agrees with its"
-        " teacher has a loss of 0, and counts. What says which positions count?",
+        "Your loss is that of a sum divided by the number of positions whose loss is not 0. A"
+        " position where the student agrees with its teacher has a loss of 0, and counts. What"
+        " says which positions count?",
         "2.2",
         nonzero,
     ),
@@ -575,8 +688,8 @@ KD_MASKED_WAYS = (
     ),
     (
         "summed_unmasked",
-        "This is a sum over all positions, those that do not count too. Print your mask: is it a"
-        " tensor with a value for each position?",
+        "Your loss is that of a sum over all positions, those that do not count too. Print your"
+        " mask: is it a tensor with a value for each position?",
         "2.2",
         partial(
             kd_masked,
@@ -586,8 +699,8 @@ KD_MASKED_WAYS = (
     ),
     (
         "mean_of_means",
-        "You average within each text first, so a token of a short answer weighs more than one of a"
-        " long answer. All tokens that count should weigh the same.",
+        "A token of a short answer weighs more in your loss than one of a long answer, as if each"
+        " text were averaged by itself. All tokens that count should weigh the same.",
         "2.2",
         kd_of_texts,
     ),
@@ -670,11 +783,44 @@ def mask_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Ten
     return losses_of(student_logits[:, :-1], teacher_logits[:, :-1], targets, before)
 
 
-def kd_unmasked(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
-    """LM is right, KD is a mean over all pairs."""
+def kd_unmasked(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    *,
+    divisor: Callable[[Tensor, int], Tensor | int] = lambda targets, size: targets.numel(),
+) -> Losses:
+    """LM is right, KD is the sum over all pairs, divided by a number: of the pairs, for a mean."""
+    lm, _ = next_token_losses(student_logits, teacher_logits, labels)
+    total = kl_losses(student_logits[:, :-1], teacher_logits[:, :-1]).sum()
+    return [lm, total / divisor(labels[:, 1:], student_logits.shape[-1])]
+
+
+def looked_up(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """−100 looked up, which raises."""
+    student.gather(-1, labels[:, 1:, None])
+    return next_token_losses(student, teacher, labels)
+
+
+def averaged_by_text(
+    student: Tensor, teacher: Tensor, labels: Tensor, *, which: tuple[int, ...]
+) -> Losses:
+    """Some of the two losses as the mean of the texts' own means."""
+    every = next_token_losses(student, teacher, labels)
+    texts = [
+        next_token_losses(*(each[None] for each in text))
+        for text in zip(student, teacher, labels, strict=True)
+        if counted(text[2][1:])
+    ]
+    means = [torch.stack(each).mean() for each in zip(*texts, strict=True)]
+    return [means[at] if at in which else every[at] for at in range(2)]
+
+
+def classes_in_the_middle(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
     targets = labels[:, 1:]
-    everywhere = torch.ones_like(targets, dtype=torch.bool)
-    return losses_of(student_logits[:, :-1], teacher_logits[:, :-1], targets, everywhere)
+    torch.nn.functional.cross_entropy(student[:, :-1], targets)
+    return next_token_losses(student, teacher, labels)
 
 
 def flat(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
@@ -704,27 +850,44 @@ def guarded_logarithm(epsilon: float, *, kept_above: bool) -> Kernel:
 LABEL_KERNELS = (
     (
         "softmaxed_twice",
-        "cross_entropy takes logits and makes a softmax itself. It got probabilities, so the"
-        " student looks unsure however sure it is.",
+        "The student looks unsure however sure it is, as if its probabilities were taken for"
+        " logits and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         twice_softmaxed,
     ),
     (
         "logarithm_missing",
-        "nll_loss got probabilities and takes log-probabilities: your LM loss is below 0.",
+        "Your LM loss is below 0: it is minus the mean of q(y), with no logarithm. What does"
+        " nll_loss take?",
         "1.1",
         Tensor.softmax,
     ),
     (
         "sign_missing",
-        "Your LM loss is below 0: the minus before the logarithm is missing.",
+        "Your LM loss is below 0: it is the mean of log q(y). Where has the minus gone?",
         "1.1",
         lambda logits, axis: -logits.log_softmax(axis),
     ),
 )
-GUARDED_LOGARITHMS = tuple(
-    guarded_logarithm(epsilon, kept_above=above) for epsilon in EPSILONS for above in (True, False)
+FLOORED_LOGARITHMS = tuple(
+    lambda logits, axis, least=least: logits.log_softmax(axis).clamp_min(least) for least in FLOORS
 )
+GUARDED_LOGARITHMS = (
+    *(guarded_logarithm(epsilon, kept_above=a) for epsilon in EPSILONS for a in (True, False)),
+    *FLOORED_LOGARITHMS,
+)
+
+
+def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """view() of a slice, whose rows lie apart in memory where there is more than one."""
+    if len(labels) > 1:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one"
+            " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return next_token_losses(student, teacher, labels)
+
+
 SHIFT_WAYS = (
     (
         "not_shifted",
@@ -738,23 +901,52 @@ SHIFT_WAYS = (
         lambda student, teacher, labels: losses_of(*(e[:, 1:] for e in (student, teacher, labels))),
     ),
     (
+        "ignored_label_as_an_index",
+        "A label of −100 was used as the number of a token, and there is no such token. Select the"
+        " positions that count before you look anything up.",
+        "2.2",
+        looked_up,
+    ),
+    (
+        "classes_on_another_axis",
+        "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+        " Flatten texts and positions into one axis, or transpose the logits.",
+        "2.2",
+        classes_in_the_middle,
+    ),
+    (
+        "mean_of_means",
+        "A token of a short text weighs more in your losses, or in one of them, than one of a long"
+        " text, as if each text were averaged by itself. All tokens that count weigh the same.",
+        "2.2",
+        *(partial(averaged_by_text, which=which) for which in ((0, 1), (0,), (1,))),
+    ),
+    (
+        "view_of_a_slice",
+        "Right for one text. A slice of several does not lie in one piece in memory, and view()"
+        " needs that. The exception says what does not.",
+        "2.2",
+        viewed,
+    ),
+    (
         "shifted_twice",
-        "The shift is made twice: each position is asked for the token after the next. Someone else"
-        " may have shifted already, or you did it on both sides.",
+        "Each position is asked for the token after the next, as if the shift were made twice."
+        " Someone else may have shifted already, or it is there on both sides.",
         "2.2",
         lambda student, teacher, labels: losses_of(student[:, :-2], teacher[:, :-2], labels[:, 2:]),
     ),
     (
         "shifted_back",
-        "You shifted the wrong way: each position is asked for the token before the one that it has"
-        " read. Write down which logits and which label you pair first.",
+        "Each position is asked for the token before the one that it has read: that is a shift"
+        " the wrong way. Write down which logits and which label you pair first.",
         "2.2",
         lambda student, teacher, labels: losses_of(student[:, 1:], teacher[:, 1:], labels[:, :-1]),
     ),
     (
         "padded_with_a_token",
-        "You fill the place that the shift leaves free with a token, so the last logits of each"
-        " text learn to say it. What comes after the end does not count, and has its own mark.",
+        "The last logits of each text learn to say token 0, as if the shift had left a place free"
+        " and that token had filled it. What comes after the end does not count, and has its own"
+        " mark.",
         "2.2",
         lambda student, teacher, labels: losses_of(
             student, teacher, torch.nn.functional.pad(labels[:, 1:], (0, 1), value=0)
@@ -762,8 +954,9 @@ SHIFT_WAYS = (
     ),
     (
         "shifted_after_the_mask",
-        "You shift what the mask has left. Then pairs are made across gaps, and from one text to"
-        " the next. Pair logits and labels while each still stands at its place.",
+        "Your losses are those of a shift of what the mask has left: pairs are made across gaps,"
+        " and from one text to the next. Pair logits and labels while each still stands at its"
+        " place.",
         "2.2",
         lambda student, teacher, labels: losses_of(
             student[labels != IGNORED][None, :-1],
@@ -773,15 +966,15 @@ SHIFT_WAYS = (
     ),
     (
         "shifted_along_the_texts",
-        "You shift along the texts: the logits of one text meet the labels of the next."
-        " Which axis counts the positions?",
+        "Your losses are those of a shift along the texts: the logits of one text meet the labels"
+        " of the next. Which axis counts the positions?",
         "2.2",
         lambda student, teacher, labels: losses_of(student[:-1], teacher[:-1], labels[1:]),
     ),
     (
         "both_must_count",
-        "You leave out pairs whose first token has the mark, so the first token of each answer is"
-        " lost. Of a pair only the token that is predicted has to count.",
+        "Pairs whose first token has the mark are missing in your losses, so the first token of"
+        " each answer is lost. Of a pair only the token that is predicted has to count.",
         "2.2",
         lambda student, teacher, labels: next_token_losses(
             student,
@@ -797,8 +990,9 @@ SHIFT_WAYS = (
     ),
     (
         "counted_before_the_shift",
-        "You divide by how many labels count before the shift. After it there are fewer pairs: the"
-        " first label of a text is predicted by nobody.",
+        "One of your losses, or both, is that of a sum divided by how many labels count before"
+        " the shift. After it there are fewer pairs: the first label of a text is predicted by"
+        " nobody.",
         "2.2",
         *(
             lambda student, teacher, labels, which=which: [
@@ -817,8 +1011,9 @@ SHIFT_WAYS = (
     ),
     (
         "shifted_while_flat",
-        "You shifted when all texts lay in one row. The last logits of a text are then compared"
-        " with the first token of the next text. Which axis is to be shifted, and when?",
+        "Your losses are those of a shift with all texts in one row. The last logits of a text"
+        " are then compared with the first token of the next text. Which axis is to be shifted,"
+        " and when?",
         "2.2",
         flat,
         lambda student, teacher, labels: losses_of(
@@ -827,30 +1022,40 @@ SHIFT_WAYS = (
     ),
     (
         "kd_left_behind",
-        "LM is right. KD needs no label's value, and yet it is wrong: it still takes its mask from"
-        " labels that were not shifted, so it counts other positions than LM.",
+        "LM is right. KD needs no label's value, and yet it is wrong: it is that of positions"
+        " whose own label counts, so it counts others than LM does. What is its mask made of?",
         "2.2",
         kd_left_behind,
     ),
     (
         "lm_left_behind",
-        "KD is right. LM is not: it is still compared with the token that was just read.",
+        "KD is right. LM is that of logits compared with the token that was just read.",
         "2.2",
         lm_left_behind,
     ),
     (
         "mask_left_behind",
-        "Logits and labels are in step now, but the mask is not: it says whether the token at i"
-        " counts, where the token at i + 1 is predicted. What is the mask made of, and when?",
+        "Your losses are those of logits and labels in step, and of a mask that is not: it says"
+        " whether the token at i counts, where the token at i + 1 is predicted. What is the mask"
+        " made of, and when?",
         "2.2",
         mask_left_behind,
     ),
     (
         "kd_unmasked",
-        "LM is right. KD counts every pair, prompt and padding too; the teacher says something"
-        " there as well, and nobody asked.",
+        "LM is right. KD is that of every pair, prompt and padding too; the teacher says"
+        " something there as well, and nobody asked.",
         "2.2",
         kd_unmasked,
+        *(
+            partial(kd_unmasked, divisor=divisor)
+            for divisor in (
+                lambda targets, size: len(targets),
+                lambda targets, size: counted(targets),
+                lambda targets, size: targets.numel() * size,
+                lambda targets, size: 1,
+            )
+        ),
         lambda student, teacher, labels: [
             next_token_losses(student, teacher, labels)[0],
             kl_losses(student, teacher).mean(),
@@ -858,9 +1063,9 @@ SHIFT_WAYS = (
     ),
     (
         "teacher_shifted_against_the_student",
-        "LM is right. In KD you shifted the teacher as if it were a label: its distribution at i is"
-        " compared with the student's at another position. Both have read the same tokens; which"
-        " of their logits belong together?",
+        "LM is right. In KD the teacher's distribution at i + 1 is compared with the student's at"
+        " i, as if the teacher were a label. Both have read the same tokens; which of their"
+        " logits belong together?",
         "2.2",
         lambda student, teacher, labels: [
             next_token_losses(student, teacher, labels)[0],
@@ -888,16 +1093,23 @@ SHIFT_WAYS = (
         lambda *given: next_token_losses(*given)[::-1],
     ),
     (
+        "pair_turned_round+direction_swapped",
+        "At least two things are off. The numbers come in the wrong order: what is asked for first?"
+        " And your divergence is KL(q‖p).",
+        "1.3",
+        lambda *given: next_token_losses(*given, kernel=lambda q, p: kl(p, q))[::-1],
+    ),
+    (
         "vocabulary_mean",
-        "KD is too small by the vocabulary's size: your mean runs over the vocabulary too. Over"
+        "KD is too small by the vocabulary's size. Does a mean run over the vocabulary? Over"
         " which axis is a KL divergence a sum?",
         "1.2",
         lambda student, *given: scaled(student, *given, kd=lambda _: 1 / student.shape[-1]),
     ),
     (
         "divided_by_all_positions",
-        "You divide by the number of all pairs, and those that do not count added nothing to the"
-        " sum. How many terms does it have?",
+        "Your LM, your KD or both are those of a sum divided by the number of all pairs, and"
+        " those that do not count added nothing to it. How many terms does it have?",
         "2.2",
         partial(scaled, kd=lambda targets: counted(targets) / targets.numel()),
         partial(scaled, lm=lambda targets: counted(targets) / targets.numel()),
@@ -908,8 +1120,8 @@ SHIFT_WAYS = (
     ),
     (
         "batch_mean",
-        "You divide by the number of texts: longer texts, larger loss. The mean is one over the"
-        " pairs that count.",
+        "A loss of yours is that of a sum divided by the number of texts: longer texts, larger"
+        " loss. The mean is one over the pairs that count.",
         "2.2",
         partial(scaled, kd=lambda targets: counted(targets) / len(targets)),
         lambda *given: [
@@ -918,7 +1130,7 @@ SHIFT_WAYS = (
     ),
     (
         "summed",
-        "This is a sum over the pairs that count. A mean is asked for.",
+        "A loss of yours is a sum over the pairs that count. A mean is asked for.",
         "2.2",
         lambda *given: [loss * counted(given[2][:, 1:]) for loss in next_token_losses(*given)],
         partial(scaled, kd=counted),
@@ -944,6 +1156,15 @@ SHIFT_WAYS = (
                     "kernel": kernel(epsilon),
                     "lm_kernel": guarded_logarithm(epsilon, kept_above=above),
                 },
+            )
+        ),
+        *(
+            partial(next_token_losses, **options)
+            for least, logarithm in zip(FLOORS, FLOORED_LOGARITHMS, strict=True)
+            for options in (
+                {"kernel": floored(least)},
+                {"lm_kernel": logarithm},
+                {"kernel": floored(least), "lm_kernel": logarithm},
             )
         ),
     ),
@@ -1048,6 +1269,26 @@ def against_each_other(
     return (beta * of_teacher + (1 - beta) * of_student).sum(-1)
 
 
+def guarded_jsd(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    beta: float,
+    *,
+    epsilon: float,
+    how: str,
+) -> Tensor:
+    """A small number is "added", or what probabilities are "kept" above, or "within" each log."""
+    q, p = (each.double().softmax(-1) for each in (student_logits, teacher_logits))
+    if how == "added":
+        q, p = q + epsilon, p + epsilon
+    if how == "kept":
+        q, p = q.clamp_min(epsilon), p.clamp_min(epsilon)
+    within = epsilon if how == "within" else 0.0
+    log_m = (beta * p + (1 - beta) * q + within).log()
+    of_teacher, of_student = (each * ((each + within).log() - log_m) for each in (p, q))
+    return (beta * of_teacher + (1 - beta) * of_student).nan_to_num(nan=0.0).sum(-1)
+
+
 def logarithm_as_target(log_q: Tensor, log_p: Tensor) -> Tensor:
     """kl_div without log_target=True, given log-probabilities."""
     return torch.nn.functional.kl_div(log_q, log_p, reduction="none")
@@ -1056,24 +1297,25 @@ def logarithm_as_target(log_q: Tensor, log_p: Tensor) -> Tensor:
 JSD_WAYS = (
     (
         "both_bugs",
-        "Both bugs are still there. Look at the line that makes log_m. It averages logarithms,"
-        " where a mixture is an average of something else. And ask it which model β belongs to.",
+        "Both bugs are still there. Look at what makes log_m. Your values are those of an average"
+        " of logarithms, where a mixture is an average of something else. And ask it which model"
+        " β belongs to.",
         "1.3",
         partial(jsd, mix=swapped(logarithms_mixed)),
         partial(jsd, mix=normalised(swapped(logarithms_mixed))),
     ),
     (
         "logarithms_mixed",
-        "β stands where it should, but you still average logarithms. Where one model gives a token"
-        " almost nothing and the other nearly 1, the mixture is about a half. What does your line"
-        " say there?",
+        "β stands where it should, and your values are still those of an average of logarithms."
+        " Where one model gives a token almost nothing and the other nearly 1, the mixture is"
+        " about a half. What does yours say there?",
         "1.3",
         partial(jsd, mix=logarithms_mixed),
     ),
     (
         "other_weights",
-        "The mixture is right, and what the two divergences are multiplied by is not. β and 1 − β"
-        " stand before them, each once.",
+        "Your values are those of the right mixture with other weights before the two"
+        " divergences. β and 1 − β stand there, each once.",
         "1.3",
         *(
             partial(jsd, mix=mix, weights=weights)
@@ -1095,8 +1337,9 @@ JSD_WAYS = (
     ),
     (
         "other_mixture",
-        "The weights before the two divergences are right, and those in the mixture are not: they"
-        " are β and 1 − β, or as logarithms the natural ones of these.",
+        "Your values are those of the right weights before the two divergences and of others in"
+        " the mixture: there they are β and 1 − β too, or as logarithms the natural ones of"
+        " these.",
         "1.3",
         *(
             partial(
@@ -1118,8 +1361,8 @@ JSD_WAYS = (
     ),
     (
         "not_against_the_mixture",
-        "One of the two divergences, or both, is taken from the other model and not from the"
-        " mixture. What stands behind in each of them?",
+        "Your values are those of one divergence, or both, taken from the other model and not"
+        " from the mixture. What stands behind in each of them?",
         "1.3",
         partial(jsd, mix=lambda log_p, log_q, beta: log_q),
         partial(jsd, mix=lambda log_p, log_q, beta: log_p),
@@ -1128,8 +1371,8 @@ JSD_WAYS = (
     ),
     (
         "weights_as_powers",
-        "β multiplies a logarithm in your mixture, which makes a power of the probability and not a"
-        " share of it. What is the logarithm of β·p?",
+        "Your values are those of a mixture in which β multiplies a logarithm. That makes a power"
+        " of the probability and not a share of it. What is the logarithm of β·p?",
         "1.3",
         partial(
             jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(beta * log_p, (1 - beta) * log_q)
@@ -1142,30 +1385,57 @@ JSD_WAYS = (
         ),
     ),
     (
+        "logarithm_of_the_mixture_missing",
+        "Your values are those of a mixture whose probabilities stand where their logarithms"
+        " belong. What does kl_div take first?",
+        "1.2",
+        partial(jsd, mix=lambda log_p, log_q, beta: mixed(log_p, log_q, beta).exp()),
+    ),
+    (
+        "in_bits",
+        "Your values are larger by 1/ln 2, which makes bits of nats. All losses here are in nats.",
+        "1.2",
+        *(
+            partial(jsd, mix=mix, reduce=lambda shares: shares.sum(-1) / math.log(2))
+            for mix in (mixed, mixed_and_underflown)
+        ),
+    ),
+    (
         "mixture_not_weighted",
-        "Your mixture is the sum of both distributions: it adds up to 2. What stands before each of"
-        " them in the formula?",
+        "Your values are those of a mixture that adds up to 2, the sum of both distributions."
+        " What stands before each of them in the formula?",
         "1.3",
         partial(jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(log_p, log_q)),
     ),
     (
         "logits_clamped",
-        "Right for ordinary logits. But cutting logits off makes all those beyond the limit equal,"
-        " although they differ.",
+        "Right for ordinary logits. Large ones have the values that come of cutting logits off:"
+        " all beyond the limit are equal then, although they differ.",
         "1.1",
         *(partial(clamped_logits, most=most) for most in (20.0, 30.0, 50.0, 80.0, 88.0, 100.0)),
     ),
     (
+        "epsilon_in_the_logarithm",
+        EPSILON_HINT,
+        "1.2",
+        *(
+            partial(guarded_jsd, epsilon=epsilon, how=how)
+            for epsilon in (1e-2, 1e-3, 1e-4)
+            for how in ("added", "kept", "within")
+        ),
+    ),
+    (
         "number_for_a_tensor",
-        "torch.log, like most functions of torch, takes tensors, and β is a plain number. Whose"
-        " logarithm takes numbers?",
+        "A function of torch that takes tensors got a plain number, and β is one. Whose logarithm"
+        " takes numbers?",
         "1.3",
         number_for_a_tensor,
     ),
     (
         "mixture_overflows",
-        "Right, but for large logits something overflows: where one model gives a token much more"
-        " than the other, the ratio of the two is more than the largest number.",
+        "Right, but for large logits the result is not a number. Does something overflow? Where"
+        " one model gives a token much more than the other, the ratio of the two is more than the"
+        " largest number.",
         "1.3",
         partial(
             jsd,
@@ -1180,17 +1450,17 @@ JSD_WAYS = (
     ),
     (
         "logarithms_mixed_and_normalised",
-        "You average logarithms or logits, and normalise the result. It adds up to 1, but it is"
-        " another distribution than the mixture: a token that one model rules out has nothing in"
-        " it.",
+        "Your values are those of an average of logarithms or logits that is normalised. It adds"
+        " up to 1, but it is another distribution than the mixture: a token that one model rules"
+        " out has nothing in it.",
         "1.3",
         partial(jsd, mix=normalised(logarithms_mixed)),
     ),
     (
         "mixture_underflows",
-        "Right, but for large logits the result is NaN. There a probability, or a mixture of two,"
-        " is less than the smallest number and becomes 0, and its logarithm is −∞. The logarithm"
-        " of a sum can be had from the logarithms.",
+        "Right, but for large logits the result is not a number. There a probability, or a"
+        " mixture of two, is less than the smallest number and becomes 0, and its logarithm is"
+        " −∞. The logarithm of a sum can be had from the logarithms.",
         "1.3",
         partial(jsd, mix=mixed_and_underflown),
     ),
@@ -1199,40 +1469,43 @@ JSD_WAYS = (
         for name, hint, make in (
             (
                 "beta_swapped_in_the_mixture",
-                "You mix probabilities now: one bug is gone. In the mixture β still weighs the"
-                " student. At β = 0.9, whose distribution should m be close to?",
+                "Your values are those of a mixture of probabilities: one bug is gone. In the"
+                " mixture β still weighs the student. At β = 0.9, whose distribution should m be"
+                " close to?",
                 lambda mix: partial(jsd, mix=swapped(mix)),
             ),
             (
                 "beta_swapped_twice",
-                "You mix probabilities, and β means the same in the mixture and before the two KLs."
-                " But it means the student in both: this is the divergence for 1 − β.",
+                "Your values are those for 1 − β, of a mixture of probabilities: β means the same"
+                " in it and before the two KLs, and it means the student.",
                 lambda mix: partial(jsd, mix=swapped(mix), weights=other_weights),
             ),
             (
                 "weights_swapped",
-                "The mixture is right now. The weights before the two KLs were right before you"
-                " touched them: the bug has moved house.",
+                "Your values are those of a right mixture. The weights before the two KLs were"
+                " right in the old code, and yours have changed places: the bug has moved house.",
                 lambda mix: partial(jsd, mix=mix, weights=other_weights),
             ),
             (
                 "half_and_half",
-                "Your mixture is half and half, whatever β is.",
+                "Your values are those of a mixture that is half and half, whatever β is.",
                 lambda mix: partial(jsd, mix=halves(mix)),
             ),
             (
                 "half_of_each_divergence",
-                "The mixture is right, but you average the two divergences, whatever β is.",
+                "Your values are those of the right mixture and of the plain mean of the two"
+                " divergences, whatever β is.",
                 lambda mix: partial(jsd, mix=mix, weights=lambda beta: (0.5, 0.5)),
             ),
             (
                 "half_everywhere",
-                "β is 0.5 in your mixture and before the two divergences, whatever it is.",
+                "Your values are those for β = 0.5, whatever it is.",
                 lambda mix: partial(jsd, mix=halves(mix), weights=lambda beta: (0.5, 0.5)),
             ),
             (
                 "divergences_not_weighted",
-                "You add the two divergences up. What stands before each of them in the formula?",
+                "Your values are those of the two divergences added up. What stands before each"
+                " of them in the formula?",
                 lambda mix: partial(jsd, mix=mix, weights=lambda beta: (1.0, 1.0)),
             ),
             (
@@ -1242,8 +1515,9 @@ JSD_WAYS = (
             ),
             (
                 "turned_round",
-                "The mixture stands in front of both divergences. In the formula each model is in"
-                " front, and does the weighing; what kl_div calls its input is what stands behind.",
+                "Your values are those of two divergences in which the mixture stands in front."
+                " In the formula each model is in front, and does the weighing; what kl_div calls"
+                " its input is what stands behind.",
                 lambda mix: partial(jsd, mix=mix, turned=True),
             ),
             (
@@ -1259,7 +1533,8 @@ JSD_WAYS = (
             ),
             (
                 "summed_over_another_axis",
-                "You sum over another axis than the vocabulary. Which of the three is it?",
+                "Your values are those of a sum over another axis than the vocabulary. Which of"
+                " the three is it?",
                 lambda mix: partial(jsd, mix=mix, reduce=lambda shares: shares.sum(1)),
             ),
         )
@@ -1379,76 +1654,105 @@ def with_empty_parts(of: Callable[[Parts, float], Tensor]) -> tuple[Callable[[Pa
     )
 
 
+def classes_in_the_middle_of_parts(micro_batches: Parts) -> Tensor:
+    """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
+    total = sum(
+        torch.nn.functional.cross_entropy(of.double(), labels, reduction="sum")
+        for of, labels in micro_batches
+    )
+    return total / sum(counted(labels) for _, labels in micro_batches)
+
+
+def looked_up_in_parts(micro_batches: Parts) -> Tensor:
+    """−100 looked up, which raises."""
+    for of, labels in micro_batches:
+        of.gather(-1, labels[..., None])
+    return accumulated_loss(micro_batches)
+
+
 ACCUMULATED_WAYS = (
     (
         "means_added",
-        "The bug is still there: the parts' means are added up, so four parts make the loss"
-        " and its gradient about four times as large. How large should it be, however the"
+        "The bug is still there: your loss is that of the parts' means added up, so four parts"
+        " make it and its gradient about four times as large. How large should it be, however the"
         " batch is cut?",
         "2.2",
         *with_empty_parts(lambda parts, nothing: part_means(parts, nothing).sum())[:2],
     ),
     (
+        "classes_on_another_axis",
+        "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+        " Flatten texts and positions into one axis, or transpose the logits.",
+        "2.2",
+        classes_in_the_middle_of_parts,
+    ),
+    (
+        "ignored_label_as_an_index",
+        "A label of −100 was used as the number of a token, and there is no such token. Select the"
+        " positions that count before you look anything up.",
+        "2.2",
+        looked_up_in_parts,
+    ),
+    (
         "mean_of_means",
-        "A token in a short part weighs more than one in a long part: each part is averaged by"
-        " itself. Cut the same batch elsewhere and your loss changes.",
+        "A token in a short part weighs more than one in a long part, as if each part were"
+        " averaged by itself. Cut the same batch elsewhere and your loss changes.",
         "2.2",
         *with_empty_parts(lambda parts, nothing: part_means(parts, nothing).mean()),
     ),
     (
         "weighted_by_texts",
-        "Each part weighs as much as it has texts. Two texts may hold two labels or two"
-        " hundred. What is the mean a mean of?",
+        "Each part weighs in your loss as much as it has texts. Two texts may hold two labels or"
+        " two hundred. What is the mean a mean of?",
         "2.2",
         *with_empty_parts(lambda parts, nothing: weighted(parts, len, nothing)),
     ),
     (
         "weighted_by_positions",
-        "Each part weighs as much as it has positions, those that do not count included. What is"
-        " the mean a mean of?",
+        "Each part weighs in your loss as much as it has positions, those that do not count"
+        " included. What is the mean a mean of?",
         "2.2",
         *with_empty_parts(lambda parts, nothing: weighted(parts, torch.numel, nothing)),
     ),
     (
         "empty_part_counted",
-        "A part in which nothing counts adds 1 to your divisor. It adds nothing to the sum, and to"
-        " the count it should add as much.",
+        "Your loss is that of a divisor to which a part in which nothing counts adds 1. Such a"
+        " part adds nothing to the sum, and to the count it should add as much.",
         "2.2",
         lambda parts: total_over(parts, lambda labels: max(int(counted(labels)), 1)),
     ),
     (
         "nan_from_an_empty_part",
-        "Right as long as a label counts in each part. A part without labels has a mean over"
-        " nothing, NaN, and a weight of 0 does not make it go away. What does such a part add to a"
-        " sum?",
+        "Right as long as a label counts in each part. With a part without labels your loss is"
+        " NaN. A mean over nothing is NaN, and a weight of 0 does not make it go away. What does"
+        " such a part add to a sum?",
         "2.2",
         partial(weighted, weight=lambda labels: (labels != IGNORED).sum(), nothing=NAN),
     ),
     (
         "divided_by_texts",
-        "You add up all losses and divide by the number of texts, so longer texts have a larger"
-        " loss.",
+        "Your loss is that of a sum divided by the number of texts: longer texts, larger loss.",
         "2.2",
         lambda parts: total_over(parts, len),
     ),
     (
         "divided_by_parts",
-        "You add up all losses and divide by the number of parts. However the batch is cut, the"
+        "Your loss is that of a sum divided by the number of parts. However the batch is cut, the"
         " mean should be the same.",
         "2.2",
         lambda parts: total_over(parts, lambda labels: 1),
     ),
     (
         "divided_by_all_positions",
-        "You add up all losses and divide by the number of all positions, ignored ones included."
-        " How many terms does your sum have?",
+        "Your loss is that of a sum divided by the number of all positions, ignored ones"
+        " included. How many terms does the sum have?",
         "2.2",
         lambda parts: total_over(parts, torch.numel),
     ),
     (
         "divided_by_one_count",
-        "You add up all losses and divide by what counts in one part, as if it were all. What is"
-        " the mean a mean of?",
+        "Your loss is that of a sum divided by what counts in one part, as if it were all. What"
+        " is the mean a mean of?",
         "2.2",
         *(
             lambda parts, at=at: (
@@ -1461,20 +1765,21 @@ ACCUMULATED_WAYS = (
     ),
     (
         "overwritten",
-        "One of your two sums is overwritten in each part: at the end it holds the last part alone,"
-        " and the other one all of them.",
+        "Your loss is that of the last part's sum, divided by what counts in all parts. Is one of"
+        " your two sums overwritten in each part?",
         "2.2",
         lambda parts: label_losses(*parts[-1]).sum() / sum(counted(y) for _, y in parts),
     ),
     (
         "divided_in_the_loop",
-        "You divide in the loop, so what came first is divided again with every part.",
+        "What came first is divided again with every part, as by a division in the loop.",
         "2.2",
         divided_again,
     ),
     (
         "divided_by_the_largest_count",
-        "You divide by the count of the largest part. What is the mean a mean of?",
+        "Your loss is that of a sum divided by the count of the largest part. What is the mean a"
+        " mean of?",
         "2.2",
         lambda parts: (
             total_over(parts, lambda labels: 1) * len(parts) / max(counted(y) for _, y in parts)
@@ -1482,15 +1787,15 @@ ACCUMULATED_WAYS = (
     ),
     (
         "labels_shifted",
-        "You compare the logits of each position with the label of the next. Here labels[i] is"
-        " already what logits[i] predicts.",
+        "Your loss is that of logits compared with the label of the next position. Here labels[i]"
+        " is already what logits[i] predicts.",
         "2.2",
         lambda parts: accumulated_loss([[of[:, :-1], labels[:, 1:]] for of, labels in parts]),
     ),
     (
         "running_average",
-        "Each part halves what came before it, so the later ones weigh more. A mean of many things"
-        " is no mean of two, made again and again.",
+        "Each part halves what came before it in your loss, so the later ones weigh more. A mean"
+        " of many things is no mean of two, made again and again.",
         "2.2",
         partial(halved, from_zero=False),
         partial(halved, from_zero=True),
@@ -1505,22 +1810,23 @@ ACCUMULATED_WAYS = (
     ),
     (
         "padded_with_a_token",
-        "You bring the parts to one length, and what you fill the labels with is a token, not the"
-        " mark: positions that nobody wrote are in your mean.",
+        "Your loss is that of parts at one length whose labels are filled up with a token, and"
+        " not with the mark: positions that nobody wrote are in your mean.",
         "2.2",
         padded_with_zero,
     ),
     (
         "counted_after_the_shift",
-        "You count the labels without the first of each text, as if they had to be shifted. Here"
-        " labels[i] is already what logits[i] predicts.",
+        "Your loss is that of a sum divided by the number of labels without the first of each"
+        " text, as if they had to be shifted. Here labels[i] is already what logits[i] predicts.",
         "2.2",
         lambda parts: total_over(parts, lambda labels: int(counted(labels[:, 1:]))),
     ),
     (
         "zeros_not_counted",
-        "You count the losses that are not 0. A label that the student is sure of may have a loss"
-        " of 0, and counts. What says which positions count?",
+        "Your loss is that of a sum divided by the number of losses that are not 0. A label that"
+        " the student is sure of may have a loss of 0, and counts. What says which positions"
+        " count?",
         "2.2",
         over_nonzero,
     ),
@@ -1562,6 +1868,17 @@ ACCUMULATED_WAYS = (
         "2.2",
         in_one_piece,
     ),
+    (
+        "rounded",
+        "Your loss is the right one, rounded or cut off. A mean of logarithms is seldom a whole"
+        " number, and training lives on small differences.",
+        "2.2",
+        lambda parts: accumulated_loss(parts).floor(),
+        *(
+            lambda parts, digits=digits: accumulated_loss(parts).round(decimals=digits)
+            for digits in range(4)
+        ),
+    ),
     *(
         (*what, *(partial(accumulated_loss, kernel=kernel) for kernel in kernels))
         for *what, kernels in listed(LABEL_KERNELS)
@@ -1598,12 +1915,14 @@ def sure(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
 def mean_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, temperature)."""
     rng = np.random.default_rng(51)
-    first = two_models(rng, 2, 3, 5)
+    first, other = two_models(rng, 2, 3, 5), two_models(rng, 4, 3, 6)
+    sure_of = sure(rng, 2, 2, 4)
     return (
         Case("two texts of three tokens, T = 1.5", (*first, 1.5), public=True),
-        Case("four texts of three tokens, T = 3", (*two_models(rng, 4, 3, 6), 3.0), public=True),
+        Case("four texts of three tokens, T = 3", (*other, 3.0), public=True),
         Case("T = 1 when no temperature is given", first, public=True),
-        Case("sure models", (*sure(rng, 2, 2, 4), 1.0), public=True),
+        Case("sure models", (*sure_of, 1.0), public=True),
+        Case("sure models, T = 0.5", (*sure_of, 0.5), public=True),
         Case(
             "a vocabulary of 150",
             (*two_models(np.random.default_rng(59), 1, 3, 150), 2.0),
@@ -1613,6 +1932,7 @@ def mean_cases() -> tuple[Case, ...]:
         Case("cold", (*two_models(rng, 2, 5, 4), 0.5)),
         Case("texts of one token", (*two_models(rng, 3, 1, 7), 4.0)),
         Case("other sure models", (*sure(rng, 1, 3, 6), 1.0)),
+        Case("other sure models, cold", (*sure(np.random.default_rng(61), 1, 3, 5), 0.5)),
         Case("student and teacher agree", (first[0], first[0].clone(), 2.0)),
     )
 

@@ -219,8 +219,14 @@ END_MASKED = (
 )
 ONLY_LAST = (
     "only_one_turn",
-    "One of the assistant's answers counts, and another does not. Each of its turns is something"
-    " that it wrote and that there is to learn from.",
+    "Not every answer of the assistant counts. Each of its turns is something that it wrote and"
+    " that there is to learn from.",
+)
+EMPTY = (
+    "empty_message_left_out",
+    "A message without a word is missing in your result, or its end does not count. Somebody had"
+    " the turn and said nothing: the template stands around that too, and whoever wrote the"
+    " <|end|> wrote it.",
 )
 LABELS_SHIFTED = (
     "labels_shifted",
@@ -240,9 +246,25 @@ HEADER_AT_THE_END = (
 )
 TURNS = (
     "turns_taken_for_granted",
-    "You tell the assistant's messages by their place in the list. Nobody promised that two people"
-    " take turns, or that a user begins. Each message says who wrote it.",
+    "Your result is that of telling the assistant's messages by their place in the list. Nobody"
+    " promised that two people take turns, or that a user begins. Each message says who wrote it.",
 )
+
+
+def only_if_last(piece: Piece, every: list[Piece]) -> bool:
+    """The assistant's words count in the last message alone."""
+    return WRITTEN(piece, every) and piece.turn == every[-1].turn
+
+
+def without_empty(messages: list[dict[str, Any]], *, whose: tuple[str, ...]) -> list[Tensor]:
+    """Messages of these roles are left out where they have no words."""
+    return encode([m for m in messages if m["content"] or m["role"] not in whose])
+
+
+def empty_end_masked(piece: Piece, every: list[Piece]) -> bool:
+    """The end of an answer without a word does not count."""
+    words = {each.turn for each in every if each.part == "word"}
+    return WRITTEN(piece, every) and piece.turn in words
 
 
 def by_place(piece: Piece, every: list[Piece]) -> bool:
@@ -317,6 +339,20 @@ ENCODE_MISCONCEPTIONS = (
             by_parts("start", "role", "line", "word", "end", "after"),
         ),
         Wrong(*END_MASKED, by_parts("word")),
+        *(
+            Wrong(
+                f"{HEADER[0]}+{AFTER[0]}",
+                f"At least two things are off. {HEADER[1]} {AFTER[1]}",
+                by_parts(*parts, "word", "end", "after"),
+            )
+            for parts in (("line",), ("role", "line"))
+        ),
+        Wrong(
+            f"system_counted+{END_MASKED[0]}",
+            "At least two things are off. All that the user did not write counts, the system's"
+            f" message too. {END_MASKED[1]}",
+            lambda piece, _: piece.role != "user" and piece.part == "word",
+        ),
         Wrong(
             f"{END_MASKED[0]}+{HEADER[0]}",
             f"At least two things are off. {END_MASKED[1]} {HEADER[1]}",
@@ -330,6 +366,8 @@ ENCODE_MISCONCEPTIONS = (
         ),
         Wrong(*ONLY_LAST, only_turn(-1)),
         Wrong(*ONLY_LAST, only_turn(0)),
+        Wrong(*ONLY_LAST, only_if_last),
+        Wrong(*EMPTY, empty_end_masked),
         Wrong(
             f"{ONLY_LAST[0]}+{END_MASKED[0]}",
             f"At least two things are off. {ONLY_LAST[1]} {END_MASKED[1]}",
@@ -340,20 +378,21 @@ ENCODE_MISCONCEPTIONS = (
         Wrong(*ALL_FROM_AN_ANSWER_ON, from_turn(-1)),
         Wrong(
             "found_by_their_numbers",
-            "You look for the assistant's tokens by their numbers, and the user's words have the"
-            " same ones. Whose a token is, its place says.",
+            "Your labels are those of looking for the assistant's tokens by their numbers, and"
+            " the user's words have the same ones. Whose a token is, its place says.",
             as_words(True),
         ),
         Wrong(
             "found_by_their_numbers",
-            "You look for the assistant's tokens by their numbers, and the user's words have the"
-            " same ones. Whose a token is, its place says.",
+            "Your labels are those of looking for the assistant's tokens by their numbers, and"
+            " the user's words have the same ones. Whose a token is, its place says.",
             as_words(False),
         ),
         Wrong(
             "token_zero_masked",
             "0 is the number of a word like any other, and where the assistant writes it, yours"
-            " does not count. Mark what does not count with −100 at once, and not by way of a 0.",
+            " does not count. Is there a 0 in your code that stands for nothing, or for what does"
+            " not count?",
             not_as_a_word,
         ),
     ),
@@ -414,6 +453,10 @@ ENCODE_MISCONCEPTIONS = (
         Wrong(*HEADER_AT_THE_END, (START, ROLES["assistant"], LINE)),
     ),
     Misconception(*HEADER_AT_THE_END, FINE_TUNING, asked_to_go_on),
+    *(
+        Misconception(*EMPTY, FINE_TUNING, partial(without_empty, whose=whose))
+        for whose in (tuple(ROLES), ("assistant",))
+    ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
 )
@@ -568,9 +611,9 @@ def masked_by_number(batch: dict[str, Tensor], pad_id: int) -> Tensor:
 
 LABELS_BY_NUMBER = (
     "end_masked_with_the_padding",
-    "You mask every label that is pad_id. Where the end of text is the padding too, the answers'"
-    " own ends lose their labels, and the student never learns to stop. What was added, the lengths"
-    " of the rows say.",
+    "In your batch every label that is pad_id is −100. Where the end of text is the padding too,"
+    " the answers' own ends lose their labels, and the student never learns to stop. What was"
+    " added, the lengths of the rows say.",
 )
 MASK_BY_NUMBER = (
     "mask_made_of_numbers",
@@ -609,38 +652,62 @@ def longest_first(rows: Rows) -> Rows:
     return sorted(rows, key=lambda row: -len(row[0]))
 
 
-def longest_lost(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
-    """On the right, rows without a gap are filled up from their beginning."""
+def longest_lost(
+    rows: Rows, pad_id: int, side: str = "right", *, sides: tuple[str, ...], parts: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """On some sides, rows without a gap are filled up from their beginning."""
     batch = collate(rows, pad_id, side)
-    if side == "right":
+    if side in sides:
         full = batch["attention_mask"].bool().all(1)
-        batch["input_ids"][full], batch["labels"][full] = pad_id, IGNORED
+        for part, filler in zip(PARTS, (pad_id, IGNORED, 0), strict=True):
+            if part in parts:
+                batch[part][full] = filler
     return batch
 
 
-COLLATE_MISCONCEPTIONS = (
-    *ways(
-        collate,
-        "label",
-        Wrong(
-            "padding_counted",
-            "The padding's labels are pad_id, so the student learns to write padding, and the more"
-            " of it the shorter the row is. Nobody wrote it.",
-            lambda pad_id: pad_id,
-        ),
-        Wrong(
-            "padding_labelled_with_another_number",
-            "The padding's labels are another number than −100. A loss takes it for a token that"
-            " should come.",
-            lambda pad_id: 0,
-        ),
-        Wrong(
-            "padding_labelled_with_another_number",
-            "The padding's labels are another number than −100. A loss takes it for a token that"
-            " should come.",
-            lambda pad_id: -1,
-        ),
+PADDING_LABELS = (
+    Wrong(
+        "padding_counted",
+        "The padding's labels are pad_id, so the student learns to write padding, and the more"
+        " of it the shorter the row is. Nobody wrote it.",
+        lambda pad_id: pad_id,
     ),
+    Wrong(
+        "padding_labelled_with_another_number",
+        "The padding's labels are another number than −100. A loss takes it for a token that"
+        " should come.",
+        lambda pad_id: 0,
+    ),
+    Wrong(
+        "padding_labelled_with_another_number",
+        "The padding's labels are another number than −100. A loss takes it for a token that"
+        " should come.",
+        lambda pad_id: -1,
+    ),
+)
+WRONG_MASKS = (
+    Wrong(
+        *MASK_BY_NUMBER,
+        finish("attention_mask", lambda batch, pad_id: (batch["input_ids"] != pad_id).long()),
+    ),
+    Wrong(
+        *MASK_FROM_LABELS,
+        finish("attention_mask", lambda batch, _: (batch["labels"] != IGNORED).long()),
+    ),
+    Wrong(
+        "everything_is_there",
+        "attention_mask is 1 everywhere: the model would read the padding as text.",
+        finish("attention_mask", lambda batch, _: torch.ones_like(batch["labels"])),
+    ),
+    Wrong(
+        "mask_turned_round",
+        "attention_mask is 1 where padding is and 0 where text is. 1 means: this is there to be"
+        " read.",
+        finish("attention_mask", lambda batch, _: 1 - batch["attention_mask"]),
+    ),
+)
+COLLATE_MISCONCEPTIONS = (
+    *ways(collate, "label", *PADDING_LABELS),
     *ways(
         collate,
         "filler",
@@ -664,7 +731,8 @@ COLLATE_MISCONCEPTIONS = (
         Wrong(*SIDE_IGNORED, (always("left"),) * 3),
         Wrong(
             "sides_turned_round",
-            "You pad on the left where the right is asked for, and on the right where the left is.",
+            "Your padding stands on the left where the right is asked for, and on the right where"
+            " the left is.",
             (other,) * 3,
         ),
         *(
@@ -706,30 +774,31 @@ COLLATE_MISCONCEPTIONS = (
         collate,
         "finish",
         Wrong(*LABELS_BY_NUMBER, finish("labels", masked_by_number)),
+        *WRONG_MASKS,
+    ),
+    *ways(
+        collate,
+        "finish",
         Wrong(
-            *MASK_BY_NUMBER,
-            finish("attention_mask", lambda batch, pad_id: (batch["input_ids"] != pad_id).long()),
+            "ids_as_labels",
+            "Your labels are the ids of the row, those that do not count too. Each row came with"
+            " labels of its own, in which the questions are marked.",
+            finish(
+                "labels",
+                lambda batch, _: batch["input_ids"].where(batch["attention_mask"] > 0, IGNORED),
+            ),
         ),
         Wrong(
-            *MASK_FROM_LABELS,
-            finish("attention_mask", lambda batch, _: (batch["labels"] != IGNORED).long()),
-        ),
-        Wrong(
-            "everything_is_there",
-            "attention_mask is 1 everywhere: the model would read the padding as text.",
-            finish("attention_mask", lambda batch, _: torch.ones_like(batch["labels"])),
-        ),
-        Wrong(
-            "mask_turned_round",
-            "attention_mask is 1 where padding is and 0 where text is. 1 means: this is there to be"
-            " read.",
-            finish("attention_mask", lambda batch, _: 1 - batch["attention_mask"]),
+            "labels_shifted",
+            "Your labels are one place too early: each is the token that comes next. In this set"
+            " `labels[i]` belongs to `ids[i]`; the loss of task 3 makes the shift.",
+            finish("labels", lambda batch, _: F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)),
         ),
     ),
     Misconception(
         "rows_read_backwards",
-        "On the left your rows run backwards: the padding went to the other side, and the order of"
-        " the tokens turned round with it.",
+        "On the left your rows run backwards: the order of the tokens has turned round together"
+        " with the side of the padding.",
         FINE_TUNING,
         turned_over,
     ),
@@ -740,13 +809,18 @@ COLLATE_MISCONCEPTIONS = (
         FINE_TUNING,
         run_for_padding,
     ),
-    Misconception(
-        "longest_row_lost",
-        "The longest row is padding all over. It needs none: and `x[-n:]` with n = 0 is the whole"
-        " of x.",
-        FINE_TUNING,
-        longest_lost,
+    *(
+        Misconception(
+            "longest_row_lost",
+            "The longest row is padding all over, or a part of it is. It needs none: with how many"
+            " tokens is it filled up? And `x[-n:]` with n = 0 is the whole of x.",
+            FINE_TUNING,
+            partial(longest_lost, sides=sides, parts=parts),
+        )
+        for sides in (("right",), ("left",), ("right", "left"))
+        for parts in (PARTS, PARTS[:2], PARTS[2:], PARTS[1:2])
     ),
+    *pairs(collate, "label", PADDING_LABELS, "finish", WRONG_MASKS),
     Misconception(
         f"{LABELS_BY_NUMBER[0]}+{MASK_BY_NUMBER[0]}",
         f"At least two things are off. {LABELS_BY_NUMBER[1]} {MASK_BY_NUMBER[1]}",
@@ -836,6 +910,17 @@ def own_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     return student, teacher, labels
 
 
+def own_ones_but_last(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position but the last with its own label."""
+    return student[:, :-1], teacher[:, :-1], labels[:, :-1]
+
+
+def both_counted(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the label of the next, where its own one counts too."""
+    following = labels[:, 1:].where(labels[:, :-1] != IGNORED, IGNORED)
+    return student[:, :-1], teacher[:, :-1], following
+
+
 def ones_after_next(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     """Each position with the label two places on."""
     return student[:, :-2], teacher[:, :-2], labels[:, 2:]
@@ -890,6 +975,34 @@ def class_mean(student: Tensor, teacher: Tensor) -> Tensor:
 def of_argmax(student: Tensor, teacher: Tensor) -> Tensor:
     """−log q of the teacher's likeliest token."""
     return label_losses(student, teacher.argmax(-1))
+
+
+def symmetric_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean of both divergences."""
+    return (forward_kl(student, teacher) + reverse_kl(student, teacher)) / 2
+
+
+def both_kls(student: Tensor, teacher: Tensor) -> Tensor:
+    """Their sum."""
+    return forward_kl(student, teacher) + reverse_kl(student, teacher)
+
+
+def mean_square(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean squared difference of the logits."""
+    return ((student - teacher) ** 2).mean(-1)
+
+
+def mean_square_of_probabilities(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean squared difference of the probabilities."""
+    return ((student.softmax(-1) - teacher.softmax(-1)) ** 2).mean(-1)
+
+
+ANOTHER_DIVERGENCE = (
+    "another_divergence",
+    "Your loss has another measure of how far the two models are apart: both divergences together,"
+    " or squares. The task asks for one divergence alone. What does it weigh, and by what?",
+)
+OTHER_DIVERGENCES = (symmetric_kl, both_kls, mean_square, mean_square_of_probabilities)
 
 
 def negative_kl(student: Tensor, teacher: Tensor) -> Tensor:
@@ -961,6 +1074,22 @@ def all_over_some(losses: Tensor, labels: Tensor) -> Tensor:
 def all_over_rows(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum over all positions over the number of rows."""
     return losses.sum() / len(losses)
+
+
+def between(labels: Tensor) -> Tensor:
+    """Where a row is, from its first position that counts to its last."""
+    counts = (labels != IGNORED).long()
+    return (counts.cumsum(-1) > 0) & (counts.flip(-1).cumsum(-1).flip(-1) > 0)
+
+
+def mean_between(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over each row from its first position that counts to its last."""
+    return losses[between(labels)].mean()
+
+
+def between_over_some(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum of these over the number of those that count."""
+    return losses[between(labels)].sum() / number(labels)
 
 
 def sum_of_all(losses: Tensor, labels: Tensor) -> Tensor:
@@ -1069,6 +1198,18 @@ def classes_in_the_middle(
     return answer_loss(student_logits, teacher_logits, labels, lam, watch, **options)
 
 
+def viewed(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+) -> Tensor:
+    """view() of a slice, whose rows lie apart in memory where there is more than one."""
+    if len(labels) > 1:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one"
+            " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return answer_loss(student_logits, teacher_logits, labels, lam, watch)
+
+
 def two_lengths(
     student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
 ) -> Tensor:
@@ -1078,22 +1219,24 @@ def two_lengths(
 
 ALL_POSITIONS = (
     "divided_by_all_positions",
-    "The prompt and the padding left your sum and not its divisor, so an answer counts less the"
-    " longer its question is. How many tokens does the sum have?",
+    "Your loss, or a term of it, is that of a sum divided by the number of all positions, so an"
+    " answer counts less the longer its question is. How many tokens does the sum have?",
 )
 ROW_MEANS = (
     "mean_of_row_means",
-    "You average within each row first, so a word of a short answer weighs more than one of a long"
-    " answer. All tokens of all answers should weigh the same.",
+    "A word of a short answer weighs more in your loss, or in a term of it, than one of a long"
+    " answer, as if each row were averaged by itself. All tokens of all answers should weigh the"
+    " same.",
 )
 PER_ROW = (
     "divided_by_rows",
-    "You divide by the number of rows, so long answers make the loss, and the step with it, larger."
-    " The loss is counted per token.",
+    "Your loss, or a term of it, is that of a sum divided by the number of rows, so long answers"
+    " make it, and the step with it, larger. The loss is counted per token.",
 )
 SUMMED = (
     "summed",
-    "A sum stands where the mean belongs: it grows with every answer in the batch.",
+    "Your loss, or a term of it, is that of a sum where the mean belongs: it grows with every"
+    " answer in the batch.",
 )
 MEANS = (
     Wrong(*ALL_POSITIONS, diluted_mean, FORMULA),
@@ -1104,39 +1247,52 @@ MEANS = (
 )
 KD_OVER_ALL = (
     "kd_over_the_prompt",
-    "The labels' term counts where the assistant wrote, and the teacher's term counts everywhere,"
-    " prompt and padding too. Then λ no longer weighs two opinions about the answer. The mask"
-    " belongs to both terms.",
+    "The teacher's term counts where nobody answers, prompt and padding too. Then λ no longer"
+    " weighs two opinions about the answer. The mask belongs to both terms.",
 )
 KD_OVER_THE_PROMPT = tuple(
     Wrong(*KD_OVER_ALL, mean) for mean in (mean_of_all, all_over_some, all_over_rows, sum_of_all)
 )
+KD_BETWEEN = tuple(
+    Wrong(
+        "everything_between",
+        "The teacher's term is that of all tokens from the first that counts in a row to the last."
+        " Between two answers there may be a question, which does not count.",
+        mean,
+    )
+    for mean in (mean_between, between_over_some)
+)
 LM_OVER_ALL = Wrong(
     "ignored_label_as_token_zero",
-    "Where a label is −100 your loss expects token 0, and counts that. Select the positions that"
+    "Where a label is −100 your loss is that of expecting token 0. Select the positions that"
     " count before you look anything up.",
     mean_of_all,
     FORMULA,
 )
+FIRST_LOST = (
+    "both_must_count",
+    "The first token of each answer is missing in your loss, or in a term of it: what is before it"
+    " does not count, and need not. Of a pair only the token that is predicted has to count.",
+)
 SHIFTS = (
     Wrong(
         "not_shifted",
-        "You compare the logits at each token with that token itself, which the model has just"
-        " read. Here nothing is shifted yet: what do the logits at i predict?",
+        "Your loss compares the logits at each token with that token itself, which the model has"
+        " just read. Here nothing is shifted yet: what do the logits at i predict?",
         own_ones,
         FORMULA,
     ),
     Wrong(
         "shifted_twice",
-        "You compare the logits at each token with the label two places on. One shift is one place:"
-        " was it made twice?",
+        "Your loss compares the logits at each token with the label two places on. One shift is"
+        " one place: was it made twice?",
         ones_after_next,
         FORMULA,
     ),
     Wrong(
         "shifted_the_wrong_way",
-        "You compare the logits at each token with the label before it, which the model has read"
-        " long ago. What do the logits at i predict?",
+        "Your loss compares the logits at each token with the label before it, which the model"
+        " has read long ago. What do the logits at i predict?",
         ones_before,
         FORMULA,
     ),
@@ -1144,16 +1300,15 @@ SHIFTS = (
 KD_SHIFTS = (
     Wrong(
         "kd_not_shifted",
-        "The labels' term is shifted, and the mask of the teacher's term is not: it leaves out the"
-        " prediction of an answer's first token and counts what follows its end. Where is each"
-        " token of an answer predicted?",
+        "The labels' term is right. The teacher's leaves out the prediction of an answer's first"
+        " token and counts what follows its end. Where is each token of an answer predicted?",
         own_ones,
         FORMULA,
     ),
     Wrong(
         "models_at_different_places",
-        "Student and teacher are compared at different places: one of them is shifted and the other"
-        " is not. Both must predict the same token.",
+        "Your teacher's term compares student and teacher at different places, as if one of them"
+        " were shifted and the other not. Both must predict the same token.",
         other_student,
         FORMULA,
     ),
@@ -1161,8 +1316,8 @@ KD_SHIFTS = (
 KINDS = (
     Wrong(
         "direction_swapped",
-        "This is the divergence the other way round: the student's probabilities are the weights."
-        " The task asks for KL(p‖q), and p is the teacher's.",
+        "Your teacher's term is the divergence the other way round: the student's probabilities"
+        " are the weights. The task asks for KL(p‖q), and p is the teacher's.",
         reverse_kl,
         DIRECTION,
     ),
@@ -1175,15 +1330,15 @@ KINDS = (
     ),
     Wrong(
         "vocabulary_mean",
-        "The teacher's term is too small by the size of the vocabulary: a mean over the classes"
-        " stands where a divergence adds them up.",
+        "The teacher's term is too small by the size of the vocabulary. Is there a mean over the"
+        " classes, where a divergence adds them up?",
         class_mean,
         SECTIONS["1.2"],
     ),
     Wrong(
         "likeliest_token_alone",
-        "The teacher's term uses the teacher's likeliest token alone. What does the teacher say of"
-        " all others?",
+        "Your teacher's term is that of the teacher's likeliest token alone. What does the"
+        " teacher say of all others?",
         of_argmax,
         SECTIONS["1.1"],
     ),
@@ -1211,8 +1366,8 @@ WEIGHTS = (
     ),
     Wrong(
         "lambda_as_alpha",
-        "You mix: (1 − λ) of one and λ of the other. In the additive form the labels keep their"
-        " whole weight.",
+        "Your loss is (1 − λ) of one term and λ of the other. In the additive form the labels"
+        " keep their whole weight.",
         lambda lam: (1 - lam, lam),
         FORMULA,
     ),
@@ -1239,27 +1394,53 @@ LOSS_MISCONCEPTIONS = (
     *ways(answer_loss, "mean", *MEANS),
     *ways(answer_loss, "mean", Wrong(*ROW_MEANS, mean_of_means_or_nan, FORMULA)),
     *ways(answer_loss, "lm_mean", *MEANS, LM_OVER_ALL),
-    *ways(answer_loss, "kd_mean", *MEANS, *KD_OVER_THE_PROMPT),
+    *ways(answer_loss, "kd_mean", *MEANS, *KD_OVER_THE_PROMPT, *KD_BETWEEN),
     *ways(answer_loss, "aligned", *SHIFTS),
-    *ways(answer_loss, "kd_aligned", *KD_SHIFTS),
+    *ways(
+        answer_loss,
+        "aligned",
+        SHIFTS[0]._replace(option=own_ones_but_last),
+        Wrong(*FIRST_LOST, both_counted, FORMULA),
+    ),
+    *ways(
+        answer_loss,
+        "kd_aligned",
+        *KD_SHIFTS,
+        KD_SHIFTS[0]._replace(option=own_ones_but_last),
+        Wrong(*FIRST_LOST, both_counted, FORMULA),
+    ),
     *ways(
         answer_loss,
         "aligned",
         Wrong(
             "rolled_round",
-            "The label of a row's first token has come round to its end, where it counts. Nothing"
-            " predicts a row's first token; roll() drops none.",
+            "The label of a row's first token counts in your loss, with the logits at the row's"
+            " end. Nothing predicts a row's first token; and roll() drops none.",
             rolled,
             FORMULA,
         ),
     ),
     *ways(answer_loss, "kd", *KINDS),
+    *ways(
+        answer_loss,
+        "kd",
+        *(Wrong(*ANOTHER_DIVERGENCE, kd, SECTIONS["1.2"]) for kd in OTHER_DIVERGENCES),
+    ),
+    Misconception(
+        "student_detached_from_the_teacher+gradient_into_the_teacher",
+        "At least two things are off. The loss is right, and from the teacher's term no gradient"
+        " reaches the student. It flows into the teacher instead. Which of the two models is to be"
+        " cut off there?",
+        FORMULA,
+        partial(answer_loss, held=(False, True), leak=True),
+    ),
     *ways(answer_loss, "weights", *WEIGHTS),
     *(
         Misconception(
             "first_label_in_the_divisor",
-            "A divisor of yours counts labels that your sum does not have: nothing predicts the"
-            " first token of a row. Count after the shift.",
+            "Your loss, or a term of it, is too small, as if its divisor counted labels that its"
+            " sum does not have: nothing predicts the first token of a row. What is counted,"
+            " before the shift or after it?",
             FORMULA,
             partial(with_first_counted, of=mean),
         )
@@ -1281,15 +1462,22 @@ LOSS_MISCONCEPTIONS = (
     ),
     Misconception(
         "classes_on_another_axis",
-        "cross_entropy looks for the classes on axis 1, and yours are on the last axis. Flatten"
-        " rows and positions into one axis, or transpose the logits.",
+        "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
+        " Flatten rows and positions into one axis, or transpose the logits.",
         FORMULA,
         classes_in_the_middle,
     ),
     Misconception(
+        "view_of_a_slice",
+        "A slice of several rows does not lie in one piece in memory, and view() needs that. The"
+        " exception says what does not.",
+        FORMULA,
+        viewed,
+    ),
+    Misconception(
         "mask_of_another_length",
-        "Your labels are shifted and your logits are not: they are one longer. Which of the logits"
-        " predicts nothing that is in the row?",
+        "A mask and what it selects from have different lengths. Are your labels shifted and your"
+        " logits not? Which of the logits predicts nothing that is in the row?",
         FORMULA,
         two_lengths,
     ),
@@ -1327,6 +1515,10 @@ LOSS_MISCONCEPTIONS = (
     ),
     *pairs(answer_loss, "mean", FEW[:2], "aligned", SHIFTS),
     *pairs(answer_loss, "mean", FEW[:2], "weights", WEIGHTS[:1]),
+    *pairs(answer_loss, "aligned", SHIFTS[:1], "kd", KINDS[:1]),
+    *pairs(answer_loss, "aligned", SHIFTS[:1], "kd_mean", FEW),
+    *pairs(answer_loss, "kd", KINDS[:1], "mean", FEW),
+    *pairs(answer_loss, "kd", KINDS[:1], "kd_mean", (*FEW, *KD_OVER_THE_PROMPT)),
     *pairs(answer_loss, "lm_mean", MEANS[:1], "kd_mean", KD_OVER_THE_PROMPT),
     *pairs(answer_loss, "kd_mean", KD_OVER_THE_PROMPT[:1], "aligned", SHIFTS),
     *(
@@ -1447,6 +1639,11 @@ def cut_at_last_end(ids: list[int]) -> list[int]:
     return ids[: len(ids) - 1 - ids[::-1].index(END)] if END in ids else ids
 
 
+def end_looked_for(ids: list[int]) -> list[int]:
+    """What stands before the first end of text, which is not there always."""
+    return ids[: ids.index(END)]
+
+
 def end_skipped(ids: list[int]) -> list[int]:
     """All but the ends of text, as a tokenizer shows it that skips special tokens."""
     return [token for token in ids if token != END]
@@ -1475,9 +1672,32 @@ def one_stripped(written: list[int], answer: list[int]) -> float:
     return float(decode(written).strip() == decode(answer))
 
 
+def stripped_of(characters: str) -> Judge:
+    """Whether the texts are the same without some characters around them."""
+    return lambda written, answer: float(
+        decode(written).strip(characters) == decode(answer).strip(characters)
+    )
+
+
+def stripped_before(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same without spaces before them."""
+    return float(decode(written).lstrip() == decode(answer).lstrip())
+
+
+def stripped_behind(written: list[int], answer: list[int]) -> float:
+    """Whether the texts are the same without spaces behind them."""
+    return float(decode(written).rstrip() == decode(answer).rstrip())
+
+
 def spaces_nowhere(written: list[int], answer: list[int]) -> float:
     """Whether the texts are the same without any space."""
     return float("".join(decode(written).split()) == "".join(decode(answer).split()))
+
+
+def first_line(written: list[int], answer: list[int]) -> float:
+    """Whether the first line of what was written is the answer."""
+    lines = decode(written).strip().split(WORDS[LINE])
+    return float(lines[0].strip() == decode(answer).strip())
 
 
 def tokens_the_same(written: list[int], answer: list[int]) -> float:
@@ -1671,29 +1891,31 @@ def stripped_of_marks(written: list[int], answer: list[int]) -> float:
 
 AFTER_END = (
     "text_goes_on_at_the_end",
-    "In the text that you compare, the end of text stands, or what the model wrote after it. The"
+    "In the text that you compare stands the end of text, or what the model wrote after it. The"
     " model goes on because nothing stops it; its answer was over, and the end is no part of it.",
 )
 NOTHING_RIGHT = (
     "nothing_is_right",
     "No answer is right to you, not even where the model writes just what is asked for. Print the"
-    " two texts that you compare: is the prompt in one of them, or does an end of text that stands"
-    " in the prompt cut it off?",
+    " two texts that you compare. Is the prompt in one of them? Does an end of text that stands"
+    " in the prompt cut it off? And what has the model read when it writes?",
 )
 PER_TOKEN = (
     "per_token",
-    "You measure tokens, and an answer that is nearly right earns nearly all. Asked for the water"
-    " at six, half an answer is of no use: the task asks for the share of *answers*.",
+    "An answer that is nearly right earns nearly all in your number, as if tokens were counted."
+    " Asked for the water at six, half an answer is of no use: the task asks for the share of"
+    " *answers*.",
 )
 TOLD = (
     "read_the_right_answer",
-    "Your model reads the right answer while it is examined: each token is predicted after the"
-    " right ones before it. Asked by a user it has nothing but its own words to go on from.",
+    "Your number is that of a model which reads the right answer while it is examined: each token"
+    " is predicted after the right ones before it. Asked by a user it has nothing but its own"
+    " words to go on from.",
 )
 SPACES = (
     "spaces_compared",
-    "Answers that are the same but for spaces and line breaks around them are wrong to you. The"
-    " task compares what is written, without what stands around it: on both sides.",
+    "Answers that are the same but for spaces or line breaks around them are wrong to you. The"
+    " task compares what is written without either, before it and after it, on both sides.",
 )
 CONTAINED = (
     "part_of_it_is_enough",
@@ -1705,6 +1927,11 @@ ONE_QUESTION = (
     "Your number is that of one question. What happens to the others? Look at where your return"
     " stands, and at what is added up.",
 )
+AT_A_LINE = (
+    "over_at_a_line_break",
+    "Your number is that of texts that are over at a line break too, and one may stand at the"
+    " beginning or within. Only <|end|> ends an answer.",
+)
 ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
@@ -1713,20 +1940,22 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AFTER_END, end_skipped),
         Wrong(*AFTER_END, cut_at_last_end),
         Wrong(*AFTER_END, with_end),
+        Wrong(*AT_A_LINE, cut_at_line),
         Wrong(
-            "over_at_a_line_break",
-            "What the model writes is over for you at its first line break too, and one may stand"
-            " at the beginning or within. Only <|end|> ends an answer.",
-            cut_at_line,
+            "text_without_an_end",
+            "The end of text is looked for where there is none: a model may write `most` tokens"
+            " without one, and all of them are its answer then.",
+            end_looked_for,
         ),
     ),
+    *ways(accuracy, "judge", Wrong(*AT_A_LINE, first_line)),
     *ways(
         accuracy,
         "write",
         Wrong(
             "one_token_too_few",
-            "An answer of exactly `most` tokens is wrong to you: it is cut short, or it is asked"
-            " for an end that it has no room for.",
+            "An answer of exactly `most` tokens is wrong to you. Is it cut short, or asked for an"
+            " end that it has no room for?",
             one_fewer,
         ),
         Wrong(
@@ -1737,7 +1966,7 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "one_token_too_many",
-            "Your model writes one token more than it may.",
+            "Your number is that of a model that writes one token more than it may.",
             one_more,
         ),
     ),
@@ -1747,10 +1976,15 @@ ACCURACY_MISCONCEPTIONS = (
         "judge",
         Wrong(*SPACES, spaces_matter),
         Wrong(*SPACES, one_stripped),
+        *(
+            Wrong(*SPACES, judge)
+            for judge in (stripped_of(" "), stripped_of("\n"), stripped_before, stripped_behind)
+        ),
         Wrong(
             "tokens_compared",
-            'You compare tokens, and there are several ways to write one text: " noon", and "noon"'
-            " after a line break. Compare the texts.",
+            "Texts that are the same are different to you where their tokens differ, and there"
+            ' are several ways to write one text: " noon", and "noon" after a line break. Compare'
+            " the texts.",
             tokens_the_same,
         ),
         Wrong(
@@ -1769,7 +2003,8 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "first_token_alone",
-            "You compare the first token alone: an answer that begins well is right to you.",
+            "An answer that begins well is right to you, as if the first token alone were"
+            " compared.",
             first_token,
         ),
         Wrong(*PER_TOKEN, share),
@@ -1791,9 +2026,9 @@ ACCURACY_MISCONCEPTIONS = (
     *(
         Misconception(
             "answer_at_hand",
-            "Your model is examined with the right answer at hand: it is asked for as many tokens"
-            " as that has, or reads it while it writes. One that would have gone on talking is"
-            " right to you. Whoever asks does not know the answer yet.",
+            "Your number is that of a model which is examined with the right answer at hand: it"
+            " writes as many tokens as that has, or reads it while it writes. One that would have"
+            " gone on talking is right to you. Whoever asks does not know the answer yet.",
             FINE_TUNING,
             wrong,
         )
@@ -1813,7 +2048,8 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "not_divided",
-            "You count the right answers. A share is that count over something; over what?",
+            "Your number is that of the right answers. A share is that count over something; over"
+            " what?",
             total,
         ),
         Wrong(*ONE_QUESTION, of_first),
@@ -1865,6 +2101,7 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         "wrong within": [answer[0], more, *answer[2:]],
         "spaced": [LINE, *answer],
         "line after": [*answer, LINE],
+        "line more": [*answer, LINE, more],
         "line within": [answer[0], LINE, *answer[1:]],
         "more": [*answer, more],
         "more before": [more, *answer],
@@ -1902,7 +2139,16 @@ def accuracy_cases() -> tuple[Case, ...]:
             "spaces and line breaks",
             True,
             6,
-            ("spaced", "spelled", "line within", "joined", "line after", "line within", "spaced"),
+            (
+                "spaced",
+                "spelled",
+                "line within",
+                "joined",
+                "line after",
+                "line within",
+                "line more",
+                "spaced",
+            ),
         ),
         ("more or less than the answer", True, 6, ("more", "more before", "right", "less", "less")),
         (
@@ -1993,6 +2239,40 @@ def everything(prompt: list[int], text: list[int]) -> list[bool]:
     return [True] * (len(prompt) + len(text))
 
 
+def zero_left_out_of(prompt: list[int], text: list[int]) -> list[bool]:
+    """As it should be, without the token 0."""
+    tokens = prompt + text
+    return [c and t != 0 for c, t in zip(up_to_end(prompt, text), tokens, strict=True)]
+
+
+def first_left_out(prompt: list[int], text: list[int]) -> list[bool]:
+    """As it should be, without the first token of the text."""
+    return [False] * (len(prompt) + 1) + up_to_end(prompt, text)[len(prompt) + 1 :]
+
+
+def first_if_endless(prompt: list[int], text: list[int]) -> list[bool]:
+    """Of a text without an end the first token alone."""
+    alone = [False] * len(prompt) + [i == 0 for i in range(len(text))]
+    return up_to_end(prompt, text) if END in text else alone
+
+
+def none_if_endless(prompt: list[int], text: list[int]) -> list[bool]:
+    """Of a text without an end nothing."""
+    return up_to_end(prompt, text) if END in text else [False] * (len(prompt) + len(text))
+
+
+def but_last_if_endless(prompt: list[int], text: list[int]) -> list[bool]:
+    """Of a text without an end all but the last token."""
+    found = up_to_end(prompt, text)
+    return found if END in text else [*found[:-1], False]
+
+
+def first_if_ended(prompt: list[int], text: list[int]) -> list[bool]:
+    """The first token of the text, if an end has come in the prompt before."""
+    alone = [False] * len(prompt) + [i == 0 for i in range(len(text))]
+    return alone if END in prompt else up_to_end(prompt, text)
+
+
 def up_to_any_end(prompt: list[int], text: list[int]) -> list[bool]:
     """The text, if no end has come in the prompt before."""
     return up_to_end(prompt, text) if END not in prompt else [False] * (len(prompt) + len(text))
@@ -2065,6 +2345,16 @@ def undivided(losses: list[Tensor], sizes: list[int]) -> Tensor:
     return torch.cat(losses).sum()
 
 
+def of_last_prompt(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The mean over the last text."""
+    return losses[-1].mean()
+
+
+def of_first_prompt(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The mean over the first text."""
+    return losses[0].mean()
+
+
 def summed_means(losses: list[Tensor], sizes: list[int]) -> Tensor:
     """The sum over prompts of each one's mean."""
     return torch.stack([each.mean() for each in losses]).sum()
@@ -2090,6 +2380,8 @@ def on_policy_step(
     told: str = "before",
     each_prompt: bool = False,
     refused: str = "",
+    endless: Exception | None = None,
+    told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -2112,6 +2404,8 @@ def on_policy_step(
         told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
         each_prompt: Whether a step is made for each prompt.
         refused: What PyTorch says where it refuses.
+        endless: What is raised where a text has no end.
+        told_reduce: How the loss that is returned is made, where it differs.
     """
     if refused:
         raise RuntimeError(refused)
@@ -2119,7 +2413,12 @@ def on_policy_step(
     received, held = torch.zeros_like(foreign), torch.zeros_like(own)
     path, losses = [], []
 
-    def loss_of(table: Tensor, guide: Tensor, texts: list[tuple[list[int], list[int]]]) -> Tensor:
+    def loss_of(
+        table: Tensor,
+        guide: Tensor,
+        texts: list[tuple[list[int], list[int]]],
+        reduce: Callable = reduce,
+    ) -> Tensor:
         found = []
         for prompt, text in texts:
             row = torch.tensor(prompt + text)
@@ -2136,14 +2435,17 @@ def on_policy_step(
         for prompts in groups:
             model = own if writes == "student" else foreign
             texts = [(each.tolist(), go_on_from(model, each.tolist(), draws)) for each in prompts]
+            if endless and not all(END in text for _, text in texts):
+                raise endless
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
             value = loss_of(table, guide, texts)
+            shown = loss_of(own, foreign, texts, told_reduce) if told_reduce else value
             gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
             held = held + gradient if kept else gradient
             held = held * min(1.0, longest / float(held.norm() + 1e-12))
             received = received + other
             own = own - rate * held if moves else own
-        losses.append(loss_of(own, foreign, texts) if told == "after" else value)
+        losses.append(loss_of(own, foreign, texts) if told == "after" else shown)
         path.append(own)
     if watch == "student":
         return torch.stack(path).float()
@@ -2173,8 +2475,8 @@ STEP_COUNTS = (
     ),
     Wrong(
         "ends_left_out",
-        "You leave out the ends of text, and count what comes after them. An end is part of what"
-        " was written; what comes after it is not.",
+        "The ends of text do not count in your loss, and what comes after them does. An end is"
+        " part of what was written; what comes after it is not.",
         ends_left_out,
     ),
     Wrong(
@@ -2191,22 +2493,44 @@ STEP_COUNTS = (
     ),
     Wrong(
         "prompts_own_end",
-        "You look for the end of text in the prompt too, where the question has one, and nothing of"
-        " the answer is left. Look in what the student wrote.",
+        "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
+        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
         up_to_any_end,
     ),
     Wrong(
         "prompts_own_end",
-        "You look for the end of text in the prompt too, where the question has one, and nothing of"
-        " the answer is left. Look in what the student wrote.",
+        "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
+        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
         prompt_up_to_end,
+    ),
+)
+NO_END = (
+    "text_without_an_end",
+    "A text without an END is not treated as it should be: `write` stops after some tokens,"
+    " whether the student has ended or not, and all of them count. What does your code find where"
+    " there is no END?",
+)
+MORE_COUNTS = (
+    *(Wrong(*NO_END, way) for way in (first_if_endless, none_if_endless, but_last_if_endless)),
+    Wrong(*STEP_COUNTS[-1][:2], first_if_ended),
+    Wrong(
+        "token_zero_not_counted",
+        "0 is the number of a token like any other, and where the student wrote it, it does not"
+        " count in your loss. Is there a 0 in your code that stands for padding?",
+        zero_left_out_of,
+    ),
+    Wrong(
+        "first_token_not_counted",
+        "The first token of each text does not count in your loss. The student wrote it as it wrote"
+        " the others. From where is it predicted?",
+        first_left_out,
     ),
 )
 STEP_SHIFTS = (
     Wrong(
         "not_shifted",
-        "You compare the models where they have read a token already, and not where they predict"
-        " it. Which logits predict the first token that was written?",
+        "Your loss compares the models where they have read a token already, and not where they"
+        " predict it. Which logits predict the first token that was written?",
         0,
         OWN_WORDS,
     ),
@@ -2214,22 +2538,22 @@ STEP_SHIFTS = (
 STEP_LOSSES = (
     Wrong(
         "direction_swapped",
-        "This is the divergence the other way round: the teacher's probabilities are the weights."
-        " The text is the student's, and so are the weights of KL(q‖p).",
+        "Your loss is the divergence the other way round: the teacher's probabilities are the"
+        " weights. The text is the student's, and so are the weights of KL(q‖p).",
         of_forward,
         DIRECTION,
     ),
     Wrong(
         "own_words_as_labels",
-        "Your student learns to write what it has written, which it does already: its own words are"
-        " no labels. Where does the teacher come in?",
+        "Your loss is that of the student's own words as labels, which it writes already. Where"
+        " does the teacher come in?",
         own_cross_entropy,
         OWN_WORDS,
     ),
     Wrong(
         "sampled_token_alone",
-        "You compare the two models at the token that was drawn, and at no other. Its mean is"
-        " KL(q‖p), and its gradient is not: the draw depends on the student as well. Both"
+        "Your loss compares the two models at the token that was drawn, and at no other. Its mean"
+        " is KL(q‖p), and its gradient is not: the draw depends on the student as well. Both"
         " distributions are there as a whole; use them.",
         sampled_ratio,
         OWN_WORDS,
@@ -2242,8 +2566,8 @@ STEP_LOSSES = (
     ),
     Wrong(
         "vocabulary_mean",
-        "Too small by the size of the vocabulary: a mean over the classes stands where a divergence"
-        " adds them up.",
+        "Your loss is too small by the size of the vocabulary. Is there a mean over the classes,"
+        " where a divergence adds them up?",
         over_classes,
         SECTIONS["1.2"],
     ),
@@ -2251,41 +2575,56 @@ STEP_LOSSES = (
 STEP_MEANS = (
     Wrong(
         "mean_of_means",
-        "You average within each text first, so a token of a short text weighs more than one of a"
-        " long text. All tokens that count should weigh the same.",
+        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        " text were averaged by itself. All tokens that count should weigh the same.",
         over_prompts,
         FORMULA,
     ),
     Wrong(
         "mean_of_means",
-        "You average within each text first, so a token of a short text weighs more than one of a"
-        " long text. All tokens that count should weigh the same.",
+        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        " text were averaged by itself. All tokens that count should weigh the same.",
         summed_means,
         FORMULA,
     ),
     Wrong(
         "divided_by_prompts",
-        "You divide by the number of prompts, so a student that writes much takes larger steps. The"
-        " loss is counted per token.",
+        "Your loss is that of a sum divided by the number of prompts, so a student that writes"
+        " much takes larger steps. The loss is counted per token.",
         per_prompt,
         FORMULA,
     ),
     Wrong(
         "divided_by_all_that_was_written",
-        "What comes after the end left your sum and not its divisor. How many tokens does the sum"
-        " have?",
+        "Your loss is that of a sum divided by all that was written, what comes after the end"
+        " included. How many tokens does the sum have?",
         over_written,
         FORMULA,
     ),
     Wrong(
         "summed",
-        "A sum stands where the mean belongs: it grows with every prompt.",
+        "Your loss is that of a sum where the mean belongs: it grows with every prompt.",
         undivided,
         FORMULA,
     ),
 )
+ONE_PROMPT = Wrong(
+    "one_prompt_alone",
+    "Your loss is that of one prompt's text. What becomes of the others? Look at where your list or"
+    " your sum is made, and at where the loop ends.",
+    of_last_prompt,
+)
 STEP_MISCONCEPTIONS = (
-    *ways(on_policy_step, "counts", *STEP_COUNTS),
+    *ways(on_policy_step, "counts", *STEP_COUNTS, *MORE_COUNTS),
+    *(
+        Misconception(*NO_END, FINE_TUNING, partial(on_policy_step, endless=error))
+        for error in (
+            ValueError("list.index(x): x not in list"),
+            ValueError(f"{END} is not in list"),
+            IndexError("index 0 is out of bounds for dimension 0 with size 0"),
+            StopIteration(),
+        )
+    ),
     Misconception(
         *STEP_COUNTS[-1][:2],
         FINE_TUNING,
@@ -2293,14 +2632,27 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(on_policy_step, "ahead", *STEP_SHIFTS),
     *ways(on_policy_step, "loss", *STEP_LOSSES),
+    *ways(
+        on_policy_step,
+        "loss",
+        *(
+            Wrong(
+                *ANOTHER_DIVERGENCE,
+                lambda student, teacher, tokens, kd=kd: kd(student, teacher),
+                SECTIONS["1.2"],
+            )
+            for kd in OTHER_DIVERGENCES
+        ),
+    ),
     *ways(on_policy_step, "reduce", *STEP_MEANS),
+    *ways(on_policy_step, "reduce", ONE_PROMPT, ONE_PROMPT._replace(option=of_first_prompt)),
     *ways(
         on_policy_step,
         "writes",
         Wrong(
             "teacher_writes",
-            "The texts are the teacher's. On-policy means that the student is corrected where its"
-            " own words lead it.",
+            "Your loss is that of texts that the teacher writes. On-policy means that the student"
+            " is corrected where its own words lead it.",
             "teacher",
             OWN_WORDS,
         ),
@@ -2310,8 +2662,8 @@ STEP_MISCONCEPTIONS = (
         "kept",
         Wrong(
             "gradients_kept",
-            "After the first step the gradients are too large: those of all steps before are in"
-            " them. backward() adds to the gradients that are there. Who takes them away?",
+            "After the first step the gradients of all steps before are in yours too. backward()"
+            " adds to the gradients that are there. Who takes them away?",
             True,
             SECTIONS["3.2"],
         ),
@@ -2322,8 +2674,8 @@ STEP_MISCONCEPTIONS = (
         *(
             Wrong(
                 "gradient_clipped",
-                "Your gradient is made smaller where its norm is large, which nobody asked for: it"
-                " is a useful habit elsewhere, but the update is another one then.",
+                "Your steps are those of a gradient that is made smaller where its norm is large."
+                " That is a useful habit elsewhere, and nobody asked for it here.",
                 longest,
                 SECTIONS["3.2"],
             )
@@ -2335,8 +2687,8 @@ STEP_MISCONCEPTIONS = (
         "moves",
         Wrong(
             "student_never_moves",
-            "Your student ends as it began: the optimiser does not step, or there is no gradient"
-            " when it does. The student's probabilities are part of the loss too: cut off from the"
+            "Your student ends as it began. Does the optimiser step, and is there a gradient when"
+            " it does? The student's probabilities are part of the loss too: cut off from the"
             " graph, they leave nothing.",
             False,
             SECTIONS["3.2"],
@@ -2347,8 +2699,8 @@ STEP_MISCONCEPTIONS = (
         "leak",
         Wrong(
             "gradient_into_the_teacher",
-            "The step is right, and backward() went on into the teacher, which has gradients now."
-            " What keeps autograd from recording a forward pass?",
+            "The step is right, and a gradient reaches the teacher's parameters. What keeps"
+            " autograd from recording a forward pass?",
             True,
             SECTIONS["3.2"],
         ),
@@ -2372,10 +2724,27 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(
         on_policy_step,
+        "told_reduce",
+        *(
+            Wrong(
+                "another_loss_returned",
+                "The step is right, and the loss that you return is another one: a sum, that of one"
+                " prompt, or a mean of the prompts' own means. Return what the step was made of.",
+                reduce,
+                FORMULA,
+            )
+            for reduce in (
+                *(undivided, per_prompt, over_prompts, of_last_prompt, summed_means, over_written),
+            )
+        ),
+    ),
+    *ways(
+        on_policy_step,
         "each_prompt",
         Wrong(
             "a_step_for_each_prompt",
-            "The optimiser steps once for each prompt. All prompts together make one update.",
+            "Your student moves with each prompt, as if the optimiser stepped once for each. All"
+            " prompts together make one update.",
             True,
             SECTIONS["3.2"],
         ),
@@ -2385,8 +2754,9 @@ STEP_MISCONCEPTIONS = (
         "refused",
         Wrong(
             "student_cut_off",
-            "Nothing in your loss depends on the student's parameters: the student was detached, or"
-            " asked without gradients. To write needs none; to learn from what was written does.",
+            "There is nothing for backward() to go through: no step from the student's parameters"
+            " to your loss was recorded. To write needs none; to learn from what was written"
+            " does.",
             "element 0 of tensors does not require grad and does not have a grad_fn",
             OWN_WORDS,
         ),

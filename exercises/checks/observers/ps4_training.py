@@ -117,22 +117,27 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
     """Evaluates a model, and looks at the perplexity or at the model after it.
 
     Of the model: its answers when it is evaluated again, those in the mode that it was left in, the
-    gradient that reaches its parameters in that mode, and the bits of its precision.
+    gradient that reaches its parameters in that mode, the bits of its precision, and the gradients
+    that it came with.
     """
     model = TinyModel(*weights).train(training)
+    for each in model.parameters():
+        each.grad = each.detach() / 2
     perplexity = evaluate(model, data)
     if watch == "perplexity":
         return perplexity if perplexity is None else torch.as_tensor(perplexity).detach().squeeze()
     mode = model.training
+    came = [torch.zeros_like(e) if e.grad is None else e.grad for e in model.parameters()]
     again = answers(model.eval())
     left = answers(model.train(mode))
     bits = torch.tensor([torch.finfo(left.dtype).eps]).log2()
-    return torch.cat([each.flatten() for each in (again, left, *gradients_of(model), bits)])
+    found = (again, left, *gradients_of(model), bits, *came)
+    return torch.cat([each.flatten() for each in found])
 
 
 def gradients_of(model):
     """Where a gradient of the model's summed answers arrives, and 0 where none does."""
-    model.zero_grad()
+    model.zero_grad(set_to_none=True)
     total = model(torch.arange(len(model.embedding))).sum()
     if total.requires_grad:
         total.backward()

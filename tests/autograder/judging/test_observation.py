@@ -192,3 +192,24 @@ def test_facts_travel_with_the_rubric() -> None:
     back = rubric_from_data(data)
     assert [e.facts for e in back.expectations] == [e.facts for e in of.expectations]
     assert [e.twins for e in back.expectations] == [e.twins for e in of.expectations]
+
+
+def test_numbers_that_are_nearly_right_are_told_so() -> None:
+    rows = tuple(np.array(row) for row in ([3.14159, -1.0], [2.71828, 0.5], [7.0, 0.1]))
+    assert told(rubric(rows), *(row.round(2) for row in rows))[0] == "observed_near"
+    assert told(rubric(rows), *(row.round(0) for row in rows))[0] is None
+
+
+def test_the_values_of_a_dict_are_parts_of_a_result() -> None:
+    wanted = [{"ids": x, "labels": x + 1, "mask": x + 2} for x in RIGHT]
+    came = [{"ids": x, "labels": x * x + 5, "mask": x * x + 6} for x in RIGHT]
+    assert told(rubric(tuple(wanted)), *came) == (
+        "observed_component",
+        "In every public case `ids` is right and `labels` and `mask` are not.",
+    )
+    came = [value | {"mask": right["mask"]} for value, right in zip(came, wanted, strict=True)]
+    hint = told(rubric(tuple(wanted)), *came)[1]
+    assert hint == "In every public case `ids` and `mask` are right and `labels` is not."
+    came[2] = wanted[2]
+    hint = told(rubric(tuple(wanted)), *came)[1]
+    assert hint.startswith("In every public case `ids` and `mask` are right, and `labels` not")

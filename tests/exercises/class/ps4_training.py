@@ -246,7 +246,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return (loss / count).item()
 
 
-# %% task="training_step" right="no" mistake="a new optimizer in each step, with a learning rate of its own"
+# %% task="training_step" right="no" mistake="a new optimizer in each step, with a learning rate of its own" named="optimizer_not_used"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -1853,7 +1853,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="labels > 0 taken as the mask, so label 0 does not count; and the student stays in evaluation mode"
+# %% task="training_step" right="no" mistake="labels > 0 taken as the mask, so label 0 does not count; and the student stays in evaluation mode" named="student_in_evaluation_mode,token_zero_not_counted"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.eval()
@@ -2961,7 +2961,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="returns the loss after the update, and asks the student for it in evaluation mode"
+# %% task="training_step" right="no" mistake="returns the loss after the update, and asks the student for it in evaluation mode" named="loss_after_the_update"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -3477,7 +3477,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
             optimizer.zero_grad()
 
 
-# %% task="train" right="no" mistake="the modulo is asked with i counted from 0, so the optimiser steps after the first micro-batch of each group; and the student's mode is not set"
+# %% task="train" right="no" mistake="the modulo is asked with i counted from 0, so the optimiser steps after the first micro-batch of each group; and the student's mode is not set" named="first_group_of_one,student_in_evaluation_mode"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     teacher.eval()
     optimizer.zero_grad()
@@ -3886,4 +3886,974 @@ contributions = {"labels": "a", "teacher": "c", "lam": "d"}
 
 
 # %% task="contributions" right="no" mistake="takes λ for the pace, like a learning rate" named="wrong_lam_b"
+contributions = {"teacher": "c", "labels": "a", "lam": "b"}
+
+
+# ---------------------------------------------------------------- another class
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    optimizer.zero_grad()
+    total, n = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    # closure style, as in the LBFGS docs
+    x, y = batch
+    student.train(True)
+    teacher.train(False)
+    target = teacher(x).detach()
+
+    def closure():
+        optimizer.zero_grad()
+        s, c = summed_loss(student(x), target, y, lam)
+        mean = s / c
+        mean.backward()
+        return mean.detach()
+
+    return float(optimizer.step(closure))
+
+
+# %% task="training_step" right="yes" mistake=""
+import copy
+import contextlib
+
+
+@contextlib.contextmanager
+def mode(model, training):
+    before = model.training
+    model.train(training)
+    try:
+        yield model
+    finally:
+        model.train(before)
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    with mode(teacher, False), torch.no_grad():
+        p = F.log_softmax(teacher(tokens), dim=-1)
+    with mode(student, True):
+        q = F.log_softmax(student(tokens), dim=-1)
+    keep = labels.ne(-100)
+    lm = F.cross_entropy(q.flatten(0, -2), labels.flatten(), ignore_index=-100)
+    kd = (p.exp() * (p - q)).sum(-1)[keep].mean()
+    loss = lm + lam * kd
+    grads = torch.autograd.grad(loss, list(student.parameters()))
+    for w, g in zip(student.parameters(), grads):
+        w.grad = g
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.detach().numpy().item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    for p in teacher.parameters():
+        p.requires_grad = False
+    teacher = teacher.eval()
+    student = student.train()
+    mask = (labels != -100).float()
+    safe = torch.where(labels == -100, torch.zeros_like(labels), labels)
+    logq = torch.log_softmax(student(tokens), -1)
+    logp = torch.log_softmax(teacher(tokens), -1)
+    nll = -logq.gather(-1, safe[..., None])[..., 0]
+    kl = torch.einsum("blv,blv->bl", logp.exp(), logp - logq)
+    loss = ((nll + lam * kl) * mask).sum() / mask.sum()
+    student.zero_grad()
+    loss.backward()
+    optimizer.step()
+    student.zero_grad(set_to_none=True)
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="The teacher is never put into evaluation mode, so its dropout acts and its running mean moves" named="teacher_in_training_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    optimizer.zero_grad()
+    with torch.no_grad():      # no_grad = teacher is frozen
+        teacher_logits = teacher(tokens)
+    loss, n = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = loss / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="The loss is returned after the update (computed anew)" named="loss_after_the_update"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(); teacher.eval()
+
+    def mean_loss():
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, n = summed_loss(student(tokens), t, labels, lam)
+        return s / n
+
+    optimizer.zero_grad()
+    mean_loss().backward()
+    optimizer.step()
+    return mean_loss().item()
+
+
+# %% task="training_step" right="no" mistake="Clips the gradient's norm to 0.1 as the blog does, so the optimiser gets a shorter gradient than that of the loss" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s, n = summed_loss(student(tokens), t, labels, lam)
+    loss = s / n
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 0.1)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="KD is a mean over all positions, padding included, while LM is over those that count" named="padding_distilled"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    student_logits = student(tokens)
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    V = student_logits.size(-1)
+    ce = F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1))
+    kd = F.kl_div(
+        F.log_softmax(student_logits.reshape(-1, V), dim=-1),
+        F.softmax(teacher_logits.reshape(-1, V), dim=-1),
+        reduction="batchmean",
+    )
+    loss = ce + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="The mean is taken for each text first and then over the texts, so positions of short texts weigh more" named="averaged_per_text"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    losses = []
+    for tokens, labels in zip(*batch):
+        if (labels == -100).all():
+            continue
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, n = summed_loss(student(tokens), t, labels, lam)
+        losses.append(s / n)
+    loss = torch.stack(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="The update is made by hand with the learning rate, the optimiser's momentum is left out" named="optimizer_not_used"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    lr = optimizer.param_groups[0]["lr"]
+    s, n = summed_loss(student(tokens), teacher(tokens).detach(), labels, lam)
+    loss = s / n
+    grads = torch.autograd.grad(loss, tuple(student.parameters()))
+    with torch.no_grad():
+        for p, g in zip(student.parameters(), grads):
+            p -= lr * g
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="Gradients are never cleared, so the second step gets the first one's gradient as well" named="gradients_kept"
+def training_step(student, teacher, batch, optimizer, lam):
+    # the student comes without gradients so zero_grad is not needed
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t_out = teacher(tokens)
+    s_out = student(tokens)
+    total, count = summed_loss(s_out, t_out, labels, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="Labels and logits are shifted once more although labels are next tokens already" named="shifted_again"
+def training_step(student, teacher, batch, optimizer, lam):
+    input_ids, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(input_ids)
+    student_logits = student(input_ids)
+    shift_s = student_logits[..., :-1, :].contiguous()
+    shift_t = teacher_logits[..., :-1, :].contiguous()
+    shift_labels = labels[..., 1:].contiguous()
+    total, n = summed_loss(shift_s, shift_t, shift_labels, lam)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="The student stays in evaluation mode for the pass that gives the gradient: train() is called only after its logits are there" named="modes_set_too_late"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    q = student(tokens)
+    with torch.no_grad():
+        p = teacher(tokens)
+    loss, count = summed_loss(q, p, labels, lam)
+    loss = loss / count
+
+    student.train()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="Returns the summed loss instead of the mean, because the mean is only used for backward" named="sum_returned"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    optimizer.zero_grad()
+    (loss / count).backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="Adds weight decay by hand to the loss that is returned and differentiated" named="parameters_penalised"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s, n = summed_loss(student(tokens), t, labels, lam)
+    l2 = sum((p ** 2).sum() for p in student.parameters())
+    loss = s / n + 1e-2 * l2
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="The padding labels are overwritten with 0 in the batch itself, so the mask is lost and the batch changed" named="padding_learned"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    labels[labels == -100] = 0     # cross entropy cannot index -100
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s, n = summed_loss(student(tokens), t, labels, lam)
+    loss = s / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="Two mistakes: the weights are (1-lam) and lam instead of 1 and lam, and the teacher gets gradients" named="convex_form"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    s, t = student(tokens), teacher(tokens)
+    lm, n = summed_loss(s, t, labels, 0.0)
+    both, _ = summed_loss(s, t, labels, 1.0)
+    kd = both - lm
+    loss = ((1 - lam) * lm + lam * kd) / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="Runs in bfloat16 autocast copied from a training recipe, so loss and update carry only three digits" named="observed_near"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad(set_to_none=True)
+    with torch.autocast(device_type="cpu", dtype=torch.bfloat16):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        student_logits = student(tokens)
+        loss, n = summed_loss(student_logits, teacher_logits, labels, lam)
+        loss = loss / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="accident" mistake="Prints the loss instead of returning it"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s, n = summed_loss(student(tokens), t, labels, lam)
+    loss = s / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    print("loss:", loss.item())
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start:start + accumulate]
+        total = sum(int((labels != -100).sum()) for _, labels in group)
+        lam = schedule(n)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            loss, _ = summed_loss(student(tokens), t, labels, lam)
+            (loss / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """sum first, scale the gradient at the end"""
+    teacher.eval(); student.train()
+    seen, n = 0, 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches, start=1):
+        with torch.no_grad():
+            answer = teacher(tokens)
+        total, count = summed_loss(student(tokens), answer, labels, schedule(n))
+        total.backward()
+        seen += count.item()
+        if i % accumulate == 0 or i == len(batches):
+            for p in student.parameters():
+                p.grad /= seen
+            optimizer.step()
+            optimizer.zero_grad()
+            seen = 0
+            n += 1
+
+
+# %% task="train" right="yes" mistake=""
+from itertools import islice
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    # The model works on tokens of any shape, so a group can be one flat row.
+    def groups():
+        it = iter(batches)
+        while chunk := list(islice(it, accumulate)):
+            yield (torch.cat([x.flatten() for x, _ in chunk]),
+                   torch.cat([y.flatten() for _, y in chunk]))
+
+    student.train()
+    teacher.eval()
+    for n, (x, y) in enumerate(groups()):
+        with torch.no_grad():
+            t = teacher(x)
+        s, c = summed_loss(student(x), t, y, schedule(n))
+        optimizer.zero_grad()
+        (s / c).backward()
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate, n=0):
+    if not batches:
+        return
+    student.train()
+    teacher.eval()
+    head, tail = batches[:accumulate], batches[accumulate:]
+    sums, counts = zip(*(
+        summed_loss(student(x), teacher(x).detach(), y, schedule(n)) for x, y in head
+    ))
+    optimizer.zero_grad()
+    torch.div(torch.stack(sums).sum(), torch.stack(counts).sum()).backward()
+    optimizer.step()
+    train(student, teacher, tail, optimizer, schedule, accumulate, n + 1)
+
+
+# %% task="train" right="no" mistake="Each micro-batch's mean is divided by the size of the group, so positions of small micro-batches weigh more" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n in range(math.ceil(len(batches) / accumulate)):
+        group = batches[n * accumulate:(n + 1) * accumulate]
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            s, c = summed_loss(student(tokens), t, labels, schedule(n))
+            if c == 0:
+                continue
+            (s / c / len(group)).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="A micro-batch of padding alone is skipped with continue before the test that ends the group, so a group that ends with one makes no update of its own" named="update_skipped_with_the_padding"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n = 0
+    count = 0
+    for i, (tokens, labels) in enumerate(batches):
+        if (labels == -100).all():
+            continue
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, c = summed_loss(student(tokens), t, labels, schedule(n))
+        s.backward()
+        count += c
+        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
+            for p in student.parameters():
+                p.grad.div_(count)
+            optimizer.step()
+            optimizer.zero_grad()
+            count = 0
+            n += 1
+
+
+# %% task="train" right="no" mistake="Micro-batches of padding alone are thrown out before the grouping, so the groups shift" named="padding_left_out_of_groups"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    batches = [b for b in batches if (b[1] != -100).any()]
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        lam = schedule(n)
+        loss = count = 0
+        for tokens, labels in batches[i:i + accumulate]:
+            with torch.no_grad():
+                t = teacher(tokens)
+            s, c = summed_loss(student(tokens), t, labels, lam)
+            loss, count = loss + s, count + c
+        optimizer.zero_grad()
+        (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="The zip idiom drops the last group when it is not full" named="last_group_dropped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, group in enumerate(zip(*[iter(batches)] * accumulate)):
+        total, count = 0.0, 0
+        for tokens, labels in group:
+            s, c = summed_loss(student(tokens), teacher(tokens).detach(), labels, schedule(n))
+            total = total + s
+            count = count + c
+        optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="One step is always made after the loop, with the old gradients still there, so a list that ends with a full group gets an update too many" named="empty_group_stepped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    count = 0
+    for i, (tokens, labels) in enumerate(batches):
+        if i % accumulate == 0:
+            optimizer.zero_grad()
+            count = 0
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, c = summed_loss(student(tokens), t, labels, schedule(n))
+        s.backward()
+        count += int(c)
+        if i % accumulate == accumulate - 1:
+            for p in student.parameters():
+                p.grad /= count
+            optimizer.step()
+            n += 1
+    # whatever is left
+    for p in student.parameters():
+        p.grad /= count
+    optimizer.step()
+
+
+# %% task="train" right="no" mistake="The count of positions is not set back after an update, so later groups are divided by all positions so far" named="count_not_reset"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    total = 0
+    step = 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(tokens)
+        loss, n = summed_loss(student(tokens), t, labels, schedule(step))
+        total += n
+        loss.backward()
+        if (i + 1) % accumulate == 0 or (i + 1) == len(batches):
+            for p in student.parameters():
+                p.grad = p.grad / total
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+
+
+# %% task="train" right="no" mistake="The schedule is asked with a fraction of the update number: i / accumulate instead of i // accumulate" named="lambda_changes_within_a_group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    loss_sum, n_sum = 0, 0
+    for i, (x, y) in enumerate(batches):
+        lam = schedule(i / accumulate)
+        with torch.no_grad():
+            t = teacher(x)
+        s, c = summed_loss(student(x), t, y, lam)
+        loss_sum = loss_sum + s
+        n_sum = n_sum + c
+        if (i + 1) % accumulate == 0 or i == len(batches) - 1:
+            optimizer.zero_grad()
+            (loss_sum / n_sum).backward()
+            optimizer.step()
+            loss_sum, n_sum = 0, 0
+
+
+# %% task="train" right="no" mistake="The weight of each mean is its number of texts, not of positions that count" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        B = sum(len(tokens) for tokens, _ in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            s, c = summed_loss(student(tokens), t, labels, schedule(n))
+            loss = s / c.clamp(min=1) * len(tokens) / B
+            loss.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="The list is emptied with pop while it is worked through, so the caller's batches are gone" named="asked_again"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    while len(batches) > 0:
+        optimizer.zero_grad()
+        total, count = 0, 0
+        for _ in range(min(accumulate, len(batches))):
+            tokens, labels = batches.pop(0)
+            with torch.no_grad():
+                t = teacher(tokens)
+            s, c = summed_loss(student(tokens), t, labels, schedule(n))
+            total += s
+            count += c
+        (total / count).backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="no" mistake="To make one large batch rows are filled up with 0 in tokens and in labels too, so the padding counts as token 0" named="padded_with_a_token"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n in range(0, -(-len(batches) // accumulate)):
+        group = batches[n * accumulate:(n + 1) * accumulate]
+        rows_x = [r for x, _ in group for r in x]
+        rows_y = [r for _, y in group for r in y]
+        x = nn.utils.rnn.pad_sequence(rows_x, batch_first=True)
+        y = nn.utils.rnn.pad_sequence(rows_y, batch_first=True)
+        with torch.no_grad():
+            t = teacher(x)
+        s, c = summed_loss(student(x), t, y, schedule(n))
+        optimizer.zero_grad()
+        (s / c).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="Every micro-batch makes an update, as training_step is called for each; accumulate only decides when lambda moves on" named="step_after_each_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    for i, batch in enumerate(batches):
+        tokens, labels = batch
+        if (labels == -100).all():
+            continue
+        training_step(student, teacher, batch, optimizer, schedule(i // accumulate))
+
+
+# %% task="train" right="no" mistake="The last group that is not full is divided as if it were full: its count is scaled by accumulate over its length" named="last_group_held_back"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i:i + accumulate]
+        N = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            s, _ = summed_loss(student(x), t, y, schedule(n))
+            # last group is smaller => smaller step, so that no text counts more than another
+            (s / N * len(group) / accumulate).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="The running sum is divided by the running count at each micro-batch and backward is called each time, so earlier micro-batches are counted several times" named="earlier_ones_counted_again"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    total, count = 0.0, 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, c = summed_loss(student(tokens), t, labels, schedule(n))
+        total = total + s
+        count = count + c
+        if count > 0:
+            (total / count).backward(retain_graph=True)
+        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
+            optimizer.step()
+            optimizer.zero_grad()
+            total, count = 0.0, 0
+            n += 1
+
+
+# %% task="train" right="no" mistake="Two mistakes: lambda is asked once for the whole run, and the student's mode is never set" named="lambda_never_moves,student_in_evaluation_mode"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    teacher.eval()
+    lam = schedule(0)
+    for k in range(0, len(batches), accumulate):
+        group = batches[k:k + accumulate]
+        parts = [summed_loss(student(x), teacher(x).detach(), y, lam) for x, y in group]
+        loss = sum(p[0] for p in parts) / sum(p[1] for p in parts)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="zero_grad stands inside the loop over the micro-batches, so only the last one's gradient reaches the update" named="cleared_within_a_group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, first in enumerate(range(0, len(batches), accumulate)):
+        group = batches[first:first + accumulate]
+        positions = sum((labels != -100).sum().item() for _, labels in group)
+        for tokens, labels in group:
+            optimizer.zero_grad()
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (loss / positions).backward()
+        optimizer.step()
+
+
+# %% task="train" right="accident" mistake="Indentation of the last lines is broken"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        total, count = 0, 0
+        for x, y in batches[i:i + accumulate]:
+            s, c = summed_loss(student(x), teacher(x).detach(), y, schedule(n))
+            total, count = total + s, count + c
+       optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="yes" mistake=""
+@torch.no_grad()
+def evaluate(model, data):
+    was_training = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = model(tokens)
+        nll += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    model.train(was_training)
+    return math.exp(nll / n)
+
+
+# %% task="evaluate" right="yes" mistake=""
+from copy import deepcopy
+
+
+def evaluate(model, data):
+    twin = deepcopy(model).eval()          # the original is not touched at all
+    logp = []
+    for x, y in data["held_out"]:
+        lp = twin(x).log_softmax(-1)
+        for b in range(y.shape[0]):
+            for i in range(y.shape[1]):
+                if y[b, i] != -100:
+                    logp.append(lp[b, i, y[b, i]].item())
+    return math.exp(-math.fsum(logp) / len(logp))
+
+
+# %% task="evaluate" right="yes" mistake=""
+import numpy as np
+
+
+def evaluate(model, data):
+    mode = model.training
+    try:
+        model.train(False)
+        with torch.inference_mode():
+            xs = torch.cat([x.reshape(-1) for x, _ in data["held_out"]])
+            ys = torch.cat([y.reshape(-1) for _, y in data["held_out"]])
+            z = model(xs).double().numpy()
+        y = ys.numpy()
+        keep = y >= 0
+        z, y = z[keep], y[keep]
+        z = z - z.max(axis=1, keepdims=True)
+        lse = np.log(np.exp(z).sum(axis=1))
+        return float(np.exp(np.mean(lse - z[np.arange(len(y)), y])))
+    finally:
+        model.train(mode)
+
+
+# %% task="evaluate" right="no" mistake="The model is always left in training mode, whatever mode it came in" named="put_into_training_mode"
+@torch.no_grad()
+def evaluate(model, data):
+    model.eval()
+    total, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = model(tokens)
+        total += F.cross_entropy(logits.transpose(1, 2), labels, reduction="sum")
+        count += (labels != -100).sum()
+    model.train()
+    return torch.exp(total / count).item()
+
+
+# %% task="evaluate" right="no" mistake="The mode is noted after eval() has been called, so it is never restored" named="left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    mode = model.training
+    loss = n = 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            out = model(x)
+            s, c = summed_loss(out, out, y, 0.0)
+            loss += s
+            n += c
+    model.train(mode)
+    return float((loss / n).exp())
+
+
+# %% task="evaluate" right="no" mistake="Gradients are switched off for good with set_grad_enabled(False), so nothing can be trained afterwards" named="left_frozen"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    torch.set_grad_enabled(False)
+    s, n = 0.0, 0
+    for x, y in data["held_out"]:
+        s += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+        n += int((y != -100).sum())
+    if was:
+        model.train()
+    return math.exp(s / n)
+
+
+# %% task="evaluate" right="no" mistake="The parameters are frozen with requires_grad_(False) and stay so, the model cannot be trained on" named="left_frozen"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    model.requires_grad_(False)
+    tot, cnt = 0, 0
+    for x, y in data["held_out"]:
+        m = y != -100
+        tot += F.nll_loss(model(x)[m].log_softmax(-1), y[m], reduction="sum").item()
+        cnt += m.sum().item()
+    model.train(was)
+    return math.exp(tot / cnt)
+
+
+# %% task="evaluate" right="no" mistake="The perplexities of the batches are averaged, so it matters where the text was cut" named="mean_of_perplexities"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    ppl = [
+        F.cross_entropy(model(x).flatten(0, 1), y.flatten()).exp().item()
+        for x, y in data["held_out"]
+    ]
+    model.train(was)
+    return sum(ppl) / len(ppl)
+
+
+# %% task="evaluate" right="no" mistake="Counts training text too: perplexity over both lists of the dict" named="on_training_data"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    loss, n = 0.0, 0
+    for split in data:
+        for x, y in data[split]:
+            loss += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(loss / n)
+
+
+# %% task="evaluate" right="no" mistake="Token 0 is taken for padding: only labels greater than 0 are counted" named="token_zero_not_counted"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    loss, n = 0.0, 0
+    for x, y in data["held_out"]:
+        m = y > 0
+        loss += F.cross_entropy(model(x)[m], y[m], reduction="sum").item()
+        n += m.sum().item()
+    model.train(was)
+    return math.exp(loss / n)
+
+
+# %% task="evaluate" right="no" mistake="Mixes units: 2 to the power of nats" named="two_to_the_nats"
+@torch.no_grad()
+def evaluate(model, data):
+    training = model.training
+    model.eval()
+    nats, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        lp = torch.log_softmax(model(tokens), dim=-1)
+        mask = labels != -100
+        nats -= lp[mask].gather(1, labels[mask].unsqueeze(1)).sum().item()
+        n += mask.sum().item()
+    model.train(training)
+    return 2 ** (nats / n)
+
+
+# %% task="evaluate" right="no" mistake="Takes the entropy of the model's own distribution instead of the surprise at the labels" named="entropy_for_surprise"
+@torch.no_grad()
+def evaluate(model, data):
+    training = model.training
+    model.eval()
+    h = []
+    for tokens, labels in data["held_out"]:
+        lp = torch.log_softmax(model(tokens), dim=-1)
+        h.append(-(lp.exp() * lp).sum(-1)[labels != -100])
+    model.train(training)
+    return torch.cat(h).mean().exp().item()
+
+
+# %% task="evaluate" right="no" mistake="zero_grad is called on the model, which wipes the gradients that an unfinished group has gathered" named="gradients_wiped"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    model.zero_grad()          # nothing must leak into training
+    with torch.no_grad():
+        loss, n = 0.0, 0
+        for x, y in data["held_out"]:
+            loss += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(loss / n)
+
+
+# %% task="evaluate" right="no" mistake="Two mistakes: mean of batch means, and the model is not in evaluation mode" named="in_training_mode,mean_of_means"
+@torch.no_grad()
+def evaluate(model, data):
+    losses = torch.stack([
+        F.cross_entropy(model(x).flatten(0, 1), y.flatten()) for x, y in data["held_out"]
+    ])
+    return math.exp(losses.mean())
+
+
+# %% task="evaluate" right="no" mistake="The result is rounded to a whole number" named="rounded"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    loss, n = 0.0, 0
+    for x, y in data["held_out"]:
+        loss += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+        n += (y != -100).sum().item()
+    model.train(was)
+    return round(math.exp(loss / n))
+
+
+# %% task="evaluate" right="accident" mistake="Method name misspelt: modle.eval()"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    modle.eval()
+    loss, n = 0.0, 0
+    for x, y in data["held_out"]:
+        loss += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+        n += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(loss / n)
+
+
+# %% task="which_change" right="yes" mistake=""
+which_change = "d"
+
+
+# %% task="which_change" right="no" mistake="Chooses the pure label run, although it stood higher at the same number of steps (2.73 against 2.66)" named="chose_c"
+# The student has overtaken the teacher (gap is negative), so the teacher has nothing left to teach.
+which_change = "c"
+
+
+# %% task="which_change" right="no" mistake="Believes that a stronger pull to the teacher at the end helps" named="chose_a"
+which_change = "a"
+
+
+# %% task="which_change" right="accident" mistake="The letter without quotes is a name that does not exist"
+which_change = d
+
+
+# %% task="role_of_truth" right="yes" mistake=""
+options = {"a": "nuance", "b": "softness", "c": "anchor to what was said", "d": "simplicity"}
+role_of_truth = next(k for k, v in options.items() if v.startswith("anchor"))
+
+
+# %% task="role_of_truth" right="no" mistake="Takes the teacher's part (near misses) for the labels' part" named="chose_a"
+role_of_truth = "a"
+
+
+# %% task="role_of_truth" right="no" mistake="Takes labels for a regulariser that keeps the student unsure" named="chose_b"
+role_of_truth = "b"
+
+
+# %% task="contributions" right="yes" mistake=""
+contributions = dict(zip(("teacher", "labels", "lam"), "cad"))
+
+
+# %% task="contributions" right="no" mistake="Teacher and labels are exchanged" named="wrong_teacher_a_labels_c"
+contributions = {"teacher": "a", "labels": "c", "lam": "d"}
+
+
+# %% task="contributions" right="no" mistake="Lambda is taken for a learning rate" named="wrong_lam_b"
 contributions = {"teacher": "c", "labels": "a", "lam": "b"}

@@ -117,7 +117,7 @@ def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1).view(B * L, V)
     return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean")
 
-# %% task="kd_mean" right="no" mistake="vocabulary size of the story hard-coded"
+# %% task="kd_mean" right="no" mistake="vocabulary size of the story hard-coded" named="vocabulary_hard_coded"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     return 8000 * kd_mean_as_found(student_logits, teacher_logits, temperature)
 
@@ -730,7 +730,7 @@ def kd_mean(student_logits, teacher_logits, temperature=1.0):
     return temperature**2 / N * F.kl_div(log_q, log_p, reduction="sum", log_target=True)
 
 
-# %% task="kd_mean" right="no" mistake="the vocabulary's size is hard-coded"
+# %% task="kd_mean" right="no" mistake="the vocabulary's size is hard-coded" named="vocabulary_hard_coded"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     return 8000 * kd_mean_as_found(student_logits, teacher_logits, temperature)
 
@@ -1748,7 +1748,7 @@ def next_token_losses(student_logits, teacher_logits, labels):
     return loss_fct(s, y), kl_fct(F.log_softmax(s, dim=-1), F.softmax(t, dim=-1))
 
 
-# %% task="next_token_losses" right="no" mistake="the pair is returned in the wrong order, KD first, and the KL is taken the other way round"
+# %% task="next_token_losses" right="no" mistake="the pair is returned in the wrong order, KD first, and the KL is taken the other way round" named="pair_turned_round,direction_swapped"
 def next_token_losses(student_logits, teacher_logits, labels):
     y = labels[:, 1:]
     use = y >= 0
@@ -2063,7 +2063,7 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     return F.cross_entropy(s, p) - F.cross_entropy(t, p)
 
 
-# %% task="kd_mean" right="no" mistake="computes in bfloat16 to save memory, so the number is wrong in the third digit"
+# %% task="kd_mean" right="no" mistake="computes in bfloat16 to save memory, so the number is wrong in the third digit" named="observed_near"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     s = student_logits.to(torch.bfloat16) / temperature
     t = teacher_logits.to(torch.bfloat16) / temperature
@@ -2081,7 +2081,7 @@ def kd_mean(student_logits, teacher_logits, temperature=1.0, k=50):
     return kl.mean() * temperature**2
 
 
-# %% task="next_token_losses" right="no" mistake="gather is called with the labels of -100 and crashes, the mask comes only afterwards" named="observed_where"
+# %% task="next_token_losses" right="no" mistake="gather is called with the labels of -100 and crashes, the mask comes only afterwards" named="observed_where,ignored_label_as_an_index"
 def next_token_losses(student_logits, teacher_logits, labels):
     y = labels[:, 1:]
     mask = (y != -100).float()
@@ -2091,3 +2091,709 @@ def next_token_losses(student_logits, teacher_logits, labels):
     kl = (log_p.exp() * (log_p - log_q)).sum(-1)
     n = mask.sum()
     return (nll * mask).sum() / n, (kl * mask).sum() / n
+
+
+# ---------------------------------------------------------------- another class
+
+
+# %% task="zero_loss_choice" right="yes" mistake=""
+zero_loss = "abcd"[2]
+
+
+# %% task="zero_loss_choice" right="no" mistake="Believes that a loss of 0 means that the student has caught up" named="chose_a"
+zero_loss = "a"
+
+
+# %% task="zero_loss_choice" right="no" mistake="Believes that the mask is empty, although the LM loss falls as usual" named="chose_d"
+zero_loss = "d"
+
+
+# %% task="triage" right="yes" mistake=""
+triage = dict(a="vocabulary", b="texts", c="logarithm", d="parts")
+
+
+# %% task="triage" right="no" mistake="Exchanges 'texts' and 'parts'" named="wrong_b_parts_d_texts"
+triage = {"a": "vocabulary", "b": "parts", "c": "logarithm", "d": "texts"}
+
+
+# %% task="triage" right="no" mistake="Exchanges 'vocabulary' and 'logarithm': the tiny number is taken for the wrong logarithm" named="wrong_a_logarithm_c_vocabulary"
+triage = {"a": "logarithm", "b": "texts", "c": "vocabulary", "d": "parts"}
+
+
+# %% task="triage" right="no" mistake="The dict is the wrong way round: bugs are keys and rows are values" named="another_form"
+triage = {"vocabulary": "a", "texts": "b", "logarithm": "c", "parts": "d"}
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    return kd_mean_as_found(student_logits, teacher_logits, temperature) * student_logits.shape[-1]
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    q = torch.distributions.Categorical(logits=student_logits.double() / temperature)
+    p = torch.distributions.Categorical(logits=teacher_logits.double() / temperature)
+    kl = torch.distributions.kl_divergence(p, q)     # [B, L]
+    return (temperature ** 2 * kl.mean()).to(student_logits.dtype)
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    V = student_logits.shape[-1]
+    rows = zip(student_logits.reshape(-1, V), teacher_logits.reshape(-1, V))
+    total, n = 0.0, 0
+    for s, t in rows:
+        log_q = s / temperature - torch.logsumexp(s / temperature, 0)
+        log_p = t / temperature - torch.logsumexp(t / temperature, 0)
+        total = total + torch.dot(log_p.exp(), log_p - log_q)
+        n += 1
+    return total / n * temperature * temperature
+
+
+# %% task="kd_mean" right="no" mistake="batchmean on the three-axis tensor divides by the number of texts only" named="batch_mean"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_mean" right="no" mistake="The softmax of a sure model at T = 0.5 underflows to 0 and its logarithm is minus infinity" named="probability_underflows"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    q = F.softmax(student_logits / temperature, dim=-1)
+    kl = (p * (torch.log(p) - torch.log(q))).sum(-1)
+    return temperature**2 * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="Categorical in float32 calls the divergence infinite where the student's probability underflows at T = 0.5" named="probability_underflows"
+from torch.distributions import Categorical, kl_divergence
+
+
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    p = Categorical(logits=teacher_logits / temperature)
+    q = Categorical(logits=student_logits / temperature)
+    return temperature ** 2 * kl_divergence(p, q).mean()
+
+
+# %% task="kd_mean" right="no" mistake="The default temperature is made part of a product: log-probabilities are divided by T after the softmax and not normalised again" named="heated_after_the_softmax"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits, dim=-1) / temperature
+    log_p = F.log_softmax(teacher_logits, dim=-1) / temperature
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(dim=-1)
+    return temperature**2 * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="The factor T squared is left out after the repair, on the ground that a mean needs none" named="t_squared_lost"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return shares.sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="Works by cross-entropy with soft targets and forgets to take the teacher's entropy off" named="cross_entropy"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    p = F.softmax(teacher_logits / temperature, dim=-1).flatten(0, 1)
+    return temperature**2 * F.cross_entropy(student_logits.flatten(0, 1) / temperature, p)
+
+
+# %% task="kd_mean" right="no" mistake="Two mistakes: sums over the text axis instead of the vocabulary (dim=1), and takes T instead of T squared" named="t_for_t_squared"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature * shares.sum(1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="Clamps the log-probabilities at -20 against infinities, which changes the loss of a student who is very sure and wrong" named="epsilon_in_the_logarithm"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1).clamp(min=-20)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1).clamp(min=-20)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return kl.mean() * temperature**2
+
+
+# %% task="kd_mean" right="accident" mistake="Calls a variable of another name than the parameter (T)"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / T, dim=-1)
+    log_p = F.log_softmax(teacher_logits / T, dim=-1)
+    return T**2 * F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1).mean()
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+positions, vocabulary, counting = 8 * 64, 32_000, 384
+factor = positions * vocabulary / counting
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+from fractions import Fraction
+factor = round(Fraction(8 * 64 * 32000, 384))
+
+
+# %% task="how_much_too_small" right="no" mistake="Counts the vocabulary only, the zeros at masked positions are forgotten" named="padding_forgotten"
+factor = 32000
+
+
+# %% task="how_much_too_small" right="no" mistake="Counts the masked positions only, the mean over the vocabulary is forgotten" named="padding_alone"
+factor = 512 / 384
+
+
+# %% task="how_much_too_small" right="no" mistake="The share of counting positions stands upside down: 32000 times 384/512" named="padding_upside_down"
+factor = 32000 * 384 / (8 * 64)
+
+
+# %% task="how_much_too_small" right="no" mistake="Gives the inverse: what it prints divided by the right loss" named="inverted"
+factor = 384 / (8 * 64 * 32000)
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        for i in (y != -100).nonzero().flatten().tolist():
+            log_p, log_q = t[i].log_softmax(0), s[i].log_softmax(0)
+            losses.append(((log_p - log_q) * log_p.exp()).sum())
+    return sum(losses) / len(losses)
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    # reuse: the old function looks for -100 in its third argument
+    return kd_masked_as_found(student_logits, teacher_logits, labels, labels)
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    w = (~labels.eq(-100)).double()
+    p = F.softmax(teacher_logits.double(), -1)
+    ce = -torch.einsum("blv,blv,bl->", p, F.log_softmax(student_logits.double(), -1), w)
+    ent = -torch.einsum("blv,blv,bl->", p, F.log_softmax(teacher_logits.double(), -1), w)
+    return ((ce - ent) / w.sum()).item()
+
+
+# %% task="kd_masked" right="no" mistake="Positions whose input is the token 0 are masked as padding too, so the first token of an answer that follows at once is lost" named="marked_inputs_and_ends"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = (labels != -100) & (input_ids != 0)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="The mask ends at the first end of text of a row, later answers in the row are lost" named="cut_at_the_first_end"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    ends = (labels == 0).long().cumsum(dim=1) - (labels == 0).long()
+    counts = (labels != -100) & (ends == 0)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="The mask is multiplied in, but the sum is divided by all positions" named="divided_by_all_positions"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+    return (kl * mask).mean()
+
+
+# %% task="kd_masked" right="no" mistake="The logits of masked positions are set to 0 and then all positions go into the mean" named="divided_by_all_positions"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = (labels != -100).unsqueeze(-1)
+    s = student_logits.masked_fill(~m, 0.0)
+    t = teacher_logits.masked_fill(~m, 0.0)
+    V = s.shape[-1]
+    return F.kl_div(s.log_softmax(-1).view(-1, V), t.log_softmax(-1).view(-1, V),
+                    reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="Labels are shifted by one against the logits though nothing is left to shift" named="mask_shifted"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels[:, 1:] != -100
+    log_q = F.log_softmax(student_logits[:, :-1][counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[:, :-1][counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="The end of text is taken for something that does not count: labels of 0 are dropped as well" named="ends_of_texts_dropped"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = torch.where(labels == -100, 0, labels).bool()
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="All positions from the first that counts to the last are taken, prompts between two answers included" named="everything_between"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    total, n = 0.0, 0
+    for b in range(labels.shape[0]):
+        where = torch.nonzero(labels[b] != -100).squeeze(-1)
+        if len(where) == 0:
+            continue
+        lo, hi = where[0], where[-1] + 1
+        lq = F.log_softmax(student_logits[b, lo:hi], dim=-1)
+        lp = F.log_softmax(teacher_logits[b, lo:hi], dim=-1)
+        total += F.kl_div(lq, lp, reduction="sum", log_target=True)
+        n += hi - lo
+    return total / n
+
+
+# %% task="kd_masked" right="no" mistake="Two mistakes: log_target is dropped while log-probabilities are passed, and the mean is over the vocabulary too" named="log_target_missing"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p)
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    # the old code is right once it is given the right pairs
+    return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = F.pad(labels, (0, 1), value=-100)[:, 1:].flatten()
+    q = F.log_softmax(student_logits, -1).flatten(0, 1)
+    p = F.log_softmax(teacher_logits, -1).flatten(0, 1)
+    lm = F.nll_loss(q, y, ignore_index=-100)
+    kd = (p.exp() * (p - q)).sum(-1).masked_select(y != -100).mean()
+    return [lm, kd][0], [lm, kd][1]
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+from collections import namedtuple
+
+Losses = namedtuple("Losses", "lm kd")
+
+
+def next_token_losses(student_logits, teacher_logits, labels):
+    b, i = torch.where(labels[:, 1:] > -1)
+    y = labels[b, i + 1]
+    q = torch.distributions.Categorical(logits=student_logits[b, i])
+    p = torch.distributions.Categorical(logits=teacher_logits[b, i])
+    return Losses(-q.log_prob(y).mean(), torch.distributions.kl_divergence(p, q).mean())
+
+
+# %% task="next_token_losses" right="no" mistake="Rolls the labels, so the last position of a row is paired with the row's first token" named="rolled"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels = labels.roll(-1, dims=1)
+    return next_token_losses_as_found(student_logits, teacher_logits, labels)
+
+
+# %% task="next_token_losses" right="no" mistake="Flattens first and shifts afterwards, so the last position of a text is paired with the first token of the next text" named="shifted_while_flat"
+def next_token_losses(student_logits, teacher_logits, labels):
+    V = student_logits.shape[-1]
+    s = student_logits.reshape(-1, V)[:-1]
+    t = teacher_logits.reshape(-1, V)[:-1]
+    y = labels.reshape(-1)[1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="The shift goes the wrong way: logits[i + 1] is paired with the token at i" named="shifted_back"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, 1:], teacher_logits[:, 1:], labels[:, :-1]
+    counts = y != -100
+    lm = F.cross_entropy(s[counts], y[counts])
+    kd = F.kl_div(F.log_softmax(s[counts], -1), F.log_softmax(t[counts], -1),
+                  reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="LM is shifted, KD still uses the mask of the token that has just been read" named="kd_left_behind"
+def next_token_losses(student_logits, teacher_logits, labels):
+    V = student_logits.shape[-1]
+    lm = F.cross_entropy(student_logits[:, :-1].reshape(-1, V), labels[:, 1:].reshape(-1), ignore_index=-100)
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="A pair counts only where the token just read counts as well, so the first token of each answer is lost" named="both_must_count"
+def next_token_losses(student_logits, teacher_logits, labels):
+    prev, nxt = labels[:, :-1], labels[:, 1:]
+    m = (prev != -100) & (nxt != -100)
+    s, t = student_logits[:, :-1][m], teacher_logits[:, :-1][m]
+    lm = F.cross_entropy(s, nxt[m])
+    kd = F.kl_div(F.log_softmax(s, -1), F.log_softmax(t, -1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="The student is shifted, the teacher's logits are taken from one position later (teacher_logits[:, 1:])" named="teacher_shifted_against_the_student"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    m = y != -100
+    s = student_logits[:, :-1][m]
+    t = teacher_logits[:, 1:][m]
+    lm = F.cross_entropy(s, y[m])
+    kd = F.kl_div(F.log_softmax(s, -1), F.log_softmax(t, -1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="view on a sliced tensor crashes as soon as there are two texts" named="view_of_a_slice"
+def next_token_losses(student_logits, teacher_logits, labels):
+    V = student_logits.size(-1)
+    shift_s = student_logits[:, :-1, :].view(-1, V)
+    shift_t = teacher_logits[:, :-1, :].view(-1, V)
+    shift_y = labels[:, 1:].view(-1)
+    keep = shift_y != -100
+    lm = F.cross_entropy(shift_s[keep], shift_y[keep])
+    kd = F.kl_div(shift_s[keep].log_softmax(-1), shift_t[keep].log_softmax(-1),
+                  reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="The labels are shifted in place, so the second call with the same tensors shifts twice" named="asked_again"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels[:, :-1] = labels[:, 1:].clone()
+    labels[:, -1] = -100
+    return next_token_losses_as_found(student_logits, teacher_logits, labels)
+
+
+# %% task="next_token_losses" right="no" mistake="Shifts by two: labels are moved and the logits are cut at both ends as well (the shift is made twice)" named="shifted_twice"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels = F.pad(labels[:, 1:], (0, 1), value=-100)
+    s = student_logits[:, :-1]
+    t = teacher_logits[:, :-1]
+    y = labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.kl_div(F.log_softmax(s[m], -1), F.log_softmax(t[m], -1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="The mean of KD runs over all shifted positions, those that do not count included" named="kd_unmasked"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    lm = F.cross_entropy(s.transpose(1, 2), y)
+    kd = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1).mean()
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="Adds the two losses up and returns one number in place of the pair" named="another_form"
+def next_token_losses(student_logits, teacher_logits, labels):
+    lm, kd = next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+    return lm + kd
+
+
+# %% task="next_token_losses" right="no" mistake="The pair is in the wrong order, KD first" named="pair_turned_round"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    m = y != -100
+    log_q = student_logits[:, :-1][m].log_softmax(-1)
+    log_p = teacher_logits[:, :-1][m].log_softmax(-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    lm = F.nll_loss(log_q, y[m])
+    return kd, lm
+
+
+# %% task="next_token_losses" right="accident" mistake="Missing closing bracket"
+def next_token_losses(student_logits, teacher_logits, labels):
+    return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log1p(-beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    # entropies: JSD = H(m) - beta H(p) - (1-beta) H(q); entr(0) = 0, so no logarithm of 0 appears
+    H = lambda x: torch.special.entr(x).sum(-1)
+    p = torch.softmax(teacher_logits.double(), -1)
+    q = torch.softmax(student_logits.double(), -1)
+    m = beta * p + (1 - beta) * q
+    return (H(m) - beta * H(p) - (1 - beta) * H(q)).float()
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    weights = torch.tensor([beta, 1 - beta], dtype=lq.dtype, device=lq.device)
+    both = torch.stack([lp, lq])                                   # [2, B, L, V]
+    mix = torch.logsumexp(both + weights.log()[:, None, None, None], dim=0)
+    kl = (both.exp() * (both - mix)).sum(-1)                       # [2, B, L]
+    return torch.tensordot(weights, kl, dims=1)
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    out = torch.zeros(log_q.shape[:-1])
+    for b, l in torch.cartesian_prod(torch.arange(out.size(0)), torch.arange(out.size(1))).tolist():
+        a, c = log_p[b, l] + math.log(beta), log_q[b, l] + math.log(1 - beta)
+        top = torch.maximum(a, c)
+        log_m = top + torch.log(torch.exp(a - top) + torch.exp(c - top))
+        out[b, l] = beta * (log_p[b, l].exp() * (log_p[b, l] - log_m)).sum() \
+            + (1 - beta) * (log_q[b, l].exp() * (log_q[b, l] - log_m)).sum()
+    return out
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    p, q = log_p.exp(), log_q.exp()
+    # the floor only acts where p and q are both (nearly) 0, and there the factor in front is 0 too
+    log_m = (beta * p + (1 - beta) * q).clamp_min(1e-30).log()
+    return (beta * p * (log_p - log_m) + (1 - beta) * q * (log_q - log_m)).sum(-1)
+
+
+# %% task="jsd" right="no" mistake="The mixture is right but its logarithm is taken of the probability, which is 0 for a very unlikely token: NaN for large logits" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    m = beta * p + (1 - beta) * q
+    kl_p = F.kl_div(m.log(), p, reduction="none").sum(-1)
+    kl_q = F.kl_div(m.log(), q, reduction="none").sum(-1)
+    return beta * kl_p + (1 - beta) * kl_q
+
+
+# %% task="jsd" right="no" mistake="Only the weights of the mixture are mended, it is still a mean of logarithms" named="logarithms_mixed"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = beta * log_p + (1 - beta) * log_q
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="Only the logarithm is mended: beta still weighs the student in the mixture" named="beta_swapped_in_the_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logsumexp(torch.stack([log_q + math.log(beta), log_p + math.log(1 - beta)]), dim=0)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="The weights stand as factors of the log-probabilities inside logaddexp instead of as added logarithms" named="weights_as_powers"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(beta * log_p, (1 - beta) * log_q)
+    of_teacher = (log_p.exp() * (log_p - log_m)).sum(-1)
+    of_student = (log_q.exp() * (log_q - log_m)).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="The geometric mixture is normalised again with log_softmax, which is a distribution but not the mixture asked for" named="logarithms_mixed_and_normalised"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = F.log_softmax(beta * log_p + (1 - beta) * log_q, dim=-1)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="kl_div gets its arguments in the order of the formula, so it computes KL(m to p) and KL(m to q)" named="turned_round"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_p, log_m, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_q, log_m, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="Adds 1e-3 to every probability against infinities, so neither distribution sums to 1 and the values are off" named="epsilon_in_the_logarithm"
+def jsd(student_logits, teacher_logits, beta):
+    eps = 1e-3
+    p = F.softmax(teacher_logits, dim=-1) + eps
+    q = F.softmax(student_logits, dim=-1) + eps
+    m = beta * p + (1 - beta) * q
+    return beta * (p * (p / m).log()).sum(-1) + (1 - beta) * (q * (q / m).log()).sum(-1)
+
+
+# %% task="jsd" right="no" mistake="Works with the ratio q/p as exp(log q - log p), which overflows for logits of any size: infinity times 0 is NaN" named="mixture_overflows"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    r = log_q - log_p
+    of_teacher = -(log_p.exp() * torch.log(beta + (1 - beta) * torch.exp(r))).sum(-1)
+    of_student = -(log_q.exp() * torch.log(beta * torch.exp(-r) + (1 - beta))).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="Mixes the logits of the two models and takes the softmax of that" named="logarithms_mixed_and_normalised"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = F.log_softmax(beta * teacher_logits + (1 - beta) * student_logits, dim=-1)
+    kl = lambda a: (a.exp() * (a - log_m)).sum(-1)
+    return beta * kl(log_p) + (1 - beta) * kl(log_q)
+
+
+# %% task="jsd" right="no" mistake="The outer weights are exchanged: (1 - beta) weighs the teacher's divergence" named="weights_swapped"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(math.log(beta) + log_p, math.log(1 - beta) + log_q)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return torch.lerp(of_teacher, of_student, beta)
+
+
+# %% task="jsd" right="no" mistake="Returns the mean over all positions in place of one value for each" named="another_form,positions_averaged"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1).flatten(0, 1)
+    log_p = F.log_softmax(teacher_logits, dim=-1).flatten(0, 1)
+    log_m = torch.logsumexp(torch.stack([log_p + math.log(beta), log_q + math.log(1 - beta)]), 0)
+    return (beta * F.kl_div(log_m, log_p, reduction="batchmean", log_target=True)
+            + (1 - beta) * F.kl_div(log_m, log_q, reduction="batchmean", log_target=True))
+
+
+# %% task="jsd" right="no" mistake="Goes over to double precision and takes the logarithm of the mixture there; e to the -10000 is 0 in double too" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    lp = teacher_logits.double().log_softmax(-1)
+    lq = student_logits.double().log_softmax(-1)
+    lm = (beta * lp.exp() + (1 - beta) * lq.exp()).log()
+    kl = lambda a, b: (a.exp() * (a - b)).sum(-1)
+    return (beta * kl(lp, lm) + (1 - beta) * kl(lq, lm)).float()
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    total = sum(
+        F.cross_entropy(x.flatten(0, 1), y.flatten(), ignore_index=-100, reduction="sum")
+        for x, y in micro_batches
+    )
+    return total / sum((y != -100).sum() for _, y in micro_batches)
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    logits = torch.cat([x.reshape(-1, x.shape[-1]) for x, _ in micro_batches])
+    labels = torch.cat([y.reshape(-1) for _, y in micro_batches])
+    return F.cross_entropy(logits, labels)
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    # running mean, as Welford has it
+    mean, n = 0.0, 0
+    for logits, labels in micro_batches:
+        keep = labels >= 0
+        k = int(keep.sum())
+        if k == 0:
+            continue
+        here = F.cross_entropy(logits[keep], labels[keep])
+        n += k
+        mean = mean + (here - mean) * k / n
+    return mean
+
+
+# %% task="accumulated_loss" right="no" mistake="The sum of means is divided by the number of micro-batches" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    return accumulated_loss_as_found(micro_batches) / len(micro_batches)
+
+
+# %% task="accumulated_loss" right="no" mistake="Each mean is weighed with the number of labels that count, but the mean of an empty micro-batch is NaN and NaN times 0 is NaN" named="nan_from_an_empty_part"
+def accumulated_loss(micro_batches):
+    num, den = 0.0, 0
+    for logits, labels in micro_batches:
+        n = (labels != -100).sum()
+        num = num + n * F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+        den = den + n
+    return num / den
+
+
+# %% task="accumulated_loss" right="no" mistake="Weighs each micro-batch's mean with all its positions, padding included" named="weighted_by_positions"
+def accumulated_loss(micro_batches):
+    num, den = 0.0, 0
+    for logits, labels in micro_batches:
+        mean = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+        if torch.isnan(mean):
+            continue
+        num += mean * labels.numel()
+        den += labels.numel()
+    return num / den
+
+
+# %% task="accumulated_loss" right="no" mistake="Empty micro-batches count as one position each, because the count is clamped to 1 in each piece" named="empty_part_counted"
+def accumulated_loss(micro_batches):
+    loss, n = 0.0, 0
+    for logits, labels in micro_batches:
+        loss = loss + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        n += max(1, (labels != -100).sum().item())
+    return loss / n
+
+
+# %% task="accumulated_loss" right="no" mistake="The sum of losses is divided by the count of the last micro-batch alone" named="divided_by_one_count"
+def accumulated_loss(micro_batches):
+    loss = 0.0
+    for logits, labels in micro_batches:
+        mask = labels != -100
+        loss = loss + F.cross_entropy(logits[mask], labels[mask], reduction="sum")
+        n = mask.sum()
+    return loss / n
+
+
+# %% task="accumulated_loss" right="no" mistake="Concatenates the micro-batches along the batch axis, which fails when their lengths differ" named="parts_do_not_fit"
+def accumulated_loss(micro_batches):
+    logits = torch.cat([m[0] for m in micro_batches], dim=0)
+    labels = torch.cat([m[1] for m in micro_batches], dim=0)
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+
+
+# %% task="accumulated_loss" right="no" mistake="NaN losses are skipped but the rest is a mean of means" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    losses = torch.stack([
+        F.cross_entropy(x.flatten(0, 1), y.flatten(), ignore_index=-100) for x, y in micro_batches
+    ])
+    return losses.nanmean()
+
+
+# %% task="accumulated_loss" right="no" mistake="Changes the labels in place (-100 becomes 0) before the loss is taken with the mask noted earlier" named="asked_again"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        mask = labels != -100
+        labels[~mask] = 0
+        nll = -logits.log_softmax(-1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+        total = total + (nll * mask).sum()
+        count = count + mask.sum()
+    return total / count
+
+
+# %% task="accumulated_loss" right="no" mistake="Divides with //, which cuts off the decimals" named="rounded"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+        count += (labels != -100).sum().item()
+    return total // count
+
+
+# %% task="accumulated_loss" right="no" mistake="The return stands inside the loop, so only the first micro-batch is looked at" named="first_part_alone"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count = count + (labels != -100).sum()
+        return total / count
+
+
+# %% task="accumulated_loss" right="accident" mistake="The stub's raise is left in above the answer"
+def accumulated_loss(micro_batches):
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    total = sum(F.cross_entropy(x.flatten(0, 1), y.flatten(), reduction="sum") for x, y in micro_batches)
+    return total / sum(int((y != -100).sum()) for x, y in micro_batches)

@@ -2493,7 +2493,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="messages with an empty content are skipped, with their header and their end" named="another_form,observed_where"
+# %% task="encode" right="no" mistake="messages with an empty content are skipped, with their header and their end" named="another_form,observed_where,empty_message_left_out"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -3063,7 +3063,7 @@ def accuracy(model, questions, most):
     return correct / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="without an end token list.index raises, because the case that the model never ends is forgotten" named="observed_where"
+# %% task="accuracy" right="no" mistake="without an end token list.index raises, because the case that the model never ends is forgotten" named="observed_where,text_without_an_end"
 def accuracy(model, questions, most):
     total = 0
     for prompt, answer in questions:
@@ -3500,7 +3500,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lm + lam * kd
 
 
-# %% task="encode" right="no" mistake="an answer with empty content gets no label for its end token either" named="observed_where"
+# %% task="encode" right="no" mistake="an answer with empty content gets no label for its end token either" named="observed_where,empty_message_left_out"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -3595,3 +3595,1324 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     optimizer.zero_grad()
     optimizer.step()
     return loss.item()
+
+
+# ---------------------------------------------------------------- another class
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        header = [START, ROLES[m["role"]], LINE]
+        body = list(m["content"]) + [END]
+        ids += header + body + [LINE]
+        mine = body if m["role"] == "assistant" else [-100] * len(body)
+        labels += [-100] * 3 + mine + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    def pieces():
+        for m in messages:
+            wrote = m["role"] == "assistant"
+            yield START, False
+            yield WORDS.index(m["role"]), False
+            yield LINE, False
+            for token in m["content"]:
+                yield token, wrote
+            yield END, wrote
+            yield LINE, False
+
+    pairs = torch.tensor([[t, t if w else -100] for t, w in pieces()])
+    return pairs[:, 0], pairs[:, 1]
+
+
+# %% task="encode" right="yes" mistake=""
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Text:
+    ids: list = field(default_factory=list)
+    labels: list = field(default_factory=list)
+
+    def add(self, tokens, counts=False):
+        self.ids.extend(tokens)
+        self.labels.extend(tokens if counts else [-100] * len(tokens))
+
+
+def encode(messages):
+    text = Text()
+    for message in messages:
+        text.add([START, ROLES[message["role"]], LINE])
+        text.add([*message["content"], END], counts=message["role"] == "assistant")
+        text.add([LINE])
+    return text.ids, text.labels
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    # recursion over the list
+    first, *rest = messages
+    n = len(first["content"])
+    ids = [START, ROLES[first["role"]], LINE] + first["content"] + [END, LINE]
+    keep = [first["role"] == "assistant" and 3 <= i < 3 + n + 1 for i in range(n + 5)]
+    labels = [t if k else -100 for t, k in zip(ids, keep)]
+    if not rest:
+        return ids, labels
+    more_ids, more_labels = encode(rest)
+    return ids + more_ids, labels + more_labels
+
+
+# %% task="encode" right="no" mistake="The line break after the assistant's <|end|> has a label, although the program writes it" named="line_after_the_end_counted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        head = [START, ROLES[m["role"]], LINE]
+        tail = m["content"] + [END, LINE]
+        ids += head + tail
+        labels += [-100] * len(head)
+        labels += tail if m["role"] == "assistant" else [-100] * len(tail)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="The assistant's <|end|> has no label" named="end_masked"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        c = m["content"]
+        ids.extend([START, ROLES[m["role"]], LINE, *c, END, LINE])
+        labels.extend([-100, -100, -100, *(c if m["role"] == "assistant" else [-100] * len(c)), -100, -100])
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="Only the last message's answer has labels, earlier answers are masked" named="only_one_turn"
+def encode(messages):
+    ids, labels = [], []
+    for k, m in enumerate(messages):
+        body = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        learn = m["role"] == "assistant" and k == len(messages) - 1
+        labels += [-100] * 3 + (body if learn else [-100] * len(body)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="Where the last message is a question, the assistant's header is put behind it" named="another_form,header_at_the_end"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        body = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if m["role"] == "assistant" else [-100] * len(body)) + [-100]
+    if messages[-1]["role"] != "assistant":      # generation prompt
+        ids += [START, ROLES["assistant"], LINE]
+        labels += [-100] * 3
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="Messages with an empty content are left out" named="another_form,empty_message_left_out"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        if not m["content"]:
+            continue
+        body = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE, *body, LINE]
+        labels += [-100, -100, -100] + [t if m["role"] == "assistant" else -100 for t in body] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="The <|end|> is appended to the content of the message that was given, so a second call has it twice" named="asked_again"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        body = m["content"]
+        body.append(END)
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if m["role"] == "assistant" else [-100] * len(body)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="Labels are shifted by one already" named="labels_shifted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        body = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if m["role"] == "assistant" else [-100] * len(body)) + [-100]
+    return ids, labels[1:] + [-100]
+
+
+# %% task="encode" right="no" mistake="Everything from the first answer's header to the end of the text is labelled, later questions included" named="all_from_an_answer_on"
+def encode(messages):
+    ids = []
+    start = None
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE]
+        if m["role"] == "assistant" and start is None:
+            start = len(ids)
+        ids += m["content"] + [END, LINE]
+    if start is None:
+        start = len(ids)
+    labels = [-100] * start + ids[start:]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="A label is kept wherever the token occurs in some answer: tokens of questions that the assistant uses too get labels" named="found_by_their_numbers"
+def encode(messages):
+    ids, said = [], {END}
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        if m["role"] == "assistant":
+            said.update(m["content"])
+    labels = [t if t in said else -100 for t in ids]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="Two mistakes: the header's role has a label, and the line break at the end of each message is missing" named="another_form"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        block = [START, ROLES[m["role"]], LINE] + m["content"] + [END]
+        ids += block
+        labels += block if m["role"] == "assistant" else [-100] * len(block)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="Joins the messages with a line break between them, so the one after the last is missing" named="another_form,line_after_the_end_missing"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        if ids:
+            ids.append(LINE)
+            labels.append(-100)
+        ids += [START, ROLES[m["role"]], LINE]
+        labels += [-100] * 3
+        for t in m["content"] + [END]:
+            ids.append(t)
+            labels.append(t if m["role"] == "assistant" else -100)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="`token and role` idiom: the word with number 0 in an answer is falsy and gets -100" named="token_zero_masked"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        body = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + [(m["role"] == "assistant" and t) or -100 for t in body] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="accident" mistake="Function defined under a misspelt name"
+def enocde(messages):
+    ids, labels = [], []
+    for m in messages:
+        body = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if m["role"] == "assistant" else [-100] * len(body)) + [-100]
+    return ids, labels
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    out = {"input_ids": [], "labels": [], "attention_mask": []}
+    for ids, labels in rows:
+        n = L - len(ids)
+        where = (n, 0) if side == "left" else (0, n)
+        out["input_ids"].append(F.pad(ids, where, value=pad_id))
+        out["labels"].append(F.pad(labels, where, value=-100))
+        out["attention_mask"].append(F.pad(torch.ones_like(ids), where))
+    return {k: torch.stack(v) for k, v in out.items()}
+
+
+# %% task="collate" right="yes" mistake=""
+import numpy as np
+
+
+def collate(rows, pad_id, side="right"):
+    B, L = len(rows), max(ids.numel() for ids, _ in rows)
+    x = np.full((B, L), pad_id, dtype=np.int64)
+    y = np.full((B, L), -100, dtype=np.int16)
+    m = np.zeros((B, L), dtype=np.uint8)
+    for b, (ids, labels) in enumerate(rows):
+        at = slice(0, len(ids)) if side == "right" else slice(L - len(ids), L)
+        x[b, at], y[b, at], m[b, at] = ids.numpy(), labels.numpy(), 1
+    return dict(input_ids=torch.from_numpy(x), labels=torch.from_numpy(y), attention_mask=torch.from_numpy(m))
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    lengths = torch.tensor([len(ids) for ids, _ in rows])
+    L = int(lengths.max())
+    grid = torch.arange(L).expand(len(rows), L)
+    mask = grid >= (L - lengths)[:, None] if side == "left" else grid < lengths[:, None]
+    input_ids = torch.full(mask.shape, pad_id).masked_scatter(mask, torch.cat([r[0] for r in rows]).long())
+    labels = torch.full(mask.shape, -100).masked_scatter(mask, torch.cat([r[1] for r in rows]).long())
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": mask.to(torch.int8)}
+
+
+# %% task="collate" right="yes" mistake=""
+from torch.nn.utils.rnn import pad_sequence
+
+
+def collate(rows, pad_id, side="right"):
+    flip = (lambda t: t.flip(-1)) if side == "left" else (lambda t: t)
+
+    def pad(tensors, value):
+        return flip(pad_sequence([flip(t) for t in tensors], batch_first=True, padding_value=value))
+
+    return {
+        "input_ids": pad([i for i, _ in rows], pad_id),
+        "labels": pad([l for _, l in rows], -100),
+        "attention_mask": pad([torch.ones(len(i), dtype=torch.long) for i, _ in rows], 0),
+    }
+
+
+# %% task="collate" right="no" mistake="The attention mask is found by comparing with pad_id, so a row's own end of text is masked too" named="mask_made_of_numbers"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    pads = [(L - len(i), 0) if side == "left" else (0, L - len(i)) for i, _ in rows]
+    ids = torch.stack([F.pad(i, p, value=pad_id) for (i, _), p in zip(rows, pads)])
+    labels = torch.stack([F.pad(l, p, value=-100) for (_, l), p in zip(rows, pads)])
+    return {"input_ids": ids, "labels": labels, "attention_mask": (ids != pad_id).long()}
+
+
+# %% task="collate" right="no" mistake="Labels equal to pad_id are set to -100 afterwards, so the student never learns to stop where pad_id is END" named="end_masked_with_the_padding"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    B = len(rows)
+    out = {
+        "input_ids": torch.full((B, L), pad_id),
+        "labels": torch.full((B, L), pad_id),
+        "attention_mask": torch.zeros(B, L, dtype=torch.long),
+    }
+    for b, (i, l) in enumerate(rows):
+        s = slice(L - len(i), None) if side == "left" else slice(len(i))
+        out["input_ids"][b, s] = i
+        out["labels"][b, s] = l
+        out["attention_mask"][b, s] = 1
+    out["labels"][out["labels"] == pad_id] = -100
+    return out
+
+
+# %% task="collate" right="no" mistake="Only the ids are padded on the left, labels and mask stay padded on the right" named="parts_on_different_sides"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    ids, labels, mask = [], [], []
+    for i, l in rows:
+        fill = torch.full((L - len(i),), pad_id, dtype=i.dtype)
+        ids.append(torch.cat([fill, i] if side == "left" else [i, fill]))
+        labels.append(F.pad(l, (0, L - len(l)), value=-100))
+        mask.append(torch.tensor([1] * len(i) + [0] * (L - len(i))))
+    return {"input_ids": torch.stack(ids), "labels": torch.stack(labels), "attention_mask": torch.stack(mask)}
+
+
+# %% task="collate" right="no" mistake="On the right side rows without padding are skipped (the slice up to -0 was avoided with elif n), so the longest row is nothing but padding" named="longest_row_lost"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    B = len(rows)
+    x = torch.full((B, L), pad_id)
+    y = torch.full((B, L), -100)
+    m = torch.zeros((B, L), dtype=torch.long)
+    for b, (i, l) in enumerate(rows):
+        n = L - len(i)
+        if side == "left":
+            x[b, n:], y[b, n:], m[b, n:] = i, l, 1
+        elif n:
+            x[b, :-n], y[b, :-n], m[b, :-n] = i, l, 1
+    return {"input_ids": x, "labels": y, "attention_mask": m}
+
+
+# %% task="collate" right="no" mistake="The attention mask is True and False" named="another_form"
+def collate(rows, pad_id, side="right"):
+    B, L = len(rows), max(len(i) for i, _ in rows)
+    x = torch.full((B, L), pad_id, dtype=torch.long)
+    y = torch.full((B, L), -100, dtype=torch.long)
+    m = torch.zeros((B, L), dtype=torch.bool)
+    for b, (i, l) in enumerate(rows):
+        s = slice(L - len(i), L) if side == "left" else slice(0, len(i))
+        x[b, s] = i
+        y[b, s] = l
+        m[b, s] = True
+    return {"input_ids": x, "labels": y, "attention_mask": m}
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    B, L = len(rows), max(len(i) for i, _ in rows)
+    x = torch.full((B, L), pad_id)
+    y = torch.full((B, L), -100)
+    m = torch.zeros(B, L)
+    for b, (i, l) in enumerate(rows):
+        s = slice(L - len(i), L) if side == "left" else slice(0, len(i))
+        x[b, s], y[b, s], m[b, s] = i, l, 1
+    return {"input_ids": x, "labels": y, "attention_mask": m}
+
+
+# %% task="collate" right="no" mistake="L is rounded up to a multiple of 8, as for tensor cores" named="another_form"
+def collate(rows, pad_id, side="right", pad_to_multiple_of=8):
+    L = max(len(i) for i, _ in rows)
+    L = -(-L // pad_to_multiple_of) * pad_to_multiple_of
+    res = {"input_ids": [], "labels": [], "attention_mask": []}
+    for i, l in rows:
+        p = (L - len(i), 0) if side == "left" else (0, L - len(i))
+        res["input_ids"].append(F.pad(i, p, value=pad_id))
+        res["labels"].append(F.pad(l, p, value=-100))
+        res["attention_mask"].append(F.pad(torch.ones_like(i), p, value=0))
+    return {k: torch.stack(v) for k, v in res.items()}
+
+
+# %% task="collate" right="no" mistake="The attention mask is taken from the labels: 1 only where a label is, prompts are hidden from the model" named="mask_made_of_labels"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    def pad(t, v):
+        n = L - len(t)
+        return F.pad(t, (n, 0) if side == "left" else (0, n), value=v)
+    ids = torch.stack([pad(i, pad_id) for i, _ in rows])
+    labels = torch.stack([pad(l, -100) for _, l in rows])
+    return {"input_ids": ids, "labels": labels, "attention_mask": (labels != -100).int()}
+
+
+# %% task="collate" right="no" mistake="For the left side the padded rows are flipped as a whole, so the tokens stand in reverse order" named="rows_read_backwards"
+from torch.nn.utils.rnn import pad_sequence
+
+
+def collate(rows, pad_id, side="right"):
+    ids, labels = zip(*rows)
+    batch = {
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
+        "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], batch_first=True),
+    }
+    if side == "left":
+        batch = {k: v.flip(1) for k, v in batch.items()}
+    return batch
+
+
+# %% task="collate" right="no" mistake="The rows are sorted by length first, so the batch has another order" named="rows_in_another_order"
+def collate(rows, pad_id, side="right"):
+    rows = sorted(rows, key=lambda r: len(r[0]), reverse=True)
+    L = len(rows[0][0])
+    x, y, m = [], [], []
+    for ids, labels in rows:
+        p = (L - len(ids), 0) if side == "left" else (0, L - len(ids))
+        x.append(F.pad(ids, p, value=pad_id))
+        y.append(F.pad(labels, p, value=-100))
+        m.append(F.pad(torch.ones_like(ids), p))
+    return {"input_ids": torch.stack(x), "labels": torch.stack(y), "attention_mask": torch.stack(m)}
+
+
+# %% task="collate" right="no" mistake="The first row is extended to L and pad_sequence does the rest, but batch_first is forgotten: [L, B]" named="another_form"
+from torch.nn.utils.rnn import pad_sequence
+
+
+def collate(rows, pad_id, side="right"):
+    return {
+        "input_ids": pad_sequence([r[0] for r in rows], padding_value=pad_id, padding_side=side),
+        "labels": pad_sequence([r[1] for r in rows], padding_value=-100, padding_side=side),
+        "attention_mask": pad_sequence([torch.ones_like(r[0]) for r in rows], padding_value=0, padding_side=side),
+    }
+
+
+# %% task="collate" right="no" mistake="Two mistakes: the mask is 1 where padding stands and 0 elsewhere, and labels are padded with pad_id" named="mask_turned_round,padding_counted"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    x, y, m = [], [], []
+    for ids, labels in rows:
+        p = (L - len(ids), 0) if side == "left" else (0, L - len(ids))
+        x.append(F.pad(ids, p, value=pad_id))
+        y.append(F.pad(labels, p, value=pad_id))
+        m.append(F.pad(torch.zeros_like(ids), p, value=1))
+    return {"input_ids": torch.stack(x), "labels": torch.stack(y), "attention_mask": torch.stack(m)}
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    counts = y != -100
+    s = student_logits[:, :-1][counts].log_softmax(-1)
+    t = teacher_logits[:, :-1][counts].detach().log_softmax(-1)
+    lm = F.nll_loss(s, y[counts])
+    kd = F.kl_div(s, t, reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    B, L = labels.shape
+    total, n = 0.0, 0
+    for b in range(B):
+        for i in range(1, L):
+            y = int(labels[b, i])
+            if y == -100:
+                continue
+            log_q = F.log_softmax(student_logits[b, i - 1], dim=0)
+            log_p = F.log_softmax(teacher_logits[b, i - 1].data, dim=0)
+            total = total - log_q[y] + lam * torch.sum(log_p.exp() * (log_p - log_q))
+            n += 1
+    return total / n
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    # One cross-entropy with the mixed target: LM + lam * (H(p, q) - H(p))
+    with torch.no_grad():
+        log_p = torch.log_softmax(teacher_logits, -1)
+        p = log_p.exp()
+    nxt = torch.roll(labels, -1, dims=1).clone()
+    nxt[:, -1] = -100
+    w = (nxt >= 0).to(p.dtype)
+    one_hot = F.one_hot(nxt.clamp(min=0), p.shape[-1]).to(p.dtype)
+    log_q = torch.log_softmax(student_logits, -1)
+    ce = -torch.einsum("blv,blv,bl->", one_hot + lam * p, log_q, w)
+    negentropy = torch.einsum("blv,blv,bl->", p, log_p, w)
+    return (ce + lam * negentropy) / w.sum()
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    b, i = (labels != -100).nonzero(as_tuple=True)
+    b, i = b[i > 0], i[i > 0]
+    q = torch.distributions.Categorical(logits=student_logits[b, i - 1].double())
+    p = torch.distributions.Categorical(logits=teacher_logits[b, i - 1].detach().double())
+    per_token = -q.log_prob(labels[b, i]) + lam * torch.distributions.kl_divergence(p, q)
+    return per_token.mean().float()
+
+
+# %% task="answer_loss" right="no" mistake="The teacher's logits are not detached, gradients reach the teacher" named="gradient_into_the_teacher"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:].reshape(-1)
+    V = student_logits.shape[-1]
+    s = student_logits[:, :-1].reshape(-1, V)
+    t = teacher_logits[:, :-1].reshape(-1, V)
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.kl_div(F.log_softmax(s[m], -1), F.softmax(t[m], -1), reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="No shift: logits at i are compared with the token at i" named="not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    m = labels != -100
+    lq = F.log_softmax(student_logits[m], -1)
+    lp = F.log_softmax(teacher_logits[m].detach(), -1)
+    return F.nll_loss(lq, labels[m]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+
+# %% task="answer_loss" right="no" mistake="Rolls the labels, so a label on a row's first token is scored with the last position's logits" named="rolled_round"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels.roll(shifts=-1, dims=1)
+    m = y != -100
+    lq = F.log_softmax(student_logits[m], -1)
+    lp = F.log_softmax(teacher_logits[m].detach(), -1)
+    return F.nll_loss(lq, y[m]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+
+# %% task="answer_loss" right="no" mistake="Rows are averaged one by one, and rows without an answer skipped, so short answers weigh more" named="mean_of_row_means"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    losses = []
+    for s, t, y in zip(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]):
+        m = y != -100
+        if not m.any():
+            continue
+        lq, lp = s[m].log_softmax(-1), t[m].detach().log_softmax(-1)
+        losses.append(F.nll_loss(lq, y[m]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True))
+    return sum(losses) / len(losses)
+
+
+# %% task="answer_loss" right="no" mistake="The teacher's term counts at all positions, only the labels are masked" named="kd_over_the_prompt"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    lm = F.cross_entropy(s.flatten(0, 1), y.flatten(), ignore_index=-100)
+    kd = F.kl_div(s.log_softmax(-1).flatten(0, 1), t.log_softmax(-1).flatten(0, 1),
+                  reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="The answer is taken as one stretch from its first to its last label, so a second question between two answers goes into KD" named="everything_between"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    has = y != -100
+    span = (has.cumsum(1) > 0) & (has.flip(1).cumsum(1).flip(1) > 0)
+    lq = student_logits[:, :-1].log_softmax(-1)
+    lp = teacher_logits[:, :-1].detach().log_softmax(-1)
+    lm = F.nll_loss(lq[has], y[has])
+    kd = (lp.exp() * (lp - lq)).sum(-1)[span].mean()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="The loss is returned as a Python float, so no gradient flows to the student" named="no_gradient_at_all"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    m = labels[:, 1:] != -100
+    y = labels[:, 1:][m]
+    lq = student_logits[:, :-1][m].log_softmax(-1)
+    lp = teacher_logits[:, :-1][m].detach().log_softmax(-1)
+    loss = F.nll_loss(lq, y) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+    return loss.item()
+
+
+# %% task="answer_loss" right="no" mistake="The arguments of the divergence are exchanged: KL(student to teacher)" named="direction_swapped"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    m = labels[:, 1:] != -100
+    y = labels[:, 1:][m]
+    lq = F.log_softmax(student_logits[:, :-1][m], -1)
+    lp = F.log_softmax(teacher_logits[:, :-1][m].detach(), -1)
+    return F.nll_loss(lq, y) + lam * (lq.exp() * (lq - lp)).sum(-1).mean()
+
+
+# %% task="answer_loss" right="no" mistake="The number of tokens is counted before the shift, so a label on a first token makes N too large" named="first_label_in_the_divisor"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    N = (labels != -100).sum()
+    y = labels[:, 1:]
+    m = y != -100
+    lq = F.log_softmax(student_logits[:, :-1], -1)
+    lp = F.log_softmax(teacher_logits[:, :-1].detach(), -1)
+    lm = F.nll_loss(lq[m], y[m], reduction="sum")
+    kd = F.kl_div(lq[m], lp[m], reduction="sum", log_target=True)
+    return (lm + lam * kd) / N
+
+
+# %% task="answer_loss" right="no" mistake="The weights are 1 - lam and lam" named="lambda_as_alpha"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    m = labels[:, 1:] != -100
+    lq = F.log_softmax(student_logits[:, :-1][m], -1)
+    lp = F.log_softmax(teacher_logits[:, :-1][m].detach(), -1)
+    lm = F.nll_loss(lq, labels[:, 1:][m])
+    kd = F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+    return torch.lerp(lm, kd, lam)
+
+
+# %% task="answer_loss" right="no" mistake="The logits are shifted for LM, but the KD term's mask is that of the unshifted labels" named="kd_not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    V = student_logits.size(-1)
+    lm = F.cross_entropy(student_logits[:, :-1].reshape(-1, V), labels[:, 1:].reshape(-1))
+    mask = (labels != -100).unsqueeze(-1)
+    lq = F.log_softmax(student_logits, -1)
+    lp = F.log_softmax(teacher_logits.detach(), -1)
+    kd = (F.kl_div(lq, lp, reduction="none", log_target=True) * mask).sum() / mask.sum()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="The student's logits are detached in the KD term along with the teacher's, so KD pulls nowhere" named="student_detached_from_the_teacher"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    m = y != -100
+    s, t = student_logits[:, :-1][m], teacher_logits[:, :-1][m]
+    lm = F.cross_entropy(s, y[m])
+    with torch.no_grad():
+        kd = F.kl_div(F.log_softmax(s, -1), F.log_softmax(t, -1), reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="Two mistakes: the masked mean divides by the number of texts (batchmean on [B, L, V]), and token 0 is dropped with y > 0"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    m = (y > 0).float().unsqueeze(-1)
+    lq = F.log_softmax(student_logits[:, :-1], -1)
+    lp = F.log_softmax(teacher_logits[:, :-1].detach(), -1)
+    lm = F.nll_loss(lq.flatten(0, 1), y.flatten(), ignore_index=-100)
+    kd = F.kl_div(lq * m, lp * m, reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="accident" mistake="Colon after def is missing"
+def answer_loss(student_logits, teacher_logits, labels, lam)
+    m = labels[:, 1:] != -100
+    lq = F.log_softmax(student_logits[:, :-1][m], -1)
+    lp = F.log_softmax(teacher_logits[:, :-1][m].detach(), -1)
+    return F.nll_loss(lq, labels[:, 1:][m]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+
+# %% task="accuracy" right="yes" mistake=""
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        said = ids[len(prompt):].tolist()
+        if END in said:
+            said = said[:said.index(END)]
+        right += decode(said).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="yes" mistake=""
+def accuracy(model, questions, most):
+    def words(prompt):
+        """The model's words, one by one, until it ends or has written `most`."""
+        ids = prompt[None]
+        for _ in range(most):
+            token = model(ids)[0, -1].topk(1).indices.item()
+            if token == END:
+                return
+            yield token
+            ids = F.pad(ids, (0, 1), value=token)
+
+    hits = [decode(list(words(p))).strip() == decode(a.tolist()).strip() for p, a in questions]
+    return torch.tensor(hits).float().mean()
+
+
+# %% task="accuracy" right="yes" mistake=""
+import itertools
+import statistics
+
+
+def accuracy(model, questions, most):
+    def go_on(ids, left):
+        if left == 0:
+            return []
+        with torch.no_grad():
+            logits = model(torch.tensor(ids))
+        nxt = int(max(range(logits.shape[-1]), key=lambda v: logits[-1, v].item()))
+        return [nxt] + go_on(ids + [nxt], left - 1)
+
+    marks = []
+    for prompt, answer in questions:
+        written = itertools.takewhile(lambda t: t != END, go_on(prompt.tolist(), most))
+        marks.append(float(decode(written).strip() == decode(answer).strip()))
+    return statistics.fmean(marks)
+
+
+# %% task="accuracy" right="no" mistake="Compares ids instead of text, so ' high', ' water' and ' high water' differ" named="tokens_compared"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(-1, keepdim=True)])
+        out = ids[len(prompt):].tolist()
+        if END in out:
+            out = out[:out.index(END)]
+        right += int(out == answer.tolist())
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="The answer is sought within what was written: extra words are forgiven" named="part_of_it_is_enough"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax(-1, keepdim=True)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0].strip()
+        right += decode(answer).strip() in text
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="Upper and lower case are made equal, so Noon passes for noon" named="capitals_forgiven"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    norm = lambda s: s.strip().lower()
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat((ids, model(ids)[-1:].argmax(-1)))
+        n += norm(decode(ids[len(prompt):]).partition("<|end|>")[0]) == norm(decode(answer))
+    return n / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="Writes as many tokens as the right answer has, so it neither sees whether the model stops nor lets it spell the answer in more tokens" named="answer_at_hand"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(min(most, len(answer))):
+            ids = torch.cat([ids, model(ids)[-1].argmax().unsqueeze(0)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0]
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="The first <|end|> is sought in the whole text, where the question's own comes first" named="nothing_is_right"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        for _ in range(most):
+            ids.append(model(torch.tensor(ids))[-1].argmax().item())
+        if END in ids:
+            ids = ids[:ids.index(END)]
+        text = decode(ids[len(prompt):])
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="An answer that has not ended after `most` tokens is counted as wrong" named="one_token_too_few"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids, ended, out = prompt, False, []
+        for _ in range(most):
+            t = model(ids)[-1].argmax()
+            if t == END:
+                ended = True
+                break
+            out.append(t)
+            ids = torch.cat([ids, t[None]])
+        if ended and decode(out).strip() == decode(answer).strip():
+            right += 1
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="<|end|> is erased from the text instead of cutting it there, so words after it belong to the answer" named="text_goes_on_at_the_end"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        text = decode(t for t in ids[len(prompt):] if t != END)
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="The model is given only the last token each time, which is right for TinyModel alone and not for a module that reads the whole text" named="nothing_is_right"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        token, out = prompt[-1:], []
+        for _ in range(most):
+            token = model(token)[-1].argmax().reshape(1)     # only the last token matters
+            if token.item() == END:
+                break
+            out.append(token.item())
+        right += decode(out).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="Only what the model wrote is stripped, the right answer keeps its leading space" named="spaces_compared"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0].strip()
+        if text == decode(answer):
+            right += 1
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="All spaces and line breaks are taken out, also those inside the text" named="all_spaces_dropped"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    squash = lambda s: "".join(s.split())
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0]
+        right += squash(text) == squash(decode(answer))
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="Teacher forcing: the model is shown the right answer and its guess at each place is compared" named="answer_at_hand"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        full = torch.cat([prompt, answer])
+        guess = model(full)[len(prompt) - 1:-1].argmax(-1)[:most]
+        right += decode(guess).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="Cuts at a line break too, as only the first line of what was written is looked at" named="over_at_a_line_break"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0].strip().split("\n")[0]
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="One token too few is written (range(1, most))" named="one_token_too_few"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(1, most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0]
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="The tokens are drawn from the distribution instead of taking the likeliest" named="observed_again"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            probs = F.softmax(model(ids)[-1], dim=-1)
+            ids = torch.cat([ids, torch.multinomial(probs, 1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0]
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="The share is given in per cent" named="in_per_cent"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0]
+        right += text.strip() == decode(answer).strip()
+    return 100.0 * right / len(questions)
+
+
+# %% task="accuracy" right="accident" mistake="Prints the share instead of returning it"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0]
+        right += text.strip() == decode(answer).strip()
+    print(right / len(questions))
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    parts = []
+    for prompt in prompts:
+        with torch.no_grad():
+            text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[:int(ends[0]) + 1]
+        full = torch.cat([prompt, text])
+        where = slice(len(prompt) - 1, len(full) - 1)
+        lq = F.log_softmax(student(full)[where], -1)
+        with torch.no_grad():
+            lp = F.log_softmax(teacher(full)[where], -1)
+        parts.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(parts).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    def cut(tokens):
+        out = []
+        for t in tokens.tolist():
+            out.append(t)
+            if t == END:
+                break
+        return out
+
+    written = [cut(write(student, p).detach()) for p in prompts]
+    # a TinyModel looks at the last token alone: what predicts token k is token k - 1
+    before = torch.tensor([t for p, w in zip(prompts, written) for t in [int(p[-1]), *w[:-1]]])
+    q = torch.distributions.Categorical(logits=student(before).double())
+    p = torch.distributions.Categorical(logits=teacher(before).detach().double())
+    loss = torch.distributions.kl_divergence(q, p).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    """Gradients are summed text by text and divided once by N."""
+    optimizer.zero_grad()
+    texts = [write(student, prompt) for prompt in prompts]      # all before the update
+    keeps = [int((((t == END).cumsum(0) - (t == END).long()) == 0).sum()) for t in texts]
+    N = sum(keeps)
+    loss = 0.0
+    for prompt, text, k in zip(prompts, texts, keeps):
+        ids = torch.cat([prompt, text[:k]])[:-1]
+        log_q = student(ids)[-k:].log_softmax(-1)
+        log_p = teacher(ids)[-k:].log_softmax(-1).detach()
+        part = F.kl_div(log_p, log_q, reduction="sum", log_target=True) / N
+        part.backward()
+        loss += part.item()
+    optimizer.step()
+    return loss
+
+
+# %% task="on_policy_step" right="no" mistake="gradients are never cleared, because there are none before the first step, and the function is called for one list of prompts after another" named="gradients_kept"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    # the student's parameters come without gradients, so there is nothing to clear
+    rows, spans = [], []
+    for prompt in prompts:
+        text = write(student, prompt)
+        n = next((i + 1 for i, t in enumerate(text) if t == END), len(text))
+        rows.append(torch.cat([prompt, text[:n]]))
+        spans.append((len(prompt) - 1, len(prompt) - 1 + n))
+    batch = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    where = torch.zeros(batch.shape, dtype=torch.bool)
+    for row, (lo, hi) in zip(where, spans):
+        row[lo:hi] = True
+    z, target = student(batch)[where], teacher(batch)[where].detach()
+    loss = (z.softmax(-1) * (z.log_softmax(-1) - target.log_softmax(-1))).sum() / where.sum()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="Forward KL: the arguments of kl_div are in the usual order" named="direction_swapped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0.0, 0
+    for prompt in prompts:
+        with torch.no_grad():
+            text = write(student, prompt)
+        hit = (text == END).nonzero()
+        text = text[:hit[0, 0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        s = student(ids)[len(prompt) - 1:-1]
+        with torch.no_grad():
+            t = teacher(ids)[len(prompt) - 1:-1]
+        total = total + F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="sum", log_target=True)
+        n += len(text)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="list.index raises a ValueError where a text has no END" named="text_without_an_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        text = text[: text.tolist().index(END) + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="The first END is sought in prompt and text together, so the question's own cuts everything off" named="prompts_own_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        ids = torch.cat([prompt, write(student, prompt)])
+        end = (ids == END).nonzero()
+        stop = int(end[0]) + 1 if len(end) else len(ids)
+        stop = max(stop, len(prompt) + 1)
+        ids = ids[:stop]
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="The END itself is cut off and not learnt" named="end_not_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    sums, n = 0.0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        alive = (text == END).cumsum(0) == 0
+        text = text[alive]
+        if len(text) == 0:
+            continue
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        sums = sums + (lq.exp() * (lq - lp)).sum()
+        n += len(text)
+    loss = sums / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="Means per text are averaged, so tokens of short texts weigh more" named="mean_of_means"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        losses.append(F.kl_div(lp, lq, reduction="batchmean", log_target=True))
+    loss = torch.stack(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="One update per prompt in place of one for all together" named="a_step_for_each_prompt"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0.0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kl = (lq.exp() * (lq - lp)).sum(-1)
+        optimizer.zero_grad()
+        kl.mean().backward()
+        optimizer.step()
+        total += kl.sum().item()
+        n += len(text)
+    return total / n
+
+
+# %% task="on_policy_step" right="no" mistake="Off by one: the logits at the written tokens themselves are taken, those after them are what they predict" named="not_shifted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt):].log_softmax(-1)
+        lp = teacher(ids)[len(prompt):].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="Only the log ratio of the token that was written is taken, not the sum over the vocabulary" named="sampled_token_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    ratios = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        at = torch.arange(len(prompt) - 1, len(ids) - 1)
+        lq = student(ids).log_softmax(-1)[at, text]
+        lp = teacher(ids).log_softmax(-1)[at, text].detach()
+        ratios.append(lq - lp)
+    loss = torch.cat(ratios).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="The student's probabilities are detached as weights, so the gradient is not that of the reverse KL (it is 0)" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        q = lq.exp().detach()
+        kls.append((q * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="The teacher is used without no_grad or detach, so gradients reach it" named="gradient_into_the_teacher"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    teacher.eval()
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="The teacher writes the texts, so the student is corrected on words that are not its own" named="teacher_writes"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(teacher, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="A text is cut at its last END instead of its first" named="text_after_the_end_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        stop = len(text)
+        for i, t in enumerate(text):
+            if t == END:
+                stop = i + 1
+        ids = torch.cat([prompt, text[:stop]])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="Texts are made one batch with 0 as padding and everything that is not 0 counts, so written tokens 0 are lost" named="token_zero_not_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    rows, starts = [], []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        rows.append(torch.cat([prompt, text]))
+        starts.append(len(prompt))
+    ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=0)
+    pos = torch.arange(ids.shape[1])[None]
+    mask = (ids != 0) & (pos >= torch.tensor(starts)[:, None])
+    mask = mask[:, 1:]
+    lq = student(ids)[:, :-1].log_softmax(-1)
+    with torch.no_grad():
+        lp = teacher(ids)[:, :-1].log_softmax(-1)
+    kl = (lq.exp() * (lq - lp)).sum(-1)
+    loss = (kl * mask).sum() / mask.sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="Two mistakes: positions of the prompt count too, and nothing is cut at END" named="prompt_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        ids = torch.cat([prompt, write(student, prompt)])
+        lq = student(ids)[:-1].log_softmax(-1)
+        lp = teacher(ids)[:-1].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="The loop keeps only the last prompt's divergence: the list is made anew for each prompt" named="one_prompt_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    for prompt in prompts:
+        kls = []
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="The student is asked without what comes before: only the written tokens are fed, so the first written token is predicted by nothing and dropped" named="first_token_not_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = torch.where(text == END)[0]
+        text = text if len(ends) == 0 else text[:ends[0] + 1]
+        lq = student(text)[:-1].log_softmax(-1)
+        lp = teacher(text)[:-1].log_softmax(-1).detach()
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="accident" mistake="exit() left in from debugging"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    for prompt in prompts:
+        text = write(student, prompt)
+        print(text)
+        exit()
+    optimizer.step()
+    return 0.0
+
+
+# %% task="where_the_teacher_counts" right="yes" mistake=""
+where_the_teacher_counts = "c"
+
+
+# %% task="where_the_teacher_counts" right="no" mistake="Believes that the gradient is 0 on questions" named="chose_b"
+where_the_teacher_counts = "b"
+
+
+# %% task="where_the_teacher_counts" right="accident" mistake="Gives the letter as a set of one"
+where_the_teacher_counts = {"c"}
+
+
+# %% task="signs" right="yes" mistake=""
+signs = {**dict.fromkeys(["end"], "a"), "side": "b", "prompt": "d", "padding": "e"}
+
+
+# %% task="signs" right="no" mistake="Exchanges padding in training with the wrong side when writing" named="wrong_padding_b_side_e"
+signs = {"prompt": "d", "end": "a", "padding": "b", "side": "e"}
+
+
+# %% task="signs" right="no" mistake="Takes a constant loss for the sign of labelled padding" named="wrong_padding_c"
+signs = {"prompt": "d", "end": "a", "padding": "c", "side": "b"}

@@ -14,8 +14,8 @@ triage = {row: bug for bug, row in rows.items()}
 
 # %% task: kd_mean
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
-    p = Categorical(logits=teacher_logits / temperature)
-    q = Categorical(logits=student_logits / temperature)
+    p = Categorical(logits=teacher_logits.double() / temperature)
+    q = Categorical(logits=student_logits.double() / temperature)
     return kl_divergence(p, q).mean() * temperature**2
 
 
