@@ -35,8 +35,9 @@ def configure(c: Config, root: Path) -> None:
     c.Exchange.root = str(settings.exchange)
 
     # Feedback reaches who renamed a notebook, whoever else's submission lacks its secret; and what
-    # is handed in can be written by its student alone.
+    # is handed in can be written by its student alone, and is collected as a stranger's.
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
+    c.ExchangeFactory.collect = "autograder.grading.collecting.Collect"
     c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
 
     c.ClearSolutions.code_stub = {
