@@ -72,9 +72,10 @@ def deliver(
 
     Raises:
         LookupError: When the gradebook does not have the assignment.
-        Misconfigured: When the exchange cannot be used.
+        Misconfigured: When the exchange cannot be used, or folders belong to another account.
     """
     blueprints = course.blueprints(assignment)
+    course.require_writable(assignment)
     penalise(course, assignment)
     records = Records(course.root, assignment)
     with course.gradebook() as gradebook:
