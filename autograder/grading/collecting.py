@@ -14,7 +14,7 @@ import pwd
 import shutil
 import stat
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +24,7 @@ from nbgrader.utils import ignore_patterns
 
 MAX_NAMED = 5  # of one submission's files that are left out
 NEW, NEWER = "Collecting submission", "Updating submission"
+DELAY = timedelta(minutes=10)  # between a submission's time and the end of its copying
 NOBODY = ""  # stands for the student of a folder that is left out
 
 
@@ -102,8 +103,10 @@ class Collect(ExchangeCollect):
             step = self._step(self._place(student), record["timestamp"])
             self.log.info("%s: %s %s", step, student, self.coursedir.assignment_id)
             if step in (NEW, NEWER):
+                folder = Path(self.inbound_path, record["filename"])
                 try:
-                    self._take(Path(self.inbound_path, record["filename"]), self._place(student))
+                    self._doubt(folder, record["timestamp"])
+                    self._take(folder, self._place(student))
                 except OSError as error:
                     failed.append(student)
                     self.log.error("Not collected: %s. %s", student, error.strerror or error)
@@ -127,6 +130,18 @@ class Collect(ExchangeCollect):
         if self.update:
             return NEWER if have is None or when > have else "No newer submission to collect"
         return "Submission already exists, use --update to update"
+
+    def _doubt(self, folder: Path, when: datetime) -> None:
+        """Says so where the disk's clock, which no student sets, knows of a later time."""
+        changed = (folder / "timestamp.txt").lstat().st_ctime
+        written = datetime.fromtimestamp(changed, UTC).replace(tzinfo=None)
+        if written - when > DELAY:
+            self.log.warning(
+                "%s says when it was handed in, and was written later, at %s UTC. If the exchange"
+                " was not moved or copied since, that time is made up.",
+                folder.name,
+                f"{written:%Y-%m-%d %H:%M:%S}",
+            )
 
     def _take(self, folder: Path, place: Path) -> None:
         """Copies a submission; an older one goes when the whole copy is there.

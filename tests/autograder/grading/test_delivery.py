@@ -478,6 +478,14 @@ def test_nobody_hands_in_under_another_name(room: Room, monkeypatch: pytest.Monk
     assert collected(room, "ada") == before
 
 
+def test_a_time_that_is_made_up_is_doubted(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    room.submit("bob", RIGHT)
+    handed_in(room, "ada", when="2020-01-01 00:00:00.000000 UTC")
+    room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
+    (said,) = (line for line in caplog.messages if "made up" in line)
+    assert said.startswith("ada+")
+
+
 def test_a_full_disk_costs_no_collected_version(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
