@@ -140,9 +140,12 @@ class Course:
             Misconfigured: When it belongs to another one, as after a command given with sudo.
         """
         gradebook = self.coursedir.db_url.partition(":///")[2]  # SQLite's alone is a file
-        found = [self.root, self.root / gradebook, self.root / "records" / assignment]
+        records = self.root / "records"
+        found = [self.root, self.root / gradebook, records, records / assignment]
         for step in ("autograded", "feedback"):
-            found += map(Path, glob.glob(str(self.folder(step, "*", glob.escape(assignment)))))
+            found.append(self.folder(step, ".", "."))
+            for name in (".", glob.escape(assignment)):
+                found += map(Path, glob.glob(str(self.folder(step, "*", name))))
         for path in found:
             if path.exists() and not os.access(path, os.W_OK):
                 raise Misconfigured(

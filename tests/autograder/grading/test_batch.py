@@ -310,7 +310,13 @@ def test_a_full_disk_stops_the_batch_and_is_made_good(
     assert read_gradebook(ungraded) == read_gradebook(graded)
 
 
-@pytest.mark.parametrize("place", ["autograded/ada/set", "records/set", "gradebook.db"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("autograded", "autograded/ada", "autograded/ada/set", "feedback"),
+        *("records", "records/set", "gradebook.db"),
+    ],
+)
 def test_what_belongs_to_another_account_ends_the_batch_and_sets_nobody_aside(
     graded: Path,
     inline: type,
@@ -321,6 +327,7 @@ def test_what_belongs_to_another_account_ends_the_batch_and_sets_nobody_aside(
 ) -> None:
     root = tmp_path / "course"
     shutil.copytree(graded, root, symlinks=True)
+    (root / "feedback").mkdir(exist_ok=True)
     before = read_gradebook(root)
     can = os.access  # who runs the tests may be root, whom nothing is closed to
     monkeypatch.setattr(os, "access", lambda path, mode: path != root / place and can(path, mode))
