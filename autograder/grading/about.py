@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
@@ -82,7 +83,7 @@ def sentences(
     if seconds := submission.total_seconds_late:
         _, points, _ = marks(submission)
         cost = f"{points:g} points" if points else "nothing"
-        late = timedelta(seconds=int(seconds))
+        late = timedelta(seconds=ceil(seconds))
         said.append(
             f"Your submission was due on {spelt(submission.duedate)} and came {late} later, which"
             f" costs {cost}."

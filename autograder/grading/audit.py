@@ -179,10 +179,16 @@ def _differences(before: Record, after: Record) -> Iterator[str]:
 
 
 def chosen(course: Course, assignment: str, students: Iterable[str] | None) -> list[Record]:
-    """The records of these students, or all."""
+    """The records of these students, or all.
+
+    Raises:
+        LookupError: When nothing of the assignment is graded.
+    """
     records = Records(course.root, assignment)
+    if not (everyone := list(records.all())):
+        raise LookupError(f"Nothing of {assignment} is graded yet.")
     if students is None:
-        return list(records.all())
+        return everyone
     found = (records.read(student) for student in students)
     return [record for record in found if record is not None]
 

@@ -258,8 +258,10 @@ class Batch:
 
         Raises:
             Stopped: When the disk is full or the gradebook cannot be written.
+            Misconfigured: When the course's folders belong to another account.
             RuntimeError: When another process grades the same assignment.
         """
+        self.course.require_writable(self.assignment)
         with self.records.alone(), self._at_work():
             for student, result, record in self._executed(students):
                 self._finish(student, result, record)

@@ -35,8 +35,9 @@ def configure(c: Config, root: Path) -> None:
     c.Exchange.root = str(settings.exchange)
 
     # Feedback reaches who renamed a notebook, whoever else's submission lacks its secret; and what
-    # is handed in can be written by its student alone.
+    # is handed in can be written by its student alone, and is collected as a stranger's.
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
+    c.ExchangeFactory.collect = "autograder.grading.collecting.Collect"
     c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
 
     c.ClearSolutions.code_stub = {
@@ -64,7 +65,8 @@ def configure(c: Config, root: Path) -> None:
     c.GenerateAssignment.pre_convert_hook = "autograder.grading.rehearsal.before_release"
 
     # nbgrader's own lists with RestoreCells in the place of DeduplicateIds, OverwriteCells and
-    # CheckCellMetadata (it takes all marks from the gradebook), and Judge in that of Execute.
+    # CheckCellMetadata (it takes all marks from the gradebook), Judge in that of Execute, and
+    # SaveGrades, by which an answer beside its cell waits for a person.
     c.Autograde.sanitize_preprocessors = [
         "nbgrader.preprocessors.ClearOutput",
         "nbgrader.preprocessors.OverwriteKernelspec",
@@ -74,7 +76,7 @@ def configure(c: Config, root: Path) -> None:
     c.Autograde.autograde_preprocessors = [
         "autograder.grading.judge.Judge",
         "nbgrader.preprocessors.LimitOutput",
-        "nbgrader.preprocessors.SaveAutoGrades",
+        "autograder.grading.preprocessors.SaveGrades",
         "nbgrader.preprocessors.AssignLatePenalties",
         # Whoever opens the graded notebook runs nothing of a student's.
         "autograder.grading.inert.MakeInert",

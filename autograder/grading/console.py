@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from nbgrader.utils import parse_utc
 from rich.console import Console
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
@@ -90,9 +92,13 @@ def waiting(course: Course, assignment: str) -> list[str]:
     newer = in_exchange(course, assignment)
     if not newer:
         return []
+    with course.gradebook() as gradebook:
+        due = gradebook.find_assignment(assignment).duedate
+    late = [student for student, when in newer.items() if due and parse_utc(when) > due]
+    after = f" Handed in after the due date: {names(late)}." if late else ""
     return [
         f"In the exchange, newer than what was collected: {names(newer)}. Run:"
-        f" nbgrader collect {assignment} --update"
+        f" nbgrader collect {assignment} --update{after and '.'}{after}"
     ]
 
 
@@ -103,9 +109,10 @@ def not_listed(course: Course, students: Iterable[str]) -> list[str]:
     unknown = [student for student in students if student not in known]
     if not unknown:
         return []
+    first = shlex.quote(shown(unknown[0]))
     return [
         f"Not in your list of students: {names(unknown)}. Grading adds them without a name; give"
-        f" it with nbgrader db student add {shown(unknown[0])} --first-name NAME --last-name NAME,"
+        f" it with nbgrader db student add {first} --first-name NAME --last-name NAME,"
         " or remove the folders in submitted/ of those who are not your students."
     ]
 

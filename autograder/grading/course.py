@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import logging
+import os
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -131,6 +132,27 @@ class Course:
         if kind == "sqlite":
             places.append(Path(path))
         return places
+
+    def require_writable(self, assignment: str) -> None:
+        """Sees to it that what is made of an assignment can be made anew by this account.
+
+        Raises:
+            Misconfigured: When it belongs to another one, as after a command given with sudo.
+        """
+        gradebook = self.coursedir.db_url.partition(":///")[2]  # SQLite's alone is a file
+        records = self.root / "records"
+        found = [self.root, self.root / gradebook, records, records / assignment]
+        for step in ("autograded", "feedback"):
+            found.append(self.folder(step, ".", "."))
+            for name in (".", glob.escape(assignment)):
+                found += map(Path, glob.glob(str(self.folder(step, "*", name))))
+        for path in found:
+            if path.exists() and not os.access(path, os.W_OK):
+                raise Misconfigured(
+                    f"{path} cannot be written by this account. Does it belong to another one, as"
+                    " after a command that was given with sudo? Give all of the course to its"
+                    f' owner: sudo chown -R OWNER: "{self.root}"'
+                )
 
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:

@@ -23,6 +23,7 @@ from nbgrader.utils import parse_utc, rmtree
 from traitlets.config import Config
 
 from autograder.grading.about import page_of_set_aside, sentences
+from autograder.grading.collecting import hindrance
 from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.downloads import known_of
 from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
@@ -71,9 +72,10 @@ def deliver(
 
     Raises:
         LookupError: When the gradebook does not have the assignment.
-        Misconfigured: When the exchange cannot be used.
+        Misconfigured: When the exchange cannot be used, or folders belong to another account.
     """
     blueprints = course.blueprints(assignment)
+    course.require_writable(assignment)
     penalise(course, assignment)
     records = Records(course.root, assignment)
     with course.gradebook() as gradebook:
@@ -207,6 +209,7 @@ def _notes(
 def in_exchange(course: Course, assignment: str) -> dict[str, str]:
     """Who has handed in since the last collection, and when, as the exchange has it."""
     inbound = Path(_exchange(course, assignment).root, course.coursedir.course_id, "inbound")
+    owned = course.config.ExchangeCollect.get("check_owner", True)
     found: dict[str, tuple] = {}
     try:
         names = [path.name for path in inbound.glob(f"*+{glob.escape(assignment)}+*")]
@@ -219,6 +222,8 @@ def in_exchange(course: Course, assignment: str) -> dict[str, str]:
             when = parse_utc(text)
         except (ValueError, OverflowError):
             continue
+        if hindrance(inbound / name, student, owned):
+            continue  # nbgrader collect says what is wrong with it
         if student not in found or when > found[student][0]:
             found[student] = (when, text)
     newer = {}

@@ -129,18 +129,31 @@ def _gather_pictures(
             gather(cell, known.pop(0) if known else None, files, where, repairs)
 
 
-def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
-    """Says where an answer in words may stand if its cell is as it was; nbgrader makes that 0."""
-    own = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    own = [cell for cell in own if not cell.metadata.get("nbgrader") and cell.source.strip()]
-    for cell in notebook.cells if own else ():
+def unanswered(notebook: NotebookNode) -> tuple[list[str], int]:
+    """Written answers whose cells are as they were, where the answer may stand in another cell.
+
+    Returns:
+        Their names, and how many text cells of the student's own there are; no names without any.
+    """
+    texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    own = [cell for cell in texts if not cell.metadata.get("nbgrader") and cell.source.strip()]
+    blank = []
+    for cell in texts if own else ():
         marks = cell.metadata.get("nbgrader", {})
-        is_written = cell.cell_type == "markdown" and marks.get("grade") and marks.get("solution")
+        is_written = marks.get("grade") and marks.get("solution")
         if is_written and compute_checksum(cell) == marks.get("checksum"):
-            repairs.append(
-                f"{name}: {_grade_id(cell)} is untouched and gets 0, but the notebook has"
-                f" {len(own)} text cells of the student's own; {LOOK}"
-            )
+            blank.append(marks["grade_id"])
+    return blank, len(own)
+
+
+def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
+    """Says where an answer in words may stand if its cell is as it was."""
+    blank, own = unanswered(notebook)
+    repairs += [
+        f"{name}: {grade_id} is untouched, and the notebook has {own} text cells of the student's"
+        f" own, so it waits for a person; {LOOK}"
+        for grade_id in blank
+    ]
 
 
 def _find_renamed(
@@ -278,7 +291,9 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
             del cell.metadata["nbgrader"]
     if known and not there:
         there = _recognised(notebook, blueprint)
-        repairs.append(f"{name}: its cells had lost nbgrader's marks; found them by their text.")
+        repairs.append(
+            f"{name}: its cells had lost nbgrader's marks; found them by their text and their ids."
+        )
     if known and not there:
         raise Unfit(f"{name} has none of the assignment's cells.")
     for grade_id, cells in there.items():
@@ -309,6 +324,12 @@ def _recognised(notebook: NotebookNode, blueprint: Blueprint) -> dict[str, list[
             if cell.cell_type == known.cell_type and cell.source.strip() == known.source.strip():
                 cell.metadata.nbgrader = nbformat.from_dict(known.marks)
                 found.setdefault(known.grade_id, []).append(cell)
+    ids = {cell.grade_id: cell for cell in blueprint.cells if cell.marks["solution"]}
+    for cell in notebook.cells:  # answers have no text of ours, but often their ids still
+        known = ids.get(cell.get("id"))
+        if known and known.cell_type == cell.cell_type and not _grade_id(cell):
+            cell.metadata.nbgrader = nbformat.from_dict(known.marks)
+            found.setdefault(known.grade_id, []).append(cell)
     graded = {cell.grade_id for cell in fixed if cell.marks["grade"]}
     return found if graded and graded <= found.keys() else {}
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shutil
 from pathlib import Path
 from stat import S_ISREG
 
@@ -161,6 +162,23 @@ class Submit(ExchangeSubmit):
                 f"Nothing was submitted: {self.src_path} holds {size / 1e6:.0f} MB, and"
                 f" {most / 1e6:.0f} MB are allowed. Leave out what it can do without."
             )
-        super().copy_files()
         folder = Path(self.inbound_path, self.assignment_filename)
+        kept = Path(self.cache_path, self.assignment_filename.rsplit("+", 1)[0])
+        try:
+            super().copy_files()
+        except BaseException as error:  # Ctrl-C, too: half a submission is none
+            for torso in (folder, kept):
+                shutil.rmtree(torso, ignore_errors=True)
+            if isinstance(error, OSError):
+                self.fail(f"Nothing was submitted: {_why_not_copied(error)}")
+            raise
         folder.chmod(0o2755 if self.coursedir.groupshared else 0o755)
+
+
+def _why_not_copied(error: OSError) -> str:
+    """The first file that could not be copied, and why, in a sentence."""
+    if not isinstance(error, shutil.Error) or not error.args or not error.args[0]:
+        return f"{error.strerror or error}: {error.filename}."
+    source, _, reason = error.args[0][0]
+    found = re.match(r"\[Errno \d+\] ([^:]*)", str(reason))
+    return f"{source} cannot be copied: {found[1] if found else reason}."

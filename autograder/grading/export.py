@@ -18,8 +18,11 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
@@ -48,7 +51,7 @@ class TableExportPlugin(ExportPlugin):
             gradebook: nbgrader's gradebook.
         """
         bring_up_to_date(self, gradebook)
-        with Path(self.to or "grades.csv").open("w", encoding="utf-8", newline="") as stream:
+        with written(Path(self.to or "grades.csv")) as stream:
             table = csv.writer(stream)
             table.writerow(NBGRADER)
             for assignment in gradebook.assignments:
@@ -58,6 +61,31 @@ class TableExportPlugin(ExportPlugin):
                     if not self.student or student.id in map(str, self.student):
                         table.writerow(_row(gradebook, assignment, student))
         say_what_waits(self, gradebook)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[TextIO]:
+    """A table's file; what was there before stays until the whole table is written.
+
+    Raises:
+        SystemExit: With a sentence, when it cannot be written.
+    """
+    table = StringIO(newline="")
+    yield table
+    fresh = path.resolve().with_name(f".{path.name}.new")
+    try:
+        if path.exists() and not path.is_file():  # /dev/stdout, for one
+            path.write_text(table.getvalue(), encoding="utf-8", newline="")
+            return
+        try:
+            fresh.write_text(table.getvalue(), encoding="utf-8", newline="")
+            if path.exists():
+                fresh.chmod(path.stat().st_mode)
+            fresh.replace(path.resolve())
+        finally:
+            fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _course(plugin: ExportPlugin) -> Course | None:
@@ -148,7 +176,7 @@ class CanvasExportPlugin(ExportPlugin):
             if not self.student or student.id in map(str, self.student)
         ]
         numbers = canvas_numbers(getattr(self.parent, "coursedir", None))
-        with Path(self.to or "canvas.csv").open("w", encoding="utf-8", newline="") as stream:
+        with written(Path(self.to or "canvas.csv")) as stream:
             table = csv.writer(stream)
             table.writerow(
                 [*COLUMNS, *(inert(self.titles.get(a.name, a.name)) for a in assignments)]

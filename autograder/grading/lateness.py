@@ -7,6 +7,7 @@ and never again. So whatever shows marks or writes them comes here first.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.preprocessors import AssignLatePenalties
@@ -92,7 +93,7 @@ def who_is_late(course: Course, assignment: str) -> list[str]:
         due = gradebook.find_assignment(assignment).duedate
     if not late or due is None:
         return []
-    names = [f"{shown(name)} by {timedelta(seconds=int(late[name]))}" for name in sorted(late)]
+    names = [f"{shown(name)} by {timedelta(seconds=ceil(late[name]))}" for name in sorted(late)]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     said = [f"{assignment} was due on {spelt(due)}. Late: {', '.join(names[:8])}{more}."]
     if 1 < len(found) < 2 * len(late):

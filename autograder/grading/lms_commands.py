@@ -27,15 +27,16 @@ def take(
     download: Annotated[Path, typer.Argument(help="The zip of all submissions, or its folder.")],
     worksheet: Worksheet = None,
     timezone: Annotated[
-        str, typer.Option(help="Of the worksheet's times, such as Europe/Berlin.")
-    ] = "UTC",
+        str | None,
+        typer.Option(help="Of the worksheet's times, such as Europe/Berlin; UTC without."),
+    ] = None,
 ) -> None:
     """Take in what was downloaded; students are found by number, address or name.
 
     The exit status is 3 when a file is nobody's in the gradebook.
     """
     try:
-        zone = ZoneInfo(timezone)
+        zone = ZoneInfo(timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise typer.BadParameter(
             f"{timezone!r} is no time zone; one is called Europe/Berlin, another UTC."
@@ -56,6 +57,12 @@ def take(
         console.print(
             f"Of {len(result.untimed)} the download does not say when they were handed in, so they"
             f" are not late.{says}",
+            soft_wrap=True,
+        )
+    if timezone is None and worksheet and len(result.taken) > len(result.untimed):
+        console.print(
+            "The worksheet's times were read as UTC. If Moodle shows you those of another zone,"
+            " take the download in again with it, such as --timezone Europe/Berlin.",
             soft_wrap=True,
         )
     console.print(

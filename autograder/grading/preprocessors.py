@@ -2,8 +2,8 @@
 
 In `GenerateAssignment.preprocessors`, `LinkBook` comes before cells are saved, and
 `ReleasePublicCases` last. `RestoreCells` stands for OverwriteCells in
-`Autograde.sanitize_preprocessors`, and `autograder.grading.judge.Judge` for
-Execute in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
+`Autograde.sanitize_preprocessors`, `autograder.grading.judge.Judge` for Execute and `SaveGrades`
+for SaveAutoGrades in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells
+from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Unicode
 
 from autograder.check import PUBLIC_SUFFIX
+from autograder.grading.doctor import unanswered
 from autograder.spec import load_checks, load_settings, public_data
 
 LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])(?![\w.-])(:\d+)?")
@@ -133,3 +134,26 @@ class RestoreCells(OverwriteCells):
                 if name in points or name in tasks:
                     known[name]["points"] = points.get(name, tasks.get(name))
             return known
+
+
+class SaveGrades(SaveAutoGrades):
+    """nbgrader's SaveAutoGrades, with no 0 for an answer in words that may stand in another cell.
+
+    nbgrader gives 0 to an untouched cell, and nobody is asked. Where the student wrote text cells
+    of their own, it waits for a person instead.
+    """
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        self._unanswered, _ = unanswered(nb)
+        return super().preprocess(nb, resources)
+
+    def _add_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        super()._add_score(cell, resources)
+        if (name := cell.metadata["nbgrader"]["grade_id"]) in self._unanswered:
+            grade = self.gradebook.find_grade(
+                name, self.notebook_id, self.assignment_id, self.student_id
+            )
+            grade.auto_score, grade.needs_manual_grade = None, True
+            self.gradebook.db.commit()

@@ -164,6 +164,8 @@ def rehearse_checks(
         checks = load_checks(path)
     except FileNotFoundError as error:
         return str(error)
+    except KeyboardInterrupt:  # by a person
+        raise
     except BaseException as error:
         return f"{path.name} cannot be loaded: {_where(error, path)}"
     for problem in differences(checks, points):
@@ -183,6 +185,8 @@ def rehearse_checks(
             question(check, cases)
             if released:
                 public_data([check])
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             return f"{path.name}: {name} cannot say what is right: {_where(error, path)}"
     return ""

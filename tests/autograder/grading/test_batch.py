@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from autograder.grading import batch
 from autograder.grading.audit import audit, verify
 from autograder.grading.batch import Batch, Executed, Stopped, process_pool
-from autograder.grading.course import Course
+from autograder.grading.course import Course, Misconfigured
 from autograder.grading.record import Record, Records, State
 
 ASSIGNMENT = "set"
@@ -308,6 +308,32 @@ def test_a_full_disk_stops_the_batch_and_is_made_good(
     assert not list((ungraded / "records" / ASSIGNMENT).glob("*.new"))
     grade(ungraded, inline)
     assert read_gradebook(ungraded) == read_gradebook(graded)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("autograded", "autograded/ada", "autograded/ada/set", "feedback"),
+        *("records", "records/set", "gradebook.db"),
+    ],
+)
+def test_what_belongs_to_another_account_ends_the_batch_and_sets_nobody_aside(
+    graded: Path,
+    inline: type,
+    read_gradebook: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    place: str,
+) -> None:
+    root = tmp_path / "course"
+    shutil.copytree(graded, root, symlinks=True)
+    (root / "feedback").mkdir(exist_ok=True)
+    before = read_gradebook(root)
+    can = os.access  # who runs the tests may be root, whom nothing is closed to
+    monkeypatch.setattr(os, "access", lambda path, mode: path != root / place and can(path, mode))
+    with pytest.raises(Misconfigured, match=f"{place} cannot be written by this account.*sudo"):
+        grade(root, inline, force=True)
+    assert read_gradebook(root) == before
 
 
 def test_a_gradebook_without_room_stops_the_batch_and_is_made_good(

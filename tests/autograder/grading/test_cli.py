@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from autograder.grading import batch, cli
 from autograder.grading.batch import scratch_folder
 from autograder.grading.cli import app
+from autograder.grading.console import waiting
 from autograder.grading.course import Course
 from autograder.grading.intake import shown
 from autograder.sandbox import options, walls
@@ -143,11 +144,19 @@ def test_before_collecting_collect_is_named(invoke: Callable, course: Path) -> N
         assert result.exit_code == 2
         assert "Nothing of set was handed in: nothing waits in the exchange" in result.output
     inbound = Path(Course(course).config.Exchange.root) / "kdlab" / "inbound"
-    (inbound / "zoe+set+2026-01-30 15:30:00 UTC+x").mkdir(parents=True)
+    waits = inbound / "zoe+set+2026-01-30 15:30:00 UTC+x"
+    waits.mkdir(parents=True)
+    (waits / "timestamp.txt").touch()
     for command in ("grade", "doctor", "feedback"):
         result = invoke(command, ASSIGNMENT)
         assert result.exit_code == 2
         assert "1 submission waits in the exchange. Run: nbgrader collect set" in result.output
+    for command in ("audit", "verify"):
+        assert "Nothing of set is graded yet." in invoke(command, ASSIGNMENT).output
+    with Course(course).gradebook() as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2026-01-30 15:00:00 UTC")
+    (said,) = waiting(Course(course), ASSIGNMENT)
+    assert said.endswith("--update. Handed in after the due date: zoe.")
 
 
 @pytest.mark.parametrize(

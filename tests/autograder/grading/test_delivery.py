@@ -1,5 +1,6 @@
 """Feedback arrives, and is never older than the marks: through a real exchange."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from nbgrader.auth import Authenticator
 from nbgrader.converters import GenerateFeedback
 from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import (
-    ExchangeCollect,
     ExchangeFetchFeedback,
     ExchangeReleaseAssignment,
     ExchangeReleaseFeedback,
@@ -20,8 +20,9 @@ from nbgrader.exchange.default import (
 from typer.testing import CliRunner
 
 from autograder.grading.cli import app
+from autograder.grading.collecting import Collect
 from autograder.grading.course import Course
-from autograder.grading.delivery import deliver
+from autograder.grading.delivery import deliver, in_exchange
 from autograder.grading.exchange import Fetch, ReleaseFeedback, Submit
 
 ASSIGNMENT = "set"
@@ -74,7 +75,7 @@ class Room:
         self.step(Submit, student, home)
 
     def collect(self) -> None:
-        self.step(ExchangeCollect, check_owner=False, update=True)
+        self.step(Collect, check_owner=False, update=True)
 
     def read(self, student: str) -> list[str]:
         """What the student finds after fetch_feedback, the newest submission last."""
@@ -397,3 +398,119 @@ def test_a_folder_that_is_too_large_is_a_sentence(room: Room) -> None:
     with pytest.raises(ExchangeError, match="holds 110 MB, and 100 MB are allowed"):
         room.step(Submit, "ada", room.home("ada"))
     assert not list((room.exchange / "kdlab" / "inbound").iterdir())
+
+
+def inbound(room: Room) -> Path:
+    (folder,) = room.exchange.glob("*/inbound")
+    return folder
+
+
+def handed_in(room: Room, student: str, when: str = "2099-01-01 00:00:00.000000 UTC") -> Path:
+    """A folder as any student may make it in the exchange."""
+    folder = inbound(room) / f"{student}+{ASSIGNMENT}+{when}+abc"
+    folder.mkdir()
+    (folder / "timestamp.txt").write_text(when)
+    (folder / f"{ASSIGNMENT}.ipynb").write_text("newest")
+    return folder
+
+
+def collected(room: Room, student: str) -> dict[str, str]:
+    folder = room.root / "submitted" / student / ASSIGNMENT
+    return {path.name: path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_links_and_pipes_in_the_exchange_are_not_followed(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.submit("bob", RIGHT)
+    secret = room.root / "checks"
+    folder = handed_in(room, "ada")
+    (folder / "answers.py").symlink_to(secret / f"{ASSIGNMENT}.py")
+    (folder / "all").symlink_to(secret)
+    (folder / "own").mkdir()
+    (folder / "own" / "deep.db").symlink_to(room.root / "gradebook.db")
+    os.mkfifo(folder / "pipe")
+    whole = inbound(room) / f"eve+{ASSIGNMENT}+2099-01-01 00:00:00.000000 UTC+abc"
+    whole.symlink_to(secret)
+    room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
+    assert set(collected(room, "ada")) == {"timestamp.txt", f"{ASSIGNMENT}.ipynb"}
+    assert collected(room, "bob")
+    assert not collected(room, "eve")
+    for said in ("'answers.py'", "'pipe'", "'all'", f"Left out: {whole}"):
+        assert said in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["torso", "name", "file", "traversal", "timestamp"])
+def test_what_cannot_be_collected_stops_nobody_and_costs_nothing(room: Room, broken: str) -> None:
+    room.submit("ada", RIGHT)
+    room.collect()
+    before = collected(room, "ada")
+    room.submit("bob", RIGHT)
+    if broken == "torso":
+        (handed_in(room, "ada") / "timestamp.txt").unlink()
+    elif broken == "name":
+        handed_in(room, "ada", when="soon")
+    elif broken == "file":
+        shutil.rmtree(folder := handed_in(room, "ada"))
+        folder.write_text("no folder")
+    elif broken == "traversal":
+        handed_in(room, "..")
+    else:
+        (room.root / "submitted" / "ada" / ASSIGNMENT / "timestamp.txt").write_text("?")
+    room.collect()
+    assert collected(room, "ada") == before
+    assert collected(room, "bob")
+    assert not (room.root / ASSIGNMENT).exists()
+    assert "ada" not in in_exchange(room.course, ASSIGNMENT)
+
+
+def test_nobody_hands_in_under_another_name(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room.submit("ada", RIGHT)
+    room.submit("bob", RIGHT)
+    room.collect()
+    before = collected(room, "ada")
+    handed_in(room, "ada")
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)  # as if another account had written it
+    if mine == 0:
+        os.chown(*inbound(room).glob("ada+*2099*"), 12345, -1)
+    room.step(Collect, update=True)
+    assert collected(room, "ada") == before
+
+
+def test_a_time_that_is_made_up_is_doubted(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    room.submit("bob", RIGHT)
+    handed_in(room, "ada", when="2020-01-01 00:00:00.000000 UTC")
+    room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
+    (said,) = (line for line in caplog.messages if "made up" in line)
+    assert said.startswith("ada+")
+
+
+def test_a_full_disk_costs_no_collected_version(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.submit("ada", RIGHT)
+    room.collect()
+    before = collected(room, "ada")
+    handed_in(room, "ada")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(ExchangeError, match="Not collected: ada"):
+            room.collect()
+    assert collected(room, "ada") == before
+    room.collect()
+    assert collected(room, "ada")[f"{ASSIGNMENT}.ipynb"] == "newest"
+
+
+def test_handing_in_is_done_or_undone(room: Room) -> None:
+    room.submit("ada", RIGHT)
+    there = sorted(inbound(room).iterdir())
+    os.mkfifo(room.home("ada") / ASSIGNMENT / "pipe")
+    with pytest.raises(ExchangeError, match=r"Nothing was submitted: .*pipe.* named pipe"):
+        room.step(Submit, "ada", room.home("ada"))
+    assert sorted(inbound(room).iterdir()) == there
+    assert len(list((room.home("ada") / "cache").rglob("timestamp.txt"))) == 1

@@ -139,3 +139,28 @@ def test_nbgraders_table_has_its_columns_and_its_marks(
         plugin(to=str(tmp_path / f"{name}.csv"), student=["ada"]).export(gradebook)
     theirs, ours = (rows(tmp_path / f"{name}.csv") for name in ("theirs", "ours"))
     assert [[cell.replace("None", "") for cell in row] for row in theirs] == ours
+
+
+@pytest.mark.parametrize("plugin", [TableExportPlugin, CanvasExportPlugin])
+def test_a_table_that_cannot_be_written_costs_none_that_is_there(
+    gradebook: Gradebook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: type
+) -> None:
+    table = tmp_path / "marks.csv"
+    table.write_text("the old marks")
+    table.chmod(0o600)
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(SystemExit, match=r"marks\.csv cannot be written: No space left"):
+            plugin(to=str(table)).export(gradebook)
+    assert table.read_text() == "the old marks"
+    assert list(tmp_path.iterdir()) == [table]
+    plugin(to=str(table)).export(gradebook)
+    assert "Lovelace" in table.read_text()
+    assert table.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(SystemExit, match="cannot be written: No such file"):
+        plugin(to=str(tmp_path / "nowhere" / "marks.csv")).export(gradebook)

@@ -137,5 +137,8 @@ def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable
     notebook.cells.append(nbformat.v4.new_markdown_cell("It squares, because I wrote so."))
     nbformat.write(notebook, path)
     (said,) = canned_grades(course)["bob"].repairs
-    assert "why is untouched and gets 0" in said
-    assert "1 text cells of the student's own" in said
+    assert "why is untouched" in said
+    assert "1 text cells of the student's own, so it waits for a person" in said
+    with Course(course).gradebook() as gradebook:
+        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "bob")
+        assert (grade.auto_score, grade.needs_manual_grade) == (None, True)
