@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from packaging.version import Version
 
 from kdlab import History
 from tests.kdlab import small_run
@@ -126,6 +127,9 @@ print(mesh.size(), type(student.lm_head.weight).__name__, *losses, sep=";", flus
 """
 
 
+@pytest.mark.skipif(
+    Version(torch.__version__).release < (2, 9), reason="gloo of PyTorch 2.8 adds gradients up"
+)
 @pytest.mark.slow
 def test_the_program_for_models_in_pieces_runs_as_the_page_has_it(tmp_path):
     """Nothing has started the processes' group before."""
