@@ -530,8 +530,10 @@ SHARED = {
         ),
     ),
     "wrong_axis": (
-        "A softmax or a sum of yours goes along an axis that is not the vocabulary. With inputs of"
-        " shape [..., V], which axis holds the classes, however many axes there are?",
+        "Your results are those of a softmax or a sum"
+        " along another axis than the vocabulary. With"
+        " inputs of shape [..., V], which axis holds"
+        " the classes, however many axes there are?",
         "1.2",
         tuple(
             partial(wrong, axis)
@@ -543,10 +545,13 @@ SHARED = {
         + (softmax_over_all, axis_left_out),
     ),
     "underflow": (
-        "Right for ordinary logits, but not for extreme ones: a probability below about 1e-45 is"
-        " 0 in float32, and its logarithm −∞, in your own lines or in what they call. Logarithms"
-        " of probabilities can be had without the probability; torch has one function that does"
-        " both at once.",
+        "Right for ordinary logits. For extreme ones"
+        " your results are those of probabilities that"
+        " became 0 in float32, as all below about 1e-45"
+        " do, in your own lines or in what they call:"
+        " the logarithm of 0 is −∞. Logarithms of"
+        " probabilities can be had without the probabilities;"
+        " torch has one function that does both at once.",
         "1.2",
         (
             log_of_softmax,
@@ -569,20 +574,25 @@ SHARED = {
         tuple(partial(vocabulary_mean, of) for of in KLS),
     ),
     "base_two": (
-        "Every value is too large by 1.44, which is 1/ln 2: these are bits. The task asks for"
+        "Every value is 1.44 times too large, which is"
+        " 1/ln 2: these are bits. The task asks for"
         " nats. Which logarithm measures in nats?",
         "1.2",
         tuple(partial(base_two, of) for of in KLS),
     ),
     "sign_flipped": (
-        "The size is right and the sign is not: a divergence is never negative. Look at the"
-        " order of the two logarithms in the difference.",
+        "The size is right and the sign is not, and a"
+        " divergence is never negative. A minus too many"
+        " does that, or a difference of logarithms the"
+        " wrong way round.",
         "1.2",
         tuple(partial(sign_flipped, of) for of in KLS),
     ),
     "positions_collapsed": (
-        "You return one number for the whole input. Keep the leading axes: every position has a"
-        " divergence of its own, and later tasks leave some positions out.",
+        "Your result is one number for the whole input."
+        " Keep the leading axes: every position has a"
+        " divergence of its own, and later tasks leave"
+        " some positions out.",
         "2.2",
         tuple(
             partial(wrong, of)
@@ -591,8 +601,9 @@ SHARED = {
         ),
     ),
     "temperature_of_its_own": (
-        "Your distributions are at a temperature that nobody asked for. Here there is none: the"
-        " models' own logits are compared.",
+        "Your results are those of distributions at"
+        " another temperature than 1. Nobody asks for"
+        " one here: the models' own logits are compared.",
         "1.2",
         tuple(
             partial(at_temperature, heat, heat**power, averaged)
@@ -602,21 +613,30 @@ SHARED = {
         ),
     ),
     "base_ten": (
-        "Every value is too small by 2.3, which is ln 10: this is the logarithm to base ten. Which"
-        " logarithm measures in nats?",
+        "Every value is 2.3 times too small, which is"
+        " ln 10: this is the logarithm to base ten."
+        " Which logarithm measures in nats?",
         "1.2",
         tuple(lambda front, behind, of=of: of(front, behind) / math.log(10) for of in KLS),
     ),
     "overflow": (
-        "Right for ordinary logits, but exp(89) is already more than float32 can hold. A softmax"
-        " does not change when one number is taken from all its logits; torch's own does that.",
+        "Right for ordinary logits. For large ones your"
+        " results are those of an exp that overflows:"
+        " exp(89) is already more than float32 can hold."
+        " A softmax does not change when one number is"
+        " taken from all its logits; torch's own does"
+        " that.",
         "1.2",
         (overflowed, overflowed_by_ratio, overflowed_logarithm),
     ),
     "infinite_terms_dropped": (
-        "Where a probability underflows to 0 its term is thrown away or made finite by force, and"
-        " it may be the term that costs most: a token that one gives and the other does not. Work"
-        " with logarithms from the start, and no such term arises.",
+        "Right for ordinary logits. For extreme ones"
+        " your result is as if the terms of tiny"
+        " probabilities were thrown away or made finite"
+        " by force, and among them may be the one that"
+        " costs most: a token that one gives and the"
+        " other does not. Work with logarithms from the"
+        " start, and nothing has to be thrown away.",
         "1.2",
         (
             partial(infinite_terms_dropped, 0.0, 0.0),
@@ -626,9 +646,13 @@ SHARED = {
         ),
     ),
     "floor_under_probabilities": (
-        "A small number, added to a probability or set as its smallest value, keeps the logarithm"
-        " finite and changes it: the unlikeliest tokens, which cost most, become cheaper. torch has"
-        " one function that takes the softmax and its logarithm at once and needs no such number.",
+        "Your results are as if a small number were"
+        " added to a probability or set as its smallest"
+        " value. That keeps the logarithm finite and"
+        " changes it: the unlikeliest tokens, which cost"
+        " most, become cheaper. torch has one function"
+        " that takes the softmax and its logarithm at"
+        " once and needs no such number.",
         "1.2",
         tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL),
     ),
@@ -640,21 +664,29 @@ SHARED = {
         (log_target_missing,),
     ),
     "log_target_with_probabilities": (
-        "kl_div was told that its target is a logarithm, and got probabilities. What it takes as"
-        " input and what as target are two different questions; look both up.",
+        "Your results are those of a kl_div that is told"
+        " that its target is a logarithm, and gets"
+        " probabilities. What it takes as input and what"
+        " as target are two different questions; look"
+        " both up.",
         "1.2",
         (log_target_with_probabilities,),
     ),
     "probabilities_as_input": (
-        "What stands behind in the formula went in as probabilities where its logarithm belongs."
-        " kl_div takes log-probabilities as its input, whatever the target is.",
+        "Your results are as if what stands behind in"
+        " the formula went in as probabilities, where"
+        " its logarithm belongs. If you call kl_div: it"
+        " takes log-probabilities as its input, whatever"
+        " the target is.",
         "1.2",
         (probabilities_as_input, probabilities_as_input_and_logarithms),
     ),
     "softmax_twice": (
-        "A softmax was applied to probabilities. They lie between 0 and 1, so a second softmax"
-        " makes almost everything equally likely. Which functions take logits, and which of them"
-        " got probabilities?",
+        "Your results are those of a softmax that was"
+        " applied to probabilities. They lie between 0"
+        " and 1, so a second softmax makes almost"
+        " everything equally likely. Which functions"
+        " take logits, and which of them get probabilities?",
         "1.1",
         (
             softmax_of_softmax,
@@ -664,14 +696,19 @@ SHARED = {
         ),
     ),
     "shares_forced_positive": (
-        "A single class adds something negative where the distribution behind gives it more than"
-        " the one in front. Only the sum over all classes is never below 0, and that by itself.",
+        "Your results are as if no class could add"
+        " anything negative. A single class does, where"
+        " the distribution behind gives it more than"
+        " the one in front. Only the sum over all classes"
+        " is never below 0, and that by itself.",
         "1.2",
         tuple(partial(forced_positive, force) for force in (torch.abs, torch.relu)),
     ),
     "entropy_of_the_other": (
-        "From the cross-entropy you take away the entropy of the wrong one of the two models. The"
-        " one that is left must make the divergence 0 when the two agree, and above 0 when not.",
+        "Your result is the cross-entropy minus the"
+        " entropy of the wrong one of the two models."
+        " The one that is left must make the divergence"
+        " 0 when the two agree, and above 0 when not.",
         "1.2",
         (other_entropy,),
     ),
@@ -683,26 +720,34 @@ SHARED = {
         MEASURES,
     ),
     "unlikely_tokens_left_out": (
-        "You leave out the classes whose probability is small. Each adds little, and there are"
-        " many; and the formula is a sum over all of them.",
+        "Your results are as if the classes whose"
+        " probability is small were left out. Each adds"
+        " little, and there are many; and the formula"
+        " is a sum over all of them.",
         "1.2",
         tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01)),
     ),
     "gaps_squared": (
-        "You square the differences of the logarithms. The formula weighs them as they are; what is"
-        " negative in one class is made up for in others.",
+        "Your results are as if the differences of the"
+        " logarithms were squared. The formula weighs"
+        " them as they are; what is negative in one"
+        " class is made up for in others.",
         "1.2",
         (squared_gaps,),
     ),
     "wrong_weights": (
-        "The difference of logarithms is right, and what it is multiplied by is not: a logit or a"
-        " logarithm, or nothing at all. Each class counts as often as the distribution in front"
-        " says it.",
+        "Your results are as if the difference of"
+        " logarithms were multiplied by a logit or a"
+        " logarithm, or by nothing at all. In the formula"
+        " each class counts as often as the distribution"
+        " in front says it.",
         "1.2",
         (weighted_by_logits, weighted_by_logarithms, weights_left_out),
     ),
     "logarithms_left_out": (
-        "You weigh differences of probabilities. The formula has a difference of their logarithms.",
+        "Your results are as if differences of probabilities"
+        " were weighed. The formula has a difference of"
+        " their logarithms.",
         "1.2",
         (logarithms_left_out,),
     ),
@@ -713,8 +758,10 @@ SHARED = {
         (partial(both_directions, 1.0), partial(both_directions, 0.5)),
     ),
     "logits_as_probabilities": (
-        "The formula is about probabilities, and what comes in are logits, which may be negative"
-        " and need not add up to 1. What turns one into the other? Both distributions in the"
+        "Your results are as if logits stood where"
+        " probabilities belong. Logits may be negative"
+        " and need not add up to 1. What turns them into"
+        " probabilities? Both distributions in the"
         " formula need it, wherever they stand.",
         "1.2",
         (
@@ -726,8 +773,11 @@ SHARED = {
         ),
     ),
     "normalisers_missing": (
-        "The weights are right. But what you subtract are logits, and a logit is the logarithm of a"
-        " probability only up to a number that differs between the two models. Which function takes"
+        "Your result changes when a number is added to"
+        " all logits of one model, and a divergence does"
+        " not: it is as if the weights were right, and"
+        " a logit stood where the logarithm of a"
+        " probability belongs. Which function takes"
         " logits and gives logarithms of probabilities?",
         "1.2",
         (logits_as_log_probabilities,),
@@ -738,9 +788,10 @@ SHARED = {
 def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
     """The misconceptions of forward KL, where the teacher is in front, or of reverse KL."""
     swapped = (
-        "You computed the other direction: the weights in front of the logarithms come from the"
-        " wrong model. Read KL(a‖b) as: of what a says is likely, how much does b miss? Who is a"
-        " here?",
+        "This is the divergence in the other direction:"
+        " its weights come from the wrong model. Read"
+        " KL(a‖b) as: of what a says is likely, how much"
+        " does b miss? Who is a here?",
         "1.3",
         tuple(partial(_turned, of) for of in KLS),
     )
@@ -991,23 +1042,30 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "sum_without_keepdim",
-            "The sum over the last axis has one axis fewer than your exponentials, and torch lines"
-            " shapes up from the right: rows are divided by other rows' sums, or shapes clash. Look"
-            " at the argument keepdim.",
+            "Your results are those of exponentials divided"
+            " by sums that have lost their last axis."
+            " torch lines shapes up from the right, so"
+            " that rows are divided by other rows' sums,"
+            " or shapes clash. Look at the argument keepdim.",
             (no_keepdim, no_keepdim_stable),
         ),
         (
             "one_maximum_for_all",
-            "Right for ordinary logits. But you take one maximum from all positions, so that a"
-            " position far below the largest has nothing but zeros, and 0/0 is NaN. Each position"
-            " has a maximum of its own.",
+            "Right for ordinary logits. But a position"
+            " far below the largest logit of all comes"
+            " out as NaN, which is what 0/0 gives: as if"
+            " one maximum were taken from all positions."
+            " Each position has a maximum of its own.",
             (one_maximum_for_all, one_maximum_for_all_after),
         ),
         (
             "logits_clamped",
-            "Right for ordinary logits. But cutting logits off makes all those beyond the limit"
-            " equal, although they differ. A softmax does not change when the same number is taken"
-            " from all its logits: which number makes every exponent harmless?",
+            "Right for ordinary logits. But those beyond"
+            " some limit come out as equally likely,"
+            " although they differ, as if they were cut"
+            " off there. A softmax does not change when"
+            " the same number is taken from all its logits:"
+            " which number makes every exponent harmless?",
             tuple(
                 partial(clamped, low, float(high), before, own)
                 for high in (10, 20, 30, 40, 50, 60, 70, 80, 85, 87, 88, 88.7, 100)
@@ -1019,14 +1077,20 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_squared",
-            "The temperature acts twice: this is the distribution at T². Where does T come in?",
+            "This is the distribution at T², as if the"
+            " temperature acted twice. Where does T come"
+            " in?",
             (partial(stable, squared), partial(exp_over_sum, squared)),
         ),
         (
             "overflow",
-            "Right for ordinary logits, but exp(89) is already more than float32 can hold, and"
-            " inf/inf is NaN. A softmax does not change when the same number is taken from all its"
-            " logits. Which number makes every exponent harmless?",
+            "Right for ordinary logits. For large ones"
+            " your result is what an exp gives that"
+            " overflows: exp(89) is already more than"
+            " float32 can hold, and inf/inf is NaN. A"
+            " softmax does not change when the same number"
+            " is taken from all its logits. Which number"
+            " makes every exponent harmless?",
             (partial(exp_over_sum, divided),),
         ),
         (
@@ -1037,8 +1101,10 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "small_number_in_the_divisor",
-            "A small number in the divisor makes all probabilities too small: they no longer add up"
-            " to 1. The sum of exponentials is never 0 when the largest exponent is 0.",
+            "Your probabilities are too small and do not"
+            " add up to 1, as if a small number stood in"
+            " the divisor. The sum of exponentials is"
+            " never 0 when the largest exponent is 0.",
             tuple(
                 partial(guarded, size, own)
                 for size in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -1047,21 +1113,29 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "other_maximum",
-            "Right for ordinary logits. But the number that you take off is not divided by T as the"
-            " logits are, so that the largest exponent is not 0: it can be far above it or below.",
+            "Right for ordinary logits. For extreme ones"
+            " your result is as if the number that is"
+            " taken off were not divided by T as the logits"
+            " are: then the largest exponent is not 0,"
+            " and can be far above it or below.",
             (other_maximum,),
         ),
         (
             "overflow_replaced",
-            "Right for ordinary logits. Where exp overflows you put a number in the place of NaN:"
-            " each of the large logits then gets the same, whatever they are. Let no exp overflow,"
-            " and nothing is to be replaced.",
+            "Right for ordinary logits. Where exp overflows,"
+            " all large logits come out as one and the"
+            " same number, whatever they are, as if it"
+            " had been put in the place of NaN. Let no"
+            " exp overflow, and nothing is to be replaced.",
             tuple(partial(nan_replaced, size) for size in (0.0, 1.0)),
         ),
         (
             "temperature_of_probabilities",
-            "Right for ordinary logits, but a probability that has become 0 in float32 stays 0"
-            " however hot it gets. Let the temperature act while the scores are still scores.",
+            "Right for ordinary logits. But a token whose"
+            " probability is 0 in float32 at T = 1 keeps"
+            " it however hot it gets, as if the temperature"
+            " acted on probabilities. Let it act while"
+            " the scores are still scores.",
             (root_of_probabilities,),
         ),
         (
@@ -1072,14 +1146,19 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_after_softmax",
-            "The temperature came too late: you divided probabilities, and they no longer add up"
-            " to 1. It belongs where the scores are still scores.",
+            "Your probabilities do not add up to 1 unless"
+            " T is 1. That is what comes of a temperature"
+            " that acts after the softmax; it belongs"
+            " where the scores are still scores.",
             (temperature_after,),
         ),
         (
             "softmax_twice",
-            "A softmax was applied to probabilities. They lie between 0 and 1, so a second softmax"
-            " makes almost everything equally likely. How many softmaxes does the formula have?",
+            "Your results are those of a softmax that was"
+            " applied to probabilities. They lie between"
+            " 0 and 1, so a second softmax makes almost"
+            " everything equally likely. How many softmaxes"
+            " does the formula have?",
             (softmax_twice,),
         ),
     )
@@ -1307,13 +1386,16 @@ def loss_of(teacher_logits: Tensor, student: Student, direction: str) -> float:
 
 POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "likeliest_for_expected": (
-        "You return the likeliest token. Asked for is the expected position: every token counts, as"
-        " often as the student says it.",
+        "Your position is the likeliest token. Asked"
+        " for is the expected position: every token"
+        " counts, as often as the student says it.",
         lambda t, student, d: float(probabilities(student).argmax()),
     ),
     "center_for_expected": (
-        "You return the center of the peak. The vocabulary ends on both sides and cuts a peak off"
-        " there, so the expected position is another number.",
+        "Your position is the center of the peak. The"
+        " vocabulary ends on both sides and cuts a peak"
+        " off there, so the expected position is another"
+        " number.",
         lambda t, student, d: student[0],
     ),
     "counted_from_one": (
@@ -1323,8 +1405,7 @@ POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
 }
 ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "entropy_of_the_teacher": (
-        "In place of the student's entropy you return the teacher's. Asked for is how uncertain the"
-        " student became.",
+        "Your entropy is the teacher's. Asked for is how uncertain the student became.",
         lambda t, student, d: entropy(t),
     ),
     "entropy_in_bits": (
@@ -1338,28 +1419,33 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         lambda t, student, d: -summary(student)[1],
     ),
     "entropy_averaged": (
-        "The entropy is divided by the number of tokens. It adds up what the tokens contribute, and"
-        " each is weighed by its probability already.",
+        "Your entropy is too small, by the number of"
+        " tokens. An entropy adds up what the tokens"
+        " contribute, and each is weighed by its"
+        " probability already.",
         lambda t, student, d: summary(student)[1] / student[2],
     ),
     "zero_times_infinity": (
-        "Where the student is narrow, its entropy is NaN: far from its peak a probability is 0 in"
-        " float32, its logarithm is −∞, and 0·∞ is NaN. What does such a token add to the entropy?",
+        "Where the student is narrow, your entropy is"
+        " NaN. Far from its peak a probability is 0 in"
+        " float32, its logarithm is −∞, and 0·∞ is NaN."
+        " What does such a token add to the entropy?",
         lambda t, student, d: (
             summary(student)[1] if np.float32(probabilities(student)).all() else math.nan
         ),
     ),
     "loss_for_entropy": (
-        "In place of the entropy you return the loss: how far the student is from its teacher.",
+        "In the place of the entropy stands the loss: how far the student is from its teacher.",
         loss_of,
     ),
     "width_for_entropy": (
-        "In place of the entropy you return the width of the peak. A wide peak has a large entropy,"
+        "In the place of the entropy stands the width"
+        " of the peak. A wide peak has a large entropy,"
         " but the two are not the same number.",
         lambda t, student, d: student[1],
     ),
     "logarithm_of_width_for_entropy": (
-        "In place of the entropy you return the logarithm of the width.",
+        "In the place of the entropy stands the logarithm of the width.",
         lambda t, student, d: math.log(student[1]),
     ),
 }
@@ -1537,8 +1623,9 @@ FIT_MISCONCEPTIONS = tuple(
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
-            "Your student spreads when it should settle, and settles when it should spread: the"
-            " two losses are the wrong way round.",
+            "Your student spreads when it should settle,"
+            " and settles when it should spread, as if"
+            " the two losses were the wrong way round.",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), turned(d), s)),),
         ),
@@ -1558,8 +1645,9 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "not_trained",
-            "Your student is still where it started. Three things must happen in every step:"
-            " gradients are cleared, computed, and used.",
+            "Your student is still where it started. Does"
+            " each step of your loop reach the center and"
+            " the width that you return?",
             "1.3",
             (fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),),
         ),
@@ -1596,16 +1684,21 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "student_cut_off",
-            "Nothing in your loss depends on a tensor that wants a gradient: item(), float(),"
-            " detach() or no_grad() has cut the center and the width off. What is the loss to be"
-            " differentiated for?",
+            "Nothing in your loss depends on a tensor that"
+            " wants a gradient. That is what comes of"
+            " item(), float(), detach() or no_grad() on"
+            " the way to it, or of a center and a width"
+            " that never asked for one. What is the loss"
+            " to be differentiated for?",
             "1.3",
             (cut_off,),
         ),
         (
             "gradients_not_cleared",
-            "The gradients of all steps add up, so that your student does not come to rest where"
-            " the loss is least. What has to happen before each backward?",
+            "Your student does not come to rest where the"
+            " loss is least. It moves as if the gradients"
+            " of all steps were added up. What has to"
+            " happen before each backward?",
             "1.3",
             tuple(
                 stopped("adam", 0.1, count, 1000, cleared=False)
@@ -1615,9 +1708,12 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "another_minimum",
-            "In the reverse direction your student does not end on the peak near `start`. This loss"
-            " has several minima, and the beginning decides which one is found: the center is to"
-            " begin at `start`, and the width at 3. Where does yours begin?",
+            "In the reverse direction your student does"
+            " not always end on the peak near `start`."
+            " This loss has several minima, and the"
+            " beginning decides which one is found: the"
+            " center is to begin at `start`, and the width"
+            " at 3. Where does yours begin?",
             "1.3",
             BEGINNINGS,
         ),
