@@ -530,10 +530,8 @@ SHARED = {
         ),
     ),
     "wrong_axis": (
-        "Your results are those of a softmax or a sum"
-        " along another axis than the vocabulary. With"
-        " inputs of shape [..., V], which axis holds"
-        " the classes, however many axes there are?",
+        "Your results are those of a softmax or a sum along another axis than the vocabulary. With"
+        " inputs of shape [..., V], which axis holds the classes, however many axes there are?",
         "1.2",
         tuple(
             partial(wrong, axis)
@@ -545,13 +543,10 @@ SHARED = {
         + (softmax_over_all, axis_left_out),
     ),
     "underflow": (
-        "Right for ordinary logits. For extreme ones"
-        " your results are those of probabilities that"
-        " became 0 in float32, as all below about 1e-45"
-        " do, in your own lines or in what they call:"
-        " the logarithm of 0 is −∞. Logarithms of"
-        " probabilities can be had without the probabilities;"
-        " torch has one function that does both at once.",
+        "Right for ordinary logits. For extreme ones your results are those of probabilities that"
+        " became 0 in float32, as all below about 1e-45 do, in your own lines or in what they"
+        " call: the logarithm of 0 is −∞. Logarithms of probabilities can be had without the"
+        " probabilities; torch has one function that does both at once.",
         "1.2",
         (
             log_of_softmax,
@@ -574,25 +569,20 @@ SHARED = {
         tuple(partial(vocabulary_mean, of) for of in KLS),
     ),
     "base_two": (
-        "Every value is 1.44 times too large, which is"
-        " 1/ln 2: these are bits. The task asks for"
+        "Every value is 1.44 times too large, which is 1/ln 2: these are bits. The task asks for"
         " nats. Which logarithm measures in nats?",
         "1.2",
         tuple(partial(base_two, of) for of in KLS),
     ),
     "sign_flipped": (
-        "The size is right and the sign is not, and a"
-        " divergence is never negative. A minus too many"
-        " does that, or a difference of logarithms the"
-        " wrong way round.",
+        "The size is right and the sign is not, and a divergence is never negative. A minus too"
+        " many does that, or a difference of logarithms the wrong way round.",
         "1.2",
         tuple(partial(sign_flipped, of) for of in KLS),
     ),
     "positions_collapsed": (
-        "Your result is one number for the whole input."
-        " Keep the leading axes: every position has a"
-        " divergence of its own, and later tasks leave"
-        " some positions out.",
+        "Your result is one number for the whole input. Keep the leading axes: every position has"
+        " a divergence of its own, and later tasks leave some positions out.",
         "2.2",
         tuple(
             partial(wrong, of)
@@ -601,8 +591,7 @@ SHARED = {
         ),
     ),
     "temperature_of_its_own": (
-        "Your results are those of distributions at"
-        " another temperature than 1. Nobody asks for"
+        "Your results are those of distributions at another temperature than 1. Nobody asks for"
         " one here: the models' own logits are compared.",
         "1.2",
         tuple(
@@ -613,30 +602,23 @@ SHARED = {
         ),
     ),
     "base_ten": (
-        "Every value is 2.3 times too small, which is"
-        " ln 10: this is the logarithm to base ten."
+        "Every value is 2.3 times too small, which is ln 10: this is the logarithm to base ten."
         " Which logarithm measures in nats?",
         "1.2",
         tuple(lambda front, behind, of=of: of(front, behind) / math.log(10) for of in KLS),
     ),
     "overflow": (
-        "Right for ordinary logits. For large ones your"
-        " results are those of an exp that overflows:"
-        " exp(89) is already more than float32 can hold."
-        " A softmax does not change when one number is"
-        " taken from all its logits; torch's own does"
-        " that.",
+        "Right for ordinary logits. For large ones your results are those of an exp that"
+        " overflows: exp(89) is already more than float32 can hold. A softmax does not change when"
+        " one number is taken from all its logits; torch's own does that.",
         "1.2",
         (overflowed, overflowed_by_ratio, overflowed_logarithm),
     ),
     "infinite_terms_dropped": (
-        "Right for ordinary logits. For extreme ones"
-        " your result is as if the terms of tiny"
-        " probabilities were thrown away or made finite"
-        " by force, and among them may be the one that"
-        " costs most: a token that one gives and the"
-        " other does not. Work with logarithms from the"
-        " start, and nothing has to be thrown away.",
+        "Right for ordinary logits. For extreme ones your result is as if the terms of tiny"
+        " probabilities were thrown away or made finite by force, and among them may be the one"
+        " that costs most: a token that one gives and the other does not. Work with logarithms"
+        " from the start, and nothing has to be thrown away.",
         "1.2",
         (
             partial(infinite_terms_dropped, 0.0, 0.0),
@@ -646,13 +628,10 @@ SHARED = {
         ),
     ),
     "floor_under_probabilities": (
-        "Your results are as if a small number were"
-        " added to a probability or set as its smallest"
-        " value. That keeps the logarithm finite and"
-        " changes it: the unlikeliest tokens, which cost"
-        " most, become cheaper. torch has one function"
-        " that takes the softmax and its logarithm at"
-        " once and needs no such number.",
+        "Your results are as if a small number were added to a probability or set as its smallest"
+        " value. That keeps the logarithm finite and changes it: the unlikeliest tokens, which"
+        " cost most, become cheaper. torch has one function that takes the softmax and its"
+        " logarithm at once and needs no such number.",
         "1.2",
         tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL),
     ),
@@ -664,29 +643,23 @@ SHARED = {
         (log_target_missing,),
     ),
     "log_target_with_probabilities": (
-        "Your results are those of a kl_div that is told"
-        " that its target is a logarithm, and gets"
-        " probabilities. What it takes as input and what"
-        " as target are two different questions; look"
-        " both up.",
-        "1.2",
-        (log_target_with_probabilities,),
+        "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
+        " probabilities. What it takes as input and what as target are two different questions;"
+        " look both up."(
+            log_target_with_probabilities,
+        ),
     ),
     "probabilities_as_input": (
-        "Your results are as if what stands behind in"
-        " the formula went in as probabilities, where"
-        " its logarithm belongs. If you call kl_div: it"
-        " takes log-probabilities as its input, whatever"
-        " the target is.",
+        "Your results are as if what stands behind in the formula went in as probabilities, where"
+        " its logarithm belongs. If you call kl_div: it takes log-probabilities as its input,"
+        " whatever the target is.",
         "1.2",
         (probabilities_as_input, probabilities_as_input_and_logarithms),
     ),
     "softmax_twice": (
-        "Your results are those of a softmax that was"
-        " applied to probabilities. They lie between 0"
-        " and 1, so a second softmax makes almost"
-        " everything equally likely. Which functions"
-        " take logits, and which of them get probabilities?",
+        "Your results are those of a softmax that was applied to probabilities. They lie between 0"
+        " and 1, so a second softmax makes almost everything equally likely. Which functions take"
+        " logits, and which of them get probabilities?",
         "1.1",
         (
             softmax_of_softmax,
@@ -696,19 +669,16 @@ SHARED = {
         ),
     ),
     "shares_forced_positive": (
-        "Your results are as if no class could add"
-        " anything negative. A single class does, where"
-        " the distribution behind gives it more than"
-        " the one in front. Only the sum over all classes"
-        " is never below 0, and that by itself.",
+        "Your results are as if no class could add anything negative. A single class does, where"
+        " the distribution behind gives it more than the one in front. Only the sum over all"
+        " classes is never below 0, and that by itself.",
         "1.2",
         tuple(partial(forced_positive, force) for force in (torch.abs, torch.relu)),
     ),
     "entropy_of_the_other": (
-        "Your result is the cross-entropy minus the"
-        " entropy of the wrong one of the two models."
-        " The one that is left must make the divergence"
-        " 0 when the two agree, and above 0 when not.",
+        "Your result is the cross-entropy minus the entropy of the wrong one of the two models."
+        " The one that is left must make the divergence 0 when the two agree, and above 0 when"
+        " not.",
         "1.2",
         (other_entropy,),
     ),
@@ -720,34 +690,27 @@ SHARED = {
         MEASURES,
     ),
     "unlikely_tokens_left_out": (
-        "Your results are as if the classes whose"
-        " probability is small were left out. Each adds"
-        " little, and there are many; and the formula"
-        " is a sum over all of them.",
+        "Your results are as if the classes whose probability is small were left out. Each adds"
+        " little, and there are many; and the formula is a sum over all of them.",
         "1.2",
         tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01)),
     ),
     "gaps_squared": (
-        "Your results are as if the differences of the"
-        " logarithms were squared. The formula weighs"
-        " them as they are; what is negative in one"
-        " class is made up for in others.",
+        "Your results are as if the differences of the logarithms were squared. The formula weighs"
+        " them as they are; what is negative in one class is made up for in others.",
         "1.2",
         (squared_gaps,),
     ),
     "wrong_weights": (
-        "Your results are as if the difference of"
-        " logarithms were multiplied by a logit or a"
-        " logarithm, or by nothing at all. In the formula"
-        " each class counts as often as the distribution"
-        " in front says it.",
+        "Your results are as if the difference of logarithms were multiplied by a logit or a"
+        " logarithm, or by nothing at all. In the formula each class counts as often as the"
+        " distribution in front says it.",
         "1.2",
         (weighted_by_logits, weighted_by_logarithms, weights_left_out),
     ),
     "logarithms_left_out": (
-        "Your results are as if differences of probabilities"
-        " were weighed. The formula has a difference of"
-        " their logarithms.",
+        "Your results are as if differences of probabilities were weighed. The formula has a"
+        " difference of their logarithms.",
         "1.2",
         (logarithms_left_out,),
     ),
@@ -758,10 +721,8 @@ SHARED = {
         (partial(both_directions, 1.0), partial(both_directions, 0.5)),
     ),
     "logits_as_probabilities": (
-        "Your results are as if logits stood where"
-        " probabilities belong. Logits may be negative"
-        " and need not add up to 1. What turns them into"
-        " probabilities? Both distributions in the"
+        "Your results are as if logits stood where probabilities belong. Logits may be negative"
+        " and need not add up to 1. What turns them into probabilities? Both distributions in the"
         " formula need it, wherever they stand.",
         "1.2",
         (
@@ -773,12 +734,9 @@ SHARED = {
         ),
     ),
     "normalisers_missing": (
-        "Your result changes when a number is added to"
-        " all logits of one model, and a divergence does"
-        " not: it is as if the weights were right, and"
-        " a logit stood where the logarithm of a"
-        " probability belongs. Which function takes"
-        " logits and gives logarithms of probabilities?",
+        "Your result changes when a number is added to all logits of one model, and a divergence"
+        " does not: it is as if the weights were right, and a logit stood where the logarithm of a"
+        " probability belongs. Which function takes logits and gives logarithms of probabilities?",
         "1.2",
         (logits_as_log_probabilities,),
     ),
@@ -788,10 +746,8 @@ SHARED = {
 def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
     """The misconceptions of forward KL, where the teacher is in front, or of reverse KL."""
     swapped = (
-        "This is the divergence in the other direction:"
-        " its weights come from the wrong model. Read"
-        " KL(a‖b) as: of what a says is likely, how much"
-        " does b miss? Who is a here?",
+        "This is the divergence in the other direction: its weights come from the wrong model."
+        " Read KL(a‖b) as: of what a says is likely, how much does b miss? Who is a here?",
         "1.3",
         tuple(partial(_turned, of) for of in KLS),
     )
@@ -1042,30 +998,24 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "sum_without_keepdim",
-            "Your results are those of exponentials divided"
-            " by sums that have lost their last axis."
-            " torch lines shapes up from the right, so"
-            " that rows are divided by other rows' sums,"
-            " or shapes clash. Look at the argument keepdim.",
+            "Your results are those of exponentials divided by sums that have lost their last"
+            " axis. torch lines shapes up from the right, so that rows are divided by other rows'"
+            " sums, or shapes clash. Look at the argument keepdim.",
             (no_keepdim, no_keepdim_stable),
         ),
         (
             "one_maximum_for_all",
-            "Right for ordinary logits. But a position"
-            " far below the largest logit of all comes"
-            " out as NaN, which is what 0/0 gives: as if"
-            " one maximum were taken from all positions."
-            " Each position has a maximum of its own.",
+            "Right for ordinary logits. But a position far below the largest logit of all comes"
+            " out as NaN, which is what 0/0 gives: as if one maximum were taken from all"
+            " positions. Each position has a maximum of its own.",
             (one_maximum_for_all, one_maximum_for_all_after),
         ),
         (
             "logits_clamped",
-            "Right for ordinary logits. But those beyond"
-            " some limit come out as equally likely,"
-            " although they differ, as if they were cut"
-            " off there. A softmax does not change when"
-            " the same number is taken from all its logits:"
-            " which number makes every exponent harmless?",
+            "Right for ordinary logits. But those beyond some limit come out as equally likely,"
+            " although they differ, as if they were cut off there. A softmax does not change when"
+            " the same number is taken from all its logits: which number makes every exponent"
+            " harmless?",
             tuple(
                 partial(clamped, low, float(high), before, own)
                 for high in (10, 20, 30, 40, 50, 60, 70, 80, 85, 87, 88, 88.7, 100)
@@ -1077,20 +1027,16 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_squared",
-            "This is the distribution at T², as if the"
-            " temperature acted twice. Where does T come"
+            "This is the distribution at T², as if the temperature acted twice. Where does T come"
             " in?",
             (partial(stable, squared), partial(exp_over_sum, squared)),
         ),
         (
             "overflow",
-            "Right for ordinary logits. For large ones"
-            " your result is what an exp gives that"
-            " overflows: exp(89) is already more than"
-            " float32 can hold, and inf/inf is NaN. A"
-            " softmax does not change when the same number"
-            " is taken from all its logits. Which number"
-            " makes every exponent harmless?",
+            "Right for ordinary logits. For large ones your result is what an exp gives that"
+            " overflows: exp(89) is already more than float32 can hold, and inf/inf is NaN. A"
+            " softmax does not change when the same number is taken from all its logits. Which"
+            " number makes every exponent harmless?",
             (partial(exp_over_sum, divided),),
         ),
         (
@@ -1101,10 +1047,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "small_number_in_the_divisor",
-            "Your probabilities are too small and do not"
-            " add up to 1, as if a small number stood in"
-            " the divisor. The sum of exponentials is"
-            " never 0 when the largest exponent is 0.",
+            "Your probabilities are too small and do not add up to 1, as if a small number stood"
+            " in the divisor. The sum of exponentials is never 0 when the largest exponent is 0.",
             tuple(
                 partial(guarded, size, own)
                 for size in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -1113,29 +1057,23 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "other_maximum",
-            "Right for ordinary logits. For extreme ones"
-            " your result is as if the number that is"
-            " taken off were not divided by T as the logits"
-            " are: then the largest exponent is not 0,"
-            " and can be far above it or below.",
+            "Right for ordinary logits. For extreme ones your result is as if the number that is"
+            " taken off were not divided by T as the logits are: then the largest exponent is not"
+            " 0, and can be far above it or below.",
             (other_maximum,),
         ),
         (
             "overflow_replaced",
-            "Right for ordinary logits. Where exp overflows,"
-            " all large logits come out as one and the"
-            " same number, whatever they are, as if it"
-            " had been put in the place of NaN. Let no"
-            " exp overflow, and nothing is to be replaced.",
+            "Right for ordinary logits. Where exp overflows, all large logits come out as one and"
+            " the same number, whatever they are, as if it had been put in the place of NaN. Let"
+            " no exp overflow, and nothing is to be replaced.",
             tuple(partial(nan_replaced, size) for size in (0.0, 1.0)),
         ),
         (
             "temperature_of_probabilities",
-            "Right for ordinary logits. But a token whose"
-            " probability is 0 in float32 at T = 1 keeps"
-            " it however hot it gets, as if the temperature"
-            " acted on probabilities. Let it act while"
-            " the scores are still scores.",
+            "Right for ordinary logits. But a token whose probability is 0 in float32 at T = 1"
+            " keeps it however hot it gets, as if the temperature acted on probabilities. Let it"
+            " act while the scores are still scores.",
             (root_of_probabilities,),
         ),
         (
@@ -1146,19 +1084,16 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_after_softmax",
-            "Your probabilities do not add up to 1 unless"
-            " T is 1. That is what comes of a temperature"
-            " that acts after the softmax; it belongs"
-            " where the scores are still scores.",
+            "Your probabilities do not add up to 1 unless T is 1. That is what comes of a"
+            " temperature that acts after the softmax; it belongs where the scores are still"
+            " scores.",
             (temperature_after,),
         ),
         (
             "softmax_twice",
-            "Your results are those of a softmax that was"
-            " applied to probabilities. They lie between"
-            " 0 and 1, so a second softmax makes almost"
-            " everything equally likely. How many softmaxes"
-            " does the formula have?",
+            "Your results are those of a softmax that was applied to probabilities. They lie"
+            " between 0 and 1, so a second softmax makes almost everything equally likely. How"
+            " many softmaxes does the formula have?",
             (softmax_twice,),
         ),
     )
@@ -1386,16 +1321,13 @@ def loss_of(teacher_logits: Tensor, student: Student, direction: str) -> float:
 
 POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "likeliest_for_expected": (
-        "Your position is the likeliest token. Asked"
-        " for is the expected position: every token"
+        "Your position is the likeliest token. Asked for is the expected position: every token"
         " counts, as often as the student says it.",
         lambda t, student, d: float(probabilities(student).argmax()),
     ),
     "center_for_expected": (
-        "Your position is the center of the peak. The"
-        " vocabulary ends on both sides and cuts a peak"
-        " off there, so the expected position is another"
-        " number.",
+        "Your position is the center of the peak. The vocabulary ends on both sides and cuts a"
+        " peak off there, so the expected position is another number.",
         lambda t, student, d: student[0],
     ),
     "counted_from_one": (
@@ -1419,17 +1351,13 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         lambda t, student, d: -summary(student)[1],
     ),
     "entropy_averaged": (
-        "Your entropy is too small, by the number of"
-        " tokens. An entropy adds up what the tokens"
-        " contribute, and each is weighed by its"
-        " probability already.",
+        "Your entropy is too small, by the number of tokens. An entropy adds up what the tokens"
+        " contribute, and each is weighed by its probability already.",
         lambda t, student, d: summary(student)[1] / student[2],
     ),
     "zero_times_infinity": (
-        "Where the student is narrow, your entropy is"
-        " NaN. Far from its peak a probability is 0 in"
-        " float32, its logarithm is −∞, and 0·∞ is NaN."
-        " What does such a token add to the entropy?",
+        "Where the student is narrow, your entropy is NaN. Far from its peak a probability is 0 in"
+        " float32, its logarithm is −∞, and 0·∞ is NaN. What does such a token add to the entropy?",
         lambda t, student, d: (
             summary(student)[1] if np.float32(probabilities(student)).all() else math.nan
         ),
@@ -1439,9 +1367,8 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         loss_of,
     ),
     "width_for_entropy": (
-        "In the place of the entropy stands the width"
-        " of the peak. A wide peak has a large entropy,"
-        " but the two are not the same number.",
+        "In the place of the entropy stands the width of the peak. A wide peak has a large"
+        " entropy, but the two are not the same number.",
         lambda t, student, d: student[1],
     ),
     "logarithm_of_width_for_entropy": (
@@ -1623,8 +1550,7 @@ FIT_MISCONCEPTIONS = tuple(
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
-            "Your student spreads when it should settle,"
-            " and settles when it should spread, as if"
+            "Your student spreads when it should settle, and settles when it should spread, as if"
             " the two losses were the wrong way round.",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), turned(d), s)),),
@@ -1645,9 +1571,8 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "not_trained",
-            "Your student is still where it started. Does"
-            " each step of your loop reach the center and"
-            " the width that you return?",
+            "Your student is still where it started. Does each step of your loop reach the center"
+            " and the width that you return?",
             "1.3",
             (fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),),
         ),
@@ -1684,21 +1609,16 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "student_cut_off",
-            "Nothing in your loss depends on a tensor that"
-            " wants a gradient. That is what comes of"
-            " item(), float(), detach() or no_grad() on"
-            " the way to it, or of a center and a width"
-            " that never asked for one. What is the loss"
-            " to be differentiated for?",
+            "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of"
+            " item(), float(), detach() or no_grad() on the way to it, or of a center and a width"
+            " that never asked for one. What is the loss to be differentiated for?",
             "1.3",
             (cut_off,),
         ),
         (
             "gradients_not_cleared",
-            "Your student does not come to rest where the"
-            " loss is least. It moves as if the gradients"
-            " of all steps were added up. What has to"
-            " happen before each backward?",
+            "Your student does not come to rest where the loss is least. It moves as if the"
+            " gradients of all steps were added up. What has to happen before each backward?",
             "1.3",
             tuple(
                 stopped("adam", 0.1, count, 1000, cleared=False)
@@ -1708,12 +1628,9 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "another_minimum",
-            "In the reverse direction your student does"
-            " not always end on the peak near `start`."
-            " This loss has several minima, and the"
-            " beginning decides which one is found: the"
-            " center is to begin at `start`, and the width"
-            " at 3. Where does yours begin?",
+            "In the reverse direction your student does not always end on the peak near `start`."
+            " This loss has several minima, and the beginning decides which one is found: the"
+            " center is to begin at `start`, and the width at 3. Where does yours begin?",
             "1.3",
             BEGINNINGS,
         ),

@@ -584,10 +584,8 @@ def tolerance(case: Case) -> float:
 
 NAN = (
     "nan_when_nothing_counts",
-    "Right as long as a label counts. A batch in which"
-    " none does comes out as NaN, which is what 0/0"
-    " gives, and one NaN is enough to spoil every"
-    " weight. Such a batch should cost nothing.",
+    "Right as long as a label counts. A batch in which none does comes out as NaN, which is what"
+    " 0/0 gives, and one NaN is enough to spoil every weight. Such a batch should cost nothing.",
     "2.2",
 )
 MEANS = (
@@ -607,28 +605,23 @@ MEANS = (
     ),
     (
         "batch_mean",
-        "This is the sum over the positions that count,"
-        " divided by the number of texts. Then a long"
-        " text makes the loss, and the learning rate"
-        " with it, larger. What is the loss counted per?",
+        "This is the sum over the positions that count, divided by the number of texts. Then a"
+        " long text makes the loss, and the learning rate with it, larger. What is the loss"
+        " counted per?",
         "2.2",
         batch_mean,
     ),
     (
         "mean_of_means",
-        "This is the mean over texts of each text's own"
-        " mean, so that a token of a short text weighs"
-        " more than one of a long text. All tokens that"
-        " count should weigh the same.",
+        "This is the mean over texts of each text's own mean, so that a token of a short text"
+        " weighs more than one of a long text. All tokens that count should weigh the same.",
         "2.2",
         mean_of_means,
     ),
     (
         "mean_of_means",
-        "This is the mean over texts of each text's own"
-        " mean, so that a token of a short text weighs"
-        " more than one of a long text. All tokens that"
-        " count should weigh the same.",
+        "This is the mean over texts of each text's own mean, so that a token of a short text"
+        " weighs more than one of a long text. All tokens that count should weigh the same.",
         "2.2",
         mean_of_means_of_some,
     ),
@@ -641,10 +634,8 @@ MEANS = (
     ),
     (
         "batch_mean_unmasked",
-        "This is a sum over all positions, padding too,"
-        " divided by the number of texts, which is what"
-        " reduction='batchmean' gives for logits of"
-        " three axes. Leave only the positions that"
+        "This is a sum over all positions, padding too, divided by the number of texts, which is"
+        " what reduction='batchmean' gives for logits of three axes. Leave only the positions that"
         " count, and divide by how many there are.",
         "2.2",
         unmasked_batch_mean,
@@ -658,26 +649,22 @@ MEANS = (
     ),
     (
         "label_zero_ignored",
-        "0 is the number of a token like any other, and"
-        " its positions are missing from your mean. Only"
-        " -100 marks what does not count.",
+        "0 is the number of a token like any other, and its positions are missing from your mean."
+        " Only -100 marks what does not count.",
         "2.2",
         positive_labels,
     ),
     (
         "label_zero_ignored",
-        "0 is the number of a token like any other, and"
-        " its positions are missing from your mean. Only"
-        " -100 marks what does not count.",
+        "0 is the number of a token like any other, and its positions are missing from your mean."
+        " Only -100 marks what does not count.",
         "2.2",
         positive_labels_of_all,
     ),
     (
         "losses_counted_by_their_size",
-        "Your result is as if the positions whose loss"
-        " is 0 did not count. A loss can be 0 where a"
-        " label counts: the student was right. The labels"
-        " say what counts.",
+        "Your result is as if the positions whose loss is 0 did not count. A loss can be 0 where a"
+        " label counts: the student was right. The labels say what counts.",
         "2.2",
         losses_above_zero,
     ),
@@ -711,10 +698,8 @@ MORE_MEANS = (  # in one loss alone
     *(
         (
             "number_added_to_the_count",
-            "Every loss is too small, as if a number were"
-            " added to how many positions count. A batch"
-            " in which nothing counts needs no number that"
-            " changes all others.",
+            "Every loss is too small, as if a number were added to how many positions count. A"
+            " batch in which nothing counts needs no number that changes all others.",
             "2.2",
             partial(added_to_the_count, size),
         )
@@ -723,10 +708,8 @@ MORE_MEANS = (  # in one loss alone
 )
 SHIFTED = (
     "labels_shifted",
-    "Your result is that of logits compared with the"
-    " label of the next position. Here labels[i] is"
-    " already the token that logits[i] predicts, so"
-    " that a shift is one too many.",
+    "Your result is that of logits compared with the label of the next position. Here labels[i] is"
+    " already the token that logits[i] predicts, so that a shift is one too many.",
     "2.2",
 )
 SCALES = (
@@ -740,8 +723,7 @@ SCALES = (
     ),
     (
         "t_for_t_squared",
-        "Your KD is as if it were scaled by T. The chain"
-        " rule gives one factor 1/T; where does the"
+        "Your KD is as if it were scaled by T. The chain rule gives one factor 1/T; where does the"
         " other one come from?",
         "2.2",
         scaled_once,
@@ -750,17 +732,15 @@ SCALES = (
 MORE_SCALES = (
     (
         "t_squared_twice",
-        "KD is too large by T²: the factor is there"
-        " twice. If your kd_loss has it already, nothing"
+        "KD is too large by T²: the factor is there twice. If your kd_loss has it already, nothing"
         " is left to multiply.",
         "2.2",
         scaled_twice,
     ),
     (
         "divided_by_t_squared",
-        "Your KD is as if it were divided by T². Logits"
-        " over T make gradients smaller; does this make"
-        " up for it?",
+        "Your KD is as if it were divided by T². Logits over T make gradients smaller; does this"
+        " make up for it?",
         "2.2",
         divided_by_scale,
     ),
@@ -787,8 +767,7 @@ KD_LOSSES = (
     ),
     (
         "vocabulary_mean",
-        "Too small by the size of the vocabulary, as if"
-        " a mean were taken over the classes too. A"
+        "Too small by the size of the vocabulary, as if a mean were taken over the classes too. A"
         " divergence adds them up.",
         "1.2",
         class_mean_losses,
@@ -814,29 +793,24 @@ KD_LOSSES = (
     ),
     (
         "softmax_twice",
-        "Your results are those of a softmax that was"
-        " applied to probabilities. log_softmax takes"
+        "Your results are those of a softmax that was applied to probabilities. log_softmax takes"
         " logits; what does yours get?",
         "1.1",
         twice_softmaxed,
     ),
     (
         "probabilities_as_input",
-        "Your results are those of a kl_div that gets"
-        " probabilities as its input, where it takes"
-        " log-probabilities. What it takes as input and"
-        " what as target are two different questions;"
-        " look both up.",
+        "Your results are those of a kl_div that gets probabilities as its input, where it takes"
+        " log-probabilities. What it takes as input and what as target are two different"
+        " questions; look both up.",
         "2.2",
         probabilities_as_input,
     ),
     *(
         (
             "temperature_on_some",
-            "Your results are as if the temperature did"
-            " not act on all three places: the teacher's"
-            " probabilities, their logarithms, and the"
-            " student's logarithms belong at the same T.",
+            "Your results are as if the temperature did not act on all three places: the teacher's"
+            " probabilities, their logarithms, and the student's logarithms belong at the same T.",
             "1.1",
             partial(heated_in_part, *heats),
         )
@@ -854,10 +828,8 @@ KD_LOSSES = (
     *(
         (
             "softmax_on_another_axis",
-            "Your results are those of a softmax over"
-            " another axis than the vocabulary. Along"
-            " which axis do probabilities add up to 1?",
-            "1.1",
+            "Your results are those of a softmax over another axis than the vocabulary. Along"
+            " which axis do probabilities add up to 1?"1.1",
             partial(along, *axes),
         )
         for axes in product((0, 1, -1), repeat=2)
@@ -877,11 +849,9 @@ KD_LOSSES = (
     *(
         (
             "shares_forced_positive",
-            "Your results are as if no token could add"
-            " anything negative. A single one does, where"
-            " the student gives it more than its teacher."
-            " Only the sum over the vocabulary is never"
-            " below 0, and that by itself.",
+            "Your results are as if no token could add anything negative. A single one does, where"
+            " the student gives it more than its teacher. Only the sum over the vocabulary is"
+            " never below 0, and that by itself.",
             "1.2",
             partial(clamped_shares, force),
         )
@@ -890,11 +860,9 @@ KD_LOSSES = (
     *(
         (
             "temperature_after_softmax",
-            "Your results are as if the temperature came"
-            " too late and divided the result of a softmax,"
-            " or its logarithm: such probabilities no"
-            " longer add up to 1. It belongs where the"
-            " scores are still scores.",
+            "Your results are as if the temperature came too late and divided the result of a"
+            " softmax, or its logarithm: such probabilities no longer add up to 1. It belongs"
+            " where the scores are still scores.",
             "1.1",
             losses,
         )
@@ -902,8 +870,7 @@ KD_LOSSES = (
     ),
     (
         "softmax_twice",
-        "Your results are those of a softmax that was"
-        " applied to probabilities. log_softmax takes"
+        "Your results are those of a softmax that was applied to probabilities. log_softmax takes"
         " logits; what does yours get?",
         "1.1",
         lambda student, teacher, t: teacher_losses(
@@ -918,13 +885,9 @@ KD_LOSSES = (
     ),
     (
         "log_target_with_probabilities",
-        "Your results are those of a kl_div that is told"
-        " that its target is a logarithm, and gets"
-        " probabilities. What it takes as input and what"
-        " as target are two different questions; look"
-        " both up.",
-        "2.2",
-        probabilities_as_logarithms,
+        "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
+        " probabilities. What it takes as input and what as target are two different questions;"
+        " look both up."   probabilities_as_logarithms,
     ),
     (
         "log_target_missing",
@@ -1058,10 +1021,8 @@ LM_MISCONCEPTIONS = (
     named(*SHIFTED, partial(shifted, lm_loss, mean=empty_mean)),
     named(
         "softmax_twice",
-        "Your results are those of a softmax that was"
-        " applied to probabilities. cross_entropy and"
-        " log_softmax take logits. Probabilities lie"
-        " between 0 and 1, so a second softmax makes"
+        "Your results are those of a softmax that was applied to probabilities. cross_entropy and"
+        " log_softmax take logits. Probabilities lie between 0 and 1, so a second softmax makes"
         " almost everything equally likely.",
         "1.1",
         lm_of_softmax,
@@ -1103,10 +1064,8 @@ LM_MISCONCEPTIONS = (
     ),
     named(
         "softmax_left_out",
-        "Your loss is the mean of the labels' logits,"
-        " with a minus before it. A logit says nothing"
-        " by itself: all others at that position count"
-        " too.",
+        "Your loss is the mean of the labels' logits, with a minus before it. A logit says nothing"
+        " by itself: all others at that position count too.",
         "1.1",
         lambda student_logits, labels: token_mean(
             -student_logits.double().gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels
@@ -1115,9 +1074,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "labels_smoothed",
-            "This is the loss of labels that were smoothed:"
-            " a part of each goes to all other tokens."
-            " Asked for is the plain −log q(y).",
+            "This is the loss of labels that were smoothed: a part of each goes to all other"
+            " tokens. Asked for is the plain −log q(y).",
             "1.1",
             partial(smoothed, share),
         )
@@ -1126,10 +1084,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "softmax_on_another_axis",
-            "Your results are those of a softmax over"
-            " another axis than the vocabulary. Along"
-            " which axis do probabilities add up to 1?",
-            "1.1",
+            "Your results are those of a softmax over another axis than the vocabulary. Along"
+            " which axis do probabilities add up to 1?"1.1",
             partial(lm_along, axis),
         )
         for axis in (0, 1)
@@ -1144,10 +1100,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "logarithm_of_the_mean",
-            "Your loss is the logarithm of a mean of"
-            " probabilities. Asked for is the mean of the"
-            " logarithms, in which a label that is given"
-            " next to nothing costs much.",
+            "Your loss is the logarithm of a mean of probabilities. Asked for is the mean of the"
+            " logarithms, in which a label that is given next to nothing costs much.",
             "1.1",
             partial(logarithm_of_the_mean, checked=checked),
         )
@@ -1156,12 +1110,9 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "epsilon_in_the_logarithm",
-            "Your loss is as if a small number stood in"
-            " the logarithm. It changes the loss, and most"
-            " where the student gives the label next to"
-            " nothing. One function takes the softmax and"
-            " its logarithm at once and needs no such"
-            " number.",
+            "Your loss is as if a small number stood in the logarithm. It changes the loss, and"
+            " most where the student gives the label next to nothing. One function takes the"
+            " softmax and its logarithm at once and needs no such number.",
             "1.2",
             partial(guarded_logarithm, epsilon, above, mean),
         )
@@ -1200,10 +1151,8 @@ KD_MISCONCEPTIONS = (
     ),
     named(
         "label_left_out",
-        "Your KD is as if the label's own token were"
-        " not in the sum over the vocabulary. The"
-        " teacher's opinion of it is a part of KD as"
-        " all others are, whatever LM says about it.",
+        "Your KD is as if the label's own token were not in the sum over the vocabulary. The"
+        " teacher's opinion of it is a part of KD as all others are, whatever LM says about it.",
         "2.2",
         label_left_out,
     ),
@@ -1328,10 +1277,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "alpha_as_lambda",
-                "Your result is that of α in the place of"
-                " λ: the LM term keeps its whole weight. A"
-                " mixture gives to one what it takes from"
-                " the other.",
+                "Your result is that of α in the place of λ: the LM term keeps its whole weight. A"
+                " mixture gives to one what it takes from the other.",
                 "2.2",
                 {"weights": lambda alpha: (1.0, alpha)},
             ),
@@ -1375,16 +1322,14 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "divided_by_one_minus_alpha",
-                "At α = 1, which the task allows, your"
-                " function divides by 0, as α/(1 − α) does."
+                "At α = 1, which the task allows, your function divides by 0, as α/(1 − α) does."
                 " The formula of the task needs no division.",
                 "2.2",
                 {"weights": lambda alpha: (1 - alpha, (1 - alpha) * (alpha / (1 - alpha)))},
             ),
             (
                 "nothing_at_alpha_one",
-                "Right below α = 1. But there your loss is"
-                " 0, as if all of it were multiplied by 1"
+                "Right below α = 1. But there your loss is 0, as if all of it were multiplied by 1"
                 " − α. What should be left at that end?",
                 "2.2",
                 {"weights": lambda alpha: (1 - alpha, (1 - alpha) * alpha / (1 - alpha + 1e-9))},
@@ -1408,10 +1353,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "lambda_as_alpha",
-                "This is a mixture: (1 − λ) of one loss and"
-                " λ of the other. In the additive form the"
-                " labels keep their whole weight, and λ may"
-                " be larger than 1.",
+                "This is a mixture: (1 − λ) of one loss and λ of the other. In the additive form"
+                " the labels keep their whole weight, and λ may be larger than 1.",
                 "2.2",
                 {"weights": lambda lam: (1 - lam, lam)},
             ),
@@ -1482,9 +1425,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         ),
         named(
             "lm_of_the_teacher",
-            "In your LM loss the labels judge the teacher's"
-            " logits, and the teacher does not learn."
-            " Whose distribution is q?",
+            "In your LM loss the labels judge the teacher's logits, and the teacher does not"
+            " learn. Whose distribution is q?",
             "2.2",
             partial(lm_of_the_teacher, of),
         ),
@@ -1497,9 +1439,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         ),
         named(
             "losses_multiplied",
-            "Your result is the product of the two losses."
-            " The formula adds them, so that each can pull"
-            " when the other is small.",
+            "Your result is the product of the two losses. The formula adds them, so that each can"
+            " pull when the other is small.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: (
                 (lam if not convex else (1 - lam) * lam)
@@ -1509,9 +1450,9 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         ),
         named(
             f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
-            f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call of the"
-            " KD loss. Arguments that are given by their place go to the parameters in their order; compare"
-            " the two orders, or write the names.",
+            f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call of"
+            " the KD loss. Arguments that are given by their place go to the parameters in their"
+            " order; compare the two orders, or write the names.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: (
                 (1 - lam if convex else 1.0) * lm_loss(s, y) + temperature * kd_loss(s, t, y, lam)
@@ -1520,8 +1461,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         named(
             f"{'alpha' if convex else 'lambda'}_as_temperature",
             f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its temperature."
-            " Arguments that are given by their place go to the parameters in their order; compare the two orders, or"
-            " write the names.",
+            " Arguments that are given by their place go to the parameters in their order; compare"
+            " the two orders, or write the names.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam),
         ),
@@ -1663,31 +1604,24 @@ GRADIENT_MISCONCEPTIONS = (
     ),
     named(
         "label_rows_kept",
-        "Where a label is -100 your gradient is not 0,"
-        " as if a one-hot row of zeros were taken from"
-        " q there. Nothing pulls at a position that does"
-        " not count.",
+        "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
+        " from q there. Nothing pulls at a position that does not count.",
         "2.2",
         label_rows_kept,
     ),
     named(
         "student_cut_off",
-        "Nothing in your loss depends on a tensor that"
-        " wants a gradient. That is what comes of a"
-        " student that was detached, that was never told"
-        " to require one, or that is used where autograd"
-        " does not record. Which of the two models"
-        " learns?",
+        "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of a"
+        " student that was detached, that was never told to require one, or that is used where"
+        " autograd does not record. Which of the two models learns?",
         "2.2",
         student_cut_off,
     ),
     named(
         "teacher_not_in_the_graph",
-        "Autograd was asked for the gradient of a tensor"
-        " that the loss does not depend on. Of the"
-        " teacher's logits that is as it should be: ask"
-        " for the student's alone, or say that some may"
-        " be unused.",
+        "Autograd was asked for the gradient of a tensor that the loss does not depend on. Of the"
+        " teacher's logits that is as it should be: ask for the student's alone, or say that some"
+        " may be unused.",
         "2.2",
         teacher_asked_for,
     ),
@@ -1906,10 +1840,8 @@ CHECKS = (
             Mistake(
                 "lambda_as_share",
                 (1 - LAMBDA) + LAMBDA * P_LABEL,
-                "That is 1 − λ for the label and λ for the"
-                " teacher, and a number below 0. λ may be"
-                " larger than 1; what share of the whole is"
-                " it?",
+                "That is 1 − λ for the label and λ for the teacher, and a number below 0. λ may be"
+                " larger than 1; what share of the whole is it?",
                 SECTIONS["2.2"],
             ),
             *(

@@ -201,26 +201,20 @@ NO_VALUE = (
 )
 STATE_IS_ALIVE = (
     "state_is_alive",
-    "The state that you return goes on changing with"
-    " your schedule, as if it, or something in it,"
-    " were the schedule's own. A checkpoint should"
-    " say what was when it was made.",
+    "The state that you return goes on changing with your schedule, as if it, or something in it,"
+    " were the schedule's own. A checkpoint should say what was when it was made.",
 )
 STATE_IS_SHARED = (
     "loaded_state_is_shared",
-    "The first object that loads a state goes on"
-    " rightly, a second one that loads the same state"
-    " does not, as if the first went on working in"
-    " what it was given. A checkpoint should still"
+    "The first object that loads a state goes on rightly, a second one that loads the same state"
+    " does not, as if the first went on working in what it was given. A checkpoint should still"
     " say the same after it was loaded.",
 )
 STATE_IS_EMPTIED = (
     "loaded_state_is_emptied",
-    "The first object that loads a state goes on"
-    " rightly, a second one does not find what it"
-    " needs there, as if the first had taken it out."
-    " A checkpoint should still say the same after it"
-    " was loaded.",
+    "The first object that loads a state goes on rightly, a second one does not find what it needs"
+    " there, as if the first had taken it out. A checkpoint should still say the same after it was"
+    " loaded.",
 )
 STATE_NOT_RETURNED = (
     "state_not_returned",
@@ -523,19 +517,15 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "cut_on_the_wrong_side",
-            "Right for a λ that falls. One that is to rise"
-            " is cut off on the wrong side of its end."
-            " What is the larger of a value and the end"
-            " then?",
+            "Right for a λ that falls. One that is to rise is cut off on the wrong side of its"
+            " end. What is the larger of a value and the end then?",
             *cut_from_below(right),
             *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
         ),
         (
             "cut_for_a_rising_value",
-            "Right for a λ that rises. One that is to fall"
-            " is cut off on the wrong side of its end."
-            " What is the smaller of a value and the end"
-            " then?",
+            "Right for a λ that rises. One that is to fall is cut off on the wrong side of its"
+            " end. What is the smaller of a value and the end then?",
             *held(lambda value, start, end: min(value, end)),
         ),
         (
@@ -569,8 +559,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "rounded",
-            "λ comes out as if it were rounded to a few"
-            " digits. Nothing asks for that, and small"
+            "λ comes out as if it were rounded to a few digits. Nothing asks for that, and small"
             " steps are lost.",
             *(rounded_to(digits) for digits in (0, 1, 2, 3, 4)),
         ),
@@ -593,10 +582,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "from_the_last_value",
-            "λ moves as if it went the fraction of the"
-            " way from where it is, in each step anew."
-            " From where to where is it a fraction of the"
-            " way?",
+            "λ moves as if it went the fraction of the way from where it is, in each step anew."
+            " From where to where is it a fraction of the way?",
             FromTheLastValue,
         ),
         (
@@ -649,10 +636,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ways.append(
             (
                 "rest_planned_anew",
-                "From a state at the end of the way, or"
-                " after it, your schedule divides by 0, as"
-                " if it planned the rest of the way as a"
-                " way of its own. What if no steps are left?",
+                "From a state at the end of the way, or after it, your schedule divides by 0, as"
+                " if it planned the rest of the way as a way of its own. What if no steps are"
+                " left?",
                 RestOfTheWay,
             )
         )
@@ -695,21 +681,19 @@ def cosine_ways() -> list[tuple]:
     return [
         (
             "whole_wave",
-            "λ comes back to its start, as along a whole"
-            " wave. Half of one goes from crest to trough.",
+            "λ comes back to its start, as along a whole wave. Half of one goes from crest to"
+            " trough.",
             *with_shape(Cosine, lambda fraction: (1 - math.cos(2 * math.pi * fraction)) / 2),
         ),
         (
             "quarter_wave",
-            "λ starts slowly but arrives at full speed,"
-            " as along a quarter of a wave. Half of one"
+            "λ starts slowly but arrives at full speed, as along a quarter of a wave. Half of one"
             " is slow at both ends.",
             *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction / 2)),
         ),
         (
             "quarter_of_a_sine",
-            "λ starts at full speed and arrives slowly,"
-            " as along a quarter of a wave. Half of one"
+            "λ starts at full speed and arrives slowly, as along a quarter of a wave. Half of one"
             " is slow at both ends.",
             *with_shape(Cosine, lambda fraction: math.sin(math.pi * fraction / 2)),
         ),
@@ -725,15 +709,13 @@ def cosine_ways() -> list[tuple]:
         ),
         (
             "cosine_alone",
-            "The fraction of the way is the cosine itself"
-            " in your λ. It goes from 1 to −1; from which"
-            " number to which should the fraction go?",
+            "The fraction of the way is the cosine itself in your λ. It goes from 1 to −1; from"
+            " which number to which should the fraction go?",
             *with_shape(Cosine, lambda fraction: math.cos(math.pi * fraction)),
         ),
         (
             "pi_missing",
-            "λ hardly leaves its start, as with a cosine"
-            " that goes up to an angle of 1 radian. How"
+            "λ hardly leaves its start, as with a cosine that goes up to an angle of 1 radian. How"
             " far is half a wave?",
             *with_shape(Cosine, lambda fraction: (1 - math.cos(fraction)) / 2),
         ),
@@ -1285,27 +1267,21 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "best_forgotten_after_a_fall",
-            "After a fall a gap that is worse than the"
-            " best one counts as a gain, as if the best"
-            " were forgotten. What starts anew with a"
-            " fall, and what does not?",
+            "After a fall a gap that is worse than the best one counts as a gain, as if the best"
+            " were forgotten. What starts anew with a fall, and what does not?",
             FreshStart,
             FromTheFallOn,
         ),
         (
             "last_for_best",
-            "λ behaves as if each gap were compared with"
-            " the one before it. A gap that rises and"
-            " comes back is not a gain; what has to be"
-            " beaten?",
+            "λ behaves as if each gap were compared with the one before it. A gap that rises and"
+            " comes back is not a gain; what has to be beaten?",
             LastForBest,
         ),
         (
             "small_gains_become_the_best",
-            "λ behaves as if a gap that is no gain became"
-            " the best one when it is a little smaller."
-            " Small gains then never add up to one: each"
-            " is measured from the one before.",
+            "λ behaves as if a gap that is no gain became the best one when it is a little"
+            " smaller. Small gains then never add up to one: each is measured from the one before.",
             SmallestForBest,
         ),
         (
@@ -1315,27 +1291,22 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "threshold_ignored",
-            "λ behaves as if every gain counted, however"
-            " small. Validation losses are noisy; the"
+            "λ behaves as if every gain counted, however small. Validation losses are noisy; the"
             " threshold says what is worth waiting for.",
             AnyGain,
             NoLoss,
         ),
         (
             "threshold_included",
-            "λ behaves as if a gain of exactly the threshold"
-            " counted. The task says by how much a gap"
-            " has to be below the best one; read that line"
-            " once more.",
+            "λ behaves as if a gain of exactly the threshold counted. The task says by how much a"
+            " gap has to be below the best one; read that line once more.",
             JustTheThreshold,
         ),
         (
             "threshold_relative",
-            "λ behaves as if the threshold were a share"
-            " of the best gap, as it is in torch's scheduler"
-            " unless one asks otherwise. Here it is in"
-            " nats. A share of a gap near 0, or below it,"
-            " is no measure of noise.",
+            "λ behaves as if the threshold were a share of the best gap, as it is in torch's"
+            " scheduler unless one asks otherwise. Here it is in nats. A share of a gap near 0, or"
+            " below it, is no measure of noise.",
             Relative,
             RelativeToSize,
             RelativeAndLouder,
@@ -1343,9 +1314,8 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "threshold_on_the_other_side",
-            "λ behaves as if a gap that grows by less than"
-            " the threshold were a gain. On which side of"
-            " the best gap does the threshold belong?",
+            "λ behaves as if a gap that grows by less than the threshold were a gain. On which"
+            " side of the best gap does the threshold belong?",
             OtherSign,
         ),
         (
@@ -1357,50 +1327,42 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "zero_taken_for_none",
-            "Right until the best gap is exactly 0. Then"
-            " any gap counts as a gain, as if there were"
-            " no best one yet: 0 is false in Python, as"
-            " None is.",
+            "Right until the best gap is exactly 0. Then any gap counts as a gain, as if there"
+            " were no best one yet: 0 is false in Python, as None is.",
             ZeroIsNone,
         ),
         (
             "rising_gap_wanted",
-            "λ behaves as if a growing gap were a gain."
-            " The gap says how far the student is above"
+            "λ behaves as if a growing gap were a gain. The gap says how far the student is above"
             " its teacher's loss; when is that good?",
             RisingWanted,
             RisingWantedAfterTheFirst,
         ),
         (
             "nothing_is_a_gain",
-            "λ behaves as if the best gap were a small"
-            " number before the first evaluation, so that"
-            " a larger gap is no gain. The first one always"
-            " is: what must the best be before it?",
+            "λ behaves as if the best gap were a small number before the first evaluation, so that"
+            " a larger gap is no gain. The first one always is: what must the best be before it?",
             NothingGained,
             SmallGained,
             NothingGainedYet,
         ),
         (
             "first_gap_missed",
-            "λ behaves as if the first gap counted as an"
-            " evaluation without a gain. It always is one.",
+            "λ behaves as if the first gap counted as an evaluation without a gain. It always is"
+            " one.",
             FirstMissed,
             FirstMissedUnasked,
         ),
         (
             "gain_counted",
-            "λ behaves as if an evaluation with a gain"
-            " were the first one without. How many have"
+            "λ behaves as if an evaluation with a gain were the first one without. How many have"
             " passed right after a gain?",
             GainCounted,
         ),
         (
             "fall_counted",
-            "λ behaves as if the evaluation of a fall"
-            " counted again, as the first one without a"
-            " gain after it. With a fall the count starts"
-            " anew.",
+            "λ behaves as if the evaluation of a fall counted again, as the first one without a"
+            " gain after it. With a fall the count starts anew.",
             FallCounted,
         ),
         (
@@ -1416,8 +1378,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "gain_does_not_reset",
-            "λ behaves as if a gain did not start the"
-            " count anew: evaluations without one are"
+            "λ behaves as if a gain did not start the count anew: evaluations without one are"
             " counted further, however large it was.",
             KeepsWaiting,
         ),
@@ -1428,8 +1389,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "factor_subtracted",
-            "At a fall your λ is smaller by the factor"
-            " itself, as if it were subtracted. A factor"
+            "At a fall your λ is smaller by the factor itself, as if it were subtracted. A factor"
             " multiplies: λ falls by a share of itself.",
             Subtracts,
             SubtractsToZero,
@@ -1441,9 +1401,8 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "factor_is_what_is_lost",
-            "λ falls as if the factor were what is lost."
-            " It says what is left of λ after a fall, not"
-            " what is taken away from it.",
+            "λ falls as if the factor were what is lost. It says what is left of λ after a fall,"
+            " not what is taken away from it.",
             Complements,
         ),
         (
@@ -1509,8 +1468,7 @@ CONVEX_MISCONCEPTIONS = every_variant(
     (
         (
             "alpha_is_lambda",
-            "Your α is λ. For λ = 3 the labels would get"
-            " a weight of −2. Write both losses out and"
+            "Your α is λ. For λ = 3 the labels would get a weight of −2. Write both losses out and"
             " compare the ratio of the two weights.",
             lambda lam: [lam, 1.0],
             lambda lam: [lam, 1 / (1 + lam)],
@@ -1531,10 +1489,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "lambda_of_alpha",
-            "Your α is λ / (1 − λ), which for λ = 1 has"
-            " no value. λ = α / (1 − α) says which λ"
-            " belongs to an α; the question is the other"
-            " one.",
+            "Your α is λ / (1 − λ), which for λ = 1 has no value. λ = α / (1 − α) says which λ"
+            " belongs to an α; the question is the other one.",
             lambda lam: [lam / (1 - lam), 1 - lam],
             lambda lam: [lam / (1 - lam), 1 + lam],
             lambda lam: [lam / (1 - lam), 1 / (1 - lam)],
@@ -1564,8 +1520,7 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "rounded",
-            "Your α comes out as if it were rounded or"
-            " cut off, by round() or by //. A share of"
+            "Your α comes out as if it were rounded or cut off, by round() or by //. A share of"
             " the whole needs its digits.",
             lambda lam: [lam // (1 + lam), 1 + lam],
             *(
@@ -1602,8 +1557,7 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "parentheses_missing",
-            "Your α is 2λ, which is what `lam / 1 + lam`"
-            " comes to: it divides before it adds. What"
+            "Your α is 2λ, which is what `lam / 1 + lam` comes to: it divides before it adds. What"
             " is to be divided by what?",
             lambda lam: [2 * lam, 1 + lam],
             lambda lam: [2 * lam, 1.0],
@@ -1778,8 +1732,7 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "likeliest_for_teacher",
-            "Of the teacher only its likeliest token is"
-            " in your mixture. Its whole distribution is"
+            "Of the teacher only its likeliest token is in your mixture. Its whole distribution is"
             " wanted.",
             lambda t, y, lam: mixed(
                 torch.nn.functional.one_hot(t.argmax(-1), t.shape[-1]).double(), y, *shares(lam)
@@ -1803,8 +1756,7 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "lambda_as_share",
-            "In your result the teacher weighs λ and the"
-            " label 1 − λ. λ may be larger than 1; what"
+            "In your result the teacher weighs λ and the label 1 − λ. λ may be larger than 1; what"
             " share of the whole is it?",
             lambda t, y, lam: mixture(t, y, lambda lam: (1 - lam, lam), lam),
         ),
@@ -1820,10 +1772,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "logits_mixed",
-            "Your results are those of a label that is"
-            " mixed with logits. What is mixed are"
-            " probabilities: the weights in the derivation"
-            " multiply p.",
+            "Your results are those of a label that is mixed with logits. What is mixed are"
+            " probabilities: the weights in the derivation multiply p.",
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double(), y, 1.0, lam),
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)).softmax(-1),
@@ -1844,10 +1794,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "mixed_in_logits",
-            "Your result is as if something were added to"
-            " the label's logit before a softmax. A sum"
-            " of logits is a product of probabilities,"
-            " and the best student is a mean of two"
+            "Your result is as if something were added to the label's logit before a softmax. A"
+            " sum of logits is a product of probabilities, and the best student is a mean of two"
             " distributions.",
             *(
                 lambda t, y, lam, add=add: (
@@ -1865,10 +1813,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "logarithms_mixed",
-            "Your results are those of a label that is"
-            " mixed with log-probabilities. What is mixed"
-            " are probabilities: the weights in the"
-            " derivation multiply p.",
+            "Your results are those of a label that is mixed with log-probabilities. What is mixed"
+            " are probabilities: the weights in the derivation multiply p.",
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)).exp(),
             *(
@@ -1897,26 +1843,21 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "softmaxed_twice",
-            "Your result is as if a softmax went over the"
-            " mixture of label and teacher. A softmax"
-            " takes logits; a mixture by shares is a"
-            " distribution already.",
+            "Your result is as if a softmax went over the mixture of label and teacher. A softmax"
+            " takes logits; a mixture by shares is a distribution already.",
             lambda t, y, lam: best_student(t, y, lam).softmax(-1),
             lambda t, y, lam: mixed(t.double().softmax(-1), y, 1.0, lam).softmax(-1),
         ),
         (
             "teacher_softmaxed_twice",
-            "Your result is as if the teacher's distribution"
-            " went through a softmax a second time, which"
-            " makes it nearly flat. A softmax takes logits.",
+            "Your result is as if the teacher's distribution went through a softmax a second time,"
+            " which makes it nearly flat. A softmax takes logits.",
             lambda t, y, lam: mixed(t.double().softmax(-1).softmax(-1), y, *shares(lam)),
         ),
         (
             "softmax_on_another_axis",
-            "Your result is that of a teacher whose softmax"
-            " runs over another axis than the vocabulary."
-            " Which axis of [..., V] is that, however many"
-            " there are?",
+            "Your result is that of a teacher whose softmax runs over another axis than the"
+            " vocabulary. Which axis of [..., V] is that, however many there are?",
             lambda t, y, lam: mixed(t.double().softmax(0), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(implicit_axis(t)), y, *shares(lam)),
@@ -1937,10 +1878,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "one_hot_too_narrow",
-            "Your function raises an exception, as one-hot"
-            " rows do that are as wide as the largest"
-            " label needs. Where the last token is no"
-            " label, that is not the vocabulary, and the"
+            "Your function raises an exception, as one-hot rows do that are as wide as the largest"
+            " label needs. Where the last token is no label, that is not the vocabulary, and the"
             " shapes do not fit.",
             lambda t, y, lam: (
                 (torch.nn.functional.one_hot(y) + lam * t.double().softmax(-1)) / (1 + lam)
