@@ -829,7 +829,8 @@ KD_LOSSES = (
         (
             "softmax_on_another_axis",
             "Your results are those of a softmax over another axis than the vocabulary. Along"
-            " which axis do probabilities add up to 1?"1.1",
+            " which axis do probabilities add up to 1?",
+            "1.1",
             partial(along, *axes),
         )
         for axes in product((0, 1, -1), repeat=2)
@@ -887,7 +888,9 @@ KD_LOSSES = (
         "log_target_with_probabilities",
         "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
         " probabilities. What it takes as input and what as target are two different questions;"
-        " look both up."   probabilities_as_logarithms,
+        " look both up.",
+        "2.2",
+        probabilities_as_logarithms,
     ),
     (
         "log_target_missing",
@@ -1085,7 +1088,8 @@ LM_MISCONCEPTIONS = (
         named(
             "softmax_on_another_axis",
             "Your results are those of a softmax over another axis than the vocabulary. Along"
-            " which axis do probabilities add up to 1?"1.1",
+            " which axis do probabilities add up to 1?",
+            "1.1",
             partial(lm_along, axis),
         )
         for axis in (0, 1)
