@@ -344,7 +344,7 @@ def _failure(
         said = []  # not everywhere
     if any(earned.values()):
         missing = ", ".join(part for part, points in earned.items() if not points)
-        return Status.WRONG, f"Right, but not yet for: {missing}."
+        return Status.WRONG, " ".join([f"Right, but not yet for: {missing}.", *said[:1]])
     if all(
         ok
         for ok, expectation in zip(passed, rubric.expectations, strict=True)

@@ -293,6 +293,22 @@ def logits_as_log_probabilities(front: Tensor, behind: Tensor) -> Tensor:
     return (front.softmax(-1) * (front - behind)).sum(-1)
 
 
+def logits_for_one_logarithm(which: int, front: Tensor, behind: Tensor) -> Tensor:
+    """The same, of one of the two."""
+    logs = [front.log_softmax(-1), behind.log_softmax(-1)]
+    logs[which] = (front, behind)[which]
+    return (front.softmax(-1) * (logs[0] - logs[1])).sum(-1)
+
+
+def logarithm_cut_off(least: float, of: tuple[bool, bool], front: Tensor, behind: Tensor) -> Tensor:
+    """Logarithms of probabilities are not below a number."""
+    log_f, log_b = (
+        each.log_softmax(-1).clamp_min(least if cut else -math.inf)
+        for each, cut in zip((front, behind), of, strict=True)
+    )
+    return (log_f.exp() * (log_f - log_b)).sum(-1)
+
+
 def mean_over_elements(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
     """kl_div's own mean: over positions and classes."""
     return of(front, behind).sum() / front.numel()
@@ -645,9 +661,9 @@ SHARED = {
     "log_target_with_probabilities": (
         "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
         " probabilities. What it takes as input and what as target are two different questions;"
-        " look both up."(
-            log_target_with_probabilities,
-        ),
+        " look both up.",
+        "1.2",
+        (log_target_with_probabilities,),
     ),
     "probabilities_as_input": (
         "Your results are as if what stands behind in the formula went in as probabilities, where"
@@ -738,7 +754,22 @@ SHARED = {
         " does not: it is as if the weights were right, and a logit stood where the logarithm of a"
         " probability belongs. Which function takes logits and gives logarithms of probabilities?",
         "1.2",
-        (logits_as_log_probabilities,),
+        (
+            logits_as_log_probabilities,
+            partial(logits_for_one_logarithm, 0),
+            partial(logits_for_one_logarithm, 1),
+        ),
+    ),
+    "logarithm_cut_off": (
+        "Right as long as no token is very unlikely. Where one is, your result is as if its"
+        " logarithm were cut off at some number: the token that should cost most costs too little."
+        " Which logarithm needs no limit, because it is never −∞?",
+        "1.2",
+        tuple(
+            partial(logarithm_cut_off, least, of)
+            for least in (-10.0, -20.0, -30.0, -50.0, -100.0)
+            for of in ((True, True), (False, True))
+        ),
     ),
 }
 
@@ -966,6 +997,26 @@ def clamped(
     return z.exp() / z.exp().sum(-1, keepdim=True) if own else z.softmax(-1)
 
 
+def temperature_after_logarithm(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """exp(log p / T), which nobody normalised."""
+    return (logits.log_softmax(-1) / temperature).exp()
+
+
+def temperature_after_over(axis: int, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Probabilities over T, along another axis."""
+    return logits.softmax(axis if logits.ndim > 1 else 0) / temperature
+
+
+def at(change: Callable[[float], float], logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The distribution at another temperature; NaN where that is 0."""
+    return (logits / change(temperature)).softmax(-1)
+
+
+def rescaled(how: Callable[[Tensor], Tensor], logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Logits are brought to another scale first."""
+    return (how(logits) / temperature).softmax(-1)
+
+
 def temperature_axis_left_out(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """The axis that torch takes when none is named."""
     return temperature_over_axis(0 if logits.ndim in (1, 3) else 1, logits, temperature)
@@ -1087,7 +1138,54 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "Your probabilities do not add up to 1 unless T is 1. That is what comes of a"
             " temperature that acts after the softmax; it belongs where the scores are still"
             " scores.",
-            (temperature_after,),
+            (temperature_after, temperature_after_logarithm),
+        ),
+        (
+            "wrong_axis+temperature_after_softmax",
+            "At least two things are off. Your probabilities add up along an axis that is not the"
+            " vocabulary, and not to 1 unless T is 1: the temperature belongs where the scores are"
+            " still scores.",
+            tuple(partial(temperature_after_over, axis) for axis in (0, 1)),
+        ),
+        (
+            "temperature_made_whole",
+            "Right where T is a whole number. Elsewhere your result is as if T were made one first."
+            " A temperature of 0.5 or 1.5 is as good as any other.",
+            tuple(partial(at, change) for change in (int, round, math.ceil)),
+        ),
+        (
+            "temperature_kept_in_bounds",
+            "Right for some temperatures. Above or below these your result stays the same, as if T"
+            " were kept within bounds. The task asks for T from 0.5 to 100.",
+            tuple(partial(at, change) for change in (lambda t: max(t, 1.0), lambda t: min(t, 1.0))),
+        ),
+        (
+            "another_temperature",
+            "This is the distribution at another temperature, which is made of T and is not T. What"
+            " are the logits divided by?",
+            tuple(
+                partial(at, change)
+                for change in (math.sqrt, lambda t: t + 1, lambda t: 2 * t, lambda t: t / 2)
+            ),
+        ),
+        (
+            "logits_rescaled",
+            "Your results are as if the logits were brought to another scale before the softmax. A"
+            " softmax does not change when the same number is taken from all its logits, and it"
+            " does when they are divided by one.",
+            tuple(
+                partial(rescaled, how)
+                for how in (
+                    lambda z: z / z.abs().max(),
+                    lambda z: z / z.abs().max().clamp(min=1.0),
+                    lambda z: z / z.abs().amax(-1, keepdim=True),
+                    lambda z: z / z.max(),
+                    lambda z: z / z.amax(-1, keepdim=True),
+                    lambda z: z / z.norm(dim=-1, keepdim=True),
+                    lambda z: (z - z.mean(-1, keepdim=True)) / z.std(-1, keepdim=True),
+                    lambda z: (z - z.mean()) / z.std(),
+                )
+            ),
         ),
         (
             "softmax_twice",
@@ -1366,6 +1464,11 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         "In the place of the entropy stands the loss: how far the student is from its teacher.",
         loss_of,
     ),
+    "entropy_of_a_gaussian": (
+        "Your entropy is that of a continuous Gaussian of the fitted width, ½ log(2πe·width²). The"
+        " student is a distribution over tokens, of which there are few, and which end somewhere.",
+        lambda t, student, d: math.log(student[1]) + 0.5 * math.log(2 * math.pi * math.e),
+    ),
     "width_for_entropy": (
         "In the place of the entropy stands the width of the peak. A wide peak has a large"
         " entropy, but the two are not the same number.",
@@ -1485,6 +1588,54 @@ def stopped_early(share: float, least: float = 0.0) -> Callable[[Tensor, str, fl
     return wrong
 
 
+@cache
+def losses_along(
+    teacher_logits: tuple[float, ...], direction: str, start: float, optimiser: str, rate: float
+) -> tuple[float, ...]:
+    """The loss at the start and after each step."""
+    path = trained(teacher_logits, direction, start, optimiser, rate, LONG)
+    size, t = len(teacher_logits), torch.tensor(teacher_logits)
+    return tuple(loss_of(t, (*here, size), direction) for here in ((start, START_WIDTH), *path))
+
+
+LONG = 800  # steps
+
+
+def settled(
+    optimiser: str, rate: float, least: float
+) -> Callable[[Tensor, str, float], list[float]]:
+    """A student's function that stops when a step changes the loss by less than a number."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+        asked = numbers(t), direction, float(start), optimiser, rate
+        losses = losses_along(*asked)
+        path = ((float(start), START_WIDTH), *trained(*asked, LONG))
+        at = next((n for n in range(1, len(path)) if abs(losses[n] - losses[n - 1]) < least), LONG)
+        return summary((*path[at], len(t)))
+
+    return wrong
+
+
+def of_probabilities(t: Tensor, direction: str, start: float) -> list[float]:
+    """The teacher's probabilities are taken for logits."""
+    teacher = numbers(t.double().softmax(-1))
+    return summary((*trained(teacher, direction, float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def moments(t: Tensor, direction: str, start: float) -> Student:
+    """The teacher's mean and standard deviation."""
+    p, token = t.double().softmax(-1), torch.arange(len(t), dtype=torch.float64)
+    mean = (p * token).sum()
+    return float(mean), float((p * (token - mean) ** 2).sum().sqrt()), len(t)
+
+
+def moments_forward(t: Tensor, direction: str, start: float) -> Student:
+    """The same for one direction."""
+    if direction == "forward":
+        return moments(t, direction, start)
+    return best_fit(numbers(t), direction, start)
+
+
 def begun(
     place: Callable[[int, float], float], width: float
 ) -> Callable[[Tensor, str, float], list[float]]:
@@ -1527,6 +1678,15 @@ TOO_FEW = {  # steps after which training has not ended yet
     ("sgd", 0.1): (20, 30, 50, 100),
     ("sgd", 0.05): (50, 100, 200),
     ("sgd", 0.01): (100, 200, 300, 400, 500, 1000),
+}
+
+
+SETTLED = {  # changes of the loss at which it seems to have ended
+    ("adam", 0.1): (1e-2, 1e-3, 1e-4),
+    ("adam", 0.05): (1e-2, 1e-3, 1e-4),
+    ("adam", 0.01): (1e-2, 1e-3, 1e-4, 1e-5),
+    ("sgd", 0.1): (1e-2, 1e-3, 1e-4),
+    ("sgd", 0.01): (1e-2, 1e-3, 1e-4),
 }
 
 
@@ -1605,7 +1765,27 @@ FIT_MISCONCEPTIONS = tuple(
                 stopped_early(0.01),
                 stopped_early(0.1),
                 *(stopped_early(0.0, least) for least in (1e-3, 1e-4)),
+                *(
+                    settled(*optimiser, least)
+                    for optimiser, leasts in SETTLED.items()
+                    for least in leasts
+                ),
             ),
+        ),
+        (
+            "moments_matched",
+            "For the forward loss your student is the one whose center and width are its teacher's"
+            " mean and standard deviation. That is the best one where a row of tokens goes on for"
+            " ever; this one ends on both sides. Is the loss really smallest there?",
+            "1.3",
+            (fitted(moments), fitted(moments_forward)),
+        ),
+        (
+            "teacher_softmaxed_twice",
+            "Your student fits a teacher that went through a softmax twice and is nearly flat."
+            " Which of your functions take logits, and what do they get?",
+            "1.1",
+            (of_probabilities,),
         ),
         (
             "student_cut_off",

@@ -316,6 +316,31 @@ MEASURES = (
 )
 
 
+def softmax_over_all(masked: bool, *given: Any) -> Tensor:
+    """One softmax over all positions together, or over all that count."""
+    student, teacher, labels, *temperature = given
+    t = temperature[0] if temperature else 1.0
+    counts = labels != IGNORED
+    if not counts.any():
+        return torch.zeros(())
+    rows = counts if masked else torch.ones_like(counts)
+    log_q, log_p = (
+        (each.double()[rows] / t).flatten().log_softmax(0) for each in (student, teacher)
+    )
+    return t**2 * (log_p.exp() * (log_p - log_q)).sum() / counts.sum()
+
+
+def likeliest_tokens(count: int, renormalised: bool, *given: Any) -> Tensor:
+    """The teacher's likeliest tokens alone."""
+    student, teacher, temperature = given
+    log_q, log_p = ((each.double() / temperature).log_softmax(-1) for each in (student, teacher))
+    log_p, at = log_p.topk(min(count, log_p.shape[-1]), dim=-1)
+    log_q = log_q.gather(-1, at)
+    if renormalised:
+        log_p, log_q = log_p.log_softmax(-1), log_q.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
 def label_left_out(*given: Any, mean: Mean = token_mean) -> Tensor:
     """Each position's KL without the share of its label."""
     student, teacher, labels, *temperature = given
@@ -467,6 +492,8 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "some label is -100": not bool(counts.all()),
         "no label counts": count == 0,
         "a text has no label that counts": not bool(counts.any(-1).all()),
+        "one text has no label that counts, and others have": bool(counts.any())
+        and not bool(counts.any(-1).all()),
         "at the positions whose label is -100": (~counts).tolist(),
         "at the label of each position": F.one_hot(labels.clamp_min(0), vocabulary).tolist(),
     }
@@ -475,6 +502,7 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
     if knob:
         lam, *numbers = numbers
         found |= {knob: lam, f"{knob} is 0": lam == 0, f"{knob} is above 1": lam > 1}
+        found |= {f"{knob} is 1": lam == 1, f"{knob} is 0 or 1": lam in (0, 1)}
         found |= {f"1 + {knob}": 1 + lam, f"1 - {knob}": 1 - lam}
     temperature = numbers[0] if numbers else 1.0
     return found | {
@@ -542,9 +570,10 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
     found.insert(1, Case(OTHER_LOGITS, other, public=True, only=LOGITS_ELSEWHERE))
     found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
     if knob:
-        found.append(
-            Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True)
-        )
+        found += [
+            Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True),
+            Case("the first batch, λ = 0", (student, teacher, labels, 0.0, 2.0), public=True),
+        ]
     else:
         found += [
             Case("nothing counts", (*nothing_counts(4), 2.0), {}, NOTHING, True),
@@ -557,7 +586,7 @@ def convex_cases() -> tuple[Case, ...]:
     """The same with α in the place of λ, and both its ends."""
     (_, _, tensors), *_ = batches()
     return (
-        *(case for case in cases(knob=True) if case.args[3] <= 1.0),
+        *(case for case in cases(knob=True) if case.args[3] <= 1.0 and "λ" not in case.name),
         Case("α = 1", (*tensors, 1.0, 2.0), public=True),
         Case("α = 0", (*tensors, 0.0, 2.0), public=True),
     )
@@ -937,6 +966,28 @@ def classes_in_the_middle_or_zero(student_logits: Tensor, labels: Tensor) -> Ten
     return classes_in_the_middle(student_logits, labels)
 
 
+def masked_logits(divided_by_all: bool, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Logits are 0 where nothing counts, and their loss of log V is counted."""
+    counts = labels != IGNORED
+    if not counts.any():
+        return torch.zeros(())
+    losses = label_losses(student_logits * counts[..., None], labels)
+    return losses.sum() / (counts.numel() if divided_by_all else counts.sum())
+
+
+def emptied(loss: Callable, *given: Any) -> Tensor:
+    """0 for the whole batch where one text has nothing that counts."""
+    *_, labels = (each for each in given if isinstance(each, Tensor))
+    empty = not bool((labels != IGNORED).any(-1).all())
+    return torch.zeros(()) if empty else loss(*given)
+
+
+EMPTIED = (
+    "one_text_empties_the_batch",
+    "One text without a label that counts makes the loss of the whole batch 0. The other texts"
+    " still have labels to learn from.",
+    "2.2",
+)
 EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
 
 
@@ -1094,6 +1145,18 @@ LM_MISCONCEPTIONS = (
         )
         for axis in (0, 1)
     ),
+    *(
+        named(
+            "masked_logits_counted",
+            "Your sum holds log V for each position whose label is -100, as if its logits were set"
+            " to 0 and its loss were counted. What has no label is to leave the sum, and the"
+            " divisor too.",
+            "2.2",
+            partial(masked_logits, divided_by_all),
+        )
+        for divided_by_all in (True, False)
+    ),
+    named(*EMPTIED, partial(emptied, lm_loss)),
     named(
         "logarithm_missing",
         "Your loss is a mean of probabilities, with a minus before it: the logarithm is missing."
@@ -1159,6 +1222,38 @@ KD_MISCONCEPTIONS = (
         " teacher's opinion of it is a part of KD as all others are, whatever LM says about it.",
         "2.2",
         label_left_out,
+    ),
+    named(*EMPTIED, partial(emptied, kd_loss)),
+    *(
+        named(
+            "softmax_on_another_axis",
+            next(each[1] for each in KD_LOSSES if each[0] == "softmax_on_another_axis"),
+            "1.1",
+            partial(softmax_over_all, masked),
+        )
+        for masked in (True, False)
+    ),
+    *(
+        named(
+            "likeliest_tokens_alone",
+            "Your KD is that of the teacher's likeliest tokens alone. What it says about the others"
+            " is a part of its distribution too.",
+            "1.2",
+            partial(kd_loss, losses=partial(likeliest_tokens, count, renormalised)),
+        )
+        for count in (1, 2, 3)
+        for renormalised in (False, True)
+        if count > 1 or not renormalised
+    ),
+    *(
+        named(
+            "t_squared_on_one_side",
+            "Your KD is right for T on one side of 1, and on the other it is as if T² were left"
+            " out. Gradients shrink above T = 1, and grow below it.",
+            "2.2",
+            partial(kd_loss, scale=scale),
+        )
+        for scale in (lambda t: max(t, 1.0) ** 2, lambda t: min(t, 1.0) ** 2)
     ),
     *(
         named(
@@ -1240,6 +1335,23 @@ def lm_of_the_teacher(of: Callable, *given: Any) -> Tensor:
 def no_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """A KD of 0."""
     return 0 * label_losses(student, torch.zeros(student.shape[:-1], dtype=torch.long))
+
+
+def targets_mixed(
+    convex: bool, lm_temperature: float, entropy: bool, scaled: bool, *given: Any
+) -> Tensor:
+    """One loss of a target that is mixed from label and teacher."""
+    student, teacher, labels, knob, *temperature = given
+    t = temperature[0] if temperature else 1.0
+    counts = labels != IGNORED
+    label, own = (1 - knob, knob) if convex else (1.0, knob)
+    hot = F.one_hot(labels[counts], student.shape[-1]).double()
+    target = label * hot + own * (teacher[counts].double() / t).softmax(-1)
+    log_q = (student[counts].double() / (lm_temperature or t)).log_softmax(-1)
+    losses = -(target * log_q).sum(-1)
+    if entropy:
+        losses = losses + torch.special.xlogy(target, target).sum(-1)
+    return (t**2 if scaled else 1.0) * losses.mean()
 
 
 def one(temperature: float) -> float:
@@ -1427,6 +1539,54 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 *(options["weights"] for *_, options in own if "plus" not in options),
             )
         ),
+        *(
+            named(
+                "targets_mixed",
+                "Your result is the loss of one target that is mixed from the label and the"
+                " teacher's distribution. The sum of two losses is not that: KD lacks the teacher's"
+                " entropy, and has a temperature and a T² that LM has not.",
+                "2.2",
+                partial(targets_mixed, convex, at, entropy, scaled),
+            )
+            for at in (0.0, 1.0)
+            for entropy in (False, True)
+            for scaled in (False, True)
+        ),
+        *(
+            named(
+                f"zero_{'alpha' if convex else 'lambda'}_replaced",
+                f"At {'α' if convex else 'λ'} = 0 your result is another one, as if 0 stood for a"
+                " number that was not given. 0 is false in Python, as None is.",
+                "2.2",
+                lambda s, t, y, knob, temperature=1.0, instead=instead: of(
+                    s, t, y, knob or instead, temperature
+                ),
+            )
+            for instead in (1.0, 0.5)
+        ),
+        *(
+            (
+                named(
+                    "lambda_kept_below_one",
+                    "Right up to λ = 1. Above it your result is that of λ = 1, as if λ were a share"
+                    " of the whole. In the additive form it may be larger.",
+                    "2.2",
+                    lambda s, t, y, lam, temperature=1.0: of(s, t, y, min(lam, 1.0), temperature),
+                ),
+            )
+            if not convex
+            else (
+                named(
+                    "temperature_lost_at_one_end",
+                    "Right below α = 1. At α = 1 your result is that of T = 1, whatever T is asked"
+                    " for.",
+                    "2.2",
+                    lambda s, t, y, alpha, temperature=1.0: of(
+                        s, t, y, alpha, 1.0 if alpha == 1 else temperature
+                    ),
+                ),
+            )
+        ),
         named(
             "lm_of_the_teacher",
             "In your LM loss the labels judge the teacher's logits, and the teacher does not"
@@ -1569,6 +1729,16 @@ def label_rows_kept(*arguments: Any) -> list[Tensor]:
     return [own + ignored * rest, foreign]
 
 
+def label_part_at_temperature(*arguments: Any) -> list[Tensor]:
+    """In closed form, with q at T in the label's part, and without the chain rule's 1/T."""
+    student, teacher, labels, lam, *rest = arguments
+    t = rest[0] if rest else 1.0
+    own, foreign = objective_gradients(student, teacher, labels, lam, t)
+    counts = (labels != IGNORED)[..., None]
+    gap = (student.double() / t).softmax(-1) - student.double().softmax(-1)
+    return [own + gap * counts / counts.sum(), foreign]
+
+
 def student_cut_off(*arguments: Any) -> list[Tensor]:
     """No part of the loss depends on a tensor that wants a gradient."""
     student, *others = arguments
@@ -1636,6 +1806,12 @@ GRADIENT_MISCONCEPTIONS = (
         "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
         "2.2",
         lm_temperature=lambda t: t,
+    ),
+    named(
+        "lm_loss_at_temperature",
+        "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
+        "2.2",
+        label_part_at_temperature,
     ),
     *(
         gradient(name, hint, number, weights=weights)
@@ -1857,6 +2033,20 @@ CHECKS = (
                     SECTIONS["2.2"],
                 )
                 for weight in (1, LAMBDA)
+            ),
+            Mistake(
+                "one_part_divided",
+                1 / (1 + LAMBDA) + P_LABEL,
+                "That is the label's share of the mean plus all that the teacher says. What is the"
+                " teacher's share?",
+                SECTIONS["2.2"],
+            ),
+            Mistake(
+                "one_part_divided_of_the_teacher",
+                LAMBDA * P_LABEL,
+                "That is λ times the teacher's probability. The label has a weight too, and a mean"
+                " is divided by the sum of its weights.",
+                SECTIONS["2.2"],
             ),
             Mistake(
                 "divided_by_lambda",

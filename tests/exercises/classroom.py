@@ -219,6 +219,8 @@ def quiet() -> Iterator[None]:
 def names_in(verdict: Verdict, rubric: Rubric, outcomes: list[Outcome]) -> set[str]:
     """What a verdict says is wrong: a misconception, or a form in the grader's own words."""
     found = set((verdict.misconception or "").split("+")) - {""}
+    if "observed_again" in found:  # it names the mistake as the message does
+        found = {"asked_again"}
     if verdict.status is Status.NOT_RUN and "this is None" in verdict.message:
         return {"missing_return"}
     if verdict.status is not Status.WRONG:
