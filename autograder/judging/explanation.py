@@ -162,8 +162,10 @@ def _weight(wrong: Outcome, came: Outcome) -> int:
 
 
 def _gist(message: str) -> str:
-    """An exception's message without the numbers in it and the key or class that it begins with."""
-    return re.sub(r"\d+|^'[^']*'", "#", message)
+    """An exception's message without numbers and the key, class or function that it begins with."""
+    if message.endswith("by zero"):
+        return "by zero"  # of whole numbers or of floats
+    return re.sub(r"\d+|^'[^']*'|^[\w.<>]+\(\)|'\w+'(?= object)", "#", message)
 
 
 def _telling(value: Any) -> bool:

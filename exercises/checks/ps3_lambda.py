@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise, permutations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -84,6 +84,14 @@ def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ..
     return (*before, Call("state_dict", kept=False), *after, *going_on, *going_on)
 
 
+def side_by_side() -> tuple[Call, ...]:
+    """Two objects that live at once, stepped in turn."""
+    step, value = Call("step", kept=False), Call("value")
+    first, second = Call(None, kept=False), Call(None, kept=False)
+    back = Call(None, kept=False, given=0)
+    return (first, step, value, second, value, step, step, value, back, value, step, value)
+
+
 def planned_cases() -> tuple[Case, ...]:
     """Public and hidden cases, with options as keyword arguments."""
 
@@ -97,6 +105,7 @@ def planned_cases() -> tuple[Case, ...]:
         name = f"after {before} steps, a state that two new objects go on from"
         return Case(name, (), options, RESUMED, public, calls)
 
+    beside = {"start": 1.0, "end": 0.0, "steps": 4}
     return (
         case("from 1 to 0 in 4 steps, and 2 more", 1.0, 0.0, 4, 6, public=True),
         case("from 2 to 0.5 in 5 steps", 2.0, 0.5, 5, 5, public=True),
@@ -104,6 +113,7 @@ def planned_cases() -> tuple[Case, ...]:
         going_on(1.0, 0.0, 5, 2, public=True),
         going_on(2.0, 1.0, 3, 2, public=True),
         going_on(3.0, 1.0, 3, 5, public=True),
+        Case("two schedules side by side", (), beside, RESUMED, True, side_by_side()),
         case("rising", 0.25, 3.0, 6, 8),
         case("one step", 4.0, 1.0, 1, 3),
         case("nothing to do", 0.7, 0.7, 3, 4),
@@ -124,18 +134,29 @@ def random_planned_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random, resumed", (), options, RESUMED, calls=calls)
 
 
-def asked_values(case: Case) -> list[tuple[int, bool]]:
-    """Of each value that is kept, how many steps were taken, and whether a state was loaded."""
-    count, saved, loaded, found = 0, 0, False, []
-    for call in case.calls:
-        if call.name == "step":
-            count += 1
+def asked_values(case: Case) -> list[tuple[int, int]]:
+    """Of each value that is kept, how many steps were taken, and which load of a state came before.
+
+    Returns:
+        Of each value the steps that its object has behind it, and whether it was the first or the
+        second object that loaded the state; 0 where it loaded none.
+    """
+    here, saved, loads = -1, 0, 0
+    counts, loaded, found = {here: 0}, {here: 0}, []
+    for at, call in enumerate(case.calls):
+        if call.name is None:
+            here = at if call.given is None else call.given
+            counts.setdefault(here, 0)
+            loaded.setdefault(here, 0)
+        elif call.name == "step":
+            counts[here] += 1
         elif call.name == "state_dict":
-            saved = count
+            saved = counts[here]
         elif call.name == "load_state_dict":
-            count, loaded = saved, True
+            loads += 1
+            counts[here], loaded[here] = saved, loads
         elif call.name == "value" and call.kept:
-            found.append((count, loaded))
+            found.append((counts[here], loaded[here]))
     return found
 
 
@@ -156,7 +177,8 @@ def planned_facts(case: Case) -> dict[str, Any]:
         "after the last step": [count > total for count in counts],
         "of the last step and after it": [count >= total for count in counts],
         "between the first and the last step": [0 < count < total for count in counts],
-        "after a state was loaded": [loaded for _, loaded in asked],
+        "after a state was loaded": [loaded > 0 for _, loaded in asked],
+        "of the second object that loads the state": [loaded == 2 for _, loaded in asked],
     }
 
 
@@ -272,6 +294,86 @@ def without_value(right: type) -> type:
             raise AttributeError(f"'{kind}' object has no attribute 'value'")
 
     return Nameless
+
+
+def broken(right: type, *options: str) -> list[tuple]:
+    """What keeps a class from being used at all, or from going on, with the ways to do so."""
+
+    class Hidden(right):
+        """An attribute has the name of a method."""
+
+        def __init__(self, **asked: float) -> None:
+            super().__init__(**asked)
+            self.step = 0
+
+    class NoSetter(right):
+        """A property is assigned to."""
+
+        def __init__(self, **asked: float) -> None:
+            super().__init__(**asked)
+            self.value = 0.0
+
+    def refusing(words: str) -> Callable:
+        def made(**asked: float) -> None:
+            raise TypeError(words)
+
+        return made
+
+    def without(name: str) -> type:
+        def missing(self: Any) -> Any:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+        return type("Without", (right,), {name: property(missing)})
+
+    def taking_fewer(name: str, *words: str) -> list[type]:
+        def raising(message: str) -> Callable:
+            def method(self: Any, *given: Any) -> None:
+                raise TypeError(f"{name}() {message}")
+
+            return method
+
+        return [type("Fewer", (right,), {name: raising(message)}) for message in words]
+
+    none = "takes 0 positional arguments but 1 was given"
+    one = "takes 1 positional argument but 2 were given"
+    return [
+        (
+            "attribute_hides_a_method",
+            "Something that is no function is called as if it were one. Has an attribute of yours"
+            " the name of a method, such as `step`? An attribute hides the method.",
+            Hidden,
+        ),
+        (
+            "property_without_setter",
+            "A value is assigned to a property, and nothing can be assigned to one that is only"
+            " computed. Let `value` be an attribute, or keep what it needs under another name.",
+            NoSetter,
+        ),
+        (
+            "option_of_another_name",
+            "An option is given by name to something that does not take it. Compare the arguments of"
+            " your `__init__` with the task, letter by letter.",
+            *(
+                refusing(f"C.__init__() got an unexpected keyword argument '{name}'")
+                for name in options
+            ),
+            refusing("C() takes no arguments"),
+        ),
+        (
+            "method_missing",
+            "An object lacks something that it is asked for. Do all methods of the task stand in"
+            " your class, indented alike, and under the names that the task gives them?",
+            *map(without, ("step", "state_dict", "load_state_dict")),
+        ),
+        (
+            "method_takes_fewer",
+            "Something is given more than it takes. To a method the object itself comes first, as"
+            " `self`, and what the task hands over comes after it.",
+            *taking_fewer("step", none, one),
+            *taking_fewer("state_dict", none),
+            *taking_fewer("load_state_dict", one),
+        ),
+    ]
 
 
 def with_emptied_state(right: type, remembered: tuple[str, ...]) -> type:
@@ -424,6 +526,56 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 return keep(unbounded.value.fget(self), self.start, self.end)
 
         return Held, HeldUnbounded
+
+    class ZeroAtTheEnd(right):
+        """λ is 0 when all steps are done."""
+
+        @property
+        def value(self) -> float:
+            return 0.0 if self.count >= self.steps else right.value.fget(self)
+
+    class WayBegunAnew(right):
+        """A state's λ is where the whole way begins."""
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"value": self.value}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.start = state["value"]
+
+    class SharedCount(right):
+        """The count is the class's, and each new object sets it to 0."""
+
+        shown: ClassVar = [0]
+
+        @property
+        def count(self) -> int:
+            return self.shown[0]
+
+        @count.setter
+        def count(self, count: int) -> None:
+            self.shown[0] = count
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"count": self.count}
+
+    class SharedValue(right):
+        """Each step adds its share to a λ in place, in a tensor that it was given."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = [start]
+
+        @property
+        def value(self) -> float:
+            return self.shown[0] if self.count < self.steps else self.end
+
+        def step(self) -> None:
+            self.shown[0] += (self.end - self.start) / self.steps
+            self.count += 1
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"shown": list(self.shown), "count": self.count}
 
     class Forgetful(right):
         def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -629,7 +781,29 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             with_live_state(right),
             with_shared_state(right, ("count",), alive=True),
         ),
-        (*STATE_IS_SHARED, with_shared_state(right, ("count",), alive=False)),
+        (
+            *STATE_IS_SHARED,
+            with_shared_state(right, ("count",), alive=False),
+            *((SharedValue,) if right is Linear else ()),
+        ),
+        (
+            "way_begun_anew",
+            "After loading a state λ begins where it was, and goes from there to its end in as many"
+            " steps as the whole way has. How many of them are behind it?",
+            WayBegunAnew,
+        ),
+        (
+            "count_shared_by_all",
+            "Right for one schedule at a time. Of two that live side by side each moves the other,"
+            " as if what they count belonged to the class and not to the object.",
+            SharedCount,
+        ),
+        (
+            "zero_at_the_end",
+            "After the last step your λ is 0, whatever `end` is.",
+            ZeroAtTheEnd,
+        ),
+        *broken(right, "start", "end", "steps"),
         (*STATE_IS_EMPTIED, with_emptied_state(right, ("count",))),
     ]
     if right is Linear:
@@ -674,6 +848,14 @@ def with_ratios(right: type) -> tuple[type, ...]:
         epsilon = 1e-8
 
     return Ratios, guarded(RatiosToZero)
+
+
+class CosineOfLambda(Linear):
+    """Half a cosine of the λ of a straight line."""
+
+    @property
+    def value(self) -> float:
+        return Cosine.shape(Linear.value.fget(self))
 
 
 def cosine_ways() -> list[tuple]:
@@ -737,6 +919,12 @@ def cosine_ways() -> list[tuple]:
                 )
                 for variant in with_shape(Cosine, curve)
             ),
+        ),
+        (
+            "cosine_of_lambda",
+            "Your λ is (1 − cos πx)/2 of the x that a straight line would give, which is a λ. What"
+            " does the formula take the cosine of, and of which way is it a fraction?",
+            CosineOfLambda,
         ),
         ("straight_line", "Both ends are right, but λ moves in equal steps between.", Linear),
     ]
@@ -882,7 +1070,8 @@ def plateau_facts(case: Case) -> dict[str, Any]:
         "λ is to fall": bool(falls),
         "λ is to fall more than once": len(falls) > 1,
         "`factor`": case.kwargs["factor"],
-        "after a state was loaded": [loaded for _, loaded in asked],
+        "after a state was loaded": [loaded > 0 for _, loaded in asked],
+        "of the second object that loads the state": [loaded == 2 for _, loaded in asked],
         "from the first gain after the first gap on": since(gains, 1),
         "from the first gap of 0 or less on": since(below),
         "from the first fall on": since(falls),
@@ -1129,6 +1318,13 @@ class RisesOnGain(Plateau):
         self.lam /= self.factor
 
 
+class BackOnGain(Plateau):
+    """The same, and at once to its start."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited, self.lam = gap, 0, self.start
+
+
 class ToTheThreshold(Plateau):
     """A gain is a gap below a share of the best."""
 
@@ -1369,6 +1565,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "rises_on_gain",
             "λ rises when the student gains. It falls or it stays; nothing makes it rise.",
             RisesOnGain,
+            BackOnGain,
         ),
         (
             "falls_on_gain",
@@ -1453,6 +1650,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
         (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
+        *broken(Plateau, "start", "factor", "patience", "threshold"),
     )
 )
 
@@ -1517,6 +1715,26 @@ CONVEX_MISCONCEPTIONS = every_variant(
                     lambda lam: 1 / (1 + lam),
                 )
             ),
+            *(
+                lambda lam, alpha=alpha, factor=factor: [alpha(lam), factor(lam, alpha(lam))]
+                for alpha in (
+                    lambda lam: 1 / (1 + math.exp(-lam)),
+                    math.tanh,
+                    lambda lam: 1 - math.exp(-lam),
+                    lambda lam: min(lam, 1.0),
+                )
+                for factor in (
+                    lambda lam, alpha: 1 + lam,
+                    lambda lam, alpha: 1 / (1 - alpha),
+                    lambda lam, alpha: 1.0,
+                )
+            ),
+        ),
+        (
+            "nothing_without_a_teacher",
+            "Right for λ above 0. For λ = 0 your factor makes the whole loss 0. A run without a"
+            " teacher still learns from its labels.",
+            lambda lam: [lam / (1 + lam), 1 + lam if lam else 0.0],
         ),
         (
             "rounded",
@@ -1698,6 +1916,27 @@ def looped(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
     return q / (1 + lam)
 
 
+def indexed_by_labels(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The same, with the labels counted."""
+    q = lam * teacher_logits.double().softmax(-1)
+    q[torch.arange(len(labels)), labels] += 1
+    return q / (1 + lam)
+
+
+def all_labels_in_all_rows(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """Each label of the batch is added to each row."""
+    q = lam * teacher_logits.double().softmax(-1)
+    q[..., labels] += 1
+    return q / (1 + lam)
+
+
+def breaking_at_zero(
+    value: Callable[[float], float], teacher_logits: Tensor, labels: Tensor, lam: float
+) -> Tensor:
+    """The right way, but for something that λ = 0 has no value for."""
+    return best_student(teacher_logits, labels, lam) + 0 * value(lam)
+
+
 def of_logarithms(t: Tensor, y: Tensor, tiny: float, label: float, teacher: float) -> Tensor:
     """A softmax of mixed logarithms, that of the label kept finite by a small number."""
     log_y = (torch.nn.functional.one_hot(y, t.shape[-1]) + tiny).double().log()
@@ -1868,6 +2107,7 @@ BEST_MISCONCEPTIONS = every_variant(
             " number of axes before the vocabulary, or none.",
             unpacked,
             indexed,
+            indexed_by_labels,
             looped,
         ),
         (
@@ -1875,6 +2115,42 @@ BEST_MISCONCEPTIONS = every_variant(
             "Right for [B, L, V], and not for other numbers of axes. The task says [..., V]: any"
             " number of axes before the vocabulary, or none.",
             unpacked_batches,
+        ),
+        (
+            "labels_of_all_positions",
+            "A row of yours holds the labels of all positions. Each position has one label, and"
+            " the others are those of other rows.",
+            all_labels_in_all_rows,
+        ),
+        (
+            "normalised_otherwise",
+            "Your rows do not add up to 1, as if the mixture were divided by another sum than that"
+            " of its row. What makes a distribution of each row?",
+            *(
+                lambda t, y, lam, norm=norm: (lambda mix: mix / norm(mix))(
+                    mixed(t.double().softmax(-1), y, 1.0, lam)
+                )
+                for norm in (
+                    lambda mix: mix.sum(0, keepdim=True),
+                    lambda mix: mix.sum(1, keepdim=True),
+                    lambda mix: mix.sum(),
+                    lambda mix: mix.norm(dim=-1, keepdim=True),
+                    lambda mix: mix.amax(-1, keepdim=True),
+                )
+            ),
+        ),
+        (
+            "breaks_without_a_teacher",
+            "Right for λ above 0. For λ = 0 your function breaks: it divides by 0 there, or takes"
+            " its logarithm. A student without a teacher ends somewhere too.",
+            *(
+                partial(breaking_at_zero, value)
+                for value in (
+                    math.log,
+                    lambda lam: 1 / lam,
+                    lambda lam: float(1 / torch.tensor(lam)),
+                )
+            ),
         ),
         (
             "one_hot_too_narrow",
