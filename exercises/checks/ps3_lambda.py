@@ -351,8 +351,8 @@ def broken(right: type, *options: str) -> list[tuple]:
         ),
         (
             "option_of_another_name",
-            "An option is given by name to something that does not take it. Compare the arguments of"
-            " your `__init__` with the task, letter by letter.",
+            "An option is given by name to something that does not take it. Compare the arguments"
+            " of your `__init__` with the task, letter by letter.",
             *(
                 refusing(f"C.__init__() got an unexpected keyword argument '{name}'")
                 for name in options
