@@ -2042,13 +2042,6 @@ CHECKS = (
                 SECTIONS["2.2"],
             ),
             Mistake(
-                "one_part_divided_of_the_teacher",
-                LAMBDA * P_LABEL,
-                "That is λ times the teacher's probability. The label has a weight too, and a mean"
-                " is divided by the sum of its weights.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
                 "divided_by_lambda",
                 (1 + LAMBDA * P_LABEL) / LAMBDA,
                 "The sum is right, and what it is divided by is not: the label has a weight too.",

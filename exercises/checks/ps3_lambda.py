@@ -559,6 +559,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         def state_dict(self) -> dict[str, Any]:
             return {"count": self.count}
 
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.count = state["count"]
+
     class SharedValue(right):
         """Each step adds its share to a λ in place, in a tensor that it was given."""
 
