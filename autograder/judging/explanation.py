@@ -165,7 +165,7 @@ def _gist(message: str) -> str:
     """An exception's message without numbers and the key, class or function that it begins with."""
     if message.endswith("by zero"):
         return "by zero"  # of whole numbers or of floats
-    return re.sub(r"\d+|^'[^']*'|^[\w.<>]+\(\)|'\w+'(?= object)", "#", message)
+    return re.sub(r"\d+|^'[^']*'|^[\w.<>]+\(\)|'[^']+'(?= object)", "#", message)
 
 
 def _telling(value: Any) -> bool:
