@@ -162,10 +162,11 @@ def _weight(wrong: Outcome, came: Outcome) -> int:
 
 
 def _gist(message: str) -> str:
-    """An exception's message without numbers and the key, class or function that it begins with."""
+    """An exception's message without numbers and without what a student may name as he likes."""
     if message.endswith("by zero"):
         return "by zero"  # of whole numbers or of floats
-    return re.sub(r"\d+|^'[^']*'|^[\w.<>]+\(\)|'[^']+'(?= object)", "#", message)
+    own = r"|^[\w.<>]+\(\)|'[^']+'(?= object)|(?<=argument )'[^']*'|(?<=argument: )'[^']*'"
+    return re.sub(r"\d+|^'[^']*'" + own, "#", message)
 
 
 def _telling(value: Any) -> bool:

@@ -309,6 +309,11 @@ def logarithm_cut_off(least: float, of: tuple[bool, bool], front: Tensor, behind
     return (log_f.exp() * (log_f - log_b)).sum(-1)
 
 
+def clamped_logits(of: Callable, most: float, front: Tensor, behind: Tensor) -> Tensor:
+    """No logit is far from 0."""
+    return of(front.clamp(-most, most), behind.clamp(-most, most))
+
+
 def mean_over_elements(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
     """kl_div's own mean: over positions and classes."""
     return of(front, behind).sum() / front.numel()
@@ -442,6 +447,10 @@ MEASURES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
     lambda f, b: (f.softmax(-1) * (f.log_softmax(-1) - b.log_softmax(-1))).max(-1).values,
     lambda f, b: 1 - F.cosine_similarity(f.softmax(-1), b.softmax(-1), dim=-1),
     lambda f, b: 1 / kl(b, f),
+    lambda f, b: cross_entropy(f, f) - cross_entropy(b, b),
+    lambda f, b: cross_entropy(b, b) - cross_entropy(f, f),
+    lambda f, b: -b.log_softmax(-1).gather(-1, f.argmax(-1, keepdim=True))[..., 0],
+    lambda f, b: b.log_softmax(-1).gather(-1, f.argmax(-1, keepdim=True))[..., 0],
 )
 
 
@@ -604,6 +613,28 @@ SHARED = {
             partial(wrong, of)
             for wrong in (mean_over_all, sum_over_all, batch_mean, mean_over_elements)
             for of in KLS
+        ),
+    ),
+    "cross_entropy+positions_collapsed": (
+        "At least two things are off. Your result is one number for the whole input, and every"
+        " position has a divergence of its own. And it is a cross-entropy, which does not reach 0"
+        " when student and teacher agree.",
+        "1.2",
+        tuple(
+            partial(wrong, of)
+            for wrong in (mean_over_all, sum_over_all, batch_mean)
+            for of in (cross_entropy, cross_entropy_of_probabilities)
+        ),
+    ),
+    "logits_clamped": (
+        "Right for ordinary logits. For extreme ones your result is as if those beyond some limit"
+        " were cut off there, which makes them equal although they differ. A log-softmax does not"
+        " change when the same number is taken from all its logits, and torch's own takes care.",
+        "1.2",
+        tuple(
+            partial(clamped_logits, of, most)
+            for most in (20.0, 30.0, 50.0, 80.0, 88.0, 100.0)
+            for of in KLS[:2]
         ),
     ),
     "temperature_of_its_own": (
@@ -1017,6 +1048,27 @@ def rescaled(how: Callable[[Tensor], Tensor], logits: Tensor, temperature: float
     return (how(logits) / temperature).softmax(-1)
 
 
+def centred(logits: Tensor, temperature: float) -> Tensor:
+    """Logits over T, less their mean."""
+    z = logits / temperature
+    return z - z.mean(-1, keepdim=True)
+
+
+def not_normalised(how: Callable[[Tensor], Tensor], logits: Tensor, temperature: float = 1.0):
+    """Something else than a division by the sum of exponentials."""
+    return how(logits / temperature)
+
+
+def by_default(heat: float, logits: Tensor, temperature: float | None = None) -> Tensor:
+    """Another T than 1 where none is given."""
+    return (logits / (temperature or heat)).softmax(-1)
+
+
+def rounded_to(digits: int, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Probabilities with a few digits."""
+    return (logits / temperature).softmax(-1).round(decimals=digits)
+
+
 def temperature_axis_left_out(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """The axis that torch takes when none is named."""
     return temperature_over_axis(0 if logits.ndim in (1, 3) else 1, logits, temperature)
@@ -1088,7 +1140,34 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             " overflows: exp(89) is already more than float32 can hold, and inf/inf is NaN. A"
             " softmax does not change when the same number is taken from all its logits. Which"
             " number makes every exponent harmless?",
-            (partial(exp_over_sum, divided),),
+            (partial(exp_over_sum, divided), partial(exp_over_sum, centred)),
+        ),
+        (
+            "not_divided_by_the_sum",
+            "Your numbers do not add up to 1 along the last axis. They grow with the logits as they"
+            " should, and are not divided by the sum of the exponentials of their position.",
+            tuple(
+                partial(not_normalised, how)
+                for how in (
+                    torch.exp,
+                    lambda z: (z - z.amax(-1, keepdim=True)).exp(),
+                    lambda z: z.exp() / z.exp().amax(-1, keepdim=True),
+                    lambda z: z.exp() / z.exp().mean(-1, keepdim=True),
+                    torch.sigmoid,
+                )
+            ),
+        ),
+        (
+            "another_default",
+            "Right where a temperature is given. Where none is, your result is that of another one"
+            " than 1.",
+            tuple(partial(by_default, heat) for heat in (0.5, 2.0, 3.0, 4.0, 5.0, 10.0)),
+        ),
+        (
+            "rounded",
+            "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
+            " that, and what is small is lost.",
+            tuple(partial(rounded_to, digits) for digits in (2, 3, 4, 5)),
         ),
         (
             "softmax_left_out",
@@ -1417,6 +1496,12 @@ def loss_of(teacher_logits: Tensor, student: Student, direction: str) -> float:
     return float((front * np.log(front / behind, where=weighed, out=np.zeros_like(p))).sum())
 
 
+def spread(student: Student) -> float:
+    """The standard deviation of the student's tokens."""
+    q, token = probabilities(student), np.arange(student[2])
+    return float(np.sqrt(q @ (token - q @ token) ** 2))
+
+
 POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "likeliest_for_expected": (
         "Your position is the likeliest token. Asked for is the expected position: every token"
@@ -1427,6 +1512,14 @@ POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         "Your position is the center of the peak. The vocabulary ends on both sides and cuts a"
         " peak off there, so the expected position is another number.",
         lambda t, student, d: student[0],
+    ),
+    "position_of_the_teacher": (
+        "Your position is the one that the teacher expects. Asked for is the student's.",
+        lambda t, student, d: float((t.double().softmax(-1) * torch.arange(len(t))).sum()),
+    ),
+    "position_as_share": (
+        "Your position is a share of the row. Asked for is a number of a token, from 0 to V − 1.",
+        lambda t, student, d: summary(student)[0] / student[2],
     ),
     "counted_from_one": (
         "Your position is 1 too large: the tokens are numbered from 0.",
@@ -1463,6 +1556,15 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "loss_for_entropy": (
         "In the place of the entropy stands the loss: how far the student is from its teacher.",
         loss_of,
+    ),
+    "perplexity_for_entropy": (
+        "In the place of the entropy stands its exponential, which is a perplexity.",
+        lambda t, student, d: math.exp(summary(student)[1]),
+    ),
+    "spread_for_entropy": (
+        "In the place of the entropy stands the standard deviation of the student's position. Both"
+        " are large where the student is wide, but they are not the same number.",
+        lambda t, student, d: spread(student),
     ),
     "entropy_of_a_gaussian": (
         "Your entropy is that of a continuous Gaussian of the fitted width, ½ log(2πe·width²). The"

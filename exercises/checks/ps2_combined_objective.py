@@ -73,6 +73,11 @@ def batch_mean(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[labels != IGNORED].sum() / losses.shape[0]
 
 
+def over_the_length(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the number of positions in a text."""
+    return losses[labels != IGNORED].sum() / losses.shape[1]
+
+
 def mean_of_means(losses: Tensor, labels: Tensor) -> Tensor:
     """The mean over texts of each text's own mean."""
     counts = labels != IGNORED
@@ -287,6 +292,11 @@ def along(first: int, second: int, student: Tensor, teacher: Tensor, temperature
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
+def mixture(q: Tensor, p: Tensor) -> Tensor:
+    """Logarithms of the mean of two distributions, from theirs."""
+    return torch.logaddexp(q, p) - np.log(2)
+
+
 def measured(of: Callable[[Tensor, Tensor], Tensor], *given: Any) -> Tensor:
     """A measure of two distributions at T, given by their logarithms: student's, teacher's."""
     student, teacher, temperature = given
@@ -309,6 +319,11 @@ MEASURES = (
             lambda q, p: -q.gather(-1, p.argmax(-1, keepdim=True))[..., 0],
             lambda q, p: ((p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1)) / 2,
             lambda q, p: (p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1),
+            lambda q, p: (p.exp() * (p - mixture(q, p))).sum(-1),
+            lambda q, p: (
+                ((p.exp() * (p - mixture(q, p))).sum(-1) + (q.exp() * (q - mixture(q, p))).sum(-1))
+                / 2
+            ),
         )
     ),
     lambda student, teacher, temperature: ((student - teacher).double() ** 2).mean(-1),
@@ -698,6 +713,13 @@ MEANS = (
         losses_above_zero,
     ),
     (
+        "divided_by_the_length",
+        "This is the sum over the positions that count, divided by the number of positions in a"
+        " text. What is the loss counted per?",
+        "2.2",
+        over_the_length,
+    ),
+    (
         "one_too_few",
         "Your sum is divided by one position too few. It has as many terms as there are labels that"
         " count; nothing is shifted here, and nothing is estimated.",
@@ -766,6 +788,16 @@ MORE_SCALES = (
         "2.2",
         scaled_twice,
     ),
+    *(
+        (
+            "another_scale",
+            "KD is right but for what is made of T and stands in front of it. The formula has T²"
+            " there; what do you have?",
+            "2.2",
+            scale,
+        )
+        for scale in (lambda t: t**3, lambda t: 2 * t, lambda t: t**0.5, lambda t: 1 / t)
+    ),
     (
         "divided_by_t_squared",
         "Your KD is as if it were divided by T². Logits over T make gradients smaller; does this"
@@ -774,6 +806,21 @@ MORE_SCALES = (
         divided_by_scale,
     ),
 )
+DEFAULT = (
+    "another_default",
+    "Right where a temperature is given. Where none is, your result is that of another one than 1.",
+    "1.1",
+)
+
+
+def by_default(loss: Callable, heat: float, *given: Any) -> Tensor:
+    """Another T than 1 where none is given, which is so when no number comes last."""
+    tensors = [each for each in given if isinstance(each, Tensor)]
+    numbers = [each for each in given if not isinstance(each, Tensor)]
+    wanted = 1 if loss is kd_loss else 2
+    return loss(*tensors, *numbers, *([heat] if len(numbers) < wanted else []))
+
+
 NOT_PASSED_ON = (
     "temperature_not_passed_on",
     "The temperature has no effect on your result: KD is at T = 1 whatever is asked for. Which of"
@@ -857,8 +904,8 @@ KD_LOSSES = (
     *(
         (
             "softmax_on_another_axis",
-            "Your results are those of a softmax over another axis than the vocabulary. Along"
-            " which axis do probabilities add up to 1?",
+            "Your results are those of a softmax over another axis than the vocabulary, or over"
+            " several positions together. Along which axis do probabilities add up to 1?",
             "1.1",
             partial(along, *axes),
         )
@@ -947,6 +994,9 @@ def gathered(index: str, student_logits: Tensor, labels: Tensor) -> Tensor:
     log_q = student_logits.double().log_softmax(-1)
     if index == "gather":
         return -log_q.gather(-1, labels[..., None]).mean()
+    if index.startswith("ignore"):
+        flat = student_logits.flatten(0, 1), labels.flatten()
+        return F.cross_entropy(*flat, ignore_index=int(index.removeprefix("ignore")))
     if index == "flat":
         flat = log_q.flatten(0, 1)
         return -flat[torch.arange(len(flat)), labels.flatten()].mean()
@@ -1014,6 +1064,30 @@ def logarithm_missing(student_logits: Tensor, labels: Tensor) -> Tensor:
     """nll_loss, given probabilities."""
     q = student_logits.double().softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
     return token_mean(-q, labels)
+
+
+def lm_measured(of: Callable[[Tensor, Tensor], Tensor], *given: Tensor) -> Tensor:
+    """Something of the logits where a label counts, and of these labels as rows; 0 of nothing."""
+    student, labels = given
+    counts = labels != IGNORED
+    if not counts.any():
+        return torch.zeros(())
+    return of(student.double()[counts], F.one_hot(labels[counts], student.shape[-1]).double())
+
+
+LM_MEASURES = (
+    lambda z, y: (1 - (z.softmax(-1) * y).sum(-1)).mean(),
+    lambda z, y: ((z.softmax(-1) - y) ** 2).mean(),
+    lambda z, y: ((z.softmax(-1) - y) ** 2).sum(-1).mean(),
+    lambda z, y: ((z - y) ** 2).mean(),
+    F.binary_cross_entropy_with_logits,
+    lambda z, y: F.binary_cross_entropy(z.softmax(-1), y),
+    lambda z, y: (z.argmax(-1) != y.argmax(-1)).double().mean(),
+    lambda z, y: (z.argmax(-1) == y.argmax(-1)).double().mean(),
+    lambda z, y: -(z.softmax(-1) * z.log_softmax(-1)).sum(-1).mean(),
+    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).median(),
+    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).max(),
+)
 
 
 def logarithm_of_the_mean(student_logits: Tensor, labels: Tensor, *, checked: bool) -> Tensor:
@@ -1089,7 +1163,7 @@ LM_MISCONCEPTIONS = (
             "2.2",
             partial(gathered, index),
         )
-        for index in ("gather", "flat", "grid")
+        for index in ("gather", "flat", "grid", "ignore0", "ignore-1")
     ),
     *(
         named(
@@ -1138,8 +1212,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "softmax_on_another_axis",
-            "Your results are those of a softmax over another axis than the vocabulary. Along"
-            " which axis do probabilities add up to 1?",
+            "Your results are those of a softmax over another axis than the vocabulary, or over"
+            " several positions together. Along which axis do probabilities add up to 1?",
             "1.1",
             partial(lm_along, axis),
         )
@@ -1155,6 +1229,24 @@ LM_MISCONCEPTIONS = (
             partial(masked_logits, divided_by_all),
         )
         for divided_by_all in (True, False)
+    ),
+    *(
+        named(
+            "another_measure",
+            "This measures something else than the mean of −log q(y): an error rate, a square of"
+            " probabilities, two answers for each token, an entropy, a median or a maximum. Write"
+            " down what a single position should cost.",
+            "1.1",
+            partial(lm_measured, of),
+        )
+        for of in LM_MEASURES
+    ),
+    named(
+        "vocabulary_mean",
+        "Too small by the size of the vocabulary, as if a mean were taken over the tokens of the"
+        " vocabulary too. One of them is the label.",
+        "2.2",
+        lambda student_logits, labels: lm_loss(student_logits, labels) / student_logits.shape[-1],
     ),
     named(*EMPTIED, partial(emptied, lm_loss)),
     named(
@@ -1224,6 +1316,21 @@ KD_MISCONCEPTIONS = (
         label_left_out,
     ),
     named(*EMPTIED, partial(emptied, kd_loss)),
+    *(
+        named(
+            "temperature_squared",
+            "Your distributions are at T², as if the temperature acted on them twice. The square is"
+            " a factor of the loss.",
+            "1.1",
+            partial(
+                kd_loss,
+                losses=lambda student, teacher, t: teacher_losses(student, teacher, t**2),
+                scale=scale,
+            ),
+        )
+        for scale in (lambda t: t**2, unscaled, lambda t: t**4)
+    ),
+    *(named(*DEFAULT, partial(by_default, kd_loss, heat)) for heat in (2.0, 3.0, 4.0)),
     *(
         named(
             "softmax_on_another_axis",
@@ -1352,6 +1459,11 @@ def targets_mixed(
     if entropy:
         losses = losses + torch.special.xlogy(target, target).sum(-1)
     return (t**2 if scaled else 1.0) * losses.mean()
+
+
+def refusing(words: str, *given: Any) -> None:
+    """A call that does not fit."""
+    raise TypeError(words)
 
 
 def one(temperature: float) -> float:
@@ -1577,6 +1689,14 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             if not convex
             else (
                 named(
+                    "factor_missing",
+                    "Your result is the right one divided by 1 − α, as LM + λ·KD is with λ ="
+                    " α/(1 − α). The two forms lead to the same student and are not the same"
+                    " number; and at α = 1 there is none.",
+                    "2.2",
+                    partial(of, weights=lambda alpha: (1.0, alpha / (1 - alpha))),
+                ),
+                named(
                     "temperature_lost_at_one_end",
                     "Right below α = 1. At α = 1 your result is that of T = 1, whatever T is asked"
                     " for.",
@@ -1600,6 +1720,31 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 (1 - lam if convex else 1.0) * shifted(lm_loss, s, y)
                 + lam * kd_loss(s, t, y, temperature)
             ),
+        ),
+        *(named(*DEFAULT, partial(by_default, of, heat)) for heat in (2.0, 3.0, 4.0)),
+        named(
+            "t_squared_on_both",
+            "LM is multiplied by T² too. It is at T = 1, where there is nothing to make up for.",
+            "2.2",
+            lambda s, t, y, knob, temperature=1.0: (
+                of(s, t, y, knob, temperature)
+                + (temperature**2 - 1) * (1 - knob if convex else 1.0) * lm_loss(s, y)
+            ),
+        ),
+        *(
+            named(
+                "called_with_other_arguments",
+                "A function is called with more arguments than it takes, with fewer, or with one of"
+                " a name that it does not know. Compare the call with the function's first line.",
+                "2.2",
+                partial(refusing, words),
+            )
+            for words in (
+                "f() takes 2 positional arguments but 3 were given",
+                "f() takes from 3 to 4 positional arguments but 5 were given",
+                "f() missing 1 required positional argument: 'labels'",
+                "f() got an unexpected keyword argument 'T'",
+            )
         ),
         named(
             "losses_multiplied",
@@ -1720,6 +1865,12 @@ def pair_turned_round(*arguments: Any) -> list[Tensor]:
     return objective_gradients(*arguments)[::-1]
 
 
+def student_part_twice(sign: int, *arguments: Any) -> list[Tensor]:
+    """The student's part for the teacher as well."""
+    own, _ = objective_gradients(*arguments)
+    return [own, sign * own]
+
+
 def label_rows_kept(*arguments: Any) -> list[Tensor]:
     """In closed form, with a label's part at positions whose label is -100."""
     own, foreign = objective_gradients(*arguments)
@@ -1775,6 +1926,16 @@ GRADIENT_MISCONCEPTIONS = (
         " teacher learns and the student does not.",
         "2.2",
         pair_turned_round,
+    ),
+    *(
+        named(
+            "student_part_for_both",
+            "The student's part is right. The teacher's is the same once more, or the same with"
+            " another sign. The teacher does not learn.",
+            "2.2",
+            partial(student_part_twice, sign),
+        )
+        for sign in (1, -1)
     ),
     named(
         "label_rows_kept",
