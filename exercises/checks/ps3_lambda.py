@@ -234,9 +234,9 @@ STATE_IS_SHARED = (
 )
 STATE_IS_EMPTIED = (
     "loaded_state_is_emptied",
-    "The first object that loads a state goes on rightly, a second one does not find what it needs"
-    " there, as if the first had taken it out. A checkpoint should still say the same after it was"
-    " loaded.",
+    "Something is looked up in a state and is not there, as if it were saved under another name, or"
+    " as if the first object that loaded the state had taken it out. A checkpoint should still say"
+    " the same after it was loaded.",
 )
 STATE_NOT_RETURNED = (
     "state_not_returned",
@@ -319,6 +319,12 @@ def broken(right: type, *options: str) -> list[tuple]:
 
         return made
 
+    def value_raising(words: str) -> type:
+        def value(self: Any) -> None:
+            raise TypeError(words)
+
+        return type("Asking", (right,), {"value": property(value)})
+
     def without(name: str) -> type:
         def missing(self: Any) -> Any:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
@@ -373,6 +379,16 @@ def broken(right: type, *options: str) -> list[tuple]:
             *taking_fewer("state_dict", none),
             *taking_fewer("load_state_dict", one),
         ),
+        (
+            "method_asks_for_more",
+            "Something is called with less than it asks for. Compare what your methods take with"
+            " the task: who would hand them the rest?",
+            *taking_fewer("step", "missing 1 required positional argument: 'x'"),
+            *taking_fewer("state_dict", "missing 1 required positional argument: 'x'"),
+            *taking_fewer("load_state_dict", "missing 1 required positional argument: 'x'"),
+            refusing("C.__init__() missing 1 required positional argument: 'x'"),
+            value_raising("C.value() missing 1 required positional argument: 'x'"),
+        ),
     ]
 
 
@@ -405,6 +421,21 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         return with_fraction(
             right, lambda count, steps: float(table([n / steps for n in range(steps + 1)])[count])
         )
+
+    def at_least_zero(wrong: type) -> tuple[type, type]:
+        """λ is not below 0, or not above its start either."""
+
+        class NotBelow(wrong):
+            @property
+            def value(self) -> float:
+                return max(super().value, 0.0)
+
+        class NotOutside(wrong):
+            @property
+            def value(self) -> float:
+                return min(max(super().value, 0.0), max(self.start, self.end, 1.0))
+
+        return NotBelow, NotOutside
 
     class FromTheLastValue(right):
         """Each step goes the fraction of the way from where λ is."""
@@ -526,6 +557,49 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 return keep(unbounded.value.fget(self), self.start, self.end)
 
         return Held, HeldUnbounded
+
+    class CutToWhole(right):
+        """λ without what is behind the point."""
+
+        @property
+        def value(self) -> float:
+            return float(math.trunc(right.value.fget(self)))
+
+    class WithoutOptions(right):
+        """The fraction of the way itself, or of what is left."""
+
+        left = False
+
+        @property
+        def value(self) -> float:
+            share = self.shape(self.fraction())
+            return 1 - share if self.left else share
+
+    class Decay(right):
+        """Each step goes a share of what is left of the way."""
+
+        ratio, to_end = 0.5, True
+
+        @property
+        def value(self) -> float:
+            end = self.end if self.to_end else 0.0
+            return end + (self.start - end) * self.ratio**self.count
+
+    class Falling(right):
+        """The way's size, always taken away."""
+
+        @property
+        def value(self) -> float:
+            return self.start - abs(right.value.fget(self) - self.start)
+
+    class Ahead(right):
+        """One step more or fewer comes back than were taken."""
+
+        by = 1
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update(state)
+            self.count = max(self.count + self.by, 0)
 
     class ZeroAtTheEnd(right):
         """λ is 0 when all steps are done."""
@@ -663,6 +737,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right up to the end, but after it λ moves on. Training often runs a little longer than"
             " planned; what should λ be then?",
             unbounded,
+            *(at_least_zero(unbounded) if right is Linear else ()),
         ),
         (
             "no_value_past_the_end",
@@ -691,6 +766,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 fraction(lambda count, steps, by=by: min(by * count / steps, 1.0))
                 for by in (2.0, 0.5, 10.0, 0.1)
             ),
+            fraction(lambda count, steps: min(float(count), 1.0)),
         ),
         (
             "not_at_its_end",
@@ -703,7 +779,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "λ begins rightly and moves towards another number than its end. What is the whole way"
             " from start to end, with its sign?",
             EndIgnored,
-            *towards(lambda start, end: start + end, lambda start, end: 2 * start - end),
+            *towards(
+                lambda start, end: start + end,
+                lambda start, end: 2 * start - end,
+                lambda start, end: start - 1,
+                lambda start, end: start + 1,
+            ),
         ),
         (
             "first_step_twice_as_far",
@@ -717,6 +798,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "λ comes out as if it were rounded to a few digits. Nothing asks for that, and small"
             " steps are lost.",
             *(rounded_to(digits) for digits in (0, 1, 2, 3, 4)),
+            CutToWhole,
         ),
         (
             "begins_anew",
@@ -800,6 +882,53 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right for one schedule at a time. Of two that live side by side each moves the other,"
             " as if what they count belonged to the class and not to the object.",
             SharedCount,
+        ),
+        (
+            "count_off_by_one_after_loading",
+            "Right in one go. After loading a state your schedule is one step off where it was.",
+            Ahead,
+            type("Behind", (Ahead,), {"by": -1}),
+        ),
+        (
+            "options_unused",
+            "λ is the fraction of the way itself, or what is left of it: between 0 and 1, whatever"
+            " start and end are.",
+            WithoutOptions,
+            type("Left", (WithoutOptions,), {"left": True}),
+        ),
+        (
+            "always_falls",
+            "Right for a λ that falls. One that is to rise falls too, by as much.",
+            Falling,
+        ),
+        (
+            "not_divided_by_steps",
+            "How many steps there are has no effect on your λ: the count stands where a fraction of"
+            " the way belongs. Which number of calls should make that fraction 1?",
+            fraction(lambda count, steps: float(count)),
+        ),
+        (
+            "at_its_end_from_the_start",
+            "λ is at its end before the first step was taken. What should the fraction of the way"
+            " be then, and which of two numbers is the smaller one?",
+            fraction(lambda count, steps: max(count / steps, 1.0)),
+            fraction(lambda count, steps: 1.0),
+        ),
+        *(
+            (
+                (
+                    "comes_ever_closer",
+                    "λ goes the same share of what is left in each step, and so it comes ever"
+                    " closer to its goal without arriving. In this task the steps are equal.",
+                    *(
+                        type("Decaying", (Decay,), {"ratio": ratio, "to_end": to_end})
+                        for ratio in (0.5, 0.9, 0.95, 0.99)
+                        for to_end in (True, False)
+                    ),
+                ),
+            )
+            if right is Linear
+            else ()
         ),
         (
             "zero_at_the_end",
@@ -919,6 +1048,11 @@ def cosine_ways() -> list[tuple]:
                     lambda fraction: math.cos(math.pi * fraction / 2),
                     lambda fraction: (1 - math.cos(180 * fraction)) / 2,
                     lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
+                    lambda fraction: fraction**2,
+                    lambda fraction: fraction**0.5,
+                    lambda fraction: fraction**2 * (3 - 2 * fraction),
+                    math.tanh,
+                    lambda fraction: 1 / (1 + math.exp(-10 * (fraction - 0.5))),
                 )
                 for variant in with_shape(Cosine, curve)
             ),
@@ -1313,6 +1447,13 @@ class FallCounted(Plateau):
         self.lam, self.waited = self.lam * self.factor, 1
 
 
+class Cooldown(Plateau):
+    """After a fall one evaluation more passes than before the first."""
+
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam * self.factor, -1
+
+
 class RisesOnGain(Plateau):
     """λ comes back when the student gains."""
 
@@ -1535,7 +1676,6 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "λ behaves as if a growing gap were a gain. The gap says how far the student is above"
             " its teacher's loss; when is that good?",
             RisingWanted,
-            RisingWantedAfterTheFirst,
         ),
         (
             "nothing_is_a_gain",
@@ -1563,6 +1703,18 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "λ behaves as if the evaluation of a fall counted again, as the first one without a"
             " gain after it. With a fall the count starts anew.",
             FallCounted,
+        ),
+        (
+            "waits_longer_after_a_fall",
+            "The first fall is right, and after it λ waits one evaluation longer than before it."
+            " With a fall the count starts anew, as at the beginning.",
+            Cooldown,
+        ),
+        (
+            "no_gap_is_a_gain",
+            "λ falls again and again after as many evaluations, whatever the gaps are, as if none"
+            " were ever a gain. What is each gap compared with, and what is that before the first?",
+            RisingWantedAfterTheFirst,
         ),
         (
             "rises_on_gain",
@@ -1705,6 +1857,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
             *(
                 lambda lam, alpha=alpha, factor=factor: [alpha(lam), factor(lam)]
                 for alpha in (
+                    lambda lam: (1 + lam) / lam,
+                    lambda lam: 1 - lam,
                     lambda lam: 1 - 1 / lam,
                     lambda lam: 1 / lam,
                     lambda lam: lam / 2,
@@ -1758,6 +1912,22 @@ CONVEX_MISCONCEPTIONS = every_variant(
             "α is right. But the two losses are not equal yet: the additive weights add up to more"
             " than 1, and the optimiser would take smaller steps.",
             lambda lam: [lam / (1 + lam), 1.0],
+        ),
+        (
+            "another_factor",
+            "α is right, and the factor is not. With it, which weights do LM and KD get?",
+            *(
+                lambda lam, factor=factor: [lam / (1 + lam), factor(lam)]
+                for factor in (
+                    lambda lam: 2.0,
+                    lambda lam: 2 + lam,
+                    lambda lam: (1 + lam) ** 2,
+                    lambda lam: 1 + lam**2,
+                    lambda lam: 1 / lam,
+                    lambda lam: 1 - lam,
+                    lambda lam: lam / (1 + lam),
+                )
+            ),
         ),
         (
             "factor_inverted",
@@ -2168,6 +2338,33 @@ BEST_MISCONCEPTIONS = every_variant(
             "logarithms_returned",
             "Your results are logarithms. A distribution is asked for: numbers that add up to 1.",
             lambda t, y, lam: best_student(t, y, lam).log(),
+            *(
+                lambda t, y, lam, tiny=tiny: (best_student(t, y, lam) + tiny).log()
+                for tiny in (1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
+            ),
+        ),
+        (
+            "rounded",
+            "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
+            " that, and what is small is lost.",
+            *(
+                lambda t, y, lam, digits=digits: best_student(t, y, lam).round(decimals=digits)
+                for digits in (2, 3, 4)
+            ),
+        ),
+        (
+            "softmax_left_out",
+            "What stands for the teacher in your mixture is not its distribution, as if it were"
+            " made of its logits in another way than by a softmax.",
+            *(
+                lambda t, y, lam, how=how: mixed(how(t.double()), y, *shares(lam))
+                for how in (
+                    lambda z: z / z.sum(-1, keepdim=True),
+                    lambda z: z.abs() / z.abs().sum(-1, keepdim=True),
+                    torch.sigmoid,
+                    torch.exp,
+                )
+            ),
         ),
     ),
     "2.2",
