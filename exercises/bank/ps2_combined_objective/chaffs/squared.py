@@ -1,4 +1,4 @@
-# The temperature squared on the logits, T² on both losses, an argument too many; one gradient twice.
+# T squared on the logits, T² on both losses, an argument too many, and one gradient twice.
 # expect lm_loss: another_measure
 # expect kd_loss: temperature_squared
 # expect combined_objective: t_squared_on_both
