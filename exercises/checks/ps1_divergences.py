@@ -1043,6 +1043,13 @@ def at(change: Callable[[float], float], logits: Tensor, temperature: float = 1.
     return (logits / change(temperature)).softmax(-1)
 
 
+def standardised(logits: Tensor, axes: int | tuple[int, ...]) -> Tensor:
+    """Logits with mean 0 and standard deviation 1; NaN of a single one."""
+    gap = logits - logits.mean(axes, keepdim=True)
+    count = logits.numel() / gap.sum(axes).numel()
+    return gap / ((gap**2).sum(axes, keepdim=True) / (count - 1 or math.nan)).sqrt()
+
+
 def rescaled(how: Callable[[Tensor], Tensor], logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Logits are brought to another scale first."""
     return (how(logits) / temperature).softmax(-1)
@@ -1261,8 +1268,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                     lambda z: z / z.max(),
                     lambda z: z / z.amax(-1, keepdim=True),
                     lambda z: z / z.norm(dim=-1, keepdim=True),
-                    lambda z: (z - z.mean(-1, keepdim=True)) / z.std(-1, keepdim=True),
-                    lambda z: (z - z.mean()) / z.std(),
+                    lambda z: standardised(z, -1),
+                    lambda z: standardised(z, tuple(range(z.ndim))),
                 )
             ),
         ),

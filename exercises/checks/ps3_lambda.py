@@ -2305,6 +2305,7 @@ BEST_MISCONCEPTIONS = every_variant(
                 )
                 for norm in (
                     lambda mix: mix.sum(0, keepdim=True),
+                    lambda mix: mix.sum(0, keepdim=True).clamp_min(1e-12),
                     lambda mix: mix.sum(1, keepdim=True),
                     lambda mix: mix.sum(),
                     lambda mix: mix.norm(dim=-1, keepdim=True),
@@ -2314,8 +2315,9 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "breaks_without_a_teacher",
-            "Right for λ above 0. For λ = 0 your function breaks: it divides by 0 there, or takes"
-            " its logarithm. A student without a teacher ends somewhere too.",
+            "Right for λ above 0. For λ = 0 your function has no result, as where something is"
+            " divided by λ or its logarithm is taken. A student without a teacher ends somewhere"
+            " too.",
             *(
                 partial(breaking_at_zero, value)
                 for value in (
