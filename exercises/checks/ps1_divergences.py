@@ -1640,7 +1640,11 @@ def trained(
     cleared: bool = True,
     width: float = START_WIDTH,
 ) -> Route:
-    """Where training stands after each step, from `start` and a width."""
+    """Where training stands after each step, from `start` and a width.
+
+    Besides forward and reverse there is the direction "crossed", a reverse KL without the student's
+    own entropy.
+    """
     logits = np.array(teacher_logits)
     log_p = logits - np.logaddexp.reduce(logits)
     token = np.arange(len(logits))
@@ -1654,7 +1658,8 @@ def trained(
         if direction == "forward":
             pull = q - np.exp(log_p)
         else:
-            pull = q * (log_q - log_p - q @ (log_q - log_p))
+            gap = (log_q if direction == "reverse" else 0.0) - log_p
+            pull = q * (gap - q @ gap)
         new = np.array([pull @ away / math.exp(here[1]), pull @ away**2])
         gradient = new if cleared else gradient + new
         if optimiser == "adam":
@@ -1729,6 +1734,13 @@ def of_probabilities(t: Tensor, direction: str, start: float) -> list[float]:
     """The teacher's probabilities are taken for logits."""
     teacher = numbers(t.double().softmax(-1))
     return summary((*trained(teacher, direction, float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def without_own_entropy(t: Tensor, direction: str, start: float) -> list[float]:
+    """−Σ q log p for KL(q‖p)."""
+    if direction == "forward":
+        return summary(best_fit(numbers(t), direction, start))
+    return summary((*trained(numbers(t), "crossed", float(start), "adam", 0.1, 400)[-1], len(t)))
 
 
 def moments(t: Tensor, direction: str, start: float) -> Student:
@@ -1888,6 +1900,14 @@ FIT_MISCONCEPTIONS = tuple(
             " ever; this one ends on both sides. Is the loss really smallest there?",
             "1.3",
             (fitted(moments), fitted(moments_forward)),
+        ),
+        (
+            "own_entropy_missing",
+            "In the reverse direction your student ends on one token, as if Σ q log q were missing"
+            " from the loss. In the forward direction the teacher's entropy may be left out; why"
+            " not the student's in this one?",
+            "1.3",
+            (without_own_entropy,),
         ),
         (
             "teacher_softmaxed_twice",
