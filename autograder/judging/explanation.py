@@ -172,7 +172,8 @@ def _gist(message: str) -> str:
     """An exception's message without numbers and without what a student may name as he likes."""
     if message.endswith("by zero"):
         return "by zero"  # of whole numbers or of floats
-    own = r"|^[\w.<>]+\(\)|'[^']+'(?= object)|(?<=argument )'[^']*'|(?<=argument: )'[^']*'"
+    message = message.replace("arguments", "argument").replace(" were ", " was ")
+    own = r"|^[\w.<>]+\(\)|'[^']+'(?= object)|(?<=argument )'[^']*'|(?<=argument: ).*"
     return re.sub(r"\d+|^'[^']*'" + own, "#", message)
 
 

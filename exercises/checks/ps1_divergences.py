@@ -447,6 +447,8 @@ MEASURES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
     lambda f, b: (f.softmax(-1) * (f.log_softmax(-1) - b.log_softmax(-1))).max(-1).values,
     lambda f, b: 1 - F.cosine_similarity(f.softmax(-1), b.softmax(-1), dim=-1),
     lambda f, b: 1 / kl(b, f),
+    lambda f, b: cross_entropy(f, f) + cross_entropy(f, b),
+    lambda f, b: kl(f, b) - kl(b, f),
     lambda f, b: cross_entropy(f, f) - cross_entropy(b, b),
     lambda f, b: cross_entropy(b, b) - cross_entropy(f, f),
     lambda f, b: -b.log_softmax(-1).gather(-1, f.argmax(-1, keepdim=True))[..., 0],
@@ -1217,7 +1219,25 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "logarithm_returned",
             "These numbers are negative: they are log-probabilities. The task asks for the"
             " probabilities themselves.",
-            (logarithm_returned,),
+            (
+                logarithm_returned,
+                lambda logits, temperature=1.0: logits.log_softmax(-1) / temperature,
+            ),
+        ),
+        (
+            "order_turned_round",
+            "Your likeliest token is the one with the smallest logit. Which sign has the exponent?",
+            (lambda logits, temperature=1.0: (-logits / temperature).softmax(-1),),
+        ),
+        (
+            "another_base",
+            "Your results are those of powers of 2 or of 10. The formula has exp, whose base is e.",
+            tuple(
+                lambda logits, temperature=1.0, base=base: (
+                    logits / temperature * math.log(base)
+                ).softmax(-1)
+                for base in (2, 10)
+            ),
         ),
         (
             "temperature_after_softmax",
@@ -1543,6 +1563,16 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         " nats.",
         lambda t, student, d: summary(student)[1] / math.log(2),
     ),
+    "entropy_in_bits+zero_times_infinity": (
+        "The entropy is 1.44 times too large, which is 1/ln 2: these are bits. And where the"
+        " student is narrow, it is NaN: a probability is 0 in float32 there, its logarithm is −∞,"
+        " and 0·∞ is NaN.",
+        lambda t, student, d: (
+            summary(student)[1] / math.log(2)
+            if np.float32(probabilities(student)).all()
+            else math.nan
+        ),
+    ),
     "entropy_negative": (
         "The entropy has the wrong sign. Logarithms of probabilities are negative; an entropy is"
         " not.",
@@ -1642,8 +1672,8 @@ def trained(
 ) -> Route:
     """Where training stands after each step, from `start` and a width.
 
-    Besides forward and reverse there is the direction "crossed", a reverse KL without the student's
-    own entropy.
+    Besides forward and reverse there are the directions "crossed", a reverse KL without the
+    student's own entropy, and "both", the sum of the two.
     """
     logits = np.array(teacher_logits)
     log_p = logits - np.logaddexp.reduce(logits)
@@ -1658,8 +1688,8 @@ def trained(
         if direction == "forward":
             pull = q - np.exp(log_p)
         else:
-            gap = (log_q if direction == "reverse" else 0.0) - log_p
-            pull = q * (gap - q @ gap)
+            gap = (0.0 if direction == "crossed" else log_q) - log_p
+            pull = q * (gap - q @ gap) + (q - np.exp(log_p) if direction == "both" else 0.0)
         new = np.array([pull @ away / math.exp(here[1]), pull @ away**2])
         gradient = new if cleared else gradient + new
         if optimiser == "adam":
@@ -1741,6 +1771,18 @@ def without_own_entropy(t: Tensor, direction: str, start: float) -> list[float]:
     if direction == "forward":
         return summary(best_fit(numbers(t), direction, start))
     return summary((*trained(numbers(t), "crossed", float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def of_both(t: Tensor, direction: str, start: float) -> list[float]:
+    """The sum of the two divergences, whichever is asked for."""
+    return summary((*trained(numbers(t), "both", float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def still_in_reverse(t: Tensor, direction: str, start: float) -> Student:
+    """The weights of the reverse KL are cut off, and what is left has no gradient."""
+    if direction == "reverse":
+        return start, START_WIDTH, len(t)
+    return best_fit(numbers(t), direction, start)
 
 
 def moments(t: Tensor, direction: str, start: float) -> Student:
@@ -1900,6 +1942,21 @@ FIT_MISCONCEPTIONS = tuple(
             " ever; this one ends on both sides. Is the loss really smallest there?",
             "1.3",
             (fitted(moments), fitted(moments_forward)),
+        ),
+        (
+            "still_in_reverse",
+            "In the reverse direction your student is still where it started, and in the forward"
+            " one it arrives. The weights of the reverse loss are the student's own; does a"
+            " gradient flow through them?",
+            "1.3",
+            (fitted(still_in_reverse),),
+        ),
+        (
+            "both_losses",
+            "Your student ends where the sum of the two losses is small, whichever direction is"
+            " asked for. Which of them is meant?",
+            "1.3",
+            (of_both,),
         ),
         (
             "own_entropy_missing",

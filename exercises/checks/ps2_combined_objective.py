@@ -356,6 +356,22 @@ def likeliest_tokens(count: int, renormalised: bool, *given: Any) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
+GUARDS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
+    lambda p, q, e: p * ((p + e).log() - (q + e).log()),
+    lambda p, q, e: p * (p.log() - (q + e).log()),
+    lambda p, q, e: p * (p.clamp_min(e).log() - q.clamp_min(e).log()),
+    lambda p, q, e: (p + e) * ((p + e).log() - (q + e).log()),
+    lambda p, q, e: p * (p / (q + e) + e).log(),
+)
+
+
+def guarded_losses(epsilon: float, form: Callable, *given: Any) -> Tensor:
+    """KL with a small number in its logarithms."""
+    student, teacher, temperature = given
+    q, p = ((each.double() / temperature).softmax(-1) for each in (student, teacher))
+    return form(p, q, epsilon).sum(-1)
+
+
 def label_left_out(*given: Any, mean: Mean = token_mean) -> Tensor:
     """Each position's KL without the share of its label."""
     student, teacher, labels, *temperature = given
@@ -507,7 +523,7 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "some label is -100": not bool(counts.all()),
         "no label counts": count == 0,
         "a text has no label that counts": not bool(counts.any(-1).all()),
-        "one text has no label that counts, and others have": bool(counts.any())
+        "one text of several has no label that counts": bool(counts.any())
         and not bool(counts.any(-1).all()),
         "at the positions whose label is -100": (~counts).tolist(),
         "at the label of each position": F.one_hot(labels.clamp_min(0), vocabulary).tolist(),
@@ -1318,6 +1334,19 @@ KD_MISCONCEPTIONS = (
     named(*EMPTIED, partial(emptied, kd_loss)),
     *(
         named(
+            "epsilon_in_the_logarithm",
+            "Your KD is as if a small number stood in a logarithm. It changes the loss, and most"
+            " where the student gives a token next to nothing. One function takes the softmax and"
+            " its logarithm at once and needs no such number.",
+            "1.2",
+            partial(kd_loss, losses=partial(guarded_losses, epsilon, form)),
+        )
+        for epsilon in EPSILONS[:6]
+        for form in GUARDS
+        if form is not GUARDS[2] or epsilon > 5e-6  # no probability of a case is below
+    ),
+    *(
+        named(
             "temperature_squared",
             "Your distributions are at T², as if the temperature acted on them twice. The square is"
             " a factor of the loss.",
@@ -1406,6 +1435,7 @@ FACTORS: tuple[Callable[[float], float], ...] = (
     lambda knob: 2 * knob,
     lambda knob: (1 - knob) * knob,
     lambda knob: (1 - knob) ** 2,
+    lambda knob: 1 / knob,
 )
 
 

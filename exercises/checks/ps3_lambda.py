@@ -1447,6 +1447,16 @@ class FallCounted(Plateau):
         self.lam, self.waited = self.lam * self.factor, 1
 
 
+class SmallGainsReset(Plateau):
+    """Any gap below the best starts the count anew."""
+
+    def miss(self, gap: float) -> None:
+        if gap < self.best:
+            self.waited = 0
+        else:
+            super().miss(gap)
+
+
 class Cooldown(Plateau):
     """After a fall one evaluation more passes than before the first."""
 
@@ -1709,6 +1719,12 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "The first fall is right, and after it λ waits one evaluation longer than before it."
             " With a fall the count starts anew, as at the beginning.",
             Cooldown,
+        ),
+        (
+            "small_gains_reset",
+            "λ behaves as if any gap below the best one started the count anew. One that is below"
+            " it by less than the threshold is an evaluation without a gain.",
+            SmallGainsReset,
         ),
         (
             "no_gap_is_a_gain",
@@ -2343,6 +2359,15 @@ BEST_MISCONCEPTIONS = every_variant(
             *(
                 lambda t, y, lam, tiny=tiny: (best_student(t, y, lam) + tiny).log()
                 for tiny in (1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
+            ),
+            lambda t, y, lam: mixture(t, y, lambda lam: (1.0, lam), lam).log(),
+        ),
+        (
+            "likeliest_returned",
+            "A row of yours is 1 at one token and 0 at all others. The best student is sure of none"
+            " of them unless λ is 0.",
+            lambda t, y, lam: torch.nn.functional.one_hot(
+                best_student(t, y, lam).argmax(-1), t.shape[-1]
             ),
         ),
         (

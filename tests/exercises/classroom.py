@@ -119,7 +119,7 @@ def answers(assignment: str) -> list[Answer]:
             match[1],
             match[2],
             match[3],
-            frozenset((match[4] or "").split(",")) - {""},
+            frozenset((match[4] or "").replace("observed_again", "asked_again").split(",")) - {""},
             text[match.end() : end],
         )
         for match, end in zip(found, ends, strict=True)
