@@ -1778,13 +1778,6 @@ def of_both(t: Tensor, direction: str, start: float) -> list[float]:
     return summary((*trained(numbers(t), "both", float(start), "adam", 0.1, 400)[-1], len(t)))
 
 
-def still_in_reverse(t: Tensor, direction: str, start: float) -> Student:
-    """The weights of the reverse KL are cut off, and what is left has no gradient."""
-    if direction == "reverse":
-        return start, START_WIDTH, len(t)
-    return best_fit(numbers(t), direction, start)
-
-
 def moments(t: Tensor, direction: str, start: float) -> Student:
     """The teacher's mean and standard deviation."""
     p, token = t.double().softmax(-1), torch.arange(len(t), dtype=torch.float64)
@@ -1942,14 +1935,6 @@ FIT_MISCONCEPTIONS = tuple(
             " ever; this one ends on both sides. Is the loss really smallest there?",
             "1.3",
             (fitted(moments), fitted(moments_forward)),
-        ),
-        (
-            "still_in_reverse",
-            "In the reverse direction your student is still where it started, and in the forward"
-            " one it arrives. The weights of the reverse loss are the student's own; does a"
-            " gradient flow through them?",
-            "1.3",
-            (fitted(still_in_reverse),),
         ),
         (
             "both_losses",
