@@ -354,7 +354,10 @@ def _failure(
         said = []  # not everywhere
     if any(earned.values()):
         missing = ", ".join(part for part, points in earned.items() if not points)
-        return Status.WRONG, " ".join([f"Right, but not yet for: {missing}.", *said[:1]])
+        # Of what is no number an observer may have made the result, and not the student.
+        plain = all(is_number(expectation.outcome.value) for _, expectation in failed)
+        words = f"Right, but not yet for: {missing}."
+        return Status.WRONG, " ".join([words, *said[: int(plain)]])
     if all(
         ok
         for ok, expectation in zip(passed, rubric.expectations, strict=True)
