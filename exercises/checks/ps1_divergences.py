@@ -1945,9 +1945,9 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "own_entropy_missing",
-            "In the reverse direction your student ends on one token, as if Σ q log q were missing"
-            " from the loss. In the forward direction the teacher's entropy may be left out; why"
-            " not the student's in this one?",
+            "In the reverse direction your student settles on a single token, as if Σ q log q were"
+            " missing from the loss. In the forward direction the teacher's entropy may be left"
+            " out; why not the student's in this one?",
             "1.3",
             (without_own_entropy,),
         ),
