@@ -1908,8 +1908,8 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "not_converged",
-            "Your student is on its way and not there yet: more steps, or larger ones, would bring"
-            " the loss down further. How does the loss change over the last hundred steps?",
+            "Your student is not yet where the loss is least, as if training had ended too soon:"
+            " the loss could still come down. How does it change over the last hundred steps?",
             "1.3",
             (
                 *(

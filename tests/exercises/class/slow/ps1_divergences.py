@@ -434,7 +434,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -623,7 +623,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
 
 
-# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     size = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -880,7 +880,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return center.item(), log_width.exp().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="the forward student is not trained but given the teacher's mean and standard deviation as center and width, which is off when the hump is cut by the ends of the row" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="the forward student is not trained but given the teacher's mean and standard deviation as center and width, which is off when the hump is cut by the ends of the row" named="moments_matched"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     x = torch.arange(V, dtype=torch.float32)
