@@ -49,7 +49,7 @@ class Call:
 
     Args:
         name: The attribute to call, or to read when it is not callable; None makes a new object of
-            the student's class and goes on with it.
+            the student's class and goes on with it, or with the one that the step `given` made.
         args: Positional arguments.
         kept: Whether what came back is part of what is judged.
         given: The step, counted from 0, whose result is the only argument.

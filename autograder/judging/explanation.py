@@ -3,8 +3,8 @@
 A misconception explains an answer if it accounts for every case: where the answer is wrong the
 misconception comes to the same, and where it is right the misconception is right too. Where no
 misconception does, two mistakes may have met. Then one is certain if it accounts for all that is
-wrong with the public cases of the first part, by numbers that do not come about by chance, and if
-it is wrong nowhere where the answer is right.
+wrong with the public cases of the first part, by numbers that do not come about by chance and in
+more than two cases, or in all there are, and if it is wrong nowhere where the answer is right.
 
 The public check knows fewer cases than grading does. It must not say what grading takes back, so
 that where two misconceptions explain the same answer neither is named.
@@ -23,6 +23,9 @@ from autograder.kernel.evidence import Outcome
 
 if TYPE_CHECKING:
     from autograder.judging.verdict import Rubric, WrongWay
+
+
+FEW = 2  # cases in which another mistake may come to the same, of answers that are seldom wrong
 
 
 def explain(
@@ -62,7 +65,11 @@ def explain(
         )
     ]
     wholly = [way for way in ways if _explains(rubric, way, outcomes, failed, 1)]
-    partly = [way for way in ways if _explains(rubric, way, outcomes, certain, 2)]
+    enough = len(certain) > FEW or not any(
+        passed[index] and case.public and case.part == first
+        for index, case in enumerate(rubric.expectations)
+    )
+    partly = [way for way in ways if enough and _explains(rubric, way, outcomes, certain, 2)]
     for found in (wholly, partly):
         if len({way.name for way in found}) == 1:
             return found[0], found is wholly
@@ -162,8 +169,12 @@ def _weight(wrong: Outcome, came: Outcome) -> int:
 
 
 def _gist(message: str) -> str:
-    """An exception's message without the numbers in it and the key or class that it begins with."""
-    return re.sub(r"\d+|^'[^']*'", "#", message)
+    """An exception's message without numbers and without what a student may name as he likes."""
+    if message.endswith("by zero"):
+        return "by zero"  # of whole numbers or of floats
+    message = message.replace("arguments", "argument").replace(" were ", " was ")
+    own = r"|^[\w.<>]+\(\)|'[^']+'(?= object)|(?<=argument )'[^']*'|(?<=argument: ).*"
+    return re.sub(r"\d+|^'[^']*'" + own, "#", message)
 
 
 def _telling(value: Any) -> bool:

@@ -296,7 +296,8 @@ def judge_either(rubric: Rubric, outcomes: list[Outcome], replaced: Sequence[str
         replaced: The earlier tasks whose functions lost points and were replaced.
 
     Returns:
-        The better verdict, which says what it was judged with.
+        The better verdict, which says what it was judged with. Where right functions earn no more,
+        but tell what is wrong with the answer itself, that is said too.
     """
     if not replaced:
         return judge(rubric, outcomes)
@@ -308,8 +309,17 @@ def judge_either(rubric: Rubric, outcomes: list[Outcome], replaced: Sequence[str
         return replace(right, message=f"{words} {right.message}")
     if own.points < own.max_points:
         words = f"With right versions of {names} in place of yours it earns no more."
-        return replace(own, message=f"{own.message} {words}")
+        own = replace(own, message=f"{own.message} {words}")
+        if _named(right) and not _named(own):
+            hint = f"With right versions of {names} in place of yours this is so: {right.hint}"
+            return replace(own, misconception=right.misconception, hint=hint, section=right.section)
     return own
+
+
+def _named(verdict: Verdict) -> bool:
+    """Whether a verdict has more to say than an observation."""
+    name = verdict.misconception
+    return name is not None and not name.startswith("observed_")
 
 
 def _failure(
@@ -347,7 +357,10 @@ def _failure(
         said = []  # not everywhere
     if any(earned.values()):
         missing = ", ".join(part for part, points in earned.items() if not points)
-        return Status.WRONG, f"Right, but not yet for: {missing}."
+        # Of what is no number an observer may have made the result, and not the student.
+        plain = all(is_number(expectation.outcome.value) for _, expectation in failed)
+        words = f"Right, but not yet for: {missing}."
+        return Status.WRONG, " ".join([words, *said[: int(plain)]])
     if all(
         ok
         for ok, expectation in zip(passed, rubric.expectations, strict=True)

@@ -188,7 +188,8 @@ def perform(
         for call in calls:
             given = call["args"] if call["given"] is None else [results[call["given"]]]
             if call["name"] is None:
-                made = result = function(*given, **kwargs)
+                known = call["given"] is not None
+                made = result = given[0] if known else function(*given, **kwargs)
             else:
                 result = getattr(made, call["name"])
                 if callable(result) or not call["kept"]:  # what is kept may be an attribute

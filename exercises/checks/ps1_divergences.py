@@ -293,6 +293,27 @@ def logits_as_log_probabilities(front: Tensor, behind: Tensor) -> Tensor:
     return (front.softmax(-1) * (front - behind)).sum(-1)
 
 
+def logits_for_one_logarithm(which: int, front: Tensor, behind: Tensor) -> Tensor:
+    """The same, of one of the two."""
+    logs = [front.log_softmax(-1), behind.log_softmax(-1)]
+    logs[which] = (front, behind)[which]
+    return (front.softmax(-1) * (logs[0] - logs[1])).sum(-1)
+
+
+def logarithm_cut_off(least: float, of: tuple[bool, bool], front: Tensor, behind: Tensor) -> Tensor:
+    """Logarithms of probabilities are not below a number."""
+    log_f, log_b = (
+        each.log_softmax(-1).clamp_min(least if cut else -math.inf)
+        for each, cut in zip((front, behind), of, strict=True)
+    )
+    return (log_f.exp() * (log_f - log_b)).sum(-1)
+
+
+def clamped_logits(of: Callable, most: float, front: Tensor, behind: Tensor) -> Tensor:
+    """No logit is far from 0."""
+    return of(front.clamp(-most, most), behind.clamp(-most, most))
+
+
 def mean_over_elements(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
     """kl_div's own mean: over positions and classes."""
     return of(front, behind).sum() / front.numel()
@@ -426,6 +447,12 @@ MEASURES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
     lambda f, b: (f.softmax(-1) * (f.log_softmax(-1) - b.log_softmax(-1))).max(-1).values,
     lambda f, b: 1 - F.cosine_similarity(f.softmax(-1), b.softmax(-1), dim=-1),
     lambda f, b: 1 / kl(b, f),
+    lambda f, b: cross_entropy(f, f) + cross_entropy(f, b),
+    lambda f, b: kl(f, b) - kl(b, f),
+    lambda f, b: cross_entropy(f, f) - cross_entropy(b, b),
+    lambda f, b: cross_entropy(b, b) - cross_entropy(f, f),
+    lambda f, b: -b.log_softmax(-1).gather(-1, f.argmax(-1, keepdim=True))[..., 0],
+    lambda f, b: b.log_softmax(-1).gather(-1, f.argmax(-1, keepdim=True))[..., 0],
 )
 
 
@@ -530,8 +557,8 @@ SHARED = {
         ),
     ),
     "wrong_axis": (
-        "A softmax or a sum of yours goes along an axis that is not the vocabulary. With inputs of"
-        " shape [..., V], which axis holds the classes, however many axes there are?",
+        "Your results are those of a softmax or a sum along another axis than the vocabulary. With"
+        " inputs of shape [..., V], which axis holds the classes, however many axes there are?",
         "1.2",
         tuple(
             partial(wrong, axis)
@@ -543,10 +570,10 @@ SHARED = {
         + (softmax_over_all, axis_left_out),
     ),
     "underflow": (
-        "Right for ordinary logits, but not for extreme ones: a probability below about 1e-45 is"
-        " 0 in float32, and its logarithm −∞, in your own lines or in what they call. Logarithms"
-        " of probabilities can be had without the probability; torch has one function that does"
-        " both at once.",
+        "Right for ordinary logits. For extreme ones your results are those of probabilities that"
+        " became 0 in float32, as all below about 1e-45 do, in your own lines or in what they"
+        " call: the logarithm of 0 is −∞. Logarithms of probabilities can be had without the"
+        " probabilities; torch has one function that does both at once.",
         "1.2",
         (
             log_of_softmax,
@@ -569,20 +596,20 @@ SHARED = {
         tuple(partial(vocabulary_mean, of) for of in KLS),
     ),
     "base_two": (
-        "Every value is too large by 1.44, which is 1/ln 2: these are bits. The task asks for"
+        "Every value is 1.44 times too large, which is 1/ln 2: these are bits. The task asks for"
         " nats. Which logarithm measures in nats?",
         "1.2",
         tuple(partial(base_two, of) for of in KLS),
     ),
     "sign_flipped": (
-        "The size is right and the sign is not: a divergence is never negative. Look at the"
-        " order of the two logarithms in the difference.",
+        "The size is right and the sign is not, and a divergence is never negative. A minus too"
+        " many does that, or a difference of logarithms the wrong way round.",
         "1.2",
         tuple(partial(sign_flipped, of) for of in KLS),
     ),
     "positions_collapsed": (
-        "You return one number for the whole input. Keep the leading axes: every position has a"
-        " divergence of its own, and later tasks leave some positions out.",
+        "Your result is one number for the whole input. Keep the leading axes: every position has"
+        " a divergence of its own, and later tasks leave some positions out.",
         "2.2",
         tuple(
             partial(wrong, of)
@@ -590,9 +617,31 @@ SHARED = {
             for of in KLS
         ),
     ),
+    "cross_entropy+positions_collapsed": (
+        "At least two things are off. Your result is one number for the whole input, and every"
+        " position has a divergence of its own. And it is a cross-entropy, which does not reach 0"
+        " when student and teacher agree.",
+        "1.2",
+        tuple(
+            partial(wrong, of)
+            for wrong in (mean_over_all, sum_over_all, batch_mean)
+            for of in (cross_entropy, cross_entropy_of_probabilities)
+        ),
+    ),
+    "logits_clamped": (
+        "Right for ordinary logits. For extreme ones your result is as if those beyond some limit"
+        " were cut off there, which makes them equal although they differ. A log-softmax does not"
+        " change when the same number is taken from all its logits, and torch's own takes care.",
+        "1.2",
+        tuple(
+            partial(clamped_logits, of, most)
+            for most in (20.0, 30.0, 50.0, 80.0, 88.0, 100.0)
+            for of in KLS[:2]
+        ),
+    ),
     "temperature_of_its_own": (
-        "Your distributions are at a temperature that nobody asked for. Here there is none: the"
-        " models' own logits are compared.",
+        "Your results are those of distributions at another temperature than 1. Nobody asks for"
+        " one here: the models' own logits are compared.",
         "1.2",
         tuple(
             partial(at_temperature, heat, heat**power, averaged)
@@ -602,21 +651,23 @@ SHARED = {
         ),
     ),
     "base_ten": (
-        "Every value is too small by 2.3, which is ln 10: this is the logarithm to base ten. Which"
-        " logarithm measures in nats?",
+        "Every value is 2.3 times too small, which is ln 10: this is the logarithm to base ten."
+        " Which logarithm measures in nats?",
         "1.2",
         tuple(lambda front, behind, of=of: of(front, behind) / math.log(10) for of in KLS),
     ),
     "overflow": (
-        "Right for ordinary logits, but exp(89) is already more than float32 can hold. A softmax"
-        " does not change when one number is taken from all its logits; torch's own does that.",
+        "Right for ordinary logits. For large ones your results are those of an exp that"
+        " overflows: exp(89) is already more than float32 can hold. A softmax does not change when"
+        " one number is taken from all its logits; torch's own does that.",
         "1.2",
         (overflowed, overflowed_by_ratio, overflowed_logarithm),
     ),
     "infinite_terms_dropped": (
-        "Where a probability underflows to 0 its term is thrown away or made finite by force, and"
-        " it may be the term that costs most: a token that one gives and the other does not. Work"
-        " with logarithms from the start, and no such term arises.",
+        "Right for ordinary logits. For extreme ones your result is as if the terms of tiny"
+        " probabilities were thrown away or made finite by force, and among them may be the one"
+        " that costs most: a token that one gives and the other does not. Work with logarithms"
+        " from the start, and nothing has to be thrown away.",
         "1.2",
         (
             partial(infinite_terms_dropped, 0.0, 0.0),
@@ -626,9 +677,10 @@ SHARED = {
         ),
     ),
     "floor_under_probabilities": (
-        "A small number, added to a probability or set as its smallest value, keeps the logarithm"
-        " finite and changes it: the unlikeliest tokens, which cost most, become cheaper. torch has"
-        " one function that takes the softmax and its logarithm at once and needs no such number.",
+        "Your results are as if a small number were added to a probability or set as its smallest"
+        " value. That keeps the logarithm finite and changes it: the unlikeliest tokens, which"
+        " cost most, become cheaper. torch has one function that takes the softmax and its"
+        " logarithm at once and needs no such number.",
         "1.2",
         tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL),
     ),
@@ -640,21 +692,23 @@ SHARED = {
         (log_target_missing,),
     ),
     "log_target_with_probabilities": (
-        "kl_div was told that its target is a logarithm, and got probabilities. What it takes as"
-        " input and what as target are two different questions; look both up.",
+        "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
+        " probabilities. What it takes as input and what as target are two different questions;"
+        " look both up.",
         "1.2",
         (log_target_with_probabilities,),
     ),
     "probabilities_as_input": (
-        "What stands behind in the formula went in as probabilities where its logarithm belongs."
-        " kl_div takes log-probabilities as its input, whatever the target is.",
+        "Your results are as if what stands behind in the formula went in as probabilities, where"
+        " its logarithm belongs. If you call kl_div: it takes log-probabilities as its input,"
+        " whatever the target is.",
         "1.2",
         (probabilities_as_input, probabilities_as_input_and_logarithms),
     ),
     "softmax_twice": (
-        "A softmax was applied to probabilities. They lie between 0 and 1, so a second softmax"
-        " makes almost everything equally likely. Which functions take logits, and which of them"
-        " got probabilities?",
+        "Your results are those of a softmax that was applied to probabilities. They lie between 0"
+        " and 1, so a second softmax makes almost everything equally likely. Which functions take"
+        " logits, and which of them get probabilities?",
         "1.1",
         (
             softmax_of_softmax,
@@ -664,14 +718,16 @@ SHARED = {
         ),
     ),
     "shares_forced_positive": (
-        "A single class adds something negative where the distribution behind gives it more than"
-        " the one in front. Only the sum over all classes is never below 0, and that by itself.",
+        "Your results are as if no class could add anything negative. A single class does, where"
+        " the distribution behind gives it more than the one in front. Only the sum over all"
+        " classes is never below 0, and that by itself.",
         "1.2",
         tuple(partial(forced_positive, force) for force in (torch.abs, torch.relu)),
     ),
     "entropy_of_the_other": (
-        "From the cross-entropy you take away the entropy of the wrong one of the two models. The"
-        " one that is left must make the divergence 0 when the two agree, and above 0 when not.",
+        "Your result is the cross-entropy minus the entropy of the wrong one of the two models."
+        " The one that is left must make the divergence 0 when the two agree, and above 0 when"
+        " not.",
         "1.2",
         (other_entropy,),
     ),
@@ -683,26 +739,27 @@ SHARED = {
         MEASURES,
     ),
     "unlikely_tokens_left_out": (
-        "You leave out the classes whose probability is small. Each adds little, and there are"
-        " many; and the formula is a sum over all of them.",
+        "Your results are as if the classes whose probability is small were left out. Each adds"
+        " little, and there are many; and the formula is a sum over all of them.",
         "1.2",
         tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01)),
     ),
     "gaps_squared": (
-        "You square the differences of the logarithms. The formula weighs them as they are; what is"
-        " negative in one class is made up for in others.",
+        "Your results are as if the differences of the logarithms were squared. The formula weighs"
+        " them as they are; what is negative in one class is made up for in others.",
         "1.2",
         (squared_gaps,),
     ),
     "wrong_weights": (
-        "The difference of logarithms is right, and what it is multiplied by is not: a logit or a"
-        " logarithm, or nothing at all. Each class counts as often as the distribution in front"
-        " says it.",
+        "Your results are as if the difference of logarithms were multiplied by a logit or a"
+        " logarithm, or by nothing at all. In the formula each class counts as often as the"
+        " distribution in front says it.",
         "1.2",
         (weighted_by_logits, weighted_by_logarithms, weights_left_out),
     ),
     "logarithms_left_out": (
-        "You weigh differences of probabilities. The formula has a difference of their logarithms.",
+        "Your results are as if differences of probabilities were weighed. The formula has a"
+        " difference of their logarithms.",
         "1.2",
         (logarithms_left_out,),
     ),
@@ -713,8 +770,8 @@ SHARED = {
         (partial(both_directions, 1.0), partial(both_directions, 0.5)),
     ),
     "logits_as_probabilities": (
-        "The formula is about probabilities, and what comes in are logits, which may be negative"
-        " and need not add up to 1. What turns one into the other? Both distributions in the"
+        "Your results are as if logits stood where probabilities belong. Logits may be negative"
+        " and need not add up to 1. What turns them into probabilities? Both distributions in the"
         " formula need it, wherever they stand.",
         "1.2",
         (
@@ -726,11 +783,26 @@ SHARED = {
         ),
     ),
     "normalisers_missing": (
-        "The weights are right. But what you subtract are logits, and a logit is the logarithm of a"
-        " probability only up to a number that differs between the two models. Which function takes"
-        " logits and gives logarithms of probabilities?",
+        "Your result changes when a number is added to all logits of one model, and a divergence"
+        " does not: it is as if the weights were right, and a logit stood where the logarithm of a"
+        " probability belongs. Which function takes logits and gives logarithms of probabilities?",
         "1.2",
-        (logits_as_log_probabilities,),
+        (
+            logits_as_log_probabilities,
+            partial(logits_for_one_logarithm, 0),
+            partial(logits_for_one_logarithm, 1),
+        ),
+    ),
+    "logarithm_cut_off": (
+        "Right as long as no token is very unlikely. Where one is, your result is as if its"
+        " logarithm were cut off at some number: the token that should cost most costs too little."
+        " Which logarithm needs no limit, because it is never −∞?",
+        "1.2",
+        tuple(
+            partial(logarithm_cut_off, least, of)
+            for least in (-10.0, -20.0, -30.0, -50.0, -100.0)
+            for of in ((True, True), (False, True))
+        ),
     ),
 }
 
@@ -738,9 +810,8 @@ SHARED = {
 def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
     """The misconceptions of forward KL, where the teacher is in front, or of reverse KL."""
     swapped = (
-        "You computed the other direction: the weights in front of the logarithms come from the"
-        " wrong model. Read KL(a‖b) as: of what a says is likely, how much does b miss? Who is a"
-        " here?",
+        "This is the divergence in the other direction: its weights come from the wrong model."
+        " Read KL(a‖b) as: of what a says is likely, how much does b miss? Who is a here?",
         "1.3",
         tuple(partial(_turned, of) for of in KLS),
     )
@@ -959,6 +1030,54 @@ def clamped(
     return z.exp() / z.exp().sum(-1, keepdim=True) if own else z.softmax(-1)
 
 
+def temperature_after_logarithm(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """exp(log p / T), which nobody normalised."""
+    return (logits.log_softmax(-1) / temperature).exp()
+
+
+def temperature_after_over(axis: int, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Probabilities over T, along another axis."""
+    return logits.softmax(axis if logits.ndim > 1 else 0) / temperature
+
+
+def at(change: Callable[[float], float], logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The distribution at another temperature; NaN where that is 0."""
+    return (logits / change(temperature)).softmax(-1)
+
+
+def standardised(logits: Tensor, axes: int | tuple[int, ...]) -> Tensor:
+    """Logits with mean 0 and standard deviation 1; NaN of a single one."""
+    gap = logits - logits.mean(axes, keepdim=True)
+    count = logits.numel() / gap.sum(axes).numel()
+    return gap / ((gap**2).sum(axes, keepdim=True) / (count - 1 or math.nan)).sqrt()
+
+
+def rescaled(how: Callable[[Tensor], Tensor], logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Logits are brought to another scale first."""
+    return (how(logits) / temperature).softmax(-1)
+
+
+def centred(logits: Tensor, temperature: float) -> Tensor:
+    """Logits over T, less their mean."""
+    z = logits / temperature
+    return z - z.mean(-1, keepdim=True)
+
+
+def not_normalised(how: Callable[[Tensor], Tensor], logits: Tensor, temperature: float = 1.0):
+    """Something else than a division by the sum of exponentials."""
+    return how(logits / temperature)
+
+
+def by_default(heat: float, logits: Tensor, temperature: float | None = None) -> Tensor:
+    """Another T than 1 where none is given."""
+    return (logits / (temperature or heat)).softmax(-1)
+
+
+def rounded_to(digits: int, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Probabilities with a few digits."""
+    return (logits / temperature).softmax(-1).round(decimals=digits)
+
+
 def temperature_axis_left_out(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """The axis that torch takes when none is named."""
     return temperature_over_axis(0 if logits.ndim in (1, 3) else 1, logits, temperature)
@@ -991,23 +1110,24 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "sum_without_keepdim",
-            "The sum over the last axis has one axis fewer than your exponentials, and torch lines"
-            " shapes up from the right: rows are divided by other rows' sums, or shapes clash. Look"
-            " at the argument keepdim.",
+            "Your results are those of exponentials divided by sums that have lost their last"
+            " axis. torch lines shapes up from the right, so that rows are divided by other rows'"
+            " sums, or shapes clash. Look at the argument keepdim.",
             (no_keepdim, no_keepdim_stable),
         ),
         (
             "one_maximum_for_all",
-            "Right for ordinary logits. But you take one maximum from all positions, so that a"
-            " position far below the largest has nothing but zeros, and 0/0 is NaN. Each position"
-            " has a maximum of its own.",
+            "Right for ordinary logits. But a position far below the largest logit of all comes"
+            " out as NaN, which is what 0/0 gives: as if one maximum were taken from all"
+            " positions. Each position has a maximum of its own.",
             (one_maximum_for_all, one_maximum_for_all_after),
         ),
         (
             "logits_clamped",
-            "Right for ordinary logits. But cutting logits off makes all those beyond the limit"
-            " equal, although they differ. A softmax does not change when the same number is taken"
-            " from all its logits: which number makes every exponent harmless?",
+            "Right for ordinary logits. But those beyond some limit come out as equally likely,"
+            " although they differ, as if they were cut off there. A softmax does not change when"
+            " the same number is taken from all its logits: which number makes every exponent"
+            " harmless?",
             tuple(
                 partial(clamped, low, float(high), before, own)
                 for high in (10, 20, 30, 40, 50, 60, 70, 80, 85, 87, 88, 88.7, 100)
@@ -1019,15 +1139,44 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "temperature_squared",
-            "The temperature acts twice: this is the distribution at T². Where does T come in?",
+            "This is the distribution at T², as if the temperature acted twice. Where does T come"
+            " in?",
             (partial(stable, squared), partial(exp_over_sum, squared)),
         ),
         (
             "overflow",
-            "Right for ordinary logits, but exp(89) is already more than float32 can hold, and"
-            " inf/inf is NaN. A softmax does not change when the same number is taken from all its"
-            " logits. Which number makes every exponent harmless?",
-            (partial(exp_over_sum, divided),),
+            "Right for ordinary logits. For large ones your result is what an exp gives that"
+            " overflows: exp(89) is already more than float32 can hold, and inf/inf is NaN. A"
+            " softmax does not change when the same number is taken from all its logits. Which"
+            " number makes every exponent harmless?",
+            (partial(exp_over_sum, divided), partial(exp_over_sum, centred)),
+        ),
+        (
+            "not_divided_by_the_sum",
+            "Your numbers do not add up to 1 along the last axis. They grow with the logits as they"
+            " should, and are not divided by the sum of the exponentials of their position.",
+            tuple(
+                partial(not_normalised, how)
+                for how in (
+                    torch.exp,
+                    lambda z: (z - z.amax(-1, keepdim=True)).exp(),
+                    lambda z: z.exp() / z.exp().amax(-1, keepdim=True),
+                    lambda z: z.exp() / z.exp().mean(-1, keepdim=True),
+                    torch.sigmoid,
+                )
+            ),
+        ),
+        (
+            "another_default",
+            "Right where a temperature is given. Where none is, your result is that of another one"
+            " than 1.",
+            tuple(partial(by_default, heat) for heat in (0.5, 2.0, 3.0, 4.0, 5.0, 10.0)),
+        ),
+        (
+            "rounded",
+            "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
+            " that, and what is small is lost.",
+            tuple(partial(rounded_to, digits) for digits in (2, 3, 4, 5)),
         ),
         (
             "softmax_left_out",
@@ -1037,8 +1186,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "small_number_in_the_divisor",
-            "A small number in the divisor makes all probabilities too small: they no longer add up"
-            " to 1. The sum of exponentials is never 0 when the largest exponent is 0.",
+            "Your probabilities are too small and do not add up to 1, as if a small number stood"
+            " in the divisor. The sum of exponentials is never 0 when the largest exponent is 0.",
             tuple(
                 partial(guarded, size, own)
                 for size in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -1047,39 +1196,108 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "other_maximum",
-            "Right for ordinary logits. But the number that you take off is not divided by T as the"
-            " logits are, so that the largest exponent is not 0: it can be far above it or below.",
+            "Right for ordinary logits. For extreme ones your result is as if the number that is"
+            " taken off were not divided by T as the logits are: then the largest exponent is not"
+            " 0, and can be far above it or below.",
             (other_maximum,),
         ),
         (
             "overflow_replaced",
-            "Right for ordinary logits. Where exp overflows you put a number in the place of NaN:"
-            " each of the large logits then gets the same, whatever they are. Let no exp overflow,"
-            " and nothing is to be replaced.",
+            "Right for ordinary logits. Where exp overflows, all large logits come out as one and"
+            " the same number, whatever they are, as if it had been put in the place of NaN. Let"
+            " no exp overflow, and nothing is to be replaced.",
             tuple(partial(nan_replaced, size) for size in (0.0, 1.0)),
         ),
         (
             "temperature_of_probabilities",
-            "Right for ordinary logits, but a probability that has become 0 in float32 stays 0"
-            " however hot it gets. Let the temperature act while the scores are still scores.",
+            "Right for ordinary logits. But a token whose probability is 0 in float32 at T = 1"
+            " keeps it however hot it gets, as if the temperature acted on probabilities. Let it"
+            " act while the scores are still scores.",
             (root_of_probabilities,),
         ),
         (
             "logarithm_returned",
             "These numbers are negative: they are log-probabilities. The task asks for the"
             " probabilities themselves.",
-            (logarithm_returned,),
+            (
+                logarithm_returned,
+                lambda logits, temperature=1.0: logits.log_softmax(-1) / temperature,
+            ),
+        ),
+        (
+            "order_turned_round",
+            "Your likeliest token is the one with the smallest logit. Which sign has the exponent?",
+            (lambda logits, temperature=1.0: (-logits / temperature).softmax(-1),),
+        ),
+        (
+            "another_base",
+            "Your results are those of powers of 2 or of 10. The formula has exp, whose base is e.",
+            tuple(
+                lambda logits, temperature=1.0, base=base: (
+                    logits / temperature * math.log(base)
+                ).softmax(-1)
+                for base in (2, 10)
+            ),
         ),
         (
             "temperature_after_softmax",
-            "The temperature came too late: you divided probabilities, and they no longer add up"
-            " to 1. It belongs where the scores are still scores.",
-            (temperature_after,),
+            "Your probabilities do not add up to 1 unless T is 1. That is what comes of a"
+            " temperature that acts after the softmax; it belongs where the scores are still"
+            " scores.",
+            (temperature_after, temperature_after_logarithm),
+        ),
+        (
+            "wrong_axis+temperature_after_softmax",
+            "At least two things are off. Your probabilities add up along an axis that is not the"
+            " vocabulary, and not to 1 unless T is 1: the temperature belongs where the scores are"
+            " still scores.",
+            tuple(partial(temperature_after_over, axis) for axis in (0, 1)),
+        ),
+        (
+            "temperature_made_whole",
+            "Right where T is a whole number. Elsewhere your result is as if T were made one first."
+            " A temperature of 0.5 or 1.5 is as good as any other.",
+            tuple(partial(at, change) for change in (int, round, math.ceil)),
+        ),
+        (
+            "temperature_kept_in_bounds",
+            "Right for some temperatures. Above or below these your result stays the same, as if T"
+            " were kept within bounds. The task asks for T from 0.5 to 100.",
+            tuple(partial(at, change) for change in (lambda t: max(t, 1.0), lambda t: min(t, 1.0))),
+        ),
+        (
+            "another_temperature",
+            "This is the distribution at another temperature, which is made of T and is not T. What"
+            " are the logits divided by?",
+            tuple(
+                partial(at, change)
+                for change in (math.sqrt, lambda t: t + 1, lambda t: 2 * t, lambda t: t / 2)
+            ),
+        ),
+        (
+            "logits_rescaled",
+            "Your results are as if the logits were brought to another scale before the softmax. A"
+            " softmax does not change when the same number is taken from all its logits, and it"
+            " does when they are divided by one.",
+            tuple(
+                partial(rescaled, how)
+                for how in (
+                    lambda z: z / z.abs().max(),
+                    lambda z: z / z.abs().max().clamp(min=1.0),
+                    lambda z: z / z.abs().amax(-1, keepdim=True),
+                    lambda z: z / z.max(),
+                    lambda z: z / z.amax(-1, keepdim=True),
+                    lambda z: z / z.norm(dim=-1, keepdim=True),
+                    lambda z: standardised(z, -1),
+                    lambda z: standardised(z, tuple(range(z.ndim))),
+                )
+            ),
         ),
         (
             "softmax_twice",
-            "A softmax was applied to probabilities. They lie between 0 and 1, so a second softmax"
-            " makes almost everything equally likely. How many softmaxes does the formula have?",
+            "Your results are those of a softmax that was applied to probabilities. They lie"
+            " between 0 and 1, so a second softmax makes almost everything equally likely. How"
+            " many softmaxes does the formula have?",
             (softmax_twice,),
         ),
     )
@@ -1305,16 +1523,30 @@ def loss_of(teacher_logits: Tensor, student: Student, direction: str) -> float:
     return float((front * np.log(front / behind, where=weighed, out=np.zeros_like(p))).sum())
 
 
+def spread(student: Student) -> float:
+    """The standard deviation of the student's tokens."""
+    q, token = probabilities(student), np.arange(student[2])
+    return float(np.sqrt(q @ (token - q @ token) ** 2))
+
+
 POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "likeliest_for_expected": (
-        "You return the likeliest token. Asked for is the expected position: every token counts, as"
-        " often as the student says it.",
+        "Your position is the likeliest token. Asked for is the expected position: every token"
+        " counts, as often as the student says it.",
         lambda t, student, d: float(probabilities(student).argmax()),
     ),
     "center_for_expected": (
-        "You return the center of the peak. The vocabulary ends on both sides and cuts a peak off"
-        " there, so the expected position is another number.",
+        "Your position is the center of the peak. The vocabulary ends on both sides and cuts a"
+        " peak off there, so the expected position is another number.",
         lambda t, student, d: student[0],
+    ),
+    "position_of_the_teacher": (
+        "Your position is the one that the teacher expects. Asked for is the student's.",
+        lambda t, student, d: float((t.double().softmax(-1) * torch.arange(len(t))).sum()),
+    ),
+    "position_as_share": (
+        "Your position is a share of the row. Asked for is a number of a token, from 0 to V − 1.",
+        lambda t, student, d: summary(student)[0] / student[2],
     ),
     "counted_from_one": (
         "Your position is 1 too large: the tokens are numbered from 0.",
@@ -1323,8 +1555,7 @@ POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
 }
 ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
     "entropy_of_the_teacher": (
-        "In place of the student's entropy you return the teacher's. Asked for is how uncertain the"
-        " student became.",
+        "Your entropy is the teacher's. Asked for is how uncertain the student became.",
         lambda t, student, d: entropy(t),
     ),
     "entropy_in_bits": (
@@ -1332,34 +1563,58 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         " nats.",
         lambda t, student, d: summary(student)[1] / math.log(2),
     ),
+    "entropy_in_bits+zero_times_infinity": (
+        "The entropy is 1.44 times too large, which is 1/ln 2: these are bits. And where the"
+        " student is narrow, it is NaN: a probability is 0 in float32 there, its logarithm is −∞,"
+        " and 0·∞ is NaN.",
+        lambda t, student, d: (
+            summary(student)[1] / math.log(2)
+            if np.float32(probabilities(student)).all()
+            else math.nan
+        ),
+    ),
     "entropy_negative": (
         "The entropy has the wrong sign. Logarithms of probabilities are negative; an entropy is"
         " not.",
         lambda t, student, d: -summary(student)[1],
     ),
     "entropy_averaged": (
-        "The entropy is divided by the number of tokens. It adds up what the tokens contribute, and"
-        " each is weighed by its probability already.",
+        "Your entropy is too small, by the number of tokens. An entropy adds up what the tokens"
+        " contribute, and each is weighed by its probability already.",
         lambda t, student, d: summary(student)[1] / student[2],
     ),
     "zero_times_infinity": (
-        "Where the student is narrow, its entropy is NaN: far from its peak a probability is 0 in"
+        "Where the student is narrow, your entropy is NaN. Far from its peak a probability is 0 in"
         " float32, its logarithm is −∞, and 0·∞ is NaN. What does such a token add to the entropy?",
         lambda t, student, d: (
             summary(student)[1] if np.float32(probabilities(student)).all() else math.nan
         ),
     ),
     "loss_for_entropy": (
-        "In place of the entropy you return the loss: how far the student is from its teacher.",
+        "In the place of the entropy stands the loss: how far the student is from its teacher.",
         loss_of,
     ),
+    "perplexity_for_entropy": (
+        "In the place of the entropy stands its exponential, which is a perplexity.",
+        lambda t, student, d: math.exp(summary(student)[1]),
+    ),
+    "spread_for_entropy": (
+        "In the place of the entropy stands the standard deviation of the student's position. Both"
+        " are large where the student is wide, but they are not the same number.",
+        lambda t, student, d: spread(student),
+    ),
+    "entropy_of_a_gaussian": (
+        "Your entropy is that of a continuous Gaussian of the fitted width, ½ log(2πe·width²). The"
+        " student is a distribution over tokens, of which there are few, and which end somewhere.",
+        lambda t, student, d: math.log(student[1]) + 0.5 * math.log(2 * math.pi * math.e),
+    ),
     "width_for_entropy": (
-        "In place of the entropy you return the width of the peak. A wide peak has a large entropy,"
-        " but the two are not the same number.",
+        "In the place of the entropy stands the width of the peak. A wide peak has a large"
+        " entropy, but the two are not the same number.",
         lambda t, student, d: student[1],
     ),
     "logarithm_of_width_for_entropy": (
-        "In place of the entropy you return the logarithm of the width.",
+        "In the place of the entropy stands the logarithm of the width.",
         lambda t, student, d: math.log(student[1]),
     ),
 }
@@ -1415,7 +1670,11 @@ def trained(
     cleared: bool = True,
     width: float = START_WIDTH,
 ) -> Route:
-    """Where training stands after each step, from `start` and a width."""
+    """Where training stands after each step, from `start` and a width.
+
+    Besides forward and reverse there are the directions "crossed", a reverse KL without the
+    student's own entropy, and "both", the sum of the two.
+    """
     logits = np.array(teacher_logits)
     log_p = logits - np.logaddexp.reduce(logits)
     token = np.arange(len(logits))
@@ -1429,7 +1688,8 @@ def trained(
         if direction == "forward":
             pull = q - np.exp(log_p)
         else:
-            pull = q * (log_q - log_p - q @ (log_q - log_p))
+            gap = (0.0 if direction == "crossed" else log_q) - log_p
+            pull = q * (gap - q @ gap) + (q - np.exp(log_p) if direction == "both" else 0.0)
         new = np.array([pull @ away / math.exp(here[1]), pull @ away**2])
         gradient = new if cleared else gradient + new
         if optimiser == "adam":
@@ -1470,6 +1730,66 @@ def stopped_early(share: float, least: float = 0.0) -> Callable[[Tensor, str, fl
         return summary((*here, len(t)))
 
     return wrong
+
+
+@cache
+def losses_along(
+    teacher_logits: tuple[float, ...], direction: str, start: float, optimiser: str, rate: float
+) -> tuple[float, ...]:
+    """The loss at the start and after each step."""
+    path = trained(teacher_logits, direction, start, optimiser, rate, LONG)
+    size, t = len(teacher_logits), torch.tensor(teacher_logits)
+    return tuple(loss_of(t, (*here, size), direction) for here in ((start, START_WIDTH), *path))
+
+
+LONG = 800  # steps
+
+
+def settled(
+    optimiser: str, rate: float, least: float
+) -> Callable[[Tensor, str, float], list[float]]:
+    """A student's function that stops when a step changes the loss by less than a number."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+        asked = numbers(t), direction, float(start), optimiser, rate
+        losses = losses_along(*asked)
+        path = ((float(start), START_WIDTH), *trained(*asked, LONG))
+        at = next((n for n in range(1, len(path)) if abs(losses[n] - losses[n - 1]) < least), LONG)
+        return summary((*path[at], len(t)))
+
+    return wrong
+
+
+def of_probabilities(t: Tensor, direction: str, start: float) -> list[float]:
+    """The teacher's probabilities are taken for logits."""
+    teacher = numbers(t.double().softmax(-1))
+    return summary((*trained(teacher, direction, float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def without_own_entropy(t: Tensor, direction: str, start: float) -> list[float]:
+    """−Σ q log p for KL(q‖p)."""
+    if direction == "forward":
+        return summary(best_fit(numbers(t), direction, start))
+    return summary((*trained(numbers(t), "crossed", float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def of_both(t: Tensor, direction: str, start: float) -> list[float]:
+    """The sum of the two divergences, whichever is asked for."""
+    return summary((*trained(numbers(t), "both", float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def moments(t: Tensor, direction: str, start: float) -> Student:
+    """The teacher's mean and standard deviation."""
+    p, token = t.double().softmax(-1), torch.arange(len(t), dtype=torch.float64)
+    mean = (p * token).sum()
+    return float(mean), float((p * (token - mean) ** 2).sum().sqrt()), len(t)
+
+
+def moments_forward(t: Tensor, direction: str, start: float) -> Student:
+    """The same for one direction."""
+    if direction == "forward":
+        return moments(t, direction, start)
+    return best_fit(numbers(t), direction, start)
 
 
 def begun(
@@ -1517,6 +1837,15 @@ TOO_FEW = {  # steps after which training has not ended yet
 }
 
 
+SETTLED = {  # changes of the loss at which it seems to have ended
+    ("adam", 0.1): (1e-2, 1e-3, 1e-4),
+    ("adam", 0.05): (1e-2, 1e-3, 1e-4),
+    ("adam", 0.01): (1e-2, 1e-3, 1e-4, 1e-5),
+    ("sgd", 0.1): (1e-2, 1e-3, 1e-4),
+    ("sgd", 0.01): (1e-2, 1e-3, 1e-4),
+}
+
+
 def at_the_start(t: Tensor, direction: str, start: float) -> list[float]:
     """The best width of a peak that stays where it began."""
     size, log_p = len(t), t.double().log_softmax(-1)
@@ -1537,8 +1866,8 @@ FIT_MISCONCEPTIONS = tuple(
     for name, hint, section, wrongs in (
         (
             "direction_swapped",
-            "Your student spreads when it should settle, and settles when it should spread: the"
-            " two losses are the wrong way round.",
+            "Your student spreads when it should settle, and settles when it should spread, as if"
+            " the two losses were the wrong way round.",
             "1.3",
             (fitted(lambda t, d, s: best_fit(numbers(t), turned(d), s)),),
         ),
@@ -1558,8 +1887,8 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "not_trained",
-            "Your student is still where it started. Three things must happen in every step:"
-            " gradients are cleared, computed, and used.",
+            "Your student is still where it started. Does each step of your loop reach the center"
+            " and the width that you return?",
             "1.3",
             (fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),),
         ),
@@ -1579,8 +1908,8 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "not_converged",
-            "Your student is on its way and not there yet: more steps, or larger ones, would bring"
-            " the loss down further. How does the loss change over the last hundred steps?",
+            "Your student is not yet where the loss is least, as if training had ended too soon:"
+            " the loss could still come down. How does it change over the last hundred steps?",
             "1.3",
             (
                 *(
@@ -1592,20 +1921,55 @@ FIT_MISCONCEPTIONS = tuple(
                 stopped_early(0.01),
                 stopped_early(0.1),
                 *(stopped_early(0.0, least) for least in (1e-3, 1e-4)),
+                *(
+                    settled(*optimiser, least)
+                    for optimiser, leasts in SETTLED.items()
+                    for least in leasts
+                ),
             ),
         ),
         (
+            "moments_matched",
+            "For the forward loss your student is the one whose center and width are its teacher's"
+            " mean and standard deviation. That is the best one where a row of tokens goes on for"
+            " ever; this one ends on both sides. Is the loss really smallest there?",
+            "1.3",
+            (fitted(moments), fitted(moments_forward)),
+        ),
+        (
+            "both_losses",
+            "Your student ends where the sum of the two losses is small, whichever direction is"
+            " asked for. Which of them is meant?",
+            "1.3",
+            (of_both,),
+        ),
+        (
+            "own_entropy_missing",
+            "In the reverse direction your student settles on a single token, as if Σ q log q were"
+            " missing from the loss. In the forward direction the teacher's entropy may be left"
+            " out; why not the student's in this one?",
+            "1.3",
+            (without_own_entropy,),
+        ),
+        (
+            "teacher_softmaxed_twice",
+            "Your student fits a teacher that went through a softmax twice and is nearly flat."
+            " Which of your functions take logits, and what do they get?",
+            "1.1",
+            (of_probabilities,),
+        ),
+        (
             "student_cut_off",
-            "Nothing in your loss depends on a tensor that wants a gradient: item(), float(),"
-            " detach() or no_grad() has cut the center and the width off. What is the loss to be"
-            " differentiated for?",
+            "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of"
+            " item(), float(), detach() or no_grad() on the way to it, or of a center and a width"
+            " that never asked for one. What is the loss to be differentiated for?",
             "1.3",
             (cut_off,),
         ),
         (
             "gradients_not_cleared",
-            "The gradients of all steps add up, so that your student does not come to rest where"
-            " the loss is least. What has to happen before each backward?",
+            "Your student does not come to rest where the loss is least. It moves as if the"
+            " gradients of all steps were added up. What has to happen before each backward?",
             "1.3",
             tuple(
                 stopped("adam", 0.1, count, 1000, cleared=False)
@@ -1615,9 +1979,9 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "another_minimum",
-            "In the reverse direction your student does not end on the peak near `start`. This loss"
-            " has several minima, and the beginning decides which one is found: the center is to"
-            " begin at `start`, and the width at 3. Where does yours begin?",
+            "In the reverse direction your student does not always end on the peak near `start`."
+            " This loss has several minima, and the beginning decides which one is found: the"
+            " center is to begin at `start`, and the width at 3. Where does yours begin?",
             "1.3",
             BEGINNINGS,
         ),

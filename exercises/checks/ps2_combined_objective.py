@@ -73,6 +73,11 @@ def batch_mean(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[labels != IGNORED].sum() / losses.shape[0]
 
 
+def over_the_length(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the number of positions in a text."""
+    return losses[labels != IGNORED].sum() / losses.shape[1]
+
+
 def mean_of_means(losses: Tensor, labels: Tensor) -> Tensor:
     """The mean over texts of each text's own mean."""
     counts = labels != IGNORED
@@ -287,6 +292,11 @@ def along(first: int, second: int, student: Tensor, teacher: Tensor, temperature
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
+def mixture(q: Tensor, p: Tensor) -> Tensor:
+    """Logarithms of the mean of two distributions, from theirs."""
+    return torch.logaddexp(q, p) - np.log(2)
+
+
 def measured(of: Callable[[Tensor, Tensor], Tensor], *given: Any) -> Tensor:
     """A measure of two distributions at T, given by their logarithms: student's, teacher's."""
     student, teacher, temperature = given
@@ -309,11 +319,57 @@ MEASURES = (
             lambda q, p: -q.gather(-1, p.argmax(-1, keepdim=True))[..., 0],
             lambda q, p: ((p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1)) / 2,
             lambda q, p: (p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1),
+            lambda q, p: (p.exp() * (p - mixture(q, p))).sum(-1),
+            lambda q, p: (
+                ((p.exp() * (p - mixture(q, p))).sum(-1) + (q.exp() * (q - mixture(q, p))).sum(-1))
+                / 2
+            ),
         )
     ),
     lambda student, teacher, temperature: ((student - teacher).double() ** 2).mean(-1),
     lambda student, teacher, temperature: ((student - teacher).double() ** 2).sum(-1),
 )
+
+
+def softmax_over_all(masked: bool, *given: Any) -> Tensor:
+    """One softmax over all positions together, or over all that count."""
+    student, teacher, labels, *temperature = given
+    t = temperature[0] if temperature else 1.0
+    counts = labels != IGNORED
+    if not counts.any():
+        return torch.zeros(())
+    rows = counts if masked else torch.ones_like(counts)
+    log_q, log_p = (
+        (each.double()[rows] / t).flatten().log_softmax(0) for each in (student, teacher)
+    )
+    return t**2 * (log_p.exp() * (log_p - log_q)).sum() / counts.sum()
+
+
+def likeliest_tokens(count: int, renormalised: bool, *given: Any) -> Tensor:
+    """The teacher's likeliest tokens alone."""
+    student, teacher, temperature = given
+    log_q, log_p = ((each.double() / temperature).log_softmax(-1) for each in (student, teacher))
+    log_p, at = log_p.topk(min(count, log_p.shape[-1]), dim=-1)
+    log_q = log_q.gather(-1, at)
+    if renormalised:
+        log_p, log_q = log_p.log_softmax(-1), log_q.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+GUARDS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
+    lambda p, q, e: p * ((p + e).log() - (q + e).log()),
+    lambda p, q, e: p * (p.log() - (q + e).log()),
+    lambda p, q, e: p * (p.clamp_min(e).log() - q.clamp_min(e).log()),
+    lambda p, q, e: (p + e) * ((p + e).log() - (q + e).log()),
+    lambda p, q, e: p * (p / (q + e) + e).log(),
+)
+
+
+def guarded_losses(epsilon: float, form: Callable, *given: Any) -> Tensor:
+    """KL with a small number in its logarithms."""
+    student, teacher, temperature = given
+    q, p = ((each.double() / temperature).softmax(-1) for each in (student, teacher))
+    return form(p, q, epsilon).sum(-1)
 
 
 def label_left_out(*given: Any, mean: Mean = token_mean) -> Tensor:
@@ -467,6 +523,8 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "some label is -100": not bool(counts.all()),
         "no label counts": count == 0,
         "a text has no label that counts": not bool(counts.any(-1).all()),
+        "one text of several has no label that counts": bool(counts.any())
+        and not bool(counts.any(-1).all()),
         "at the positions whose label is -100": (~counts).tolist(),
         "at the label of each position": F.one_hot(labels.clamp_min(0), vocabulary).tolist(),
     }
@@ -475,6 +533,7 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
     if knob:
         lam, *numbers = numbers
         found |= {knob: lam, f"{knob} is 0": lam == 0, f"{knob} is above 1": lam > 1}
+        found |= {f"{knob} is 1": lam == 1, f"{knob} is 0 or 1": lam in (0, 1)}
         found |= {f"1 + {knob}": 1 + lam, f"1 - {knob}": 1 - lam}
     temperature = numbers[0] if numbers else 1.0
     return found | {
@@ -542,9 +601,10 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
     found.insert(1, Case(OTHER_LOGITS, other, public=True, only=LOGITS_ELSEWHERE))
     found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
     if knob:
-        found.append(
-            Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True)
-        )
+        found += [
+            Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True),
+            Case("the first batch, λ = 0", (student, teacher, labels, 0.0, 2.0), public=True),
+        ]
     else:
         found += [
             Case("nothing counts", (*nothing_counts(4), 2.0), {}, NOTHING, True),
@@ -557,7 +617,7 @@ def convex_cases() -> tuple[Case, ...]:
     """The same with α in the place of λ, and both its ends."""
     (_, _, tensors), *_ = batches()
     return (
-        *(case for case in cases(knob=True) if case.args[3] <= 1.0),
+        *(case for case in cases(knob=True) if case.args[3] <= 1.0 and "λ" not in case.name),
         Case("α = 1", (*tensors, 1.0, 2.0), public=True),
         Case("α = 0", (*tensors, 0.0, 2.0), public=True),
     )
@@ -584,8 +644,8 @@ def tolerance(case: Case) -> float:
 
 NAN = (
     "nan_when_nothing_counts",
-    "Right as long as a label counts. A batch of padding alone has a mean over no positions, 0/0,"
-    " and one NaN is enough to spoil every weight. Such a batch should cost nothing.",
+    "Right as long as a label counts. A batch in which none does comes out as NaN, which is what"
+    " 0/0 gives, and one NaN is enough to spoil every weight. Such a batch should cost nothing.",
     "2.2",
 )
 MEANS = (
@@ -605,22 +665,23 @@ MEANS = (
     ),
     (
         "batch_mean",
-        "You divide by the number of texts. Then a long text makes the loss, and the learning rate"
-        " with it, larger. What is the loss counted per?",
+        "This is the sum over the positions that count, divided by the number of texts. Then a"
+        " long text makes the loss, and the learning rate with it, larger. What is the loss"
+        " counted per?",
         "2.2",
         batch_mean,
     ),
     (
         "mean_of_means",
-        "You average within each text first, so a token of a short text weighs more than one of a"
-        " long text. All tokens that count should weigh the same.",
+        "This is the mean over texts of each text's own mean, so that a token of a short text"
+        " weighs more than one of a long text. All tokens that count should weigh the same.",
         "2.2",
         mean_of_means,
     ),
     (
         "mean_of_means",
-        "You average within each text first, so a token of a short text weighs more than one of a"
-        " long text. All tokens that count should weigh the same.",
+        "This is the mean over texts of each text's own mean, so that a token of a short text"
+        " weighs more than one of a long text. All tokens that count should weigh the same.",
         "2.2",
         mean_of_means_of_some,
     ),
@@ -633,8 +694,8 @@ MEANS = (
     ),
     (
         "batch_mean_unmasked",
-        "A sum over all positions, padding too, is divided by the number of texts, which is what"
-        " reduction='batchmean' does with logits of three axes. Leave only the positions that"
+        "This is a sum over all positions, padding too, divided by the number of texts, which is"
+        " what reduction='batchmean' gives for logits of three axes. Leave only the positions that"
         " count, and divide by how many there are.",
         "2.2",
         unmasked_batch_mean,
@@ -648,24 +709,31 @@ MEANS = (
     ),
     (
         "label_zero_ignored",
-        "0 is the number of a token like any other, and its positions do not count in your mean."
+        "0 is the number of a token like any other, and its positions are missing from your mean."
         " Only -100 marks what does not count.",
         "2.2",
         positive_labels,
     ),
     (
         "label_zero_ignored",
-        "0 is the number of a token like any other, and its positions do not count in your mean."
+        "0 is the number of a token like any other, and its positions are missing from your mean."
         " Only -100 marks what does not count.",
         "2.2",
         positive_labels_of_all,
     ),
     (
         "losses_counted_by_their_size",
-        "You count the positions whose loss is not 0. A loss can be 0 where a label counts: the"
-        " student was right. The labels say what counts.",
+        "Your result is as if the positions whose loss is 0 did not count. A loss can be 0 where a"
+        " label counts: the student was right. The labels say what counts.",
         "2.2",
         losses_above_zero,
+    ),
+    (
+        "divided_by_the_length",
+        "This is the sum over the positions that count, divided by the number of positions in a"
+        " text. What is the loss counted per?",
+        "2.2",
+        over_the_length,
     ),
     (
         "one_too_few",
@@ -697,7 +765,7 @@ MORE_MEANS = (  # in one loss alone
     *(
         (
             "number_added_to_the_count",
-            "You divide by more than there are positions that count, so every loss is too small. A"
+            "Every loss is too small, as if a number were added to how many positions count. A"
             " batch in which nothing counts needs no number that changes all others.",
             "2.2",
             partial(added_to_the_count, size),
@@ -707,8 +775,8 @@ MORE_MEANS = (  # in one loss alone
 )
 SHIFTED = (
     "labels_shifted",
-    "You compare the logits of each position with the label of the next. Here labels[i] is already"
-    " the token that logits[i] predicts, so the shift was made twice.",
+    "Your result is that of logits compared with the label of the next position. Here labels[i] is"
+    " already the token that logits[i] predicts, so that a shift is one too many.",
     "2.2",
 )
 SCALES = (
@@ -722,7 +790,8 @@ SCALES = (
     ),
     (
         "t_for_t_squared",
-        "You scale by T. The chain rule gives one factor 1/T; where does the other one come from?",
+        "Your KD is as if it were scaled by T. The chain rule gives one factor 1/T; where does the"
+        " other one come from?",
         "2.2",
         scaled_once,
     ),
@@ -730,17 +799,44 @@ SCALES = (
 MORE_SCALES = (
     (
         "t_squared_twice",
-        "T² is there twice. If your kd_loss has it already, nothing is left to multiply.",
+        "KD is too large by T²: the factor is there twice. If your kd_loss has it already, nothing"
+        " is left to multiply.",
         "2.2",
         scaled_twice,
     ),
+    *(
+        (
+            "another_scale",
+            "KD is right but for what is made of T and stands in front of it. The formula has T²"
+            " there; what do you have?",
+            "2.2",
+            scale,
+        )
+        for scale in (lambda t: t**3, lambda t: 2 * t, lambda t: t**0.5, lambda t: 1 / t)
+    ),
     (
         "divided_by_t_squared",
-        "You divide by T². Logits over T make gradients smaller; does this make up for it?",
+        "Your KD is as if it were divided by T². Logits over T make gradients smaller; does this"
+        " make up for it?",
         "2.2",
         divided_by_scale,
     ),
 )
+DEFAULT = (
+    "another_default",
+    "Right where a temperature is given. Where none is, your result is that of another one than 1.",
+    "1.1",
+)
+
+
+def by_default(loss: Callable, heat: float, *given: Any) -> Tensor:
+    """Another T than 1 where none is given, which is so when no number comes last."""
+    tensors = [each for each in given if isinstance(each, Tensor)]
+    numbers = [each for each in given if not isinstance(each, Tensor)]
+    wanted = 1 if loss is kd_loss else 2
+    return loss(*tensors, *numbers, *([heat] if len(numbers) < wanted else []))
+
+
 NOT_PASSED_ON = (
     "temperature_not_passed_on",
     "The temperature has no effect on your result: KD is at T = 1 whatever is asked for. Which of"
@@ -763,8 +859,8 @@ KD_LOSSES = (
     ),
     (
         "vocabulary_mean",
-        "Too small by the size of the vocabulary: reduction='mean' averages over the classes too."
-        " A divergence adds them up.",
+        "Too small by the size of the vocabulary, as if a mean were taken over the classes too. A"
+        " divergence adds them up.",
         "1.2",
         class_mean_losses,
     ),
@@ -789,22 +885,24 @@ KD_LOSSES = (
     ),
     (
         "softmax_twice",
-        "A softmax was applied to probabilities. log_softmax takes logits; what did it get?",
+        "Your results are those of a softmax that was applied to probabilities. log_softmax takes"
+        " logits; what does yours get?",
         "1.1",
         twice_softmaxed,
     ),
     (
         "probabilities_as_input",
-        "kl_div takes log-probabilities as its input, and got probabilities. What it takes as input"
-        " and what as target are two different questions; look both up.",
+        "Your results are those of a kl_div that gets probabilities as its input, where it takes"
+        " log-probabilities. What it takes as input and what as target are two different"
+        " questions; look both up.",
         "2.2",
         probabilities_as_input,
     ),
     *(
         (
             "temperature_on_some",
-            "The temperature does not act on all three places: the teacher's probabilities, their"
-            " logarithms, and the student's logarithms belong at the same T.",
+            "Your results are as if the temperature did not act on all three places: the teacher's"
+            " probabilities, their logarithms, and the student's logarithms belong at the same T.",
             "1.1",
             partial(heated_in_part, *heats),
         )
@@ -822,8 +920,8 @@ KD_LOSSES = (
     *(
         (
             "softmax_on_another_axis",
-            "A softmax of yours runs over another axis than the vocabulary. Along which axis do"
-            " probabilities add up to 1?",
+            "Your results are those of a softmax over another axis than the vocabulary, or over"
+            " several positions together. Along which axis do probabilities add up to 1?",
             "1.1",
             partial(along, *axes),
         )
@@ -844,8 +942,9 @@ KD_LOSSES = (
     *(
         (
             "shares_forced_positive",
-            "A single token adds something negative where the student gives it more than its"
-            " teacher. Only the sum over the vocabulary is never below 0, and that by itself.",
+            "Your results are as if no token could add anything negative. A single one does, where"
+            " the student gives it more than its teacher. Only the sum over the vocabulary is"
+            " never below 0, and that by itself.",
             "1.2",
             partial(clamped_shares, force),
         )
@@ -854,9 +953,9 @@ KD_LOSSES = (
     *(
         (
             "temperature_after_softmax",
-            "The temperature came too late: what it divides is the result of a softmax, or its"
-            " logarithm, and the probabilities no longer add up to 1. It belongs where the scores"
-            " are still scores.",
+            "Your results are as if the temperature came too late and divided the result of a"
+            " softmax, or its logarithm: such probabilities no longer add up to 1. It belongs"
+            " where the scores are still scores.",
             "1.1",
             losses,
         )
@@ -864,7 +963,8 @@ KD_LOSSES = (
     ),
     (
         "softmax_twice",
-        "A softmax was applied to probabilities. log_softmax takes logits; what did it get?",
+        "Your results are those of a softmax that was applied to probabilities. log_softmax takes"
+        " logits; what does yours get?",
         "1.1",
         lambda student, teacher, t: teacher_losses(
             student.double().softmax(-1), teacher.double().softmax(-1), t
@@ -872,14 +972,15 @@ KD_LOSSES = (
     ),
     (
         "sign_flipped",
-        "Your loss is negative, and a divergence is not. Look at the order of the two logarithms.",
+        "The size of your loss is right and its sign is not: a divergence is never negative.",
         "1.2",
         negative_losses,
     ),
     (
         "log_target_with_probabilities",
-        "kl_div was told that its target is a logarithm, and got probabilities. What it takes as"
-        " input and what as target are two different questions; look both up.",
+        "Your results are those of a kl_div that is told that its target is a logarithm, and gets"
+        " probabilities. What it takes as input and what as target are two different questions;"
+        " look both up.",
         "2.2",
         probabilities_as_logarithms,
     ),
@@ -909,6 +1010,9 @@ def gathered(index: str, student_logits: Tensor, labels: Tensor) -> Tensor:
     log_q = student_logits.double().log_softmax(-1)
     if index == "gather":
         return -log_q.gather(-1, labels[..., None]).mean()
+    if index.startswith("ignore"):
+        flat = student_logits.flatten(0, 1), labels.flatten()
+        return F.cross_entropy(*flat, ignore_index=int(index.removeprefix("ignore")))
     if index == "flat":
         flat = log_q.flatten(0, 1)
         return -flat[torch.arange(len(flat)), labels.flatten()].mean()
@@ -928,6 +1032,28 @@ def classes_in_the_middle_or_zero(student_logits: Tensor, labels: Tensor) -> Ten
     return classes_in_the_middle(student_logits, labels)
 
 
+def masked_logits(divided_by_all: bool, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Logits are 0 where nothing counts, and their loss of log V is counted."""
+    counts = labels != IGNORED
+    if not counts.any():
+        return torch.zeros(())
+    losses = label_losses(student_logits * counts[..., None], labels)
+    return losses.sum() / (counts.numel() if divided_by_all else counts.sum())
+
+
+def emptied(loss: Callable, *given: Any) -> Tensor:
+    """0 for the whole batch where one text has nothing that counts."""
+    *_, labels = (each for each in given if isinstance(each, Tensor))
+    empty = not bool((labels != IGNORED).any(-1).all())
+    return torch.zeros(()) if empty else loss(*given)
+
+
+EMPTIED = (
+    "one_text_empties_the_batch",
+    "One text without a label that counts makes the loss of the whole batch 0. The other texts"
+    " still have labels to learn from.",
+    "2.2",
+)
 EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
 
 
@@ -954,6 +1080,30 @@ def logarithm_missing(student_logits: Tensor, labels: Tensor) -> Tensor:
     """nll_loss, given probabilities."""
     q = student_logits.double().softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
     return token_mean(-q, labels)
+
+
+def lm_measured(of: Callable[[Tensor, Tensor], Tensor], *given: Tensor) -> Tensor:
+    """Something of the logits where a label counts, and of these labels as rows; 0 of nothing."""
+    student, labels = given
+    counts = labels != IGNORED
+    if not counts.any():
+        return torch.zeros(())
+    return of(student.double()[counts], F.one_hot(labels[counts], student.shape[-1]).double())
+
+
+LM_MEASURES = (
+    lambda z, y: (1 - (z.softmax(-1) * y).sum(-1)).mean(),
+    lambda z, y: ((z.softmax(-1) - y) ** 2).mean(),
+    lambda z, y: ((z.softmax(-1) - y) ** 2).sum(-1).mean(),
+    lambda z, y: ((z - y) ** 2).mean(),
+    F.binary_cross_entropy_with_logits,
+    lambda z, y: F.binary_cross_entropy(z.softmax(-1), y),
+    lambda z, y: (z.argmax(-1) != y.argmax(-1)).double().mean(),
+    lambda z, y: (z.argmax(-1) == y.argmax(-1)).double().mean(),
+    lambda z, y: -(z.softmax(-1) * z.log_softmax(-1)).sum(-1).mean(),
+    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).median(),
+    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).max(),
+)
 
 
 def logarithm_of_the_mean(student_logits: Tensor, labels: Tensor, *, checked: bool) -> Tensor:
@@ -1015,8 +1165,9 @@ LM_MISCONCEPTIONS = (
     named(*SHIFTED, partial(shifted, lm_loss, mean=empty_mean)),
     named(
         "softmax_twice",
-        "cross_entropy and log_softmax take logits, and got probabilities. These lie between 0 and"
-        " 1, so a second softmax makes almost everything equally likely.",
+        "Your results are those of a softmax that was applied to probabilities. cross_entropy and"
+        " log_softmax take logits. Probabilities lie between 0 and 1, so a second softmax makes"
+        " almost everything equally likely.",
         "1.1",
         lm_of_softmax,
     ),
@@ -1028,7 +1179,7 @@ LM_MISCONCEPTIONS = (
             "2.2",
             partial(gathered, index),
         )
-        for index in ("gather", "flat", "grid")
+        for index in ("gather", "flat", "grid", "ignore0", "ignore-1")
     ),
     *(
         named(
@@ -1057,8 +1208,8 @@ LM_MISCONCEPTIONS = (
     ),
     named(
         "softmax_left_out",
-        "The label's logit stands in your loss where its log-probability belongs. A logit says"
-        " nothing by itself: all others at that position count too.",
+        "Your loss is the mean of the labels' logits, with a minus before it. A logit says nothing"
+        " by itself: all others at that position count too.",
         "1.1",
         lambda student_logits, labels: token_mean(
             -student_logits.double().gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels
@@ -1067,8 +1218,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "labels_smoothed",
-            "Your labels are smoothed: a part of each goes to all other tokens. Asked for is the"
-            " plain −log q(y).",
+            "This is the loss of labels that were smoothed: a part of each goes to all other"
+            " tokens. Asked for is the plain −log q(y).",
             "1.1",
             partial(smoothed, share),
         )
@@ -1077,13 +1228,43 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "softmax_on_another_axis",
-            "Your softmax runs over another axis than the vocabulary. Along which axis do"
-            " probabilities add up to 1?",
+            "Your results are those of a softmax over another axis than the vocabulary, or over"
+            " several positions together. Along which axis do probabilities add up to 1?",
             "1.1",
             partial(lm_along, axis),
         )
         for axis in (0, 1)
     ),
+    *(
+        named(
+            "masked_logits_counted",
+            "Your sum holds log V for each position whose label is -100, as if its logits were set"
+            " to 0 and its loss were counted. What has no label is to leave the sum, and the"
+            " divisor too.",
+            "2.2",
+            partial(masked_logits, divided_by_all),
+        )
+        for divided_by_all in (True, False)
+    ),
+    *(
+        named(
+            "another_measure",
+            "This measures something else than the mean of −log q(y): an error rate, a square of"
+            " probabilities, two answers for each token, an entropy, a median or a maximum. Write"
+            " down what a single position should cost.",
+            "1.1",
+            partial(lm_measured, of),
+        )
+        for of in LM_MEASURES
+    ),
+    named(
+        "vocabulary_mean",
+        "Too small by the size of the vocabulary, as if a mean were taken over the tokens of the"
+        " vocabulary too. One of them is the label.",
+        "2.2",
+        lambda student_logits, labels: lm_loss(student_logits, labels) / student_logits.shape[-1],
+    ),
+    named(*EMPTIED, partial(emptied, lm_loss)),
     named(
         "logarithm_missing",
         "Your loss is a mean of probabilities, with a minus before it: the logarithm is missing."
@@ -1094,8 +1275,8 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "logarithm_of_the_mean",
-            "You take the mean of the probabilities and then its logarithm. Asked for is the mean"
-            " of the logarithms, in which a label that is given next to nothing costs much.",
+            "Your loss is the logarithm of a mean of probabilities. Asked for is the mean of the"
+            " logarithms, in which a label that is given next to nothing costs much.",
             "1.1",
             partial(logarithm_of_the_mean, checked=checked),
         )
@@ -1104,9 +1285,9 @@ LM_MISCONCEPTIONS = (
     *(
         named(
             "epsilon_in_the_logarithm",
-            "A small number in the logarithm changes the loss, and most where the student gives the"
-            " label next to nothing. One function takes the softmax and its logarithm at once and"
-            " needs no such number.",
+            "Your loss is as if a small number stood in the logarithm. It changes the loss, and"
+            " most where the student gives the label next to nothing. One function takes the"
+            " softmax and its logarithm at once and needs no such number.",
             "1.2",
             partial(guarded_logarithm, epsilon, above, mean),
         )
@@ -1145,10 +1326,70 @@ KD_MISCONCEPTIONS = (
     ),
     named(
         "label_left_out",
-        "The label's own token is not in your sum over the vocabulary. The teacher's opinion of it"
-        " is a part of KD as all others are, whatever LM says about it.",
+        "Your KD is as if the label's own token were not in the sum over the vocabulary. The"
+        " teacher's opinion of it is a part of KD as all others are, whatever LM says about it.",
         "2.2",
         label_left_out,
+    ),
+    named(*EMPTIED, partial(emptied, kd_loss)),
+    *(
+        named(
+            "epsilon_in_the_logarithm",
+            "Your KD is as if a small number stood in a logarithm. It changes the loss, and most"
+            " where the student gives a token next to nothing. One function takes the softmax and"
+            " its logarithm at once and needs no such number.",
+            "1.2",
+            partial(kd_loss, losses=partial(guarded_losses, epsilon, form)),
+        )
+        for epsilon in EPSILONS[:6]
+        for form in GUARDS
+        if form is not GUARDS[2] or epsilon > 5e-6  # no probability of a case is below
+    ),
+    *(
+        named(
+            "temperature_squared",
+            "Your distributions are at T², as if the temperature acted on them twice. The square is"
+            " a factor of the loss.",
+            "1.1",
+            partial(
+                kd_loss,
+                losses=lambda student, teacher, t: teacher_losses(student, teacher, t**2),
+                scale=scale,
+            ),
+        )
+        for scale in (lambda t: t**2, unscaled, lambda t: t**4)
+    ),
+    *(named(*DEFAULT, partial(by_default, kd_loss, heat)) for heat in (2.0, 3.0, 4.0)),
+    *(
+        named(
+            "softmax_on_another_axis",
+            next(each[1] for each in KD_LOSSES if each[0] == "softmax_on_another_axis"),
+            "1.1",
+            partial(softmax_over_all, masked),
+        )
+        for masked in (True, False)
+    ),
+    *(
+        named(
+            "likeliest_tokens_alone",
+            "Your KD is that of the teacher's likeliest tokens alone. What it says about the others"
+            " is a part of its distribution too.",
+            "1.2",
+            partial(kd_loss, losses=partial(likeliest_tokens, count, renormalised)),
+        )
+        for count in (1, 2, 3)
+        for renormalised in (False, True)
+        if count > 1 or not renormalised
+    ),
+    *(
+        named(
+            "t_squared_on_one_side",
+            "Your KD is right for T on one side of 1, and on the other it is as if T² were left"
+            " out. Gradients shrink above T = 1, and grow below it.",
+            "2.2",
+            partial(kd_loss, scale=scale),
+        )
+        for scale in (lambda t: max(t, 1.0) ** 2, lambda t: min(t, 1.0) ** 2)
     ),
     *(
         named(
@@ -1194,6 +1435,7 @@ FACTORS: tuple[Callable[[float], float], ...] = (
     lambda knob: 2 * knob,
     lambda knob: (1 - knob) * knob,
     lambda knob: (1 - knob) ** 2,
+    lambda knob: 1 / knob,
 )
 
 
@@ -1230,6 +1472,28 @@ def lm_of_the_teacher(of: Callable, *given: Any) -> Tensor:
 def no_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """A KD of 0."""
     return 0 * label_losses(student, torch.zeros(student.shape[:-1], dtype=torch.long))
+
+
+def targets_mixed(
+    convex: bool, lm_temperature: float, entropy: bool, scaled: bool, *given: Any
+) -> Tensor:
+    """One loss of a target that is mixed from label and teacher."""
+    student, teacher, labels, knob, *temperature = given
+    t = temperature[0] if temperature else 1.0
+    counts = labels != IGNORED
+    label, own = (1 - knob, knob) if convex else (1.0, knob)
+    hot = F.one_hot(labels[counts], student.shape[-1]).double()
+    target = label * hot + own * (teacher[counts].double() / t).softmax(-1)
+    log_q = (student[counts].double() / (lm_temperature or t)).log_softmax(-1)
+    losses = -(target * log_q).sum(-1)
+    if entropy:
+        losses = losses + torch.special.xlogy(target, target).sum(-1)
+    return (t**2 if scaled else 1.0) * losses.mean()
+
+
+def refusing(words: str, *given: Any) -> None:
+    """A call that does not fit."""
+    raise TypeError(words)
 
 
 def one(temperature: float) -> float:
@@ -1271,8 +1535,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "alpha_as_lambda",
-                "α is used as λ is: the LM term keeps its whole weight. A mixture gives to one what"
-                " it takes from the other.",
+                "Your result is that of α in the place of λ: the LM term keeps its whole weight. A"
+                " mixture gives to one what it takes from the other.",
                 "2.2",
                 {"weights": lambda alpha: (1.0, alpha)},
             ),
@@ -1316,15 +1580,15 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "divided_by_one_minus_alpha",
-                "At α = 1, which the task allows, you divide by 0: α/(1 − α) has no value there."
+                "At α = 1, which the task allows, your function divides by 0, as α/(1 − α) does."
                 " The formula of the task needs no division.",
                 "2.2",
                 {"weights": lambda alpha: (1 - alpha, (1 - alpha) * (alpha / (1 - alpha)))},
             ),
             (
                 "nothing_at_alpha_one",
-                "Right below α = 1, where your loss is 0: all of it is multiplied by 1 − α. A small"
-                " number in a divisor does not bring back what that takes away.",
+                "Right below α = 1. But there your loss is 0, as if all of it were multiplied by 1"
+                " − α. What should be left at that end?",
                 "2.2",
                 {"weights": lambda alpha: (1 - alpha, (1 - alpha) * alpha / (1 - alpha + 1e-9))},
             ),
@@ -1347,8 +1611,8 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
             (
                 "lambda_as_alpha",
-                "You mix: (1 − λ) of one and λ of the other. In the additive form the labels keep"
-                " their whole weight, and λ may be larger than 1.",
+                "This is a mixture: (1 − λ) of one loss and λ of the other. In the additive form"
+                " the labels keep their whole weight, and λ may be larger than 1.",
                 "2.2",
                 {"weights": lambda lam: (1 - lam, lam)},
             ),
@@ -1417,10 +1681,66 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 *(options["weights"] for *_, options in own if "plus" not in options),
             )
         ),
+        *(
+            named(
+                "targets_mixed",
+                "Your result is the loss of one target that is mixed from the label and the"
+                " teacher's distribution. The sum of two losses is not that: KD lacks the teacher's"
+                " entropy, and has a temperature and a T² that LM has not.",
+                "2.2",
+                partial(targets_mixed, convex, at, entropy, scaled),
+            )
+            for at in (0.0, 1.0)
+            for entropy in (False, True)
+            for scaled in (False, True)
+        ),
+        *(
+            named(
+                f"zero_{'alpha' if convex else 'lambda'}_replaced",
+                f"At {'α' if convex else 'λ'} = 0 your result is another one, as if 0 stood for a"
+                " number that was not given. 0 is false in Python, as None is.",
+                "2.2",
+                lambda s, t, y, knob, temperature=1.0, instead=instead: of(
+                    s, t, y, knob or instead, temperature
+                ),
+            )
+            for instead in (1.0, 0.5)
+        ),
+        *(
+            (
+                named(
+                    "lambda_kept_below_one",
+                    "Right up to λ = 1. Above it your result is that of λ = 1, as if λ were a share"
+                    " of the whole. In the additive form it may be larger.",
+                    "2.2",
+                    lambda s, t, y, lam, temperature=1.0: of(s, t, y, min(lam, 1.0), temperature),
+                ),
+            )
+            if not convex
+            else (
+                named(
+                    "factor_missing",
+                    "Your result is the right one divided by 1 − α, as LM + λ·KD is with λ ="
+                    " α/(1 − α). The two forms lead to the same student and are not the same"
+                    " number; and at α = 1 there is none.",
+                    "2.2",
+                    partial(of, weights=lambda alpha: (1.0, alpha / (1 - alpha))),
+                ),
+                named(
+                    "temperature_lost_at_one_end",
+                    "Right below α = 1. At α = 1 your result is that of T = 1, whatever T is asked"
+                    " for.",
+                    "2.2",
+                    lambda s, t, y, alpha, temperature=1.0: of(
+                        s, t, y, alpha, 1.0 if alpha == 1 else temperature
+                    ),
+                ),
+            )
+        ),
         named(
             "lm_of_the_teacher",
-            "The labels judge the teacher's logits in your LM loss, and the teacher does not learn."
-            " Whose distribution is q?",
+            "In your LM loss the labels judge the teacher's logits, and the teacher does not"
+            " learn. Whose distribution is q?",
             "2.2",
             partial(lm_of_the_teacher, of),
         ),
@@ -1431,10 +1751,35 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 + lam * kd_loss(s, t, y, temperature)
             ),
         ),
+        *(named(*DEFAULT, partial(by_default, of, heat)) for heat in (2.0, 3.0, 4.0)),
+        named(
+            "t_squared_on_both",
+            "LM is multiplied by T² too. It is at T = 1, where there is nothing to make up for.",
+            "2.2",
+            lambda s, t, y, knob, temperature=1.0: (
+                of(s, t, y, knob, temperature)
+                + (temperature**2 - 1) * (1 - knob if convex else 1.0) * lm_loss(s, y)
+            ),
+        ),
+        *(
+            named(
+                "called_with_other_arguments",
+                "A function is called with more arguments than it takes, with fewer, or with one of"
+                " a name that it does not know. Compare the call with the function's first line.",
+                "2.2",
+                partial(refusing, words),
+            )
+            for words in (
+                "f() takes 2 positional arguments but 3 were given",
+                "f() takes from 3 to 4 positional arguments but 5 were given",
+                "f() missing 1 required positional argument: 'labels'",
+                "f() got an unexpected keyword argument 'T'",
+            )
+        ),
         named(
             "losses_multiplied",
-            "You multiply the two losses. The formula adds them, so that each can pull when the"
-            " other is small.",
+            "Your result is the product of the two losses. The formula adds them, so that each can"
+            " pull when the other is small.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: (
                 (lam if not convex else (1 - lam) * lam)
@@ -1444,9 +1789,9 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         ),
         named(
             f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
-            f"{'α' if convex else 'λ'} and T have changed places in your call of the KD loss."
-            " Arguments that are given by their place go to the parameters in their order; compare"
-            " the two orders, or write the names.",
+            f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call of"
+            " the KD loss. Arguments that are given by their place go to the parameters in their"
+            " order; compare the two orders, or write the names.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: (
                 (1 - lam if convex else 1.0) * lm_loss(s, y) + temperature * kd_loss(s, t, y, lam)
@@ -1454,17 +1799,17 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         ),
         named(
             f"{'alpha' if convex else 'lambda'}_as_temperature",
-            f"{'α' if convex else 'λ'} reaches your KD loss as its temperature. Arguments that are"
-            " given by their place go to the parameters in their order; compare the two orders, or"
-            " write the names.",
+            f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its temperature."
+            " Arguments that are given by their place go to the parameters in their order; compare"
+            " the two orders, or write the names.",
             "2.2",
             lambda s, t, y, lam, temperature=1.0: of(s, t, y, lam, lam),
         ),
         *(
             named(
                 "temperature_twice",
-                "The temperature acts twice on KD: the logits are divided by T before they go into"
-                " a loss that divides by T itself.",
+                "The temperature acts twice on KD, as if logits were divided by T before they went"
+                " into a loss that divides by T itself.",
                 "1.1",
                 wrong,
             )
@@ -1550,6 +1895,12 @@ def pair_turned_round(*arguments: Any) -> list[Tensor]:
     return objective_gradients(*arguments)[::-1]
 
 
+def student_part_twice(sign: int, *arguments: Any) -> list[Tensor]:
+    """The student's part for the teacher as well."""
+    own, _ = objective_gradients(*arguments)
+    return [own, sign * own]
+
+
 def label_rows_kept(*arguments: Any) -> list[Tensor]:
     """In closed form, with a label's part at positions whose label is -100."""
     own, foreign = objective_gradients(*arguments)
@@ -1557,6 +1908,16 @@ def label_rows_kept(*arguments: Any) -> list[Tensor]:
     ignored = (labels == IGNORED)[..., None]
     rest = student.double().softmax(-1) / (labels != IGNORED).sum()
     return [own + ignored * rest, foreign]
+
+
+def label_part_at_temperature(*arguments: Any) -> list[Tensor]:
+    """In closed form, with q at T in the label's part, and without the chain rule's 1/T."""
+    student, teacher, labels, lam, *rest = arguments
+    t = rest[0] if rest else 1.0
+    own, foreign = objective_gradients(student, teacher, labels, lam, t)
+    counts = (labels != IGNORED)[..., None]
+    gap = (student.double() / t).softmax(-1) - student.double().softmax(-1)
+    return [own + gap * counts / counts.sum(), foreign]
 
 
 def student_cut_off(*arguments: Any) -> list[Tensor]:
@@ -1596,25 +1957,36 @@ GRADIENT_MISCONCEPTIONS = (
         "2.2",
         pair_turned_round,
     ),
+    *(
+        named(
+            "student_part_for_both",
+            "The student's part is right. The teacher's is the same once more, or the same with"
+            " another sign. The teacher does not learn.",
+            "2.2",
+            partial(student_part_twice, sign),
+        )
+        for sign in (1, -1)
+    ),
     named(
         "label_rows_kept",
-        "Where a label is -100 the one-hot row is 0, and q is left over in the label's part."
-        " Nothing pulls at a position that does not count.",
+        "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
+        " from q there. Nothing pulls at a position that does not count.",
         "2.2",
         label_rows_kept,
     ),
     named(
         "student_cut_off",
-        "Nothing in your loss depends on a tensor that wants a gradient: the student was detached,"
-        " never told to require one, or used where autograd does not record. Which of the two"
-        " models learns?",
+        "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of a"
+        " student that was detached, that was never told to require one, or that is used where"
+        " autograd does not record. Which of the two models learns?",
         "2.2",
         student_cut_off,
     ),
     named(
         "teacher_not_in_the_graph",
-        "You ask autograd for the gradient of the teacher's logits, and the loss does not depend on"
-        " them, which is right. Ask for the student's alone, or say that some may be unused.",
+        "Autograd was asked for the gradient of a tensor that the loss does not depend on. Of the"
+        " teacher's logits that is as it should be: ask for the student's alone, or say that some"
+        " may be unused.",
         "2.2",
         teacher_asked_for,
     ),
@@ -1625,6 +1997,12 @@ GRADIENT_MISCONCEPTIONS = (
         "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
         "2.2",
         lm_temperature=lambda t: t,
+    ),
+    named(
+        "lm_loss_at_temperature",
+        "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
+        "2.2",
+        label_part_at_temperature,
     ),
     *(
         gradient(name, hint, number, weights=weights)
@@ -1833,7 +2211,7 @@ CHECKS = (
             Mistake(
                 "lambda_as_share",
                 (1 - LAMBDA) + LAMBDA * P_LABEL,
-                "You give the label 1 − λ and the teacher λ, and get a number below 0. λ may be"
+                "That is 1 − λ for the label and λ for the teacher, and a number below 0. λ may be"
                 " larger than 1; what share of the whole is it?",
                 SECTIONS["2.2"],
             ),
@@ -1846,6 +2224,13 @@ CHECKS = (
                     SECTIONS["2.2"],
                 )
                 for weight in (1, LAMBDA)
+            ),
+            Mistake(
+                "one_part_divided",
+                1 / (1 + LAMBDA) + P_LABEL,
+                "That is the label's share of the mean plus all that the teacher says. What is the"
+                " teacher's share?",
+                SECTIONS["2.2"],
             ),
             Mistake(
                 "divided_by_lambda",

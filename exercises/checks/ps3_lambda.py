@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise, permutations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -84,6 +84,14 @@ def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ..
     return (*before, Call("state_dict", kept=False), *after, *going_on, *going_on)
 
 
+def side_by_side() -> tuple[Call, ...]:
+    """Two objects that live at once, stepped in turn."""
+    step, value = Call("step", kept=False), Call("value")
+    first, second = Call(None, kept=False), Call(None, kept=False)
+    back = Call(None, kept=False, given=0)
+    return (first, step, value, second, value, step, step, value, back, value, step, value)
+
+
 def planned_cases() -> tuple[Case, ...]:
     """Public and hidden cases, with options as keyword arguments."""
 
@@ -97,6 +105,7 @@ def planned_cases() -> tuple[Case, ...]:
         name = f"after {before} steps, a state that two new objects go on from"
         return Case(name, (), options, RESUMED, public, calls)
 
+    beside = {"start": 1.0, "end": 0.0, "steps": 4}
     return (
         case("from 1 to 0 in 4 steps, and 2 more", 1.0, 0.0, 4, 6, public=True),
         case("from 2 to 0.5 in 5 steps", 2.0, 0.5, 5, 5, public=True),
@@ -104,6 +113,7 @@ def planned_cases() -> tuple[Case, ...]:
         going_on(1.0, 0.0, 5, 2, public=True),
         going_on(2.0, 1.0, 3, 2, public=True),
         going_on(3.0, 1.0, 3, 5, public=True),
+        Case("two schedules side by side", (), beside, RESUMED, True, side_by_side()),
         case("rising", 0.25, 3.0, 6, 8),
         case("one step", 4.0, 1.0, 1, 3),
         case("nothing to do", 0.7, 0.7, 3, 4),
@@ -124,18 +134,29 @@ def random_planned_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random, resumed", (), options, RESUMED, calls=calls)
 
 
-def asked_values(case: Case) -> list[tuple[int, bool]]:
-    """Of each value that is kept, how many steps were taken, and whether a state was loaded."""
-    count, saved, loaded, found = 0, 0, False, []
-    for call in case.calls:
-        if call.name == "step":
-            count += 1
+def asked_values(case: Case) -> list[tuple[int, int]]:
+    """Of each value that is kept, how many steps were taken, and which load of a state came before.
+
+    Returns:
+        Of each value the steps that its object has behind it, and whether it was the first or the
+        second object that loaded the state; 0 where it loaded none.
+    """
+    here, saved, loads = -1, 0, 0
+    counts, loaded, found = {here: 0}, {here: 0}, []
+    for at, call in enumerate(case.calls):
+        if call.name is None:
+            here = at if call.given is None else call.given
+            counts.setdefault(here, 0)
+            loaded.setdefault(here, 0)
+        elif call.name == "step":
+            counts[here] += 1
         elif call.name == "state_dict":
-            saved = count
+            saved = counts[here]
         elif call.name == "load_state_dict":
-            count, loaded = saved, True
+            loads += 1
+            counts[here], loaded[here] = saved, loads
         elif call.name == "value" and call.kept:
-            found.append((count, loaded))
+            found.append((counts[here], loaded[here]))
     return found
 
 
@@ -156,7 +177,8 @@ def planned_facts(case: Case) -> dict[str, Any]:
         "after the last step": [count > total for count in counts],
         "of the last step and after it": [count >= total for count in counts],
         "between the first and the last step": [0 < count < total for count in counts],
-        "after a state was loaded": [loaded for _, loaded in asked],
+        "after a state was loaded": [loaded > 0 for _, loaded in asked],
+        "of the second object that loads the state": [loaded == 2 for _, loaded in asked],
     }
 
 
@@ -201,20 +223,20 @@ NO_VALUE = (
 )
 STATE_IS_ALIVE = (
     "state_is_alive",
-    "The state that you return goes on changing with your schedule: it is the schedule's own"
-    " dictionary, or something in it is the schedule's own. A checkpoint should say what was when"
-    " it was made.",
+    "The state that you return goes on changing with your schedule, as if it, or something in it,"
+    " were the schedule's own. A checkpoint should say what was when it was made.",
 )
 STATE_IS_SHARED = (
     "loaded_state_is_shared",
     "The first object that loads a state goes on rightly, a second one that loads the same state"
-    " does not: the first goes on working in what it was given. A checkpoint"
-    " should still say the same after it was loaded.",
+    " does not, as if the first went on working in what it was given. A checkpoint should still"
+    " say the same after it was loaded.",
 )
 STATE_IS_EMPTIED = (
     "loaded_state_is_emptied",
-    "The first object that loads a state goes on rightly, a second one finds nothing in it: the"
-    " first took out what it needed. A checkpoint should still say the same after it was loaded.",
+    "Something is looked up in a state and is not there, as if it were saved under another name, or"
+    " as if the first object that loaded the state had taken it out. A checkpoint should still say"
+    " the same after it was loaded.",
 )
 STATE_NOT_RETURNED = (
     "state_not_returned",
@@ -274,6 +296,102 @@ def without_value(right: type) -> type:
     return Nameless
 
 
+def broken(right: type, *options: str) -> list[tuple]:
+    """What keeps a class from being used at all, or from going on, with the ways to do so."""
+
+    class Hidden(right):
+        """An attribute has the name of a method."""
+
+        def __init__(self, **asked: float) -> None:
+            super().__init__(**asked)
+            self.step = 0
+
+    class NoSetter(right):
+        """A property is assigned to."""
+
+        def __init__(self, **asked: float) -> None:
+            super().__init__(**asked)
+            self.value = 0.0
+
+    def refusing(words: str) -> Callable:
+        def made(**asked: float) -> None:
+            raise TypeError(words)
+
+        return made
+
+    def value_raising(words: str) -> type:
+        def value(self: Any) -> None:
+            raise TypeError(words)
+
+        return type("Asking", (right,), {"value": property(value)})
+
+    def without(name: str) -> type:
+        def missing(self: Any) -> Any:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+        return type("Without", (right,), {name: property(missing)})
+
+    def taking_fewer(name: str, *words: str) -> list[type]:
+        def raising(message: str) -> Callable:
+            def method(self: Any, *given: Any) -> None:
+                raise TypeError(f"{name}() {message}")
+
+            return method
+
+        return [type("Fewer", (right,), {name: raising(message)}) for message in words]
+
+    none = "takes 0 positional arguments but 1 was given"
+    one = "takes 1 positional argument but 2 were given"
+    return [
+        (
+            "attribute_hides_a_method",
+            "Something that is no function is called as if it were one. Has an attribute of yours"
+            " the name of a method, such as `step`? An attribute hides the method.",
+            Hidden,
+        ),
+        (
+            "property_without_setter",
+            "A value is assigned to a property, and nothing can be assigned to one that is only"
+            " computed. Let `value` be an attribute, or keep what it needs under another name.",
+            NoSetter,
+        ),
+        (
+            "option_of_another_name",
+            "An option is given by name to something that does not take it. Compare the arguments"
+            " of your `__init__` with the task, letter by letter.",
+            *(
+                refusing(f"C.__init__() got an unexpected keyword argument '{name}'")
+                for name in options
+            ),
+            refusing("C() takes no arguments"),
+        ),
+        (
+            "method_missing",
+            "An object lacks something that it is asked for. Do all methods of the task stand in"
+            " your class, indented alike, and under the names that the task gives them?",
+            *map(without, ("step", "state_dict", "load_state_dict")),
+        ),
+        (
+            "method_takes_fewer",
+            "Something is given more than it takes. To a method the object itself comes first, as"
+            " `self`, and what the task hands over comes after it.",
+            *taking_fewer("step", none, one),
+            *taking_fewer("state_dict", none),
+            *taking_fewer("load_state_dict", one),
+        ),
+        (
+            "method_asks_for_more",
+            "Something is called with less than it asks for. Compare what your methods take with"
+            " the task: who would hand them the rest?",
+            *taking_fewer("step", "missing 1 required positional argument: 'x'"),
+            *taking_fewer("state_dict", "missing 1 required positional argument: 'x'"),
+            *taking_fewer("load_state_dict", "missing 1 required positional argument: 'x'"),
+            refusing("C.__init__() missing 1 required positional argument: 'x'"),
+            value_raising("C.value() missing 1 required positional argument: 'x'"),
+        ),
+    ]
+
+
 def with_emptied_state(right: type, remembered: tuple[str, ...]) -> type:
     """A schedule that takes what it loads out of the state."""
 
@@ -303,6 +421,21 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         return with_fraction(
             right, lambda count, steps: float(table([n / steps for n in range(steps + 1)])[count])
         )
+
+    def at_least_zero(wrong: type) -> tuple[type, type]:
+        """λ is not below 0, or not above its start either."""
+
+        class NotBelow(wrong):
+            @property
+            def value(self) -> float:
+                return max(super().value, 0.0)
+
+        class NotOutside(wrong):
+            @property
+            def value(self) -> float:
+                return min(max(super().value, 0.0), max(self.start, self.end, 1.0))
+
+        return NotBelow, NotOutside
 
     class FromTheLastValue(right):
         """Each step goes the fraction of the way from where λ is."""
@@ -425,6 +558,102 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 
         return Held, HeldUnbounded
 
+    class CutToWhole(right):
+        """λ without what is behind the point."""
+
+        @property
+        def value(self) -> float:
+            return float(math.trunc(right.value.fget(self)))
+
+    class WithoutOptions(right):
+        """The fraction of the way itself, or of what is left."""
+
+        left = False
+
+        @property
+        def value(self) -> float:
+            share = self.shape(self.fraction())
+            return 1 - share if self.left else share
+
+    class Decay(right):
+        """Each step goes a share of what is left of the way."""
+
+        ratio, to_end = 0.5, True
+
+        @property
+        def value(self) -> float:
+            end = self.end if self.to_end else 0.0
+            return end + (self.start - end) * self.ratio**self.count
+
+    class Falling(right):
+        """The way's size, always taken away."""
+
+        @property
+        def value(self) -> float:
+            return self.start - abs(right.value.fget(self) - self.start)
+
+    class Ahead(right):
+        """One step more or fewer comes back than were taken."""
+
+        by = 1
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update(state)
+            self.count = max(self.count + self.by, 0)
+
+    class ZeroAtTheEnd(right):
+        """λ is 0 when all steps are done."""
+
+        @property
+        def value(self) -> float:
+            return 0.0 if self.count >= self.steps else right.value.fget(self)
+
+    class WayBegunAnew(right):
+        """A state's λ is where the whole way begins."""
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"value": self.value}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.start = state["value"]
+
+    class SharedCount(right):
+        """The count is the class's, and each new object sets it to 0."""
+
+        shown: ClassVar = [0]
+
+        @property
+        def count(self) -> int:
+            return self.shown[0]
+
+        @count.setter
+        def count(self, count: int) -> None:
+            self.shown[0] = count
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"count": self.count}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.count = state["count"]
+
+    class SharedValue(right):
+        """Each step adds its share to a λ in place, in a tensor that it was given."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = [start]
+
+        @property
+        def value(self) -> float:
+            return self.shown[0] if self.count < self.steps else self.end
+
+        def step(self) -> None:
+            self.shown[0] += (self.end - self.start) / self.steps
+            self.count += 1
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"shown": list(self.shown), "count": self.count}
+
     class Forgetful(right):
         def load_state_dict(self, state: dict[str, Any]) -> None:
             pass
@@ -508,6 +737,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right up to the end, but after it λ moves on. Training often runs a little longer than"
             " planned; what should λ be then?",
             unbounded,
+            *(at_least_zero(unbounded) if right is Linear else ()),
         ),
         (
             "no_value_past_the_end",
@@ -517,15 +747,15 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "cut_on_the_wrong_side",
-            "Right for a λ that falls. When λ is to rise, your limit cuts it off on the wrong side:"
-            " what is the larger of a value and the end then?",
+            "Right for a λ that falls. One that is to rise is cut off on the wrong side of its"
+            " end. What is the larger of a value and the end then?",
             *cut_from_below(right),
             *((*cut_from_below(unbounded), CutStepByStep) if right is Linear else ()),
         ),
         (
             "cut_for_a_rising_value",
-            "Right for a λ that rises. When λ is to fall, your limit cuts it off on the wrong side:"
-            " what is the smaller of a value and the end then?",
+            "Right for a λ that rises. One that is to fall is cut off on the wrong side of its"
+            " end. What is the smaller of a value and the end then?",
             *held(lambda value, start, end: min(value, end)),
         ),
         (
@@ -536,6 +766,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 fraction(lambda count, steps, by=by: min(by * count / steps, 1.0))
                 for by in (2.0, 0.5, 10.0, 0.1)
             ),
+            fraction(lambda count, steps: min(float(count), 1.0)),
         ),
         (
             "not_at_its_end",
@@ -548,7 +779,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "λ begins rightly and moves towards another number than its end. What is the whole way"
             " from start to end, with its sign?",
             EndIgnored,
-            *towards(lambda start, end: start + end, lambda start, end: 2 * start - end),
+            *towards(
+                lambda start, end: start + end,
+                lambda start, end: 2 * start - end,
+                lambda start, end: start - 1,
+                lambda start, end: start + 1,
+            ),
         ),
         (
             "first_step_twice_as_far",
@@ -559,8 +795,10 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "rounded",
-            "λ is rounded to a few digits. Nothing asks for that, and small steps are lost.",
+            "λ comes out as if it were rounded to a few digits. Nothing asks for that, and small"
+            " steps are lost.",
             *(rounded_to(digits) for digits in (0, 1, 2, 3, 4)),
+            CutToWhole,
         ),
         (
             "begins_anew",
@@ -581,8 +819,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         ),
         (
             "from_the_last_value",
-            "You go the fraction of the way from the λ that was reached, in each step anew. From"
-            " where to where is it a fraction of the way?",
+            "λ moves as if it went the fraction of the way from where it is, in each step anew."
+            " From where to where is it a fraction of the way?",
             FromTheLastValue,
         ),
         (
@@ -628,15 +866,85 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             with_live_state(right),
             with_shared_state(right, ("count",), alive=True),
         ),
-        (*STATE_IS_SHARED, with_shared_state(right, ("count",), alive=False)),
+        (
+            *STATE_IS_SHARED,
+            with_shared_state(right, ("count",), alive=False),
+            *((SharedValue,) if right is Linear else ()),
+        ),
+        (
+            "way_begun_anew",
+            "After loading a state λ begins where it was, and goes from there to its end in as many"
+            " steps as the whole way has. How many of them are behind it?",
+            WayBegunAnew,
+        ),
+        (
+            "count_shared_by_all",
+            "Right for one schedule at a time. Of two that live side by side each moves the other,"
+            " as if what they count belonged to the class and not to the object.",
+            SharedCount,
+        ),
+        (
+            "count_off_by_one_after_loading",
+            "Right in one go. After loading a state your schedule is one step off where it was.",
+            Ahead,
+            type("Behind", (Ahead,), {"by": -1}),
+        ),
+        (
+            "options_unused",
+            "λ is the fraction of the way itself, or what is left of it: between 0 and 1, whatever"
+            " start and end are.",
+            WithoutOptions,
+            type("Left", (WithoutOptions,), {"left": True}),
+        ),
+        (
+            "always_falls",
+            "Right for a λ that falls. One that is to rise falls too, by as much.",
+            Falling,
+        ),
+        (
+            "not_divided_by_steps",
+            "How many steps there are has no effect on your λ: the count stands where a fraction of"
+            " the way belongs. Which number of calls should make that fraction 1?",
+            fraction(lambda count, steps: float(count)),
+        ),
+        (
+            "at_its_end_from_the_start",
+            "λ is at its end before the first step was taken. What should the fraction of the way"
+            " be then, and which of two numbers is the smaller one?",
+            fraction(lambda count, steps: max(count / steps, 1.0)),
+            fraction(lambda count, steps: 1.0),
+        ),
+        *(
+            (
+                (
+                    "comes_ever_closer",
+                    "λ goes the same share of what is left in each step, and so it comes ever"
+                    " closer to its goal without arriving. In this task the steps are equal.",
+                    *(
+                        type("Decaying", (Decay,), {"ratio": ratio, "to_end": to_end})
+                        for ratio in (0.5, 0.9, 0.95, 0.99)
+                        for to_end in (True, False)
+                    ),
+                ),
+            )
+            if right is Linear
+            else ()
+        ),
+        (
+            "zero_at_the_end",
+            "After the last step your λ is 0, whatever `end` is.",
+            ZeroAtTheEnd,
+        ),
+        *broken(right, "start", "end", "steps"),
         (*STATE_IS_EMPTIED, with_emptied_state(right, ("count",))),
     ]
     if right is Linear:
         ways.append(
             (
                 "rest_planned_anew",
-                "From a state you plan the rest of the way as a way of its own. At the end, or"
-                " after it, no steps are left of that, and you divide by their number.",
+                "From a state at the end of the way, or after it, your schedule divides by 0, as"
+                " if it planned the rest of the way as a way of its own. What if no steps are"
+                " left?",
                 RestOfTheWay,
             )
         )
@@ -674,25 +982,33 @@ def with_ratios(right: type) -> tuple[type, ...]:
     return Ratios, guarded(RatiosToZero)
 
 
+class CosineOfLambda(Linear):
+    """Half a cosine of the λ of a straight line."""
+
+    @property
+    def value(self) -> float:
+        return Cosine.shape(Linear.value.fget(self))
+
+
 def cosine_ways() -> list[tuple]:
     """The curves that are taken for half a cosine."""
     return [
         (
             "whole_wave",
-            "λ comes back to its start: you follow a whole wave. Half of one goes from crest to"
+            "λ comes back to its start, as along a whole wave. Half of one goes from crest to"
             " trough.",
             *with_shape(Cosine, lambda fraction: (1 - math.cos(2 * math.pi * fraction)) / 2),
         ),
         (
             "quarter_wave",
-            "λ starts slowly but arrives at full speed: you follow a quarter of a wave. Half of"
-            " one is slow at both ends.",
+            "λ starts slowly but arrives at full speed, as along a quarter of a wave. Half of one"
+            " is slow at both ends.",
             *with_shape(Cosine, lambda fraction: 1 - math.cos(math.pi * fraction / 2)),
         ),
         (
             "quarter_of_a_sine",
-            "λ starts at full speed and arrives slowly: you follow a quarter of a wave. Half of"
-            " one is slow at both ends.",
+            "λ starts at full speed and arrives slowly, as along a quarter of a wave. Half of one"
+            " is slow at both ends.",
             *with_shape(Cosine, lambda fraction: math.sin(math.pi * fraction / 2)),
         ),
         (
@@ -707,14 +1023,14 @@ def cosine_ways() -> list[tuple]:
         ),
         (
             "cosine_alone",
-            "You take the cosine itself for the fraction of the way. It goes from 1 to −1; from"
+            "The fraction of the way is the cosine itself in your λ. It goes from 1 to −1; from"
             " which number to which should the fraction go?",
             *with_shape(Cosine, lambda fraction: math.cos(math.pi * fraction)),
         ),
         (
             "pi_missing",
-            "λ hardly leaves its start: your cosine goes up to an angle of 1 radian. How far is"
-            " half a wave?",
+            "λ hardly leaves its start, as with a cosine that goes up to an angle of 1 radian. How"
+            " far is half a wave?",
             *with_shape(Cosine, lambda fraction: (1 - math.cos(fraction)) / 2),
         ),
         (
@@ -732,9 +1048,20 @@ def cosine_ways() -> list[tuple]:
                     lambda fraction: math.cos(math.pi * fraction / 2),
                     lambda fraction: (1 - math.cos(180 * fraction)) / 2,
                     lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
+                    lambda fraction: fraction**2,
+                    lambda fraction: fraction**0.5,
+                    lambda fraction: fraction**2 * (3 - 2 * fraction),
+                    math.tanh,
+                    lambda fraction: 1 / (1 + math.exp(-10 * (fraction - 0.5))),
                 )
                 for variant in with_shape(Cosine, curve)
             ),
+        ),
+        (
+            "cosine_of_lambda",
+            "Your λ is (1 − cos πx)/2 of the x that a straight line would give, which is a λ. What"
+            " does the formula take the cosine of, and of which way is it a fraction?",
+            CosineOfLambda,
         ),
         ("straight_line", "Both ends are right, but λ moves in equal steps between.", Linear),
     ]
@@ -880,7 +1207,8 @@ def plateau_facts(case: Case) -> dict[str, Any]:
         "λ is to fall": bool(falls),
         "λ is to fall more than once": len(falls) > 1,
         "`factor`": case.kwargs["factor"],
-        "after a state was loaded": [loaded for _, loaded in asked],
+        "after a state was loaded": [loaded > 0 for _, loaded in asked],
+        "of the second object that loads the state": [loaded == 2 for _, loaded in asked],
         "from the first gain after the first gap on": since(gains, 1),
         "from the first gap of 0 or less on": since(below),
         "from the first fall on": since(falls),
@@ -1119,12 +1447,36 @@ class FallCounted(Plateau):
         self.lam, self.waited = self.lam * self.factor, 1
 
 
+class SmallGainsReset(Plateau):
+    """Any gap below the best starts the count anew."""
+
+    def miss(self, gap: float) -> None:
+        if gap < self.best:
+            self.waited = 0
+        else:
+            super().miss(gap)
+
+
+class Cooldown(Plateau):
+    """After a fall one evaluation more passes than before the first."""
+
+    def fall(self, gap: float) -> None:
+        self.lam, self.waited = self.lam * self.factor, -1
+
+
 class RisesOnGain(Plateau):
     """λ comes back when the student gains."""
 
     def gain(self, gap: float) -> None:
         self.best, self.waited = gap, 0
         self.lam /= self.factor
+
+
+class BackOnGain(Plateau):
+    """The same, and at once to its start."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited, self.lam = gap, 0, self.start
 
 
 class ToTheThreshold(Plateau):
@@ -1265,46 +1617,46 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "best_forgotten_after_a_fall",
-            "When λ falls, your schedule forgets the best gap, and a worse one counts as a gain"
-            " after it. What starts anew with a fall, and what does not?",
+            "After a fall a gap that is worse than the best one counts as a gain, as if the best"
+            " were forgotten. What starts anew with a fall, and what does not?",
             FreshStart,
             FromTheFallOn,
         ),
         (
             "last_for_best",
-            "You compare with the last gap. A gap that rises and comes back is not a gain; what"
-            " has to be beaten?",
+            "λ behaves as if each gap were compared with the one before it. A gap that rises and"
+            " comes back is not a gain; what has to be beaten?",
             LastForBest,
         ),
         (
             "small_gains_become_the_best",
-            "A gap that is no gain becomes your best one if it is a little smaller. Small gains"
-            " then never add up to one: each is measured from the one before.",
+            "λ behaves as if a gap that is no gain became the best one when it is a little"
+            " smaller. Small gains then never add up to one: each is measured from the one before.",
             SmallestForBest,
         ),
         (
             "first_for_best",
-            "You go on comparing with the first gap: a gain does not become the best one.",
+            "λ behaves as if every gap were compared with the first. What does a gain change?",
             KeepsTheFirst,
         ),
         (
             "threshold_ignored",
-            "Every gain counts for you, however small. Validation losses are noisy; the threshold"
-            " says what is worth waiting for.",
+            "λ behaves as if every gain counted, however small. Validation losses are noisy; the"
+            " threshold says what is worth waiting for.",
             AnyGain,
             NoLoss,
         ),
         (
             "threshold_included",
-            "A gain of exactly the threshold counts for you. The task says by how much a gap has"
-            " to be below the best one; read that line once more.",
+            "λ behaves as if a gain of exactly the threshold counted. The task says by how much a"
+            " gap has to be below the best one; read that line once more.",
             JustTheThreshold,
         ),
         (
             "threshold_relative",
-            "Your threshold is a share of the best gap, as it is in torch's scheduler unless one"
-            " asks otherwise. Here it is in nats. A share of a gap near 0, or below it, is no"
-            " measure of noise.",
+            "λ behaves as if the threshold were a share of the best gap, as it is in torch's"
+            " scheduler unless one asks otherwise. Here it is in nats. A share of a gap near 0, or"
+            " below it, is no measure of noise.",
             Relative,
             RelativeToSize,
             RelativeAndLouder,
@@ -1312,8 +1664,8 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "threshold_on_the_other_side",
-            "A gap that grows by less than the threshold counts as a gain for you. On which side of"
-            " the best gap does the threshold belong?",
+            "λ behaves as if a gap that grows by less than the threshold were a gain. On which"
+            " side of the best gap does the threshold belong?",
             OtherSign,
         ),
         (
@@ -1325,47 +1677,66 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "zero_taken_for_none",
-            "Right until the best gap is exactly 0. Then any gap counts as a gain: 0 is false in"
-            " Python, as None is.",
+            "Right until the best gap is exactly 0. Then any gap counts as a gain, as if there"
+            " were no best one yet: 0 is false in Python, as None is.",
             ZeroIsNone,
         ),
         (
             "rising_gap_wanted",
-            "You take a growing gap for a gain. The gap says how far the student is above its"
-            " teacher's loss; when is that good?",
+            "λ behaves as if a growing gap were a gain. The gap says how far the student is above"
+            " its teacher's loss; when is that good?",
             RisingWanted,
-            RisingWantedAfterTheFirst,
         ),
         (
             "nothing_is_a_gain",
-            "Your best gap is a small number before the first evaluation, so that a larger gap is"
-            " no gain. The first one always is: what must the best be before it?",
+            "λ behaves as if the best gap were a small number before the first evaluation, so that"
+            " a larger gap is no gain. The first one always is: what must the best be before it?",
             NothingGained,
             SmallGained,
             NothingGainedYet,
         ),
         (
             "first_gap_missed",
-            "The first gap is counted as an evaluation without a gain. It always is one.",
+            "λ behaves as if the first gap counted as an evaluation without a gain. It always is"
+            " one.",
             FirstMissed,
             FirstMissedUnasked,
         ),
         (
             "gain_counted",
-            "An evaluation with a gain is counted as the first one without. How many have passed"
-            " right after a gain?",
+            "λ behaves as if an evaluation with a gain were the first one without. How many have"
+            " passed right after a gain?",
             GainCounted,
         ),
         (
             "fall_counted",
-            "The evaluation of a fall is counted again as the first one without a gain after it."
-            " With a fall the count starts anew.",
+            "λ behaves as if the evaluation of a fall counted again, as the first one without a"
+            " gain after it. With a fall the count starts anew.",
             FallCounted,
+        ),
+        (
+            "waits_longer_after_a_fall",
+            "The first fall is right, and after it λ waits one evaluation longer than before it."
+            " With a fall the count starts anew, as at the beginning.",
+            Cooldown,
+        ),
+        (
+            "small_gains_reset",
+            "λ behaves as if any gap below the best one started the count anew. One that is below"
+            " it by less than the threshold is an evaluation without a gain.",
+            SmallGainsReset,
+        ),
+        (
+            "no_gap_is_a_gain",
+            "λ falls again and again after as many evaluations, whatever the gaps are, as if none"
+            " were ever a gain. What is each gap compared with, and what is that before the first?",
+            RisingWantedAfterTheFirst,
         ),
         (
             "rises_on_gain",
             "λ rises when the student gains. It falls or it stays; nothing makes it rise.",
             RisesOnGain,
+            BackOnGain,
         ),
         (
             "falls_on_gain",
@@ -1375,8 +1746,8 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "gain_does_not_reset",
-            "A gain does not make your schedule patient again: evaluations without one are counted"
-            " further, however large it was.",
+            "λ behaves as if a gain did not start the count anew: evaluations without one are"
+            " counted further, however large it was.",
             KeepsWaiting,
         ),
         (
@@ -1386,18 +1757,20 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "factor_subtracted",
-            "You take the factor away from λ. A factor multiplies: λ falls by a share of itself.",
+            "At a fall your λ is smaller by the factor itself, as if it were subtracted. A factor"
+            " multiplies: λ falls by a share of itself.",
             Subtracts,
             SubtractsToZero,
         ),
         (
             "factor_divides",
-            "λ rises where it should fall: you divide by the factor.",
+            "λ rises where it should fall, as if it were divided by the factor.",
             Divides,
         ),
         (
             "factor_is_what_is_lost",
-            "The factor says what is left of λ after a fall, not what is taken away from it.",
+            "λ falls as if the factor were what is lost. It says what is left of λ after a fall,"
+            " not what is taken away from it.",
             Complements,
         ),
         (
@@ -1437,7 +1810,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "lambda_not_restored",
-            "What your schedule watched comes back, but λ itself begins at its start again.",
+            "What your schedule watched comes back, but λ itself is at its start again.",
             remembering("best", "waited"),
         ),
         (*STATE_NOT_RETURNED, *without_state(Plateau)),
@@ -1448,6 +1821,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
         (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
+        *broken(Plateau, "start", "factor", "patience", "threshold"),
     )
 )
 
@@ -1463,8 +1837,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
     (
         (
             "alpha_is_lambda",
-            "You set α = λ. For λ = 3 the labels would get a weight of −2. Write both losses out"
-            " and compare the ratio of the two weights.",
+            "Your α is λ. For λ = 3 the labels would get a weight of −2. Write both losses out and"
+            " compare the ratio of the two weights.",
             lambda lam: [lam, 1.0],
             lambda lam: [lam, 1 / (1 + lam)],
             lambda lam: [lam, 1 / (1 - lam)],
@@ -1484,8 +1858,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "lambda_of_alpha",
-            "You solved for the other one: λ = α / (1 − α) says which λ belongs to an α. For λ = 1"
-            " your α would be infinite.",
+            "Your α is λ / (1 − λ), which for λ = 1 has no value. λ = α / (1 − α) says which λ"
+            " belongs to an α; the question is the other one.",
             lambda lam: [lam / (1 - lam), 1 - lam],
             lambda lam: [lam / (1 - lam), 1 + lam],
             lambda lam: [lam / (1 - lam), 1 / (1 - lam)],
@@ -1499,6 +1873,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
             *(
                 lambda lam, alpha=alpha, factor=factor: [alpha(lam), factor(lam)]
                 for alpha in (
+                    lambda lam: (1 + lam) / lam,
+                    lambda lam: 1 - lam,
                     lambda lam: 1 - 1 / lam,
                     lambda lam: 1 / lam,
                     lambda lam: lam / 2,
@@ -1512,11 +1888,31 @@ CONVEX_MISCONCEPTIONS = every_variant(
                     lambda lam: 1 / (1 + lam),
                 )
             ),
+            *(
+                lambda lam, alpha=alpha, factor=factor: [alpha(lam), factor(lam, alpha(lam))]
+                for alpha in (
+                    lambda lam: 1 / (1 + math.exp(-lam)),
+                    math.tanh,
+                    lambda lam: 1 - math.exp(-lam),
+                    lambda lam: min(lam, 1.0),
+                )
+                for factor in (
+                    lambda lam, alpha: 1 + lam,
+                    lambda lam, alpha: 1 / (1 - alpha),
+                    lambda lam, alpha: 1.0,
+                )
+            ),
+        ),
+        (
+            "nothing_without_a_teacher",
+            "Right for λ above 0. For λ = 0 your factor makes the whole loss 0. A run without a"
+            " teacher still learns from its labels.",
+            lambda lam: [lam / (1 + lam), 1 + lam if lam else 0.0],
         ),
         (
             "rounded",
-            "Your α is rounded or cut off, by round() or by //. A share of the whole needs its"
-            " digits.",
+            "Your α comes out as if it were rounded or cut off, by round() or by //. A share of"
+            " the whole needs its digits.",
             lambda lam: [lam // (1 + lam), 1 + lam],
             *(
                 lambda lam, digits=digits, factor=factor: [
@@ -1532,6 +1928,22 @@ CONVEX_MISCONCEPTIONS = every_variant(
             "α is right. But the two losses are not equal yet: the additive weights add up to more"
             " than 1, and the optimiser would take smaller steps.",
             lambda lam: [lam / (1 + lam), 1.0],
+        ),
+        (
+            "another_factor",
+            "α is right, and the factor is not. With it, which weights do LM and KD get?",
+            *(
+                lambda lam, factor=factor: [lam / (1 + lam), factor(lam)]
+                for factor in (
+                    lambda lam: 2.0,
+                    lambda lam: 2 + lam,
+                    lambda lam: (1 + lam) ** 2,
+                    lambda lam: 1 + lam**2,
+                    lambda lam: 1 / lam,
+                    lambda lam: 1 - lam,
+                    lambda lam: lam / (1 + lam),
+                )
+            ),
         ),
         (
             "factor_inverted",
@@ -1552,7 +1964,8 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "parentheses_missing",
-            "Your α is 2λ: `lam / 1 + lam` divides before it adds. What is to be divided by what?",
+            "Your α is 2λ, which is what `lam / 1 + lam` comes to: it divides before it adds. What"
+            " is to be divided by what?",
             lambda lam: [2 * lam, 1 + lam],
             lambda lam: [2 * lam, 1.0],
         ),
@@ -1692,6 +2105,27 @@ def looped(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
     return q / (1 + lam)
 
 
+def indexed_by_labels(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The same, with the labels counted."""
+    q = lam * teacher_logits.double().softmax(-1)
+    q[torch.arange(len(labels)), labels] += 1
+    return q / (1 + lam)
+
+
+def all_labels_in_all_rows(teacher_logits: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """Each label of the batch is added to each row."""
+    q = lam * teacher_logits.double().softmax(-1)
+    q[..., labels] += 1
+    return q / (1 + lam)
+
+
+def breaking_at_zero(
+    value: Callable[[float], float], teacher_logits: Tensor, labels: Tensor, lam: float
+) -> Tensor:
+    """The right way, but for something that λ = 0 has no value for."""
+    return best_student(teacher_logits, labels, lam) + 0 * value(lam)
+
+
 def of_logarithms(t: Tensor, y: Tensor, tiny: float, label: float, teacher: float) -> Tensor:
     """A softmax of mixed logarithms, that of the label kept finite by a small number."""
     log_y = (torch.nn.functional.one_hot(y, t.shape[-1]) + tiny).double().log()
@@ -1726,7 +2160,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "likeliest_for_teacher",
-            "Of the teacher you take its likeliest token alone. Its whole distribution is wanted.",
+            "Of the teacher only its likeliest token is in your mixture. Its whole distribution is"
+            " wanted.",
             lambda t, y, lam: mixed(
                 torch.nn.functional.one_hot(t.argmax(-1), t.shape[-1]).double(), y, *shares(lam)
             ),
@@ -1744,29 +2179,29 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "lambda_ignored",
-            "You average label and teacher, whatever λ is.",
+            "This is the average of label and teacher, whatever λ is.",
             lambda t, y, lam: mixture(t, y, lambda lam: (0.5, 0.5), lam),
         ),
         (
             "lambda_as_share",
-            "You give the teacher λ and the label 1 − λ. λ may be larger than 1; what share of the"
-            " whole is it?",
+            "In your result the teacher weighs λ and the label 1 − λ. λ may be larger than 1; what"
+            " share of the whole is it?",
             lambda t, y, lam: mixture(t, y, lambda lam: (1 - lam, lam), lam),
         ),
         (
             "teacher_alone",
-            "You return the teacher. That is the limit for λ → ∞.",
+            "Your result is the teacher. That is the limit for λ → ∞.",
             lambda t, y, lam: mixture(t, y, lambda lam: (0.0, 1.0), lam),
         ),
         (
             "label_alone",
-            "You return the label. That is where λ = 0 leads.",
+            "Your result is the label. That is where λ = 0 leads.",
             lambda t, y, lam: mixture(t, y, lambda lam: (1.0, 0.0), lam),
         ),
         (
             "logits_mixed",
-            "You mixed the label with logits. What is mixed are probabilities: the weights in the"
-            " derivation multiply p.",
+            "Your results are those of a label that is mixed with logits. What is mixed are"
+            " probabilities: the weights in the derivation multiply p.",
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double(), y, 1.0, lam),
             lambda t, y, lam: mixed(t.double(), y, *shares(lam)).softmax(-1),
@@ -1787,8 +2222,9 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "mixed_in_logits",
-            "You add something to the label's logit and take a softmax. A sum of logits is a"
-            " product of probabilities, and the best student is a mean of two distributions.",
+            "Your result is as if something were added to the label's logit before a softmax. A"
+            " sum of logits is a product of probabilities, and the best student is a mean of two"
+            " distributions.",
             *(
                 lambda t, y, lam, add=add: (
                     t.double() + add(lam) * torch.nn.functional.one_hot(y, t.shape[-1])
@@ -1805,8 +2241,8 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "logarithms_mixed",
-            "You mixed the label with log-probabilities. What is mixed are probabilities: the"
-            " weights in the derivation multiply p.",
+            "Your results are those of a label that is mixed with log-probabilities. What is mixed"
+            " are probabilities: the weights in the derivation multiply p.",
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().log_softmax(-1), y, *shares(lam)).exp(),
             *(
@@ -1835,21 +2271,21 @@ BEST_MISCONCEPTIONS = every_variant(
         ),
         (
             "softmaxed_twice",
-            "At the end a softmax goes over the label and the teacher's distribution put"
-            " together. A softmax takes logits; a mixture by shares is a distribution already.",
+            "Your result is as if a softmax went over the mixture of label and teacher. A softmax"
+            " takes logits; a mixture by shares is a distribution already.",
             lambda t, y, lam: best_student(t, y, lam).softmax(-1),
             lambda t, y, lam: mixed(t.double().softmax(-1), y, 1.0, lam).softmax(-1),
         ),
         (
             "teacher_softmaxed_twice",
-            "The teacher's distribution goes through a softmax a second time, which makes it nearly"
-            " flat. A softmax takes logits.",
+            "Your result is as if the teacher's distribution went through a softmax a second time,"
+            " which makes it nearly flat. A softmax takes logits.",
             lambda t, y, lam: mixed(t.double().softmax(-1).softmax(-1), y, *shares(lam)),
         ),
         (
             "softmax_on_another_axis",
-            "The teacher's softmax runs over another axis than the vocabulary. Which axis of"
-            " [..., V] is that, however many there are?",
+            "Your result is that of a teacher whose softmax runs over another axis than the"
+            " vocabulary. Which axis of [..., V] is that, however many there are?",
             lambda t, y, lam: mixed(t.double().softmax(0), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(1), y, *shares(lam)),
             lambda t, y, lam: mixed(t.double().softmax(implicit_axis(t)), y, *shares(lam)),
@@ -1860,6 +2296,7 @@ BEST_MISCONCEPTIONS = every_variant(
             " number of axes before the vocabulary, or none.",
             unpacked,
             indexed,
+            indexed_by_labels,
             looped,
         ),
         (
@@ -1869,17 +2306,92 @@ BEST_MISCONCEPTIONS = every_variant(
             unpacked_batches,
         ),
         (
+            "labels_of_all_positions",
+            "A row of yours holds the labels of all positions. Each position has one label, and"
+            " the others are those of other rows.",
+            all_labels_in_all_rows,
+        ),
+        (
+            "normalised_otherwise",
+            "Your rows do not add up to 1, as if the mixture were divided by another sum than that"
+            " of its row. What makes a distribution of each row?",
+            *(
+                lambda t, y, lam, norm=norm: (lambda mix: mix / norm(mix))(
+                    mixed(t.double().softmax(-1), y, 1.0, lam)
+                )
+                for norm in (
+                    lambda mix: mix.sum(0, keepdim=True),
+                    lambda mix: mix.sum(0, keepdim=True).clamp_min(1e-12),
+                    lambda mix: mix.sum(1, keepdim=True),
+                    lambda mix: mix.sum(),
+                    lambda mix: mix.norm(dim=-1, keepdim=True),
+                    lambda mix: mix.amax(-1, keepdim=True),
+                )
+            ),
+        ),
+        (
+            "breaks_without_a_teacher",
+            "Right for λ above 0. For λ = 0 your function has no result, as where something is"
+            " divided by λ or its logarithm is taken. A student without a teacher ends somewhere"
+            " too.",
+            *(
+                partial(breaking_at_zero, value)
+                for value in (
+                    math.log,
+                    lambda lam: 1 / lam,
+                    lambda lam: float(1 / torch.tensor(lam)),
+                )
+            ),
+        ),
+        (
             "one_hot_too_narrow",
-            "Your one-hot rows are as wide as the largest label needs, not as wide as the"
-            " vocabulary. Where the last token is no label, the shapes do not fit.",
+            "Your function raises an exception, as one-hot rows do that are as wide as the largest"
+            " label needs. Where the last token is no label, that is not the vocabulary, and the"
+            " shapes do not fit.",
             lambda t, y, lam: (
                 (torch.nn.functional.one_hot(y) + lam * t.double().softmax(-1)) / (1 + lam)
             ),
         ),
         (
             "logarithms_returned",
-            "You return logarithms. A distribution is asked for: numbers that add up to 1.",
+            "Your results are logarithms. A distribution is asked for: numbers that add up to 1.",
             lambda t, y, lam: best_student(t, y, lam).log(),
+            *(
+                lambda t, y, lam, tiny=tiny: (best_student(t, y, lam) + tiny).log()
+                for tiny in (1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
+            ),
+            lambda t, y, lam: mixture(t, y, lambda lam: (1.0, lam), lam).log(),
+        ),
+        (
+            "likeliest_returned",
+            "A row of yours is 1 at one token and 0 at all others. The best student is sure of none"
+            " of them unless λ is 0.",
+            lambda t, y, lam: torch.nn.functional.one_hot(
+                best_student(t, y, lam).argmax(-1), t.shape[-1]
+            ),
+        ),
+        (
+            "rounded",
+            "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
+            " that, and what is small is lost.",
+            *(
+                lambda t, y, lam, digits=digits: best_student(t, y, lam).round(decimals=digits)
+                for digits in (2, 3, 4)
+            ),
+        ),
+        (
+            "softmax_left_out",
+            "What stands for the teacher in your mixture is not its distribution, as if it were"
+            " made of its logits in another way than by a softmax.",
+            *(
+                lambda t, y, lam, how=how: mixed(how(t.double()), y, *shares(lam))
+                for how in (
+                    lambda z: z / z.sum(-1, keepdim=True),
+                    lambda z: z.abs() / z.abs().sum(-1, keepdim=True),
+                    torch.sigmoid,
+                    torch.exp,
+                )
+            ),
         ),
     ),
     "2.2",

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -268,6 +269,25 @@ def test_an_object_is_judged_by_a_sequence_of_calls() -> None:
     assert observe(lambda start: None, asked)[0].type == "AttributeError"
 
 
+def test_a_case_goes_back_to_an_object_that_it_made() -> None:
+    class Counter:
+        shared = 0
+
+        def __init__(self) -> None:
+            self.own = Counter.shared = 0
+
+        def step(self) -> None:
+            self.own += 1
+            Counter.shared += 1
+
+    step = Call("step", kept=False)
+    first, second = Call(None, kept=False), Call(None, kept=False)
+    back = Call(None, kept=False, given=0)
+    calls = (first, step, step, second, step, back, Call("own"), Call("shared"))
+    asked = [call_to_data(call, lambda value: value) for call in calls]
+    assert asking.perform(Counter, [], {}, asked).value == [2, 1]
+
+
 def test_results_are_noted_when_they_are_returned() -> None:
     """λ in a tensor that the next step changes in place, a dict that goes on living."""
 
@@ -366,6 +386,24 @@ def test_a_mistake_costs_its_own_points_and_no_others(double, four, points, word
     assert verdict.points == points
     assert words in verdict.message
     assert space.get("double") is before
+
+
+def test_right_functions_may_tell_what_is_wrong_with_the_answer_itself() -> None:
+    """Own functions that are wrong hide it: no misconception comes to both."""
+    space: dict = {}
+    exec("def double(x): return 3 * x\ndef four(x): return 2 * double(x) + 1", space)
+    cases = question(FOUR, FOUR.cases())
+    named = replace(
+        FOUR,
+        misconceptions=(Misconception("one_more", "One more.", SECTION, lambda x: 4.0 * x + 1),),
+    )
+    outcomes = observe(space["four"], cases)
+    outcomes += observe_with(right_versions(FOUR, ["double"]), space["four"], cases)
+    verdict = judge_either(named.rubric(FOUR.cases()), through_evidence(outcomes), ["double"])
+    assert (verdict.points, verdict.misconception) == (0, "one_more")
+    assert verdict.hint == (
+        "With right versions of `double` in place of yours this is so: One more."
+    )
 
 
 def test_what_is_not_judged_yet_is_never_replaced() -> None:

@@ -171,7 +171,7 @@ def test_a_term_from_the_pages(clone: Path) -> None:
     types("nbgrader export")
     assert marks(clone) == {"ada": 19.0, "alan": 11.0}
     (page,) = alan.reads()
-    assert "You computed the other direction" in page
+    assert "This is the divergence in the other direction" in page
 
     # The second week: handed in again, a due date, a late day, an extension.
     alan.submit("wheat-functional")

@@ -119,7 +119,7 @@ def answers(assignment: str) -> list[Answer]:
             match[1],
             match[2],
             match[3],
-            frozenset((match[4] or "").split(",")) - {""},
+            frozenset((match[4] or "").replace("observed_again", "asked_again").split(",")) - {""},
             text[match.end() : end],
         )
         for match, end in zip(found, ends, strict=True)
@@ -219,6 +219,8 @@ def quiet() -> Iterator[None]:
 def names_in(verdict: Verdict, rubric: Rubric, outcomes: list[Outcome]) -> set[str]:
     """What a verdict says is wrong: a misconception, or a form in the grader's own words."""
     found = set((verdict.misconception or "").split("+")) - {""}
+    if "observed_again" in found:  # it names the mistake as the message does
+        found = {"asked_again"}
     if verdict.status is Status.NOT_RUN and "this is None" in verdict.message:
         return {"missing_return"}
     if verdict.status is not Status.WRONG:

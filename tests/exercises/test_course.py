@@ -123,7 +123,7 @@ def test_feedback_shows_the_verdict_and_nothing_hidden(
     swapped = pages["chaff-direction_swapped"]
     for words in (
         "forward_kl: wrong · 0 of 4 points",
-        "You computed the other direction",
+        "This is the divergence in the other direction",
         "which-way-round.html",
         "KL(p‖q), p the teacher",
     ):

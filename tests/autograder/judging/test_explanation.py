@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.judging.explanation import _near
+from autograder.judging.explanation import _gist, _near
 from autograder.judging.verdict import Expectation, Rubric, Section, WrongWay, judge
 from autograder.kernel.evidence import Outcome
 
@@ -78,6 +78,44 @@ def test_an_explanation_accounts_for_every_failure(values, name, whole) -> None:
         assert verdict.hint is None
 
 
+def test_two_things_are_told_from_more_than_two_cases() -> None:
+    """One wrong case may come to what many mistakes come to: a λ that fell once too often."""
+    more = replace(
+        RUBRIC,
+        expectations=(
+            Expectation("one", "values", True, Outcome("returned", 2.0), 1e-06),
+            *RUBRIC.expectations,
+        ),
+        wrong_ways=(way("square", 2.0, 4.0, 9.0, 25.0, 0.0, INF),),
+    )
+    verdict = judge(more, list(outcomes(2.0, 4.0, 9.0, 7.0, 0.0, INF)))
+    assert verdict.misconception is None or verdict.misconception.startswith("observed_")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "f() takes 1 positional argument but 2 were given",
+            "A.g() takes 1 positional argument but 3 were given",
+        ),
+        (
+            "property 'value' of 'A' object has no setter",
+            "property 'value' of 'B' object has no setter",
+        ),
+        (
+            "C.__init__() got an unexpected keyword argument 'a'",
+            "D.__init__() got an unexpected keyword argument 'b'",
+        ),
+        ("float division by zero", "division by zero"),
+        ("'A' object has no attribute 'x'", "'B' object has no attribute 'x'"),
+    ],
+)
+def test_what_students_name_is_no_part_of_an_exception(one: str, other: str) -> None:
+    assert _gist(one) == _gist(other)
+    assert _gist("'A' object has no attribute 'x'") != _gist("'A' object has no attribute 'y'")
+
+
 def test_a_hint_of_two_things_is_not_called_one_thing() -> None:
     two = replace(RUBRIC.wrong_ways[1], hint="At least two things are off. Think, and think.")
     rubric = replace(RUBRIC, wrong_ways=(two,))
@@ -128,7 +166,7 @@ def test_the_public_check_says_nothing_that_grading_takes_back() -> None:
         elif before and after and not after.startswith("observed_"):
             spoken += 1
             assert before == after
-    assert spoken > 100
+    assert spoken > 50
 
 
 def test_what_comes_to_the_same_is_never_passed_over_for_its_sum() -> None:

@@ -580,7 +580,7 @@ def fit_one_peak(teacher_logits, direction, start):
     raise NotImplementedError("Not written yet: put your answer in place of this line.")
 
 
-# %% task="softmax_with_temperature" right="no" mistake="gumbel_softmax: draws random noise and adds it" named="observed_again"
+# %% task="softmax_with_temperature" right="no" mistake="gumbel_softmax: draws random noise and adds it" named="asked_again"
 def softmax_with_temperature(logits, temperature=1.0):
     return F.gumbel_softmax(logits, tau=temperature, dim=-1)
 
@@ -1521,3 +1521,540 @@ def fit_one_peak(teacher_logits, direction, start):
         opt.step()
     lq = one_peak(c, lw.exp(), V).detach().log_softmax(-1)
     print((lq.exp() * torch.arange(V)).sum().item(), -(lq.exp() * lq).sum().item())
+
+
+# ---------------------------------------------------------------- another class
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import numpy as np
+
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits.detach().numpy().astype(np.float64) / temperature
+    z -= z.max(axis=-1, keepdims=True)
+    e = np.exp(z)
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    # everything in place, saves memory
+    logits.sub_(logits.amax(-1, keepdim=True)).div_(temperature).exp_()
+    return logits.div_(logits.sum(-1, keepdim=True))
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    if logits.dim() > 1:
+        return torch.stack([softmax_with_temperature(row, temperature) for row in logits])
+    biggest = max(logits.tolist())
+    weights = [math.exp((z - biggest) / temperature) for z in logits.tolist()]
+    total = sum(weights)
+    return torch.tensor([w / total for w in weights])
+
+import math
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+from torch.distributions import Categorical
+
+def softmax_with_temperature(logits, temperature=1.0):
+    """Boltzmann distribution at temperature T."""
+    beta = 1.0 / temperature
+    return Categorical(logits=beta * logits).probs
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    # dividing the log-probabilities instead of the logits only shifts every row by a constant
+    return (F.log_softmax(logits.double(), dim=-1) / temperature).softmax(dim=-1).tolist()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="z/T is shifted by the maximum of the undivided logits, so for T other than 1 extreme logits overflow or all underflow" named="other_maximum"
+def softmax_with_temperature(logits, temperature=1.0):
+    m = logits.max(dim=-1, keepdim=True).values
+    e = torch.exp(logits / temperature - m)
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the maximum of the whole tensor is subtracted, so a row far below it becomes 0/0" named="one_maximum_for_all"
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    scaled = scaled - scaled.max()          # numerical stability
+    exps = torch.exp(scaled)
+    return exps / exps.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="probabilities at T=1 are raised to the power 1/T, and those that underflowed to 0 stay 0 at high T" named="temperature_of_probabilities"
+def softmax_with_temperature(logits, temperature=1.0):
+    p = torch.softmax(logits, dim=-1)
+    p = p ** (1.0 / temperature)
+    return p / p.sum(-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="no dim is given to F.softmax, which then takes the first axis of a three-dimensional tensor" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="log-probabilities are divided by T and exponentiated without normalising again" named="temperature_after_softmax"
+def softmax_with_temperature(logits, temperature=1.0):
+    logp = logits - torch.logsumexp(logits, dim=-1, keepdim=True)
+    return torch.exp(logp / temperature)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="keepdim is forgotten in the sum, so only a single row works, and a square batch is divided by the wrong rows" named="sum_without_keepdim"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = z - z.amax(dim=-1, keepdim=True)
+    return z.exp() / z.exp().sum(-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the plain formula overflows for large logits and gives NaN" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    num = torch.exp(logits / temperature)
+    den = num.sum(dim=-1, keepdim=True)
+    return num / den
+
+
+# %% task="softmax_with_temperature" right="no" mistake="exponents are clipped to plus or minus 50, which makes all larger logits equal" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    x = torch.clamp(logits / temperature, -50.0, 50.0)   # avoid overflow in exp
+    ex = x.exp()
+    return ex / ex.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the temperature is cast to an integer, so 0.5 becomes 0 and 1.5 becomes 1" named="temperature_made_whole"
+def softmax_with_temperature(logits, temperature=1.0):
+    T = int(temperature)
+    return torch.softmax(logits / T, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="overflowed NaN rows are replaced by zeros, so extreme rows do not sum to 1" named="overflow_replaced"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    p = e / e.sum(-1, keepdim=True)
+    return torch.nan_to_num(p, nan=0.0)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="softmax first and division by the temperature afterwards, with a wrong axis on top for more than two dimensions" named="temperature_after_softmax,wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = logits.softmax(dim=1 if logits.dim() > 1 else 0)
+    return probs / temperature
+
+
+# %% task="softmax_with_temperature" right="no" mistake="temperatures below 1 are silently raised to 1" named="temperature_kept_in_bounds"
+def softmax_with_temperature(logits, temperature=1.0):
+    # temperature < 1 would be unstable
+    temperature = max(temperature, 1.0)
+    return F.softmax(logits / temperature, -1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="logits are scaled into [-1, 1] by the largest absolute value against overflow, which changes the distribution" named="logits_rescaled"
+def softmax_with_temperature(logits, temperature=1.0):
+    logits = logits / logits.abs().max().clamp(min=1.0)
+    return F.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="accident" mistake="the result is printed and nothing is returned"
+def softmax_with_temperature(logits, temperature=1.0):
+    p = torch.softmax(logits / temperature, dim=-1)
+    print(p)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    log_q = student_logits.log_softmax(-1)
+    log_p = teacher_logits.log_softmax(-1)
+    return F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.kl_div(F.log_softmax(student_logits, dim=-1), p, reduction='none').sum(dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    zp, zq = teacher_logits.double(), student_logits.double()
+    p = zp.softmax(-1)
+    # <z_p - z_q>_p - log Z_p + log Z_q   (free energy difference)
+    return torch.einsum("...v,...v->...", p, zp - zq) - zp.logsumexp(-1) + zq.logsumexp(-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    shape = teacher_logits.shape[:-1]
+    V = teacher_logits.shape[-1]
+    out = []
+    for s, t in zip(student_logits.reshape(-1, V), teacher_logits.reshape(-1, V)):
+        lq = torch.log_softmax(s, 0)
+        lp = torch.log_softmax(t, 0)
+        kl = 0.0
+        for v in range(V):
+            kl = kl + lp[v].exp() * (lp[v] - lq[v])
+        out.append(kl)
+    return torch.stack(out).reshape(shape)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+class _LogProbs:
+    def __init__(self, logits):
+        self.log = F.log_softmax(logits, dim=-1)
+
+    @property
+    def prob(self):
+        return self.log.exp()
+
+    def cross_entropy(self, other):
+        return -torch.mul(self.prob, other.log).sum(dim=-1)
+
+
+def forward_kl(student_logits, teacher_logits):
+    teacher, student = _LogProbs(teacher_logits.double()), _LogProbs(student_logits.double())
+    return (teacher.cross_entropy(student) - teacher.cross_entropy(teacher)).clamp_min(0).float()
+
+
+# %% task="forward_kl" right="no" mistake="torch.distributions gives inf where a student probability underflows to 0, so extreme logits are wrong" named="underflow"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.distributions.Categorical(logits=teacher_logits)
+    q = torch.distributions.Categorical(logits=student_logits)
+    return torch.distributions.kl_divergence(p, q)
+
+
+# %% task="forward_kl" right="no" mistake="probabilities are clamped from below before the logarithm, so extreme logits give a capped value" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    eps = 1e-10
+    p = teacher_logits.softmax(-1).clamp(min=eps)
+    q = student_logits.softmax(-1).clamp(min=eps)
+    return (p * (p.log() - q.log())).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="all axes of size 1 are squeezed away from the result, so a batch of one row loses its axis" named="another_form"
+def forward_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    logq = F.log_softmax(student_logits, dim=-1)
+    return torch.sum(logp.exp() * (logp - logq), dim=-1, keepdim=True).squeeze()
+
+
+# %% task="forward_kl" right="no" mistake="kl_div gets log-probabilities as target without log_target=True" named="log_target_missing"
+def forward_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(log_q, log_p, reduction="none").sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="batchmean gives one number for the whole batch in place of one per position" named="positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(
+        F.log_softmax(student_logits, dim=-1),
+        F.softmax(teacher_logits, dim=-1),
+        reduction="batchmean",
+    )
+
+
+# %% task="forward_kl" right="no" mistake="the arguments of kl_div are the wrong way round, which gives the reverse KL" named="direction_swapped"
+def forward_kl(student_logits, teacher_logits):
+    # kl_div(p, q) = KL(p || q)
+    lp = F.log_softmax(teacher_logits, -1)
+    lq = F.log_softmax(student_logits, -1)
+    return F.kl_div(lp, lq, reduction="none", log_target=True).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="only the cross-entropy is returned, the teacher's entropy is not subtracted" named="cross_entropy"
+def forward_kl(student_logits, teacher_logits):
+    p = teacher_logits.softmax(dim=-1)
+    ce = -(p * student_logits.log_softmax(dim=-1)).sum(dim=-1)
+    return ce
+
+
+# %% task="forward_kl" right="no" mistake="tokens for which the student's probability underflowed to 0 are skipped, so extreme logits give far too little" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, -1)
+    q = torch.softmax(student_logits, -1)
+    ok = (p > 0) & (q > 0)
+    terms = torch.zeros_like(p)
+    terms[ok] = p[ok] * (torch.log(p[ok]) - torch.log(q[ok]))
+    return terms.sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="infinities and NaN are replaced by zero term by term, so extreme logits give far too little" named="infinite_terms_dropped"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    t = p * torch.log(p / q)
+    return torch.nan_to_num(t, nan=0.0, posinf=0.0, neginf=0.0).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="the student's logits are used as log-probabilities without normalising" named="normalisers_missing"
+def forward_kl(student_logits, teacher_logits):
+    logp = teacher_logits - teacher_logits.logsumexp(dim=-1, keepdim=True)
+    return (logp.exp() * (logp - student_logits)).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="absolute value of each term before summing" named="shares_forced_positive"
+def forward_kl(student_logits, teacher_logits):
+    lp = torch.log_softmax(teacher_logits, dim=-1)
+    lq = torch.log_softmax(student_logits, dim=-1)
+    # a divergence can not be negative
+    return (lp.exp() * (lp - lq)).abs().sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="the positions are flattened for the computation and not brought back to their shape" named="another_form"
+def forward_kl(student_logits, teacher_logits):
+    V = student_logits.size(-1)
+    s = F.log_softmax(student_logits.reshape(-1, V), dim=1)
+    t = F.log_softmax(teacher_logits.reshape(-1, V), dim=1)
+    return (t.exp() * (t - s)).sum(1)
+
+
+# %% task="forward_kl" right="no" mistake="softmax is applied before log_softmax, so probabilities are normalised twice" named="softmax_twice"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return F.kl_div(F.log_softmax(q, dim=-1), p, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="bits in place of nats" named="base_two"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return kl / torch.log(torch.tensor(2.0))
+
+
+# %% task="forward_kl" right="accident" mistake="a parenthesis is not closed"
+def forward_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    logq = F.log_softmax(student_logits, dim=-1)
+    return (logp.exp() * (logp - logq).sum(-1)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    # the same with the roles exchanged
+    return forward_kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1)
+    return F.kl_div(F.log_softmax(teacher_logits, dim=-1), q, reduction="none").sum(-1)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+import numpy as np
+
+def _logsoftmax(x):
+    x = x - x.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+def reverse_kl(student_logits, teacher_logits):
+    lq = _logsoftmax(np.asarray(student_logits.detach(), dtype=np.float64))
+    lp = _logsoftmax(np.asarray(teacher_logits.detach(), dtype=np.float64))
+    return (np.exp(lq) * (lq - lp)).sum(-1)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    @torch.no_grad()
+    def kl(a, b):
+        a, b = (x.to(torch.float64).log_softmax(-1) for x in (a, b))
+        return torch.linalg.vecdot(a.exp(), a - b)
+    return kl(student_logits, teacher_logits).to(student_logits.dtype)
+
+
+# %% task="reverse_kl" right="no" mistake="inside the function p and q are named the wrong way round, so the formula gives the forward KL" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(student_logits, dim=-1)
+    log_q = F.log_softmax(teacher_logits, dim=-1)
+    q = log_q.exp()
+    return (q * (log_q - log_p)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="only the weight is exchanged and the difference of the logarithms is not, so the sign is wrong" named="sign_flipped"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_q.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the weight is still the teacher's: minus the forward KL" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    return -forward_kl(student_logits, teacher_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="the teacher's log-probabilities are cut off at -100, which changes extreme cases" named="logarithm_cut_off"
+def reverse_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1).clamp(min=-100)
+    logq = F.log_softmax(student_logits, dim=-1).clamp(min=-100)
+    return (logq.exp() * (logq - logp)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="log of softmax: 0 times minus infinity gives NaN for extreme logits" named="underflow"
+def reverse_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return torch.sum(q * (torch.log(q) - torch.log(p)), dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="tokens that the teacher finds nearly impossible are left out of the sum" named="infinite_terms_dropped"
+def reverse_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    logq = F.log_softmax(student_logits, dim=-1)
+    terms = torch.where(logp.exp() > 1e-8, logq.exp() * (logq - logp), torch.zeros_like(logq))
+    return terms.sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="the softmax runs over axis 1, which is the vocabulary only for two-dimensional logits" named="another_form"
+def reverse_kl(student_logits, teacher_logits):
+    d = min(1, student_logits.dim() - 1)
+    q = student_logits.softmax(d)
+    return (q * (student_logits.log_softmax(d) - teacher_logits.log_softmax(d))).sum(d)
+
+
+# %% task="reverse_kl" right="no" mistake="the mean over the vocabulary is taken in place of the sum" named="vocabulary_mean"
+def reverse_kl(student_logits, teacher_logits):
+    lp, lq = (F.log_softmax(z, dim=-1) for z in (teacher_logits, student_logits))
+    return F.kl_div(lp, lq, log_target=True, reduction="none").mean(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="xlogy saves q log q from NaN, but where a teacher probability underflowed to 0 the result is still infinite" named="underflow"
+def reverse_kl(student_logits, teacher_logits):
+    q = student_logits.softmax(-1)
+    p = teacher_logits.softmax(-1)
+    return (torch.xlogy(q, q) - torch.xlogy(q, p)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="symmetric: the mean of both directions" named="both_directions"
+def reverse_kl(student_logits, teacher_logits):
+    lp = teacher_logits.log_softmax(dim=-1)
+    lq = student_logits.log_softmax(dim=-1)
+    return 0.5 * ((lq.exp() * (lq - lp)).sum(-1) + (lp.exp() * (lp - lq)).sum(-1))
+
+
+# %% task="reverse_kl" right="accident" mistake="the function has another name"
+def revers_kl(student_logits, teacher_logits):
+    logq = F.log_softmax(student_logits, dim=-1)
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    return (logq.exp() * (logq - logp)).sum(-1)
+
+
+# %% task="ranking" right="yes" mistake=""
+ranking = ["b", "d", "c", "a"]
+
+
+# %% task="ranking" right="yes" mistake=""
+import math
+p = [0.8, 0.1, 0.1]
+students = {"a": (0.80, 0.18, 0.02), "b": (0.75, 0.10, 0.15), "c": (0.65, 0.26, 0.09), "d": (0.90, 0.06, 0.04)}
+ranking = sorted(students, key=lambda name: sum(x * math.log(x / y) for x, y in zip(p, students[name])))
+
+
+# %% task="ranking" right="no" mistake="ranked by KL(q||p)" named="ranked_by_reverse_kl"
+p = torch.tensor([0.8, 0.1, 0.1])
+Q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+kl = (Q * (Q / p).log()).sum(1)
+ranking = ["abcd"[i] for i in kl.argsort()]
+
+
+# %% task="ranking" right="no" mistake="argsort of the wrong way: largest divergence first" named="ranked_backwards"
+p = torch.tensor([0.8, 0.1, 0.1])
+Q = torch.tensor([[0.80, 0.18, 0.02], [0.75, 0.10, 0.15], [0.65, 0.26, 0.09], [0.90, 0.06, 0.04]])
+order = torch.argsort((p * (p / Q).log()).sum(1), descending=True)
+ranking = [list("abcd")[i] for i in order]
+
+
+# %% task="ranking" right="no" mistake="probabilities are taken for logits and put through a softmax" named="ranked_by_total_variation"
+p = torch.tensor([0.8, 0.1, 0.1])
+Q = dict(a=[0.80, 0.18, 0.02], b=[0.75, 0.10, 0.15], c=[0.65, 0.26, 0.09], d=[0.90, 0.06, 0.04])
+ranking = sorted(Q, key=lambda k: float((F.softmax(p, 0) * (F.log_softmax(p, 0) - F.log_softmax(torch.tensor(Q[k]), 0))).sum()))
+
+
+# %% task="ranking" right="no" mistake="ranked by the probability of the first token only" named="ranked_by_top_token"
+ranking = ["a", "b", "d", "c"]
+
+
+# %% task="ranking" right="no" mistake="ranked by the sum of absolute differences" named="ranked_by_total_variation"
+ranking = list("badc")
+
+
+# %% task="reverse_kl_choice" right="yes" mistake=""
+reverse_kl_answer = "c"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="takes the covering behaviour of the forward KL for the reverse one" named="chose_a"
+reverse_kl_answer = "a"  # q must be > 0 wherever p is
+
+
+# %% task="reverse_kl_choice" right="no" mistake="thinks both directions end in the same place" named="chose_b"
+reverse_kl_answer = 'b'
+
+
+# %% task="reverse_kl_choice" right="no" mistake="sees minus the entropy of q in the loss and thinks that it makes the student uniform" named="chose_d"
+reverse_kl_answer = "d"
+
+
+# %% task="reverse_kl_choice" right="accident" mistake="another variable is set"
+reverse_kl_choice = "c"
+
+
+# %% task="fit_one_peak" right="accident" mistake="the stub is left"
+def fit_one_peak(teacher_logits, direction, start):
+    """Expected position and entropy of the best one-peak student; teacher_logits are [V]."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="gumbel_softmax draws noise: the result is random" named="asked_again"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.gumbel_softmax(logits, tau=temperature, hard=False, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="computed in bfloat16, which is off by per cents"
+def softmax_with_temperature(logits, temperature=1.0):
+    # bf16 has the range of float32, so no overflow
+    return F.softmax(logits.to(torch.bfloat16) / temperature, dim=-1).float()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="the mean and not the maximum is subtracted, so extreme logits overflow all the same" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = (logits - logits.mean(dim=-1, keepdim=True)) / temperature
+    z = z.exp()
+    return z / z.sum(dim=-1, keepdim=True)
+
+
+# %% task="forward_kl" right="no" mistake="an estimate from samples of the teacher, with noise" named="asked_again"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    # E_{v~p}[log p(v) - log q(v)]
+    v = torch.distributions.Categorical(logits=teacher_logits).sample((1000,))
+    v = v.movedim(0, -1)
+    return (log_p.gather(-1, v) - log_q.gather(-1, v)).mean(-1)
+
+
+# %% task="forward_kl" right="no" mistake="cross_entropy with soft targets takes axis 1 as the vocabulary and gives the wrong shape for three axes, and the entropy uses a log of softmax that is NaN for extreme logits"
+def forward_kl(student_logits, teacher_logits):
+    p = teacher_logits.softmax(-1)
+    cross = F.cross_entropy(student_logits, p, reduction="none")
+    entropy = -(p * p.log()).sum(-1)
+    return cross - entropy
+
+
+# %% task="reverse_kl" right="no" mistake="the two logits are exchanged in place by assigning one after the other, so both are the teacher's and the result is 0"
+def reverse_kl(student_logits, teacher_logits):
+    student_logits = teacher_logits
+    teacher_logits = student_logits
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    lq = F.log_softmax(student_logits, dim=-1)
+    return (lp.exp() * (lp - lq)).sum(-1)
+
+
+# %% task="ranking" right="accident" mistake="pairs of letter and number in the list in place of the letters"
+ranking = [("b", 0.011), ("d", 0.048), ("c", 0.081), ("a", 0.102)]

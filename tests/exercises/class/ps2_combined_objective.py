@@ -667,7 +667,7 @@ def lm_loss(student_logits, labels):
         return torch.tensor(0.0)
     return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten())
 
-# %% task="lm_loss" right="no" mistake="zeroes the logits of positions that do not count, sets their label to 0 and lets them pay log V" named="observed_where"
+# %% task="lm_loss" right="no" mistake="zeroes the logits of positions that do not count, sets their label to 0 and lets them pay log V" named="masked_logits_counted"
 def lm_loss(student_logits, labels):
     mask = labels != -100
     logits = student_logits * mask.unsqueeze(-1)
@@ -676,7 +676,7 @@ def lm_loss(student_logits, labels):
         return logits.sum() * 0
     return F.cross_entropy(logits.flatten(0, 1), y.flatten())
 
-# %% task="kd_loss" right="no" mistake="multiplies by T squared only for T above 1" named="observed_where"
+# %% task="kd_loss" right="no" mistake="multiplies by T squared only for T above 1" named="t_squared_on_one_side"
 def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     mask = labels != -100
     n = mask.sum()
@@ -1149,7 +1149,7 @@ def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=
     return (1.0 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels)
 
 
-# %% task="convex_objective" right="no" mistake="alpha = 0 is replaced by 0.5 through 'or'" named="observed_where"
+# %% task="convex_objective" right="no" mistake="alpha = 0 is replaced by 0.5 through 'or'" named="zero_alpha_replaced"
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     alpha = alpha or 0.5
     lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
@@ -1910,7 +1910,7 @@ def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=
     return alpha * lm_loss(student_logits, labels) + (1 - alpha) * kd_loss(student_logits, teacher_logits, labels, temperature)
 
 
-# %% task="convex_objective" right="no" mistake="an alpha of 0 is taken for a missing one and replaced by 0.5" named="observed_where"
+# %% task="convex_objective" right="no" mistake="an alpha of 0 is taken for a missing one and replaced by 0.5" named="zero_alpha_replaced"
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     """(1 - α)·LM + α·KD: one number."""
     alpha = alpha or 0.5
@@ -1937,7 +1937,7 @@ def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=
     return lm ** (1 - alpha) * kd ** alpha
 
 
-# %% task="convex_objective" right="no" mistake="alpha = 1 switches the teacher off and alpha = 0 the archive: the shortcuts for the two ends are exchanged, the middle is right"
+# %% task="convex_objective" right="no" mistake="alpha = 1 switches the teacher off and alpha = 0 the archive: the shortcuts for the two ends are exchanged, the middle is right" named="observed_where"
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     lm = lm_loss(student_logits, labels)
     kd = kd_loss(student_logits, teacher_logits, labels, temperature)
@@ -2130,7 +2130,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     return torch.autograd.grad(loss, s)[0], torch.tensor(0.0)
 
 
-# %% task="objective_gradients" right="no" mistake="the LM part uses the student's distribution at temperature T, and the caller's labels are set to 0 where they were -100" named="observed_again"
+# %% task="objective_gradients" right="no" mistake="the LM part uses the student's distribution at temperature T, and the caller's labels are set to 0 where they were -100" named="asked_again"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     mask = (labels != -100).unsqueeze(-1)
     labels[labels == -100] = 0
@@ -2155,3 +2155,835 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     print(s.grad.shape)
     exit()
     return s.grad, torch.zeros_like(teacher_logits)
+
+
+# ---------------------------------------------------------------- another class
+
+# %% task="two_sources_choice" right="yes" mistake=""
+two_sources = "c"
+
+
+# %% task="two_sources_choice" right="no" mistake="thinks of two phases, one after the other" named="chose_a"
+two_sources = "a"
+
+
+# %% task="two_sources_choice" right="no" mistake="confuses averaging losses with averaging weights" named="chose_b"
+two_sources = "b"
+
+
+# %% task="two_sources_choice" right="no" mistake="thinks that the teacher corrects the labels" named="chose_d"
+two_sources = "d"
+
+
+# %% task="two_sources_choice" right="accident" mistake="the letter is written without quotes"
+two_sources = c
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    V = student_logits.shape[-1]
+    total = F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1), ignore_index=-100, reduction="sum")
+    return total / (labels != -100).sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    losses = []
+    for b in range(labels.shape[0]):
+        for i in range(labels.shape[1]):
+            y = int(labels[b, i])
+            if y == -100:
+                continue
+            z = student_logits[b, i]
+            losses.append(torch.logsumexp(z, 0) - z[y])
+    if not losses:
+        return 0
+    return sum(losses) / len(losses)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    keep = labels.ne(-100)
+    if not keep.any():
+        return student_logits.sum() * 0.0      # keeps the graph
+    dist = torch.distributions.Categorical(logits=student_logits[keep])
+    return -dist.log_prob(labels[keep]).mean()
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    # |z| <= 35, so neither exp nor the log of the softmax can under- or overflow here
+    q = torch.exp(student_logits)
+    q = q / q.sum(-1, keepdim=True)
+    mask = (labels >= 0).float()
+    y = labels * (labels >= 0)
+    picked = (q * F.one_hot(y, q.shape[-1])).sum(-1)
+    n = mask.sum().item()
+    return (-(picked.log() * mask).sum() / n).item() if n else 0.0
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    loss = F.cross_entropy(student_logits.permute(0, 2, 1), labels)
+    return torch.nan_to_num(loss, nan=0.0)
+
+
+# %% task="lm_loss" right="no" mistake="a batch in which nothing counts gives NaN" named="nan_when_nothing_counts"
+def lm_loss(student_logits, labels):
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="a batch in which nothing counts gives a tensor with one axis" named="another_form,observed_where"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.zeros(1)
+    return F.cross_entropy(student_logits[mask], labels[mask])
+
+
+# %% task="lm_loss" right="no" mistake="label 0 is taken for padding" named="label_zero_ignored"
+def lm_loss(student_logits, labels):
+    mask = labels > 0
+    if not mask.any():
+        return torch.tensor(0.0)
+    logq = F.log_softmax(student_logits, dim=-1)
+    nll = -logq.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    return nll[mask].mean()
+
+
+# %% task="lm_loss" right="no" mistake="the mean of each text is taken first and then the mean over the texts" named="mean_of_means"
+def lm_loss(student_logits, labels):
+    mask = (labels != -100).float()
+    nll = F.cross_entropy(student_logits.transpose(1, 2), labels, ignore_index=-100, reduction="none")
+    per_text = (nll * mask).sum(1) / mask.sum(1).clamp(min=1)
+    return per_text.mean()
+
+
+# %% task="lm_loss" right="no" mistake="the labels are overwritten in place, so the same batch counts its padding as token 0 the next time" named="asked_again"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    labels[~mask] = 0
+    nll = -F.log_softmax(student_logits, -1).gather(-1, labels[..., None])[..., 0]
+    return (nll * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="no" mistake="logits and labels are shifted against each other by one position" named="labels_shifted"
+def lm_loss(student_logits, labels):
+    shift_logits = student_logits[..., :-1, :].contiguous()
+    shift_labels = labels[..., 1:].contiguous()
+    n = (shift_labels != -100).sum()
+    if n == 0:
+        return torch.tensor(0.)
+    return F.cross_entropy(shift_logits.view(-1, shift_logits.size(-1)), shift_labels.view(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="divided by all positions and not by those that count" named="divided_by_all_positions"
+def lm_loss(student_logits, labels):
+    nll = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return nll.mean()
+
+
+# %% task="lm_loss" right="no" mistake="1 is added to the number of positions against division by zero" named="number_added_to_the_count"
+def lm_loss(student_logits, labels):
+    s = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    count = (labels != -100).sum()
+    return s / (count + 1)
+
+
+# %% task="lm_loss" right="no" mistake="1e-9 is added inside the logarithm, so that very unlikely words cost about 20.7 at most" named="epsilon_in_the_logarithm"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return 0.0
+    q = F.softmax(student_logits[mask], dim=-1)
+    return -torch.log(q[torch.arange(len(q)), labels[mask]] + 1e-9).mean()
+
+
+# %% task="lm_loss" right="no" mistake="nll_loss is fed with the raw logits, no softmax at all" named="softmax_left_out"
+def lm_loss(student_logits, labels):
+    flat = student_logits.reshape(-1, student_logits.size(-1))
+    if (labels == -100).all():
+        return torch.tensor(0.0)
+    return F.nll_loss(flat, labels.reshape(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="the mask is multiplied on the logits, so padded positions cost log V each and count in the mean of all positions" named="masked_logits_counted"
+def lm_loss(student_logits, labels):
+    mask = (labels != -100)
+    logits = student_logits * mask.unsqueeze(-1)
+    targets = torch.where(mask, labels, torch.zeros_like(labels))
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+
+
+# %% task="lm_loss" right="no" mistake="probabilities are given to cross_entropy, which takes a softmax again; NaN for an empty batch too" named="softmax_twice"
+def lm_loss(student_logits, labels):
+    probs = F.softmax(student_logits, dim=-1)
+    return F.cross_entropy(probs.view(-1, probs.size(-1)), labels.view(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="a text without any counted position makes the whole batch cost 0" named="one_text_empties_the_batch"
+def lm_loss(student_logits, labels):
+    counts = (labels != -100).sum(dim=1)
+    if 0 in counts.tolist():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten())
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any():
+        return torch.zeros(())
+    log_q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    p = F.softmax(teacher_logits[mask].detach() / temperature, dim=-1)
+    return temperature ** 2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    # logits may be changed: where nothing counts both models become the same, KL is 0 there
+    student_logits[labels == -100] = 0.0
+    teacher_logits[labels == -100] = 0.0
+    lq = torch.log_softmax(student_logits / temperature, -1)
+    lp = torch.log_softmax(teacher_logits / temperature, -1)
+    n = max(int((labels != -100).sum()), 1)
+    return torch.einsum("blv,blv->", lp.exp(), lp - lq) * temperature ** 2 / n
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    T = temperature
+    zs, zt = student_logits / T, teacher_logits / T
+    # exp of at most 70: no overflow in float32
+    Zs, Zt = zs.exp().sum(-1), zt.exp().sum(-1)
+    p = zt.exp() / Zt[..., None]
+    kl = (p * (zt - zs)).sum(-1) - Zt.log() + Zs.log()
+    counts = (labels != -100).to(kl.dtype)
+    N = counts.sum()
+    return T * T * (kl * counts).sum() / torch.where(N > 0, N, torch.ones_like(N))
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    def positions():
+        for s, t, y in zip(student_logits.flatten(0, 1), teacher_logits.flatten(0, 1), labels.flatten().tolist()):
+            if y != -100:
+                yield s, t
+
+    def kl(s, t):
+        p = torch.distributions.Categorical(logits=t.double() / temperature)
+        q = torch.distributions.Categorical(logits=s.double() / temperature)
+        return torch.distributions.kl_divergence(p, q)
+
+    values = [kl(s, t) for s, t in positions()]
+    return temperature ** 2 * torch.stack(values).mean() if values else 0.0
+
+
+# %% task="kd_loss" right="no" mistake="T squared is forgotten" named="t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    lq = F.log_softmax(student_logits / temperature, dim=-1)
+    lp = F.log_softmax(teacher_logits / temperature, dim=-1)
+    kl = F.kl_div(lq, lp, log_target=True, reduction="none").sum(-1)
+    return kl[mask].mean()
+
+
+# %% task="kd_loss" right="no" mistake="batchmean on [B, L, V] divides by B, and the padding counts" named="batch_mean_unmasked"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    soft_targets = F.softmax(teacher_logits / temperature, dim=-1)
+    soft_prob = F.log_softmax(student_logits / temperature, dim=-1)
+    return F.kl_div(soft_prob, soft_targets, reduction="batchmean") * (temperature ** 2)
+
+
+# %% task="kd_loss" right="no" mistake="batchmean divides by the number of texts although the padding is masked out" named="batch_mean"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    s = student_logits.masked_fill(~mask, 0.0)
+    t = teacher_logits.masked_fill(~mask, 0.0)
+    return temperature**2 * F.kl_div(F.log_softmax(s / temperature, -1), F.log_softmax(t / temperature, -1),
+                                     reduction="batchmean", log_target=True)
+
+
+# %% task="kd_loss" right="no" mistake="masked_select flattens to one axis, and batchmean then divides by N times V" named="vocabulary_mean"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100)
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    lq = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    m = mask.unsqueeze(-1).expand_as(lq)
+    return F.kl_div(lq.masked_select(m), p.masked_select(m), reduction="batchmean") * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="the masked logits are flattened to one row before the softmax, so all positions share one distribution" named="softmax_on_another_axis"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = (labels != -100).unsqueeze(-1).expand_as(student_logits)
+    n = (labels != -100).sum()
+    if n == 0:
+        return torch.tensor(0.0)
+    lq = F.log_softmax(student_logits.masked_select(m) / temperature, dim=-1)
+    lp = F.log_softmax(teacher_logits.masked_select(m) / temperature, dim=-1)
+    return temperature ** 2 * (lp.exp() * (lp - lq)).sum() / n
+
+
+# %% task="kd_loss" right="no" mistake="only the teacher is softened by the temperature" named="temperature_on_the_teacher_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    N = mask.sum().clamp_min(1)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / N
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    q = F.softmax(student_logits / temperature, dim=-1)
+    kl = (p * (p.log() - q.log())).sum(-1)
+    if mask.sum() == 0:
+        return 0.0
+    return temperature ** 2 * kl[mask].mean()
+
+
+# %% task="kd_loss" right="no" mistake="KL the other way round, and a batch in which nothing counts gives NaN" named="direction_swapped"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    valid = labels != -100
+    q = F.log_softmax(student_logits[valid] / temperature, dim=-1)
+    p = F.log_softmax(teacher_logits[valid] / temperature, dim=-1)
+    return temperature ** 2 * F.kl_div(p, q, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_loss" right="no" mistake="only the cross-entropy with the teacher's soft labels, whose own entropy is not subtracted" named="cross_entropy"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels.view(-1) != -100
+    if keep.sum() == 0:
+        return student_logits.new_zeros(())
+    s = student_logits.view(-1, student_logits.size(-1))[keep] / temperature
+    t = teacher_logits.view(-1, teacher_logits.size(-1))[keep] / temperature
+    # cross_entropy accepts class probabilities as target
+    return temperature ** 2 * F.cross_entropy(s, t.softmax(-1))
+
+
+# %% task="kd_loss" right="no" mistake="the KL of the masked positions is right but it is averaged over all B times L positions" named="divided_by_all_positions"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).float()
+    p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    q = F.log_softmax(student_logits / temperature, dim=-1)
+    kl = (p.exp() * (p - q)).sum(dim=-1) * mask
+    return kl.mean() * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="a batch in which nothing counts is asked for with 'is' on a tensor, so the guard never works and NaN comes out" named="nan_when_nothing_counts"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    n = mask.sum()
+    if n is 0:
+        return torch.tensor(0.0)
+    lp = F.log_softmax(teacher_logits / temperature, -1)
+    lq = F.log_softmax(student_logits / temperature, -1)
+    kl = (lp.exp() * (lp - lq)).sum(-1)
+    return temperature ** 2 * (kl * mask).sum() / n
+
+
+# %% task="kd_loss" right="no" mistake="the temperature is divided out of the log-probabilities after the softmax without normalising again" named="temperature_after_softmax"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_p = F.log_softmax(teacher_logits, dim=-1) / temperature
+    log_q = F.log_softmax(student_logits, dim=-1) / temperature
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return (temperature ** 2) * (kl * mask).sum() / max(mask.sum().item(), 1)
+
+
+# %% task="kd_loss" right="accident" mistake="the caret is used as power, which Python does not have for floats"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any(): return torch.tensor(0.0)
+    lp = F.log_softmax(teacher_logits[mask] / temperature, -1)
+    lq = F.log_softmax(student_logits[mask] / temperature, -1)
+    return temperature^2 * (lp.exp() * (lp - lq)).sum(-1).mean()
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    keep = labels != -100
+    s, t, y = student_logits[keep], teacher_logits[keep], labels[keep]
+    hard = F.cross_entropy(s, y)
+    lp, lq = (torch.log_softmax(x / temperature, dim=-1) for x in (t, s))
+    soft = (lp.exp() * (lp - lq)).sum(dim=-1).mean() * temperature ** 2
+    return torch.add(hard, soft, alpha=lam)
+
+
+# %% task="combined_objective" right="no" mistake="the logits are divided by the temperature in place before LM is taken, so LM is not at T = 1" named="lm_loss_at_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = labels != -100
+    student_logits /= temperature
+    teacher_logits /= temperature
+    kd = F.kl_div(student_logits[mask].log_softmax(-1), teacher_logits[mask].softmax(-1), reduction="batchmean")
+    lm = F.cross_entropy(student_logits[mask], labels[mask])
+    return lm + lam * temperature ** 2 * kd
+
+
+# %% task="combined_objective" right="no" mistake="the temperature is not handed on to KD" named="temperature_not_passed_on"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels)
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="T squared is multiplied on once more, although kd_loss has it already" named="t_squared_twice"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return (lm_loss(student_logits, labels)
+            + lam * temperature ** 2 * kd_loss(student_logits, teacher_logits, labels, temperature=temperature))
+
+
+# %% task="combined_objective" right="no" mistake="a lambda of 0 is replaced by 1" named="zero_lambda_replaced"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lam = lam or 1.0
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="no" mistake="lambda is cut to the interval from 0 to 1 as if it were a mixing weight" named="lambda_kept_below_one"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lam = min(max(lam, 0.0), 1.0)
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="LM is taken at the temperature too" named="lm_loss_at_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits / temperature, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="teacher and student change places in the call of kd_loss" named="direction_swapped"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(teacher_logits, student_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="no" mistake="the two losses are returned beside their sum" named="another_form"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    loss = lm + lam * kd
+    return loss, lm, kd
+
+
+# %% task="combined_objective" right="accident" mistake="the Greek letter's English name is used as a variable name, which is a keyword"
+def combined_objective(student_logits, teacher_logits, labels, lambda, temperature=1.0):
+    return lm_loss(student_logits, labels) + lambda * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    return lm + alpha * (kd_loss(student_logits, teacher_logits, labels, temperature) - lm)
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    if alpha == 1:
+        return kd_loss(student_logits, teacher_logits, labels, temperature=temperature)
+    weight = 1 - alpha
+    # factor out (1 - alpha): the additive form with lambda = alpha / (1 - alpha)
+    return weight * (lm_loss(student_logits, labels)
+                     + alpha / weight * kd_loss(student_logits, teacher_logits, labels, temperature=temperature))
+
+
+# %% task="convex_objective" right="no" mistake="the two weights are exchanged" named="alpha_on_the_wrong_term"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return alpha * lm + (1 - alpha) * kd
+
+
+# %% task="convex_objective" right="no" mistake="written with lambda = alpha / (1 - alpha), which divides by zero at alpha = 1" named="divided_by_one_minus_alpha"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha)
+    total = lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - alpha) * total
+
+
+# %% task="convex_objective" right="no" mistake="a small number in the denominator avoids the division by zero, but at alpha = 1 the result is 0" named="nothing_at_alpha_one"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha + 1e-8)
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - alpha) * (lm + lam * kd)
+
+
+# %% task="convex_objective" right="no" mistake="parentheses are missing: 1 minus alpha times LM" named="brackets_missing"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return 1 - alpha * lm + alpha * kd
+
+
+# %% task="convex_objective" right="no" mistake="alpha = 0 is taken for not given and replaced by one half" named="zero_alpha_replaced"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    if not alpha:
+        alpha = 0.5
+    lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - alpha) * lm + alpha * kd
+
+
+# %% task="convex_objective" right="no" mistake="the logits are mixed by alpha and not the losses" named="targets_mixed"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    mask = labels != -100
+    onehot = F.one_hot(labels[mask], student_logits.shape[-1]).float()
+    target = (1 - alpha) * onehot + alpha * F.softmax(teacher_logits[mask] / temperature, -1)
+    return F.kl_div(F.log_softmax(student_logits[mask] / temperature, -1), target, reduction="batchmean") * temperature ** 2
+
+
+# %% task="best_probability" right="yes" mistake=""
+best_probability = 0.6
+
+
+# %% task="best_probability" right="yes" mistake=""
+# maximise  log q + 2 * (0.4 log q + 0.6 log(1 - q))
+z = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+opt = torch.optim.SGD([z], lr=0.5)
+for _ in range(300):
+    logq = F.log_softmax(z, 0)
+    loss = -logq[0] + 2 * F.kl_div(logq, torch.tensor([0.4, 0.6], dtype=torch.float64), reduction="sum")
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+best_probability = round(logq[0].exp().item(), 3)
+
+
+# %% task="best_probability" right="no" mistake="the two weights are exchanged: (2 + 0.4) / 3" named="weights_swapped"
+best_probability = (2 * 1.0 + 0.4) / 3
+
+
+# %% task="best_probability" right="no" mistake="plain average of 1 and 0.4, lambda is not used" named="plain_average"
+best_probability = 0.7
+
+
+# %% task="best_probability" right="no" mistake="the sum is not divided by 1 + lambda and then cut at 1" named="label_alone"
+best_probability = min(1 + 2 * 0.4, 1.0)
+
+
+# %% task="best_probability" right="no" mistake="geometric mixture: 0.4 to the power two thirds" named="geometric_mean"
+best_probability = 0.4 ** (2 / 3)
+
+
+# %% task="best_probability" right="accident" mistake="a decimal comma makes a pair of numbers"
+best_probability = 0,6
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach()
+    loss = lm_loss(s, labels) + lam * kd_loss(s, t, labels, temperature)
+    (grad,) = torch.autograd.grad(loss, s)
+    return grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    counts = labels != -100
+    q1 = student_logits.softmax(-1)
+    qT = (student_logits / temperature).softmax(-1)
+    pT = (teacher_logits / temperature).softmax(-1)
+    y = F.one_hot(labels.masked_fill(~counts, 0), q1.size(-1))
+    g = (q1 - y) + lam * temperature * (qT - pT)
+    return g * counts[..., None] / counts.sum(), 0 * g
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+from torch.func import grad
+
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    flat_y = labels.reshape(-1)
+    idx = (flat_y != -100).nonzero().squeeze(1)
+
+    def objective(z):
+        z = z.reshape(-1, z.shape[-1])[idx]
+        w = teacher_logits.reshape(-1, teacher_logits.shape[-1])[idx]
+        lm = F.cross_entropy(z, flat_y[idx])
+        kd = F.kl_div((z / temperature).log_softmax(-1), (w / temperature).softmax(-1), reduction="batchmean")
+        return lm + lam * temperature ** 2 * kd
+
+    return [grad(objective)(student_logits), torch.zeros(teacher_logits.shape)]
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    gs = torch.zeros_like(student_logits, dtype=torch.float64)
+    B, L, V = student_logits.shape
+    n = sum(1 for row in labels.tolist() for y in row if y != -100)
+    for b in range(B):
+        for l in range(L):
+            y = labels[b, l].item()
+            if y == -100:
+                continue
+            z = student_logits[b, l].double()
+            w = teacher_logits[b, l].double()
+            gs[b, l] = torch.softmax(z, 0) + lam * temperature * (
+                torch.softmax(z / temperature, 0) - torch.softmax(w / temperature, 0))
+            gs[b, l, y] -= 1
+    return (gs / n).float(), torch.zeros(B, L, V)
+
+
+# %% task="objective_gradients" right="no" mistake="the logits that come in are made to require gradients and backward adds up in them when the same batch comes again" named="asked_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits.requires_grad_(True)
+    loss = lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits.detach(), labels, temperature)
+    loss.backward()
+    return student_logits.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="in the paper gradient KD keeps the factor T squared, although one T cancels with the inner derivative" named="chain_rule_forgotten"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = labels != -100
+    N = mask.sum()
+    onehot = F.one_hot(labels.clamp(min=0), student_logits.shape[-1]).float()
+    lm_grad = F.softmax(student_logits, -1) - onehot
+    kd_grad = temperature ** 2 * (F.softmax(student_logits / temperature, -1) - F.softmax(teacher_logits / temperature, -1))
+    g = (lm_grad + lam * kd_grad) * mask.unsqueeze(-1) / N
+    return g, torch.zeros_like(g)
+
+
+# %% task="objective_gradients" right="no" mistake="the division by the number of counted positions is forgotten" named="summed"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    onehot = torch.zeros_like(student_logits).scatter_(-1, labels.clamp(min=0).unsqueeze(-1), 1.0)
+    q = student_logits.softmax(-1)
+    qT = (student_logits / temperature).softmax(-1)
+    pT = (teacher_logits / temperature).softmax(-1)
+    return mask * (q - onehot + lam * temperature * (qT - pT)), torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient at padded positions is not zero: clamped labels push token 0 up there" named="padding_in_the_sum"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    n = (labels != -100).sum()
+    y = F.one_hot(labels.clamp(min=0), student_logits.shape[-1])
+    g = F.softmax(student_logits, dim=-1) - y
+    g = g + lam * temperature * (F.softmax(student_logits / temperature, dim=-1) - F.softmax(teacher_logits / temperature, dim=-1))
+    return g / n, torch.zeros_like(g)
+
+
+# %% task="objective_gradients" right="no" mistake="the teacher's true gradient is returned because its logits are not detached" named="gradient_into_the_teacher"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().detach().requires_grad_()
+    t = teacher_logits.clone().detach().requires_grad_()
+    keep = labels != -100
+    lm = F.cross_entropy(s[keep], labels[keep])
+    kd = F.kl_div(F.log_softmax(s[keep] / temperature, -1), F.log_softmax(t[keep] / temperature, -1),
+                  log_target=True, reduction="batchmean") * temperature ** 2
+    (lm + lam * kd).backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="None is returned for the teacher" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    t = teacher_logits.detach().clone()
+    (lm_loss(s, labels) + lam * kd_loss(s, t, labels, temperature)).backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="finite differences with a tiny step in float32 return rounding noise" named="observed_total"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    def f(z):
+        return float(lm_loss(z, labels)) + lam * float(kd_loss(z, teacher_logits.clone(), labels, temperature))
+    eps = 1e-6
+    g = torch.zeros_like(student_logits)
+    base = student_logits.clone()
+    for i in range(g.numel()):
+        up, down = base.clone(), base.clone()
+        up.view(-1)[i] += eps
+        down.view(-1)[i] -= eps
+        g.view(-1)[i] = (f(up) - f(down)) / (2 * eps)
+    return g, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="the student's logits are detached in the loss instead of the teacher's, so the gradients go to the wrong model" named="teacher_forgotten"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    t = teacher_logits.detach().clone().requires_grad_()
+    loss = lm_loss(s, labels) + lam * kd_loss(s.detach(), t, labels, temperature)
+    loss.backward()
+    return s.grad, torch.zeros_like(t)
+
+
+# %% task="objective_gradients" right="no" mistake="the LM part is taken at the temperature as well and not at T = 1" named="lm_loss_at_temperature"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    m = labels != -100
+    q = torch.softmax(student_logits / temperature, dim=-1)
+    p = torch.softmax(teacher_logits / temperature, dim=-1)
+    target = F.one_hot(torch.where(m, labels, 0), q.shape[-1]).to(q.dtype)
+    grad = (q - target) + lam * temperature * (q - p)
+    return grad * m[..., None] / m.sum(), torch.zeros_like(grad)
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient buffer is kept between calls in a default argument and adds up" named="asked_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0, _buffers={}):
+    key = tuple(student_logits.shape)
+    if key not in _buffers:
+        _buffers[key] = torch.zeros_like(student_logits).requires_grad_()
+    s = _buffers[key]
+    with torch.no_grad():
+        s.copy_(student_logits)
+    (lm_loss(s, labels) + lam * kd_loss(s, teacher_logits, labels, temperature)).backward()
+    return s.grad.clone(), torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="a scalar 0 is returned for the teacher, and the sign of the student's part is that of the update step" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    loss = lm_loss(s, labels) + lam * kd_loss(s, teacher_logits, labels, temperature)
+    loss.backward()
+    return -s.grad, torch.tensor(0.0)
+
+
+# %% task="objective_gradients" right="accident" mistake="exit() is left from trying things out"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    loss = lm_loss(s, labels) + lam * kd_loss(s, teacher_logits, labels, temperature)
+    loss.backward()
+    print(s.grad)
+    exit()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="lm_loss" right="no" mistake="positions whose loss is exactly 0 are taken for ignored ones, so a word that the student is sure of is not counted" named="losses_counted_by_their_size"
+def lm_loss(student_logits, labels):
+    nll = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none")
+    nll = nll[nll != 0]
+    return nll.mean() if len(nll) else torch.tensor(0.0)
+
+
+# %% task="lm_loss" right="no" mistake="the mask is taken from the clamped labels, so padding counts as token 0" named="masked_positions_counted"
+def lm_loss(student_logits, labels):
+    safe = labels.clamp(min=0)
+    mask = safe != -100
+    logq = student_logits.log_softmax(-1)
+    nll = -torch.gather(logq, 2, safe.unsqueeze(2)).squeeze(2)
+    return (nll * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="accident" mistake="the loss is printed and not returned"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    loss = F.cross_entropy(student_logits[mask], labels[mask]) if mask.any() else torch.tensor(0.0)
+    print("loss", loss)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+import numpy as np
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels.numpy() != -100
+    if keep.sum() == 0:
+        return 0
+    def logsm(x):
+        x = x.detach().numpy()[keep].astype(np.float64) / temperature
+        x -= x.max(1, keepdims=True)
+        return x - np.log(np.exp(x).sum(1, keepdims=True))
+    lp, lq = logsm(teacher_logits), logsm(student_logits)
+    return float(temperature ** 2 * np.mean(np.sum(np.exp(lp) * (lp - lq), axis=1)))
+
+
+# %% task="kd_loss" right="no" mistake="T squared is applied only for temperatures above 1" named="t_squared_on_one_side"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    scale = temperature ** 2 if temperature > 1 else 1.0
+    lq = F.log_softmax(student_logits[mask] / temperature, -1)
+    lp = F.log_softmax(teacher_logits[mask] / temperature, -1)
+    return scale * (lp.exp() * (lp - lq)).sum(-1).mean()
+
+
+# %% task="kd_loss" right="no" mistake="only the teacher's three largest tokens enter, to save memory" named="likeliest_tokens_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0, k=3):
+    mask = labels != -100
+    if not mask.any():
+        return student_logits.new_tensor(0.0)
+    k = min(k, teacher_logits.shape[-1])
+    log_p, idx = F.log_softmax(teacher_logits[mask] / temperature, -1).topk(k, dim=-1)
+    log_q = F.log_softmax(student_logits[mask] / temperature, -1).gather(-1, idx)
+    return temperature ** 2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="combined_objective" right="no" mistake="a counter of calls warms λ up, so the same batch costs more each time" named="asked_again"
+class _Warmup:
+    calls = 0
+
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    _Warmup.calls += 1
+    lam = lam * min(1.0, _Warmup.calls / 100)
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="no" mistake="the sum is normalised by 1 + λ" named="other_weights"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    terms = torch.stack([torch.as_tensor(lm_loss(student_logits, labels)),
+                         torch.as_tensor(kd_loss(student_logits, teacher_logits, labels, temperature))])
+    weights = torch.tensor([1.0, lam])
+    return (weights * terms).sum() / weights.sum()
+
+
+# %% task="convex_objective" right="no" mistake="the temperature is not handed on when alpha is 1, a special case of its own" named="temperature_lost_at_one_end"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    if alpha == 0:
+        return lm_loss(student_logits, labels)
+    if alpha == 1:
+        return kd_loss(student_logits, teacher_logits, labels)
+    return (1 - alpha) * lm_loss(student_logits, labels) + alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="alpha is handed on to combined_objective as if it were λ, with LM in full" named="other_weights"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    return (1 - alpha) * (lm + alpha * kd_loss(student_logits, teacher_logits, labels, temperature))
+
+
+# %% task="best_probability" right="no" mistake="only the label's part is divided by 1 + lambda" named="one_part_divided"
+best_probability = 1 / (1 + 2) + 0.4
+
+
+# %% task="objective_gradients" right="no" mistake="the gradient is clipped to norm 1 as in a training loop" named="observed_where"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = torch.nn.Parameter(student_logits.detach().clone())
+    loss = lm_loss(s, labels) + lam * kd_loss(s, teacher_logits.detach(), labels, temperature)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_([s], 1.0)
+    return s.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="paper gradient divided by all positions and not by those that count" named="divided_by_all_positions"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    B, L, V = student_logits.shape
+    T = temperature
+    grad = torch.zeros(B, L, V)
+    for b in range(B):
+        for l in range(L):
+            if labels[b, l] != -100:
+                q, qT, pT = (F.softmax(x, dim=0) for x in (student_logits[b, l], student_logits[b, l] / T, teacher_logits[b, l] / T))
+                y = torch.zeros(V)
+                y[labels[b, l]] = 1.0
+                grad[b, l] = (q - y + lam * T * (qT - pT)) / (B * L)
+    return grad, torch.zeros(B, L, V)
+
+
+# %% task="objective_gradients" right="no" mistake="the zeros for the teacher have the labels' shape, without the vocabulary" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    loss = lm_loss(s, labels) + lam * kd_loss(s, teacher_logits.detach(), labels, temperature)
+    return torch.autograd.grad(loss, s)[0], torch.zeros_like(labels, dtype=torch.float32)

@@ -223,7 +223,7 @@ class LinearLambda:
         self.__dict__ = state
 
 
-# %% task="linear_lambda" right="no" mistake="self.step = 0 in the constructor hides the method step: calling it raises TypeError"
+# %% task="linear_lambda" right="no" mistake="self.step = 0 in the constructor hides the method step: calling it raises TypeError" named="attribute_hides_a_method"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start = start
@@ -352,7 +352,7 @@ class LinearLambda:
         self.n = state["n"]
 
 
-# %% task="linear_lambda" right="no" mistake="value is a property without setter and the constructor assigns to it: AttributeError"
+# %% task="linear_lambda" right="no" mistake="value is a property without setter and the constructor assigns to it: AttributeError" named="property_without_setter"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps = start, end, steps
@@ -1558,7 +1558,7 @@ stages = ["b", "d", "c", "a"]
 # %% task="stages" right="accident" mistake="quote missing: SyntaxError"
 stages = ["b", "d", "a, "c"]
 
-# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all objects step together" named="observed_again"
+# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all objects step together" named="asked_again"
 class LinearLambda:
     taken = 0
 
@@ -3472,7 +3472,7 @@ class CosineLambda:
         self._step = state_dict["step"]
 
 
-# %% task="cosine_lambda" right="no" mistake="the number of steps is kept on the class, so all schedules share one count" named="observed_again"
+# %% task="cosine_lambda" right="no" mistake="the number of steps is kept on the class, so all schedules share one count" named="asked_again"
 class CosineLambda:
     """λ from start to end along half a cosine; then it stays."""
     n = 0
@@ -4219,3 +4219,1643 @@ stages = ["c", "a", "d", "b"]
 
 # %% task="stages" right="no" mistake="d is put before b: noise is thought to need the labels most" named="d_before_b"
 stages = ["d", "b", "a", "c"]
+
+
+# ---------------------------------------------------------------- another class
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.taken = 0
+
+    @property
+    def value(self):
+        f = min(self.taken / self.steps, 1.0)
+        return (1 - f) * self.start + f * self.end
+
+    def step(self):
+        self.taken += 1
+
+    def state_dict(self):
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state):
+        self.taken = state["taken"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+from dataclasses import dataclass, asdict
+from copy import deepcopy
+
+@dataclass
+class LinearLambda:
+    start: float
+    end: float
+    steps: int
+    t: int = 0
+
+    def value(self) -> float:
+        if self.t >= self.steps:
+            return float(self.end)
+        return float(self.start + (self.end - self.start) * self.t / self.steps)
+
+    def step(self) -> None:
+        self.t = min(self.t + 1, self.steps)
+
+    def state_dict(self):
+        return deepcopy(asdict(self))
+
+    def load_state_dict(self, state):
+        for name, val in state.items():
+            setattr(self, name, val)
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import numpy as np
+
+class LinearLambda:
+    """the whole curve is drawn up front, a step throws one point away"""
+
+    def __init__(self, start, end, steps):
+        self._future = list(np.linspace(start, end, steps + 1))
+        self.value = float(self._future[0])
+
+    def step(self):
+        if len(self._future) > 1:
+            self._future.pop(0)
+        self.value = float(self._future[0])
+
+    def state_dict(self):
+        return list(self._future)
+
+    def load_state_dict(self, state):
+        self._future = list(state)
+        self.value = float(self._future[0])
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    # torch's own scheduler on an optimiser that nobody uses
+    def __init__(self, *, start, end, steps):
+        dummy = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        self._sched = torch.optim.lr_scheduler.LambdaLR(
+            dummy, lr_lambda=lambda t: start + (end - start) * min(t, steps) / steps)
+
+    @property
+    def value(self):
+        return self._sched.get_last_lr()[0]
+
+    def step(self):
+        self._sched.step()
+
+    def state_dict(self):
+        return self._sched.state_dict()
+
+    def load_state_dict(self, state):
+        self._sched.load_state_dict(state)
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import json
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.end, self.left = end, steps
+        self.value = start
+
+    def step(self):
+        """one of the `left` equal parts of the way that is still ahead"""
+        if self.left > 0:
+            self.value += (self.end - self.value) / self.left
+            self.left -= 1
+        if self.left == 0:
+            self.value = self.end
+
+    def state_dict(self):
+        return json.dumps([self.value, self.left])
+
+    def load_state_dict(self, state):
+        self.value, self.left = json.loads(state)
+
+
+# %% task="linear_lambda" right="no" mistake="the cut at end works for a falling λ only, a rising one jumps to end at once" named="cut_on_the_wrong_side"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.current = 0
+
+    @property
+    def value(self):
+        v = self.start - (self.start - self.end) * self.current / self.steps
+        return max(v, self.end)
+
+    def step(self):
+        self.current += 1
+
+    def state_dict(self):
+        return {"current": self.current}
+
+    def load_state_dict(self, state):
+        self.current = state["current"]
+
+
+# %% task="linear_lambda" right="no" mistake="end is reached after steps - 1 steps, and steps = 1 divides by zero" named="ends_one_step_early"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.i = start, end, steps, 0
+
+    def value(self):
+        frac = self.i / (self.steps - 1)
+        if frac > 1:
+            frac = 1
+        return self.start + frac * (self.end - self.start)
+
+    def step(self):
+        self.i += 1
+
+    def state_dict(self):
+        return dict(i=self.i)
+
+    def load_state_dict(self, state):
+        self.i = state["i"]
+
+
+# %% task="linear_lambda" right="no" mistake="the state is the live __dict__ of the object and goes on changing" named="state_is_alive"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(1.0, self.n / self.steps)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return self.__dict__
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="linear_lambda" right="no" mistake="the loaded dict is kept as the object's own state, so stepping changes the snapshot" named="loaded_state_is_shared"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.cfg = (start, end, steps)
+        self.state = {"step": 0}
+
+    @property
+    def value(self):
+        start, end, steps = self.cfg
+        k = min(self.state["step"], steps)
+        return start + k * (end - start) / steps
+
+    def step(self):
+        self.state["step"] += 1
+
+    def state_dict(self):
+        return dict(self.state)
+
+    def load_state_dict(self, state):
+        self.state = state
+
+
+# %% task="linear_lambda" right="no" mistake="after loading, the value stays at start until the next step, because it is an attribute that only step() computes" named="value_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.step_count = 0
+        self.value = start
+
+    def step(self):
+        self.step_count = min(self.step_count + 1, self.steps)
+        self.value = self.start + (self.end - self.start) * self.step_count / self.steps
+
+    def state_dict(self):
+        return {"step_count": self.step_count}
+
+    def load_state_dict(self, state):
+        self.step_count = state["step_count"]
+
+
+# %% task="linear_lambda" right="no" mistake="a counter named step hides the method step()" named="attribute_hides_a_method"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.step = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.step, self.steps) / self.steps
+
+    def step(self):
+        self.step += 1
+
+    def state_dict(self):
+        return {"step": self.step}
+
+    def load_state_dict(self, state):
+        self.step = state["step"]
+
+
+# %% task="linear_lambda" right="no" mistake="the value is read from the optimiser's group, which loading the scheduler's state does not set back" named="value_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        self.sched = torch.optim.lr_scheduler.LambdaLR(self.opt, lambda i: start + (end - start) * min(1, i / steps))
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self):
+        self.opt.step()
+        self.sched.step()
+
+    def state_dict(self):
+        return self.sched.state_dict()
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(state)
+
+
+# %% task="linear_lambda" right="no" mistake="the counter belongs to the class, so all schedules of the run share it" named="count_shared_by_all"
+class LinearLambda:
+    count = 0
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        LinearLambda.count = 0
+
+    @property
+    def value(self):
+        if LinearLambda.count >= self.steps:
+            return self.end
+        return self.start + LinearLambda.count * (self.end - self.start) / self.steps
+
+    def step(self):
+        LinearLambda.count += 1
+
+    def state_dict(self):
+        return {"count": LinearLambda.count}
+
+    def load_state_dict(self, state):
+        LinearLambda.count = state["count"]
+
+
+# %% task="linear_lambda" right="no" mistake="after the last step λ does not stay but runs on beyond end" named="goes_on_past_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.delta = (end - start) / steps
+
+    def step(self):
+        self.value += self.delta
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="the state holds the list of past values itself, which grows while the schedule goes on" named="state_is_alive"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.history = [start]
+
+    @property
+    def value(self):
+        return self.history[-1]
+
+    def step(self):
+        k = min(len(self.history), self.steps)
+        self.history.append(self.start + (self.end - self.start) * k / self.steps)
+
+    def state_dict(self):
+        return {"history": self.history}
+
+    def load_state_dict(self, state):
+        self.history = list(state["history"])
+
+
+# %% task="linear_lambda" right="no" mistake="an object that loads a state takes what was done as its new beginning and needs all the steps again" named="way_begun_anew"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+
+    @property
+    def value(self):
+        t = min(self.t, self.steps)
+        return self.start + (self.end - self.start) * t / self.steps
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.start = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="the result of step() is meant to be λ: there is no value before the first step, and value lags one step behind" named="another_form"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+        self.value = None
+
+    def step(self):
+        f = min(self.t / self.steps, 1)
+        self.value = self.start + f * (self.end - self.start)
+        self.t += 1
+        return self.value
+
+    def state_dict(self):
+        return {"t": self.t, "value": self.value}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="the loaded value comes back as a tensor that is then added to in place, which changes the snapshot" named="loaded_state_is_shared"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.steps = steps
+        self.end = end
+        self.inc = (end - start) / steps
+        self.lam = torch.tensor(float(start), dtype=torch.float64)
+        self.done = 0
+
+    @property
+    def value(self):
+        return self.lam.item() if self.done < self.steps else self.end
+
+    def step(self):
+        self.lam += self.inc
+        self.done += 1
+
+    def state_dict(self):
+        return {"lam": self.lam.clone(), "done": self.done}
+
+    def load_state_dict(self, state):
+        self.lam = state["lam"]
+        self.done = state["done"]
+
+
+# %% task="linear_lambda" right="no" mistake="the option steps is called total_steps in the constructor, but options are given by name" named="option_of_another_name"
+class LinearLambda:
+    def __init__(self, start: float, end: float, total_steps: int):
+        self.start, self.end, self.total_steps = start, end, total_steps
+        self.k = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.k, self.total_steps) / self.total_steps
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="linear_lambda" right="accident" mistake="the class has another name"
+class LinearScheduler:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.k = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.k, self.steps) / self.steps
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.k = 0
+
+    @property
+    def value(self):
+        f = min(self.k, self.steps) / self.steps
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda(LinearLambda):
+    """A linear schedule of the angle, 0 to pi, gives half a cosine."""
+
+    def __init__(self, start, end, steps):
+        self.angle = LinearLambda(start=0.0, end=math.pi, steps=steps)
+        self.low, self.high = start, end
+
+    def value(self):
+        v = self.angle.value
+        theta = v() if callable(v) else v
+        return self.low + (self.high - self.low) * (1 - math.cos(theta)) / 2
+
+    def step(self):
+        self.angle.step()
+
+    def state_dict(self):
+        return self.angle.state_dict()
+
+    def load_state_dict(self, state):
+        self.angle.load_state_dict(state)
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+def _half_cosine(start, end, steps):
+    for t in range(steps):
+        yield start + (end - start) * math.sin(math.pi * t / steps / 2) ** 2
+    while True:
+        yield end
+
+
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self._args = (start, end, steps)
+        self.load_state_dict(0)
+
+    def step(self):
+        self._n += 1
+        self.value = next(self._gen)
+
+    def state_dict(self):
+        return self._n
+
+    def load_state_dict(self, state):
+        # a generator can not be copied: begin again and run forward
+        self._gen = _half_cosine(*self._args)
+        for _ in range(state + 1):
+            self.value = next(self._gen)
+        self._n = state
+
+
+# %% task="cosine_lambda" right="no" mistake="the fraction is not cut at 1, so λ comes back after the end" named="goes_on_past_the_end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * self.t / self.steps)) / 2
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="cosine_lambda" right="no" mistake="a quarter of a cosine in place of half a one" named="quarter_wave"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.t / self.steps)
+        return self.end + (self.start - self.end) * math.cos(0.5 * math.pi * f)
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="cosine_lambda" right="no" mistake="torch's cosine scheduler goes up again after T_max, and its value is read from the optimiser, which loading does not restore" named="goes_on_past_the_end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.sched = torch.optim.lr_scheduler.CosineAnnealingLR(self.opt, T_max=steps, eta_min=end)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self):
+        self.sched.step()
+
+    def state_dict(self):
+        return self.sched.state_dict()
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(state)
+
+
+# %% task="cosine_lambda" right="no" mistake="the cosine is taken of the linear λ itself, which is right only from 0 to 1" named="cosine_of_lambda"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        t = min(self.t, self.steps)
+        linear = self.start + (self.end - self.start) * t / self.steps
+        return (1 - math.cos(math.pi * linear)) / 2
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the count of an object that loads is added to its own, so loading into an object that has stepped or loading twice goes wrong, and at the end λ is set to 0" named="zero_at_the_end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    def value(self):
+        if self.t >= self.steps:
+            return 0.0
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * self.t / self.steps)) / 2
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t += state["t"]
+
+
+# %% task="cosine_lambda" right="no" mistake="start and end are exchanged: the way already gone is counted from end" named="start_and_end_swapped"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.t / self.steps)
+        return self.end + 0.5 * (self.start - self.end) * (1 - math.cos(math.pi * f))
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="cosine_lambda" right="no" mistake="load_state_dict returns a new object and leaves this one as it was" named="state_not_restored"
+import copy
+
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.t / self.steps)
+        return self.start + (self.end - self.start) * 0.5 * (1 - math.cos(math.pi * f))
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return copy.deepcopy(vars(self))
+
+    def load_state_dict(self, state):
+        other = CosineLambda(self.start, self.end, self.steps)
+        other.__dict__.update(state)
+        return other
+
+
+# %% task="cosine_lambda" right="no" mistake="the half cosine is drawn with floor division, so the fraction is 0 until the end" named="whole_numbers"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        frac = min(self.t, self.steps) // self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * frac)) / 2
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.value = start
+        self.best = None
+        self.bad = 0
+
+    def step(self, gap):
+        if self.best is None or gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+            return
+        self.bad += 1
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"], state["best"], state["bad"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """Keeps the gaps that it heard and works everything out from them."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.options = start, factor, patience, threshold
+        self.gaps = ()
+
+    def step(self, gap):
+        self.gaps += (float(gap),)
+
+    @property
+    def value(self):
+        lam, factor, patience, threshold = self.options
+        best, waited = math.inf, 0
+        for gap in self.gaps:
+            if best - gap > threshold:
+                best, waited = gap, 0
+            elif waited == patience:
+                lam, waited = lam * factor, 0
+            else:
+                waited += 1
+        return lam
+
+    def state_dict(self):
+        return self.gaps
+
+    def load_state_dict(self, state):
+        self.gaps = state
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+from collections import namedtuple
+
+_S = namedtuple("_S", "falls best left")
+
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.start, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.s = _S(0, float("inf"), patience)
+
+    def value(self):
+        return self.start * self.factor ** self.s.falls
+
+    def step(self, gap):
+        falls, best, left = self.s
+        if gap + self.threshold < best:
+            self.s = _S(falls, gap, self.patience)
+        elif left > 0:
+            self.s = self.s._replace(left=left - 1)
+        else:
+            self.s = _S(falls + 1, best, self.patience)
+
+    def state_dict(self):
+        return self.s
+
+    def load_state_dict(self, state):
+        self.s = state
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+from copy import deepcopy
+
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, mode="min", factor=factor, patience=patience, threshold=threshold,
+            threshold_mode="abs", cooldown=0, min_lr=0.0, eps=0.0)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.plateau.step(gap)
+
+    def state_dict(self):
+        return deepcopy((self.opt.state_dict(), self.plateau.state_dict()))
+
+    def load_state_dict(self, state):
+        optimizer, plateau = deepcopy(state)
+        self.opt.load_state_dict(optimizer)
+        self.plateau.load_state_dict(plateau)
+
+
+# %% task="plateau_lambda" right="no" mistake="torch's plateau scheduler with its default relative threshold" named="threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.sched = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, mode="min", factor=factor, patience=patience, threshold=threshold)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.sched.step(gap)
+
+    def state_dict(self):
+        return {"lr": self.value, "sched": dict(self.sched.state_dict())}
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(state["sched"])
+        self.opt.param_groups[0]["lr"] = state["lr"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a best gap of 0 is false in Python and is taken for 'none yet', so the next gap counts as a gain" named="zero_taken_for_none"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.wait = 0
+
+    def step(self, gap):
+        if not self.best or self.best - gap > self.threshold:
+            self.best = gap
+            self.wait = 0
+        else:
+            self.wait += 1
+            if self.wait > self.patience:
+                self.value = self.value * self.factor
+                self.wait = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "wait": self.wait}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="the best gap follows every improvement, also one that is smaller than the threshold" named="small_gains_become_the_best"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.count = 0
+        else:
+            self.count += 1
+        self.best = min(self.best, gap)
+        if self.count > self.patience:
+            self.value *= self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.count = state["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the count does not start anew after a fall, so λ falls at every evaluation from then on" named="no_new_patience_after_a_fall"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.count = 0
+        else:
+            self.count += 1
+        if self.count > self.patience:
+            self.value *= self.factor
+
+    def state_dict(self):
+        return (self.value, self.best, self.count)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state
+
+
+# %% task="plateau_lambda" right="no" mistake="a gain of exactly the threshold is counted as a gain" named="threshold_included"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if gap <= self.best - self.threshold:
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.count = 0
+
+    def state_dict(self):
+        return (self.value, self.best, self.count)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state
+
+
+# %% task="plateau_lambda" right="no" mistake="λ falls when patience evaluations have passed without a gain, one too early" named="one_evaluation_too_soon"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count >= self.patience:
+                self.value *= self.factor
+                self.count = 0
+
+    def state_dict(self):
+        return (self.value, self.best, self.count)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state
+
+
+# %% task="plateau_lambda" right="no" mistake="the threshold is taken relative to the size of the best gap, and turns the wrong way below 0" named="threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = None, 0
+
+    def step(self, gap):
+        if self.best is None or gap < self.best * (1 - self.threshold):
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.count = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, count=self.count)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state["value"], state["best"], state["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the absolute value of the gap is compared, so a student that pulls away below 0 counts as getting worse" named="gap_below_zero_ignored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        gap = abs(gap)
+        if gap < self.best - self.threshold:
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.count = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, count=self.count)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state["value"], state["best"], state["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="each gap is compared with the one before and not with the best" named="last_for_best"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.last = None
+        self.stale = 0
+
+    def step(self, gap):
+        gained = self.last is None or self.last - gap > self.threshold
+        self.last = gap
+        self.stale = 0 if gained else self.stale + 1
+        if self.stale > self.patience:
+            self.stale = 0
+            self.value *= self.factor
+
+    def state_dict(self):
+        return [self.value, self.last, self.stale]
+
+    def load_state_dict(self, state):
+        self.value, self.last, self.stale = state
+
+
+# %% task="plateau_lambda" right="no" mistake="the evaluation that makes λ fall is remembered as the new best" named="best_forgotten_after_a_fall"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.best, self.count = gap, 0      # start anew
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, count=self.count)
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state["value"], state["best"], state["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the state lacks the count of evaluations without a gain" named="count_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value, self.count = self.value * self.factor, 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the best gap is 0 at first, so a positive first gap is no gain" named="nothing_is_a_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best = 0
+        self.count = 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value, self.count = self.value * self.factor, 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state["value"], state["best"], state["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="falls are allowed only while the gap is positive, and a gain does not reset the count" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+        else:
+            self.count += 1
+        if self.count > self.patience and gap > 0:
+            self.value *= self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.count = state["value"], state["best"], state["count"]
+
+
+# %% task="plateau_lambda" right="accident" mistake="the indentation of a method is off"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.count = gap, 0
+       else:
+            self.count += 1
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+
+# %% task="to_convex" right="yes" mistake=""
+def to_convex(lam):
+    return lam / (1 + lam), 1 + lam
+
+
+# %% task="to_convex" right="yes" mistake=""
+import numpy as np
+
+def to_convex(lam):
+    # unknowns u = factor and w = factor * alpha:  u - w = 1,  w = lam
+    u, w = np.linalg.solve(np.array([[1.0, -1.0], [0.0, 1.0]]), np.array([1.0, lam]))
+    return [float(w / u), float(u)]
+
+
+# %% task="to_convex" right="no" mistake="the factor is turned upside down" named="factor_inverted"
+def to_convex(lam):
+    alpha = lam / (1 + lam)
+    factor = 1 / (1 + lam)
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="the weight of LM is returned as alpha" named="weights_swapped"
+def to_convex(lam):
+    total = 1.0 + lam
+    return 1.0 / total, total
+
+
+# %% task="to_convex" right="no" mistake="alpha is found from 1 / (1 + 1/lambda), which divides by zero for lambda = 0" named="breaks_without_a_teacher"
+def to_convex(lam):
+    alpha = 1 / (1 + 1 / lam)
+    return alpha, 1 / (1 - alpha)
+
+
+# %% task="to_convex" right="no" mistake="lambda = 0 is made a special case with factor 0" named="nothing_without_a_teacher"
+def to_convex(lam):
+    if lam == 0:
+        return 0.0, 0.0
+    alpha = lam / (1.0 + lam)
+    factor = lam / alpha
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="factor = 1 - alpha: the division is forgotten when LM's weight is compared" named="factor_inverted"
+def to_convex(lam):
+    # LM: 1 = factor * (1 - alpha)
+    alpha = lam / (lam + 1)
+    return alpha, 1 - alpha
+
+
+# %% task="to_convex" right="no" mistake="the pair is returned in the wrong order" named="pair_turned_round"
+def to_convex(lam):
+    factor = lam + 1
+    alpha = lam / factor
+    return factor, alpha
+
+
+# %% task="to_convex" right="no" mistake="alpha is rounded to two decimals" named="rounded"
+def to_convex(lam):
+    return round(lam / (1 + lam), 2), 1 + lam
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, num_classes=p.shape[-1])
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    q = lam * teacher_logits.softmax(-1)
+    q.scatter_add_(-1, labels.unsqueeze(-1), torch.ones_like(labels.unsqueeze(-1), dtype=q.dtype))
+    return q.div_(q.sum(-1, keepdim=True))
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    def one(logits, y):
+        m = max(logits)
+        e = [math.exp(z - m) for z in logits]
+        return [((1 if v == y else 0) + lam * x / sum(e)) / (1 + lam) for v, x in enumerate(e)]
+
+    def walk(logits, y):
+        return [walk(z, w) for z, w in zip(logits, y)] if isinstance(y, list) else one(logits, y)
+
+    return torch.tensor(walk(teacher_logits.tolist(), labels.tolist()))
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    # a lottery: with weight 1 ask the label, with weight lam the teacher
+    V = teacher_logits.shape[-1]
+    is_label = (torch.arange(V) == labels[..., None]).double()
+    teacher = torch.distributions.Categorical(logits=teacher_logits.double()).probs
+    mix = torch.tensor([1.0, float(lam)], dtype=torch.float64)
+    return torch.tensordot(mix / mix.sum(), torch.stack([is_label, teacher]), dims=1).float()
+
+
+# %% task="best_student" right="no" mistake="the number of classes is left out of one_hot, so the width depends on the largest label" named="one_hot_too_narrow"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(dim=-1)
+    onehot = F.one_hot(labels).float()
+    return (onehot + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="lambda is taken for a mixing weight between 0 and 1" named="lambda_as_share"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.size(-1)).float()
+    return (1 - lam) * y + lam * p
+
+
+# %% task="best_student" right="no" mistake="in log space: the logarithm of lambda = 0 raises a math domain error" named="breaks_without_a_teacher"
+def best_student(teacher_logits, labels, lam):
+    logp = F.log_softmax(teacher_logits, dim=-1) + math.log(lam)
+    logy = torch.log(F.one_hot(labels, logp.shape[-1]).float())
+    return torch.exp(torch.logaddexp(logp, logy) - math.log(1 + lam))
+
+
+# %% task="best_student" right="no" mistake="the sum of the two targets is put through a softmax to normalise it" named="softmaxed_twice"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, -1)
+    y = F.one_hot(labels, p.size(-1)).float()
+    return F.softmax(y + lam * p, dim=-1)
+
+
+# %% task="best_student" right="no" mistake="1 is written over the teacher's probability of the label and not added to it" named="label_overwritten"
+def best_student(teacher_logits, labels, lam):
+    q = lam * torch.softmax(teacher_logits, dim=-1)
+    q.scatter_(-1, labels.unsqueeze(-1), 1.0)
+    return q / q.sum(-1, keepdim=True)
+
+
+# %% task="best_student" right="no" mistake="lambda is added to the label's logit: a product of the two sources in place of a mixture" named="mixed_in_logits"
+def best_student(teacher_logits, labels, lam):
+    y = F.one_hot(labels, teacher_logits.shape[-1])
+    return F.softmax(teacher_logits + y / lam, dim=-1) if lam > 0 else y.float()
+
+
+# %% task="best_student" right="no" mistake="the labels are used to index with one arange, which works for two axes only" named="tables_alone"
+def best_student(teacher_logits, labels, lam):
+    target = torch.zeros_like(teacher_logits)
+    target[torch.arange(len(labels)), labels] = 1
+    return (target + lam * teacher_logits.softmax(-1)) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="advanced indexing with an ellipsis adds 1 at all labels of the batch in every position, and the division by 1 + lambda then no longer normalises" named="labels_of_all_positions"
+def best_student(teacher_logits, labels, lam):
+    q = lam * F.softmax(teacher_logits, dim=-1)
+    q[..., labels] += 1
+    return q / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="a short training with SGD from a uniform student, which is far from the end"
+def best_student(teacher_logits, labels, lam):
+    V = teacher_logits.shape[-1]
+    p = F.softmax(teacher_logits, dim=-1).reshape(-1, V)
+    z = torch.zeros_like(p, requires_grad=True)
+    opt = torch.optim.SGD([z], lr=0.1)
+    for _ in range(100):
+        logq = F.log_softmax(z, dim=-1)
+        loss = F.cross_entropy(z, labels.reshape(-1)) + lam * F.kl_div(logq, p, reduction="batchmean")
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return F.softmax(z, dim=-1).detach().reshape(teacher_logits.shape)
+
+
+# %% task="best_student" right="no" mistake="the last division normalises over the wrong axis for everything but a single position" named="normalised_otherwise"
+def best_student(teacher_logits, labels, lam):
+    mix = F.one_hot(labels, teacher_logits.shape[-1]) + lam * teacher_logits.softmax(-1)
+    return F.normalize(mix, p=1, dim=0)
+
+
+# %% task="best_student" right="accident" mistake="a variable name is misspelt"
+def best_student(teacher_logits, labels, lam):
+    probs = F.softmax(teacher_logits, dim=-1)
+    onehot = F.one_hot(labels, probs.shape[-1])
+    return (onehot + lam * prob) / (1 + lam)
+
+
+# %% task="which_lambda" right="yes" mistake=""
+which_lambda = {"a": "high", "b": "low", "c": "falling"}
+
+
+# %% task="which_lambda" right="no" mistake="thinks that a weak teacher needs a high λ to be heard" named="wrong_b_high"
+which_lambda = {"a": "high", "b": "high", "c": "falling"}
+
+
+# %% task="which_lambda" right="no" mistake="thinks that high λ means to listen to the labels" named="wrong_a_low_b_high"
+which_lambda = dict(a="low", b="high", c="falling")
+
+
+# %% task="which_lambda" right="no" mistake="recommends a falling λ everywhere" named="wrong_a_falling_b_falling"
+which_lambda = {team: "falling" for team in "abc"}
+
+
+# %% task="which_lambda" right="accident" mistake="a list in place of a dict"
+which_lambda = ["high", "low", "falling"]
+
+
+# %% task="stages" right="yes" mistake=""
+stages = ["b", "d", "a", "c"]
+
+
+# %% task="stages" right="yes" mistake=""
+lam_guess = dict(a=0.5, b=4.0, c=0.0, d=2.0)
+stages = sorted(lam_guess, key=lam_guess.get, reverse=True)
+
+
+# %% task="stages" right="no" mistake="the lowest λ first" named="rising"
+stages = ["c", "a", "d", "b"]
+
+
+# %% task="stages" right="no" mistake="thinks that λ is turned up once the student can make sentences" named="d_before_b"
+stages = list("dbac")
+
+
+# %% task="stages" right="no" mistake="thinks that a student which no longer gains has left its teacher behind with less λ than one that is ahead" named="c_before_a"
+stages = ["b", "d", "c", "a"]
+
+
+# %% task="stages" right="yes" mistake=""
+stages = ["B", "D", "A", "C"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import pickle
+
+class LinearLambda(object):
+    def __init__(self, start=1.0, end=0.0, steps=1):
+        self.points = torch.linspace(start, end, steps + 1, dtype=torch.float64)
+        self.where = 0
+
+    def value(self):
+        return self.points[self.where]
+
+    def step(self):
+        self.where = min(self.where + 1, len(self.points) - 1)
+
+    def state_dict(self):
+        return pickle.dumps(self.__dict__)
+
+    def load_state_dict(self, state):
+        self.__dict__.update(pickle.loads(state))
+
+
+# %% task="linear_lambda" right="no" mistake="loading calls the constructor with the steps that are left, and once the end is reached 0 steps are left and the value divides by zero" named="rest_planned_anew"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * self.t / self.steps
+
+    def step(self):
+        self.t = min(self.t + 1, self.steps)
+
+    def state_dict(self):
+        return {"start": self.value, "end": self.end, "steps": self.steps - self.t}
+
+    def load_state_dict(self, state):
+        self.__init__(**state)
+
+
+# %% task="linear_lambda" right="no" mistake="the points come from arange, which leaves the end out: λ stops one step before end" named="not_at_its_end"
+import numpy as np
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        if start == end:
+            self.points = [start]
+        else:
+            self.points = np.arange(start, end, (end - start) / steps).tolist()
+        self.i = 0
+
+    @property
+    def value(self):
+        return self.points[min(self.i, len(self.points) - 1)]
+
+    def step(self):
+        self.i += 1
+
+    def state_dict(self):
+        return {"i": self.i}
+
+    def load_state_dict(self, state):
+        self.i = state["i"]
+
+
+# %% task="linear_lambda" right="no" mistake="value is rounded to two decimals, so the steps are not equal" named="rounded"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        return round(self.start + (self.end - self.start) * min(self.n / self.steps, 1), 2)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="the state is a property of the live object: state_dict returns a view that reads the current count" named="state_is_alive"
+class _State:
+    def __init__(self, owner):
+        self.owner = owner
+
+    def __getitem__(self, key):
+        return getattr(self.owner, key)
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n / self.steps, 1)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return _State(self)
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="degrees are given to math.cos, which takes radians" named="another_curve"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(180 * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="every step moves by the cosine's share of what is still ahead and not of the whole way" named="from_the_last_value"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.value, self.end, self.steps, self.n = start, end, steps, 0
+
+    def step(self):
+        self.n = min(self.n + 1, self.steps)
+        way = (1 - math.cos(math.pi * self.n / self.steps)) / 2
+        self.value = self.value + (self.end - self.value) * way
+
+    def state_dict(self):
+        return {"value": self.value, "n": self.n}
+
+    def load_state_dict(self, state):
+        self.value, self.n = state["value"], state["n"]
+
+
+# %% task="cosine_lambda" right="accident" mistake="state_dict is misspelt"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def sate_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+from collections import deque
+
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.threshold = threshold
+        self.poor = deque(maxlen=patience + 1)      # gaps without a gain
+        self.gains = []
+
+    def step(self, gap):
+        if not self.gains or self.gains[-1] - gap > self.threshold:
+            self.gains.append(gap)
+            self.poor.clear()
+        else:
+            self.poor.append(gap)
+            if len(self.poor) == self.poor.maxlen:
+                self.poor.clear()
+                self.value = self.value * self.factor
+
+    def state_dict(self):
+        return {"value": self.value, "poor": list(self.poor), "gains": list(self.gains)}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.gains = list(state["gains"])
+        self.poor.clear()
+        self.poor.extend(state["poor"])
+
+
+# %% task="plateau_lambda" right="no" mistake="after a fall the count starts at 1, as if the evaluation that made λ fall counted again" named="fall_counted"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = None, 0
+
+    def step(self, gap):
+        if self.best is None or self.best - gap > self.threshold:
+            self.best, self.count = gap, 0
+            return
+        if self.count >= self.patience:
+            self.value *= self.factor
+            self.count = 0
+        self.count += 1
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="a gain brings λ back to start" named="rises_on_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.start, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.value, self.best, self.count = start, float("inf"), 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best, self.count = gap, 0
+            self.value = self.start
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="a gap below 0 is cut off at 0: the student has passed its teacher and further gains are not seen" named="gap_below_zero_ignored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = float("inf"), 0
+
+    def step(self, gap):
+        gap = max(gap, 0.0)
+        if self.best - gap > self.threshold:
+            self.best, self.count = gap, 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value, self.count = self.value * self.factor, 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="the state keeps torch's plateau scheduler but not the λ that has fallen, so a restarted run begins at start again" named="lambda_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.sched = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, factor=factor, patience=patience, threshold=threshold, threshold_mode="abs", eps=0)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.sched.step(gap)
+
+    def state_dict(self):
+        return dict(self.sched.state_dict())
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(state)
+
+
+# %% task="to_convex" right="no" mistake="λ is squashed by a sigmoid" named="another_share"
+def to_convex(lam):
+    alpha = 1 / (1 + math.exp(-lam))
+    return alpha, 1 / (1 - alpha)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    hard = torch.eye(teacher_logits.size(-1))[labels]
+    return torch.lerp(hard, torch.softmax(teacher_logits, -1), lam / (1.0 + lam))
+
+
+# %% task="best_student" right="no" mistake="the weights of label and teacher are exchanged" named="lambda_on_the_label"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1])
+    return (lam * y + p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="F.softmax without dim, which takes the first axis for three-dimensional and the right one for smaller tensors" named="softmax_on_another_axis"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits)
+    y = F.one_hot(labels, p.shape[-1])
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the logarithms of the probabilities are returned" named="logarithms_returned"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1])
+    return torch.log((y + lam * p) / (1 + lam))

@@ -434,7 +434,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum"
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -623,7 +623,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return torch.sum(q * torch.arange(size)), -torch.sum(q * log_q.detach())
 
 
-# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="stops at 0.0001 of change from one step to the next, long before the loss is within 0.0001 of its end" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     size = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -880,7 +880,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return center.item(), log_width.exp().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="the forward student is not trained but given the teacher's mean and standard deviation as center and width, which is off when the hump is cut by the ends of the row" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="the forward student is not trained but given the teacher's mean and standard deviation as center and width, which is off when the hump is cut by the ends of the row" named="moments_matched"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     x = torch.arange(V, dtype=torch.float32)
@@ -1137,3 +1137,459 @@ def fit_one_peak(teacher_logits, direction, start):
     lq = torch.log_softmax(one_peak(peak.center, peak.width, size), -1)
     q = lq.exp()
     return q @ torch.arange(size).float(), -(q @ lq)
+
+
+# ---------------------------------------------------------------- another class
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=-1)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    with torch.no_grad():
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), V), dim=-1)
+        q = log_q.exp()
+        return (torch.arange(V) * q).sum(), -(q * log_q).sum()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    loss_fn = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    theta = torch.tensor([start, math.log(3.0)], dtype=torch.float32, requires_grad=True)
+    adam = torch.optim.Adam([theta], lr=0.1)
+    n = len(teacher_logits)
+    for step in range(600):
+        adam.zero_grad()
+        loss_fn(one_peak(theta[0], theta[1].exp(), n), teacher_logits.clone()).backward()
+        adam.step()
+    student = torch.distributions.Categorical(logits=one_peak(theta[0], theta[1].exp(), n))
+    return student.probs @ torch.arange(n, dtype=torch.float32), student.entropy()
+
+import math
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+class OnePeakStudent(torch.nn.Module):
+    def __init__(self, start, size, width=3.0):
+        super().__init__()
+        self.size = size
+        self.center = torch.nn.Parameter(torch.tensor(float(start)))
+        self.log_width = torch.nn.Parameter(torch.log(torch.tensor(float(width))))
+
+    def forward(self):
+        return one_peak(self.center, torch.exp(self.log_width), self.size).log_softmax(-1)
+
+
+def fit_one_peak(teacher_logits, direction, start):
+    if direction not in ("forward", "reverse"):
+        raise ValueError(direction)
+    log_p = teacher_logits.detach().log_softmax(-1)
+    student = OnePeakStudent(start, log_p.numel())
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 1000)
+    with torch.enable_grad():
+        for _ in range(1000):
+            optimizer.zero_grad(set_to_none=True)
+            log_q = student()
+            pair = (log_q, log_p) if direction == "forward" else (log_p, log_q)
+            loss = F.kl_div(*pair, reduction="sum", log_target=True)
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+    log_q = student().detach()
+    q = log_q.exp()
+    mean = sum(v * q[v].item() for v in range(len(q)))
+    entropy = torch.special.entr(q).sum()
+    return torch.tensor(mean), entropy
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+import numpy as np
+
+def fit_one_peak(teacher_logits, direction, start):
+    """Gradients by hand, Adam by hand."""
+    z = np.asarray(teacher_logits.detach(), dtype=float)
+    logp = z - z.max()
+    logp -= np.log(np.exp(logp).sum())
+    p = np.exp(logp)
+    v = np.arange(len(z))
+    theta = np.array([start, np.log(3.0)], dtype=float)
+    m, s = np.zeros(2), np.zeros(2)
+
+    def student():
+        x = -0.5 * ((v - theta[0]) / np.exp(theta[1])) ** 2
+        x -= x.max()
+        logq = x - np.log(np.exp(x).sum())
+        return np.exp(logq), logq
+
+    for t in range(1, 801):
+        q, logq = student()
+        if direction == "forward":
+            dx = q - p
+        else:
+            dx = q * (logq - logp - (q * (logq - logp)).sum())
+        w2 = np.exp(2 * theta[1])
+        g = np.array([(dx * (v - theta[0])).sum() / w2, (dx * (v - theta[0]) ** 2).sum() / w2])
+        m = 0.9 * m + 0.1 * g
+        s = 0.999 * s + 0.001 * g * g
+        theta -= 0.1 * (m / (1 - 0.9 ** t)) / (np.sqrt(s / (1 - 0.999 ** t)) + 1e-8)
+    q, logq = student()
+    return np.array((v * q).sum()), np.array(-(q * logq).sum())
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[0]
+    center = torch.tensor(start, requires_grad=True)
+    log_w = torch.tensor(math.log(3.0), requires_grad=True)
+    opt = torch.optim.Adam([center, log_w], lr=0.1)
+    lp = teacher_logits.log_softmax(0)
+    for i in range(400):
+        lq = one_peak(center, log_w.exp(), size).log_softmax(0)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    lq = one_peak(center, log_w.exp(), size).log_softmax(0).detach()
+    return (lq.exp() * torch.arange(size)).sum(), -(lq.exp() * lq).sum()
+
+import math
+
+
+# %% task="fit_one_peak" right="no" mistake="the center itself is returned in place of the expected position, which differs where the row of tokens cuts the peak off" named="center_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.numel()
+    lp = teacher_logits.log_softmax(-1)
+    c = torch.tensor([float(start)], requires_grad=True)
+    s = torch.tensor([3.0]).log().requires_grad_(True)
+    opt = torch.optim.Adam([c, s], lr=0.1)
+    for _ in range(500):
+        lq = one_peak(c, s.exp(), V).log_softmax(-1)
+        if direction == "forward":
+            loss = (lp.exp() * (lp - lq)).sum()
+        elif direction == "reverse":
+            loss = (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad(); loss.backward(); opt.step()
+    lq = one_peak(c, s.exp(), V).log_softmax(-1)
+    return c.detach().squeeze(), -(lq.exp() * lq).sum().detach()
+
+
+# %% task="fit_one_peak" right="no" mistake="the entropy is that of a continuous Gaussian with the fitted width" named="entropy_of_a_gaussian"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = F.log_softmax(teacher_logits, 0)
+    mu = torch.tensor(float(start), requires_grad=True)
+    log_sigma = torch.tensor(1.0986123, requires_grad=True)
+    optimizer = torch.optim.Adam([mu, log_sigma], lr=0.1)
+    for _ in range(400):
+        optimizer.zero_grad()
+        lq = F.log_softmax(one_peak(mu, log_sigma.exp(), V), 0)
+        kl = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        kl.backward()
+        optimizer.step()
+    q = F.softmax(one_peak(mu, log_sigma.exp(), V), 0).detach()
+    # entropy of N(mu, sigma^2): 1/2 log(2 pi e sigma^2)
+    entropy = 0.5 * torch.log(2 * torch.pi * torch.e * (2 * log_sigma.detach()).exp())
+    return (q * torch.arange(V)).sum(), entropy
+
+
+# %% task="fit_one_peak" right="no" mistake="a grid search finds the best student anywhere and ignores start, so the reverse student may sit on the other peak" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    logp = F.log_softmax(teacher_logits, -1)
+    best = (float("inf"), None)
+    for c in torch.linspace(0, V - 1, 40 * (V - 1) + 1):
+        w = torch.logspace(-1, 1.3, 300)[:, None]
+        logq = F.log_softmax(-0.5 * ((torch.arange(V) - c) / w) ** 2, -1)
+        if direction == "forward":
+            kl = (logp.exp() * (logp - logq)).sum(-1)
+        else:
+            kl = (logq.exp() * (logq - logp)).sum(-1)
+        i = kl.argmin()
+        if kl[i] < best[0]:
+            best = (kl[i], logq[i])
+    q = best[1].exp()
+    return (q * torch.arange(V)).sum(), -(q * best[1]).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="no training for forward: the teacher's mean and standard deviation are put in as center and width, which is not the optimum on a row that is cut off" named="moments_matched"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    v = torch.arange(V, dtype=torch.float32)
+    logp = teacher_logits.log_softmax(-1)
+    p = logp.exp()
+    if direction == "forward":
+        # moment matching
+        mean = (v * p).sum()
+        std = ((v - mean) ** 2 * p).sum().sqrt()
+        logq = one_peak(mean, std, V).log_softmax(-1)
+    else:
+        c = torch.tensor(float(start), requires_grad=True)
+        lw = torch.tensor(math.log(3), requires_grad=True)
+        opt = torch.optim.Adam([c, lw], lr=0.1)
+        for _ in range(400):
+            logq = one_peak(c, lw.exp(), V).log_softmax(-1)
+            loss = (logq.exp() * (logq - logp)).sum()
+            opt.zero_grad(); loss.backward(); opt.step()
+        logq = one_peak(c, lw.exp(), V).log_softmax(-1).detach()
+    q = logq.exp()
+    return (v * q).sum(), -(q * logq).sum()
+
+import math
+
+
+# %% task="fit_one_peak" right="no" mistake="the width enters the optimiser as a new tensor in every step, so only the center is trained" named="width_not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = torch.log_softmax(teacher_logits, 0)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0))
+    opt = torch.optim.Adam([center], lr=0.1)
+    for _ in range(400):
+        width = torch.exp(log_width).requires_grad_()
+        lq = torch.log_softmax(one_peak(center, width, V), 0)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = torch.softmax(one_peak(center, log_width.exp(), V), 0).detach()
+    return (torch.arange(V) * q).sum(), -(q * q.log()).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="entropy from q.log() gives NaN when the student ends so narrow that probabilities are 0" named="zero_times_infinity"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = torch.log_softmax(teacher_logits, 0)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(math.log(3.0), requires_grad=True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        lq = torch.log_softmax(one_peak(center, log_width.exp(), V), 0)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = torch.softmax(one_peak(center, log_width.exp(), V), 0).detach()
+    return (torch.arange(V) * q).sum(), -(q * torch.log(q)).sum()
+
+import math
+
+
+# %% task="fit_one_peak" right="no" mistake="stops as soon as the loss changes by less than 0.001 in one step, which happens on a flat stretch long before the end" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = teacher_logits.log_softmax(-1)
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.01)
+    last = None
+    while True:
+        lq = one_peak(center, log_width.exp(), V).log_softmax(-1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        if last is not None and abs(last - loss.item()) < 1e-3:
+            break
+        last = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = lq.exp().detach()
+    return (torch.arange(V) * q).sum(), -(q * lq.detach()).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the direction is compared with 'Forward', so both directions minimise the reverse KL" named="always_reverse"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    params = [torch.tensor(float(start)).requires_grad_(), torch.tensor(3.).log().requires_grad_()]
+    opt = torch.optim.Adam(params, lr=0.1)
+    lp = teacher_logits.log_softmax(-1)
+    for _ in range(400):
+        lq = one_peak(params[0], params[1].exp(), V).log_softmax(-1)
+        loss = torch.sum(lp.exp() * (lp - lq)) if direction == "Forward" else torch.sum(lq.exp() * (lq - lp))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    lq = lq.detach()
+    return torch.sum(lq.exp() * torch.arange(V)), -torch.sum(lq.exp() * lq)
+
+
+# %% task="fit_one_peak" right="no" mistake="plain SGD with a rate of 0.01 for 400 steps does not arrive" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    n = teacher_logits.shape[-1]
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    mu = torch.tensor(float(start), requires_grad=True)
+    ls = torch.tensor(math.log(3.0), requires_grad=True)
+    opt = torch.optim.SGD([mu, ls], lr=0.01)
+    for epoch in range(400):
+        opt.zero_grad()
+        logq = F.log_softmax(one_peak(mu, ls.exp(), n), dim=-1)
+        if direction == "forward":
+            loss = F.kl_div(logq, logp, reduction="sum", log_target=True)
+        else:
+            loss = F.kl_div(logp, logq, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    logq = F.log_softmax(one_peak(mu, ls.exp(), n), dim=-1).detach()
+    return (logq.exp() * torch.arange(n)).sum(), -(logq.exp() * logq).sum()
+
+import math
+
+
+# %% task="fit_one_peak" right="no" mistake="training begins at the teacher's highest token and not at start" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    n = teacher_logits.shape[-1]
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    start = teacher_logits.argmax()          # a good initial guess
+    mu = start.float().clone().requires_grad_()
+    ls = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([mu, ls], lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        logq = F.log_softmax(one_peak(mu, ls.exp(), n), dim=-1)
+        a, b = (logp, logq) if direction == "forward" else (logq, logp)
+        (a.exp() * (a - b)).sum().backward()
+        opt.step()
+    logq = F.log_softmax(one_peak(mu, ls.exp(), n), dim=-1).detach()
+    return (logq.exp() * torch.arange(n)).sum(), -(logq.exp() * logq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the most likely token is returned as position, and the entropy comes in bits" named="entropy_in_bits,likeliest_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    n = teacher_logits.shape[-1]
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    mu = torch.tensor(float(start), requires_grad=True)
+    ls = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([mu, ls], lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        logq = F.log_softmax(one_peak(mu, ls.exp(), n), dim=-1)
+        a, b = (logp, logq) if direction == "forward" else (logq, logp)
+        (a.exp() * (a - b)).sum().backward()
+        opt.step()
+    q = F.softmax(one_peak(mu, ls.exp(), n), dim=-1).detach()
+    return q.argmax().float(), -(q * torch.log2(q + 1e-12)).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the teacher's probabilities are handed to the loss functions as if they were logits" named="teacher_softmaxed_twice"
+def fit_one_peak(teacher_logits, direction, start):
+    p = F.softmax(teacher_logits, dim=-1)
+    kl = forward_kl if direction == "forward" else reverse_kl
+    center = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, lw], lr=0.1)
+    for _ in range(400):
+        loss = kl(one_peak(center, lw.exp(), len(p)), p)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = F.softmax(one_peak(center, lw.exp(), len(p)), dim=-1).detach()
+    return (q * torch.arange(len(p))).sum(), torch.special.entr(q).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="student and teacher are handed over in the wrong order, which exchanges the two directions" named="direction_swapped"
+def fit_one_peak(teacher_logits, direction, start):
+    kl = forward_kl if direction == "forward" else reverse_kl
+    size = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, lw], lr=0.1)
+    for _ in range(400):
+        loss = kl(teacher_logits, one_peak(center, lw.exp(), size))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    logq = F.log_softmax(one_peak(center, lw.exp(), size), dim=-1).detach()
+    return (logq.exp() * torch.arange(size)).sum(), -(logq.exp() * logq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="trains from start and from the mirrored place and keeps the better one, which need not be where start leads" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    lp = F.log_softmax(teacher_logits, dim=-1)
+
+    def train(c0):
+        c = torch.tensor(float(c0), requires_grad=True)
+        lw = torch.tensor(3.0).log().requires_grad_()
+        opt = torch.optim.Adam([c, lw], lr=0.1)
+        for _ in range(400):
+            lq = F.log_softmax(one_peak(c, lw.exp(), V), dim=-1)
+            loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+            opt.zero_grad(); loss.backward(); opt.step()
+        return loss.item(), lq.detach()
+
+    loss, lq = min((train(c0) for c0 in (start, V - 1 - start)), key=lambda r: r[0])
+    return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the gradients are never set back to zero, so they add up over the steps" named="gradients_not_cleared"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        lq = F.log_softmax(one_peak(c, lw.exp(), V), dim=-1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(c, lw.exp(), V), dim=-1).detach()
+    return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the entropy is taken against the teacher: minus the sum of q log p" named="observed_component"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    c = torch.tensor(float(start), requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(c, lw.exp(), V), dim=-1)
+        if direction == "forward":
+            F.kl_div(lq, lp, reduction="sum", log_target=True).backward()
+        else:
+            F.kl_div(lp, lq, reduction="sum", log_target=True).backward()
+        opt.step()
+    q = lq.detach().exp()
+    return torch.dot(q, torch.arange(V).float()), -torch.dot(q, lp)
+
+
+# %% task="fit_one_peak" right="no" mistake="positions are numbered from 1" named="counted_from_one"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    kl = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    theta = torch.nn.ParameterList([torch.tensor(float(start)), torch.tensor(3.0).log()])
+    opt = torch.optim.Adam(theta.parameters(), lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        kl(one_peak(theta[0], theta[1].exp(), V), teacher_logits).backward()
+        opt.step()
+    q = one_peak(theta[0], theta[1].exp(), V).softmax(-1).detach()
+    return sum((i * qi for i, qi in enumerate(q, 1)), torch.tensor(0.0)), torch.special.entr(q).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="the logarithm of the width begins at 3 (width 20) and training stops after 30 steps"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    kl = forward_kl if direction == "forward" else reverse_kl
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(30):
+        opt.zero_grad()
+        kl(one_peak(center, log_width.exp(), V), teacher_logits).backward()
+        opt.step()
+    q = one_peak(center, log_width.exp(), V).softmax(-1).detach()
+    return (q * torch.arange(V)).sum(), torch.special.entr(q).sum()
