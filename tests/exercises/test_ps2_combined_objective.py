@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from autograder.judging.verdict import judge
 from autograder.spec import FunctionCheck, generator, load_checks
 from exercises.bank import EXERCISES
 from kdlab import CombinedObjective
@@ -64,3 +65,18 @@ def test_best_probability_is_where_training_ends() -> None:
 
     optimizer.step(closure)
     assert check.answer == pytest.approx(float(student.detach().softmax(-1)[0]), abs=1e-4)
+
+
+def test_a_hint_of_one_mistake_of_two_does_not_say_that_all_else_is_right() -> None:
+    rubric = CHECKS["lm_loss"].public()[1]
+    ways = {way.name: way for way in reversed(rubric.wrong_ways)}
+    one, two = ways["padding_in_the_sum"], ways["nan_when_nothing_counts"]
+    outcomes = [
+        (one if case.part == next(iter(rubric.parts)) else two).outcomes[at]
+        for at, case in enumerate(rubric.expectations)
+    ]
+    verdict = judge(rubric, outcomes)
+    assert verdict.misconception == one.name
+    assert verdict.hint.startswith(
+        "One thing that is off, and maybe not the only one. Apart from others: The divisor is right"
+    )
