@@ -83,7 +83,12 @@ def asked(assignment: str, name: str, seed: int) -> tuple[list[Case], Rubric]:
 )
 @pytest.mark.parametrize(
     ("assignment", "entry"),
-    [pytest.param(a, e, id=f"{a[:3]}-{e.name}") for a, e in BANK if e.name != "stub"],
+    [
+        # A second each in ps1, whose last task trains.
+        pytest.param(a, e, id=f"{a[:3]}-{e.name}", marks=[pytest.mark.slow] * a.startswith("ps1"))
+        for a, e in BANK
+        if e.name != "stub"
+    ],
 )
 def test_bank_entry_gets_what_it_deserves(assignment: str, entry: Entry) -> None:
     """Under one seed; test_seeds.py says that others come to the same."""
