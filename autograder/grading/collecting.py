@@ -22,6 +22,8 @@ from typing import Any
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import ignore_patterns
 
+from autograder.grading.files import open_plain
+
 MAX_NAMED = 5  # of one submission's files that are left out
 NEW, NEWER = "Collecting submission", "Updating submission"
 DELAY = timedelta(minutes=10)  # between a submission's time and the end of its copying
@@ -214,12 +216,12 @@ def copy_plain(
 
 def _read_plain(name: str, here: int, owner: int, most: int) -> bytes | None:
     try:
-        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+        stream = open_plain(name, here)
     except OSError:
         return None
-    with open(handle, "rb") as stream:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != owner:
+    with stream:
+        found = os.fstat(stream.fileno())
+        if found.st_uid != owner:
             return None
         if found.st_size > most:
             raise OSError("It holds more than c.CourseDirectory.max_dir_size allows.")

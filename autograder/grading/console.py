@@ -95,10 +95,10 @@ def waiting(course: Course, assignment: str) -> list[str]:
     with course.gradebook() as gradebook:
         due = gradebook.find_assignment(assignment).duedate
     late = [student for student, when in newer.items() if due and parse_utc(when) > due]
-    after = f" Handed in after the due date: {names(late)}." if late else ""
+    after = f". Handed in after the due date: {names(late)}." if late else ""
     return [
         f"In the exchange, newer than what was collected: {names(newer)}. Run:"
-        f" nbgrader collect {assignment} --update{after and '.'}{after}"
+        f" nbgrader collect {assignment} --update{after}"
     ]
 
 

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from stat import S_ISREG
 
 from nbgrader.exchange.default import (
     ExchangeFetchAssignment,
@@ -23,6 +22,7 @@ from nbgrader.exchange.default import (
 )
 from nbgrader.utils import notebook_hash
 
+from autograder.grading.files import open_plain
 from autograder.grading.intake import is_text
 from autograder.grading.record import Records, State
 
@@ -120,13 +120,10 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
 def read_secret(path: Path) -> str:
     """What a submission's page is released under; empty where there is nothing to use."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open_plain(path) as stream:
+            raw = stream.read(MAX_SECRET + 1)
     except OSError:
         return ""
-    with open(handle, "rb") as stream:
-        if not S_ISREG(os.fstat(handle).st_mode):
-            return ""
-        raw = stream.read(MAX_SECRET + 1)
     try:
         return raw.decode() if len(raw) <= MAX_SECRET else ""
     except UnicodeDecodeError:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 MAX_FILES = 500
 MAX_WALK = 50_000  # files and folders that are looked at
@@ -226,21 +227,38 @@ def _read(root: Path, name: str, most: int, limit: str) -> tuple[str | None, byt
     if not name.isprintable() or "\\" in name:
         return "has a name that some systems read as another", b""
     try:
-        handle = os.open(root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open_plain(root / name) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > most:
+                return f"is too large: {size} bytes, and {limit} leaves {most}", b""
+            return None, stream.read(most)
+    except NotRegular:
+        return "is not a regular file", b""
     except OSError:
         linked = (root / name).is_symlink()
         return ("is a symbolic link" if linked else "cannot be read"), b""
-    found = os.fstat(handle)
-    problem = None
-    if not stat.S_ISREG(found.st_mode):
-        problem = "is not a regular file"
-    elif found.st_size > most:
-        problem = f"is too large: {found.st_size} bytes, and {limit} leaves {most}"
-    if problem:
+
+
+class NotRegular(OSError):
+    """A folder, a pipe or a device where a file should be."""
+
+
+def open_plain(path: str | Path, folder: int | None = None) -> BinaryIO:
+    """Opens a regular file for reading, without following a link or waiting for a pipe.
+
+    Args:
+        path: The file.
+        folder: The open folder that a relative path is in, by its number; the current one without.
+
+    Raises:
+        NotRegular: When it is no regular file.
+        OSError: When it cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        return problem, b""
-    with open(handle, "rb") as stream:
-        return None, stream.read(most)
+        raise NotRegular(f"{path} is not a regular file")
+    return open(handle, "rb")
 
 
 def digest(files: Mapping[str, bytes]) -> str:
