@@ -1,5 +1,6 @@
 """The recorded sweeps in a reduced form: fewer tokens, steps and seeds, the same direction."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,8 @@ def test_a_teacher_is_worth_many_labels(reduced):
     labels, little, much, teacher = (results.mean(arm, "lm_loss").mean for arm in arms)
     assert much < labels
     assert much < little
+    if sys.version_info[:2] == (3, 11):  # of a small λ the text of another Python may decide
+        assert little < labels
     assert teacher < labels
 
 
