@@ -11,10 +11,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from inspect import unwrap
 from pathlib import Path
 from textwrap import fill
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from autograder.judging.evidence import read_evidence
@@ -30,6 +33,7 @@ from autograder.kernel import asking
 from autograder.kernel.evidence import Outcome, write_evidence
 
 PUBLIC_SUFFIX = ".public.json"
+WITHHELD = "kdlab"  # it has what most answers are about
 CHECK_LINE = re.compile(r'^check\("(\w+)", (\w+)\)$')  # the only line of a graded cell
 
 _failing: set[str] = set()  # tasks whose public check failed when it was last run here
@@ -74,7 +78,8 @@ def check(name: str, value: Any) -> None:
     rubric = rubric_from_data(public["rubric"])
     outcomes = read_evidence(text, check=name, nonce="", count=len(public["cases"]))
     failing = [n for n in rubric.uses if n in _failing]
-    ok, plain, html = describe(rubric, outcomes, failing, brief=validating)
+    withheld = WITHHELD if needs(value, WITHHELD) else ""
+    ok, plain, html = describe(rubric, outcomes, failing, brief=validating, withheld=withheld)
     (_failing.discard if ok else _failing.add)(name)
     if validating and not ok:
         raise CheckFailed("\n".join(map(folded, plain.splitlines())))
@@ -112,7 +117,11 @@ def folded(line: str) -> str:
 
 
 def describe(
-    rubric: Rubric, outcomes: list[Outcome], failing: Sequence[str] = (), brief: bool = False
+    rubric: Rubric,
+    outcomes: list[Outcome],
+    failing: Sequence[str] = (),
+    brief: bool = False,
+    withheld: str = "",
 ) -> tuple[bool, str, str]:
     """Says how the public cases went.
 
@@ -121,6 +130,7 @@ def describe(
         outcomes: What they came to.
         failing: The earlier tasks that the answer may call and whose own checks fail.
         brief: Whether the plain text has one wrong case and how many more there are.
+        withheld: The package that the answer uses and grading does without, if it uses one.
 
     Returns:
         Whether all is well so far, and the words as plain text and as HTML.
@@ -142,6 +152,11 @@ def describe(
         message += (
             f" The check of {names} fails too. If your answer calls that, mend it first; grading"
             " tries this answer with a right version of it as well."
+        )
+    if withheld:
+        message += (
+            f" It uses `{withheld}`, which is not there when work is graded unless your course says"
+            " that it is."
         )
     section = verdict.section
     plain = [title, message]
@@ -165,6 +180,38 @@ def describe(
         section=None if ok else section,
     )
     return ok, "\n".join(plain), html
+
+
+def needs(value: Any, package: str) -> bool:
+    """Whether an answer, or what it calls in the notebook, uses a package.
+
+    Args:
+        value: The function or class; anything else needs nothing.
+        package: The package's name.
+    """
+    space = getattr(sys.modules.get(getattr(value, "__module__", "")), "__dict__", {})
+    waiting, seen = [value], set()
+    while waiting:
+        each = waiting.pop()
+        each = unwrap(getattr(each, "fget", each))  # of a property; of a static or class method
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        home = each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", "")
+        if str(home).partition(".")[0] == package:
+            return True
+        if home != getattr(value, "__module__", ""):
+            continue
+        if isinstance(each, type):
+            waiting += vars(each).values()
+        codes = [each.__code__] if isinstance(each, FunctionType) else []
+        while codes:
+            code = codes.pop()
+            codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+            if package in code.co_names:
+                return True
+            waiting += [space[name] for name in code.co_names if name in space]
+    return False
 
 
 def _shell() -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
@@ -70,6 +71,7 @@ def why_without_result(
         or _unknown_name(name, tree, [tree for tree in trees if tree is not None])
         or (_no_return(name, tree) if returned_none else None)
         or _ended_before(cells[:index])
+        or _foreign_import(tree, cells)
     )
 
 
@@ -219,6 +221,33 @@ def _ended_before(cells: Sequence[NotebookNode]) -> str | None:
                     if getattr(called, "id", getattr(called, "attr", "")) in LAST_CALLS:
                         return f"Python is ended by {where(cell, index)} before this task."
     return None
+
+
+def _foreign_import(tree: ast.Module, cells: Sequence[NotebookNode]) -> str | None:
+    """A package that an answer imports and the notebook's own cells do not; no try catches it."""
+    given = (cell for cell in cells if cell.metadata.get("nbgrader", {}).get("locked"))
+    known = {"numpy", *sys.stdlib_module_names}
+    for cell in given:
+        if cell.cell_type == "code" and (own := _known_tree(cell)):
+            known |= set(_imported(own))
+    for package in _imported(tree):
+        if package not in known:
+            return (
+                f"The cell of this task imports `{package}`, which the notebook as it was handed"
+                " out does not; it may not be there when work is graded."
+            )
+    return None
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """The packages that are imported, but where a try could do without."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+        elif not isinstance(node, ast.Try):
+            yield from _imported(node)
 
 
 def _near(name: str, others: set[str]) -> str | None:

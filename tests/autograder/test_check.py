@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -84,6 +85,40 @@ def test_a_wrong_function_gets_its_hint(desk: Path, capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     for words in ("wrong", "0 of 2", "expected 2, got 1", "Not the square.", SECTION.url):
         assert words in out
+
+
+def test_what_the_grader_does_without_is_named(
+    desk: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = ModuleType("notebook")
+    monkeypatch.setitem(sys.modules, "notebook", notebook)
+    exec(
+        """
+import torch
+import kdlab
+from kdlab.divergences import forward_kl
+def inside(x):
+    from kdlab import divergences
+    return 2 * x
+def by_name(x):
+    return (lambda: forward_kl and 2 * x)()
+def by_a_helper(x):
+    return by_name(x)
+class Static:
+    def __new__(cls, x):
+        return kdlab and 2 * x
+class Property(torch.Tensor):
+    twice = property(lambda self: forward_kl)
+def own(x):
+    return torch.add(x, x)
+""",
+        notebook.__dict__,
+    )
+    for name in ("inside", "by_name", "by_a_helper", "Static", "Property", "forward_kl"):
+        check("double", getattr(notebook, name))
+        assert "It uses `kdlab`, which is not there" in capsys.readouterr().out, name
+    check("double", notebook.own)
+    assert "kdlab" not in capsys.readouterr().out
 
 
 def test_an_exception_is_shown_and_does_not_stop_the_notebook(

@@ -11,6 +11,7 @@ from autograder.judging.verdict import Section, Status, Verdict
 
 def notebook(*answers: str, task: str = "forward_kl", asked: str | None = None) -> list:
     cells = [new_markdown_cell("Story"), new_code_cell("import torch")]
+    cells[1].metadata.nbgrader = {"grade_id": "setup", "locked": True}
     cells += [new_code_cell(answer) for answer in answers]
     cells[-1].metadata.nbgrader = {"grade_id": f"{task}_answer"}
     return [*cells, new_code_cell(f'check("{task}", {asked or task})')]
@@ -47,6 +48,8 @@ def test_a_task_that_returns_nothing_rightly_is_not_told_so() -> None:
         ("def forward_kl(s, t):\n    print(s)\n    return", "returns nothing"),
         ("%matplotlib inline\ndef forward_kl(s, t):\n    s", "returns nothing"),
         ("exit()\ndef forward_kl(s, t):\n    return s", "which calls exit() or quit(),"),
+        ("from kdlab.losses import forward_kl", "imports `kdlab`, which the notebook"),
+        ("def forward_kl(s, t):\n    import scipy.special as sp\n    return sp", "imports `scipy`"),
     ],
 )
 def test_the_cell_the_name_and_the_error_are_told(source, words) -> None:
@@ -70,6 +73,8 @@ def test_the_cell_the_name_and_the_error_are_told(source, words) -> None:
         "def forward_kl(s, t):\n    return s",
         "def forward_kl(s, t):\n    return sum(a for a in s if a > t)",
         "%%time\ndef forward_kl(s, t):\n    s",
+        "import os, numpy as np\nfrom torch import nn\ndef forward_kl(s, t):\n    return s",
+        "try:\n    import jax\nexcept ImportError:\n    pass\ndef forward_kl(s, t):\n    return s",
     ],
 )
 def test_nothing_is_said_where_the_source_shows_nothing(source) -> None:
