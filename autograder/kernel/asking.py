@@ -73,6 +73,8 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
     if not callable(value):
         kind = f"{type(value).__name__}, not a function"
         return [Outcome("unsupported", type=kind) for _ in question["cases"]]
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_grad_enabled(True)  # which the answer to an earlier task may have switched off
     function = observing(value, question["observer"])
     return [_observe(function, case) for case in question["cases"]]
 

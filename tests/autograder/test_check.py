@@ -121,6 +121,25 @@ def own(x):
     assert "kdlab" not in capsys.readouterr().out
 
 
+def test_gradients_that_one_answer_switches_off_are_on_for_the_next(
+    desk: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def switches_off(x: torch.Tensor) -> torch.Tensor:
+        torch.set_grad_enabled(False)
+        return 2 * x
+
+    def by_gradient(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone().requires_grad_()
+        return torch.autograd.grad((x**2).sum(), x)[0]
+
+    try:
+        for answer in (switches_off, by_gradient):
+            check("double", answer)
+            assert "all 2 public cases are right" in capsys.readouterr().out
+    finally:
+        torch.set_grad_enabled(True)
+
+
 def test_an_exception_is_shown_and_does_not_stop_the_notebook(
     desk: Path, capsys: pytest.CaptureFixture
 ) -> None:
