@@ -39,6 +39,7 @@ class Import:
         skipped: Students whose submission here is newer or the same.
         untimed: Students of whom nothing says when they handed in.
         platforms: "moodle" and "canvas", as far as files are named as there.
+        misread: A time of the worksheet that could not be read.
     """
 
     taken: dict[str, list[str]] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Import:
     skipped: list[str] = field(default_factory=list)
     untimed: list[str] = field(default_factory=list)
     platforms: set[str] = field(default_factory=set)
+    misread: str = ""
 
 
 def take(
@@ -111,11 +113,15 @@ def take(
             continue
         _stamp(fresh, when)
         is_same = folder.is_dir() and _contents(folder, when) == _contents(fresh, when)
-        known[student] = [files[0].lms, files[0].prefix, seen.isoformat(), files[0].between]
+        entry = [files[0].lms, files[0].prefix, seen.isoformat(), files[0].between]
         if is_same:
+            known[student] = entry
             shutil.rmtree(fresh)
             result.skipped.append(student)
             continue
+        if student not in known and student not in stale and folder.is_dir():
+            notes.append("It takes the place of a submission that came another way, and was older.")
+        known[student] = entry
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
         result.taken[student] = [file.path for file in files]
@@ -132,6 +138,7 @@ def take(
         result.notes.setdefault(student, []).append(
             f"What is in {folder} is {stale[student]}'s; remove that folder."
         )
+    result.misread = roster.misread
     path = course.root / FOLDER / f"{assignment}.json"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_text(json.dumps(known, indent=1), encoding="utf-8")
@@ -233,6 +240,11 @@ def _fill(
         for lms, user in [sender(*entry[:2])]
         if lms == "moodle"
     }
+    if rows and not any(re.sub(r"\D", "", row["Identifier"]) in users for row in rows):
+        raise Misconfigured(
+            f"Nobody in the worksheet is one whose {assignment} was taken in from Moodle. Is it"
+            " the worksheet of another assignment?"
+        )
     with course.gradebook() as gradebook:
         found = gradebook.find_assignment(assignment)
         scores = {

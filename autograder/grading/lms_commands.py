@@ -13,6 +13,7 @@ from autograder.grading.downloads import FOLDER
 from autograder.grading.intake import shown
 from autograder.grading.lms import give_back
 from autograder.grading.lms import take as take_download
+from autograder.grading.outstanding import outstanding
 from autograder.grading.roster import number as write_number
 
 app = typer.Typer(help="Submissions from Moodle or Canvas, and feedback back to it.")
@@ -49,13 +50,19 @@ def take(
     for name, why in sorted(result.unknown.items()):
         say(f"{shown(name)}: {why}")
     if result.untimed:
-        says = (
-            " Moodle's grading worksheet says it: --worksheet."
-            if "moodle" in result.platforms
-            else " Canvas's downloads never say it."
-        )
+        if result.misread:
+            says = (
+                f" The worksheet's times, such as {result.misread!r}, cannot be read: switch"
+                " Moodle's language to English, and download the worksheet again."
+            )
+        elif "moodle" not in result.platforms:
+            says = " Canvas's downloads never say it."
+        elif worksheet:
+            says = " The worksheet has no time of theirs."
+        else:
+            says = " Moodle's grading worksheet says it: --worksheet."
         console.print(
-            f"Of {len(result.untimed)} the download does not say when they were handed in, so they"
+            f"Of {len(result.untimed)} it is not known when they were handed in, so they"
             f" are not late.{says}",
             soft_wrap=True,
         )
@@ -102,8 +109,13 @@ def give(
         course = here()
         folder = to or course.root / FOLDER / assignment
         missing = give_back(course, assignment, folder, worksheet)
+        with course.gradebook() as gradebook:
+            waits = outstanding(gradebook, course, assignment)
     for student, why in missing.items():
         say(f"{shown(student)}: {why}")
+    waits.ungraded = [student for student in waits.ungraded if student not in missing]
+    for sentence in waits.sentences():
+        say(sentence)
     names = "feedback.zip" + (" and marks.csv" if worksheet else "")
     console.print(f"{names} are in {folder}" if worksheet else f"{names} is in {folder}")
     if missing:

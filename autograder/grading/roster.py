@@ -46,6 +46,7 @@ class Roster:
                     self.by_name.setdefault(name, []).append(student.id)
             self.ids = {student.id for student in gradebook.students}
         self.nameless = {student for student, names in self.names.items() if not names}
+        self.misread = ""  # a time of the worksheet that is in another language
         self.rows = {re.sub(r"\D", "", row.get("Identifier", "")): row for row in worksheet}
 
     def meet(self, files: list[File]) -> None:
@@ -116,6 +117,7 @@ class Roster:
         try:
             there = parse_utc(text) if text.strip(" -") else None  # as if it were UTC
         except (ValueError, OverflowError):
+            self.misread = text
             return None
         return there and there.replace(tzinfo=self.zone).astimezone(UTC).replace(tzinfo=None)
 

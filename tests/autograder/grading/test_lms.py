@@ -41,11 +41,13 @@ def root(empty_course: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return empty_course
 
 
-def notebook(root: Path, line: str) -> bytes:
+def notebook(root: Path, line: str, why: str = "") -> bytes:
     made = nbformat.read(root / "release" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
     for cell in made.cells:
         if cell.metadata.nbgrader.grade_id == "double_answer":
             cell.source = f"def double(x):\n    {line}"
+        elif cell.metadata.nbgrader.grade_id == "why" and why:
+            cell.source = why
     return nbformat.writes(made).encode()
 
 
@@ -157,7 +159,7 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     sheet = root / "worksheet.csv"
     sheet.write_text(WORKSHEET, encoding="utf-8")
     files = {
-        "Wei Li_501_assignsubmission_file/set.ipynb": notebook(root, RIGHT),  # since Moodle 4.1
+        "Wei Li_501_assignsubmission_file/set.ipynb": notebook(root, RIGHT, "So."),  # since 4.1
         "Participant_502_assignsubmission_file_/set.ipynb": notebook(root, WRONG),  # blind marking
     }
     result = take(zipped(root, files), "--worksheet", sheet)
@@ -171,6 +173,7 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     assert graded(root, canned_grades) == {"ada": 0, "li2": 4}
     result = CliRunner().invoke(app, give)
     assert result.exit_code == 0, result.output
+    assert "1 answer waits for marks by a person: li2." in result.output
     folder = root / "lms" / ASSIGNMENT
     with zipfile.ZipFile(folder / "feedback.zip") as archive:
         assert sorted(archive.namelist()) == [
@@ -189,6 +192,11 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     result = CliRunner().invoke(app, give)
     assert result.exit_code == 2
     assert "Moodle's maximum grade is 10.00, the assignment's 7" in result.output
+
+    sheet.write_text(WORKSHEET.replace("Participant 50", "Participant 60"), encoding="utf-8")
+    result = CliRunner().invoke(app, give)
+    assert result.exit_code == 2
+    assert "worksheet of another assignment?" in " ".join(result.output.split())
 
 
 def test_canvass_feedback_bears_canvass_names(root: Path, canned_grades: Callable) -> None:
@@ -311,9 +319,19 @@ def test_the_time_of_a_download_makes_nobody_late(
         if "4711" in name
     }
     result = take(zipped(root, files(root) | theirs))
-    assert "Of 3 the download does not say when they were handed in" in result.output
+    assert "Of 3 it is not known when they were handed in" in result.output
     assert not list(root.glob("submitted/*/*/timestamp.txt"))
     assert set(lateness(root, canned_grades).values()) == {0}
+
+
+def test_what_came_another_way_is_not_replaced_without_a_word(root: Path) -> None:
+    folder = root / "submitted" / "ada" / ASSIGNMENT
+    folder.mkdir(parents=True)
+    (folder / "set.ipynb").write_bytes(notebook(root, WRONG))
+    (folder / "timestamp.txt").write_text("2026-01-01 10:00:00 UTC")
+    said = take(zipped(root, moodle(root))).output
+    assert "ada: It takes the place of a submission that came another way" in said
+    assert "takes the place" not in take(zipped(root, canvas(root), 2)).output
 
 
 def test_a_time_that_a_person_writes_stays(root: Path, canned_grades: Callable) -> None:
@@ -347,9 +365,12 @@ def test_a_worksheets_times_are_of_its_time_zone(root: Path, canned_grades: Call
 def test_a_worksheet_in_another_language(root: Path, canned_grades: Callable) -> None:
     """Numbers may have a comma; names of columns must be English."""
     sheet = root / "worksheet.csv"
-    sheet.write_text(WORKSHEET.replace("7.00", '"7,00"'), encoding="utf-8")
+    there = "Freitag, 30. Januar 2026, 15:30"
+    german = WORKSHEET.replace("Friday, 30 January 2026, 3:30 PM", there)
+    sheet.write_text(german.replace("7.00", '"7,00"'), encoding="utf-8")
     name = "Wei Li_501_assignsubmission_file_/set.ipynb"
-    take(zipped(root, {name: notebook(root, RIGHT)}), "--worksheet", sheet)
+    said = take(zipped(root, {name: notebook(root, RIGHT)}), "--worksheet", sheet).output
+    assert f"times, such as {there!r}, cannot be read" in said
     canned_grades(root)
     with Course(root).gradebook() as gradebook:
         submission = gradebook.find_submission(ASSIGNMENT, "li2")
