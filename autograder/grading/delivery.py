@@ -73,9 +73,21 @@ def deliver(
     Raises:
         LookupError: When the gradebook does not have the assignment.
         Misconfigured: When the exchange cannot be used, or folders belong to another account.
+        RuntimeError: When it is being graded.
     """
     blueprints = course.blueprints(assignment)
     course.require_writable(assignment)
+    with Records(course.root, assignment).alone():
+        return _deliver(course, assignment, blueprints, students, release)
+
+
+def _deliver(
+    course: Course,
+    assignment: str,
+    blueprints: Mapping[str, Blueprint],
+    students: Iterable[str] | None,
+    release: bool,
+) -> list[Delivery]:
     penalise(course, assignment)
     records = Records(course.root, assignment)
     with course.gradebook() as gradebook:

@@ -159,7 +159,7 @@ class Records:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Makes sure that one process at a time grades this assignment.
+        """Makes sure that one process at a time grades this assignment, or makes its feedback.
 
         Raises:
             RuntimeError: When another one does.
@@ -170,6 +170,7 @@ class Records:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise RuntimeError(
-                    f"{self.folder.name} is being graded by another process; wait for its end."
+                    f"Another process grades {self.folder.name}, or makes its feedback; wait for"
+                    " its end."
                 ) from None
             yield

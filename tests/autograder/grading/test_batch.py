@@ -23,6 +23,7 @@ from autograder.grading import batch
 from autograder.grading.audit import audit, verify
 from autograder.grading.batch import Batch, Executed, Stopped, process_pool
 from autograder.grading.course import Course, Misconfigured
+from autograder.grading.delivery import deliver
 from autograder.grading.record import Record, Records, State
 
 ASSIGNMENT = "set"
@@ -360,9 +361,14 @@ def test_a_gradebook_without_room_stops_the_batch_and_is_made_good(
 def test_two_calls_at_a_time_are_refused(ungraded: Path, canned: Callable, inline: type) -> None:
     with (
         Records(ungraded, ASSIGNMENT).alone(),
-        pytest.raises(RuntimeError, match="another process"),
+        pytest.raises(RuntimeError, match="Another process"),
     ):
         grade(ungraded, inline)
+    with (
+        Records(ungraded, ASSIGNMENT).alone(),
+        pytest.raises(RuntimeError, match="Another process"),
+    ):
+        deliver(Course(ungraded), ASSIGNMENT)
 
 
 # --- One submission's trouble is its own --------------------------------------------------------
