@@ -32,7 +32,8 @@ class Task:
         by_machine: Whether a machine marks it.
         points: Of everyone who has marks for it, by student.
         statuses: How many answers have each status.
-        misconceptions: By name, its hint and who has it.
+        misconceptions: By name, its hints, which may say what is so of one answer, and who is told
+            each.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Task:
     by_machine: bool
     points: dict[str, float] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
-    misconceptions: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    misconceptions: dict[str, dict[str, list[str]]] = field(default_factory=dict)
 
     @property
     def mean(self) -> float | None:
@@ -217,10 +218,8 @@ def _from_record(record: Record, student: Student, tasks: dict[str, Task]) -> No
         tasks[name].statuses[verdict["status"]] += 1
         if verdict["misconception"]:
             student.misconceptions[name] = verdict["misconception"]
-            _, who = tasks[name].misconceptions.setdefault(
-                verdict["misconception"], (verdict["hint"] or "", [])
-            )
-            who.append(student.id)
+            hints = tasks[name].misconceptions.setdefault(verdict["misconception"], {})
+            hints.setdefault(verdict["hint"] or "", []).append(student.id)
 
 
 def write_csv(reports: list[Report], path: Path) -> None:

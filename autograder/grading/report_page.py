@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from itertools import chain
 
 from autograder.grading.report import Report, Student, Task
 from autograder.judging.verdict import marked
+
+MOST_HINTS = 3  # of one misconception
 
 STYLE = """
 :root { color-scheme: light dark; --line: light-dark(#c9ced6, #444b57);
@@ -138,18 +141,29 @@ def _mistakes(report: Report) -> str:
         [
             (escape(task.name), ""),
             (escape(name.replace("_", " ")), ""),
-            _number(len(who)),
-            (marked(hint), ""),
-            (escape(", ".join(who)), ""),
+            _number(sum(map(len, hints.values()))),
+            (_hints(hints), ""),
+            (escape(", ".join(sorted(chain(*hints.values())))), ""),
         ]
         for task in report.tasks.values()
-        for name, (hint, who) in task.misconceptions.items()
+        for name, hints in task.misconceptions.items()
     ]
     rows.sort(key=lambda row: -float(row[2][1]))
     if not rows:
         return "<h3>Misconceptions</h3><p>None was recognised.</p>"
     heads = ["task", "misconception", "#how often", "~what its students are told", "~who"]
     return "<h3>Misconceptions</h3>" + _table("The most frequent first.", heads, rows)
+
+
+def _hints(hints: dict[str, list[str]]) -> str:
+    """The hints of one misconception, the most frequent first, and who is told each."""
+    if len(hints) == 1:
+        return marked(*hints)
+    often = sorted(hints.items(), key=lambda each: -len(each[1]))
+    shown = [f"{escape(', '.join(who))}: {marked(hint)}" for hint, who in often[:MOST_HINTS]]
+    if (more := len(often) - MOST_HINTS) > 0:
+        shown.append(f"and {more} more of the kind")
+    return "<br>".join(shown)
 
 
 def _students(report: Report) -> str:

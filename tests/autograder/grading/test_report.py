@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from typer.testing import CliRunner
 
+from autograder.grading import report_page
 from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.report import Report, gather_report
@@ -55,7 +56,7 @@ def test_the_numbers(report: Report) -> None:
     assert students["mad"].score is None
     double, why = report.tasks.values()
     assert (double.most, double.mean, double.full) == (4, 7 / 4, 1)
-    assert double.misconceptions == {"square": ("Not the square.", ["bob"])}
+    assert double.misconceptions == {"square": {"Not the square.": ["bob"]}}
     assert (why.by_machine, sorted(why.points)) == (False, ["bob", "eve", "joe"])
     assert report.waits.unmarked == {"ada": ["why"]}
     assert list(report.waits.aside) == ["mad"]
@@ -64,6 +65,17 @@ def test_the_numbers(report: Report) -> None:
     assert figures["median"] == "1.5 of 7"
     assert figures["answers that wait for a person"] == "1"
     assert figures["late"] == "4"
+
+
+def test_of_a_misconception_with_several_hints_each_is_shown_with_who_is_told_it(
+    report: Report,
+) -> None:
+    (double, _) = report.tasks.values()
+    double.misconceptions["square"] = {"Twice <it>.": ["ada", "joe"], "Three times.": ["bob"]}
+    html = report_page.page("kdlab", "now", [report])
+    assert "ada, joe: Twice &lt;it&gt;.<br>bob: Three times." in html
+    double.misconceptions["square"] |= {f"{n} times.": ["eve"] for n in (4, 5, 6)}
+    assert "and 2 more of the kind" in report_page.page("kdlab", "now", [report])
 
 
 def test_the_command_makes_a_page_and_a_table(report: Report, course: Path) -> None:
