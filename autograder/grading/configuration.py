@@ -34,8 +34,10 @@ def configure(c: Config, root: Path) -> None:
     c.CourseDirectory.course_id = settings.id
     c.Exchange.root = str(settings.exchange)
 
-    # Feedback reaches who renamed a notebook, whoever else's submission lacks its secret; and what
-    # is handed in can be written by its student alone, and is collected as a stranger's.
+    # A release is whole or none; feedback reaches who renamed a notebook, whoever else's submission
+    # lacks its secret; and what is handed in can be written by its student alone, and is collected
+    # as a stranger's.
+    c.ExchangeFactory.release_assignment = "autograder.grading.exchange.Release"
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
     c.ExchangeFactory.collect = "autograder.grading.collecting.Collect"
     c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"

@@ -1,7 +1,8 @@
-"""Three of nbgrader's steps at the exchange: what is given arrives, what is handed in stays.
+"""Four of nbgrader's steps at the exchange: what is given arrives, what is handed in stays.
 
 A course's configuration, and a student's, put them in the place of nbgrader's own:
 
+    c.ExchangeFactory.release_assignment = "autograder.grading.exchange.Release"
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
     c.ExchangeFactory.fetch_assignment = "autograder.grading.exchange.Fetch"
     c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
@@ -13,10 +14,12 @@ import glob
 import os
 import re
 import shutil
+import stat
 from pathlib import Path
 
 from nbgrader.exchange.default import (
     ExchangeFetchAssignment,
+    ExchangeReleaseAssignment,
     ExchangeReleaseFeedback,
     ExchangeSubmit,
 )
@@ -33,6 +36,37 @@ NO_SECRET = (
     f"It came without {SECRET}, so not through the exchange: give its page to the student yourself,"
     " or with lms give, where it came from Moodle or Canvas."
 )
+
+
+class Release(ExchangeReleaseAssignment):
+    """nbgrader's step, done or undone, into an exchange where nobody takes away another's work.
+
+    nbgrader removes what was released before it copies, and leaves half a copy on a full disk.
+    """
+
+    def init_dest(self) -> None:
+        super().init_dest()
+        inbound = Path(self.inbound_path)
+        if inbound.owner() == Path(self.src_path).owner():  # else its owner has seen to it
+            inbound.chmod(inbound.stat().st_mode | stat.S_ISVTX)
+
+    def copy_files(self) -> None:
+        place = Path(self.dest_path)
+        if place.is_dir() and not self.force:
+            super().copy_files()  # which refuses
+        fresh = place.with_name(f".{place.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        self.dest_path = str(fresh)
+        try:
+            super().copy_files()
+            if place.is_dir():
+                shutil.rmtree(place)
+            fresh.rename(place)
+        except OSError as error:
+            shutil.rmtree(fresh, ignore_errors=True)
+            self.fail(f"Nothing was released: {why_not_copied(error)}")
+        finally:
+            self.dest_path = str(place)
 
 
 class ReleaseFeedback(ExchangeReleaseFeedback):
@@ -167,12 +201,12 @@ class Submit(ExchangeSubmit):
             for torso in (folder, kept):
                 shutil.rmtree(torso, ignore_errors=True)
             if isinstance(error, OSError):
-                self.fail(f"Nothing was submitted: {_why_not_copied(error)}")
+                self.fail(f"Nothing was submitted: {why_not_copied(error)}")
             raise
         folder.chmod(0o2755 if self.coursedir.groupshared else 0o755)
 
 
-def _why_not_copied(error: OSError) -> str:
+def why_not_copied(error: OSError) -> str:
     """The first file that could not be copied, and why, in a sentence."""
     if not isinstance(error, shutil.Error) or not error.args or not error.args[0]:
         return f"{error.strerror or error}: {error.filename}."

@@ -14,7 +14,6 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import (
     ExchangeFetchFeedback,
-    ExchangeReleaseAssignment,
     ExchangeReleaseFeedback,
 )
 from typer.testing import CliRunner
@@ -23,7 +22,7 @@ from autograder.grading.cli import app
 from autograder.grading.collecting import Collect
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver, in_exchange
-from autograder.grading.exchange import Fetch, ReleaseFeedback, Submit
+from autograder.grading.exchange import Fetch, Release, ReleaseFeedback, Submit
 
 ASSIGNMENT = "set"
 RIGHT = "def double(x):\n    return 2 * x"
@@ -90,7 +89,7 @@ def room(empty_course: Path, tmp_path: Path) -> Room:
     homes = tmp_path / "homes"
     homes.mkdir()
     room = Room(empty_course, homes)
-    room.step(ExchangeReleaseAssignment)
+    room.step(Release)
     return room
 
 
@@ -504,6 +503,36 @@ def test_a_full_disk_costs_no_collected_version(
     assert collected(room, "ada") == before
     room.collect()
     assert collected(room, "ada")[f"{ASSIGNMENT}.ipynb"] == "newest"
+
+
+def test_a_release_is_done_or_undone(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbound = room.exchange / room.course.coursedir.course_id / "outbound"
+    copied = shutil.copyfile
+
+    def full(source: str, target: str, **options: object) -> object:
+        if str(target).endswith(".ipynb"):
+            Path(target).touch()
+            raise OSError(28, "No space left on device", target)
+        return copied(source, target, **options)
+
+    shutil.rmtree(outbound / ASSIGNMENT)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(ExchangeError, match=r"Nothing was released: .*No space left"):
+            room.step(Release)
+    assert list(outbound.iterdir()) == []
+    room.step(Release)
+    before = (outbound / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").read_bytes()
+    with pytest.raises(ExchangeError, match="add --force to overwrite"):
+        room.step(Release)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(ExchangeError, match="Nothing was released"):
+            room.step(Release, force=True)
+    assert (outbound / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").read_bytes() == before
+    room.step(Release, force=True)
+    assert [path.name for path in outbound.iterdir()] == [ASSIGNMENT]
+    assert inbound(room).stat().st_mode & 0o7777 == 0o3733
 
 
 def test_handing_in_is_done_or_undone(room: Room) -> None:
