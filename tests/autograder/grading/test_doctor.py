@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
-from autograder.grading import doctor, files, reading
+from autograder.grading import doctor, files, reading, unpacking
 from autograder.grading.course import Course
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
@@ -450,7 +450,9 @@ def test_what_a_zip_may_hold_is_bounded(
     ada: Path, look: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = (ada / NAME).read_bytes()
-    large = {NAME: raw, "a": bytes(10), "b": bytes(70 * 2**20), "c": bytes(71 * 2**20)}
+    monkeypatch.setattr(unpacking, "MAX_NOTEBOOK", 2**20)
+    monkeypatch.setattr(unpacking, "usable", lambda room: 2**15)
+    large = {NAME: raw, "a": bytes(10), "b": bytes(2**15), "c": bytes(2**16)}
     zip_of(ada, large, compression=zipfile.ZIP_DEFLATED)
     examined, _ = look()
     assert "Left out 'b' and what is larger: there is no room for it." in examined.repairs
@@ -462,7 +464,7 @@ def test_what_a_zip_may_hold_is_bounded(
         ({NAME: raw, "a\\b": b""}, zipfile.ZIP_STORED),
         ({NAME: raw}, zipfile.ZIP_LZMA),
         ({NAME: raw, **many}, zipfile.ZIP_STORED),
-        ({NAME: bytes(201 * 2**20)}, zipfile.ZIP_DEFLATED),
+        ({NAME: bytes(2**20 + 1)}, zipfile.ZIP_DEFLATED),
     ):
         zip_of(ada, entries, compression=compression)
         with pytest.raises(Unfit, match=f"There is no {NAME}; there is timestamp.txt, work.ZIP."):
