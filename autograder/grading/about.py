@@ -80,6 +80,13 @@ def sentences(
         said += [repair for repair in record.repairs if not repair.endswith(LOOK)]
     if said and record and record.state is not State.QUARANTINED:
         said.insert(0, "Before your submission was graded, this was put right in a copy of it:")
+    said += [
+        f"Your instructor gave {grade.manual_score:g} of {grade.max_score:g} points for"
+        f" {grade.name}, and they count; below, the machine's {grade.auto_score:g} do not."
+        for notebook in submission.notebooks
+        for grade in sorted(notebook.grades, key=lambda grade: grade.name)
+        if grade.auto_score is not None and grade.manual_score not in (None, grade.auto_score)
+    ]
     if seconds := submission.total_seconds_late:
         _, points, _ = marks(submission)
         cost = f"{points:g} points" if points else "nothing"

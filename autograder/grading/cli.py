@@ -47,6 +47,7 @@ from autograder.grading.lms_commands import app as lms
 from autograder.grading.outstanding import names
 from autograder.grading.record import Record, State
 from autograder.grading.report_command import report
+from autograder.grading.students import students as write_students
 from autograder.sandbox.options import Sandbox
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ app = typer.Typer(
 )
 for command in (feedback, report, extend, exchange, join, new, selftest):
     app.command()(command)
+app.command("students")(write_students)
 app.add_typer(lms, name="lms")
 
 Jobs = Annotated[

@@ -5,14 +5,35 @@ A course's nbgrader_config.py calls it, and says after it what is different ther
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import TracebackType
 
 import nbgrader
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
 from autograder.spec import load_settings
 
 HERE = Path(__file__).parent
+
+
+def unusable(error: OperationalError) -> str:
+    """Why the gradebook cannot be used, and what to do."""
+    why = str(error.orig)
+    return f"The gradebook cannot be used: {why}." + (
+        " Another command is writing into it; wait for that, and give this one again."
+        if "locked" in why
+        else ""
+    )
+
+
+def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Says in a sentence what nbgrader's own commands would show a traceback of."""
+    if isinstance(error, OperationalError):
+        print(unusable(error), file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def configure(c: Config, root: Path) -> None:
@@ -31,6 +52,7 @@ def configure(c: Config, root: Path) -> None:
         settings = load_settings(root)
     except ValueError as error:
         raise SystemExit(str(error)) from None
+    sys.excepthook = _say
     c.CourseDirectory.course_id = settings.id
     c.Exchange.root = str(settings.exchange)
 

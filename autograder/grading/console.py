@@ -125,7 +125,7 @@ def failures() -> Iterator[None]:
     except (Stopped, Misconfigured, RuntimeError, LookupError) as error:
         say(str(error) if not isinstance(error, KeyError) else words(error))
         if isinstance(error, Stopped):
-            errors.print("Grades so far are kept. Make room, and give the same command again.")
+            errors.print("Grades so far are kept. Put that right, and give the command again.")
         raise typer.Exit(2) from error
     except SQLAlchemyError as error:
         say(f"The gradebook cannot be used: {getattr(error, 'orig', None) or words(error)}")

@@ -32,6 +32,7 @@ from autograder.grading.files import (
 )
 from autograder.grading.pictures import gather
 from autograder.grading.reading import read_notebook
+from autograder.grading.unpacking import unpack
 
 MAX_CANDIDATES = 20  # notebooks that are read, to find the one that is meant
 MAX_REPAIRS = 100  # that are named
@@ -84,6 +85,7 @@ def examine(
     needed = {f"{name}.ipynb" for name in blueprints}
     files = read_files(submission, needed, ignore, room, result.repairs)
     result.digest = digest(files)
+    unpack(files, room, result.repairs)
     _find_renamed(files, blueprints, result)
     fit(files, needed, room, result.repairs)
     _check_timestamp(files)

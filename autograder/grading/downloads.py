@@ -157,7 +157,7 @@ def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
     again = len(files) - len(chosen)
     if again:
         notes.append(f"{again} older {'version' if again == 1 else 'versions'} left out.")
-    if not needed & chosen.keys() and not any(name.endswith(".ipynb") for name in chosen):
+    if not needed & chosen.keys() and not any(name.endswith((".ipynb", ".zip")) for name in chosen):
         notes.append(f"There is no notebook in it, but {', '.join(sorted(chosen))}.")
     first = sorted(chosen.values(), key=lambda file: (file.path not in needed, file.path))
     return first, notes

@@ -12,6 +12,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache, wraps
 from pathlib import Path
@@ -19,13 +20,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import is_grade, is_locked, is_solution, is_task
+from sqlalchemy.exc import OperationalError
 from traitlets.config import Config, Configurable
 from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
 from autograder.authoring.weights import told_otherwise
+from autograder.grading.configuration import unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.intake import words
 from autograder.grading.preprocessors import is_judged
@@ -65,6 +70,8 @@ def _try_once(root: str, assignment: str) -> None:
     try:
         rehearse(course)
         readable(checks_folder(course) / f"{assignment}.py")
+        with opened(course):
+            pass
     except Misconfigured as error:
         raise SystemExit(f"{assignment} was not graded. {error}") from None
 
@@ -265,6 +272,44 @@ def keep_release() -> None:
 keep_release()  # nbgrader loads this module for its hook, before it starts
 
 
+def _same_cells(course: Course, assignment: str, marked: set[str]) -> None:
+    """Compares the names of a notebook's cells with those that submissions were graded by.
+
+    Raises:
+        Misconfigured: Where they differ, for nbgrader cannot change them then.
+    """
+    with opened(course) as gradebook:
+        try:
+            found = gradebook.find_assignment(assignment)
+        except MissingEntry:
+            return
+        graded = len(found.submissions)
+        known = {cell.name for notebook in found.notebooks for cell in notebook.source_cells}
+    if not graded or known == marked or course.config.get("IncludeHeaderFooter"):
+        return
+    differ = [f"{name} is new" for name in sorted(marked - known)]
+    differ += [f"{name} is gone" for name in sorted(known - marked)]
+    raise Misconfigured(
+        f"Once a submission is graded, nbgrader keeps the cells that it has marks for: "
+        f"{', '.join(differ)}. Undo that. Or give up all marks of {assignment}, those by hand too:"
+        f" nbgrader db assignment remove {assignment} --force"
+    )
+
+
+@contextmanager
+def opened(course: Course) -> Iterator[Gradebook]:
+    """The gradebook, for a command of nbgrader's own, which would show a traceback.
+
+    Raises:
+        Misconfigured: When it cannot be used.
+    """
+    try:
+        with course.gradebook() as gradebook:
+            yield gradebook
+    except OperationalError as error:
+        raise Misconfigured(unusable(error)) from None
+
+
 def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
     """Compares a source notebook with its checks; nbgrader's hook before it generates.
 
@@ -273,13 +318,20 @@ def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
     """
     course = Course(Path.cwd())
     points: dict[str, float] = {}
+    marked: set[str] = set()
     for path in notebooks:
         cells = nbformat.read(path, as_version=4).cells
         for cell in cells:
             if is_judged(cell):
                 points[cell.metadata.nbgrader.grade_id] = cell.metadata.nbgrader.points
+            if is_grade(cell) or is_solution(cell) or is_locked(cell) or is_task(cell):
+                marked.add(cell.metadata.nbgrader.grade_id)
         for sentence in told_otherwise(cells):
             get_logger().warning("%s: %s", Path(path).name, sentence)
+    try:
+        _same_cells(course, assignment, marked)
+    except Misconfigured as error:
+        raise SystemExit(f"{assignment} was not generated. {error}") from None
     path = checks_folder(course) / f"{assignment}.py"
     # Before the checks load torch, whose threads wait for each other on a busy machine.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -28,7 +28,7 @@ def graded_tasks(notebook: Path) -> list[tuple[str, str, float, str]]:
         mark = cell["metadata"].get("nbgrader", {})
         if mark.get("grade"):
             task, minutes = heading.groups() if heading else (mark["grade_id"], None)
-            by = "by hand" if mark["solution"] or mark.get("task") else "by machine"
+            by = "a person" if mark["solution"] or mark.get("task") else "machine"
             rows.append((task, minutes or "", float(mark["points"]), by))
     return rows
 
@@ -40,7 +40,7 @@ class Points(SphinxDirective):
         notebooks = sorted((Path(self.env.srcdir) / self.arguments[0]).glob("*/*.ipynb"))
         if not notebooks:
             raise self.error(f"points: no notebooks in {self.arguments[0]}/*/")
-        lines = ["| set | task | minutes | points | graded |", "| --- | --- | --- | --- | --- |"]
+        lines = ["| set | task | minutes | points | graded by |", "| --- | --- | --- | --- | --- |"]
         for notebook in notebooks:
             self.env.note_dependency(str(notebook))
             tasks = graded_tasks(notebook)

@@ -7,6 +7,8 @@ password=$(openssl passwd -6 "$KDLAB_PASSWORD")
 
 cp /etc/passwd /etc/group /etc/shadow "$work/"
 chmod 600 "$work/shadow"
+# The machine may have accounts of these names.
+sed -i -E '/^(instructor|ada|bob|kdlab-students):/d' "$work/passwd" "$work/group" "$work/shadow"
 uid=47110
 for name in instructor ada bob; do
   uid=$((uid + 1))

@@ -26,14 +26,16 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_one_command_closes_what_is_there_and_what_is_built_later(clone: Path) -> None:
-    def run(*words: str) -> list[str]:
+    def run(*words: str, status: int = 0) -> str:
         command = [clone / "deploy" / "close", *words]
-        done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)
-        return done.stdout.split()
+        done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        return done.stdout
 
-    assert run("--look") == ["exercises", "tests"]
-    assert run() == []
-    assert run("--look") == []
+    assert run("--lok", status=2) == ""
+    assert run("--look") == "exercises\ntests\n"
+    assert run() == "Closed to other accounts: _build exercises tests\n"
+    assert run("--look") == ""
     for folder in clone.iterdir():
         is_open = bool(folder.stat().st_mode & 0o077)
         assert is_open == (folder.name not in CLOSED), folder

@@ -61,6 +61,7 @@ PYTHON
 ANEW = """
 accounts instructor ada bob
 {0}
+[ "$(stat -c %a /srv/kdlab/accounts)" = 600 ]
 for name in instructor ada bob; do userdel "$name"; done
 accounts zoe bob instructor
 {0}

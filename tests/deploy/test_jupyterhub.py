@@ -105,6 +105,7 @@ def test_a_round_in_a_browser(hub: Hub, browser: Browser) -> None:
         assert hub.inside("stat", "-c", "%a", f"/srv/kdlab/{place}").stdout.strip() == "700", place
         assert hub.inside("ls", f"/srv/kdlab/{place}", user="ada").returncode
     assert hub.inside("stat", "-c", "%a", "/srv/kdlab/course/gradebook.db").stdout.strip() == "600"
+    assert hub.inside("ls", f"/srv/kdlab/course/bank/{SET}").returncode == 0  # for selftest
 
     ada = fetch(hub, browser, "ada")
     wrong = next(each for each in entries(SET) if each.name == "chaff-temperature_forgotten")

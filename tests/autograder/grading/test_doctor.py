@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import zipfile
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -15,7 +16,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
-from autograder.grading import doctor, files, reading
+from autograder.grading import doctor, files, reading, unpacking
 from autograder.grading.course import Course
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
@@ -421,6 +422,71 @@ def test_a_copy_is_meant_where_the_notebook_itself_is_no_work(
     cell(write_again, "why").source = "My last word."
     write(ada, write_again)
     assert cell(look()[1], "why").source == "My last word."
+
+
+def zip_of(folder: Path, entries: dict[str, bytes], **options: int) -> None:
+    """Puts a zip in the place of the notebook."""
+    (folder / NAME).unlink(missing_ok=True)
+    with zipfile.ZipFile(folder / "work.ZIP", "w", **options) as archive:
+        for name, raw in entries.items():
+            archive.writestr(name, raw)
+
+
+@pytest.mark.parametrize("inside", [NAME, f"ps/{NAME}", "ps/set (1).ipynb"])
+def test_a_notebook_that_is_in_a_zip_is_found(ada: Path, look: Callable, inside: str) -> None:
+    beside = str(Path(inside).with_name("data.csv"))
+    time = str(Path(inside).with_name("timestamp.txt"))
+    litter = {f"__MACOSX/._{NAME}": b"\0", time: b"1999-01-01 00:00:00 UTC"}
+    zip_of(ada, {inside: (ada / NAME).read_bytes(), beside: b"1", **litter}, compression=8)
+    examined, notebook = look()
+    assert cell(notebook, "why").source == "It adds."
+    assert examined.repairs[0] == "Unpacked 'work.ZIP'."
+    assert examined.files["data.csv"] == b"1"
+    assert sorted(examined.files) == ["data.csv", "timestamp.txt"]
+    assert examined.files["timestamp.txt"].startswith(b"2026")
+
+
+def test_what_a_zip_may_hold_is_bounded(
+    ada: Path, look: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = (ada / NAME).read_bytes()
+    monkeypatch.setattr(unpacking, "MAX_NOTEBOOK", 2**20)
+    monkeypatch.setattr(unpacking, "usable", lambda room: 2**15)
+    large = {NAME: raw, "a": bytes(10), "b": bytes(2**15), "c": bytes(2**16)}
+    zip_of(ada, large, compression=zipfile.ZIP_DEFLATED)
+    examined, _ = look()
+    assert "Left out 'b' and what is larger: there is no room for it." in examined.repairs
+    assert {"a", "timestamp.txt"} == examined.files.keys()
+    many = {f"{number}.txt": b"" for number in range(1001)}
+    for entries, compression in (
+        ({NAME: raw, "../evil": b""}, zipfile.ZIP_STORED),
+        ({NAME: raw, "/etc/evil": b""}, zipfile.ZIP_STORED),
+        ({NAME: raw, "a\\b": b""}, zipfile.ZIP_STORED),
+        ({NAME: raw}, zipfile.ZIP_LZMA),
+        ({NAME: raw, **many}, zipfile.ZIP_STORED),
+        ({NAME: bytes(2**20 + 1)}, zipfile.ZIP_DEFLATED),
+    ):
+        zip_of(ada, entries, compression=compression)
+        with pytest.raises(Unfit, match=f"There is no {NAME}; there is timestamp.txt, work.ZIP."):
+            look()
+
+
+def test_a_damaged_zip_is_set_aside(ada: Path, look: Callable) -> None:
+    zip_of(ada, {NAME: b"{}" * 50}, compression=zipfile.ZIP_DEFLATED)
+    whole = (ada / "work.ZIP").read_bytes()
+    for place in range(0, len(whole), 7):
+        raw = bytearray(whole)
+        raw[place] ^= 0xFF
+        (ada / "work.ZIP").write_bytes(raw)
+        with pytest.raises(Unfit):
+            look()
+
+
+def test_of_two_zips_none_is_taken(ada: Path, look: Callable) -> None:
+    zip_of(ada, {NAME: (ada / NAME).read_bytes()})
+    shutil.copy(ada / "work.ZIP", ada / "older.zip")
+    with pytest.raises(Unfit, match=r"there is older\.zip"):
+        look()
 
 
 def test_litter_of_programs_is_left_out(ada: Path, look: Callable) -> None:

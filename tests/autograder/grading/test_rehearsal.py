@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbformat import from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell
@@ -188,6 +191,47 @@ def test_what_cannot_be_graded_is_not_generated(
     source = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
     with pytest.raises(SystemExit, match=f"set was not generated.*{wanted}"):
         before_release(ASSIGNMENT, [str(source)], student=".")
+
+
+def test_cells_that_have_marks_stay(
+    course: Path, monkeypatch: pytest.MonkeyPatch, canned_grades: Callable
+) -> None:
+    """nbgrader would show a traceback."""
+    monkeypatch.chdir(course)
+    path = course / "source" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (why,) = (cell for cell in notebook.cells if cell.metadata.nbgrader.grade_id == "why")
+    why.metadata.nbgrader.grade_id = "why_not"
+    nbformat.write(notebook, path)
+    before_release(ASSIGNMENT, [str(path)], student=".")  # nobody has marks yet
+    canned_grades(course)
+    with pytest.raises(SystemExit, match=r"why_not is new, why is gone\. Undo that\."):
+        before_release(ASSIGNMENT, [str(path)], student=".")
+    why.metadata.nbgrader.grade_id = "why"
+    why.source += " Say more."
+    nbformat.write(notebook, path)
+    before_release(ASSIGNMENT, [str(path)], student=".")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["export", "generate_assignment set --force", "autograde set"])
+def test_a_locked_gradebook_is_a_sentence_of_nbgraders_commands_too(
+    course: Path, command: str
+) -> None:
+    release = course / "release" / ASSIGNMENT
+    with closing(sqlite3.connect(course / "gradebook.db")) as held:
+        held.execute("begin exclusive")
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *command.split()],
+            cwd=course,
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "The gradebook cannot be used: database is locked. Another command is" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "upgrade" not in done.stderr
+    assert list(release.iterdir())
 
 
 @pytest.mark.slow

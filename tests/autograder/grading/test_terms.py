@@ -88,9 +88,9 @@ class TenPercentADay(BasePlugin):
 """
 
 
-def mark_by_hand(course: Path, points: float) -> None:
+def mark_by_hand(course: Path, points: float, cell: str = "why", student: str = "ada") -> None:
     with Course(course).gradebook() as gradebook:
-        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "ada")
+        grade = gradebook.find_grade(cell, ASSIGNMENT, ASSIGNMENT, student)
         grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.db.commit()
 
@@ -148,6 +148,24 @@ def test_the_mark_is_the_same_whatever_the_order_of_work(
         assert "Your submission was due on Tuesday 2026-01-27 14:30:00 UTC (+00:00)" in text
         assert "came 3 days, 1:00:00 later, which costs 2.4 points." in text
     assert penalties(course)["ada"] == pytest.approx(2.4)
+
+
+def test_a_page_says_which_points_count_where_a_person_gave_others_than_the_machine(
+    invoke: Callable, course: Path
+) -> None:
+    def reads(student: str) -> str:
+        invoke("feedback", ASSIGNMENT, "--no-release")
+        page = course / "feedback" / student / ASSIGNMENT / f"{ASSIGNMENT}.html"
+        return " ".join(BeautifulSoup(page.read_text("utf-8"), "html.parser").get_text().split())
+
+    invoke("grade", ASSIGNMENT)
+    mark_by_hand(course, 2.0)  # where no machine has a say, nothing is to be told
+    assert "Your instructor" not in reads("ada")
+    said = "Your instructor gave 1.5 of 4 points for double, and they count; below, the machine's 4"
+    mark_by_hand(course, 1.5, "double")
+    assert said in reads("ada")
+    mark_by_hand(course, 4.0, "double")
+    assert "Your instructor" not in reads("ada")
 
 
 def test_a_plug_in_that_fails_for_one_student_is_a_sentence(

@@ -1,0 +1,168 @@
+"""`python -m autograder students`: the list of a class, from a table as programs write it.
+
+nbgrader's own import reads UTF-8 with commas. What Excel saves may have semicolons, a mark before
+the first letter, another encoding or empty rows, which end it with a traceback or make a student of
+them; and a cell that is empty takes away what the gradebook knows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autograder.grading.console import console, failures, here, say
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.files import is_litter, read_text
+from autograder.grading.outstanding import names
+
+COLUMNS = ("id", "first_name", "last_name", "email", "lms_user_id")
+MAX_NAMED = 10  # of what is wrong with a table
+
+
+def students(
+    table: Annotated[Path, typer.Argument(help="Its columns: id, and what is known beside.")],
+) -> None:
+    """Write a table of students into the gradebook: all of it, or nothing where a row is unclear.
+
+    Its columns are id, first_name, last_name, email and lms_user_id, the number on Moodle or
+    Canvas. A cell that is empty changes nothing, and nobody is removed.
+    """
+    with failures():
+        course = here()
+        rows, notes = read_students(table)
+        new, changed, absent = write(course, rows)
+    for note in notes:
+        say(note)
+    if absent:
+        console.print(
+            f"In the gradebook and not in {table}: {names(absent)}.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(
+        f"{len(rows)} students: {new} new, {changed} changed.", highlight=False, soft_wrap=True
+    )
+
+
+def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """What a table says of each student, by id, and what is worth knowing about the table.
+
+    Raises:
+        Misconfigured: When it cannot be read, or a row is unclear; each is named.
+    """
+    raw = table.read_bytes()
+    if raw.startswith(b"PK"):
+        raise Misconfigured(f"{table} is a workbook. Save it as CSV, and give that file.")
+    try:
+        text, done = read_text(raw)
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{table} is no text. Save it as CSV UTF-8.") from None
+    heads, lines = _cells(text)
+    if "id" not in heads:
+        found = ", ".join(filter(None, heads)) or "none"
+        raise Misconfigured(f"{table} has no column id; its first row has {found}.")
+    notes = []
+    if "Windows" in done:
+        strange = re.search(r"[^\W\d]*[^\x00-\x7f][^\W\d]*", text)
+        notes.append(
+            f"{table} is not UTF-8 and was read as Windows-1252."
+            f" Is this name right: {strange[0] if strange else ''}?"
+        )
+    if unknown := [head for head in heads if head and head not in COLUMNS]:
+        notes.append(f"Not used: {', '.join(unknown)}. The columns are {', '.join(COLUMNS)}.")
+    rows: dict[str, dict[str, str]] = {}
+    problems = [f"There are two columns {head}." for head in COLUMNS if heads.count(head) > 1]
+    numbers: dict[str, str] = {}
+    for line, cells in lines:
+        if len(cells) > len(heads) and any(cells[len(heads) :]):
+            problems.append(f"Line {line} has more cells than the first row: {', '.join(cells)}.")
+            continue
+        row = {head: cell for head, cell in zip(heads, cells, strict=False) if head in COLUMNS}
+        student, number = row.pop("id", ""), row.get("lms_user_id", "")
+        if problem := _no_id(student):
+            problems.append(f"Line {line}: {problem}")
+        elif student in rows:
+            problems.append(f"Line {line}: {student} is there already.")
+        elif number and number in numbers:
+            problems.append(f"Line {line}: {number} is {numbers[number]}'s number too.")
+        else:
+            rows[student] = {column: cell for column, cell in row.items() if cell}
+            numbers[number] = student
+    if not rows and not problems:
+        problems = ["There are no students in it."]
+    if problems:
+        more = len(problems) - MAX_NAMED
+        said = [*problems[:MAX_NAMED], *([f"{more} more lines are unclear."] if more > 0 else [])]
+        raise Misconfigured("\n".join([f"Nothing was written from {table}.", *said]))
+    return rows, notes
+
+
+def _cells(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of the columns, and each row that is not empty with its line."""
+    skipped = 0
+    if text[:4].lower() == "sep=":  # Excel's own word for what parts cells
+        text, skipped = text.partition("\n")[2], 1
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    try:
+        rows = [
+            (reader.line_num + skipped, [" ".join(cell.split()) for cell in row]) for row in reader
+        ]
+    except csv.Error as error:
+        raise Misconfigured(f"Line {reader.line_num + skipped} cannot be read: {error}.") from None
+    rows = [(line, row) for line, row in rows if any(row)]
+    heads = [re.sub(r"[ -]", "_", head.lower()) for head in rows[0][1]] if rows else []
+    return heads, rows[1:]
+
+
+def _no_id(student: str) -> str:
+    """Why no student can have this id; empty where one can."""
+    if not student:
+        return "It has no id."
+    bad = {
+        letter for letter in student if letter in "/\\+,*" or unicodedata.category(letter)[0] == "C"
+    }
+    if bad or student.startswith(".") or is_litter(student):
+        return f"{student!r} is no id, because no folder can be called that in the exchange."
+    return ""
+
+
+def write(course: Course, rows: dict[str, dict[str, str]]) -> tuple[int, int, list[str]]:
+    """Writes students into the gradebook; what a table does not say stays.
+
+    Returns:
+        How many are new, how many had something else before, and who is not in the table.
+
+    Raises:
+        Misconfigured: When a number on the platform is somebody else's; nothing is written.
+    """
+    with course.gradebook() as gradebook:
+        before = {
+            each.id: {column: str(getattr(each, column) or "") for column in COLUMNS[1:]}
+            for each in gradebook.students
+        }
+        after = {
+            student: before.get(student, dict.fromkeys(COLUMNS[1:], "")) | rows.get(student, {})
+            for student in {**before, **rows}
+        }
+        owners: dict[str, str] = {}
+        for student, known in sorted(after.items()):
+            number = known["lms_user_id"]
+            if number and owners.setdefault(number, student) != student:
+                raise Misconfigured(
+                    f"Nothing was written. {number} would be the number of {owners[number]} and of"
+                    f" {student}."
+                )
+        for student, given in rows.items():
+            if after[student] != before.get(student):
+                gradebook.update_or_create_student(student, **given)
+    new = len(rows.keys() - before.keys())
+    changed = sum(before[student] != after[student] for student in rows.keys() & before.keys())
+    return new, changed, sorted(before.keys() - rows.keys())
