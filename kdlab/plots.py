@@ -158,8 +158,9 @@ def mean_curves(
         axes.axhline(0.0, color="#777777", linewidth=1)
         label += f", minus that of {beside}"
     axes.set(xlabel="optimiser step", ylabel=label, title=title)
-    axes.legend(frameon=False)
-    return _open(axes)
+    figure = _open(axes)
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)  # bands leave no corner free
+    return figure
 
 
 def measurements(
@@ -203,6 +204,7 @@ def measurements(
         axes.axvline(0.0, color="#777777", linewidth=1)
         label += f", minus that of {beside}"
     axes.set(xlabel=label, title=title, ylim=(len(arms) - 0.5, -0.5))
+    axes.locator_params(axis="x", nbins=6)  # long names leave little room
     axes.set_yticks(range(len(arms)), list(arms.values()))
     return _open(axes)
 
