@@ -145,7 +145,8 @@ def mean_curves(
     >>> mean_curves(results, {"both": "λ falls"}, "lam").axes[0].get_ylabel()
     'λ'
     """
-    _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    rows = math.ceil(len(arms) / 2)  # of the legend
+    _, axes = plt.subplots(figsize=(7, 3.8 + 0.22 * rows), layout="constrained")
     for i, (arm, name) in enumerate(arms.items()):
         steps, intervals = results.curve(arm, column, beside=beside)
         low, high = zip(
