@@ -38,8 +38,6 @@ def words(node: nodes.Node) -> str:
         return node.astext()
     if isinstance(node, nodes.section | addnodes.desc | SILENT):
         return ""
-    if isinstance(node, addnodes.pending_xref_condition) and node["condition"] == "*":
-        return ""  # the type beside it is the same one, as it is shown
     if isinstance(node, addnodes.pending_xref) and node.get("refdomain") == "cite":
         return ", ".join(KEY.sub(in_a_line, key) for key in node.astext().split(","))
     if isinstance(node, nodes.math):
@@ -48,6 +46,15 @@ def words(node: nodes.Node) -> str:
         return ""
     inside = "".join(map(words, node.children))
     return inside if isinstance(node, nodes.Inline) else f"{inside}\n"
+
+
+def as_shown(signature: nodes.Node) -> str:
+    """A signature whose types are not there twice, once as they were written."""
+    shown = signature.deepcopy()
+    for choice in list(shown.findall(addnodes.pending_xref_condition)):
+        if choice["condition"] == "*":
+            choice.parent.remove(choice)
+    return shown.astext()
 
 
 def sections(doctree: nodes.document) -> Iterator[tuple[str, str, str]]:
@@ -61,7 +68,7 @@ def sections(doctree: nodes.document) -> Iterator[tuple[str, str, str]]:
         signature = entry.next_node(addnodes.desc_signature)
         content = entry.next_node(addnodes.desc_content)
         if signature["ids"]:
-            text = words(signature) + " " + " ".join(map(words, content))
+            text = as_shown(signature) + " " + " ".join(map(words, content))
             yield signature["ids"][0], signature["ids"][0].removeprefix("kdlab."), tidy(text)
 
 
