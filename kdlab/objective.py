@@ -1,5 +1,7 @@
 """The combined training objective: learn from the labels and from the teacher at once.
 
+It has two forms::
+
     additive  LM + λ·KD             the form of the course; λ ≥ 0
     convex    (1−λ)·LM + λ·KD       the form of many libraries; 0 ≤ λ ≤ 1
 

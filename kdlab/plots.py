@@ -145,7 +145,8 @@ def mean_curves(
     >>> mean_curves(results, {"both": "λ falls"}, "lam").axes[0].get_ylabel()
     'λ'
     """
-    _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    rows = math.ceil(len(arms) / 2)  # of the legend
+    _, axes = plt.subplots(figsize=(7, 3.8 + 0.22 * rows), layout="constrained")
     for i, (arm, name) in enumerate(arms.items()):
         steps, intervals = results.curve(arm, column, beside=beside)
         low, high = zip(
@@ -158,8 +159,9 @@ def mean_curves(
         axes.axhline(0.0, color="#777777", linewidth=1)
         label += f", minus that of {beside}"
     axes.set(xlabel="optimiser step", ylabel=label, title=title)
-    axes.legend(frameon=False)
-    return _open(axes)
+    figure = _open(axes)
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)  # bands leave no corner free
+    return figure
 
 
 def measurements(
@@ -203,6 +205,7 @@ def measurements(
         axes.axvline(0.0, color="#777777", linewidth=1)
         label += f", minus that of {beside}"
     axes.set(xlabel=label, title=title, ylim=(len(arms) - 0.5, -0.5))
+    axes.locator_params(axis="x", nbins=6)  # long names leave little room
     axes.set_yticks(range(len(arms)), list(arms.values()))
     return _open(axes)
 

@@ -17,6 +17,7 @@ from sphinx.environment import BuildEnvironment
 
 # What is not read as text: a displayed formula in a line of words is a riddle.
 SILENT = nodes.raw | nodes.comment | nodes.image | nodes.math_block | nodes.system_message
+KEY = re.compile(r"\s*([a-z]+)(\d+)\s*")  # of the bibliography
 READ = {"lambda": "λ", "alpha": "α", "beta": "β", "theta": "θ", "log": "log", "mid": "|"}
 
 
@@ -26,18 +27,34 @@ def in_words(formula: str) -> str:
     return re.sub(r"[\\{}$,!&^_]+", " ", said)
 
 
+def in_a_line(key: re.Match) -> str:
+    """Whose and from when, as a page shows what its source calls menon2021."""
+    return f"{key[1].title()} {key[2]}"
+
+
 def words(node: nodes.Node) -> str:
     """The text of a node without the sections and objects in it, which have their own entries."""
     if isinstance(node, nodes.Text):
         return node.astext()
     if isinstance(node, nodes.section | addnodes.desc | SILENT):
         return ""
+    if isinstance(node, addnodes.pending_xref) and node.get("refdomain") == "cite":
+        return ", ".join(KEY.sub(in_a_line, key) for key in node.astext().split(","))
     if isinstance(node, nodes.math):
         return in_words(node.astext())
     if node.attributes.get("html", {}).get("class") in ("question-feedback", "question-actions"):
         return ""
     inside = "".join(map(words, node.children))
     return inside if isinstance(node, nodes.Inline) else f"{inside}\n"
+
+
+def as_shown(signature: nodes.Node) -> str:
+    """A signature whose types are not there twice, once as they were written."""
+    shown = signature.deepcopy()
+    for choice in list(shown.findall(addnodes.pending_xref_condition)):
+        if choice["condition"] == "*":
+            choice.parent.remove(choice)
+    return shown.astext()
 
 
 def sections(doctree: nodes.document) -> Iterator[tuple[str, str, str]]:
@@ -51,7 +68,7 @@ def sections(doctree: nodes.document) -> Iterator[tuple[str, str, str]]:
         signature = entry.next_node(addnodes.desc_signature)
         content = entry.next_node(addnodes.desc_content)
         if signature["ids"]:
-            text = signature.astext() + " " + " ".join(map(words, content))
+            text = as_shown(signature) + " " + " ".join(map(words, content))
             yield signature["ids"][0], signature["ids"][0].removeprefix("kdlab."), tidy(text)
 
 

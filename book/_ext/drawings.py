@@ -107,28 +107,29 @@ def price_of_a_token() -> str:
 @drawing
 def cover_or_seek() -> str:
     """Two panels with the same teacher, a grey curve with a high peak on the left and a lower one
-    on the right. Forward KL: the student is one wide hump over both peaks and the valley between.
-    Reverse KL: the student is one narrow peak on the teacher's higher one; the other is left
-    out."""
+    on the right. Forward KL: the student is one wide, low hump over both peaks and the valley
+    between. Reverse KL: the student is one narrow peak on the teacher's higher one, and higher than
+    it; the other is left out."""
     drawn = []
     for x, title, said in (
         (0, "forward: KL(_p_‖_q_)", "covers: miss nothing"),
         (245, "reverse: KL(_q_‖_p_)", "seeks: say nothing wrong"),
     ):
         left, right, base = x + 8, x + 228, 150
-        high = list(hump(x + 70, 18, 84, base, left, right))
-        low = list(hump(x + 170, 18, 56, base, left, right))
+        high = list(hump(x + 70, 18, 60, base, left, right))
+        low = list(hump(x + 170, 18, 40, base, left, right))
         teacher = [(a, b + d - base) for (a, b), (_, d) in zip(high, low, strict=True)]
         shape = " ".join(f"{a:.1f},{b:.1f}" for a, b in [*teacher, (right, base), (left, base)])
         drawn.append(f'<polygon points="{shape}" class="area"/>')
         if x == 0:
-            drawn.append(path(hump(x + 110, 56, 46, base, left, right), "student thick"))
-            drawn.append(words(x + 174, 84, "_p_", "muted"))
-            drawn.append(words(x + 120, 96, "_q_", "student"))
+            # The teacher's mean and deviation, and its area: all three are distributions.
+            drawn.append(path(hump(x + 110, 52.2, 34.5, base, left, right), "student thick"))
+            drawn.append(words(x + 174, 98, "_p_", "muted"))
+            drawn.append(words(x + 116, 106, "_q_", "student"))
         else:
-            drawn.append(path(hump(x + 70, 17, 96, base, left, right), "student thick"))
-            drawn.append(words(x + 174, 84, "_p_", "muted"))
-            drawn.append(words(x + 98, 66, "_q_", "student"))
+            drawn.append(path(hump(x + 70, 18, 100, base, left, right), "student thick"))
+            drawn.append(words(x + 174, 98, "_p_", "muted"))
+            drawn.append(words(x + 94, 66, "_q_", "student"))
         drawn.append(path([(left, base), (right, base)]))
         drawn.append(words(x + 118, 28, title, "strong"))
         drawn.append(words(x + 118, 174, said, "small"))

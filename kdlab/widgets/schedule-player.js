@@ -214,7 +214,7 @@ function render({ model, el }) {
   });
   students.append(
     draw("line", { x1: 0, x2: width, y1: level(0), y2: level(0), class: "axis" }),
-    draw("text", { x: 4, y: level(0) - 5 }, "as good as the teacher"),
+    draw("text", { x: 4, y: level(0) + 18 }, "the teacher’s level"), // the curves begin above
     ...curves.map(([, curve]) => curve),
     draw("text", { x: 4, y: 12 }, `gap to the teacher on held-out text, up to ${trained.most.toFixed(1)} nats`),
     draw("text", { x: 0, y: tall - 2 }, "0"),

@@ -88,3 +88,20 @@ def test_the_teacher_of_2_2_lies_where_its_probabilities_say(drawings):
         ]
         on_line = drawings.between(label, teacher, lam / (1 + lam))
         assert drawings.in_triangle(*target) == pytest.approx(on_line)
+
+
+def test_students_and_teacher_of_1_3_are_distributions(drawings):
+    """Each student holds as much as the teacher; the one of reverse KL has a peak 1/0.6 as high."""
+    drawn = drawings.DRAWINGS["cover-or-seek"]()
+    shapes = re.findall(r'points="([^"]*)" class="(area|line student thick)"', drawn)
+    found = {"area": [], "line student thick": []}
+    for points, kind in shapes:
+        x, y = zip(*(map(float, point.split(",")) for point in points.split()), strict=True)
+        heights = [150 - height for height in y[:81]]
+        inside = sum(heights) * (x[1] - x[0])
+        found[kind].append((inside, max(heights)))
+    (teacher, peak), _ = found["area"]
+    (covers, _), (seeks, sought) = found["line student thick"]
+    assert covers == pytest.approx(teacher, rel=0.06)  # its sides go on beyond the picture
+    assert seeks == pytest.approx(teacher, rel=0.02)
+    assert sought == pytest.approx(peak / 0.6, rel=0.02)

@@ -65,8 +65,11 @@ def test_two_drawings_of_a_page_share_no_name(drawn):
 
 def test_the_book_has_no_figure_that_ignores_the_theme(book, pages):
     figures = 0
+    style = (ROOT / "book/_static/book.css").read_text(encoding="utf8")
+    known = set(re.findall(r"(--figure-[0-9a-f]{6}):", style))
     for page in pages:
         text = page.read_text(encoding="utf8")
         assert not re.findall(r'<img[^>]+src="[^"]*_images/[^"]*"', text), page.name
+        assert set(re.findall(r"var\((--figure-[0-9a-f]{6})", text)) <= known, page.name
         figures += text.count('<svg class="figure"')
     assert figures > 20

@@ -231,6 +231,16 @@ WIDER_THAN_PAPER = """() => {
 }"""
 
 
+CUT_FORMULAS = """() => {
+    const end = node => node.getBoundingClientRect().right;
+    const formulas = document.querySelectorAll("article mjx-container:not([display]) > mjx-math");
+    return [...formulas]
+        .filter(formula => formula.checkVisibility() && !formula.closest("table"))
+        .filter(formula => end(formula) > end(formula.closest("p, li, dd, h2, h3, div")) + 1)
+        .map(formula => formula.textContent);
+}"""
+
+
 def test_prints(tab):
     """All of it, no wider than the sheet, with the answers at the end."""
     screen = tab.viewport_size
@@ -260,8 +270,10 @@ def test_prints(tab):
 
 
 def test_does_not_scroll_sideways_on_a_phone(tab):
+    """And no formula in a line is wider than its paragraph, which would hide its end."""
     tab.set_viewport_size(PHONE)
     assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert not tab.evaluate(CUT_FORMULAS)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -116,7 +116,7 @@ def test_up_to_which_lambda_the_labels_lead_uld_as_the_solution_says():
 
 def test_one_number_per_token_is_a_noisy_gradient(text_of):
     text = text_of("on-policy-in-practice")
-    table = text[text.index("less the mean KL") :]
+    table = text[text.index("minus the mean KL") :]
     rows = {n: numbers(table, str(n)) for n in (1, 100, 1000, 10_000)}
     for column in (0, 1):
         assert rows[100][column] / rows[10_000][column] == pytest.approx(10, rel=0.15)

@@ -54,6 +54,12 @@ def test_signatures_are_parsed(book):
             assert not re.search("~|<factory>", entry.text), entry.text
 
 
+def test_no_table_of_a_docstring_has_run_into_lines(book):
+    """What is indented without a double colon before it is set as a quotation, in one paragraph."""
+    for path in sorted((book / "book/reference").glob("library*.html")):
+        assert "<blockquote>" not in path.read_text(encoding="utf8"), path.name
+
+
 def test_no_sentence_of_a_docstring_is_taken_for_a_type(book):
     """Napoleon takes what stands before a colon in a property's first line for its type."""
     for path in sorted((book / "book/reference").glob("library*.html")):

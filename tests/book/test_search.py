@@ -1,5 +1,6 @@
 """What a reader finds, and what a link shows before it is followed."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def test_every_result_leads_to_a_place(search, book):
         path, _, name = result["href"].partition("#")
         page = (book / path).read_text(encoding="utf8")
         assert not name or f'id="{name}"' in page, result["href"]
+
+
+def test_what_is_found_reads_as_its_page_does(book):
+    """No keys of the bibliography, and no type twice."""
+    text = (book / "_static/sections.js").read_text(encoding="utf8")
+    assert "Hinton 2015" in text
+    assert not re.findall(r"\b(?:hinton|menon|agarwal)20\d\d\b", text)
+    assert "temperature: float = 1.0" in text
+    assert "floatfloat" not in text
 
 
 def test_search_does_not_give_a_question_s_answer_away():

@@ -103,7 +103,10 @@ def test_mean_curves_show_the_mean_over_the_seeds(sweep):
     (axes,) = plots.mean_curves(sweep, {"labels": "labels", "both": "λ = 1"}, title="Both").axes
     assert lines(axes) == {"labels": [9.0, 6.0], "λ = 1": [9.0, 5.0]}
     assert len(axes.collections) == 2  # the intervals
-    (axes,) = plots.mean_curves(sweep, {"both": "λ = 1"}, beside="labels").axes
+    figure = plots.mean_curves(sweep, {"both": "λ = 1"}, beside="labels")
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    assert figure.legends[0].get_window_extent().y1 < axes.get_window_extent().y0  # over no band
     assert lines(axes)["λ = 1"] == [0.0, -1.0]
     assert axes.get_ylabel().endswith("minus that of labels")
 
