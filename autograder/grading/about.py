@@ -19,6 +19,7 @@ from traitlets import List
 
 from autograder.grading.doctor import LOOK
 from autograder.grading.lateness import marks, spelt
+from autograder.grading.outstanding import manual
 from autograder.grading.record import Record, Records, State
 
 UNTOLD = "your instructor knows the reason"  # it came up while the submission ran
@@ -80,6 +81,9 @@ def sentences(
         said += [repair for repair in record.repairs if not repair.endswith(LOOK)]
     if said and record and record.state is not State.QUARANTINED:
         said.insert(0, "Before your submission was graded, this was put right in a copy of it:")
+    unmarked, _ = manual(gradebook, assignment, student)
+    if unmarked:
+        said.append(f"Nobody has marked {', '.join(unmarked)} yet; the points below are without.")
     said += [
         f"Your instructor gave {grade.manual_score:g} of {grade.max_score:g} points for"
         f" {grade.name}, and they count; below, the machine's {grade.auto_score:g} do not."

@@ -281,16 +281,24 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
         repairs: What was put right is added here.
 
     Raises:
-        Unfit: When the notebook has none of the assignment's cells.
+        Unfit: When the notebook has none of the assignment's cells, or is another assignment's.
     """
     known = {cell.grade_id: cell for cell in blueprint.cells}
     there: dict[str, list[NotebookNode]] = {}
+    foreign: list[str] = []
     for cell in notebook.cells:
         if _grade_id(cell) in known:
             there.setdefault(_grade_id(cell), []).append(cell)
         elif "nbgrader" in cell.metadata:
-            repairs.append(f"{name}: {_grade_id(cell)!r:.60} is no cell of the assignment.")
+            foreign.append(f"{_grade_id(cell)!r:.60}")
             del cell.metadata["nbgrader"]
+    answers = {grade_id for grade_id, cell in known.items() if cell.marks["solution"]}
+    if answers and len(foreign) > 1 and not answers & there.keys():
+        raise Unfit(
+            f"{name} is another assignment's: it has cells such as {foreign[0]}, and none of this"
+            " one's answers."
+        )
+    repairs += [f"{name}: {grade_id} is no cell of the assignment." for grade_id in foreign]
     if known and not there:
         there = _recognised(notebook, blueprint)
         repairs.append(

@@ -221,6 +221,7 @@ def give_back(
             for page in sorted(course.folder("feedback", student, assignment).glob("*.html")):
                 archive.write(page, f"{prefix}{between}{page.name}")
     os.chmod(to / "feedback.zip", 0o600)
+    (to / "marks.csv").unlink(missing_ok=True)  # which would be older than the pages
     if worksheet is not None:
         _fill(course, assignment, read_worksheet(worksheet), to / "marks.csv", known)
     return missing

@@ -201,6 +201,16 @@ def test_what_is_certain_is_repaired(ada: Path, look: Callable, damage: Callable
     assert sources.index('check("double", double)') > answer
 
 
+def test_another_assignments_notebook_is_said_in_a_sentence(ada: Path, look: Callable) -> None:
+    notebook = read(ada)
+    for one in notebook.cells:
+        if one.metadata.get("nbgrader") and one.metadata.nbgrader.grade_id != "setup":
+            one.metadata.nbgrader.grade_id += "_of_another"
+    write(ada, notebook)
+    with pytest.raises(Unfit, match=r"another assignment's: it has cells such as '\w+_of_another'"):
+        look()
+
+
 def test_formats_and_names_that_are_certain_are_repaired(ada: Path, look: Callable) -> None:
     text = (ada / NAME).read_text(encoding="utf-8")
     (ada / NAME).write_bytes(b"\xef\xbb\xbf" + text.encode())

@@ -159,8 +159,11 @@ def test_a_page_says_which_points_count_where_a_person_gave_others_than_the_mach
         return " ".join(BeautifulSoup(page.read_text("utf-8"), "html.parser").get_text().split())
 
     invoke("grade", ASSIGNMENT)
+    assert "Nobody has marked why yet; the points below are without." in reads("ada")
     mark_by_hand(course, 2.0)  # where no machine has a say, nothing is to be told
-    assert "Your instructor" not in reads("ada")
+    text = reads("ada")
+    assert "Your instructor" not in text
+    assert "Nobody has marked" not in text
     said = "Your instructor gave 1.5 of 4 points for double, and they count; below, the machine's 4"
     mark_by_hand(course, 1.5, "double")
     assert said in reads("ada")
