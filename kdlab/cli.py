@@ -345,7 +345,13 @@ def plot(
         from kdlab import plots
         from kdlab.config import History
 
-        histories = {run.name: History.read(run / "metrics.jsonl") for run in runs}
+        if not out.suffix:
+            raise ValueError(f"{out} says not what kind of picture it is to be: .png, .svg or .pdf")
+        names = [run.name for run in runs]
+        if len({*names}) < len(names):  # runs of several folders
+            names = [str(run) for run in runs]
+        read = (History.read(run / "metrics.jsonl") for run in runs)
+        histories = dict(zip(names, read, strict=True))
         if show == "training":
             if len(runs) > 1:
                 raise ValueError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from kdlab.config import TrainConfig
+from kdlab.config import TrainConfig, check_types
 from kdlab.models import PRESETS, TinyGPTConfig
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import LambdaSchedule, make_schedule
@@ -69,6 +69,7 @@ class Recipe:
     teacher_options: str | None = None  # for its from_pretrained, as JSON
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.arm not in ARMS:
             raise ValueError(f"unknown arm {self.arm!r}; known: {', '.join(ARMS)}")
         if not 0 < self.train_fraction <= 1:

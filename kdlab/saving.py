@@ -41,6 +41,11 @@ def load_student(folder: str | Path) -> nn.Module:
     64
     """
     folder = Path(folder)
+    if not (folder / "config.json").exists():
+        raise FileNotFoundError(
+            f"{folder} holds no finished run"
+            + ("; it has not ended yet" if (folder / "recipe.json").exists() else "")
+        )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if "model_type" in config:  # of transformers
         from transformers import AutoModelForCausalLM

@@ -166,6 +166,8 @@ def test_a_bench_serves_every_recipe_of_its_setting_and_no_other(text, tmp_path)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"learning_rate": "1e-4"}, r"learning_rate must be float \| None, got '1e-4'"),
+        ({"data": 3}, r"data must be str \| None, got 3"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"on_policy": 2.0}, "on_policy must be a share from 0 to 1, got 2.0"),
@@ -263,6 +265,29 @@ def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     other = run("--steps", 3, "--teacher-file", store, "--out", tmp_path / "other", "--cpu")
     assert other.exit_code == 1
     assert "written for another" in other.output
+
+
+def test_what_is_no_run_is_told(tmp_path):
+    for command in ("chat", "evaluate"):
+        refused = kdlab_(command, tmp_path / "nothing")
+        assert refused.exit_code == 1
+        assert refused.output == f"kdlab: {tmp_path / 'nothing'} holds no finished run\n"
+    (tmp_path / "recipe.json").write_text("{}")
+    assert "finished run; it has not ended yet" in kdlab_("evaluate", tmp_path).output
+
+
+def test_runs_of_one_name_are_both_drawn(tmp_path):
+    runs = [tmp_path / folder / "run" for folder in ("a", "b")]
+    for run in runs:
+        run.mkdir(parents=True)
+        (run / "metrics.jsonl").write_text(
+            '{"kind": "eval", "step": 1, "perplexity": 9.0, "teacher_perplexity": 8.0}\n'
+        )
+    drawn = kdlab_("plot", *runs, "--show", "perplexity", "--out", tmp_path / "both.svg")
+    assert drawn.exit_code == 0, drawn.output
+    assert all(str(run) in (tmp_path / "both.svg").read_text() for run in runs)
+    refused = kdlab_("plot", *runs, "--show", "perplexity", "--out", tmp_path / "both")
+    assert "both says not what kind of picture" in refused.output
 
 
 @pytest.mark.slow
