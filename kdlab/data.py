@@ -96,7 +96,10 @@ def load_corpus(name: str = "pydocs") -> Corpus:
             raise ValueError(f"the data set {name} has no column 'text', only {data.column_names}")
         documents = data["text"]
     elif Path(name).is_file():
-        title, documents = Path(name).stem, Path(name).read_text(encoding="utf-8").split("\n\n")
+        try:
+            title, documents = Path(name).stem, Path(name).read_text(encoding="utf-8").split("\n\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name} is not UTF-8 text: {error.reason}") from None
     else:
         raise ValueError(
             f"unknown corpus {name!r}: it is not 'pydocs', not a text file, and does not begin "
