@@ -158,6 +158,8 @@ def distill(
         from kdlab.recipes import Recipe
         from kdlab.runs import distill as run
 
+        if resume and not any(out.glob("checkpoint*")) and not (out / "summary.json").exists():
+            typer.echo(f"There is no checkpoint in {out}: the run begins anew.", err=True)
         recipe = Recipe(
             corpus=corpus,
             train_fraction=train_fraction,

@@ -81,12 +81,12 @@ class Recipe:
         ):
             raise ValueError(
                 f"unknown student {self.student!r}; known: {', '.join(PRESETS)}, or layers: or "
-                "shape: and a number, or hf: and a Hugging Face model"
+                "shape: and a number, or hf: and a Hugging Face model" + _as_folder(self.student)
             )
         if self.teacher not in PRESETS and not self.teacher.startswith("hf:"):
             raise ValueError(
                 f"unknown teacher {self.teacher!r}; known: {', '.join(PRESETS)}, or hf: and a "
-                "Hugging Face model"
+                "Hugging Face model" + _as_folder(self.teacher)
             )
         if self.teacher_texts is not None and self.teacher_file is not None:
             raise ValueError("a teacher's file knows the corpus, not what the teacher wrote")
@@ -211,6 +211,10 @@ class Recipe:
             "ratio": {"share": lam},
         }.get(self.schedule, {"start": lam, "end": 0.0, "steps": steps})
         return make_schedule(self.schedule, **options)
+
+
+def _as_folder(name: str) -> str:
+    return f". For the folder, hf:{name}" if Path(name).is_dir() else ""
 
 
 def read_recipe(run: str | Path) -> Recipe:

@@ -53,7 +53,8 @@ def distill(
         out: a folder for everything that the run writes.
         recipe: what to do.
         checkpoint_every: optimiser steps between checkpoints; None keeps none but that of Ctrl-C.
-        resume: go on from the checkpoint in ``out``, if there is one.
+        resume: go on from the checkpoint in ``out``, if there is one; a finished run is not run
+            again.
         ingredients: the recipe's text and teacher, if they are at hand from another run.
         device: ``"auto"`` or ``"cpu"``.
         progress: show a bar.
@@ -85,6 +86,9 @@ def distill(
                     f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
                     "begun, or give the new run a folder of its own"
                 )
+        if (out / "summary.json").exists():  # it is written last
+            found: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+            return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
         raise ValueError(

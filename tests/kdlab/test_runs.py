@@ -127,9 +127,17 @@ def test_a_run_can_be_resumed(text, tmp_path):
     options = ("--corpus", text, "--steps", 4, "--checkpoint-every", 2, "--out", tmp_path, "--cpu")
     assert run(*options).exit_code == 0
     before = (tmp_path / "summary.json").read_text()
-    assert run(*options, "--resume").exit_code == 0
+    found = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert run(*options, "--resume").exit_code == 0  # a finished run is not run again
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == found
+    (tmp_path / "summary.json").unlink()
+    again = run(*options, "--resume")
+    assert again.exit_code == 0
+    assert "no checkpoint" not in again.output
     after = (tmp_path / "summary.json").read_text()
     assert json.loads(after)["eval_perplexity"] == json.loads(before)["eval_perplexity"]
+    new = run(*options[:-2], tmp_path / "new", "--cpu", "--resume")
+    assert f"There is no checkpoint in {tmp_path / 'new'}: the run begins anew." in new.output
 
 
 def test_the_speed_of_a_resumed_run_is_that_of_all_its_steps(text, tmp_path, monkeypatch):
@@ -241,7 +249,7 @@ def test_a_finished_run_can_be_measured_again(text, tmp_path):
     assert f"{result.perplexity:.4f}" in kdlab_("evaluate", tmp_path, "--cpu").output
     missing = kdlab_("evaluate", tmp_path / "nothing")
     assert missing.exit_code == 1
-    assert "No such file" in missing.output
+    assert "holds no finished run" in missing.output
 
 
 @pytest.mark.slow
