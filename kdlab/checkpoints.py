@@ -31,6 +31,7 @@ from torch.distributed.checkpoint.state_dict import (
 
 from kdlab.batches import Rows, collate
 from kdlab.config import TrainConfig
+from kdlab.data import writing
 from kdlab.divergences import divergence_name
 
 __all__ = [
@@ -67,10 +68,12 @@ def save_checkpoint(
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
     model_state, optimizer_state = get_state_dict(student, _plain(optimizer), options=WHOLE)
-    torch.save(_random_states(), partial / f"random-{accelerator.process_index}.pt")
+    with writing(partial):
+        torch.save(_random_states(), partial / f"random-{accelerator.process_index}.pt")
+        if accelerator.is_main_process:
+            torch.save(model_state, partial / "student.pt")
+            torch.save(optimizer_state, partial / "optimizer.pt")
     if accelerator.is_main_process:
-        torch.save(model_state, partial / "student.pt")
-        torch.save(optimizer_state, partial / "optimizer.pt")
         (partial / "progress.json").write_text(json.dumps(progress, indent=1), encoding="utf-8")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

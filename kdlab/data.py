@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -286,6 +287,15 @@ def cache_dir() -> Path:
             "you have no home folder to keep corpora and teachers in; set KDLAB_CACHE to a folder "
             "of your own"
         ) from None
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise OSError, which names the file, where a format's own writer says that a disk is full."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        raise OSError(f"{path} could not be written; is the disk full? {error}") from error
 
 
 @contextmanager

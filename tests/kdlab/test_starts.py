@@ -36,7 +36,8 @@ from kdlab import (
     trained_teacher,
     write_topk_store,
 )
-from tests.kdlab.tiny_models import rows
+from kdlab.saving import save_student
+from tests.kdlab.tiny_models import rows, tiny
 
 V = 48
 CONFIG = TrainConfig(steps=4, batch_size=4, warmup_steps=1, checkpoint_every=2, device="cpu")
@@ -132,6 +133,34 @@ def test_a_checkpoint_without_its_metrics_is_refused(tmp_path):
     (tmp_path / "metrics.jsonl").unlink()
     with pytest.raises(ValueError, match=r"metrics.jsonl has 0 of the 4 steps"):
         trainer(config=replace(CONFIG, checkpoint_every=2), out=tmp_path).fit(rows(), resume=True)
+
+
+def test_a_disk_that_is_full_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    config, save = replace(CONFIG, checkpoint_every=2), torch.save
+
+    def full(state, path):
+        if History.read(tmp_path / "metrics.jsonl").train[-1]["step"] == 4:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos")
+        save(state, path)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"checkpoint.partial could not be written; is the disk full"):
+        trainer(config=config, out=tmp_path).fit(rows())
+    monkeypatch.undo()
+    found = trainer(config=config, out=tmp_path).fit(rows(), resume=True)
+    assert found.column("loss") == trainer().fit(rows()).column("loss")
+
+
+def test_a_student_that_does_not_fit_a_disk_is_told(tmp_path):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        for model in (gpt(), tiny("Llama")):
+            with pytest.raises(OSError, match=r"could not be written; is the disk full"):
+                save_student(model, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_two_runs_in_one_folder_do_not_mix(tmp_path):
