@@ -120,10 +120,15 @@ def hugging_face(name: str) -> tuple[str, Any]:
     """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it."""
     try:
         from datasets import load_dataset
+        from datasets.exceptions import DatasetsError
     except ImportError:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
-    return name.replace("/", "-").strip("-"), load_dataset(name, split=split or "train")
+    try:
+        return name.replace("/", "-").strip("-"), load_dataset(name, split=split or "train")
+    except DatasetsError as error:
+        why = " ".join(str(error.__cause__ or error).split())
+        raise ValueError(f"the data set {name} cannot be read: {why:.300}") from error
 
 
 def _pydocs() -> Iterator[str]:
