@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn as nn
 
-from kdlab.batches import collate
-from kdlab.examples import Conversation
+from kdlab.batches import check_batch_size, collate
+from kdlab.examples import Conversation, conversations_of
 from kdlab.generation import continued, end_of_text_of
 from kdlab.models import longest_text
 from kdlab.templates import ChatTemplate
@@ -95,7 +95,7 @@ def _plainly(text: str) -> str:
 @torch.no_grad()
 def write_answers(
     model: nn.Module,
-    conversations: Sequence[Conversation],
+    conversations: Iterable[Conversation | Mapping[str, Any]],
     tokenizer: Any,
     *,
     new_tokens: int = 64,
@@ -107,7 +107,7 @@ def write_answers(
 
     Args:
         model: any causal language model, on any device.
-        conversations: their messages before the last answer are read.
+        conversations: their messages before the last answer are read; or rows of a data set.
         tokenizer: of transformers, with a chat template.
         new_tokens: that an answer has at most; less where the model reads no more at once.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
@@ -128,8 +128,10 @@ def write_answers(
     >>> [answer.tokens <= 5 for answer in answers]
     [True, True, True]
     """
+    conversations = conversations_of(conversations)
     if not conversations:
         raise ValueError("there are no conversations to answer")
+    check_batch_size(batch_size)
     template = ChatTemplate(tokenizer)
     ends = list(dict.fromkeys([*template.end_ids, *end_of_text_of(model)]))
     device = next(model.parameters()).device
@@ -167,7 +169,7 @@ def write_answers(
 
 def evaluate_answers(
     model: nn.Module,
-    conversations: Sequence[Conversation],
+    conversations: Iterable[Conversation | Mapping[str, Any]],
     tokenizer: Any,
     *,
     right: Callable[[Conversation, str], bool] = exact_match,
@@ -178,7 +180,7 @@ def evaluate_answers(
 
     Args:
         model: any causal language model.
-        conversations: with the expected answers, their last ones.
+        conversations: with the expected answers, their last ones; or rows of a data set.
         tokenizer: of transformers, with a chat template.
         right: whether a text is a right answer to a conversation.
         new_tokens: that an answer has at most; one that is longer has not ended.
@@ -194,6 +196,7 @@ def evaluate_answers(
     >>> evaluate_answers(model, examples.validation, tokenizer, new_tokens=8).accuracy
     0.0
     """
+    conversations = conversations_of(conversations)
     answers = write_answers(
         model, conversations, tokenizer, new_tokens=new_tokens, batch_size=batch_size
     )

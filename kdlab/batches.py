@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from kdlab.devices import kept_random_state
-from kdlab.models import logits_of
+from kdlab.models import logits_of, longest_text
 
 __all__ = ["Rows", "check_rows", "collate", "logits_for", "model_inputs"]
 
@@ -31,6 +31,9 @@ SAID = {"messages", "conversations", "prompt", "completion"}
 """Fields of rows that are conversations still."""
 
 HALF = (torch.bfloat16, torch.float16)
+
+POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
+"""Tables of transformers' models that end with the last position that a model knows."""
 
 SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
 """Architectures of transformers that are causal only where their config says ``is_decoder``."""
@@ -114,8 +117,7 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
     if not isinstance(row, Mapping):
         raise ValueError(
             f"a row must be a mapping with 'input_ids' and 'labels', got {type(row).__name__}"
-            + "; a data set of Hugging Face gives mappings with_format(None)"
-            * hasattr(row, "columns")
+            + _how_to_make_rows(row)
         )
     for name in ("input_ids", "labels") if labels else ("input_ids",):
         if name not in row:
@@ -152,6 +154,18 @@ def _read(row: Mapping[str, Any], labels: bool, ignore_index: int) -> dict[str, 
         there = there & there.roll(1)  # of the first label of all, nothing is asked
         fields["labels"] = fields["labels"].masked_fill(~there, ignore_index)
     return fields
+
+
+def _how_to_make_rows(found: Any) -> str:
+    if hasattr(found, "columns"):
+        return "; a data set of Hugging Face gives mappings with_format(None)"
+    if hasattr(found, "messages"):
+        return "; ChatDataset makes rows of conversations"
+    if isinstance(found, str):
+        return "; PackedDataset makes rows of texts"
+    if isinstance(found, Tensor | np.ndarray):
+        return '; of token ids, [{"input_ids": ids, "labels": ids} for ids in data]'
+    return ""
 
 
 def _tensor(name: str, value: Any) -> Tensor:
@@ -221,6 +235,11 @@ def check_rows(
         )
 
 
+def check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+
+
 def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
     return bool((_read(row, True, ignore_index)["labels"][1:] != ignore_index).any())
 
@@ -271,7 +290,7 @@ def logits_for(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
 
 
 def check_ids(batch: Mapping[str, Tensor], *models: Any) -> None:
-    """Raise ValueError if a batch holds a token id that a model has no embedding for."""
+    """Raise ValueError if a batch holds a token id or a position that a model does not know."""
     lowest, highest = (int(end) for end in batch["input_ids"].aminmax())
     for model in models:
         entries = _embeddings(model) if isinstance(model, nn.Module) else None
@@ -281,6 +300,28 @@ def check_ids(batch: Mapping[str, Tensor], *models: Any) -> None:
                 f"the data has token id {lowest if lowest < 0 else highest}; those of "
                 f"{_kind(model)} are {allowed}. Was it tokenized for another model?"
             )
+        if isinstance(model, nn.Module):
+            check_length(model, batch)
+
+
+def check_length(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
+    """Raise ValueError if texts are longer than a model's table of positions, if it has one."""
+    inside, length = _pretrained(model), batch["input_ids"].shape[1]
+    if inside is None or longest_text(inside, length) == length:
+        return
+    mask = batch.get("attention_mask")
+    if "position_ids" in batch:
+        length = 1 + int(batch["position_ids"].max())
+    elif mask is not None and _padded_left(mask):
+        length = int(mask.sum(-1).max())
+    longest = longest_text(inside, length)
+    tables = {name for name, part in inside.named_modules() if isinstance(part, nn.Embedding)}
+    tables |= {name for name, _ in inside.named_buffers()}
+    if longest < length and any(map(POSITIONS.search, tables)):
+        raise ValueError(
+            f"sequences of {length} tokens do not fit {_kind(inside)}, which knows {longest} "
+            "positions; cut them, for conversations with max_length or --block-size"
+        )
 
 
 def _embeddings(model: nn.Module) -> int | None:

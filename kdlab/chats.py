@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from kdlab.data import END_OF_TEXT, Corpus, trained_tokenizer
-from kdlab.examples import Conversation, Examples
+from kdlab.examples import Conversation, Examples, check_conversations
 from kdlab.packing import PackedRows
 from kdlab.templates import ChatTemplate
 
@@ -98,6 +98,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
     ):
         if max_length is not None and max_length < 2:
             raise ValueError(f"max_length must be at least 2, got {max_length}")
+        check_conversations(conversations)
         self.template = ChatTemplate(tokenizer)
         self.tokenizer = tokenizer
         self.conversations: list[Conversation] = []  # one for each row

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,9 +31,16 @@ from torch.distributed.checkpoint.state_dict import (
 
 from kdlab.batches import Rows, collate
 from kdlab.config import TrainConfig
+from kdlab.data import writing
 from kdlab.divergences import divergence_name
 
-__all__ = ["identity_of", "load_checkpoint", "remove_checkpoints", "save_checkpoint"]
+__all__ = [
+    "foreign_checkpoints",
+    "identity_of",
+    "load_checkpoint",
+    "remove_checkpoints",
+    "save_checkpoint",
+]
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 AT_MOST = 1024  # rows of a data set that its fingerprint reads
@@ -60,10 +68,12 @@ def save_checkpoint(
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
     model_state, optimizer_state = get_state_dict(student, _plain(optimizer), options=WHOLE)
-    torch.save(_random_states(), partial / f"random-{accelerator.process_index}.pt")
+    with writing(partial):
+        torch.save(_random_states(), partial / f"random-{accelerator.process_index}.pt")
+        if accelerator.is_main_process:
+            torch.save(model_state, partial / "student.pt")
+            torch.save(optimizer_state, partial / "optimizer.pt")
     if accelerator.is_main_process:
-        torch.save(model_state, partial / "student.pt")
-        torch.save(optimizer_state, partial / "optimizer.pt")
         (partial / "progress.json").write_text(json.dumps(progress, indent=1), encoding="utf-8")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -136,10 +146,32 @@ def _whole(folder: Path) -> Iterator[None]:
         ) from error
 
 
+CHECKPOINTS = ("checkpoint", "checkpoint.previous", "checkpoint.partial")
+
+
+def foreign_checkpoints(out: Path) -> list[Path]:
+    """Folders that are called as checkpoints are, and hold what no run of kdlab writes there."""
+    ours = re.compile(r"(student|optimizer|random-\d+)\.pt|progress\.json")
+    return [
+        out / name
+        for name in CHECKPOINTS
+        if any(not ours.fullmatch(path.name) for path in (out / name).glob("[!.]*"))
+    ]
+
+
 def remove_checkpoints(out: Path, accelerator: Accelerator) -> None:
-    """Those of an earlier run in this folder, and its other files: they are of another one."""
+    """Those of an earlier run in this folder, and its other files: they are of another one.
+
+    Raises:
+        ValueError: what would be removed is no checkpoint of kdlab's.
+    """
+    if others := foreign_checkpoints(out):
+        raise ValueError(
+            f"{others[0]} is no checkpoint of this kdlab, and a new run would remove it; give the "
+            "run a folder of its own"
+        )
     if accelerator.is_main_process:
-        for name in ("checkpoint", "checkpoint.previous", "checkpoint.partial"):
+        for name in CHECKPOINTS:
             shutil.rmtree(out / name, ignore_errors=True)
         for path in out.glob("bad-batch-*.pt"):
             path.unlink()

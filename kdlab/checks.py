@@ -58,7 +58,10 @@ def check_models(student: nn.Module, teacher: Any) -> None:
             )
     trained = [p for p in student.parameters() if p.requires_grad]
     if not trained:
-        raise ValueError("the student has no weights to train: all of them are frozen")
+        raise ValueError(
+            "the student has no weights to train: all of them are frozen; "
+            + _how_to_thaw(student, teacher)
+        )
     small = {p.dtype for p in trained} & {torch.float16, torch.bfloat16}
     if small:
         (dtype, *_) = small
@@ -67,6 +70,18 @@ def check_models(student: nn.Module, teacher: Any) -> None:
             "of a weight is lost in rounding. Load it in float32, and use mixed_precision='bf16'",
             stacklevel=4,
         )
+
+
+def _how_to_thaw(student: nn.Module, teacher: Any) -> str:
+    theirs = set(teacher.parameters()) if isinstance(teacher, nn.Module) else set()
+    if not theirs.isdisjoint(student.parameters()):
+        return (
+            "its teacher shares them, and a teacher is frozen in place. Give it a copy, "
+            "copy.deepcopy(model); adapters have their own teacher, AdaptersOffTeacher(student)"
+        )
+    if any(hasattr(part, "active_adapters") for part in student.modules()):
+        return "adapters are loaded to be trained with is_trainable=True"
+    return "student.requires_grad_(True) thaws them"
 
 
 def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:

@@ -158,6 +158,8 @@ def distill(
         from kdlab.recipes import Recipe
         from kdlab.runs import distill as run
 
+        if resume and not any(out.glob("checkpoint*")) and not (out / "summary.json").exists():
+            typer.echo(f"There is no checkpoint in {out}: the run begins anew.", err=True)
         recipe = Recipe(
             corpus=corpus,
             train_fraction=train_fraction,
@@ -345,7 +347,13 @@ def plot(
         from kdlab import plots
         from kdlab.config import History
 
-        histories = {run.name: History.read(run / "metrics.jsonl") for run in runs}
+        if not out.suffix:
+            raise ValueError(f"{out} says not what kind of picture it is to be: .png, .svg or .pdf")
+        names = [run.name for run in runs]
+        if len({*names}) < len(names):  # runs of several folders
+            names = [str(run) for run in runs]
+        read = (History.read(run / "metrics.jsonl") for run in runs)
+        histories = dict(zip(names, read, strict=True))
         if show == "training":
             if len(runs) > 1:
                 raise ValueError(

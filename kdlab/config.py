@@ -14,7 +14,18 @@ from kdlab.devices import check_device
 __all__ = ["History", "TrainConfig"]
 
 
-NUMBERS: dict[Any, Any] = {"int": Integral, "float": Real, "int | None": Integral | None}
+NUMBERS: dict[Any, Any] = {
+    **{"int": Integral, "float": Real, "int | None": Integral | None},
+    **{"float | None": Real | None, "str": str, "str | None": str | None},
+}
+
+
+def check_types(options: Any) -> None:
+    """Raise ValueError if a field of a dataclass of options is of another type than it says."""
+    for item in fields(options):
+        kind, value = NUMBERS.get(item.type, object), getattr(options, item.name)
+        if not isinstance(value, kind) or (kind is not object and isinstance(value, bool)):
+            raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -51,10 +62,7 @@ class TrainConfig:
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            kind, value = NUMBERS.get(item.type, object), getattr(self, item.name)
-            if not isinstance(value, kind) or (kind is not object and isinstance(value, bool)):
-                raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
+        check_types(self)
         at_least_1 = ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every")
         for name in (*at_least_1, "prompt_tokens", "new_tokens"):
             value = getattr(self, name)
@@ -109,9 +117,17 @@ class History:
 
     @classmethod
     def read(cls, path: str | Path) -> History:
-        """The history that a ``metrics.jsonl`` holds."""
+        """The history that a ``metrics.jsonl`` holds.
+
+        A last line that is still being written, or was cut off, is not read.
+        """
         history = cls()
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
+        for line in Path(path).read_text(encoding="utf-8").splitlines(keepends=True):
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                if line.endswith("\n"):
+                    raise
+                break
             getattr(history, record.pop("kind")).append(record)
         return history

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -96,7 +97,10 @@ def load_corpus(name: str = "pydocs") -> Corpus:
             raise ValueError(f"the data set {name} has no column 'text', only {data.column_names}")
         documents = data["text"]
     elif Path(name).is_file():
-        title, documents = Path(name).stem, Path(name).read_text(encoding="utf-8").split("\n\n")
+        try:
+            title, documents = Path(name).stem, Path(name).read_text(encoding="utf-8").split("\n\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{name} is not UTF-8 text: {error.reason}") from None
     else:
         raise ValueError(
             f"unknown corpus {name!r}: it is not 'pydocs', not a text file, and does not begin "
@@ -116,10 +120,15 @@ def hugging_face(name: str) -> tuple[str, Any]:
     """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it."""
     try:
         from datasets import load_dataset
+        from datasets.exceptions import DatasetsError
     except ImportError:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
-    return name.replace("/", "-").strip("-"), load_dataset(name, split=split or "train")
+    try:
+        return name.replace("/", "-").strip("-"), load_dataset(name, split=split or "train")
+    except DatasetsError as error:
+        why = " ".join(str(error.__cause__ or error).split())
+        raise ValueError(f"the data set {name} cannot be read: {why:.300}") from error
 
 
 def _pydocs() -> Iterator[str]:
@@ -283,6 +292,15 @@ def cache_dir() -> Path:
             "you have no home folder to keep corpora and teachers in; set KDLAB_CACHE to a folder "
             "of your own"
         ) from None
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise OSError, which names the file, where a format's own writer says that a disk is full."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        raise OSError(f"{path} could not be written; is the disk full? {error}") from error
 
 
 @contextmanager

@@ -429,13 +429,27 @@ def _divergence(
     return value
 
 
+def check_number(name: str, value: object) -> None:
+    """YAML reads 1e-4 as text, and a command line everything."""
+    if isinstance(value, str) or value is None:
+        raise ValueError(f"{name} must be a number, got {value!r}")
+
+
+def check_tensor(name: str, value: object) -> None:
+    if not isinstance(value, Tensor):
+        remedy = "; take its .logits" if hasattr(value, "logits") else ""
+        raise ValueError(f"{name} must be a tensor, got {type(value).__name__}{remedy}")
+
+
 def check_temperature(temperature: float) -> None:
+    check_number("temperature", temperature)
     if not (temperature > 0 and math.isfinite(temperature)):
         raise ValueError(f"temperature must be a positive, finite number, got {temperature}")
 
 
 def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
     for name, logits in (("student_logits", student_logits), ("teacher_logits", teacher_logits)):
+        check_tensor(name, logits)
         if not logits.is_floating_point():
             raise ValueError(f"{name} must be floating point, got {logits.dtype}")
         if logits.dim() == 0:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kdlab.batches import (
     Rows,
+    check_batch_size,
     check_causal,
     check_ids,
     check_no_future,
@@ -82,12 +83,12 @@ class Evaluation:
     @property
     def perplexity(self) -> float:
         """exp of the LM loss; a model that gives n tokens the same probability has n."""
-        return math.exp(self.lm_loss)
+        return _exp(self.lm_loss)
 
     @property
     def teacher_perplexity(self) -> float | None:
         """The teacher's perplexity on the same positions."""
-        return None if self.teacher_lm_loss is None else math.exp(self.teacher_lm_loss)
+        return None if self.teacher_lm_loss is None else _exp(self.teacher_lm_loss)
 
     def as_record(self) -> dict[str, float | None]:
         """The measurements by name, as ``metrics.jsonl`` has them."""
@@ -100,6 +101,11 @@ class Evaluation:
             "agreement_top1": self.agreement_top1,
             "calibration_error": self.calibration.expected_error,
         }
+
+
+def _exp(loss: float) -> float:
+    """Infinite where no float is as large: a student that diverged is measured, too."""
+    return math.exp(loss) if loss < 709 else math.inf
 
 
 @torch.no_grad()
@@ -143,6 +149,7 @@ def evaluate(
     7
     """
     check_rows(data, "data", ignore_index=ignore_index)
+    check_batch_size(batch_size)
     models = [m for m in (student, teacher) if isinstance(m, nn.Module)]
     if is_packed(data):
         for model in models:

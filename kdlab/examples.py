@@ -6,7 +6,8 @@ A file has a conversation a line, in one of the two forms that the ecosystem has
     {"prompt": "...", "completion": "..."}
 
 Under ``prompt`` and ``completion`` may be messages too. Two strings are text as it is: no template
-is put around them.
+is put around them. ShareGPT's ``conversations`` of ``from`` and ``value`` are read as messages. An
+answer with ``"weight": 0``, or ``"train": false``, is read and not learned.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 __all__ = ["Conversation", "Examples", "load_examples"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 CALLED = {"human": "user", "gpt": "assistant", "model": "assistant", "function": "tool"}
 """Names of roles elsewhere."""
+TEXT = ("text", "input_text", "output_text")  # kinds of parts that a content may have
+WEIGHT = ("weight", "train")  # fields by which an answer says whether it is to be learned
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,14 @@ class Conversation:
         """
         if not isinstance(row, Mapping):
             raise ValueError(f"{where}: it is {_kind(row)}, not an object with fields")
+        row = {name: value for name, value in row.items() if not _missing(value)}
         tools = _tools(row.get("tools"), where)
         kind = str(row.get("kind") or "")
         for name in ("messages", "conversations"):
-            if row.get(name) is not None:
+            if name in row:
                 messages = _messages(row[name], name, where)
                 return cls(*_checked(messages, 0, name, where), False, tools, kind, where)
-        missing = [name for name in ("prompt", "completion") if row.get(name) is None]
+        missing = [name for name in ("prompt", "completion") if name not in row]
         if missing:
             raise ValueError(
                 f"{where}: it has neither 'messages' nor both of 'prompt' and 'completion', only "
@@ -84,6 +90,12 @@ class Conversation:
     def answer(self) -> str:
         """What the assistant says last."""
         return self.messages[self._last].get("content") or ""
+
+    def learned(self, i: int) -> bool:
+        """Whether a message is one to learn from: the assistant's, and not one of weight 0."""
+        message = self.messages[i]
+        counts = message["role"] == "assistant" and message.get("weight") != 0
+        return counts and i >= self.first
 
     @property
     def _last(self) -> int:
@@ -117,24 +129,35 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(item, Mapping):
         raise ValueError(f"{where} is {_kind(item)}, not an object with a role")
     if "role" not in item and "from" in item:
-        item = {"role": item["from"], "content": item.get("value")}
+        others = {name: value for name, value in item.items() if name not in ("from", "value")}
+        item = {"role": item["from"], "content": item.get("value"), **others}
     role = item.get("role")
     role = CALLED.get(role, role) if isinstance(role, str) else role
     if role not in ROLES:
         raise ValueError(f"{where}.role is {role!r}; known are {', '.join(ROLES)}")
-    message = {name: value for name, value in item.items() if value is not None}
+    message = {name: value for name, value in item.items() if not _missing(value)}
     message["role"] = role
-    if calls := message.pop("tool_calls", None):
+    for name in WEIGHT:
+        weight = message.pop(name, 1)
+        if weight not in (0, 1):
+            raise ValueError(f"{where}.{name} is {weight!r}; known are 0 and 1")
+        if weight == 0:
+            message["weight"] = 0
+    calls = list(message.pop("tool_calls", ()))
+    if "function_call" in message:  # its form before there were tools
+        calls.append({"type": "function", "function": message.pop("function_call")})
+    if calls:
         message["tool_calls"] = [_called(call) for call in calls]
-    content = message.get("content")
+    content = _as_sequence(message.get("content"))
     if isinstance(content, Sequence) and not isinstance(content, str):
-        kinds = {part.get("type", "text") if isinstance(part, Mapping) else "" for part in content}
-        if not kinds <= {"text"}:
+        parts = [{"text": part} if isinstance(part, str) else part for part in content]
+        kinds = {_part(part) for part in parts} - {*TEXT}
+        if kinds:
             raise ValueError(
-                f"{where}.content has parts of the kind {', '.join(map(str, sorted(kinds)))}; "
+                f"{where}.content has parts of the kind {', '.join(sorted(kinds))}; "
                 "kdlab trains on text"
             )
-        content = message["content"] = "".join(part.get("text", "") for part in content)
+        content = message["content"] = "".join(part.get("text") or "" for part in parts)
     if content is None and "tool_calls" in message:
         return message
     if not isinstance(content, str):
@@ -147,6 +170,20 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
             "reads"
         ) from None
     return message
+
+
+def _part(part: Any) -> str:
+    return str(part.get("type", "text")) if isinstance(part, Mapping) else type(part).__name__
+
+
+def _missing(value: Any) -> bool:
+    """As JSON says it, or as pandas does where other rows have the column."""
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _as_sequence(value: Any) -> Any:
+    """A list for an array, which is what Parquet gives."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _kind(value: Any) -> str:
@@ -163,6 +200,7 @@ def _called(call: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _parsed(value: Any) -> Any:
     """What a string holds if it is JSON, as data sets keep what has no fixed columns."""
+    value = _as_sequence(value)
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)
@@ -183,7 +221,44 @@ def _checked(
 ) -> tuple[tuple[Mapping[str, Any], ...], int]:
     if not any(message["role"] == "assistant" for message in messages[first:]):
         raise ValueError(f"{where}: no message under {name!r} is the assistant's: nothing to learn")
+    if all(m.get("weight") == 0 for m in messages[first:] if m["role"] == "assistant"):
+        raise ValueError(f"{where}: all of the assistant's have weight 0: nothing to learn")
     return messages, first
+
+
+def conversations_of(data: Any) -> list[Conversation]:
+    """Conversations as they are, and rows of a data set as conversations.
+
+    Raises:
+        ValueError: something else was given, or a row is no conversation; it is told by its number.
+    """
+    check_conversations(data)
+    return [
+        each if isinstance(each, Conversation) else Conversation.of(each, f"row {i}")
+        for i, each in enumerate(data)
+    ]
+
+
+def check_conversations(data: Any) -> None:
+    """Raise ValueError if something does not give conversations, one after the other."""
+    what = type(data).__name__
+    told = f"{'an' if what[0] in 'aeiouAEIOU' else 'a'} {what}"
+    if isinstance(data, Mapping):
+        told += f" with {', '.join(map(str, list(data)[:4]))}"
+        remedy = "one of its splits"
+        if {"messages", "conversations", "prompt"} & data.keys():
+            remedy = "for one row, a list of it"
+    elif hasattr(data, "iloc") and hasattr(data, "to_dict"):
+        remedy = 'its to_dict("records")'
+    elif isinstance(data, Examples):
+        remedy = "its .train or .validation"
+    elif isinstance(data, str | Path):
+        told, remedy = f"{told} {str(data)!r}", "load_examples(path) reads a file"
+    elif isinstance(data, Iterable):
+        return
+    else:
+        told, remedy = f"{told} {data!r:.40}", "a list of them"
+    raise ValueError(f"conversations are {told}: rows of conversations are needed; {remedy}")
 
 
 @dataclass(frozen=True)
@@ -210,6 +285,7 @@ class Examples:
         Raises:
             ValueError: a row is no conversation; it is told by its number, from 0.
         """
+        check_conversations(rows)
         found = (Conversation.of(row, f"{name}, row {i}") for i, row in enumerate(rows))
         return cls(name, tuple(found))
 
@@ -278,6 +354,8 @@ def load_examples(name: str | Path) -> Examples:
 def _of_file(path: Path) -> Iterator[Conversation]:
     found = False
     with path.open("rb") as lines:
+        _check_lines(path, lines.read(64))
+        lines.seek(0)
         for number, raw in enumerate(lines, 1):
             where = f"{path}, line {number}"
             try:
@@ -295,3 +373,24 @@ def _of_file(path: Path) -> Iterator[Conversation]:
                 yield Conversation.of(row, where)
     if not found:
         raise ValueError(f"{path} has no conversations: it is empty")
+
+
+def _check_lines(path: Path, begins: bytes) -> None:
+    """Raise ValueError if a file is of another kind, with the call that makes lines of it."""
+    kinds = {
+        b"PAR1": ("Parquet", "parquet"),
+        b"\x1f\x8b": ("compressed", "json"),
+        b"[": ("one array of JSON", "json"),
+    }
+    kind = next(
+        (kinds[each] for each in kinds if begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(each)),
+        None,
+    )
+    if path.suffix.lower() in (".csv", ".tsv"):
+        kind = ("a table of text", "csv")
+    if kind is not None:
+        called, loader = kind
+        raise ValueError(
+            f'{path} is {called}, not JSON lines; datasets.load_dataset("{loader}", '
+            f'data_files="{path}", split="train").to_json("lines.jsonl") makes them'
+        )

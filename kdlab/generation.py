@@ -11,7 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.batches import check_causal, forward_takes
+from kdlab.batches import check_causal, check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
 
@@ -65,6 +65,13 @@ def generate(
     >>> generate(copier, torch.tensor([[1, 3]]), 2, temperature=0.0)
     tensor([[1, 3, 3, 3]])
     """
+    whole = isinstance(input_ids, Tensor) and input_ids.dtype in (torch.long, torch.int)
+    if not whole:
+        kind = getattr(input_ids, "dtype", type(input_ids).__name__)
+        raise ValueError(
+            f"input_ids must be a tensor of integers [B, T], got {kind}; a tokenizer gives it with "
+            'return_tensors="pt", as its ["input_ids"]'
+        )
     if input_ids.dim() != 2 or input_ids.shape[1] == 0:
         raise ValueError(f"input_ids must be [B, T] with T ≥ 1, got {tuple(input_ids.shape)}")
     if new_tokens < 0:
@@ -74,6 +81,7 @@ def generate(
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
     check_causal(model)
+    check_ids({"input_ids": input_ids}, model)
     ends = _as_tuple(end_of_text)
     mask = _checked_mask(model, attention_mask, input_ids)
     rooms = None
@@ -85,6 +93,8 @@ def generate(
     takes, _ = forward_takes(model)
     with in_evaluation_mode(model):
         for left in range(new_tokens, 0, -1):
+            places = {} if mask is None else {"position_ids": mask.cumsum(-1) - 1}
+            check_length(model, {"input_ids": input_ids, **places})
             logits, past = _after(input_ids, mask, model, takes, past)
             logits = logits.float()
             if top_k is not None and top_k < logits.shape[-1]:

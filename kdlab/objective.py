@@ -23,7 +23,9 @@ from torch import Tensor
 from kdlab.divergences import (
     Divergence,
     check_logits,
+    check_number,
     check_temperature,
+    check_tensor,
     divergence_name,
     is_infinite_without_tail,
     resolve_divergence,
@@ -138,6 +140,7 @@ class CombinedObjective:
 
     @lam.setter
     def lam(self, lam: float) -> None:
+        check_number("lam", lam)
         highest = 1.0 if self.form == "convex" else math.inf
         if not (0.0 <= lam <= highest and math.isfinite(lam)):
             allowed = "between 0 and 1" if self.form == "convex" else "at least 0 and finite"
@@ -180,6 +183,9 @@ class CombinedObjective:
         Raises:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
         """
+        check_tensor("student_logits", student_logits)
+        if not (teacher_logits is None or isinstance(teacher_logits, TopK)):
+            check_tensor("teacher_logits", teacher_logits)
         student_logits, teacher_logits = self._same_vocabulary(student_logits, teacher_logits)
         full = teacher_logits if isinstance(teacher_logits, Tensor) else student_logits
         check_logits(student_logits, full)
@@ -270,6 +276,7 @@ class CombinedObjective:
 
 def counted(labels: Tensor, logits_shape: tuple[int, ...], ignore_index: int) -> Tensor:
     """Which positions count: ``[...]`` bool. Raises ValueError if labels do not fit the logits."""
+    check_tensor("labels", labels)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, got {labels.dtype}")
     if labels.shape != logits_shape[:-1]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -90,6 +91,12 @@ def tokenizer_of(name: str) -> Any:
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
     folder, where = _place(name)
+    names = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken*")
+    if not where and os.path.isdir(folder) and not any(any(Path(folder).glob(n)) for n in names):
+        raise ValueError(
+            f"{folder} holds no tokenizer; tokenizer.save_pretrained({folder!r}) writes the one "
+            "that the model was trained with"
+        )
     return AutoTokenizer.from_pretrained(folder, **where)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from kdlab.config import TrainConfig
+from kdlab.config import TrainConfig, check_types
 from kdlab.models import PRESETS, TinyGPTConfig
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import LambdaSchedule, make_schedule
@@ -69,6 +69,7 @@ class Recipe:
     teacher_options: str | None = None  # for its from_pretrained, as JSON
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.arm not in ARMS:
             raise ValueError(f"unknown arm {self.arm!r}; known: {', '.join(ARMS)}")
         if not 0 < self.train_fraction <= 1:
@@ -80,12 +81,12 @@ class Recipe:
         ):
             raise ValueError(
                 f"unknown student {self.student!r}; known: {', '.join(PRESETS)}, or layers: or "
-                "shape: and a number, or hf: and a Hugging Face model"
+                "shape: and a number, or hf: and a Hugging Face model" + _as_folder(self.student)
             )
         if self.teacher not in PRESETS and not self.teacher.startswith("hf:"):
             raise ValueError(
                 f"unknown teacher {self.teacher!r}; known: {', '.join(PRESETS)}, or hf: and a "
-                "Hugging Face model"
+                "Hugging Face model" + _as_folder(self.teacher)
             )
         if self.teacher_texts is not None and self.teacher_file is not None:
             raise ValueError("a teacher's file knows the corpus, not what the teacher wrote")
@@ -210,6 +211,10 @@ class Recipe:
             "ratio": {"share": lam},
         }.get(self.schedule, {"start": lam, "end": 0.0, "steps": steps})
         return make_schedule(self.schedule, **options)
+
+
+def _as_folder(name: str) -> str:
+    return f". For the folder, hf:{name}" if Path(name).is_dir() else ""
 
 
 def read_recipe(run: str | Path) -> Recipe:

@@ -7,6 +7,7 @@ A :class:`kdlab.Recipe` says everything that a result depends on. A run's folder
 from __future__ import annotations
 
 import json
+import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from accelerate.utils import set_seed
 
 from kdlab.answers import evaluate_answers, write_answers
 from kdlab.batches import Rows
+from kdlab.checkpoints import foreign_checkpoints
 from kdlab.data import write_atomically
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
@@ -51,7 +53,8 @@ def distill(
         out: a folder for everything that the run writes.
         recipe: what to do.
         checkpoint_every: optimiser steps between checkpoints; None keeps none but that of Ctrl-C.
-        resume: go on from the checkpoint in ``out``, if there is one.
+        resume: go on from the checkpoint in ``out``, if there is one; a finished run is not run
+            again.
         ingredients: the recipe's text and teacher, if they are at hand from another run.
         device: ``"auto"`` or ``"cpu"``.
         progress: show a bar.
@@ -60,8 +63,9 @@ def distill(
         The summary, as it was written to ``summary.json``.
 
     Raises:
-        ValueError: the run in ``out`` that is to be resumed has another recipe, the ingredients are
-            of another recipe, the corpus is unknown, or the teacher's file is of another corpus.
+        ValueError: the run in ``out`` that is to be resumed has another recipe, ``out`` holds what
+            is of no run, the ingredients are of another recipe, the corpus is unknown, or the
+            teacher's file is of another corpus.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -73,6 +77,7 @@ def distill(
     True
     """
     out = Path(out)
+    _check_place(out, recipe)
     if resume and (out / "recipe.json").exists():
         for field, value in asdict(read_recipe(out)).items():
             asked = getattr(recipe, field)
@@ -81,6 +86,9 @@ def distill(
                     f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
                     "begun, or give the new run a folder of its own"
                 )
+        if (out / "summary.json").exists():  # it is written last
+            found: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+            return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
         raise ValueError(
@@ -175,13 +183,44 @@ def _of_conversations(
     return found
 
 
+FINISHED = (
+    *("summary.json", "*config.json", "*.safetensors", "*.safetensors.index.json"),
+    *("tokenizer.json", "chat_template.jinja", "special_tokens_map.json", "adapters/*"),
+)
+"""What a finished run leaves in its folder, beside its records."""
+
+
+def _check_place(out: Path, recipe: Recipe) -> None:
+    """Raise ValueError if a run in this folder would remove what is of no run."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; a run needs a folder for all that it writes")
+    for whose, name in (("teacher", recipe.teacher), ("student", recipe.student)):
+        place = name.removeprefix("hf:")
+        if name.startswith("hf:") and out.exists() and Path(place).exists():
+            place = os.path.dirname(place) or "." if place.endswith(".gguf") else place
+            if os.path.samefile(out, place):
+                raise ValueError(
+                    f"the {whose} is read from {out}, and the run would write over it; give the "
+                    "run a folder of its own"
+                )
+    others = foreign_checkpoints(out)
+    if not (out / "recipe.json").exists():
+        others += _matching(out, *FINISHED, "metrics.jsonl")
+    if others:
+        raise ValueError(
+            f"{out} holds {others[0].name}, which is of no run of kdlab distill, and a new run "
+            "would remove it; give the run a folder of its own"
+        )
+
+
+def _matching(out: Path, *patterns: str) -> list[Path]:
+    return [path for pattern in patterns for path in sorted(out.glob(pattern))]
+
+
 def _clear(out: Path, resume: bool) -> None:
     """Remove what a finished run left in a folder; all of the run, unless it is to go on."""
-    left = ["summary.json", "*config.json", "*.safetensors", "*.safetensors.index.json"]
-    left += ["tokenizer.json", "chat_template.jinja", "special_tokens_map.json", "adapters/*"]
-    for pattern in left if resume else [*left, "recipe.json", "metrics.jsonl"]:
-        for path in out.glob(pattern):
-            path.unlink()
+    for path in _matching(out, *FINISHED, *(() if resume else ("recipe.json", "metrics.jsonl"))):
+        path.unlink()
 
 
 def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:

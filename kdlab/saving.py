@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 from safetensors.torch import load_model, save_model
 
-from kdlab.data import END_OF_TEXT, whole_or_not_at_all, write_atomically
+from kdlab.data import END_OF_TEXT, whole_or_not_at_all, write_atomically, writing
 from kdlab.models import TinyGPT, TinyGPTConfig
 
 __all__ = ["load_student", "load_tokenizer", "save_student", "save_tokenizer"]
@@ -21,10 +21,12 @@ def save_student(model: nn.Module, folder: str | Path) -> None:
     """Write a model's shape and weights to a folder."""
     folder = Path(folder)
     if not isinstance(model, TinyGPT):
-        cast(Any, model).save_pretrained(folder)
+        with writing(folder):
+            cast(Any, model).save_pretrained(folder)
         return
     write_atomically(folder / "config.json", json.dumps(asdict(model.config)) + "\n")
-    with whole_or_not_at_all(folder / "model.safetensors") as partial:
+    path = folder / "model.safetensors"
+    with writing(path), whole_or_not_at_all(path) as partial:
         save_model(model, str(partial))
 
 
@@ -41,6 +43,11 @@ def load_student(folder: str | Path) -> nn.Module:
     64
     """
     folder = Path(folder)
+    if not (folder / "config.json").exists():
+        raise FileNotFoundError(
+            f"{folder} holds no finished run"
+            + ("; it has not ended yet" if (folder / "recipe.json").exists() else "")
+        )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if "model_type" in config:  # of transformers
         from transformers import AutoModelForCausalLM

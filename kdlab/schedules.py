@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from kdlab.divergences import check_number
+
 __all__ = [
     "ConstantLambda",
     "CosineLambda",
@@ -398,12 +400,14 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
 
 
 def _check_lambda(name: str, lam: float) -> float:
+    check_number(name, lam)
     if not (lam >= 0 and math.isfinite(lam)):
         raise ValueError(f"{name} must be at least 0 and finite, got {lam}")
     return float(lam)
 
 
 def _check_steps(steps: int, name: str = "steps", least: int = 1) -> int:
+    check_number(name, steps)
     if steps < least:
         raise ValueError(f"{name} must be at least {least}, got {steps}")
     return int(steps)

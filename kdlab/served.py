@@ -1,8 +1,9 @@
 """A teacher behind a server: its top log-probabilities, as servers return them, in a store.
 
-A file has a response a line, in any of the forms of OpenAI's interface and of vLLM's:
+A file has a response a line, in any of the forms of OpenAI's interface, of vLLM's and llama.cpp's:
 
-- a chat completion's ``logprobs.content[].top_logprobs``, with ``token`` and ``bytes``;
+- a chat completion's ``logprobs.content[].top_logprobs``, with ``token`` and ``bytes``; the same in
+  OpenAI's newer ``output[].content[].logprobs``, and in llama.cpp's ``completion_probabilities``;
 - a completion's ``logprobs.top_logprobs``, a dictionary for each token of the text;
 - vLLM's ``prompt_logprobs``, keyed by token id: what it says of a text that it was given.
 
@@ -77,7 +78,8 @@ def write_served_store(
 
     Args:
         responses: JSON lines; line i is about row i of the data. For ``prompt_logprobs`` the server
-            was given the row's own token ids as its prompt; else it answered the conversation.
+            was given the row's own token ids as its prompt; else it answered the conversation. A
+            batch's lines are sorted before: it gives them back in any order, without what failed.
         data: the conversations, in the tokens of the teacher.
         path: the store, for :class:`kdlab.TopKTeacher`.
         k: tokens to keep at each position; None for as many as every position lists.
@@ -88,8 +90,8 @@ def write_served_store(
         The rows to learn from, and what could not be mapped.
 
     Raises:
-        ValueError: a response lists no log-probabilities, is of another text, or holds a token of
-            the text without an id; its line is told.
+        ValueError: a response lists no log-probabilities, is of another text, is not in its place,
+            or holds a token of the text without an id; its line is told.
 
     >>> from kdlab import Examples, TopKTeacher, train_chat_tokenizer
     >>> import tempfile
@@ -103,6 +105,10 @@ def write_served_store(
     >>> TopKTeacher(folder / "teacher.topk", report.rows).read(torch.tensor([0])).ids.shape
     torch.Size([1, 7, 1])
     """
+    if not isinstance(data, ChatDataset):
+        raise ValueError(f"data must be a ChatDataset, got {type(data).__name__}")
+    if k is not None and k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
     tokens, report = TokenIds(data.tokenizer), ServedReport([])
     spoken: list[list[Position | None]] = []
     for i, (where, response) in enumerate(_lines(Path(responses))):
@@ -115,7 +121,7 @@ def write_served_store(
         raise ValueError(f"{responses} has no responses: it is empty")
     listed = [len(each.listed) for row in spoken for each in row if each is not None]
     report.positions, report.k = len(listed), min(listed) if k is None else k
-    if min(listed) < report.k or report.k < 1:
+    if min(listed) < report.k:
         raise ValueError(f"a position lists {min(listed)} tokens, fewer than k={report.k}")
     entries = len(tokens) if vocabulary is None else vocabulary
     _write(Path(path), report, spoken, entries, temperature, data.tokenizer_sha256)
@@ -123,6 +129,7 @@ def write_served_store(
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    before = None
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
         where = f"{path}, line {number}"
         if not line.strip():
@@ -131,12 +138,29 @@ def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             found = json.loads(line)
         except json.JSONDecodeError as error:
             raise ValueError(f"{where}: it is no JSON: {error.msg}") from None
+        if isinstance(found, Mapping):
+            before = _in_its_place(found.get("custom_id"), before, where)
         for wrapper in ("response", "body"):  # of OpenAI's batches
             if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
                 found = found[wrapper]
         if not isinstance(found, Mapping):
-            raise ValueError(f"{where}: it is of type {type(found).__name__}, not a response")
+            raise ValueError(
+                f"{where}: it is of type {type(found).__name__}, not a response; a file of JSON "
+                "lines has one response a line"
+            )
         yield where, found
+
+
+def _in_its_place(name: Any, before: Any, where: str) -> Any:
+    """The name of a request, where it has a number that the one before does not contradict."""
+    this, last = (re.fullmatch(r"(\D*)(\d+)", str(each)) for each in (name, before))
+    if this and last and this[1] == last[1] and int(this[2]) != int(last[2]) + 1:
+        raise ValueError(
+            f"{where}: custom_id {name!r} follows {before!r}: a batch's lines are in any order, "
+            "and what failed is not among them, but line i is taken for row i; sort the lines, and "
+            "make the data of the conversations that were answered"
+        )
+    return name
 
 
 def _row(
@@ -164,9 +188,11 @@ def _row(
         pairs = zip(known[1:], scores[1:], strict=True)
         return row, [_scored(token, each, f"{where}: token {n}") for n, (token, each) in
                      enumerate(pairs, 1)]  # fmt: skip
+    if len(choices) > 1:
+        raise ValueError(f"{where}: it has {len(choices)} choices; ask for n=1")
     said = [
         _said(each, tokens, report, f"{where}: token {n} of the answer")
-        for n, each in enumerate(_listed(choice.get("logprobs"), where))
+        for n, each in enumerate(_listed(response, choice.get("logprobs"), where))
     ]
     prompt = data.template.encode_prompt(data.conversations[i])
     whole = torch.tensor([*prompt, *(each.chosen for each in said)])
@@ -179,23 +205,47 @@ def _row(
 def _scored(token: int, score: Mapping[str, Any] | None, where: str) -> Position:
     """vLLM's: by token id, the token that stands there among them."""
     found = {
-        int(i): float(each["logprob"] if isinstance(each, Mapping) else each)
+        int(i): _log_prob(each["logprob"] if isinstance(each, Mapping) else each, where)
         for i, each in (score or {}).items()
     }
     if token not in found:
         raise ValueError(f"{where}: the server scored another text: token {token} is not listed")
-    return Position(token, found)
+    return _position(token, found, where)
 
 
-def _listed(logprobs: Any, where: str) -> list[tuple[Any, dict[Any, float]]]:
+def _log_prob(value: Any, where: str) -> float:
+    if isinstance(value, int | float) and value <= 0.01:  # servers round
+        return float(value)
+    raise ValueError(f"{where}: {value!r} is no natural log-probability")
+
+
+def _position(token: int, listed: dict[int, float], where: str) -> Position:
+    mass = sum(map(math.exp, listed.values()))
+    if mass > 1.01:
+        raise ValueError(
+            f"{where}: the tokens that the server lists have a mass of {mass:.4g}: these are no "
+            "natural log-probabilities of one position"
+        )
+    return Position(token, listed)
+
+
+def _listed(
+    response: Mapping[str, Any], logprobs: Any, where: str
+) -> list[tuple[Any, dict[Any, Any]]]:
     """Each token of an answer, and the log-probabilities of those listed beside it."""
-    if isinstance(logprobs, Mapping) and logprobs.get("content"):
+    content = response.get("completion_probabilities")  # llama.cpp
+    for part in response.get("output") or ():  # OpenAI's Responses
+        for text in part.get("content") or ():
+            content = [*(content or ()), *(text.get("logprobs") or ())]
+    if isinstance(logprobs, Mapping):
+        content = content or logprobs.get("content")
+    if content and all("logprob" in each for each in content):
         return [
             (
                 _token(each),
-                {_token(one): one["logprob"] for one in (*each.get("top_logprobs", ()), each)},
+                {_token(one): one.get("logprob") for one in (*each.get("top_logprobs", ()), each)},
             )
-            for each in logprobs["content"]
+            for each in content
         ]
     if isinstance(logprobs, Mapping) and logprobs.get("tokens") and logprobs.get("top_logprobs"):
         chosen = logprobs["tokens"], logprobs["token_logprobs"], logprobs["top_logprobs"]
@@ -210,12 +260,14 @@ def _listed(logprobs: Any, where: str) -> list[tuple[Any, dict[Any, float]]]:
 
 
 def _token(listed: Mapping[str, Any]) -> Any:
-    """A token by its bytes where they are given: a text cannot say which half of a character."""
+    """A token by its id or bytes where given: a text cannot say which half of a character."""
+    if isinstance(listed.get("id"), int):
+        return f"token_id:{listed['id']}"
     return bytes(listed["bytes"]) if listed.get("bytes") else listed["token"]
 
 
 def _said(
-    listed: tuple[Any, dict[Any, float]], tokens: TokenIds, report: ServedReport, where: str
+    listed: tuple[Any, dict[Any, Any]], tokens: TokenIds, report: ServedReport, where: str
 ) -> Position:
     chosen, beside = listed
     token = tokens.find(chosen)
@@ -225,14 +277,14 @@ def _said(
             "tokenizer, or let the server give bytes or token ids"
         )
     found: dict[int, float] = {}
-    for name, log_prob in beside.items():
-        i = tokens.find(name)
+    for name, value in beside.items():
+        log_prob, i = _log_prob(value, where), tokens.find(name)
         if i is None:
             shown = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
             report.unknown[shown] = report.unknown.get(shown, 0) + 1
         else:
-            found[i] = max(float(log_prob), found.get(i, -math.inf))
-    return Position(token, found)
+            found[i] = max(log_prob, found.get(i, -math.inf))
+    return _position(token, found, where)
 
 
 class TokenIds:
@@ -331,11 +383,6 @@ def _write(
 def _record(position: Position, header: Mapping[str, Any]) -> np.void:
     likeliest = sorted(position.listed.items(), key=lambda each: -each[1])[: header["k"]]
     mass = sum(math.exp(log_prob) for _, log_prob in likeliest)
-    if mass > 1.01:
-        raise ValueError(
-            f"the tokens that the server lists have a mass of {mass:.4g}: these are no natural "
-            "log-probabilities of one position"
-        )
     log_tail = math.log(1 - mass) if mass < 1 else -math.inf
     ids, log_probs = (np.array(each) for each in zip(*likeliest, strict=True))
     record: np.void = records_of(

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from tqdm.auto import tqdm
 
 from kdlab.batches import (
     Rows,
+    check_batch_size,
     check_causal,
     check_ids,
     check_no_future,
@@ -170,7 +172,7 @@ class AdaptersOffTeacher:
     as it is asked.
 
     Args:
-        student: a model of ``peft``, the one that is trained.
+        student: a model of ``peft``, or one with its adapters inside; the one that is trained.
 
     Raises:
         TypeError: the model has no adapters that could be turned off.
@@ -181,7 +183,9 @@ class AdaptersOffTeacher:
     """
 
     def __init__(self, student: nn.Module):
-        if not hasattr(student, "disable_adapter"):
+        if not any(_has_adapters(part) for part in student.modules()) and not hasattr(
+            student, "disable_adapter"
+        ):
             raise TypeError(f"{type(student).__name__} has no adapters to turn off")
         check_causal(student)
         self.student = student
@@ -195,14 +199,35 @@ class AdaptersOffTeacher:
     @torch.no_grad()
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
-        adapted: Any = self.student
-        with in_evaluation_mode(self.student), adapted.disable_adapter():
+        with in_evaluation_mode(self.student), _adapters_off(self.student):
             return logits_for(self.student, batch)[:, :-1]
 
     def fingerprint(self) -> str:
         """Of the weights that no adapter changes."""
         frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
         return _sha256(frozen, at_most=4096)
+
+
+def _has_adapters(part: Any) -> bool:
+    """Whether a module is a layer of PEFT, which has its adapters on or off."""
+    return isinstance(getattr(type(part), "disable_adapters", None), property)
+
+
+@contextmanager
+def _adapters_off(model: Any) -> Iterator[None]:
+    """Without the adapters, whether PEFT is around a model or they were added to it."""
+    if hasattr(model, "disable_adapter"):
+        with model.disable_adapter():
+            yield
+        return
+    parts = [part for part in model.modules() if _has_adapters(part) and not part.disable_adapters]
+    try:
+        for part in parts:
+            part.enable_adapters(False)
+        yield
+    finally:
+        for part in parts:
+            part.enable_adapters(True)
 
 
 class TopKTeacher:
@@ -369,6 +394,7 @@ def write_topk_store(
     4222
     """
     check_temperature(temperature)
+    check_batch_size(batch_size)
     path = Path(path)
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model

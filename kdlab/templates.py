@@ -22,6 +22,9 @@ __all__ = ["ChatTemplate", "Encoded"]
 Messages = Sequence[Mapping[str, Any]]
 
 STAND_INS = ("Ayes", "Zno")  # in an answer's place: they share neither their first nor last letter
+THOUGHT = {"reasoning_content", "reasoning", "thinking"}
+"""Fields of what was thought before an answer; templates show one of them, or none."""
+
 MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -119,13 +122,23 @@ class ChatTemplate:
             raise ValueError(
                 f"{where}: the tokenizer's chat template refuses it: {error}"
             ) from error
+        if tools and text == self.render(messages):
+            raise ValueError(
+                f"{where}: the tokenizer's chat template leaves out the tools; remove that column"
+            )
         found = []
         for (start, end), i in zip(spans, turns, strict=True):
-            if i >= conversation.first:
+            if conversation.learned(i):
                 if not _shown(messages[i], text[start:end]):
                     raise ValueError(
                         f"{where}: the tokenizer's chat template leaves out what message {i} says"
                     )
+                for name in THOUGHT & messages[i].keys():
+                    if i == turns[-1] and not _ends(messages[i][name], text):
+                        raise ValueError(
+                            f"{where}: the tokenizer's chat template leaves out the {name} of "
+                            f"message {i}, its last one; remove that field"
+                        )
                 found.append((start, self._with_end(text, end)))
         return text, found
 
@@ -351,9 +364,15 @@ class ChatTemplate:
 
 def _shown(message: Mapping[str, Any], text: str) -> bool:
     """Whether a text has the last word of what a message says, and the tools that it calls."""
-    said = "".join(message.get("content", "").split()[-1:])[-20:]
     calls = [call.get("function", call) for call in message.get("tool_calls", [])]
-    return said in text and all(str(call.get("name", "")) in text for call in calls)
+    return _ends(message.get("content", ""), text) and all(
+        str(call.get("name", "")) in text for call in calls
+    )
+
+
+def _ends(said: Any, text: str) -> bool:
+    """Whether the last word of what is said stands in a text."""
+    return "".join(str(said).split()[-1:])[-20:] in text
 
 
 def _without_space(before: str, asked: str) -> int:

@@ -170,6 +170,11 @@ class DistillationTrainer:
             raise ValueError(
                 "resume=True needs the folder of the run: DistillationTrainer(..., out=)"
             )
+        if not torch.is_grad_enabled():
+            raise ValueError(
+                "gradients are switched off here, by torch.no_grad() or torch.inference_mode(); "
+                "call fit outside of it"
+            )
         check_rows(train, "train", ignore_index=self.objective.ignore_index)
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
@@ -286,6 +291,11 @@ class DistillationTrainer:
                 batch = send_to_device(batch, accelerator.device, non_blocking=True)
                 with accelerator.autocast():
                     output = self._objective(student, batch, num_items.clamp_min(1), on_policy)
+                if not output.loss.requires_grad:
+                    raise ValueError(
+                        "the loss depends on no weight that is to be trained; adapters that are "
+                        "merged have no effect, student.unmerge_adapter()"
+                    )
                 # Data parallelism averages gradients over the processes; these are to be added.
                 accelerator.backward(output.loss * accelerator.num_processes)
             sums[:3] += torch.stack([term.detach() for term in _terms(output)])
@@ -539,13 +549,25 @@ class DistillationTrainer:
                     break
                 kept.append(line)
         metrics.write_text("".join(kept), encoding="utf-8")
+        self._written = metrics.stat().st_size
         self.history = History.read(metrics)
+        if len(self.history.train) != self.step:
+            raise ValueError(
+                f"{metrics} has {len(self.history.train)} of the {self.step} steps that the "
+                "checkpoint is of; begin the run anew"
+            )
 
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         getattr(self.history, kind).append(record)
         if self.out is not None and self.accelerator.is_main_process:
             with (self.out / METRICS).open("a", encoding="utf-8") as file:
+                if file.tell() != self._written:
+                    raise ValueError(
+                        f"another run writes to {self.out / METRICS}; this one has stopped. Give "
+                        "each run a folder of its own"
+                    )
                 file.write(json.dumps({"kind": kind, **record}) + "\n")
+                self._written = file.tell()
 
     def _save_bad_batch(
         self,

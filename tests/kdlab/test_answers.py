@@ -108,6 +108,12 @@ def test_any_judge_will_do(tokenizer):
     assert result.accuracy == 1.0
     with pytest.raises(ValueError, match="no conversations to answer"):
         evaluate_answers(model, [], tokenizer)
+    rows = [{"messages": list(each.messages)} for each in asked]
+    assert evaluate_answers(model, rows, tokenizer, new_tokens=1).tokens == result.tokens
+    with pytest.raises(ValueError, match="row 0: no message under 'messages' is the assistant's"):
+        evaluate_answers(model, [{"messages": rows[0]["messages"][:1]}], tokenizer)
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        evaluate_answers(model, asked, tokenizer, batch_size=0)
 
 
 def test_an_answer_ends_where_a_model_reads_no_further(tokenizer):

@@ -8,6 +8,7 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset,
 
 from kdlab import (
     CombinedObjective,
+    Conversation,
     DistillationTrainer,
     LiveTeacher,
     TinyGPT,
@@ -15,6 +16,7 @@ from kdlab import (
     TrainConfig,
     collate,
     evaluate,
+    generate,
     write_topk_store,
 )
 from kdlab.batches import model_inputs
@@ -24,9 +26,9 @@ V = 48
 CONFIG = TrainConfig(steps=2, batch_size=4, warmup_steps=1, device="cpu")
 
 
-def gpt(seed=0):
+def gpt(seed=0, block_size=16):
     torch.manual_seed(seed)
-    return TinyGPT("tiny-student", vocab_size=V, block_size=16, d_model=32, n_layer=1)
+    return TinyGPT("tiny-student", vocab_size=V, block_size=block_size, d_model=32, n_layer=1)
 
 
 def losses(data, student=None, teacher=None):
@@ -223,7 +225,9 @@ ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
         ([ROW, ROW | {"position_ids": [0, 1, 2]}] * 4, "some lack position_ids"),
         ([ROW | {"labels": [-100] * 3}] * 4, "no row of train has a label other than -100"),
         ([ROW | {"labels": [1, -100, -100]}] * 4, "no row of train has a label other than -100"),
-        (["owls"] * 4, "a row must be a mapping with 'input_ids' and 'labels', got str"),
+        (["owls"] * 4, "'labels', got str; PackedDataset makes rows of texts"),
+        ([Conversation(())] * 4, "got Conversation; ChatDataset makes rows of conversations"),
+        (torch.ones(4, 3, dtype=torch.long), r"got Tensor; of token ids, \[{\"input_ids\": ids"),
         ([], "train has no rows"),
         (Stream(), r"train is a Stream, a stream: .* list\(itertools.islice\(data"),
         (iter([ROW]), "train is a list_iterator, a stream"),
@@ -244,6 +248,21 @@ ROW = {"input_ids": [1, 2, 3], "labels": [1, 2, 3]}
 def test_data_that_cannot_be_used_is_one_sentence_that_names_the_field(data, message):
     with pytest.raises(ValueError, match=message):
         losses(data)
+
+
+@pytest.mark.parametrize("name", ["GPT2", "OPT"])
+def test_texts_longer_than_a_table_of_positions_are_refused(name):
+    """On a GPU a wrong position ends the process; elsewhere it is an index out of range."""
+    longer = rows(8, 40)
+    said = "of 40 tokens do not fit .* which knows 32 positions"
+    for student, teacher in ((tiny(name), gpt(block_size=64)), (gpt(block_size=64), tiny(name))):
+        with pytest.raises(ValueError, match=said):
+            losses(longer, student, teacher)
+    with pytest.raises(ValueError, match=said):
+        evaluate(tiny(name), longer)
+    with pytest.raises(ValueError, match="of 33 tokens do not fit"):
+        generate(tiny(name), torch.ones(1, 30, dtype=torch.long), 4)
+    assert losses(padded("left", rows(8, 32), 40), tiny(name), tiny(name, 1))
 
 
 @pytest.mark.parametrize("form", ["pandas", "arrow"])

@@ -143,3 +143,19 @@ def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     with pytest.raises(OSError, match="set KDLAB_CACHE to a folder"):
         cache_dir()
+
+
+def test_a_corpus_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / "scan.pdf"
+    path.write_bytes(b"%PDF \x80")
+    with pytest.raises(ValueError, match=r"scan.pdf is not UTF-8 text: invalid start byte"):
+        load_corpus(str(path))
+
+
+def test_a_data_set_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.jsonl").write_text('{"text": "x"}\n{"text": \n')
+    with pytest.raises(ValueError, match=r"the data set .*data cannot be read: \S"):
+        load_corpus(f"hf:{tmp_path / 'data'}")

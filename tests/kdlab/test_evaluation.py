@@ -128,5 +128,16 @@ def test_a_label_outside_the_vocabulary_is_named(wrong):
 
 def test_nothing_to_measure_is_an_error():
     ids = torch.zeros(4, dtype=torch.long)
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        evaluate(model(1), [{"input_ids": ids, "labels": ids}], batch_size=0)
     with pytest.raises(ValueError, match="no row of data has a label other than -100"):
         evaluate(model(1), [{"input_ids": ids, "labels": ids - 100}])
+
+
+def test_a_loss_that_no_perplexity_holds_is_measured():
+    """A run that diverged ends with its measurements, not with an overflow."""
+    certain = nn.Embedding(8, 8, _weight=1000 * torch.eye(8))
+    rows = [{"input_ids": [0, 1, 2], "labels": [0, 1, 2]}]
+    found = evaluate(certain, rows, certain)
+    assert found.lm_loss == found.teacher_lm_loss == pytest.approx(1000)
+    assert found.perplexity == found.teacher_perplexity == math.inf

@@ -4,9 +4,18 @@ import datetime
 import json
 import re
 
+import numpy as np
 import pytest
 
-from kdlab import Conversation, Examples, load_examples, pydocs_qa, reckoning
+from kdlab import (
+    ChatDataset,
+    Conversation,
+    Examples,
+    load_examples,
+    pydocs_qa,
+    reckoning,
+    train_chat_tokenizer,
+)
 from kdlab.questions import KINDS, MONTHS, WEEKDAYS
 
 U, A = {"role": "user", "content": "Q?"}, {"role": "assistant", "content": "A."}
@@ -36,6 +45,11 @@ CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{
             "ua",
             "A.",
         ),
+        ({"messages": np.array([U, A], dtype=object), "tools": float("nan")}, "ua", "A."),
+        ({"messages": float("nan"), "prompt": "Q?", "completion": "A."}, "ua", "A."),
+        ({"messages": [U | {"content": ["Q", "?"]}, A]}, "ua", "A."),
+        ({"messages": [U, A | {"content": [{"type": "output_text", "text": "A."}]}]}, "ua", "A."),
+        ({"messages": [U, {"role": "assistant", "function_call": CALL["function"]}]}, "ua", ""),
     ],
 )
 def test_every_form_is_read(row, roles, answer):
@@ -52,9 +66,33 @@ def test_arguments_of_a_call_are_an_object_as_templates_want_them():
     assert conversation.tools == ({"name": "f"},)
 
 
+def test_a_call_in_the_old_form_is_a_call():
+    """Not an empty answer, from which a student would learn to say nothing."""
+    row = {"messages": [U, A | {"content": "", "function_call": CALL["function"]}]}
+    calls = Conversation.of(row).messages[1]["tool_calls"]
+    assert calls == [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]
+
+
+@pytest.mark.parametrize("name", ["weight", "train"])
+def test_an_answer_that_is_not_to_be_learned_is_not(name):
+    """As OpenAI's format for fine-tuning has it, and others: it is read, and does not count."""
+    skipped, counted = A | {"content": "Bad.", name: 0}, A | {name: 1}
+    tokenizer = train_chat_tokenizer(Examples.of([{"messages": [U, A]}] * 30), 300)
+    data = ChatDataset([{"messages": [U, skipped, U, counted]}], tokenizer)
+    labels = data[0]["labels"]
+    assert tokenizer.decode(labels[labels != -100]) == "A.<|end|>"
+    assert "Bad." in tokenizer.decode(data[0]["input_ids"])
+    given = {"from": "gpt", "value": "A.", name: False}
+    with pytest.raises(ValueError, match="all of the assistant's have weight 0: nothing to learn"):
+        Conversation.of({"conversations": [{"from": "human", "value": "Q?"}, given]})
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
+        ({"messages": [U, A | {"weight": 0.5}]}, r"messages\[1\].weight is 0.5; known are 0 and 1"),
+        ({"messages": [U | {"content": [{"type": "text"}, {"type": "audio"}]}, A]}, "kind audio;"),
+        ({"messages": [U | {"content": [7]}, A]}, "parts of the kind int;"),
         ({"text": "x"}, "neither 'messages' nor both of 'prompt' and 'completion', only 'text'"),
         ({"instruction": "x", "output": "y"}, "only 'instruction', 'output'; rename its columns"),
         ({"prompt": "x"}, "neither"),
@@ -95,9 +133,11 @@ def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row,
         (b"\n\n", "has no conversations"),
         (b"{'messages': 1}", "line 1: it is no JSON"),
         (b'{"a": 1} {"b": 2}', "line 1: it is no JSON: Extra data"),
-        (b'[{"prompt": "a",\n', "line 1: it is no JSON"),
+        (b'[{"prompt": "a",\n', r'one array of JSON.*load_dataset\("json", data_files=.*to_json'),
+        (b'[{"prompt": "a", "completion": "b"}]', "one array of JSON, not JSON lines"),
         (b"\xff\xfe{\x00}\x00", "line 1: it is not UTF-8"),
-        (b'[{"prompt": "a", "completion": "b"}]', "line 1: it is of type list, not an object"),
+        (b"PAR1\x15\x04", r'chat.jsonl is Parquet, not JSON lines; .*load_dataset\("parquet"'),
+        (b"\x1f\x8b\x08\x00", r'chat.jsonl is compressed, not JSON lines; .*load_dataset\("json"'),
     ],
 )
 def test_a_file_that_is_no_json_lines_is_told(tmp_path, raw, message):
@@ -124,6 +164,30 @@ def test_rows_of_a_hugging_face_dataset_are_read():
     assert len(Examples.of(datasets.Dataset.from_list(rows)).conversations) == 3
     with pytest.raises(ValueError, match="chats, row 1: "):
         Examples.of(datasets.Dataset.from_list([{"messages": [U, A]}, {"messages": [U]}]), "chats")
+
+
+@pytest.mark.parametrize("what", [Examples.of, lambda data: ChatDataset(data, None)])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"train": [], "test": []}, "a dict with train, test: .*one of its splits"),
+        ({"messages": [U, A]}, "a dict with messages: .*one row, a list of it"),
+        ("chat.jsonl", r"a str 'chat.jsonl': .*load_examples\(path\)"),
+        (Examples("x", ()), "an Examples: .*its .train or .validation"),
+        (7, "an int 7: rows of conversations are needed"),
+    ],
+)
+def test_what_gives_no_conversations_is_told_at_once(what, data, message):
+    with pytest.raises(ValueError, match=message):
+        what(data)
+
+
+def test_rows_of_pandas_are_read():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame([{"messages": [U, A]}] * 3)
+    with pytest.raises(ValueError, match=r"a DataFrame: .*its to_dict\(.records.\)"):
+        Examples.of(frame)
+    assert len(Examples.of(frame.to_dict("records")).conversations) == 3
 
 
 def test_no_question_is_in_both_splits():

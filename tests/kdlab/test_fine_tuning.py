@@ -119,6 +119,17 @@ def test_a_teacher_with_other_tokens_is_refused(recipe, tmp_path, pair):
         Ingredients.of(replace(recipe, student=f"hf:{tmp_path}"), device="cpu")
 
 
+def test_a_model_without_its_tokenizer_is_told(recipe, tmp_path, pair):
+    """As checkpoints of other trainers often are."""
+    model, _ = load_both(str(pair["student"]))
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"holds no tokenizer; tokenizer\.save_pretrained"):
+        Ingredients.of(replace(recipe, student=f"hf:{tmp_path}"), device="cpu")
+    for whose in ("student", "teacher"):
+        with pytest.raises(ValueError, match=f"unknown {whose} .* For the folder, hf:{tmp_path}"):
+            replace(recipe, **{whose: str(tmp_path)})
+
+
 def test_a_teacher_is_loaded_as_transformers_is_told(recipe, tmp_path):
     """Spread over memory and a disk: it is slow, and it teaches the same."""
     layers = {"model.layers.0": "cpu", "model.layers.1": "disk"}

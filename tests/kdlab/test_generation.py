@@ -183,6 +183,20 @@ def test_what_cannot_be_written_is_refused(shape, options, message):
         generate(model, torch.zeros(shape, dtype=torch.long), **({"new_tokens": 2} | options))
 
 
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([[1, 2]], r"a tensor of integers \[B, T\], got list; .*return_tensors"),
+        ("owls", "got str"),
+        (torch.ones(1, 2), "got torch.float32"),
+        (torch.full((1, 2), 10), "token id 10; those of TinyGPT are from 0 to 9"),
+    ],
+)
+def test_what_is_no_token_ids_is_refused(ids, message):
+    with pytest.raises(ValueError, match=message):
+        generate(TinyGPT("tiny-student", vocab_size=10, block_size=8), ids, 2)
+
+
 # --- the end of a text, and prompts of their own length ---
 
 END = 2

@@ -3,6 +3,7 @@
 import math
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -348,6 +349,16 @@ def test_inputs_that_do_not_fit():
     objective = CombinedObjective()
     with pytest.raises(ValueError, match=r"\(3,\).*\(4,\).*shifted"):
         objective(student, teacher, labels[:3])
+    with pytest.raises(ValueError, match="labels must be a tensor, got list"):
+        objective(student, teacher, labels.tolist())
+    with pytest.raises(ValueError, match=r"teacher_logits must be a tensor, got SimpleN.*.logits"):
+        objective(student, SimpleNamespace(logits=teacher), labels)
+    with pytest.raises(ValueError, match="student_logits must be a tensor, got ndarray"):
+        objective(student.detach().numpy(), teacher, labels)
+    with pytest.raises(ValueError, match=r"lam must be a number, got .0\.5."):
+        objective.lam = "0.5"
+    with pytest.raises(ValueError, match="temperature must be a number, got '2'"):
+        CombinedObjective(temperature="2")
     with pytest.raises(ValueError, match=r"integers.*float32"):
         objective(student, teacher, labels.float())
     with pytest.raises(ValueError, match=r"integers.*bool"):

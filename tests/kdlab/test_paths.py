@@ -478,6 +478,31 @@ def test_a_student_without_its_adapters_teaches_itself():
         AdaptersOffTeacher(gpt())
 
 
+@pytest.mark.parametrize("how", ["add_adapter", "inject"])
+def test_adapters_that_were_added_to_a_model_are_turned_off_too(how):
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(r=2, init_lora_weights=False, target_modules=["q_proj", "v_proj"])
+    student, ids = tiny("Llama"), rows()[0]["input_ids"][None]
+    with torch.no_grad():
+        before = logits_of(student, ids)[:, :-1]
+        if how == "inject":
+            student = peft.inject_adapter_in_model(config, student)
+        else:
+            student.add_adapter(config)
+        adapted = logits_of(student, ids)
+    teacher = AdaptersOffTeacher(student)
+    assert torch.equal(teacher.targets({"input_ids": ids}), before)
+    assert torch.equal(logits_of(student, ids), adapted)
+    fit(student, teacher)
+
+
+def test_merged_adapters_are_no_student():
+    student = with_adapters("Llama", tiny("Llama"))
+    student.merge_adapter()
+    with pytest.raises(ValueError, match=r"no weight that is to be trained; .*unmerge_adapter\(\)"):
+        fit(student, tiny("Llama", 1))
+
+
 def test_a_base_model_that_its_own_adapters_changed_is_no_teacher():
     base = tiny("Llama")
     student = with_adapters("Llama", base)

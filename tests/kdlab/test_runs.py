@@ -127,9 +127,17 @@ def test_a_run_can_be_resumed(text, tmp_path):
     options = ("--corpus", text, "--steps", 4, "--checkpoint-every", 2, "--out", tmp_path, "--cpu")
     assert run(*options).exit_code == 0
     before = (tmp_path / "summary.json").read_text()
-    assert run(*options, "--resume").exit_code == 0
+    found = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert run(*options, "--resume").exit_code == 0  # a finished run is not run again
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == found
+    (tmp_path / "summary.json").unlink()
+    again = run(*options, "--resume")
+    assert again.exit_code == 0
+    assert "no checkpoint" not in again.output
     after = (tmp_path / "summary.json").read_text()
     assert json.loads(after)["eval_perplexity"] == json.loads(before)["eval_perplexity"]
+    new = run(*options[:-2], tmp_path / "new", "--cpu", "--resume")
+    assert f"There is no checkpoint in {tmp_path / 'new'}: the run begins anew." in new.output
 
 
 def test_the_speed_of_a_resumed_run_is_that_of_all_its_steps(text, tmp_path, monkeypatch):
@@ -166,6 +174,8 @@ def test_a_bench_serves_every_recipe_of_its_setting_and_no_other(text, tmp_path)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"learning_rate": "1e-4"}, r"learning_rate must be float \| None, got '1e-4'"),
+        ({"data": 3}, r"data must be str \| None, got 3"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"on_policy": 2.0}, "on_policy must be a share from 0 to 1, got 2.0"),
@@ -239,7 +249,7 @@ def test_a_finished_run_can_be_measured_again(text, tmp_path):
     assert f"{result.perplexity:.4f}" in kdlab_("evaluate", tmp_path, "--cpu").output
     missing = kdlab_("evaluate", tmp_path / "nothing")
     assert missing.exit_code == 1
-    assert "No such file" in missing.output
+    assert "holds no finished run" in missing.output
 
 
 @pytest.mark.slow
@@ -263,6 +273,29 @@ def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     other = run("--steps", 3, "--teacher-file", store, "--out", tmp_path / "other", "--cpu")
     assert other.exit_code == 1
     assert "written for another" in other.output
+
+
+def test_what_is_no_run_is_told(tmp_path):
+    for command in ("chat", "evaluate"):
+        refused = kdlab_(command, tmp_path / "nothing")
+        assert refused.exit_code == 1
+        assert refused.output == f"kdlab: {tmp_path / 'nothing'} holds no finished run\n"
+    (tmp_path / "recipe.json").write_text("{}")
+    assert "finished run; it has not ended yet" in kdlab_("evaluate", tmp_path).output
+
+
+def test_runs_of_one_name_are_both_drawn(tmp_path):
+    runs = [tmp_path / folder / "run" for folder in ("a", "b")]
+    for run in runs:
+        run.mkdir(parents=True)
+        (run / "metrics.jsonl").write_text(
+            '{"kind": "eval", "step": 1, "perplexity": 9.0, "teacher_perplexity": 8.0}\n'
+        )
+    drawn = kdlab_("plot", *runs, "--show", "perplexity", "--out", tmp_path / "both.svg")
+    assert drawn.exit_code == 0, drawn.output
+    assert all(str(run) in (tmp_path / "both.svg").read_text() for run in runs)
+    refused = kdlab_("plot", *runs, "--show", "perplexity", "--out", tmp_path / "both")
+    assert "both says not what kind of picture" in refused.output
 
 
 @pytest.mark.slow

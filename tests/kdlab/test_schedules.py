@@ -172,6 +172,8 @@ def test_lambda_outside_its_range_is_refused(lam):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: CosineLambda(steps="9"), "steps must be a number, got '9'"),
+        (lambda: CosineLambda("1", steps=9), "start must be a number, got '1'"),
         (lambda: CosineLambda(steps=0), "steps must be at least 1, got 0"),
         (lambda: ExponentialLambda(1.0, 0.0, steps=4), "end must be above 0 for an exponential"),
         (

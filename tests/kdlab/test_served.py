@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 
 import pytest
 import torch
@@ -89,6 +90,24 @@ def completion(teacher, row, tokenizer):
     return {"choices": [{"text": "", "logprobs": listed}]}
 
 
+def llama_cpp(teacher, row, tokenizer):
+    """Its own completions: as a chat completion's content, and with ids."""
+    body = chat(teacher, row, tokenizer, wrap=lambda body: body)
+    content = body["choices"][0]["logprobs"]["content"]
+    ids = {tuple(raw_bytes(tokenizer, i)): i for i in range(len(tokenizer))}
+    for each in content:
+        for one in (each, *each["top_logprobs"]):
+            one |= {"id": ids[tuple(one["bytes"])], "token": "\ufffd", "bytes": []}
+    return {"content": "", "completion_probabilities": content}
+
+
+def responses_api(teacher, row, tokenizer):
+    body = chat(teacher, row, tokenizer, wrap=lambda body: body)
+    logprobs = body["choices"][0]["logprobs"]["content"]
+    said = {"type": "message", "content": [{"type": "output_text", "logprobs": logprobs}]}
+    return {"error": None, "output": [{"type": "reasoning"}, said]}
+
+
 def raw_bytes(tokenizer, i):
     token = tokenizer.convert_ids_to_tokens(i)
     if token in tokenizer.all_special_tokens:
@@ -97,7 +116,7 @@ def raw_bytes(tokenizer, i):
     return bytes({letter: byte for byte, letter in table.items()}[c] for c in token)
 
 
-@pytest.mark.parametrize("form", [prompt_scores, chat, completion])
+@pytest.mark.parametrize("form", [prompt_scores, chat, completion, llama_cpp, responses_api])
 def test_the_loss_from_a_server_is_that_of_the_teacher_s_own_store(data, teacher, tmp_path, form):
     lines = [json.dumps(form(teacher, row, data.tokenizer)) for row in data]
     (tmp_path / "served.jsonl").write_text("\n".join(lines) + "\n")
@@ -128,6 +147,49 @@ def test_listed_tokens_without_an_id_are_told_and_part_of_the_tail(data, teacher
     report = write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk")
     assert report.unknown == {"no such token": 1}
     assert "'no such token' for one, and are part of the tail" in str(report)
+
+
+def said(log_prob):
+    one = {"token": "1", "logprob": log_prob, "bytes": [49]}
+    return {"choices": [{"logprobs": {"content": [one | {"top_logprobs": [one]}]}}]}
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ("102", "line 2: custom_id 'row-0' follows 'row-1': .* sort the lines"),
+        ("023", "line 2: custom_id 'row-2' follows 'row-0'"),
+        ("123", None),
+        ("xyz", None),
+    ],
+)
+def test_a_batch_s_answers_belong_to_the_rows_that_asked(data, teacher, tmp_path, ids, message):
+    """What OpenAI's batches give back is in any order, and what failed is in another file."""
+    lines = [
+        json.dumps({"custom_id": f"row-{i}", **chat(teacher, row, data.tokenizer)})
+        for i, row in zip(ids, data, strict=False)
+    ]
+    (tmp_path / "s.jsonl").write_text("\n".join(lines))
+    if message is None:
+        report = write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk")
+        assert len(report.rows) == 3
+    else:
+        with pytest.raises(ValueError, match=message):
+            write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk")
+
+
+def test_what_is_asked_of_a_store_is_told(data, teacher, tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps(prompt_scores(teacher, data[0], None)))
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        write_served_store(path, data, tmp_path / "s.topk", k=0)
+    with pytest.raises(ValueError, match="data must be a ChatDataset, got list"):
+        write_served_store(path, data.conversations, tmp_path / "s.topk")
+    path.write_text(json.dumps([prompt_scores(teacher, data[0], None)]))
+    with pytest.raises(
+        ValueError, match=r"line 1: .* a file of JSON lines has one response a line"
+    ):
+        write_served_store(path, data, tmp_path / "s.topk")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +229,15 @@ def test_listed_tokens_without_an_id_are_told_and_part_of_the_tail(data, teacher
                     ]
                 }
             ),
-            "have a mass of",
+            "line 2: token 1: the tokens .* have a mass of",
+        ),
+        (lambda r: said(math.nan), "line 2: token 0 of the answer: nan is no natural log-prob"),
+        (lambda r: said(0.3), "line 2: token 0 of the answer: 0.3 is no natural log-prob"),
+        (lambda r: said("-1"), "line 2: token 0 of the answer: '-1' is no natural log-prob"),
+        (lambda r: {"choices": said(-1)["choices"] * 2}, "line 2: it has 2 choices; ask for n=1"),
+        (
+            lambda r: {"completion_probabilities": [{"content": "a", "probs": [{"prob": 0.5}]}]},
+            "line 2: it lists no log-probabilities",
         ),
     ],
 )

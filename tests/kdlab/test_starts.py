@@ -18,8 +18,10 @@ from kdlab import (
     ConstantLambda,
     DistillationTrainer,
     ExponentialLambda,
+    History,
     LinearCombinedObjective,
     LinearLambda,
+    LiveTeacher,
     PlateauLambda,
     RatioLambda,
     Recipe,
@@ -34,7 +36,8 @@ from kdlab import (
     trained_teacher,
     write_topk_store,
 )
-from tests.kdlab.tiny_models import rows
+from kdlab.saving import save_student
+from tests.kdlab.tiny_models import rows, tiny
 
 V = 48
 CONFIG = TrainConfig(steps=4, batch_size=4, warmup_steps=1, checkpoint_every=2, device="cpu")
@@ -102,6 +105,81 @@ def test_a_frozen_student_and_one_that_is_its_teacher_are_refused():
     with pytest.raises(ValueError, match="share the weight token_embedding"):
         trainer(student, part)
     trainer(student, copy.deepcopy(student))
+
+
+def test_how_a_frozen_student_is_thawed_is_told():
+    """A teacher is frozen in place, and it may have been somebody's student."""
+    with pytest.raises(ValueError, match=r"frozen; student.requires_grad_\(True\) thaws them"):
+        trainer(gpt().requires_grad_(False))
+    student = gpt()
+    with pytest.raises(ValueError, match=r"its teacher shares them.*AdaptersOffTeacher\(student\)"):
+        trainer(student, LiveTeacher(student))
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(target_modules=["qkv"], inference_mode=True)
+    with pytest.raises(ValueError, match="loaded to be trained with is_trainable=True"):
+        trainer(peft.get_peft_model(gpt(), config))
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_where_gradients_are_off_nothing_is_trained(off):
+    run = trainer()
+    with off(), pytest.raises(ValueError, match="gradients are switched off here"):
+        run.fit(rows())
+    run.fit(rows())
+
+
+def test_a_checkpoint_without_its_metrics_is_refused(tmp_path):
+    trainer(config=replace(CONFIG, checkpoint_every=2), out=tmp_path).fit(rows())
+    (tmp_path / "metrics.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"metrics.jsonl has 0 of the 4 steps"):
+        trainer(config=replace(CONFIG, checkpoint_every=2), out=tmp_path).fit(rows(), resume=True)
+
+
+def test_a_disk_that_is_full_leaves_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    config, save = replace(CONFIG, checkpoint_every=2), torch.save
+
+    def full(state, path):
+        if History.read(tmp_path / "metrics.jsonl").train[-1]["step"] == 4:
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos")
+        save(state, path)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"checkpoint.partial could not be written; is the disk full"):
+        trainer(config=config, out=tmp_path).fit(rows())
+    monkeypatch.undo()
+    found = trainer(config=config, out=tmp_path).fit(rows(), resume=True)
+    assert found.column("loss") == trainer().fit(rows()).column("loss")
+
+
+def test_a_student_that_does_not_fit_a_disk_is_told(tmp_path):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        for model in (gpt(), tiny("Llama")):
+            with pytest.raises(OSError, match=r"could not be written; is the disk full"):
+                save_student(model, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_two_runs_in_one_folder_do_not_mix(tmp_path):
+    class Disturbed(CombinedObjective):
+        def __call__(self, *arguments, **options):
+            if (tmp_path / "metrics.jsonl").read_text().count("\n") == 2:
+                trainer(out=tmp_path).fit(rows())
+            return super().__call__(*arguments, **options)
+
+    with pytest.raises(ValueError, match=r"another run writes to .*metrics.jsonl; this one has"):
+        trainer(objective=Disturbed(), out=tmp_path).fit(rows())
+    assert len(History.read(tmp_path / "metrics.jsonl").train) == 4
+
+
+def test_metrics_are_read_while_they_are_written(tmp_path):
+    trainer(out=tmp_path).fit(rows())
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(metrics.read_text()[:-9])
+    assert len(History.read(metrics).train) == 3
 
 
 def test_a_frozen_part_may_be_shared():
@@ -402,6 +480,43 @@ def test_a_run_that_cannot_begin_leaves_the_last_one_whole(text, tmp_path, own_c
     with pytest.raises(FileNotFoundError):
         distill(tmp_path, replace(recipe, teacher_file="no-such-file"), device="cpu")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == found
+
+
+@pytest.mark.parametrize(
+    "left", ["tsconfig.json", "model.safetensors", "tokenizer.json", "checkpoint/weights.bin"]
+)
+def test_a_folder_of_something_else_is_left_alone(tmp_path, left):
+    """A run clears its folder first: here, that would be somebody's project or model."""
+    path = tmp_path / left
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(ValueError, match=r"holds .*, which is of no run of .* a folder of its own"):
+        distill(tmp_path, Recipe(), device="cpu")
+    assert path.read_text() == "mine"
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(ValueError, match="out is a file; a run needs a folder"):
+        distill(tmp_path / "out", Recipe(), device="cpu")
+
+
+def test_a_trainer_leaves_a_folder_that_is_only_called_as_checkpoints_are(tmp_path):
+    path = tmp_path / "checkpoint" / "config.json"
+    path.parent.mkdir()
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="is no checkpoint of this kdlab"):
+        trainer(gpt(), out=tmp_path).fit(rows())
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("whose", ["teacher", "student"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_does_not_write_over_a_model_that_it_reads(tmp_path, whose, resume):
+    (tmp_path / "recipe.json").write_text("{}")  # the model is of an earlier run
+    names = {"teacher": "hf:elsewhere", "student": "hf:elsewhere", whose: f"hf:{tmp_path}/"}
+    with pytest.raises(ValueError, match=f"the {whose} is read from .* would write over it"):
+        distill(tmp_path, Recipe(**names), resume=resume, device="cpu")
 
 
 def drawn():

@@ -117,6 +117,14 @@ def test_what_was_thought_counts_where_the_template_keeps_it(template):
     assert own.endswith("T2\n</think>\n\nA2.<|im_end|>")
 
 
+def test_what_was_thought_in_a_field_of_its_own_counts_where_it_is_shown():
+    field = CHATML.replace("(m.content or '')", "(m.thinking or '') + (m.content or '')")
+    tokenizer = tokenizer_of(field, ["<|im_start|>", "<|im_end|>"], "<|im_end|>")
+    asked, answer = said("Q?", "A.")
+    own, _ = counted(tokenizer, [asked, answer | {"thinking": "Hm. "}])
+    assert own == "Hm. A.<|im_end|>"
+
+
 def test_a_call_of_a_tool_counts_and_what_the_tool_says_does_not():
     tokenizer = tokenizer_of(CHATML, ["<|im_start|>", "<|im_end|>"], "<|im_end|>")
     call = {"type": "function", "function": {"name": "add", "arguments": '{"x": 1}'}}
@@ -209,6 +217,12 @@ def test_a_template_that_hides_what_is_said_is_refused():
     hides = CHATML.replace("(m.content or '')", "('' if m.role == 'assistant' else m.content)")
     with pytest.raises(ValueError, match="leaves out"):
         counted(tokenizer_of(hides, ["<|im_start|>", "<|im_end|>"], "<|im_end|>"), said("Q", "A"))
+    tokenizer = tokenizer_of(CHATML, ["<|im_start|>", "<|im_end|>"], "<|im_end|>")
+    with pytest.raises(ValueError, match="leaves out the tools; remove that column"):
+        counted(tokenizer, said("Q", "A"), tools=[{"name": "add"}])
+    asked, answer = said("Q", "A")
+    with pytest.raises(ValueError, match="leaves out the reasoning_content of message 1"):
+        counted(tokenizer, [asked, answer | {"reasoning_content": "Because."}])
     tangled = "{{ messages | length }}{% for m in messages %}{{ m.content[::-1] }}{% endfor %}"
     with pytest.raises(ValueError, match="template"):
         counted(tokenizer_of(tangled), said("Qab", "Axy", "Q", "A"))
