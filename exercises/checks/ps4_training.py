@@ -127,6 +127,7 @@ class Way(NamedTuple):
         signed: Whether only the signs of a gradient are followed, as in Adam's first step.
         clip: The largest norm that a gradient may have.
         repeats: How often the optimiser steps in each update.
+        turns: What is followed in each step of an update of several; none of one.
         decay: A factor before the squared norm of the parameters, which is added to the loss.
     """
 
@@ -144,6 +145,7 @@ class Way(NamedTuple):
     signed: bool = False
     clip: float = float("inf")
     repeats: int = 1
+    turns: tuple[Loss, ...] = ()
 
 
 RIGHT = Way()
@@ -209,10 +211,14 @@ def descend(
             loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
         return loss + way.decay * sum((each**2).sum() for each in own)
 
-    for number, update in enumerate(updates):
+    for number, update, turn in (
+        (number, update, way._replace(loss=loss))
+        for number, update in enumerate(updates)
+        for loss in way.turns or (way.loss,)
+    ):
         own = [each.clone().requires_grad_() for each in parameters]
         other = [each.clone().requires_grad_() for each in foreign]
-        loss = loss_of(update, own, other, number)
+        loss = loss_of(update, own, other, number, turn)
         gradients = torch.autograd.grad(
             loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
         )
@@ -294,6 +300,7 @@ def training_step(
     way: Way = RIGHT,
     weight: Callable[[Batch], float] = per_counted,
     told: Callable[[Batch], float] | None = None,
+    digits: int | None = None,
     watched: Mapping[str, str] = MappingProxyType({}),
 ) -> Tensor | None:
     """One step a batch: what became of the student or of the teacher, or each step's loss.
@@ -303,9 +310,14 @@ def training_step(
     updates = [[Part(batch, lam, weight(batch))] for batch in batches]
     seen: dict[str, Tensor | None] = {"nothing": None}
     seen |= descend(student, teacher, updates, rate, way, watch == "loss")
+    if turns := len(way.turns):  # an update is over with the last of them
+        seen["student"] = seen["student"][turns - 1 :: turns]
+        seen["loss"] = seen["loss"].reshape(-1, turns).sum(1)
     if told:
         factors = [told(batch) / weight(batch) for batch in batches]
         seen["loss"] = seen["loss"] * torch.tensor(factors, dtype=torch.float64)
+    if digits is not None:
+        seen["loss"] = seen["loss"].round(decimals=digits)
     return seen[watched.get(watch, watch)]
 
 
@@ -329,6 +341,13 @@ def batch(
     return [tokens, labels]
 
 
+def prompted(rng: np.random.Generator, batches: int) -> tuple[Weights, Weights, list]:
+    """Models, and batches in which the ignored positions are the first of each text."""
+    models = model(rng, 5, 4, 1), model(rng, 5, 6, 2)
+    found = [batch(rng, 5, 4, tuple(rng.permutation([1, 2]).tolist())) for _ in range(batches)]
+    return (*models, [[tokens, labels.flip(1)] for tokens, labels in found])
+
+
 def step_cases() -> tuple[Case, ...]:
     """As (student, teacher, batches, λ, rate, what is looked at)."""
     rng = np.random.default_rng(41)
@@ -350,6 +369,12 @@ def step_cases() -> tuple[Case, ...]:
         Case("the student after one step", (*one, 3.0, 0.3, "student"), public=True, unit="step"),
         Case("the losses of three steps", (*three, 2.0, 0.3, "loss"), {}, LOSS, True, unit="step"),
         Case("the teacher after three steps", (*three, 2.0, 0.3, "teacher"), {}, TEACHER, True),
+        Case(
+            "the student after two steps on texts that begin with ignored positions",
+            (*prompted(np.random.default_rng(45), 2), 1.5, 0.2, "student"),
+            public=True,
+            unit="step",
+        ),
         Case("nothing ignored", (*run_of((0, 0), (0, 0)), 0.5, 0.3, "student")),
         Case("labels alone", (*run_of((1, 0), (2, 0), (0, 1)), 0.0, 0.4, "student")),
         Case("mostly the teacher", (*run_of((1, 0), (2, 0)), 10.0, 0.05, "student")),
@@ -369,8 +394,17 @@ def step_facts(case: Case) -> dict[str, Any]:
     _, _, batches, lam, _, watch = case.args
     return rows_of(len(batches), watch, "step") | {
         "λ is not 1": lam != 1,
+        "a text begins with ignored positions": begins_ignored(batches),
         "there is more than one step": len(batches) > 1,
     }
+
+
+def begins_ignored(batches: list[Batch]) -> bool:
+    """Whether a text in which something counts has an ignored label first."""
+    return any(
+        bool(((labels[:, 0] == IGNORED) & (labels != IGNORED).any(1)).any())
+        for _, labels in batches
+    )
 
 
 def rows_of(count: int, watch: str, unit: str) -> dict[str, Any]:
@@ -392,6 +426,8 @@ def train_facts(case: Case) -> dict[str, Any]:
         "a group holds several micro-batches": accumulate > 1,
         "the last group is not full": len(groups[-1]) < accumulate,
         "a micro-batch is padding alone": any(not counted(batch) for batch in batches),
+        "all labels of a micro-batch that count are 0": any(map(zeros_alone, batches)),
+        "a text begins with ignored positions": begins_ignored(batches),
         "micro-batches differ in length": len({labels.shape[1] for _, labels in batches}) > 1,
         "λ moves": factor != 1,
     }
@@ -524,6 +560,32 @@ def turned_round(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     return lm + lam * divergence(p[counts], q[counts])
 
 
+def lm_alone(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """LM without KD."""
+    return weighted_losses(q, p, labels, 1.0, 0.0)
+
+
+def kd_alone(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """λ·KD without LM."""
+    return weighted_losses(q, p, labels, 0.0, lam)
+
+
+def kd_unfelt(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The right loss, of which KD's part has no gradient."""
+    return lm_alone(q, p, labels, lam) + kd_alone(q.detach(), p, labels, lam)
+
+
+def heated(temperature: float, power: float, both_terms: bool = False) -> Loss:
+    """KD at a temperature, times a power of it; LM at the same one, or at 1."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        hot = q / temperature, p / temperature
+        lm = lm_alone(hot[0] if both_terms else q, p, labels, lam)
+        return lm + temperature**power * kd_alone(*hot, labels, lam)
+
+    return loss
+
+
 def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     """The mean of the means of all texts in which something counts, times what counts."""
     texts = [each for each in zip(q, p, labels, strict=True) if counted_in(each[2])]
@@ -552,8 +614,8 @@ MODELS_SWAPPED = (
 OPTIMIZER_NOT_USED = (
     "optimizer_not_used",
     "Your updates are those of an optimiser that remembers nothing. The one that you are given"
-    " has a momentum: each update remembers the ones before. Is it that one which steps, a new"
-    " one or none?",
+    " has a momentum: each update remembers the ones before. Is it that one which steps, and may"
+    " it keep what it remembers?",
     "3.2",
 )
 NO_GRADIENT = (
@@ -575,7 +637,7 @@ KD_MISSING = (
 FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
     (*LAMBDA_NOT_USED, lambda q, p, labels, lam: summed_losses(q, p, labels, 1.0)),
-    (*KD_MISSING, lambda q, p, labels, lam: summed_losses(q, p, labels, 0.0)),
+    (*KD_MISSING, lm_alone, kd_unfelt),
     (
         "teacher_softmaxed_twice",
         "Your teacher looks unsure however sure it is, as if its probabilities were taken for"
@@ -619,6 +681,15 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         unmasked(lambda q, labels: len(labels)),
         unmasked(lambda q, labels: q.numel()),
         unmasked(lambda q, labels: counted_in(labels)),
+    ),
+    (
+        "kd_at_another_temperature",
+        "Your KD term is that of two distributions at a temperature other than 1. A temperature is"
+        " of use elsewhere; the objective of this task has none.",
+        "2.2",
+        *(heated(temperature, power) for temperature in (2.0, 3.0, 4.0) for power in (2, 0)),
+        heated(2.0, 1),
+        *(heated(2.0, power, both_terms=True) for power in (2, 0)),
     ),
     (
         "kd_vocabulary_mean",
@@ -771,6 +842,15 @@ MANNERS: tuple[tuple, ...] = (
         "3.2",
         Way(repeats=2),
     ),
+    (
+        "an_update_for_each_term",
+        "Your student is that of two steps in each update: one along LM alone and one along KD"
+        " alone. Two steps are not the step along the sum: the second begins where the first has"
+        " ended, and the momentum acts in both.",
+        "3.2",
+        Way(turns=(lm_alone, kd_alone)),
+        Way(turns=(kd_alone, lm_alone)),
+    ),
     (*LEAK, Way(leak=True)),
     (*KEPT, Way(kept=always)),
     (*STILL, Way(moves=False)),
@@ -798,6 +878,44 @@ MANNERS: tuple[tuple, ...] = (
         "3.2",
         Way(refused=AttributeError("'float' object has no attribute 'backward'")),
         Way(refused=AttributeError("'int' object has no attribute 'backward'")),
+    ),
+    (
+        "made_in_inference_mode",
+        "A tensor that was made in inference_mode() takes part in what backward() goes through, and"
+        " PyTorch refuses: such a tensor knows nothing of gradients, not even that it has none."
+        " What else keeps autograd from recording?",
+        "3.2",
+        Way(
+            refused=RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created"
+                " in inference mode in computation tracked by autograd. To work around this, you"
+                " can make a clone to get a normal tensor and use it in autograd, or use"
+                " `torch.no_grad()` instead of `torch.inference_mode()`."
+            )
+        ),
+    ),
+    (
+        "backward_through_it_again",
+        "backward() comes to something that an earlier backward() has gone through already, and"
+        " what it needs there is thrown away. What is made before a loop and used in it, or goes"
+        " from one backward() into the next?",
+        "3.2",
+        Way(
+            refused=RuntimeError(
+                "Trying to backward through the graph a second time (or directly access saved"
+                " tensors after they have already been freed). Saved intermediate values of the"
+                " graph are freed when you call .backward() or autograd.grad(). Specify"
+                " retain_graph=True if you need to backward through the graph a second time or if"
+                " you need to access saved tensors after calling backward."
+            )
+        ),
+    ),
+    (
+        "backward_of_many_numbers",
+        "backward() is asked of a tensor that is not one number. Of what should the gradient be"
+        " taken: of a value for each position, or of their mean?",
+        "2.2",
+        Way(refused=RuntimeError("grad can be implicitly created only for scalar outputs")),
     ),
     *(
         (name, hint, number, *(Way(loss=loss) for loss in losses))
@@ -957,6 +1075,18 @@ STEP_MISCONCEPTIONS = told_apart(
             for two, way in COMMON_WAYS
             for form in FORMS
             if form[0] in COMMON_FORMS
+        ),
+        *(
+            (
+                (
+                    "loss_rounded",
+                    "The student is right, and so is your loss but for its rounding. A small step"
+                    " of training would not be seen in it.",
+                    "3.2",
+                ),
+                {"digits": digits},
+            )
+            for digits in range(4)
         ),
         (
             (
@@ -1138,6 +1268,11 @@ def share_of_last(batch: Batch, group: list[Batch], accumulate: int) -> float:
     return 1 / max(counted(group[-1]), 1)
 
 
+def share_of_last_if_any(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same; a division by 0 where nothing counts in it."""
+    return share_of_last(batch, group, accumulate) if counted(group[-1]) else float("inf")
+
+
 def share_of_first(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions that count in the first micro-batch of the group."""
     return 1 / max(counted(group[0]), 1)
@@ -1151,6 +1286,18 @@ def share_of_first_times(batch: Batch, group: list[Batch], accumulate: int) -> f
 def share_of_last_times(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """The same of the last."""
     return share_of_last(batch, group, accumulate) / accumulate
+
+
+def zeros_alone(batch: Batch) -> bool:
+    """Whether something counts and all of it is token 0."""
+    return counted(batch) > 0 and int(batch[1].max()) == 0
+
+
+def without_zeros_alone(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over what counts in the group, but in micro-batches that say token 0 alone."""
+    if zeros_alone(batch):
+        return 0.0
+    return 1 / max(counted(*(each for each in group if not zeros_alone(each))), 1)
 
 
 def share_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1239,6 +1386,17 @@ def over_all_so_far(
     for update in planned(batches, accumulate, schedule, weight=just_one):
         seen += counted(*(part.batch for part in update))
         updates.append([part._replace(weight=1 / seen) for part in update])
+    return updates
+
+
+def rest_as_before(
+    batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
+) -> list[Update]:
+    """A last group that is not full has the λ of the update before it."""
+    updates = planned(batches, accumulate, schedule)
+    if len(updates[-1]) < accumulate:
+        lam = schedule(max(len(updates) - 2, 0))
+        updates[-1] = [part._replace(lam=lam) for part in updates[-1]]
     return updates
 
 
@@ -1336,6 +1494,10 @@ def train_cases() -> tuple[Case, ...]:
     lengths = run_of((3, 2), (0, 0), (1, 0), (2, 1))
     for each, length in zip(lengths[2], (4, 3, 2, 4), strict=True):
         each[:] = [tensor[:, :length].clone() for tensor in each]
+    front = prompted(np.random.default_rng(46), 4)
+    zero = random_run(np.random.default_rng(47), 4)
+    for labels in (zero[2][1][1], zero[2][2][1]):
+        labels[labels != IGNORED] = 0
     last, public = {"part": LAST_GROUP}, {"public": True}
     return (
         case("four micro-batches, two an update", four, 3.0, 0.5, 2, **public),
@@ -1343,6 +1505,8 @@ def train_cases() -> tuple[Case, ...]:
         case("one micro-batch an update", run_of((2, 0), (0, 1), (3, 2)), 2.0, 0.5, 1, **public),
         case("a micro-batch of padding alone", padding, 1.0, 0.5, 2, **public),
         case("micro-batches of other lengths", lengths, 2.0, 0.5, 2, **public),
+        case("texts that begin with ignored positions", front, 1.5, 0.5, 2, rate=0.2, **public),
+        case("micro-batches in which all labels are 0", zero, 1.5, 0.5, 2, rate=0.2, **public),
         case(
             "the teacher after it all", four, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
         ),
@@ -1438,6 +1602,12 @@ LAST_DROPPED = (
     " the optimiser.",
     "2.2",
 )
+UPDATE_SKIPPED = (
+    "update_skipped_with_the_padding",
+    "Where a micro-batch of padding alone ends its group, the group's update does not come there."
+    " Such a micro-batch adds nothing to the gradient, and the group is full all the same.",
+    "2.2",
+)
 COUNTED_AGAIN = (
     "earlier_ones_counted_again",
     "The first micro-batches of a group weigh more in your update than the last: what they add to"
@@ -1456,7 +1626,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
         ),
     ),
     (MEANS_ADDED, (own_mean, nan_if_empty(own_mean))),
-    (LAST_COUNT, (share_of_last, share_of_last_times)),
+    (LAST_COUNT, (share_of_last, share_of_last_if_any, share_of_last_times)),
     (FIRST_COUNT, (share_of_first, share_of_first_times)),
     (COUNT_SO_FAR, (share_so_far,)),
     (COUNTED_AGAIN, (share_of_all_so_far, share_again)),
@@ -1500,6 +1670,7 @@ NUMBERS = (
     ),
 )
 
+TOKEN_ZERO = "token_zero_not_counted"
 COMMON_PLANS = (
     (MEAN_OF_MEANS, {"weight": mean_over_accumulate}),
     (MEANS_ADDED, {"weight": own_mean}),
@@ -1525,8 +1696,8 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "count_not_reset",
-                "Your updates become smaller and smaller: they are those of groups divided by all"
-                " that was counted since the beginning. When does the count begin anew?",
+                "Your updates are those of groups divided by all that was counted since the beginning,"
+                " and no longer by what counts in the group. When does the count begin anew?",
                 "2.2",
             ),
             {"plan": over_all_so_far},
@@ -1554,6 +1725,15 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             LAST_DROPPED,
             {"plan": partial(planned, groups=full_groups)},
+        ),
+        (
+            (
+                "last_group_with_the_lambda_before",
+                "Right as long as the groups are full. The update of one that is not has the λ of"
+                " the update before it. Which number has it?",
+                "3.1",
+            ),
+            {"plan": rest_as_before},
         ),
         *(
             (
@@ -1606,14 +1786,18 @@ TRAIN_MISCONCEPTIONS = told_apart(
             {"plan": partial(planned, groups=without_padding)},
         ),
         (
-            (
-                "update_skipped_with_the_padding",
-                "Where a micro-batch of padding alone ends its group, the group's update does not"
-                " come there. Such a micro-batch adds nothing to the gradient, and the group is"
-                " full all the same.",
-                "2.2",
-            ),
+            UPDATE_SKIPPED,
             {"plan": partial(planned, groups=closed_by_text)},
+        ),
+        (
+            UPDATE_SKIPPED,
+            {
+                "plan": partial(
+                    planned,
+                    groups=closed_by_text,
+                    number=lambda step, place, accumulate: place // accumulate,
+                )
+            },
         ),
         (
             (
@@ -1656,6 +1840,10 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 "2.2",
             ),
             {"plan": partial(planned, weight=as_if_full)},
+        ),
+        (
+            next((name, hint, at) for name, hint, at, *_ in FORMS if name == TOKEN_ZERO),
+            {"plan": partial(planned, weight=without_zeros_alone)},
         ),
         *(way for way in manners()),
         *(
@@ -1825,6 +2013,9 @@ def evaluation_facts(case: Case) -> dict[str, Any]:
         "one more than the number of positions that count": count + 1,
         "the number of positions that count, and one more for each batch": count + len(batches),
         "there are more than two batches": len(batches) > 2,
+        "batches differ in length": len({each.shape[1] for each in labels}) > 1,
+        "a text begins with ignored positions": begins_ignored(batches),
+        "all labels of a batch that count are 0": any(map(zeros_alone, batches)),
         "the model comes in training mode": case.args[2],
         "the model does not come in training mode": not case.args[2],
     }
@@ -1841,10 +2032,23 @@ def evaluation_cases() -> tuple[Case, ...]:
         }
         return model(rng, vocabulary, 4, 1), data
 
+    def other(seed: int) -> tuple:
+        own = np.random.default_rng(seed)
+        data = {"train": [batch(own, 5, 4, (0, 2))], "held_out": [batch(own, 5, 4, (1, 0))]}
+        return own, model(own, 5, 4, 1), data
+
     two, three = material((3, 2), (0, 0)), material((0, 1), (3,), (2, 0, 1), vocabulary=4)
+    own, *front = other(48)
+    front[1]["held_out"].append(batch(own, 5, 6, (3, 1, 2)))
+    front[1]["held_out"] = [[tokens, labels.flip(1)] for tokens, labels in front[1]["held_out"]]
+    own, *zero = other(49)
+    zero[1]["held_out"].append(batch(own, 5, 4, (1, 2)))
+    zero[1]["held_out"][1][1].clamp_max_(0)
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
         Case("three batches", (*three, True, "perplexity"), public=True),
+        Case("batches of other lengths, marks in front", (*front, True, "perplexity"), public=True),
+        Case("a batch in which all labels are 0", (*zero, True, "perplexity"), public=True),
         Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
         Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
@@ -1878,10 +2082,21 @@ def evaluation_tolerance(case: Case) -> float:
     return 4 * len(weights[0]) * largest**2 * EPSILON * perplexity
 
 
-def token_zero_left_out(weights: Weights, data: Data, *others: Any) -> Tensor:
+def token_zero_left_out(weights: Weights, data: Data, *others: Any, **options: Any) -> Tensor:
     """A label of 0 does not count."""
     own = [[tokens, labels.where(labels > 0, IGNORED)] for tokens, labels in data["held_out"]]
+    return evaluate(weights, {"held_out": own}, *others, **options)
+
+
+def batches_of_zeros_left_out(weights: Weights, data: Data, *others: Any) -> Tensor:
+    """A batch in which all labels that count are 0 is passed over."""
+    own = [each for each in data["held_out"] if not zeros_alone(each)]
     return evaluate(weights, {"held_out": own}, *others)
+
+
+def logged(reduction: Callable[[list], Tensor]) -> Callable[[list], Tensor]:
+    """The same without exp."""
+    return lambda sums: reduction(sums).log()
 
 
 def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
@@ -1967,6 +2182,14 @@ EVALUATION_WAYS = (
         " per token that counts.",
         "2.2",
         {"reduce": lambda sums: (sum(each[0] for each in sums) / len(sums)).exp()},
+    ),
+    (
+        "not_divided",
+        "Your number is that of a sum, and it grows with the text. Perplexity is exp of a mean per"
+        " token that counts.",
+        "1.1",
+        {"reduce": lambda sums: sum(each[0] for each in sums).exp()},
+        {"reduce": lambda sums: sum(each[0] for each in sums)},
     ),
     (
         "divided_by_texts",
@@ -2097,6 +2320,11 @@ EVALUATION_WAYS = (
     ),
 )
 DATA_WAY = EVALUATION_WAYS[0]
+WITHOUT_EXP = next(way for way in EVALUATION_WAYS if way[0] == "loss_for_perplexity")
+ALSO_WITHOUT_EXP = (
+    *("mean_of_means", "divided_by_all_positions", "divided_by_texts", "divided_by_batches"),
+    *("a_batch_is_missing", "sum_of_means", "first_batch_alone", "last_batch_alone"),
+)
 MODE_WAY = next(way for way in EVALUATION_WAYS if way[0] == "in_training_mode")
 EVALUATION_MISCONCEPTIONS = told_apart(
     evaluate,
@@ -2132,6 +2360,29 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             for name, hint, number, *options in EVALUATION_WAYS
             if name in ("mean_of_perplexities", "mean_of_means", "loss_for_perplexity")
         ),
+        *(
+            (
+                (
+                    f"{name}+{WITHOUT_EXP[0]}",
+                    f"At least two things are off. {hint} And there is no exp: what is between a"
+                    " mean loss and a perplexity?",
+                    number,
+                ),
+                {"reduce": logged(each["reduce"])},
+            )
+            for name, hint, number, *options in EVALUATION_WAYS
+            for each in options
+            if name in ALSO_WITHOUT_EXP
+        ),
+        (
+            (
+                f"{WITHOUT_EXP[0]}+sign_lost",
+                "At least two things are off. Your number is the mean of log q: it has another sign"
+                " than a loss, and there is no exp between it and the perplexity.",
+                "1.1",
+            ),
+            {"reduce": lambda sums: -of_all(sums).log()},
+        ),
     ),
 ) + tuple(
     Misconception(name, hint, SECTIONS["2.2"], wrong)
@@ -2145,6 +2396,24 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             "token_zero_not_counted",
             "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
             partial(evaluate, reduce=over(4)),
+        ),
+        (
+            "token_zero_not_counted",
+            "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+            batches_of_zeros_left_out,
+        ),
+        *(
+            (
+                f"token_zero_not_counted+{WITHOUT_EXP[0]}",
+                "At least two things are off. A label of 0 does not count in your number, and it is"
+                " a token as any other. And there is no exp: what is between a mean loss and a"
+                " perplexity?",
+                wrong,
+            )
+            for wrong in (
+                partial(token_zero_left_out, reduce=logged(of_all)),
+                partial(evaluate, reduce=logged(over(4))),
+            )
         ),
         (
             "classes_on_another_axis",

@@ -533,6 +533,16 @@ def shifted(mask: Tensor, by: int) -> Tensor:
     return moved
 
 
+def from_the_end(mask: Tensor) -> Tensor:
+    """All positions of a row up to the last that is in the mask."""
+    return mask.long().flip(-1).cumsum(-1).flip(-1) > 0
+
+
+def with_the_next(mask: Tensor) -> Tensor:
+    """A mask and the position after each that is in it."""
+    return mask | shifted(mask, 1)
+
+
 def nonzero(mask: Tensor, shares: Tensor) -> Tensor:
     """How many positions have a loss other than 0."""
     return (shares[mask].sum(-1) != 0).sum()
@@ -602,6 +612,15 @@ MASKS = (
         lambda input_ids, labels: (
             torch.arange(labels.shape[1]) < (labels != IGNORED).sum(-1, keepdim=True)
         ),
+    ),
+    (
+        "prompt_counted",
+        "Your loss is that of rows that are cut off where their padding begins, and nowhere else:"
+        " the prompt is in it. Who decides what counts?",
+        "2.2",
+        lambda input_ids, labels: from_the_end(labels != IGNORED),
+        lambda input_ids, labels: from_the_end(input_ids != END),
+        lambda input_ids, labels: with_the_next(from_the_end(input_ids != END)),
     ),
     (
         "everything_between",
@@ -770,6 +789,13 @@ def kd_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tenso
     return [lm, losses_of(student_logits, teacher_logits, labels)[1]]
 
 
+def kd_mask_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
+    """The same, where only the first L − 1 of these positions are looked at."""
+    lm, _ = next_token_losses(student_logits, teacher_logits, labels)
+    before = (each[:, :-1] for each in (student_logits, teacher_logits, labels))
+    return [lm, losses_of(*before)[1]]
+
+
 def lm_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
     """KD is repaired, LM is not."""
     _, kd = next_token_losses(student_logits, teacher_logits, labels)
@@ -886,6 +912,39 @@ def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
             " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
         )
     return next_token_losses(student, teacher, labels)
+
+
+OTHER_SHIFTS = (  # name, what to say of one of two mistakes, shifts
+    (
+        "not_shifted",
+        "The logits of a position are judged by the token that the model has just read.",
+        losses_of,
+        lambda student, teacher, labels, **options: losses_of(
+            *(e[:, :-1] for e in (student, teacher, labels)), **options
+        ),
+    ),
+    (
+        "shifted_twice",
+        "Each position is asked for the token after the next.",
+        lambda student, teacher, labels, **options: losses_of(
+            student[:, :-2], teacher[:, :-2], labels[:, 2:], **options
+        ),
+    ),
+    (
+        "shifted_back",
+        "Each position is asked for the token before the one that it has read.",
+        lambda student, teacher, labels, **options: losses_of(
+            student[:, 1:], teacher[:, 1:], labels[:, :-1], **options
+        ),
+    ),
+    (
+        "rolled",
+        "Your last logits are compared with the first token of the text.",
+        lambda student, teacher, labels, **options: losses_of(
+            student, teacher, labels.roll(-1, dims=1), **options
+        ),
+    ),
+)
 
 
 SHIFT_WAYS = (
@@ -1026,6 +1085,7 @@ SHIFT_WAYS = (
         " whose own label counts, so it counts others than LM does. What is its mask made of?",
         "2.2",
         kd_left_behind,
+        kd_mask_left_behind,
     ),
     (
         "lm_left_behind",
@@ -1091,6 +1151,15 @@ SHIFT_WAYS = (
         "Both numbers are right, in the wrong order. What is asked for first?",
         "2.2",
         lambda *given: next_token_losses(*given)[::-1],
+    ),
+    *(
+        (
+            f"{name}+direction_swapped",
+            f"At least two things are off. {what} And your divergence is KL(q‖p).",
+            "2.2",
+            *(partial(shift, kernel=lambda q, p: kl(p, q)) for shift in shifts),
+        )
+        for name, what, *shifts in OTHER_SHIFTS
     ),
     (
         "pair_turned_round+direction_swapped",
@@ -1186,6 +1255,16 @@ def mixed(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
     return torch.logaddexp(log_p + math.log(beta), log_q + math.log1p(-beta))
 
 
+def overflown(of: Tensor, axis: int) -> Tensor:
+    """log_softmax by its formula, in which e to the power of a large logit is infinite."""
+    return of - of.exp().sum(axis, keepdim=True).log()
+
+
+def divided(of: Tensor, axis: int) -> Tensor:
+    """softmax by its formula, likewise."""
+    return of.exp() / of.exp().sum(axis, keepdim=True)
+
+
 def mixed_and_underflown(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
     """The same, −∞ where both are too small for their format."""
     return (beta * log_p.exp() + (1 - beta) * log_q.exp()).log()
@@ -1206,9 +1285,10 @@ def jsd(
     shares: tuple[Callable, Callable] = (kl_shares, kl_shares),
     turned: bool = False,
     reduce: Callable[[Tensor], Tensor] = lambda shares: shares.sum(-1),
+    normalise: Callable[[Tensor, int], Tensor] = Tensor.log_softmax,
 ) -> Tensor:
     """β·KL(p‖m) + (1−β)·KL(q‖m) at each position, m = β·p + (1−β)·q."""
-    log_q, log_p = (each.double().log_softmax(-1) for each in (student_logits, teacher_logits))
+    log_q, log_p = (normalise(each.double(), -1) for each in (student_logits, teacher_logits))
     log_m = mix(log_p, log_q, beta)
 
     def against_mixture(log_front: Tensor, shares: Callable) -> Tensor:
@@ -1432,6 +1512,18 @@ JSD_WAYS = (
         number_for_a_tensor,
     ),
     (
+        "softmax_overflows",
+        "Right, but for large logits the result is not a number: e to the power of one of them is"
+        " more than the largest number. What may be taken off all logits of a position without"
+        " changing its probabilities? Or which function does it for you?",
+        "1.1",
+        *(
+            partial(jsd, mix=mix, normalise=normalise)
+            for mix in (mixed, mixed_and_underflown)
+            for normalise in (overflown, lambda of, axis: divided(of, axis).log())
+        ),
+    ),
+    (
         "mixture_overflows",
         "Right, but for large logits the result is not a number. Does something overflow? Where"
         " one model gives a token much more than the other, the ratio of the two is more than the"
@@ -1588,9 +1680,11 @@ def weighted(
     return (weights * part_means(micro_batches, nothing)).sum() / weights.sum()
 
 
-def total_over(micro_batches: Parts, count: Callable[[Tensor], int]) -> Tensor:
+def total_over(
+    micro_batches: Parts, count: Callable[[Tensor], int], kernel: Kernel | None = None
+) -> Tensor:
     """The sum over a number that is made of the labels."""
-    losses = torch.cat([label_losses(*part) for part in micro_batches])
+    losses = torch.cat([label_losses(*part, kernel) for part in micro_batches])
     return losses.sum() / sum(count(labels) for _, labels in micro_batches)
 
 
@@ -1603,6 +1697,11 @@ def over_nonzero(micro_batches: Parts) -> Tensor:
     """The sum, divided by the number of losses that are not 0."""
     losses = torch.cat([label_losses(*part) for part in micro_batches])
     return losses.sum() / (losses != 0).sum()
+
+
+def parts_without_loss_skipped(micro_batches: Parts) -> Tensor:
+    """A part whose losses add up to 0 does not count."""
+    return accumulated_loss([part for part in micro_batches if label_losses(*part).sum() != 0])
 
 
 def divided_again(micro_batches: Parts) -> Tensor:
@@ -1829,6 +1928,30 @@ ACCUMULATED_WAYS = (
         " count?",
         "2.2",
         over_nonzero,
+    ),
+    (
+        "part_without_loss_skipped",
+        "A part whose losses add up to 0 does not count in your loss. Where the student is sure and"
+        " right it has such a part, and the labels in it count. What says whether something counts"
+        " in a part?",
+        "2.2",
+        parts_without_loss_skipped,
+    ),
+    (
+        "token_zero_not_counted+epsilon_in_the_logarithm",
+        "At least two things are off. A label of 0 is a token as any other, and yours does not"
+        " count, or not everywhere. And where the student is sure, your numbers are those of"
+        " probabilities that are kept above some small number, or have it added.",
+        "2.2",
+        *(
+            partial(of, kernel=guarded_logarithm(epsilon, kept_above=above))
+            for epsilon in EPSILONS
+            for above in (True, False)
+            for of in (
+                lambda parts, kernel: accumulated_loss(without_zeros(parts), kernel),
+                lambda parts, kernel: total_over(parts, lambda y: (y > 0).sum(), kernel),
+            )
+        ),
     ),
     (
         "token_zero_not_counted",
@@ -2061,6 +2184,10 @@ def accumulated_facts(case: Case) -> dict[str, Any]:
         "one more than the number of labels that count": sum(counts) + 1,
         "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
         "a part has no label that counts": not all(counts),
+        "the losses of a part add up to 0": any(
+            bool((y != IGNORED).any()) and float(label_losses(of, y).sum()) == 0
+            for of, y in case.args[0]
+        ),
         "parts differ in length": len({each.shape[1] for each in labels}) > 1,
         "there are more than two parts": len(labels) > 2,
     }
@@ -2202,6 +2329,16 @@ def parts(rng: np.random.Generator, size: int, *shapes: tuple[int, ...]) -> Part
     return found
 
 
+def knowing() -> Parts:
+    """Two parts; in the second the student gives each label a probability of 1."""
+    own = np.random.default_rng(62)
+    found = parts(own, 4, (3, 3, 1), (4, 2, 3))
+    of, labels = found[1]
+    of[:] = -LARGEST
+    of.scatter_(-1, labels.clamp_min(0)[..., None], LARGEST)
+    return found
+
+
 def accumulated_cases() -> tuple[Case, ...]:
     """As (micro_batches,)."""
     rng = np.random.default_rng(55)
@@ -2216,6 +2353,7 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case(
             "the second is empty", (parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 1)),), {}, EMPTY, True
         ),
+        Case("a part in which the student is sure and right", (knowing(),), public=True),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
         Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),
         Case("equal parts", (parts(rng, 5, (3, 3, 3), (3, 3, 3)),)),
