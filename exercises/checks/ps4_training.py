@@ -344,7 +344,7 @@ def batch(
 def prompted(rng: np.random.Generator, batches: int) -> tuple[Weights, Weights, list]:
     """Models, and batches in which the ignored positions are the first of each text."""
     models = model(rng, 5, 4, 1), model(rng, 5, 6, 2)
-    found = [batch(rng, 5, 4, tuple(rng.permutation([1, 2]).tolist())) for _ in range(batches)]
+    found = [batch(rng, 5, 4, (*rng.permutation([1, 2]), 3)[: 2 + at % 2]) for at in range(batches)]
     return (*models, [[tokens, labels.flip(1)] for tokens, labels in found])
 
 
@@ -586,6 +586,40 @@ def heated(temperature: float, power: float, both_terms: bool = False) -> Loss:
     return loss
 
 
+def smoothed(share: float) -> Loss:
+    """LM of labels of which a share lies on all tokens alike."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        log_q = q[labels != IGNORED].log_softmax(-1)
+        lm = (1 - share) * lm_alone(q, p, labels, lam) - share * log_q.mean(-1).sum()
+        return lm + kd_alone(q, p, labels, lam)
+
+    return loss
+
+
+def squared(of: Callable[[Tensor], Tensor], mean: bool) -> Loss:
+    """KD as squared differences, of which a mean over the vocabulary is taken, or their sum."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        counts = labels != IGNORED
+        squares = (of(q[counts]) - of(p[counts])) ** 2
+        total = squares.mean(-1).sum() if mean else squares.sum()
+        return lm_alone(q, p, labels, lam) + lam * total
+
+    return loss
+
+
+def mistaken(front: Callable[[Tensor], Tensor], behind: Callable[[Tensor], Tensor]) -> Loss:
+    """KD as kl_div(front, behind, log_target=True) would have it."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        counts = labels != IGNORED
+        log_q, log_p = front(q[counts]), behind(p[counts])
+        return lm_alone(q, p, labels, lam) + lam * (log_p.exp() * (log_p - log_q)).sum()
+
+    return loss
+
+
 def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     """The mean of the means of all texts in which something counts, times what counts."""
     texts = [each for each in zip(q, p, labels, strict=True) if counted_in(each[2])]
@@ -731,6 +765,45 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         softmaxed_twice,
+    ),
+    (
+        "labels_smoothed",
+        "Your LM is that of labels that are smoothed, as if a part of each stood on all tokens"
+        " alike. That is of use elsewhere; asked for is −log q(y) alone.",
+        "1.1",
+        smoothed(0.1),
+    ),
+    (
+        "logits_compared",
+        "Your KD term is a squared difference of the two models' logits or probabilities. That is"
+        " another measure of how far they are apart; asked for is KL(p‖q).",
+        "1.2",
+        *(
+            squared(of, mean)
+            for of in (lambda z: z, lambda z: z.softmax(-1))
+            for mean in (True, False)
+        ),
+    ),
+    (
+        "teacher_as_a_label",
+        "Your KD term is that of the teacher's likeliest token alone, as if it were a label. What"
+        " it says of all other tokens has no effect. What is KL(p‖q) a sum over?",
+        "1.1",
+        lambda q, p, labels, lam: (
+            lm_alone(q, p, labels, lam)
+            + lam * label_losses(q[labels != IGNORED], p[labels != IGNORED].argmax(-1))
+        ),
+    ),
+    (
+        "target_not_in_the_form",
+        "Your updates are those of a KD term in which probabilities stand where logarithms belong,"
+        " or logarithms where probabilities do. What are the two arguments of your kl_div, and what"
+        " does it take them for?",
+        "1.2",
+        mistaken(lambda q: q.softmax(-1), lambda p: p.softmax(-1).log()),
+        mistaken(lambda q: q, lambda p: p.softmax(-1).log()),
+        mistaken(lambda q: q.log_softmax(-1), lambda p: p.softmax(-1)),
+        mistaken(lambda q: q.log_softmax(-1), lambda p: float("nan") * p),
     ),
 )
 
@@ -1258,6 +1331,11 @@ def mean_of_filled(batch: Batch, group: list[Batch], accumulate: int) -> float:
     return own_mean(batch, group, accumulate) / sum(counted(each) > 0 for each in group)
 
 
+def mean_by_texts(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The micro-batch's own mean, which weighs as much as it has texts."""
+    return own_mean(batch, group, accumulate) * len(batch[1]) / sum(len(y) for _, y in group)
+
+
 def nan_if_empty(weigh: Weigh) -> Weigh:
     """A mean over nothing is NaN."""
     return lambda batch, *others: weigh(batch, *others) if counted(batch) else float("nan")
@@ -1621,6 +1699,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
             mean_of_means,
             mean_over_accumulate,
             mean_of_filled,
+            mean_by_texts,
             nan_if_empty(mean_of_means),
             nan_if_empty(mean_over_accumulate),
         ),
@@ -1696,8 +1775,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "count_not_reset",
-                "Your updates are those of groups divided by all that was counted since the beginning,"
-                " and no longer by what counts in the group. When does the count begin anew?",
+                "Your updates are those of groups divided by all that was counted since the"
+                " beginning, and not by what counts in the group alone. When does the count begin"
+                " anew?",
                 "2.2",
             ),
             {"plan": over_all_so_far},
@@ -2230,6 +2310,24 @@ EVALUATION_WAYS = (
         " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
+    ),
+    (
+        "labels_smoothed",
+        "Your number is that of labels that are smoothed, as if a part of each stood on all tokens"
+        " alike. Perplexity is of what the text says and of nothing else.",
+        "1.1",
+        {
+            "kernel": lambda q: (
+                0.9 * q.log_softmax(-1) + 0.1 * q.log_softmax(-1).mean(-1, keepdim=True)
+            )
+        },
+    ),
+    (
+        "bits_for_perplexity",
+        "Your number is the mean loss in bits. Perplexity says among how many equally likely tokens"
+        " the model is lost. What is between the two?",
+        "1.1",
+        {"reduce": lambda sums: of_all(sums).log2()},
     ),
     (
         "mean_of_probabilities",

@@ -404,10 +404,29 @@ SCALES = (
     ),
     (
         "hotter_is_sharper",
-        "A higher T makes your distributions sharper. Are logits to be multiplied by it, or"
-        " divided?",
+        "A higher T makes your distributions sharper, or one of the two models'. Are logits to be"
+        " multiplied by it, or divided?",
         "1.1",
         {"heat": (1.0, 1.0)},
+        {"heat": (-1.0, 1.0)},
+        {"heat": (1.0, -1.0)},
+    ),
+    (
+        "another_temperature",
+        "Your loss is that of distributions at the temperature T², or at the root of T. By what are"
+        " the logits to be divided?",
+        "1.1",
+        {"heat": (-2.0, -2.0)},
+        {"heat": (-2.0, -2.0), "power": 0.0},
+        {"heat": (-2.0, -2.0), "power": 4.0},
+        {"heat": (-0.5, -0.5)},
+    ),
+    (
+        "t_squared_upside_down",
+        "Your loss is that of a division by T². A gradient of a loss at temperature T is too small"
+        " already; which way should the factor go?",
+        "2.2",
+        {"power": -2.0},
     ),
 )
 KD_MEAN_WAYS = (
@@ -865,6 +884,11 @@ def twice_softmaxed(logits: Tensor, axis: int) -> Tensor:
     return logits.softmax(axis).log_softmax(axis)
 
 
+def smoothed(log_q: Tensor, axis: int, share: float) -> Tensor:
+    """Logarithms of which a share is their mean."""
+    return (1 - share) * log_q + share * log_q.mean(axis, keepdim=True)
+
+
 def guarded_logarithm(epsilon: float, *, kept_above: bool) -> Kernel:
     """A logarithm of q with a small number in it."""
     if kept_above:
@@ -887,6 +911,16 @@ LABEL_KERNELS = (
         " nll_loss take?",
         "1.1",
         Tensor.softmax,
+    ),
+    (
+        "labels_smoothed",
+        "Your LM loss is that of labels that are smoothed, as if a part of each stood on all tokens"
+        " alike. Asked for is −log q(y) alone.",
+        "1.1",
+        *(
+            lambda logits, axis, share=share: smoothed(logits.log_softmax(axis), axis, share)
+            for share in (0.05, 0.1, 0.2)
+        ),
     ),
     (
         "sign_missing",
@@ -943,6 +977,61 @@ OTHER_SHIFTS = (  # name, what to say of one of two mistakes, shifts
         lambda student, teacher, labels, **options: losses_of(
             student, teacher, labels.roll(-1, dims=1), **options
         ),
+    ),
+)
+
+
+def put_together(*given: Tensor, lm: Callable[..., Losses], kd: Callable[..., Losses]) -> Losses:
+    """LM of one way and KD of another."""
+    return [lm(*given)[0], kd(*given)[1]]
+
+
+def every_position(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """KD of all logits, LM as it should be."""
+    lm, _ = next_token_losses(student, teacher, labels)
+    return [lm, kl_losses(student, teacher).mean()]
+
+
+# One of the two losses that is wrong: name, what to say of it, and a way
+LM_MISTAKES = (
+    ("not_shifted", "LM is that of logits compared with the token just read.", losses_of),
+    ("shifted_twice", "LM is that of the token after the next.", OTHER_SHIFTS[1][2]),
+    ("rolled", "In LM the last logits meet the first token.", OTHER_SHIFTS[3][2]),
+    ("token_zero_not_counted", "In LM a label of 0 does not count.", without_token_zero),
+    (
+        "softmaxed_twice",
+        "LM is that of probabilities that went through one more softmax.",
+        partial(next_token_losses, lm_kernel=twice_softmaxed),
+    ),
+    (
+        "divided_by_all_positions",
+        "LM is that of a sum divided by the number of all pairs.",
+        partial(scaled, lm=lambda targets: counted(targets) / targets.numel()),
+    ),
+)
+KD_MISTAKES = (
+    ("kd_unmasked", "KD is that of every pair, prompt and padding too.", kd_unmasked),
+    ("kd_unmasked", "KD is that of every position, prompt and padding too.", every_position),
+    ("kd_left_behind", "KD is that of positions whose own label counts.", kd_left_behind),
+    (
+        "direction_swapped",
+        "KD is KL(q‖p).",
+        partial(next_token_losses, kernel=lambda q, p: kl(p, q)),
+    ),
+    (
+        "vocabulary_mean",
+        "KD is too small by the vocabulary's size.",
+        lambda student, *given: scaled(student, *given, kd=lambda _: 1 / student.shape[-1]),
+    ),
+    (
+        "batch_mean",
+        "KD is that of a sum divided by the number of texts.",
+        partial(scaled, kd=lambda targets: counted(targets) / len(targets)),
+    ),
+    (
+        "divided_by_all_positions",
+        "KD is that of a sum divided by the number of all pairs.",
+        partial(scaled, kd=lambda targets: counted(targets) / targets.numel()),
     ),
 )
 
@@ -1160,6 +1249,26 @@ SHIFT_WAYS = (
             *(partial(shift, kernel=lambda q, p: kl(p, q)) for shift in shifts),
         )
         for name, what, *shifts in OTHER_SHIFTS
+    ),
+    *(
+        (
+            f"{lm}+{kd}",
+            f"At least two things are off. {of_lm} {of_kd}",
+            "2.2",
+            partial(put_together, lm=lm_way, kd=kd_way),
+        )
+        for lm, of_lm, lm_way in LM_MISTAKES
+        for kd, of_kd, kd_way in KD_MISTAKES
+        if lm != kd and (lm, kd_way) != ("not_shifted", kd_left_behind)
+    ),
+    (
+        "lm_of_the_teacher",
+        "KD is right. LM is that of the teacher's logits. Which model is to learn from the labels?",
+        "2.2",
+        lambda student, teacher, labels: [
+            next_token_losses(teacher, student, labels)[0],
+            next_token_losses(student, teacher, labels)[1],
+        ],
     ),
     (
         "pair_turned_round+direction_swapped",
@@ -1410,8 +1519,6 @@ JSD_WAYS = (
                 lambda beta: (beta**2, (1 - beta) ** 2),
                 lambda beta: (1.0, beta),
                 lambda beta: (1 - beta, 1.0),
-                lambda beta: (1.0, 0.0),
-                lambda beta: (0.0, 1.0),
             )
         ),
     ),
@@ -1486,6 +1593,50 @@ JSD_WAYS = (
         " What stands before each of them in the formula?",
         "1.3",
         partial(jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(log_p, log_q)),
+    ),
+    (
+        "square_root",
+        "Your values are the square roots of the right ones. A root makes a distance of it;"
+        " asked for is the divergence.",
+        "1.3",
+        *(
+            partial(jsd, mix=mix, reduce=lambda shares: shares.sum(-1).clamp_min(0).sqrt())
+            for mix in (mixed, mixed_and_underflown)
+        ),
+    ),
+    *(
+        (
+            f"{name}+{other}",
+            f"At least two things are off. {what} {which}",
+            "1.3",
+            partial(jsd, mix=mix, **options),
+        )
+        for name, what, mix in (
+            (
+                "beta_swapped_in_the_mixture",
+                "In your mixture β weighs the student.",
+                swapped(mixed),
+            ),
+            ("logarithms_mixed", "Your mixture is an average of logarithms.", logarithms_mixed),
+            (
+                "both_bugs",
+                "Your mixture is an average of logarithms, in which β weighs the student.",
+                swapped(logarithms_mixed),
+            ),
+            ("half_and_half", "Your mixture is half and half, whatever β is.", halves(mixed)),
+        )
+        for other, which, options in (
+            (
+                "vocabulary_mean",
+                "And your values are too small by the vocabulary's size.",
+                {"reduce": lambda shares: shares.mean(-1)},
+            ),
+            (
+                "turned_round",
+                "And in your divergences the mixture stands in front.",
+                {"turned": True},
+            ),
+        )
     ),
     (
         "logits_clamped",
@@ -1636,6 +1787,11 @@ JSD_WAYS = (
         "Only one of the two divergences is in your sum.",
         "1.3",
         partial(jsd, weights=lambda beta: (0.0, 1 - beta)),
+        *(
+            partial(jsd, mix=mix, weights=lambda beta, of=of: of)
+            for mix in (mixed, mixed_and_underflown)
+            for of in ((1.0, 0.0), (0.0, 1.0))
+        ),
     ),
     (
         "log_target_missing",
@@ -1697,6 +1853,15 @@ def over_nonzero(micro_batches: Parts) -> Tensor:
     """The sum, divided by the number of losses that are not 0."""
     losses = torch.cat([label_losses(*part) for part in micro_batches])
     return losses.sum() / (losses != 0).sum()
+
+
+def texts_of(micro_batches: Parts) -> Parts:
+    """Each text as a part of its own."""
+    return [
+        [of[at : at + 1], labels[at : at + 1]]
+        for of, labels in micro_batches
+        for at in range(len(labels))
+    ]
 
 
 def parts_without_loss_skipped(micro_batches: Parts) -> Tensor:
@@ -1798,6 +1963,49 @@ ACCUMULATED_WAYS = (
         " averaged by itself. Cut the same batch elsewhere and your loss changes.",
         "2.2",
         *with_empty_parts(lambda parts, nothing: part_means(parts, nothing).mean()),
+    ),
+    (
+        "averaged_per_text",
+        "Your loss is that of a mean of each text's own mean: a token of a short text weighs more"
+        " than one of a long text. All tokens that count should weigh the same.",
+        "2.2",
+        lambda parts: part_means(filled(texts_of(parts)), NAN).mean(),
+        lambda parts: part_means(texts_of(parts), 0.0).mean(),
+    ),
+    (
+        "padding_learned",
+        "Positions that do not count are in your loss, as if token 0 were expected there. Has a"
+        " label of −100 been replaced? Which positions count?",
+        "2.2",
+        lambda parts: accumulated_loss([[of, labels.clamp_min(0)] for of, labels in parts]),
+        lambda parts: (
+            torch.cat([label_losses(of, labels.clamp_min(0)) for of, labels in parts]).sum()
+            / sum(counted(labels) for _, labels in parts)
+        ),
+    ),
+    *(
+        (
+            f"mean_of_means+{name}",
+            f"At least two things are off. A token in a short part weighs more than one in a long"
+            f" part. And {what}",
+            "2.2",
+            *(
+                lambda parts, kernel=kernel, of=of: torch.stack(
+                    [label_losses(*part, kernel).mean().nan_to_num(0.0) for part in of(parts)]
+                ).mean()
+                for kernel in kernels
+                for of in (filled, list)
+            ),
+        )
+        for name, what, kernels in (
+            ("softmaxed_twice", "probabilities went through one more softmax.", [twice_softmaxed]),
+            (
+                "epsilon_in_the_logarithm",
+                "where the student is sure, your numbers are those of probabilities that are kept"
+                " above some small number, or have it added.",
+                GUARDED_LOGARITHMS,
+            ),
+        )
     ),
     (
         "weighted_by_texts",
@@ -2138,6 +2346,11 @@ def masked_facts(case: Case) -> dict[str, Any]:
     first, last = counts.long().argmax(-1), counts.long().cumsum(-1).argmax(-1)
     return sizes(*student.shape) | {
         "the number of positions that count": int(counts.sum()),
+        "the number of positions that do not read token 0": int((input_ids != END).sum()),
+        "the number of labels other than 0": int((labels != END).sum()),
+        "a label of 0 counts where token 0 is read": bool(
+            ((input_ids == END) & (labels == END)).any()
+        ),
         "a prompt stands between two answers": bool((counts.sum(-1) < last - first + 1).any()),
         "an answer begins after the end of another": bool(((input_ids == END) & counts).any()),
         "the models are sure": float(student.abs().max()) >= LARGEST,
@@ -2215,6 +2428,11 @@ def masked_cases() -> tuple[Case, ...]:
         Case("a prompt between two answers", between, public=True),
         Case("prompts between answers", again),
         Case("two answers in a row", rows(rng, 8, 4, (2, 2, 3), (1, 3), (3, 2, 2)), public=True),
+        Case(
+            "an empty answer after another",
+            rows(np.random.default_rng(63), 7, 5, (2, 3, 1), (1, 2)),
+            public=True,
+        ),
         Case("a student that agrees at two positions", agreeing, public=True),
         Case("sure models", sure_of, public=True),
         Case("no padding", rows(rng, 4, 6, (2, 3), (1, 2, 2))),
