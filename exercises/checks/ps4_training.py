@@ -126,8 +126,10 @@ class Way(NamedTuple):
         rate: The optimiser's rate, where it is not the one given.
         signed: Whether only the signs of a gradient are followed, as in Adam's first step.
         clip: The largest norm that a gradient may have.
+        bound: The largest size that a number of a gradient may have.
         repeats: How often the optimiser steps in each update.
         turns: What is followed in each step of an update of several; none of one.
+        adam: The weight decay of an AdamW that takes the place of the optimiser, if one does.
         decay: A factor before the squared norm of the parameters, which is added to the loss.
     """
 
@@ -143,7 +145,9 @@ class Way(NamedTuple):
     refused: Exception | None = None
     rate: float | None = None
     signed: bool = False
+    adam: float | None = None
     clip: float = float("inf")
+    bound: float = float("inf")
     repeats: int = 1
     turns: tuple[Loss, ...] = ()
 
@@ -182,7 +186,7 @@ def descend(
     *parameters, student_kept, student_mean, _ = doubled(student)
     *foreign, teacher_kept, teacher_mean, _ = guide = doubled(teacher)
     held = [torch.zeros_like(each) for each in parameters]
-    speed = [torch.zeros_like(each) for each in parameters]
+    speed, first, second = ([torch.zeros_like(each) for each in parameters] for _ in range(3))
     received = [torch.zeros_like(each) for each in foreign]
     path, losses, after, evaluated, alone = [], [], [], [], {"lm": [], "kd": []}
     if way.teacher_mode is not False:
@@ -234,6 +238,15 @@ def descend(
             norm = float(torch.cat([each.flatten() for each in held]).norm())
             share = way.clip / norm if norm > way.clip else 1.0
             found = [each / (each.abs() + 1e-8) for each in held] if way.signed else held
+            found = [each.clamp(-way.bound, way.bound) for each in found]
+            if way.adam is not None:
+                first = [0.9 * a + 0.1 * b for a, b in zip(first, held, strict=True)]
+                second = [0.999 * a + 0.001 * b**2 for a, b in zip(second, held, strict=True)]
+                scale = [1 - decayed ** (len(path) + 1) for decayed in (0.9, 0.999)]
+                found = [
+                    way.adam * each + a / scale[0] / ((b / scale[1]).sqrt() + 1e-8)
+                    for each, a, b in zip(parameters, first, second, strict=True)
+                ]
             for _ in range(way.repeats):
                 speed = [way.momentum * a + share * b for a, b in zip(speed, found, strict=True)]
                 parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
@@ -284,6 +297,11 @@ def per_length(batch: Batch) -> float:
     return 1 / batch[1].shape[1]
 
 
+def in_texts(batch: Batch) -> list[Batch]:
+    """Each text as a batch of its own."""
+    return [[tokens[None], labels[None]] for tokens, labels in zip(*batch, strict=True)]
+
+
 def undivided(batch: Batch) -> float:
     """The sum as it is."""
     return 1.0
@@ -301,6 +319,7 @@ def training_step(
     weight: Callable[[Batch], float] = per_counted,
     told: Callable[[Batch], float] | None = None,
     digits: int | None = None,
+    by_text: bool = False,
     watched: Mapping[str, str] = MappingProxyType({}),
 ) -> Tensor | None:
     """One step a batch: what became of the student or of the teacher, or each step's loss.
@@ -308,8 +327,17 @@ def training_step(
     `watched` says what is returned in the place of what was to be looked at; "nothing" is None.
     """
     updates = [[Part(batch, lam, weight(batch))] for batch in batches]
+    if by_text:
+        texts = [[one for one in in_texts(batch) if counted(one)] for batch in batches]
+        updates = [[Part(one, lam, weight(one))] for batch in texts for one in batch]
     seen: dict[str, Tensor | None] = {"nothing": None}
     seen |= descend(student, teacher, updates, rate, way, watch == "loss")
+    if by_text:  # what came of each batch's last text, and the mean over what counts
+        ends = np.cumsum([len(batch) for batch in texts])
+        seen["student"] = seen["student"][ends - 1]
+        counts = [torch.tensor([counted(one) for one in batch]) for batch in texts]
+        losses = zip(seen["loss"].split([len(batch) for batch in texts]), counts, strict=True)
+        seen["loss"] = torch.stack([(a * b).sum() / b.sum() for a, b in losses])
     if turns := len(way.turns):  # an update is over with the last of them
         seen["student"] = seen["student"][turns - 1 :: turns]
         seen["loss"] = seen["loss"].reshape(-1, turns).sum(1)
@@ -620,6 +648,13 @@ def mistaken(front: Callable[[Tensor], Tensor], behind: Callable[[Tensor], Tenso
     return loss
 
 
+def logarithm_as_target(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """KD as kl_div without log_target has it of logarithms: NaN, and yet with a gradient."""
+    counts = labels != IGNORED
+    total = -(p[counts].log_softmax(-1) * q[counts].log_softmax(-1)).sum() + float("nan")
+    return lm_alone(q, p, labels, lam) + lam * total
+
+
 def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     """The mean of the means of all texts in which something counts, times what counts."""
     texts = [each for each in zip(q, p, labels, strict=True) if counted_in(each[2])]
@@ -647,9 +682,9 @@ MODELS_SWAPPED = (
 )
 OPTIMIZER_NOT_USED = (
     "optimizer_not_used",
-    "Your updates are those of an optimiser that remembers nothing. The one that you are given"
-    " has a momentum: each update remembers the ones before. Is it that one which steps, and may"
-    " it keep what it remembers?",
+    "Your updates are those of another optimiser, or of one that remembers nothing. The one that"
+    " you are given has a momentum: each update remembers the ones before. Is it that one which"
+    " steps, and may it keep what it remembers?",
     "3.2",
 )
 NO_GRADIENT = (
@@ -803,7 +838,7 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         mistaken(lambda q: q.softmax(-1), lambda p: p.softmax(-1).log()),
         mistaken(lambda q: q, lambda p: p.softmax(-1).log()),
         mistaken(lambda q: q.log_softmax(-1), lambda p: p.softmax(-1)),
-        mistaken(lambda q: q.log_softmax(-1), lambda p: float("nan") * p),
+        logarithm_as_target,
     ),
 )
 
@@ -896,9 +931,10 @@ MANNERS: tuple[tuple, ...] = (
     ),
     (
         "gradient_clipped",
-        "Your updates are those of a gradient that is made smaller where its norm is large. That"
-        " is a useful habit elsewhere, and nobody asked for it here.",
+        "Your updates are those of a gradient that is made smaller where it is large. That is a"
+        " useful habit elsewhere, and nobody asked for it here.",
         "3.2",
+        *(Way(bound=bound) for bound in (0.1, 0.5)),
         *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
     ),
     (
@@ -930,6 +966,7 @@ MANNERS: tuple[tuple, ...] = (
     (
         *OPTIMIZER_NOT_USED,
         Way(momentum=0.0),
+        *(Way(momentum=0.0, rate=1e-3, adam=decay) for decay in (0.01, 0.0)),
         *(
             Way(momentum=0.0, rate=rate, signed=signed)
             for rate in (0.1, 0.01, 1e-3)
@@ -1051,6 +1088,39 @@ STEP_MISCONCEPTIONS = told_apart(
                 {"way": counted_twice(*terms)},
             )
             for terms in ((0, 1), (1, 0))
+        ),
+        *(
+            (
+                (
+                    "one_term_not_divided",
+                    "Your updates are those of a loss in which one term is a sum over the positions"
+                    " and the other a mean. Both should be means over the same positions.",
+                    "2.2",
+                ),
+                {"way": counted_twice(*terms)},
+            )
+            for terms in ((0, -1), (-1, 0))
+        ),
+        (
+            (
+                "an_update_for_each_text",
+                "Your student is that of several steps in each update, one for each text. The batch"
+                " as a whole makes one.",
+                "3.2",
+            ),
+            {"by_text": True},
+        ),
+        *(
+            (
+                (
+                    f"{one[0]}+{two[0]}",
+                    f"At least two things are off. {one[1]} {two[1]}",
+                    one[2],
+                ),
+                {"way": way._replace(kept=always)},
+            )
+            for one, way in COMMON_WAYS[:3]
+            for two in (KEPT,)
         ),
         (
             (
@@ -1223,6 +1293,22 @@ def larger(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     return in_groups(batches, accumulate + 1)
 
 
+def so_many(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """As many groups as one should have members."""
+    return in_groups(batches, -(-len(batches) // accumulate))
+
+
+def all_in_one(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """One group."""
+    return [batches]
+
+
+def in_pieces(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """What is left over makes a group for each micro-batch."""
+    full = full_groups(batches, accumulate)
+    return [*full, *([each] for each in batches[len(full) * accumulate :])]
+
+
 def joined(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """What is left over goes into the last full group."""
     *groups, last = in_groups(batches, accumulate)
@@ -1382,6 +1468,19 @@ def share_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions of the group that were counted until then."""
     place = next(index for index, each in enumerate(group) if each is batch)
     return 1 / max(counted(*group[: place + 1]), 1)
+
+
+def divided_with_each(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The gradient so far, divided by the count of each micro-batch after its backward()."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    return float(np.prod([own_mean(each, group, accumulate) for each in group[place:]]))
+
+
+def divided_with_all_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, by what was counted in the group until then."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    counts = [max(counted(*group[: end + 1]), 1) for end in range(place, len(group))]
+    return float(1 / np.prod(counts))
 
 
 def sum_over_accumulate(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1654,6 +1753,12 @@ DIVIDED_AGAIN = (
     " left to divide when the count of the group has done so?",
     "2.2",
 )
+DIVIDED_IN_THE_LOOP = (
+    "divided_in_the_loop",
+    "What came first in a group is divided again with every micro-batch after it, as by a division"
+    " in the loop. How often is a group's gradient to be divided?",
+    "2.2",
+)
 FIRST_COUNT = (
     "divided_by_the_first_count",
     "Your updates are those of a whole group divided by what counts in its first micro-batch, as"
@@ -1678,6 +1783,12 @@ LAST_DROPPED = (
     "last_group_dropped",
     "Right as long as the groups are full. What is left over at the end never reaches"
     " the optimiser.",
+    "2.2",
+)
+OTHER_SIZE = (
+    "groups_of_another_size",
+    "Your updates are those of groups that do not hold `accumulate` micro-batches each. Write down"
+    " which places in the list the first two groups are made of.",
     "2.2",
 )
 UPDATE_SKIPPED = (
@@ -1709,6 +1820,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     (FIRST_COUNT, (share_of_first, share_of_first_times)),
     (COUNT_SO_FAR, (share_so_far,)),
     (COUNTED_AGAIN, (share_of_all_so_far, share_again)),
+    (DIVIDED_IN_THE_LOOP, (divided_with_each, divided_with_all_so_far)),
     (DIVIDED_AGAIN, (share_of_group_again, share_of_group_again_exactly)),
     (SUMMED, (just_one,)),
     (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
@@ -1808,6 +1920,15 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         (
             (
+                "last_group_in_pieces",
+                "Right as long as the groups are full. What is left over is one group, and your"
+                " student is that of an update for each of its micro-batches.",
+                "2.2",
+            ),
+            {"plan": partial(planned, groups=in_pieces)},
+        ),
+        (
+            (
                 "last_group_with_the_lambda_before",
                 "Right as long as the groups are full. The update of one that is not has the λ of"
                 " the update before it. Which number has it?",
@@ -1842,15 +1963,20 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         *(
             (
-                (
-                    "groups_of_another_size",
-                    "Your updates are those of groups that do not hold `accumulate` micro-batches"
-                    " each. Write down which places in the list the first two groups are made of.",
-                    "2.2",
-                ),
+                OTHER_SIZE,
                 {"plan": partial(planned, groups=groups)},
             )
-            for groups in (first_of_each, one_too_many, one_too_few, larger)
+            for groups in (first_of_each, one_too_many, one_too_few, larger, so_many, all_in_one)
+        ),
+        (
+            OTHER_SIZE,
+            {
+                "plan": partial(
+                    planned,
+                    groups=all_in_one,
+                    number=lambda step, place, accumulate: place // accumulate,
+                )
+            },
         ),
         (
             FIRST_ALONE,
@@ -2055,6 +2181,7 @@ def evaluate(
     frozen: bool = False,
     epsilon: float = EPSILON,
     wiped: float = 1.0,
+    apart: bool = False,
     **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
@@ -2065,6 +2192,8 @@ def evaluate(
     """
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
+    if apart:
+        batches = [text for batch in batches for text in in_texts(batch) if counted(text)]
     if watch == "perplexity":
         return reduce(nats(weights, batches, mode, **options))
     after = doubled(weights)
@@ -2233,11 +2362,26 @@ EVALUATION_WAYS = (
     ),
     (
         "mean_of_perplexities",
-        "Your number is the mean of the batches' perplexities. exp is convex, so one bad batch"
-        " weighs too much, and the result depends on how the text was cut. Average first; what"
-        " comes last?",
+        "Your number is the mean of several perplexities, those of batches or of texts. exp is"
+        " convex, so a bad one weighs too much, and the result depends on how the text was cut."
+        " Average first; what comes last?",
         "1.1",
         {"reduce": mean_of_perplexities},
+        {"reduce": mean_of_perplexities, "apart": True},
+    ),
+    (
+        "averaged_per_text",
+        "Your number is that of a mean of each text's own mean: a token of a short text weighs more"
+        " than one of a long text. All tokens that count should weigh the same.",
+        "2.2",
+        {"reduce": of_means(lambda each: 1), "apart": True},
+    ),
+    (
+        "divided_after_exp",
+        "Your number is exp of a sum, which is divided only then. Perplexity is exp of a mean: what"
+        " comes last?",
+        "1.1",
+        {"reduce": lambda sums: sum(each[0] for each in sums).exp() / sum(e[1] for e in sums)},
     ),
     (
         "mean_of_means",
@@ -2466,7 +2610,7 @@ EVALUATION_MISCONCEPTIONS = told_apart(
                     " mean loss and a perplexity?",
                     number,
                 ),
-                {"reduce": logged(each["reduce"])},
+                each | {"reduce": logged(each["reduce"])},
             )
             for name, hint, number, *options in EVALUATION_WAYS
             for each in options

@@ -3595,7 +3595,7 @@ def accumulated_loss(micro_batches):
     return total / n
 
 
-# %% task="accumulated_loss" right="accident" mistake="the return is indented too far and stands in the loop, so only the first piece is looked at"
+# %% task="accumulated_loss" right="no" mistake="the return is indented too far and stands in the loop, so only the first piece is looked at" named="first_part_alone"
 def accumulated_loss(micro_batches):
     total, n = 0.0, 0
     for logits, labels in micro_batches:
