@@ -913,6 +913,21 @@ def always(number: int) -> float:
     return 1.0
 
 
+BACKWARD_AGAIN = (
+    "backward_through_it_again",
+    "backward() comes to something that an earlier backward() has gone through already, and what it"
+    " needs there is thrown away. What is made before a loop and used in it, or goes from one"
+    " backward() into the next?",
+    "3.2",
+)
+GONE = RuntimeError(
+    "Trying to backward through the graph a second time (or directly access saved tensors after"
+    " they have already been freed). Saved intermediate values of the graph are freed when you call"
+    " .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the"
+    " graph a second time or if you need to access saved tensors after calling backward."
+)
+
+
 # What goes wrong in a step as in a loop: name, hint, section, ways
 MANNERS: tuple[tuple, ...] = (
     (*TEACHER_MODE, Way(teacher_mode=True), Way(teacher_mode=None)),
@@ -1004,22 +1019,7 @@ MANNERS: tuple[tuple, ...] = (
             )
         ),
     ),
-    (
-        "backward_through_it_again",
-        "backward() comes to something that an earlier backward() has gone through already, and"
-        " what it needs there is thrown away. What is made before a loop and used in it, or goes"
-        " from one backward() into the next?",
-        "3.2",
-        Way(
-            refused=RuntimeError(
-                "Trying to backward through the graph a second time (or directly access saved"
-                " tensors after they have already been freed). Saved intermediate values of the"
-                " graph are freed when you call .backward() or autograd.grad(). Specify"
-                " retain_graph=True if you need to backward through the graph a second time or if"
-                " you need to access saved tensors after calling backward."
-            )
-        ),
-    ),
+    (*BACKWARD_AGAIN, Way(refused=GONE)),
     (
         "backward_of_many_numbers",
         "backward() is asked of a tensor that is not one number. Of what should the gradient be"
@@ -1577,6 +1577,16 @@ def rest_as_before(
     return updates
 
 
+def gone_the_second_time(
+    batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
+) -> list[Update]:
+    """Refused where a group has more than one micro-batch."""
+    updates = planned(batches, accumulate, schedule)
+    if max(map(len, updates)) > 1:
+        raise GONE
+    return updates
+
+
 def one_by_one(of: Planner, *args: Any, padding: bool = True) -> list[Update]:
     """A step after each micro-batch, or after each in which something counts."""
     return [[part] for update in of(*args) for part in update if padding or counted(part.batch)]
@@ -1904,6 +1914,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, weight=last_alone)},
         ),
+        (BACKWARD_AGAIN, {"plan": gone_the_second_time}),
         (EVERY_MICRO_BATCH, {"plan": never_accumulated}),
         *(
             (
