@@ -1470,6 +1470,11 @@ def share_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
     return 1 / max(counted(*group[: place + 1]), 1)
 
 
+def share_of_those_above(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over the labels of the group that are above 0."""
+    return 1 / max(sum(int((labels > 0).sum()) for _, labels in group), 1)
+
+
 def divided_with_each(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """The gradient so far, divided by the count of each micro-batch after its backward()."""
     place = next(index for index, each in enumerate(group) if each is batch)
@@ -2058,9 +2063,12 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, weight=as_if_full)},
         ),
-        (
-            next((name, hint, at) for name, hint, at, *_ in FORMS if name == TOKEN_ZERO),
-            {"plan": partial(planned, weight=without_zeros_alone)},
+        *(
+            (
+                next((name, hint, at) for name, hint, at, *_ in FORMS if name == TOKEN_ZERO),
+                {"plan": partial(planned, weight=weight)},
+            )
+            for weight in (without_zeros_alone, share_of_those_above)
         ),
         *(way for way in manners()),
         *(
