@@ -1703,6 +1703,7 @@ def train_cases() -> tuple[Case, ...]:
             "the teacher after it all", four, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
         ),
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
+        case("five micro-batches, three an update", five, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
         case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 1.5, 1.0, 2),
         case("labels alone", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 0.0, 1.0, 2),
