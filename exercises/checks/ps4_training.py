@@ -122,6 +122,7 @@ class Way(NamedTuple):
         moves: Whether the optimiser sees a gradient at all.
         late: Whether the optimiser steps before the gradient is computed.
         momentum: What the optimiser remembers.
+        many: Whether a loss is a value for each position, of which only one alone has a gradient.
         refused: What is raised where nothing can be computed.
         rate: The optimiser's rate, where it is not the one given.
         signed: Whether only the signs of a gradient are followed, as in Adam's first step.
@@ -142,6 +143,7 @@ class Way(NamedTuple):
     moves: bool = True
     late: bool = False
     momentum: float = MOMENTUM
+    many: bool = False
     refused: Exception | None = None
     rate: float | None = None
     signed: bool = False
@@ -180,6 +182,8 @@ def descend(
             "one of the variables needed for gradient computation has been modified by an inplace"
             " operation"
         )
+    if way.many and any(counted(part.batch) > 1 for update in updates for part in update):
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
     if way.refused:
         raise way.refused
     rate = way.rate or rate
@@ -1025,7 +1029,7 @@ MANNERS: tuple[tuple, ...] = (
         "backward() is asked of a tensor that is not one number. Of what should the gradient be"
         " taken: of a value for each position, or of their mean?",
         "2.2",
-        Way(refused=RuntimeError("grad can be implicitly created only for scalar outputs")),
+        Way(many=True),
     ),
     *(
         (name, hint, number, *(Way(loss=loss) for loss in losses))
