@@ -29,11 +29,11 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
 
     def update(group, lam):
         optimizer.zero_grad()
-        total = sum((l != -100).sum() for _, l in group)
-        for t, l in group:
+        total = sum((y != -100).sum() for _, y in group)
+        for t, y in group:
             with torch.no_grad():
                 ref = teacher(t)
-            (summed_loss(student(t), ref, l, lam)[0] / total).backward()
+            (summed_loss(student(t), ref, y, lam)[0] / total).backward()
         optimizer.step()
 
     full = len(batches) // accumulate
