@@ -122,11 +122,15 @@ class Way(NamedTuple):
         moves: Whether the optimiser sees a gradient at all.
         late: Whether the optimiser steps before the gradient is computed.
         momentum: What the optimiser remembers.
+        many: Whether a loss is a value for each position, of which only one alone has a gradient.
         refused: What is raised where nothing can be computed.
         rate: The optimiser's rate, where it is not the one given.
         signed: Whether only the signs of a gradient are followed, as in Adam's first step.
         clip: The largest norm that a gradient may have.
+        bound: The largest size that a number of a gradient may have.
         repeats: How often the optimiser steps in each update.
+        turns: What is followed in each step of an update of several; none of one.
+        adam: The weight decay of an AdamW that takes the place of the optimiser, if one does.
         decay: A factor before the squared norm of the parameters, which is added to the loss.
     """
 
@@ -139,11 +143,15 @@ class Way(NamedTuple):
     moves: bool = True
     late: bool = False
     momentum: float = MOMENTUM
+    many: bool = False
     refused: Exception | None = None
     rate: float | None = None
     signed: bool = False
+    adam: float | None = None
     clip: float = float("inf")
+    bound: float = float("inf")
     repeats: int = 1
+    turns: tuple[Loss, ...] = ()
 
 
 RIGHT = Way()
@@ -174,13 +182,15 @@ def descend(
             "one of the variables needed for gradient computation has been modified by an inplace"
             " operation"
         )
+    if way.many and any(counted(part.batch) > 1 for update in updates for part in update):
+        raise RuntimeError("grad can be implicitly created only for scalar outputs")
     if way.refused:
         raise way.refused
     rate = way.rate or rate
     *parameters, student_kept, student_mean, _ = doubled(student)
     *foreign, teacher_kept, teacher_mean, _ = guide = doubled(teacher)
     held = [torch.zeros_like(each) for each in parameters]
-    speed = [torch.zeros_like(each) for each in parameters]
+    speed, first, second = ([torch.zeros_like(each) for each in parameters] for _ in range(3))
     received = [torch.zeros_like(each) for each in foreign]
     path, losses, after, evaluated, alone = [], [], [], [], {"lm": [], "kd": []}
     if way.teacher_mode is not False:
@@ -209,10 +219,14 @@ def descend(
             loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
         return loss + way.decay * sum((each**2).sum() for each in own)
 
-    for number, update in enumerate(updates):
+    for number, update, turn in (
+        (number, update, way._replace(loss=loss))
+        for number, update in enumerate(updates)
+        for loss in way.turns or (way.loss,)
+    ):
         own = [each.clone().requires_grad_() for each in parameters]
         other = [each.clone().requires_grad_() for each in foreign]
-        loss = loss_of(update, own, other, number)
+        loss = loss_of(update, own, other, number, turn)
         gradients = torch.autograd.grad(
             loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
         )
@@ -228,6 +242,15 @@ def descend(
             norm = float(torch.cat([each.flatten() for each in held]).norm())
             share = way.clip / norm if norm > way.clip else 1.0
             found = [each / (each.abs() + 1e-8) for each in held] if way.signed else held
+            found = [each.clamp(-way.bound, way.bound) for each in found]
+            if way.adam is not None:
+                first = [0.9 * a + 0.1 * b for a, b in zip(first, held, strict=True)]
+                second = [0.999 * a + 0.001 * b**2 for a, b in zip(second, held, strict=True)]
+                scale = [1 - decayed ** (len(path) + 1) for decayed in (0.9, 0.999)]
+                found = [
+                    way.adam * each + a / scale[0] / ((b / scale[1]).sqrt() + 1e-8)
+                    for each, a, b in zip(parameters, first, second, strict=True)
+                ]
             for _ in range(way.repeats):
                 speed = [way.momentum * a + share * b for a, b in zip(speed, found, strict=True)]
                 parameters = [a - rate * b for a, b in zip(parameters, speed, strict=True)]
@@ -278,6 +301,11 @@ def per_length(batch: Batch) -> float:
     return 1 / batch[1].shape[1]
 
 
+def in_texts(batch: Batch) -> list[Batch]:
+    """Each text as a batch of its own."""
+    return [[tokens[None], labels[None]] for tokens, labels in zip(*batch, strict=True)]
+
+
 def undivided(batch: Batch) -> float:
     """The sum as it is."""
     return 1.0
@@ -294,6 +322,8 @@ def training_step(
     way: Way = RIGHT,
     weight: Callable[[Batch], float] = per_counted,
     told: Callable[[Batch], float] | None = None,
+    digits: int | None = None,
+    by_text: bool = False,
     watched: Mapping[str, str] = MappingProxyType({}),
 ) -> Tensor | None:
     """One step a batch: what became of the student or of the teacher, or each step's loss.
@@ -301,11 +331,25 @@ def training_step(
     `watched` says what is returned in the place of what was to be looked at; "nothing" is None.
     """
     updates = [[Part(batch, lam, weight(batch))] for batch in batches]
+    if by_text:
+        texts = [[one for one in in_texts(batch) if counted(one)] for batch in batches]
+        updates = [[Part(one, lam, weight(one))] for batch in texts for one in batch]
     seen: dict[str, Tensor | None] = {"nothing": None}
     seen |= descend(student, teacher, updates, rate, way, watch == "loss")
+    if by_text:  # what came of each batch's last text, and the mean over what counts
+        ends = np.cumsum([len(batch) for batch in texts])
+        seen["student"] = seen["student"][ends - 1]
+        counts = [torch.tensor([counted(one) for one in batch]) for batch in texts]
+        losses = zip(seen["loss"].split([len(batch) for batch in texts]), counts, strict=True)
+        seen["loss"] = torch.stack([(a * b).sum() / b.sum() for a, b in losses])
+    if turns := len(way.turns):  # an update is over with the last of them
+        seen["student"] = seen["student"][turns - 1 :: turns]
+        seen["loss"] = seen["loss"].reshape(-1, turns).sum(1)
     if told:
         factors = [told(batch) / weight(batch) for batch in batches]
         seen["loss"] = seen["loss"] * torch.tensor(factors, dtype=torch.float64)
+    if digits is not None:
+        seen["loss"] = seen["loss"].round(decimals=digits)
     return seen[watched.get(watch, watch)]
 
 
@@ -329,6 +373,13 @@ def batch(
     return [tokens, labels]
 
 
+def prompted(rng: np.random.Generator, batches: int) -> tuple[Weights, Weights, list]:
+    """Models, and batches in which the ignored positions are the first of each text."""
+    models = model(rng, 5, 4, 1), model(rng, 5, 6, 2)
+    found = [batch(rng, 5, 4, (*rng.permutation([1, 2]), 3)[: 2 + at % 2]) for at in range(batches)]
+    return (*models, [[tokens, labels.flip(1)] for tokens, labels in found])
+
+
 def step_cases() -> tuple[Case, ...]:
     """As (student, teacher, batches, λ, rate, what is looked at)."""
     rng = np.random.default_rng(41)
@@ -350,6 +401,12 @@ def step_cases() -> tuple[Case, ...]:
         Case("the student after one step", (*one, 3.0, 0.3, "student"), public=True, unit="step"),
         Case("the losses of three steps", (*three, 2.0, 0.3, "loss"), {}, LOSS, True, unit="step"),
         Case("the teacher after three steps", (*three, 2.0, 0.3, "teacher"), {}, TEACHER, True),
+        Case(
+            "the student after two steps on texts that begin with ignored positions",
+            (*prompted(np.random.default_rng(45), 2), 1.5, 0.2, "student"),
+            public=True,
+            unit="step",
+        ),
         Case("nothing ignored", (*run_of((0, 0), (0, 0)), 0.5, 0.3, "student")),
         Case("labels alone", (*run_of((1, 0), (2, 0), (0, 1)), 0.0, 0.4, "student")),
         Case("mostly the teacher", (*run_of((1, 0), (2, 0)), 10.0, 0.05, "student")),
@@ -369,8 +426,17 @@ def step_facts(case: Case) -> dict[str, Any]:
     _, _, batches, lam, _, watch = case.args
     return rows_of(len(batches), watch, "step") | {
         "λ is not 1": lam != 1,
+        "a text begins with ignored positions": begins_ignored(batches),
         "there is more than one step": len(batches) > 1,
     }
+
+
+def begins_ignored(batches: list[Batch]) -> bool:
+    """Whether a text in which something counts has an ignored label first."""
+    return any(
+        bool(((labels[:, 0] == IGNORED) & (labels != IGNORED).any(1)).any())
+        for _, labels in batches
+    )
 
 
 def rows_of(count: int, watch: str, unit: str) -> dict[str, Any]:
@@ -392,6 +458,8 @@ def train_facts(case: Case) -> dict[str, Any]:
         "a group holds several micro-batches": accumulate > 1,
         "the last group is not full": len(groups[-1]) < accumulate,
         "a micro-batch is padding alone": any(not counted(batch) for batch in batches),
+        "all labels of a micro-batch that count are 0": any(map(zeros_alone, batches)),
+        "a text begins with ignored positions": begins_ignored(batches),
         "micro-batches differ in length": len({labels.shape[1] for _, labels in batches}) > 1,
         "λ moves": factor != 1,
     }
@@ -524,6 +592,73 @@ def turned_round(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     return lm + lam * divergence(p[counts], q[counts])
 
 
+def lm_alone(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """LM without KD."""
+    return weighted_losses(q, p, labels, 1.0, 0.0)
+
+
+def kd_alone(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """λ·KD without LM."""
+    return weighted_losses(q, p, labels, 0.0, lam)
+
+
+def kd_unfelt(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """The right loss, of which KD's part has no gradient."""
+    return lm_alone(q, p, labels, lam) + kd_alone(q.detach(), p, labels, lam)
+
+
+def heated(temperature: float, power: float, both_terms: bool = False) -> Loss:
+    """KD at a temperature, times a power of it; LM at the same one, or at 1."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        hot = q / temperature, p / temperature
+        lm = lm_alone(hot[0] if both_terms else q, p, labels, lam)
+        return lm + temperature**power * kd_alone(*hot, labels, lam)
+
+    return loss
+
+
+def smoothed(share: float) -> Loss:
+    """LM of labels of which a share lies on all tokens alike."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        log_q = q[labels != IGNORED].log_softmax(-1)
+        lm = (1 - share) * lm_alone(q, p, labels, lam) - share * log_q.mean(-1).sum()
+        return lm + kd_alone(q, p, labels, lam)
+
+    return loss
+
+
+def squared(of: Callable[[Tensor], Tensor], mean: bool) -> Loss:
+    """KD as squared differences, of which a mean over the vocabulary is taken, or their sum."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        counts = labels != IGNORED
+        squares = (of(q[counts]) - of(p[counts])) ** 2
+        total = squares.mean(-1).sum() if mean else squares.sum()
+        return lm_alone(q, p, labels, lam) + lam * total
+
+    return loss
+
+
+def mistaken(front: Callable[[Tensor], Tensor], behind: Callable[[Tensor], Tensor]) -> Loss:
+    """KD as kl_div(front, behind, log_target=True) would have it."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        counts = labels != IGNORED
+        log_q, log_p = front(q[counts]), behind(p[counts])
+        return lm_alone(q, p, labels, lam) + lam * (log_p.exp() * (log_p - log_q)).sum()
+
+    return loss
+
+
+def logarithm_as_target(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """KD as kl_div without log_target has it of logarithms: NaN, and yet with a gradient."""
+    counts = labels != IGNORED
+    total = -(p[counts].log_softmax(-1) * q[counts].log_softmax(-1)).sum() + float("nan")
+    return lm_alone(q, p, labels, lam) + lam * total
+
+
 def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     """The mean of the means of all texts in which something counts, times what counts."""
     texts = [each for each in zip(q, p, labels, strict=True) if counted_in(each[2])]
@@ -551,9 +686,9 @@ MODELS_SWAPPED = (
 )
 OPTIMIZER_NOT_USED = (
     "optimizer_not_used",
-    "Your updates are those of an optimiser that remembers nothing. The one that you are given"
-    " has a momentum: each update remembers the ones before. Is it that one which steps, a new"
-    " one or none?",
+    "Your updates are those of another optimiser, or of one that remembers nothing. The one that"
+    " you are given has a momentum: each update remembers the ones before. Is it that one which"
+    " steps, and may it keep what it remembers?",
     "3.2",
 )
 NO_GRADIENT = (
@@ -575,7 +710,7 @@ KD_MISSING = (
 FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
     (*LAMBDA_NOT_USED, lambda q, p, labels, lam: summed_losses(q, p, labels, 1.0)),
-    (*KD_MISSING, lambda q, p, labels, lam: summed_losses(q, p, labels, 0.0)),
+    (*KD_MISSING, lm_alone, kd_unfelt),
     (
         "teacher_softmaxed_twice",
         "Your teacher looks unsure however sure it is, as if its probabilities were taken for"
@@ -621,6 +756,15 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         unmasked(lambda q, labels: counted_in(labels)),
     ),
     (
+        "kd_at_another_temperature",
+        "Your KD term is that of two distributions at a temperature other than 1. A temperature is"
+        " of use elsewhere; the objective of this task has none.",
+        "2.2",
+        *(heated(temperature, power) for temperature in (2.0, 3.0, 4.0) for power in (2, 0)),
+        heated(2.0, 1),
+        *(heated(2.0, power, both_terms=True) for power in (2, 0)),
+    ),
+    (
         "kd_vocabulary_mean",
         "Your KD term is too small by the vocabulary's size. Over which axis is a KL divergence a"
         " sum?",
@@ -660,6 +804,45 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         softmaxed_twice,
+    ),
+    (
+        "labels_smoothed",
+        "Your LM is that of labels that are smoothed, as if a part of each stood on all tokens"
+        " alike. That is of use elsewhere; asked for is −log q(y) alone.",
+        "1.1",
+        smoothed(0.1),
+    ),
+    (
+        "logits_compared",
+        "Your KD term is a squared difference of the two models' logits or probabilities. That is"
+        " another measure of how far they are apart; asked for is KL(p‖q).",
+        "1.2",
+        *(
+            squared(of, mean)
+            for of in (lambda z: z, lambda z: z.softmax(-1))
+            for mean in (True, False)
+        ),
+    ),
+    (
+        "teacher_as_a_label",
+        "Your KD term is that of the teacher's likeliest token alone, as if it were a label. What"
+        " it says of all other tokens has no effect. What is KL(p‖q) a sum over?",
+        "1.1",
+        lambda q, p, labels, lam: (
+            lm_alone(q, p, labels, lam)
+            + lam * label_losses(q[labels != IGNORED], p[labels != IGNORED].argmax(-1))
+        ),
+    ),
+    (
+        "target_not_in_the_form",
+        "Your updates are those of a KD term in which probabilities stand where logarithms belong,"
+        " or logarithms where probabilities do. What are the two arguments of your kl_div, and what"
+        " does it take them for?",
+        "1.2",
+        mistaken(lambda q: q.softmax(-1), lambda p: p.softmax(-1).log()),
+        mistaken(lambda q: q, lambda p: p.softmax(-1).log()),
+        mistaken(lambda q: q.log_softmax(-1), lambda p: p.softmax(-1)),
+        logarithm_as_target,
     ),
 )
 
@@ -734,6 +917,21 @@ def always(number: int) -> float:
     return 1.0
 
 
+BACKWARD_AGAIN = (
+    "backward_through_it_again",
+    "backward() comes to something that an earlier backward() has gone through already, and what it"
+    " needs there is thrown away. What is made before a loop and used in it, or goes from one"
+    " backward() into the next?",
+    "3.2",
+)
+GONE = RuntimeError(
+    "Trying to backward through the graph a second time (or directly access saved tensors after"
+    " they have already been freed). Saved intermediate values of the graph are freed when you call"
+    " .backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the"
+    " graph a second time or if you need to access saved tensors after calling backward."
+)
+
+
 # What goes wrong in a step as in a loop: name, hint, section, ways
 MANNERS: tuple[tuple, ...] = (
     (*TEACHER_MODE, Way(teacher_mode=True), Way(teacher_mode=None)),
@@ -752,9 +950,10 @@ MANNERS: tuple[tuple, ...] = (
     ),
     (
         "gradient_clipped",
-        "Your updates are those of a gradient that is made smaller where its norm is large. That"
-        " is a useful habit elsewhere, and nobody asked for it here.",
+        "Your updates are those of a gradient that is made smaller where it is large. That is a"
+        " useful habit elsewhere, and nobody asked for it here.",
         "3.2",
+        *(Way(bound=bound) for bound in (0.1, 0.5)),
         *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
     ),
     (
@@ -771,12 +970,22 @@ MANNERS: tuple[tuple, ...] = (
         "3.2",
         Way(repeats=2),
     ),
+    (
+        "an_update_for_each_term",
+        "Your student is that of two steps in each update: one along LM alone and one along KD"
+        " alone. Two steps are not the step along the sum: the second begins where the first has"
+        " ended, and the momentum acts in both.",
+        "3.2",
+        Way(turns=(lm_alone, kd_alone)),
+        Way(turns=(kd_alone, lm_alone)),
+    ),
     (*LEAK, Way(leak=True)),
     (*KEPT, Way(kept=always)),
     (*STILL, Way(moves=False)),
     (
         *OPTIMIZER_NOT_USED,
         Way(momentum=0.0),
+        *(Way(momentum=0.0, rate=1e-3, adam=decay) for decay in (0.01, 0.0)),
         *(
             Way(momentum=0.0, rate=rate, signed=signed)
             for rate in (0.1, 0.01, 1e-3)
@@ -798,6 +1007,29 @@ MANNERS: tuple[tuple, ...] = (
         "3.2",
         Way(refused=AttributeError("'float' object has no attribute 'backward'")),
         Way(refused=AttributeError("'int' object has no attribute 'backward'")),
+    ),
+    (
+        "made_in_inference_mode",
+        "A tensor that was made in inference_mode() takes part in what backward() goes through, and"
+        " PyTorch refuses: such a tensor knows nothing of gradients, not even that it has none."
+        " What else keeps autograd from recording?",
+        "3.2",
+        Way(
+            refused=RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created"
+                " in inference mode in computation tracked by autograd. To work around this, you"
+                " can make a clone to get a normal tensor and use it in autograd, or use"
+                " `torch.no_grad()` instead of `torch.inference_mode()`."
+            )
+        ),
+    ),
+    (*BACKWARD_AGAIN, Way(refused=GONE)),
+    (
+        "backward_of_many_numbers",
+        "backward() is asked of a tensor that is not one number. Of what should the gradient be"
+        " taken: of a value for each position, or of their mean?",
+        "2.2",
+        Way(many=True),
     ),
     *(
         (name, hint, number, *(Way(loss=loss) for loss in losses))
@@ -860,6 +1092,39 @@ STEP_MISCONCEPTIONS = told_apart(
                 {"way": counted_twice(*terms)},
             )
             for terms in ((0, 1), (1, 0))
+        ),
+        *(
+            (
+                (
+                    "one_term_not_divided",
+                    "Your updates are those of a loss in which one term is a sum over the positions"
+                    " and the other a mean. Both should be means over the same positions.",
+                    "2.2",
+                ),
+                {"way": counted_twice(*terms)},
+            )
+            for terms in ((0, -1), (-1, 0))
+        ),
+        (
+            (
+                "an_update_for_each_text",
+                "Your student is that of several steps in each update, one for each text. The batch"
+                " as a whole makes one.",
+                "3.2",
+            ),
+            {"by_text": True},
+        ),
+        *(
+            (
+                (
+                    f"{one[0]}+{two[0]}",
+                    f"At least two things are off. {one[1]} {two[1]}",
+                    one[2],
+                ),
+                {"way": way._replace(kept=always)},
+            )
+            for one, way in COMMON_WAYS[:3]
+            for two in (KEPT,)
         ),
         (
             (
@@ -958,6 +1223,18 @@ STEP_MISCONCEPTIONS = told_apart(
             for form in FORMS
             if form[0] in COMMON_FORMS
         ),
+        *(
+            (
+                (
+                    "loss_rounded",
+                    "The student is right, and so is your loss but for its rounding. A small step"
+                    " of training would not be seen in it.",
+                    "3.2",
+                ),
+                {"digits": digits},
+            )
+            for digits in range(4)
+        ),
         (
             (
                 "loss_not_returned",
@@ -1018,6 +1295,22 @@ def one_too_few(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
 def larger(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """Groups of one more."""
     return in_groups(batches, accumulate + 1)
+
+
+def so_many(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """As many groups as one should have members."""
+    return in_groups(batches, -(-len(batches) // accumulate))
+
+
+def all_in_one(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """One group."""
+    return [batches]
+
+
+def in_pieces(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """What is left over makes a group for each micro-batch."""
+    full = full_groups(batches, accumulate)
+    return [*full, *([each] for each in batches[len(full) * accumulate :])]
 
 
 def joined(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
@@ -1128,6 +1421,11 @@ def mean_of_filled(batch: Batch, group: list[Batch], accumulate: int) -> float:
     return own_mean(batch, group, accumulate) / sum(counted(each) > 0 for each in group)
 
 
+def mean_by_texts(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The micro-batch's own mean, which weighs as much as it has texts."""
+    return own_mean(batch, group, accumulate) * len(batch[1]) / sum(len(y) for _, y in group)
+
+
 def nan_if_empty(weigh: Weigh) -> Weigh:
     """A mean over nothing is NaN."""
     return lambda batch, *others: weigh(batch, *others) if counted(batch) else float("nan")
@@ -1136,6 +1434,11 @@ def nan_if_empty(weigh: Weigh) -> Weigh:
 def share_of_last(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions that count in the last micro-batch of the group."""
     return 1 / max(counted(group[-1]), 1)
+
+
+def share_of_last_if_any(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same; a division by 0 where nothing counts in it."""
+    return share_of_last(batch, group, accumulate) if counted(group[-1]) else float("inf")
 
 
 def share_of_first(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1153,10 +1456,40 @@ def share_of_last_times(batch: Batch, group: list[Batch], accumulate: int) -> fl
     return share_of_last(batch, group, accumulate) / accumulate
 
 
+def zeros_alone(batch: Batch) -> bool:
+    """Whether something counts and all of it is token 0."""
+    return counted(batch) > 0 and int(batch[1].max()) == 0
+
+
+def without_zeros_alone(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over what counts in the group, but in micro-batches that say token 0 alone."""
+    if zeros_alone(batch):
+        return 0.0
+    return 1 / max(counted(*(each for each in group if not zeros_alone(each))), 1)
+
+
 def share_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over the positions of the group that were counted until then."""
     place = next(index for index, each in enumerate(group) if each is batch)
     return 1 / max(counted(*group[: place + 1]), 1)
+
+
+def share_of_those_above(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over the labels of the group that are above 0."""
+    return 1 / max(sum(int((labels > 0).sum()) for _, labels in group), 1)
+
+
+def divided_with_each(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The gradient so far, divided by the count of each micro-batch after its backward()."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    return float(np.prod([own_mean(each, group, accumulate) for each in group[place:]]))
+
+
+def divided_with_all_so_far(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, by what was counted in the group until then."""
+    place = next(index for index, each in enumerate(group) if each is batch)
+    counts = [max(counted(*group[: end + 1]), 1) for end in range(place, len(group))]
+    return float(1 / np.prod(counts))
 
 
 def sum_over_accumulate(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1239,6 +1572,27 @@ def over_all_so_far(
     for update in planned(batches, accumulate, schedule, weight=just_one):
         seen += counted(*(part.batch for part in update))
         updates.append([part._replace(weight=1 / seen) for part in update])
+    return updates
+
+
+def rest_as_before(
+    batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
+) -> list[Update]:
+    """A last group that is not full has the λ of the update before it."""
+    updates = planned(batches, accumulate, schedule)
+    if len(updates[-1]) < accumulate:
+        lam = schedule(max(len(updates) - 2, 0))
+        updates[-1] = [part._replace(lam=lam) for part in updates[-1]]
+    return updates
+
+
+def gone_the_second_time(
+    batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
+) -> list[Update]:
+    """Refused where a group has more than one micro-batch."""
+    updates = planned(batches, accumulate, schedule)
+    if max(map(len, updates)) > 1:
+        raise GONE
     return updates
 
 
@@ -1336,6 +1690,10 @@ def train_cases() -> tuple[Case, ...]:
     lengths = run_of((3, 2), (0, 0), (1, 0), (2, 1))
     for each, length in zip(lengths[2], (4, 3, 2, 4), strict=True):
         each[:] = [tensor[:, :length].clone() for tensor in each]
+    front = prompted(np.random.default_rng(46), 4)
+    zero = random_run(np.random.default_rng(47), 4)
+    for labels in (zero[2][1][1], zero[2][2][1]):
+        labels[labels != IGNORED] = 0
     last, public = {"part": LAST_GROUP}, {"public": True}
     return (
         case("four micro-batches, two an update", four, 3.0, 0.5, 2, **public),
@@ -1343,10 +1701,13 @@ def train_cases() -> tuple[Case, ...]:
         case("one micro-batch an update", run_of((2, 0), (0, 1), (3, 2)), 2.0, 0.5, 1, **public),
         case("a micro-batch of padding alone", padding, 1.0, 0.5, 2, **public),
         case("micro-batches of other lengths", lengths, 2.0, 0.5, 2, **public),
+        case("texts that begin with ignored positions", front, 1.5, 0.5, 2, rate=0.2, **public),
+        case("micro-batches in which all labels are 0", zero, 1.5, 0.5, 2, rate=0.2, **public),
         case(
             "the teacher after it all", four, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
         ),
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
+        case("five micro-batches, three an update", five, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
         case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 1.5, 1.0, 2),
         case("labels alone", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 0.0, 1.0, 2),
@@ -1412,6 +1773,12 @@ DIVIDED_AGAIN = (
     " left to divide when the count of the group has done so?",
     "2.2",
 )
+DIVIDED_IN_THE_LOOP = (
+    "divided_in_the_loop",
+    "What came first in a group is divided again with every micro-batch after it, as by a division"
+    " in the loop. How often is a group's gradient to be divided?",
+    "2.2",
+)
 FIRST_COUNT = (
     "divided_by_the_first_count",
     "Your updates are those of a whole group divided by what counts in its first micro-batch, as"
@@ -1438,6 +1805,18 @@ LAST_DROPPED = (
     " the optimiser.",
     "2.2",
 )
+OTHER_SIZE = (
+    "groups_of_another_size",
+    "Your updates are those of groups that do not hold `accumulate` micro-batches each. Write down"
+    " which places in the list the first two groups are made of.",
+    "2.2",
+)
+UPDATE_SKIPPED = (
+    "update_skipped_with_the_padding",
+    "Where a micro-batch of padding alone ends its group, the group's update does not come there."
+    " Such a micro-batch adds nothing to the gradient, and the group is full all the same.",
+    "2.2",
+)
 COUNTED_AGAIN = (
     "earlier_ones_counted_again",
     "The first micro-batches of a group weigh more in your update than the last: what they add to"
@@ -1451,15 +1830,17 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
             mean_of_means,
             mean_over_accumulate,
             mean_of_filled,
+            mean_by_texts,
             nan_if_empty(mean_of_means),
             nan_if_empty(mean_over_accumulate),
         ),
     ),
     (MEANS_ADDED, (own_mean, nan_if_empty(own_mean))),
-    (LAST_COUNT, (share_of_last, share_of_last_times)),
+    (LAST_COUNT, (share_of_last, share_of_last_if_any, share_of_last_times)),
     (FIRST_COUNT, (share_of_first, share_of_first_times)),
     (COUNT_SO_FAR, (share_so_far,)),
     (COUNTED_AGAIN, (share_of_all_so_far, share_again)),
+    (DIVIDED_IN_THE_LOOP, (divided_with_each, divided_with_all_so_far)),
     (DIVIDED_AGAIN, (share_of_group_again, share_of_group_again_exactly)),
     (SUMMED, (just_one,)),
     (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
@@ -1500,6 +1881,7 @@ NUMBERS = (
     ),
 )
 
+TOKEN_ZERO = "token_zero_not_counted"
 COMMON_PLANS = (
     (MEAN_OF_MEANS, {"weight": mean_over_accumulate}),
     (MEANS_ADDED, {"weight": own_mean}),
@@ -1525,8 +1907,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             (
                 "count_not_reset",
-                "Your updates become smaller and smaller: they are those of groups divided by all"
-                " that was counted since the beginning. When does the count begin anew?",
+                "Your updates are those of groups divided by all that was counted since the"
+                " beginning, and not by what counts in the group alone. When does the count begin"
+                " anew?",
                 "2.2",
             ),
             {"plan": over_all_so_far},
@@ -1541,6 +1924,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, weight=last_alone)},
         ),
+        (BACKWARD_AGAIN, {"plan": gone_the_second_time}),
         (EVERY_MICRO_BATCH, {"plan": never_accumulated}),
         *(
             (
@@ -1554,6 +1938,24 @@ TRAIN_MISCONCEPTIONS = told_apart(
         (
             LAST_DROPPED,
             {"plan": partial(planned, groups=full_groups)},
+        ),
+        (
+            (
+                "last_group_in_pieces",
+                "Right as long as the groups are full. What is left over is one group, and your"
+                " student is that of an update for each of its micro-batches.",
+                "2.2",
+            ),
+            {"plan": partial(planned, groups=in_pieces)},
+        ),
+        (
+            (
+                "last_group_with_the_lambda_before",
+                "Right as long as the groups are full. The update of one that is not has the λ of"
+                " the update before it. Which number has it?",
+                "3.1",
+            ),
+            {"plan": rest_as_before},
         ),
         *(
             (
@@ -1582,15 +1984,20 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         *(
             (
-                (
-                    "groups_of_another_size",
-                    "Your updates are those of groups that do not hold `accumulate` micro-batches"
-                    " each. Write down which places in the list the first two groups are made of.",
-                    "2.2",
-                ),
+                OTHER_SIZE,
                 {"plan": partial(planned, groups=groups)},
             )
-            for groups in (first_of_each, one_too_many, one_too_few, larger)
+            for groups in (first_of_each, one_too_many, one_too_few, larger, so_many, all_in_one)
+        ),
+        (
+            OTHER_SIZE,
+            {
+                "plan": partial(
+                    planned,
+                    groups=all_in_one,
+                    number=lambda step, place, accumulate: place // accumulate,
+                )
+            },
         ),
         (
             FIRST_ALONE,
@@ -1606,14 +2013,18 @@ TRAIN_MISCONCEPTIONS = told_apart(
             {"plan": partial(planned, groups=without_padding)},
         ),
         (
-            (
-                "update_skipped_with_the_padding",
-                "Where a micro-batch of padding alone ends its group, the group's update does not"
-                " come there. Such a micro-batch adds nothing to the gradient, and the group is"
-                " full all the same.",
-                "2.2",
-            ),
+            UPDATE_SKIPPED,
             {"plan": partial(planned, groups=closed_by_text)},
+        ),
+        (
+            UPDATE_SKIPPED,
+            {
+                "plan": partial(
+                    planned,
+                    groups=closed_by_text,
+                    number=lambda step, place, accumulate: place // accumulate,
+                )
+            },
         ),
         (
             (
@@ -1656,6 +2067,13 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 "2.2",
             ),
             {"plan": partial(planned, weight=as_if_full)},
+        ),
+        *(
+            (
+                next((name, hint, at) for name, hint, at, *_ in FORMS if name == TOKEN_ZERO),
+                {"plan": partial(planned, weight=weight)},
+            )
+            for weight in (without_zeros_alone, share_of_those_above)
         ),
         *(way for way in manners()),
         *(
@@ -1787,6 +2205,7 @@ def evaluate(
     frozen: bool = False,
     epsilon: float = EPSILON,
     wiped: float = 1.0,
+    apart: bool = False,
     **options: Any,
 ) -> Tensor:
     """The perplexity on held-out text; or the model's answers after it.
@@ -1797,6 +2216,8 @@ def evaluate(
     """
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
+    if apart:
+        batches = [text for batch in batches for text in in_texts(batch) if counted(text)]
     if watch == "perplexity":
         return reduce(nats(weights, batches, mode, **options))
     after = doubled(weights)
@@ -1825,6 +2246,9 @@ def evaluation_facts(case: Case) -> dict[str, Any]:
         "one more than the number of positions that count": count + 1,
         "the number of positions that count, and one more for each batch": count + len(batches),
         "there are more than two batches": len(batches) > 2,
+        "batches differ in length": len({each.shape[1] for each in labels}) > 1,
+        "a text begins with ignored positions": begins_ignored(batches),
+        "all labels of a batch that count are 0": any(map(zeros_alone, batches)),
         "the model comes in training mode": case.args[2],
         "the model does not come in training mode": not case.args[2],
     }
@@ -1841,10 +2265,23 @@ def evaluation_cases() -> tuple[Case, ...]:
         }
         return model(rng, vocabulary, 4, 1), data
 
+    def other(seed: int) -> tuple:
+        own = np.random.default_rng(seed)
+        data = {"train": [batch(own, 5, 4, (0, 2))], "held_out": [batch(own, 5, 4, (1, 0))]}
+        return own, model(own, 5, 4, 1), data
+
     two, three = material((3, 2), (0, 0)), material((0, 1), (3,), (2, 0, 1), vocabulary=4)
+    own, *front = other(48)
+    front[1]["held_out"].append(batch(own, 5, 6, (3, 1, 2)))
+    front[1]["held_out"] = [[tokens, labels.flip(1)] for tokens, labels in front[1]["held_out"]]
+    own, *zero = other(49)
+    zero[1]["held_out"].append(batch(own, 5, 4, (1, 2)))
+    zero[1]["held_out"][1][1].clamp_max_(0)
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
         Case("three batches", (*three, True, "perplexity"), public=True),
+        Case("batches of other lengths, marks in front", (*front, True, "perplexity"), public=True),
+        Case("a batch in which all labels are 0", (*zero, True, "perplexity"), public=True),
         Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
         Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
@@ -1878,10 +2315,21 @@ def evaluation_tolerance(case: Case) -> float:
     return 4 * len(weights[0]) * largest**2 * EPSILON * perplexity
 
 
-def token_zero_left_out(weights: Weights, data: Data, *others: Any) -> Tensor:
+def token_zero_left_out(weights: Weights, data: Data, *others: Any, **options: Any) -> Tensor:
     """A label of 0 does not count."""
     own = [[tokens, labels.where(labels > 0, IGNORED)] for tokens, labels in data["held_out"]]
+    return evaluate(weights, {"held_out": own}, *others, **options)
+
+
+def batches_of_zeros_left_out(weights: Weights, data: Data, *others: Any) -> Tensor:
+    """A batch in which all labels that count are 0 is passed over."""
+    own = [each for each in data["held_out"] if not zeros_alone(each)]
     return evaluate(weights, {"held_out": own}, *others)
+
+
+def logged(reduction: Callable[[list], Tensor]) -> Callable[[list], Tensor]:
+    """The same without exp."""
+    return lambda sums: reduction(sums).log()
 
 
 def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
@@ -1938,11 +2386,26 @@ EVALUATION_WAYS = (
     ),
     (
         "mean_of_perplexities",
-        "Your number is the mean of the batches' perplexities. exp is convex, so one bad batch"
-        " weighs too much, and the result depends on how the text was cut. Average first; what"
-        " comes last?",
+        "Your number is the mean of several perplexities, those of batches or of texts. exp is"
+        " convex, so a bad one weighs too much, and the result depends on how the text was cut."
+        " Average first; what comes last?",
         "1.1",
         {"reduce": mean_of_perplexities},
+        {"reduce": mean_of_perplexities, "apart": True},
+    ),
+    (
+        "averaged_per_text",
+        "Your number is that of a mean of each text's own mean: a token of a short text weighs more"
+        " than one of a long text. All tokens that count should weigh the same.",
+        "2.2",
+        {"reduce": of_means(lambda each: 1), "apart": True},
+    ),
+    (
+        "divided_after_exp",
+        "Your number is exp of a sum, which is divided only then. Perplexity is exp of a mean: what"
+        " comes last?",
+        "1.1",
+        {"reduce": lambda sums: sum(each[0] for each in sums).exp() / sum(e[1] for e in sums)},
     ),
     (
         "mean_of_means",
@@ -1967,6 +2430,14 @@ EVALUATION_WAYS = (
         " per token that counts.",
         "2.2",
         {"reduce": lambda sums: (sum(each[0] for each in sums) / len(sums)).exp()},
+    ),
+    (
+        "not_divided",
+        "Your number is that of a sum, and it grows with the text. Perplexity is exp of a mean per"
+        " token that counts.",
+        "1.1",
+        {"reduce": lambda sums: sum(each[0] for each in sums).exp()},
+        {"reduce": lambda sums: sum(each[0] for each in sums)},
     ),
     (
         "divided_by_texts",
@@ -2007,6 +2478,24 @@ EVALUATION_WAYS = (
         " and went through one more softmax. Which of the two does cross_entropy take?",
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
+    ),
+    (
+        "labels_smoothed",
+        "Your number is that of labels that are smoothed, as if a part of each stood on all tokens"
+        " alike. Perplexity is of what the text says and of nothing else.",
+        "1.1",
+        {
+            "kernel": lambda q: (
+                0.9 * q.log_softmax(-1) + 0.1 * q.log_softmax(-1).mean(-1, keepdim=True)
+            )
+        },
+    ),
+    (
+        "bits_for_perplexity",
+        "Your number is the mean loss in bits. Perplexity says among how many equally likely tokens"
+        " the model is lost. What is between the two?",
+        "1.1",
+        {"reduce": lambda sums: of_all(sums).log2()},
     ),
     (
         "mean_of_probabilities",
@@ -2097,6 +2586,11 @@ EVALUATION_WAYS = (
     ),
 )
 DATA_WAY = EVALUATION_WAYS[0]
+WITHOUT_EXP = next(way for way in EVALUATION_WAYS if way[0] == "loss_for_perplexity")
+ALSO_WITHOUT_EXP = (
+    *("mean_of_means", "divided_by_all_positions", "divided_by_texts", "divided_by_batches"),
+    *("a_batch_is_missing", "sum_of_means", "first_batch_alone", "last_batch_alone"),
+)
 MODE_WAY = next(way for way in EVALUATION_WAYS if way[0] == "in_training_mode")
 EVALUATION_MISCONCEPTIONS = told_apart(
     evaluate,
@@ -2132,6 +2626,29 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             for name, hint, number, *options in EVALUATION_WAYS
             if name in ("mean_of_perplexities", "mean_of_means", "loss_for_perplexity")
         ),
+        *(
+            (
+                (
+                    f"{name}+{WITHOUT_EXP[0]}",
+                    f"At least two things are off. {hint} And there is no exp: what is between a"
+                    " mean loss and a perplexity?",
+                    number,
+                ),
+                each | {"reduce": logged(each["reduce"])},
+            )
+            for name, hint, number, *options in EVALUATION_WAYS
+            for each in options
+            if name in ALSO_WITHOUT_EXP
+        ),
+        (
+            (
+                f"{WITHOUT_EXP[0]}+sign_lost",
+                "At least two things are off. Your number is the mean of log q: it has another sign"
+                " than a loss, and there is no exp between it and the perplexity.",
+                "1.1",
+            ),
+            {"reduce": lambda sums: -of_all(sums).log()},
+        ),
     ),
 ) + tuple(
     Misconception(name, hint, SECTIONS["2.2"], wrong)
@@ -2145,6 +2662,24 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             "token_zero_not_counted",
             "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
             partial(evaluate, reduce=over(4)),
+        ),
+        (
+            "token_zero_not_counted",
+            "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
+            batches_of_zeros_left_out,
+        ),
+        *(
+            (
+                f"token_zero_not_counted+{WITHOUT_EXP[0]}",
+                "At least two things are off. A label of 0 does not count in your number, and it is"
+                " a token as any other. And there is no exp: what is between a mean loss and a"
+                " perplexity?",
+                wrong,
+            )
+            for wrong in (
+                partial(token_zero_left_out, reduce=logged(of_all)),
+                partial(evaluate, reduce=logged(over(4))),
+            )
         ),
         (
             "classes_on_another_axis",

@@ -404,10 +404,29 @@ SCALES = (
     ),
     (
         "hotter_is_sharper",
-        "A higher T makes your distributions sharper. Are logits to be multiplied by it, or"
-        " divided?",
+        "A higher T makes your distributions sharper, or one of the two models'. Are logits to be"
+        " multiplied by it, or divided?",
         "1.1",
         {"heat": (1.0, 1.0)},
+        {"heat": (-1.0, 1.0)},
+        {"heat": (1.0, -1.0)},
+    ),
+    (
+        "another_temperature",
+        "Your loss is that of distributions at the temperature T², or at the root of T. By what are"
+        " the logits to be divided?",
+        "1.1",
+        {"heat": (-2.0, -2.0)},
+        {"heat": (-2.0, -2.0), "power": 0.0},
+        {"heat": (-2.0, -2.0), "power": 4.0},
+        {"heat": (-0.5, -0.5)},
+    ),
+    (
+        "t_squared_upside_down",
+        "Your loss is that of a division by T². A gradient of a loss at temperature T is too small"
+        " already; which way should the factor go?",
+        "2.2",
+        {"power": -2.0},
     ),
 )
 KD_MEAN_WAYS = (
@@ -533,6 +552,16 @@ def shifted(mask: Tensor, by: int) -> Tensor:
     return moved
 
 
+def from_the_end(mask: Tensor) -> Tensor:
+    """All positions of a row up to the last that is in the mask."""
+    return mask.long().flip(-1).cumsum(-1).flip(-1) > 0
+
+
+def with_the_next(mask: Tensor) -> Tensor:
+    """A mask and the position after each that is in it."""
+    return mask | shifted(mask, 1)
+
+
 def nonzero(mask: Tensor, shares: Tensor) -> Tensor:
     """How many positions have a loss other than 0."""
     return (shares[mask].sum(-1) != 0).sum()
@@ -602,6 +631,15 @@ MASKS = (
         lambda input_ids, labels: (
             torch.arange(labels.shape[1]) < (labels != IGNORED).sum(-1, keepdim=True)
         ),
+    ),
+    (
+        "prompt_counted",
+        "Your loss is that of rows that are cut off where their padding begins, and nowhere else:"
+        " the prompt is in it. Who decides what counts?",
+        "2.2",
+        lambda input_ids, labels: from_the_end(labels != IGNORED),
+        lambda input_ids, labels: from_the_end(input_ids != END),
+        lambda input_ids, labels: with_the_next(from_the_end(input_ids != END)),
     ),
     (
         "everything_between",
@@ -770,6 +808,13 @@ def kd_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tenso
     return [lm, losses_of(student_logits, teacher_logits, labels)[1]]
 
 
+def kd_mask_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
+    """The same, where only the first L − 1 of these positions are looked at."""
+    lm, _ = next_token_losses(student_logits, teacher_logits, labels)
+    before = (each[:, :-1] for each in (student_logits, teacher_logits, labels))
+    return [lm, losses_of(*before)[1]]
+
+
 def lm_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
     """KD is repaired, LM is not."""
     _, kd = next_token_losses(student_logits, teacher_logits, labels)
@@ -839,6 +884,11 @@ def twice_softmaxed(logits: Tensor, axis: int) -> Tensor:
     return logits.softmax(axis).log_softmax(axis)
 
 
+def smoothed(log_q: Tensor, axis: int, share: float) -> Tensor:
+    """Logarithms of which a share is their mean."""
+    return (1 - share) * log_q + share * log_q.mean(axis, keepdim=True)
+
+
 def guarded_logarithm(epsilon: float, *, kept_above: bool) -> Kernel:
     """A logarithm of q with a small number in it."""
     if kept_above:
@@ -861,6 +911,16 @@ LABEL_KERNELS = (
         " nll_loss take?",
         "1.1",
         Tensor.softmax,
+    ),
+    (
+        "labels_smoothed",
+        "Your LM loss is that of labels that are smoothed, as if a part of each stood on all tokens"
+        " alike. Asked for is −log q(y) alone.",
+        "1.1",
+        *(
+            lambda logits, axis, share=share: smoothed(logits.log_softmax(axis), axis, share)
+            for share in (0.05, 0.1, 0.2)
+        ),
     ),
     (
         "sign_missing",
@@ -886,6 +946,94 @@ def viewed(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
             " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
         )
     return next_token_losses(student, teacher, labels)
+
+
+OTHER_SHIFTS = (  # name, what to say of one of two mistakes, shifts
+    (
+        "not_shifted",
+        "The logits of a position are judged by the token that the model has just read.",
+        losses_of,
+        lambda student, teacher, labels, **options: losses_of(
+            *(e[:, :-1] for e in (student, teacher, labels)), **options
+        ),
+    ),
+    (
+        "shifted_twice",
+        "Each position is asked for the token after the next.",
+        lambda student, teacher, labels, **options: losses_of(
+            student[:, :-2], teacher[:, :-2], labels[:, 2:], **options
+        ),
+    ),
+    (
+        "shifted_back",
+        "Each position is asked for the token before the one that it has read.",
+        lambda student, teacher, labels, **options: losses_of(
+            student[:, 1:], teacher[:, 1:], labels[:, :-1], **options
+        ),
+    ),
+    (
+        "rolled",
+        "Your last logits are compared with the first token of the text.",
+        lambda student, teacher, labels, **options: losses_of(
+            student, teacher, labels.roll(-1, dims=1), **options
+        ),
+    ),
+)
+
+
+def put_together(*given: Tensor, lm: Callable[..., Losses], kd: Callable[..., Losses]) -> Losses:
+    """LM of one way and KD of another."""
+    return [lm(*given)[0], kd(*given)[1]]
+
+
+def every_position(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+    """KD of all logits, LM as it should be."""
+    lm, _ = next_token_losses(student, teacher, labels)
+    return [lm, kl_losses(student, teacher).mean()]
+
+
+# One of the two losses that is wrong: name, what to say of it, and a way
+LM_MISTAKES = (
+    ("not_shifted", "LM is that of logits compared with the token just read.", losses_of),
+    ("shifted_twice", "LM is that of the token after the next.", OTHER_SHIFTS[1][2]),
+    ("rolled", "In LM the last logits meet the first token.", OTHER_SHIFTS[3][2]),
+    ("token_zero_not_counted", "In LM a label of 0 does not count.", without_token_zero),
+    (
+        "softmaxed_twice",
+        "LM is that of probabilities that went through one more softmax.",
+        partial(next_token_losses, lm_kernel=twice_softmaxed),
+    ),
+    (
+        "divided_by_all_positions",
+        "LM is that of a sum divided by the number of all pairs.",
+        partial(scaled, lm=lambda targets: counted(targets) / targets.numel()),
+    ),
+)
+KD_MISTAKES = (
+    ("kd_unmasked", "KD is that of every pair, prompt and padding too.", kd_unmasked),
+    ("kd_unmasked", "KD is that of every position, prompt and padding too.", every_position),
+    ("kd_left_behind", "KD is that of positions whose own label counts.", kd_left_behind),
+    (
+        "direction_swapped",
+        "KD is KL(q‖p).",
+        partial(next_token_losses, kernel=lambda q, p: kl(p, q)),
+    ),
+    (
+        "vocabulary_mean",
+        "KD is too small by the vocabulary's size.",
+        lambda student, *given: scaled(student, *given, kd=lambda _: 1 / student.shape[-1]),
+    ),
+    (
+        "batch_mean",
+        "KD is that of a sum divided by the number of texts.",
+        partial(scaled, kd=lambda targets: counted(targets) / len(targets)),
+    ),
+    (
+        "divided_by_all_positions",
+        "KD is that of a sum divided by the number of all pairs.",
+        partial(scaled, kd=lambda targets: counted(targets) / targets.numel()),
+    ),
+)
 
 
 SHIFT_WAYS = (
@@ -1026,6 +1174,7 @@ SHIFT_WAYS = (
         " whose own label counts, so it counts others than LM does. What is its mask made of?",
         "2.2",
         kd_left_behind,
+        kd_mask_left_behind,
     ),
     (
         "lm_left_behind",
@@ -1091,6 +1240,35 @@ SHIFT_WAYS = (
         "Both numbers are right, in the wrong order. What is asked for first?",
         "2.2",
         lambda *given: next_token_losses(*given)[::-1],
+    ),
+    *(
+        (
+            f"{name}+direction_swapped",
+            f"At least two things are off. {what} And your divergence is KL(q‖p).",
+            "2.2",
+            *(partial(shift, kernel=lambda q, p: kl(p, q)) for shift in shifts),
+        )
+        for name, what, *shifts in OTHER_SHIFTS
+    ),
+    *(
+        (
+            f"{lm}+{kd}",
+            f"At least two things are off. {of_lm} {of_kd}",
+            "2.2",
+            partial(put_together, lm=lm_way, kd=kd_way),
+        )
+        for lm, of_lm, lm_way in LM_MISTAKES
+        for kd, of_kd, kd_way in KD_MISTAKES
+        if lm != kd and (lm, kd_way) != ("not_shifted", kd_left_behind)
+    ),
+    (
+        "lm_of_the_teacher",
+        "KD is right. LM is that of the teacher's logits. Which model is to learn from the labels?",
+        "2.2",
+        lambda student, teacher, labels: [
+            next_token_losses(teacher, student, labels)[0],
+            next_token_losses(student, teacher, labels)[1],
+        ],
     ),
     (
         "pair_turned_round+direction_swapped",
@@ -1186,6 +1364,16 @@ def mixed(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
     return torch.logaddexp(log_p + math.log(beta), log_q + math.log1p(-beta))
 
 
+def overflown(of: Tensor, axis: int) -> Tensor:
+    """log_softmax by its formula, in which e to the power of a large logit is infinite."""
+    return of - of.exp().sum(axis, keepdim=True).log()
+
+
+def divided(of: Tensor, axis: int) -> Tensor:
+    """softmax by its formula, likewise."""
+    return of.exp() / of.exp().sum(axis, keepdim=True)
+
+
 def mixed_and_underflown(log_p: Tensor, log_q: Tensor, beta: float) -> Tensor:
     """The same, −∞ where both are too small for their format."""
     return (beta * log_p.exp() + (1 - beta) * log_q.exp()).log()
@@ -1206,9 +1394,10 @@ def jsd(
     shares: tuple[Callable, Callable] = (kl_shares, kl_shares),
     turned: bool = False,
     reduce: Callable[[Tensor], Tensor] = lambda shares: shares.sum(-1),
+    normalise: Callable[[Tensor, int], Tensor] = Tensor.log_softmax,
 ) -> Tensor:
     """β·KL(p‖m) + (1−β)·KL(q‖m) at each position, m = β·p + (1−β)·q."""
-    log_q, log_p = (each.double().log_softmax(-1) for each in (student_logits, teacher_logits))
+    log_q, log_p = (normalise(each.double(), -1) for each in (student_logits, teacher_logits))
     log_m = mix(log_p, log_q, beta)
 
     def against_mixture(log_front: Tensor, shares: Callable) -> Tensor:
@@ -1330,8 +1519,6 @@ JSD_WAYS = (
                 lambda beta: (beta**2, (1 - beta) ** 2),
                 lambda beta: (1.0, beta),
                 lambda beta: (1 - beta, 1.0),
-                lambda beta: (1.0, 0.0),
-                lambda beta: (0.0, 1.0),
             )
         ),
     ),
@@ -1408,6 +1595,50 @@ JSD_WAYS = (
         partial(jsd, mix=lambda log_p, log_q, beta: torch.logaddexp(log_p, log_q)),
     ),
     (
+        "square_root",
+        "Your values are the square roots of the right ones. A root makes a distance of it;"
+        " asked for is the divergence.",
+        "1.3",
+        *(
+            partial(jsd, mix=mix, reduce=lambda shares: shares.sum(-1).clamp_min(0).sqrt())
+            for mix in (mixed, mixed_and_underflown)
+        ),
+    ),
+    *(
+        (
+            f"{name}+{other}",
+            f"At least two things are off. {what} {which}",
+            "1.3",
+            partial(jsd, mix=mix, **options),
+        )
+        for name, what, mix in (
+            (
+                "beta_swapped_in_the_mixture",
+                "In your mixture β weighs the student.",
+                swapped(mixed),
+            ),
+            ("logarithms_mixed", "Your mixture is an average of logarithms.", logarithms_mixed),
+            (
+                "both_bugs",
+                "Your mixture is an average of logarithms, in which β weighs the student.",
+                swapped(logarithms_mixed),
+            ),
+            ("half_and_half", "Your mixture is half and half, whatever β is.", halves(mixed)),
+        )
+        for other, which, options in (
+            (
+                "vocabulary_mean",
+                "And your values are too small by the vocabulary's size.",
+                {"reduce": lambda shares: shares.mean(-1)},
+            ),
+            (
+                "turned_round",
+                "And in your divergences the mixture stands in front.",
+                {"turned": True},
+            ),
+        )
+    ),
+    (
         "logits_clamped",
         "Right for ordinary logits. Large ones have the values that come of cutting logits off:"
         " all beyond the limit are equal then, although they differ.",
@@ -1430,6 +1661,18 @@ JSD_WAYS = (
         " takes numbers?",
         "1.3",
         number_for_a_tensor,
+    ),
+    (
+        "softmax_overflows",
+        "Right, but for large logits the result is not a number: e to the power of one of them is"
+        " more than the largest number. What may be taken off all logits of a position without"
+        " changing its probabilities? Or which function does it for you?",
+        "1.1",
+        *(
+            partial(jsd, mix=mix, normalise=normalise)
+            for mix in (mixed, mixed_and_underflown)
+            for normalise in (overflown, lambda of, axis: divided(of, axis).log())
+        ),
     ),
     (
         "mixture_overflows",
@@ -1544,6 +1787,11 @@ JSD_WAYS = (
         "Only one of the two divergences is in your sum.",
         "1.3",
         partial(jsd, weights=lambda beta: (0.0, 1 - beta)),
+        *(
+            partial(jsd, mix=mix, weights=lambda beta, of=of: of)
+            for mix in (mixed, mixed_and_underflown)
+            for of in ((1.0, 0.0), (0.0, 1.0))
+        ),
     ),
     (
         "log_target_missing",
@@ -1588,9 +1836,11 @@ def weighted(
     return (weights * part_means(micro_batches, nothing)).sum() / weights.sum()
 
 
-def total_over(micro_batches: Parts, count: Callable[[Tensor], int]) -> Tensor:
+def total_over(
+    micro_batches: Parts, count: Callable[[Tensor], int], kernel: Kernel | None = None
+) -> Tensor:
     """The sum over a number that is made of the labels."""
-    losses = torch.cat([label_losses(*part) for part in micro_batches])
+    losses = torch.cat([label_losses(*part, kernel) for part in micro_batches])
     return losses.sum() / sum(count(labels) for _, labels in micro_batches)
 
 
@@ -1603,6 +1853,20 @@ def over_nonzero(micro_batches: Parts) -> Tensor:
     """The sum, divided by the number of losses that are not 0."""
     losses = torch.cat([label_losses(*part) for part in micro_batches])
     return losses.sum() / (losses != 0).sum()
+
+
+def texts_of(micro_batches: Parts) -> Parts:
+    """Each text as a part of its own."""
+    return [
+        [of[at : at + 1], labels[at : at + 1]]
+        for of, labels in micro_batches
+        for at in range(len(labels))
+    ]
+
+
+def parts_without_loss_skipped(micro_batches: Parts) -> Tensor:
+    """A part whose losses add up to 0 does not count."""
+    return accumulated_loss([part for part in micro_batches if label_losses(*part).sum() != 0])
 
 
 def divided_again(micro_batches: Parts) -> Tensor:
@@ -1699,6 +1963,49 @@ ACCUMULATED_WAYS = (
         " averaged by itself. Cut the same batch elsewhere and your loss changes.",
         "2.2",
         *with_empty_parts(lambda parts, nothing: part_means(parts, nothing).mean()),
+    ),
+    (
+        "averaged_per_text",
+        "Your loss is that of a mean of each text's own mean: a token of a short text weighs more"
+        " than one of a long text. All tokens that count should weigh the same.",
+        "2.2",
+        lambda parts: part_means(filled(texts_of(parts)), NAN).mean(),
+        lambda parts: part_means(texts_of(parts), 0.0).mean(),
+    ),
+    (
+        "padding_learned",
+        "Positions that do not count are in your loss, as if token 0 were expected there. Has a"
+        " label of −100 been replaced? Which positions count?",
+        "2.2",
+        lambda parts: accumulated_loss([[of, labels.clamp_min(0)] for of, labels in parts]),
+        lambda parts: (
+            torch.cat([label_losses(of, labels.clamp_min(0)) for of, labels in parts]).sum()
+            / sum(counted(labels) for _, labels in parts)
+        ),
+    ),
+    *(
+        (
+            f"mean_of_means+{name}",
+            f"At least two things are off. A token in a short part weighs more than one in a long"
+            f" part. And {what}",
+            "2.2",
+            *(
+                lambda parts, kernel=kernel, of=of: torch.stack(
+                    [label_losses(*part, kernel).mean().nan_to_num(0.0) for part in of(parts)]
+                ).mean()
+                for kernel in kernels
+                for of in (filled, list)
+            ),
+        )
+        for name, what, kernels in (
+            ("softmaxed_twice", "probabilities went through one more softmax.", [twice_softmaxed]),
+            (
+                "epsilon_in_the_logarithm",
+                "where the student is sure, your numbers are those of probabilities that are kept"
+                " above some small number, or have it added.",
+                GUARDED_LOGARITHMS,
+            ),
+        )
     ),
     (
         "weighted_by_texts",
@@ -1829,6 +2136,30 @@ ACCUMULATED_WAYS = (
         " count?",
         "2.2",
         over_nonzero,
+    ),
+    (
+        "part_without_loss_skipped",
+        "A part whose losses add up to 0 does not count in your loss. Where the student is sure and"
+        " right it has such a part, and the labels in it count. What says whether something counts"
+        " in a part?",
+        "2.2",
+        parts_without_loss_skipped,
+    ),
+    (
+        "token_zero_not_counted+epsilon_in_the_logarithm",
+        "At least two things are off. A label of 0 is a token as any other, and yours does not"
+        " count, or not everywhere. And where the student is sure, your numbers are those of"
+        " probabilities that are kept above some small number, or have it added.",
+        "2.2",
+        *(
+            partial(of, kernel=guarded_logarithm(epsilon, kept_above=above))
+            for epsilon in EPSILONS
+            for above in (True, False)
+            for of in (
+                lambda parts, kernel: accumulated_loss(without_zeros(parts), kernel),
+                lambda parts, kernel: total_over(parts, lambda y: (y > 0).sum(), kernel),
+            )
+        ),
     ),
     (
         "token_zero_not_counted",
@@ -2015,6 +2346,11 @@ def masked_facts(case: Case) -> dict[str, Any]:
     first, last = counts.long().argmax(-1), counts.long().cumsum(-1).argmax(-1)
     return sizes(*student.shape) | {
         "the number of positions that count": int(counts.sum()),
+        "the number of positions that do not read token 0": int((input_ids != END).sum()),
+        "the number of labels other than 0": int((labels != END).sum()),
+        "a label of 0 counts where token 0 is read": bool(
+            ((input_ids == END) & (labels == END)).any()
+        ),
         "a prompt stands between two answers": bool((counts.sum(-1) < last - first + 1).any()),
         "an answer begins after the end of another": bool(((input_ids == END) & counts).any()),
         "the models are sure": float(student.abs().max()) >= LARGEST,
@@ -2061,6 +2397,10 @@ def accumulated_facts(case: Case) -> dict[str, Any]:
         "one more than the number of labels that count": sum(counts) + 1,
         "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
         "a part has no label that counts": not all(counts),
+        "the losses of a part add up to 0": any(
+            bool((y != IGNORED).any()) and float(label_losses(of, y).sum()) == 0
+            for of, y in case.args[0]
+        ),
         "parts differ in length": len({each.shape[1] for each in labels}) > 1,
         "there are more than two parts": len(labels) > 2,
     }
@@ -2088,6 +2428,11 @@ def masked_cases() -> tuple[Case, ...]:
         Case("a prompt between two answers", between, public=True),
         Case("prompts between answers", again),
         Case("two answers in a row", rows(rng, 8, 4, (2, 2, 3), (1, 3), (3, 2, 2)), public=True),
+        Case(
+            "an empty answer after another",
+            rows(np.random.default_rng(63), 7, 5, (2, 3, 1), (1, 2)),
+            public=True,
+        ),
         Case("a student that agrees at two positions", agreeing, public=True),
         Case("sure models", sure_of, public=True),
         Case("no padding", rows(rng, 4, 6, (2, 3), (1, 2, 2))),
@@ -2202,6 +2547,16 @@ def parts(rng: np.random.Generator, size: int, *shapes: tuple[int, ...]) -> Part
     return found
 
 
+def knowing() -> Parts:
+    """Two parts; in the second the student gives each label a probability of 1."""
+    own = np.random.default_rng(62)
+    found = parts(own, 4, (3, 3, 1), (4, 2, 3))
+    of, labels = found[1]
+    of[:] = -LARGEST
+    of.scatter_(-1, labels.clamp_min(0)[..., None], LARGEST)
+    return found
+
+
 def accumulated_cases() -> tuple[Case, ...]:
     """As (micro_batches,)."""
     rng = np.random.default_rng(55)
@@ -2216,6 +2571,7 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case(
             "the second is empty", (parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 1)),), {}, EMPTY, True
         ),
+        Case("a part in which the student is sure and right", (knowing(),), public=True),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
         Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),
         Case("equal parts", (parts(rng, 5, (3, 3, 3), (3, 3, 3)),)),

@@ -4857,3 +4857,2090 @@ contributions = {"teacher": "a", "labels": "c", "lam": "d"}
 
 # %% task="contributions" right="no" mistake="Lambda is taken for a learning rate" named="wrong_lam_b"
 contributions = {"teacher": "c", "labels": "a", "lam": "b"}
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, n = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    # written with the library losses only; batchmean on [N, V] divides by N = number of counted positions
+    x, y = batch
+    keep = y.ne(-100)
+
+    teacher.requires_grad_(False).eval()
+    z_t = teacher(x)
+    z_s = student.train()(x)
+
+    CE = F.cross_entropy(z_s.flatten(0, 1), y.flatten(), ignore_index=-100)
+    KL = F.kl_div(z_s[keep].log_softmax(-1), z_t[keep].softmax(-1), reduction="batchmean")
+    L = CE + lam * KL
+
+    optimizer.zero_grad(set_to_none=False)
+    L.backward()
+    optimizer.step()
+    return L.detach()
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    def closure():
+        student.train()
+        optimizer.zero_grad()
+        teacher.eval()
+        with torch.no_grad():
+            t = teacher(batch[0])
+        s = student(batch[0])
+        loss_sum, count = summed_loss(s, t, batch[1], lam)
+        (loss_sum / count).backward()
+        return float(loss_sum) / int(count)
+
+    return optimizer.step(closure)
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    (tokens, labels), params = batch, list(student.parameters())
+    student.train(True)
+    teacher.train(False)
+
+    mask = (labels != -100).double()                     # [B, L]
+    logq = torch.log_softmax(student(tokens).double(), -1)
+    logp = torch.log_softmax(teacher(tokens).detach().double(), -1)
+
+    onehot = F.one_hot(labels.clamp(min=0), logq.shape[-1]).double()
+    lm = -torch.einsum("bl,blv,blv->", mask, onehot, logq)
+    kd = torch.einsum("bl,blv,blv->", mask, logp.exp(), logp - logq)
+    loss = (lm + lam * kd) / mask.sum()
+
+    grads = torch.autograd.grad(loss, params)
+    for p, g in zip(params, grads):
+        p.grad = g.to(p.dtype)
+    optimizer.step()
+    return float(loss)
+
+
+# %% task="training_step" right="yes" mistake=""
+import copy
+from contextlib import contextmanager
+from torch.distributions import Categorical, kl_divergence
+
+
+@contextmanager
+def frozen_copy(model):
+    """An independent, silent copy: whatever happens to it, the original never knows."""
+    clone = copy.deepcopy(model).eval()
+    for p in clone.parameters():
+        p.requires_grad = False
+    yield clone
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    where = labels != -100
+    with frozen_copy(teacher) as oracle:
+        p = Categorical(logits=oracle(tokens)[where])
+    student.train()
+    q = Categorical(logits=student(tokens)[where])
+    per_position = -q.log_prob(labels[where]) + lam * kl_divergence(p, q)
+    objective = per_position.mean()
+    optimizer.zero_grad()
+    objective.backward()
+    optimizer.step()
+    return objective
+
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    """Position by position, as on paper."""
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    s_out = student(tokens)
+    with torch.no_grad():
+        t_out = teacher(tokens)
+    terms = []
+    for b in range(tokens.shape[0]):
+        for i in range(tokens.shape[1]):
+            y = int(labels[b, i])
+            if y == -100:
+                continue
+            lq = F.log_softmax(s_out[b, i], dim=0)
+            lp = F.log_softmax(t_out[b, i], dim=0)
+            kl = sum(lp[v].exp() * (lp[v] - lq[v]) for v in range(len(lq)))
+            terms.append(-lq[y] + lam * kl)
+    loss = sum(terms) / len(terms)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()   # clean for the next call
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the student is never put in training mode, so dropout does not act" named="student_in_evaluation_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    loss, n = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="no_grad is taken for evaluation mode: the teacher stays in training mode" named="teacher_in_training_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    inputs, targets = batch
+    student.train()
+    optimizer.zero_grad()
+    with torch.no_grad():          # teacher is only used for inference
+        t_logits = teacher(inputs)
+    s_logits = student(inputs)
+    total, count = summed_loss(s_logits, t_logits, targets, lam)
+    loss = total / count
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="eval() is taken for no_grad: the gradient flows into the teacher's parameters" named="gradient_into_the_teacher"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()  # no gradients for the teacher
+    toks, labs = batch
+    s = student(toks)
+    t = teacher(toks)
+    l, c = summed_loss(s, t, labs, lam)
+    l = l / c
+    optimizer.zero_grad()
+    l.backward()
+    optimizer.step()
+    return float(l)
+
+
+# %% task="training_step" right="no" mistake="divided by all positions, padding included" named="divided_by_all_positions"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    B, L = tokens.shape
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        tl = teacher(tokens)
+    loss = summed_loss(student(tokens), tl, labels, lam)[0] / (B * L)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the gradients of the step before are never cleared" named="gradients_kept"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    tokens, labels = batch
+    with torch.no_grad():
+        ref = teacher(tokens)
+    loss, n = summed_loss(student(tokens), ref, labels, lam)
+    mean_loss = loss / n
+    mean_loss.backward()
+    optimizer.step()
+    return mean_loss.item()
+
+
+# %% task="training_step" right="no" mistake="temperature 2 with the factor T squared, copied from a blog on distillation" named="kd_at_another_temperature"
+def training_step(student, teacher, batch, optimizer, lam, T=2.0):
+    input_ids, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(input_ids)
+    student_logits = student(input_ids)
+
+    mask = labels != -100
+    hard_loss = F.cross_entropy(student_logits[mask], labels[mask])
+    soft_loss = F.kl_div(
+        F.log_softmax(student_logits[mask] / T, dim=-1),
+        F.softmax(teacher_logits[mask] / T, dim=-1),
+        reduction="batchmean",
+    ) * (T ** 2)
+    loss = hard_loss + lam * soft_loss
+
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="a convex mixture (1 - lam) LM + lam KD instead of LM + lam KD" named="convex_form"
+def training_step(student, teacher, batch, optimizer, lam):
+    alpha = lam
+    x, y = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    ce = F.cross_entropy(s[m], y[m])
+    kl = F.kl_div(F.log_softmax(s[m], -1), F.log_softmax(t[m], -1), reduction="batchmean", log_target=True)
+    loss = (1 - alpha) * ce + alpha * kl
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="student and teacher swapped in the divergence, which becomes KL(student || teacher)" named="kd_turned_round"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    valid = labels != -100
+    with torch.no_grad():
+        log_p = teacher(tokens)[valid].log_softmax(-1)
+    log_q = student(tokens)[valid].log_softmax(-1)
+    lm = F.nll_loss(log_q, labels[valid])
+    kd = (log_q.exp() * (log_q - log_p)).sum(-1).mean()
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="kl_div with reduction mean divides by the size of the vocabulary as well" named="kd_vocabulary_mean"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t_logits = teacher(tokens)
+    s_logits = student(tokens)
+    counts = labels != -100
+    lm = F.cross_entropy(s_logits.transpose(1, 2), labels)
+    kd = F.kl_div(F.log_softmax(s_logits[counts], -1), F.log_softmax(t_logits[counts], -1),
+                  reduction='mean', log_target=True)
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="a new optimiser in each call, so the momentum is lost" named="optimizer_not_used"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    lr = optimizer.param_groups[0]["lr"]
+    momentum = optimizer.param_groups[0].get("momentum", 0)
+    opt = type(optimizer)(student.parameters(), lr=lr, momentum=momentum)
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        out_t = teacher(tokens)
+    a, b = summed_loss(student(tokens), out_t, labels, lam)
+    opt.zero_grad()
+    (a / b).backward()
+    opt.step()
+    return (a / b).item()
+
+
+# %% task="training_step" right="no" mistake="gradients clipped to norm 1, which nobody asked for and which changes the update where they are larger" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+
+    tokens, labels = batch
+    optimizer.zero_grad()
+
+    student_logits = student(tokens)
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+
+    loss_sum, num_tokens = summed_loss(student_logits, teacher_logits, labels, lam)
+    loss = loss_sum / num_tokens.clamp(min=1)
+    loss.backward()
+
+    # Prevent exploding gradients
+    torch.nn.utils.clip_grad_norm_(student.parameters(), max_norm=1.0)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="returns the loss computed anew after the update" named="loss_after_the_update"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    student.train()
+
+    def loss_now():
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, n = summed_loss(student(tokens), t, labels, lam)
+        return s / n
+
+    optimizer.zero_grad()
+    loss_now().backward()
+    optimizer.step()
+    return loss_now().item()
+
+
+# %% task="training_step" right="no" mistake="label 0 is taken for padding" named="token_zero_not_counted"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        tl = teacher(tokens)
+    sl = student(tokens)
+    m = labels > 0
+    q = F.log_softmax(sl[m], -1)
+    p = F.log_softmax(tl[m], -1)
+    lm = -q.gather(1, labels[m].unsqueeze(1)).mean()
+    kd = (p.exp() * (p - q)).sum(1).mean()
+    loss = lm + lam * kd
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="logits and labels shifted by one more position, as for unshifted labels" named="shifted_again"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)[:, :-1]
+    # Shift so that tokens < n predict n
+    shift_logits = student(tokens)[:, :-1].contiguous()
+    shift_labels = labels[:, 1:].contiguous()
+    loss, n = summed_loss(shift_logits, teacher_logits, shift_labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="KD as cross-entropy with the teacher's probabilities: the update is right, but the returned loss contains the teacher's entropy" named="cross_entropy_for_kl"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    sel = labels != -100
+    student.train()
+    with torch.no_grad():
+        soft = teacher.eval()(tokens)[sel].softmax(dim=-1)
+    logits = student(tokens)[sel]
+    loss = F.cross_entropy(logits, labels[sel]) + lam * F.cross_entropy(logits, soft)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="mean within each text first and then over texts, so short texts weigh too much" named="averaged_per_text"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train()
+    teacher.eval()
+    losses = []
+    for seq, lab in zip(*batch):
+        with torch.no_grad():
+            t = teacher(seq)
+        total, n = summed_loss(student(seq), t, lab, lam)
+        if n > 0:
+            losses.append(total / n)
+    loss = torch.stack(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="overwrites the -100 in the batch's labels in place, so the batch is not as it was" named="asked_again"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    mask = (labels != -100).float()
+    labels[labels == -100] = 0   # so that gather does not crash
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        logp = F.log_softmax(teacher(tokens), -1)
+    logq = F.log_softmax(student(tokens), -1)
+    lm = -logq.gather(-1, labels[..., None]).squeeze(-1)
+    kd = (logp.exp() * (logp - logq)).sum(-1)
+    loss = ((lm + lam * kd) * mask).sum() / mask.sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="KD is averaged over all positions, padding included; only the LM part respects the mask" named="padding_distilled"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t_logits = teacher(tokens)
+    s_logits = student(tokens)
+    V = s_logits.size(-1)
+    lm_loss = F.cross_entropy(s_logits.view(-1, V), labels.view(-1), ignore_index=-100)
+    kd_loss = F.kl_div(
+        F.log_softmax(s_logits.view(-1, V), dim=-1),
+        F.softmax(t_logits.view(-1, V), dim=-1),
+        reduction="batchmean",
+    )
+    loss = lm_loss + lam * kd_loss
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the gradient is that of the sum; only the returned number is divided by the count" named="loss_not_divided"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(), teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        guide = teacher(tokens)
+    loss, n = summed_loss(student(tokens), guide, labels, lam)
+    loss.backward()
+    optimizer.step()
+    return (loss / n).item()
+
+
+# %% task="training_step" right="no" mistake="the KD part is computed from detached student logits, so its gradient is missing while the loss looks right" named="kd_missing"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    logits = student(tokens)
+    counts = labels != -100
+    lm = F.cross_entropy(logits[counts], labels[counts])
+    with torch.no_grad():
+        log_p = F.log_softmax(teacher(tokens)[counts], -1)
+        log_q = F.log_softmax(logits[counts], -1)
+        kd = F.kl_div(log_q, log_p, reduction="sum", log_target=True) / counts.sum()
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the optimiser's state is cleared in each step together with the gradients, so the momentum is forgotten" named="optimizer_not_used"
+def training_step(student, teacher, batch, optimizer, lam):
+    # start from a clean slate
+    optimizer.zero_grad()
+    optimizer.state.clear()
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        y_t = teacher(tokens)
+    y_s = student(tokens)
+    num, den = summed_loss(y_s, y_t, labels, lam)
+    loss = num / den
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="two updates, one for each part of the loss, instead of one" named="an_update_for_each_term"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    ok = labels != -100
+
+    # 1) learn from labels
+    optimizer.zero_grad()
+    lm = F.cross_entropy(student(tokens)[ok], labels[ok])
+    lm.backward()
+    optimizer.step()
+
+    # 2) learn from the teacher
+    optimizer.zero_grad()
+    kd = lam * F.kl_div(F.log_softmax(student(tokens)[ok], -1), F.softmax(t[ok], -1), reduction="batchmean")
+    kd.backward()
+    optimizer.step()
+    return (lm + kd).item()
+
+
+# %% task="training_step" right="no" mistake="both models are put in evaluation mode and the returned loss is the sum, not the mean" named="student_in_evaluation_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    for model in (student, teacher):
+        model.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    loss, counts = summed_loss(student(tokens), teacher_logits, labels, lam)
+    optimizer.zero_grad()
+    (loss / counts).backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the mode is set after the forward passes, which is too late for the first call and moves the teacher's running mean" named="modes_set_too_late"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    s = student(tokens)
+    with torch.no_grad():
+        t = teacher(tokens)
+    student.train()
+    teacher.eval()
+    loss, n = summed_loss(s, t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the teacher's probabilities are made within inference_mode and then needed for the backward pass, which fails" named="made_in_inference_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    m = labels != -100
+    student.train()
+    teacher.eval()
+    with torch.inference_mode():
+        p = teacher(tokens)[m].softmax(-1)
+    logq = student(tokens)[m].log_softmax(-1)
+    loss = F.nll_loss(logq, labels[m]) + lam * (torch.xlogy(p, p) - p * logq).sum(-1).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the returned loss is rounded to one decimal for a tidy log" named="loss_rounded"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.inference_mode():
+        teacher_logits = teacher(tokens)
+    loss, n = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return round(loss.item(), 1)
+
+
+# %% task="training_step" right="accident" mistake="the lines before the stub are written, but the stub's raise is still in the cell and comes first"
+def training_step(student, teacher, batch, optimizer, lam):
+    """One update of the student; returns the loss before it, in nats per position."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    loss, n = summed_loss(student(tokens), t, labels, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Trains the student on the micro-batches, one update for each `accumulate` of them."""
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start:start + accumulate]
+        total = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, _ = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+            (loss / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    # sum the gradients, divide them once, at the end of the group
+    student.train(); teacher.eval()
+    seen = 0
+    update = 0
+    optimizer.zero_grad()
+    for i, (x, y) in enumerate(batches, start=1):
+        with torch.no_grad():
+            t = teacher(x)
+        s, c = summed_loss(student(x), t, y, schedule(update))
+        s.backward()
+        seen += c.item()
+        if i % accumulate == 0 or i == len(batches):
+            with torch.no_grad():
+                for p in student.parameters():
+                    if p.grad is not None:
+                        p.grad.div_(seen)
+            optimizer.step()
+            optimizer.zero_grad()
+            seen, update = 0, update + 1
+
+
+# %% task="train" right="yes" mistake=""
+from torch.nn.utils.rnn import pad_sequence
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """Memory is not measured, so glue the pieces together again."""
+    student.train()
+    teacher.eval()
+    n = 0
+    while n * accumulate < len(batches):
+        pieces = batches[n * accumulate:(n + 1) * accumulate]
+        rows = [row for toks, _ in pieces for row in toks]
+        labs = [row for _, labs in pieces for row in labs]
+        tokens = pad_sequence(rows, batch_first=True, padding_value=0)
+        labels = pad_sequence(labs, batch_first=True, padding_value=-100)
+        optimizer.zero_grad()
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        loss.div(count).backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    if not batches:
+        return
+    head, tail = batches[:accumulate], batches[accumulate:]
+    student.train()
+    teacher.eval()
+    sums = []
+    for tokens, labels in head:
+        sums.append(summed_loss(student(tokens), teacher(tokens).detach(), labels, schedule(0)))
+    numerator = torch.stack([s for s, _ in sums]).sum()
+    denominator = torch.stack([c for _, c in sums]).sum()
+    optimizer.zero_grad()
+    (numerator / denominator).backward()
+    optimizer.step()
+    train(student, teacher, tail, optimizer, lambda k: schedule(k + 1), accumulate)
+
+
+# %% task="train" right="yes" mistake=""
+import itertools
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Group:
+    members: list = field(default_factory=list)
+
+    @property
+    def positions(self):
+        return int(sum((labels != -100).sum().item() for _, labels in self.members))
+
+    def __iter__(self):
+        # micro-batches of padding alone have nothing to teach
+        return ((t, l) for t, l in self.members if (l != -100).any())
+
+
+def grouped(items, size):
+    it = iter(items)
+    while chunk := list(itertools.islice(it, size)):
+        yield Group(chunk)
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for p in teacher.parameters():
+        p.requires_grad_(False)
+    for number, group in enumerate(grouped(batches, accumulate)):
+        lam = schedule(number)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            loss, n = summed_loss(student(tokens), teacher(tokens), labels, lam)
+            mean = loss / n
+            (mean * (n.item() / group.positions)).backward()
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    # KL and soft cross-entropy differ by the teacher's entropy, whose gradient is zero
+    student.train()
+    teacher.eval()
+    queue = list(batches)
+    step = -1
+    while queue:
+        step += 1
+        group = [queue.pop(0) for _ in range(min(accumulate, len(queue)))]
+        keep = [l != -100 for _, l in group]
+        z = torch.cat([student(t)[k] for (t, _), k in zip(group, keep)])
+        y = torch.cat([l[k] for (_, l), k in zip(group, keep)])
+        with torch.no_grad():
+            p = torch.cat([teacher(t)[k] for (t, _), k in zip(group, keep)]).softmax(-1)
+        loss = F.cross_entropy(z, y) + schedule(step) * F.cross_entropy(z, p)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="mean of each micro-batch divided by accumulate, as in the tutorials: not the mean of the group, NaN for one of padding alone, and the last group is scaled wrongly" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    update = 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, n = summed_loss(student(tokens), teacher_logits, labels, schedule(update))
+        loss = loss / n / accumulate      # normalize loss for accumulation
+        loss.backward()
+        if (i + 1) % accumulate == 0 or (i + 1) == len(batches):
+            optimizer.step()
+            optimizer.zero_grad()
+            update += 1
+
+
+# %% task="train" right="no" mistake="mean of the means of the micro-batches, each with the same weight whatever its count" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        losses = []
+        for tokens, labels in batches[k:k + accumulate]:
+            with torch.no_grad():
+                t = teacher(tokens)
+            s, c = summed_loss(student(tokens), t, labels, schedule(n))
+            if c > 0:
+                losses.append(s / c)
+        optimizer.zero_grad()
+        torch.stack(losses).mean().backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="off by one: steps when the index from 0 is a multiple, so the first group is one micro-batch alone" named="first_group_of_one"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n, positions = 0, 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, c = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        loss.backward()
+        positions += c
+        if i % accumulate == 0 or i == len(batches) - 1:
+            for p in student.parameters():
+                p.grad /= positions
+            optimizer.step()
+            optimizer.zero_grad()
+            n += 1
+            positions = 0
+
+
+# %% task="train" right="no" mistake="what is left at the end of the list, less than a group, is dropped" named="last_group_dropped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    groups = zip(*[iter(batches)] * accumulate)
+    for n, group in enumerate(groups):
+        optimizer.zero_grad()
+        total = sum(int((lab != -100).sum()) for _, lab in group)
+        for tok, lab in group:
+            with torch.no_grad():
+                t = teacher(tok)
+            loss, _ = summed_loss(student(tok), t, lab, schedule(n))
+            (loss / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="always one more step after the loop: when the list ends with a full group, the momentum moves the student once more" named="empty_group_stepped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    update, acc, npos = 0, 0, 0
+    optimizer.zero_grad(set_to_none=False)
+
+    def flush():
+        for p in student.parameters():
+            if p.grad is not None:
+                p.grad /= max(npos, 1)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+    for tokens, labels in batches:
+        with torch.no_grad():
+            t = teacher(tokens)
+        loss, c = summed_loss(student(tokens), t, labels, schedule(update))
+        loss.backward()
+        npos += int(c)
+        acc += 1
+        if acc == accumulate:
+            flush()
+            update += 1
+            acc = npos = 0
+    flush()  # the rest
+
+
+# %% task="train" right="no" mistake="the schedule is asked with the number of the micro-batch instead of the update" named="lambda_moves_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for start in range(0, len(batches), accumulate):
+        optimizer.zero_grad()
+        group = batches[start:start + accumulate]
+        N = sum((l != -100).sum() for _, l in group)
+        for j, (tokens, labels) in enumerate(group):
+            lam = schedule(start + j)
+            with torch.no_grad():
+                tl = teacher(tokens)
+            loss, _ = summed_loss(student(tokens), tl, labels, lam)
+            (loss / N).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="updates are counted from 1 when the schedule is asked" named="lambda_one_step_ahead"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    step = 0
+    for first in range(0, len(batches), accumulate):
+        step += 1
+        lam = schedule(step)
+        group = batches[first:first + accumulate]
+        optimizer.zero_grad()
+        loss, count = 0, 0
+        for tokens, labels in group:
+            with torch.no_grad():
+                target = teacher(tokens)
+            l, c = summed_loss(student(tokens), target, labels, lam)
+            loss = loss + l
+            count = count + c
+        (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="a micro-batch of padding alone is skipped with continue, and with it the update when it is the last of its group" named="update_skipped_with_the_padding"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    count = 0
+    for i, (tokens, labels) in enumerate(batches):
+        if (labels == -100).all():
+            continue
+        lam = schedule(i // accumulate)
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, n = summed_loss(student(tokens), teacher_logits, labels, lam)
+        loss.backward()
+        count += n
+        if (i + 1) % accumulate == 0 or i + 1 == len(batches):
+            for p in student.parameters():
+                p.grad /= count
+            optimizer.step()
+            optimizer.zero_grad()
+            count = 0
+
+
+# %% task="train" right="no" mistake="micro-batches of padding alone are removed before grouping, which shifts the groups" named="padding_left_out_of_groups"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    real = [(t, l) for t, l in batches if (l != -100).any()]
+    student.train()
+    teacher.eval()
+    for n in range(math.ceil(len(real) / accumulate)):
+        group = real[n * accumulate:(n + 1) * accumulate]
+        total, parts = 0, []
+        for t, l in group:
+            with torch.no_grad():
+                ref = teacher(t)
+            s, c = summed_loss(student(t), ref, l, schedule(n))
+            parts.append(s)
+            total += c
+        optimizer.zero_grad()
+        (sum(parts) / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="gradients are cleared before each micro-batch, so only the last of a group reaches the optimiser" named="cleared_within_a_group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        total = sum((y != -100).sum() for x, y in group)
+        for x, y in group:
+            optimizer.zero_grad()
+            with torch.no_grad():
+                t = teacher(x)
+            loss = summed_loss(student(x), t, y, schedule(n))[0] / total
+            loss.backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="gradients are cleared once before the loop and never after an update" named="gradients_kept"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n = 0
+    total_loss, total_count = 0., 0
+    for i in range(len(batches)):
+        tokens, labels = batches[i]
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        total_loss += loss
+        total_count += count
+        if (i + 1) % accumulate == 0 or i == len(batches) - 1:
+            (total_loss / total_count).backward()
+            optimizer.step()
+            total_loss, total_count = 0., 0
+            n += 1
+
+
+# %% task="train" right="no" mistake="torch.cat on micro-batches of different lengths fails" named="micro_batches_do_not_fit"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    for i in range(0, len(batches), accumulate):
+        g = batches[i:i + accumulate]
+        tokens = torch.cat([b[0] for b in g], dim=0)
+        labels = torch.cat([b[1] for b in g], dim=0)
+        with torch.no_grad():
+            tl = teacher(tokens)
+        loss, c = summed_loss(student(tokens), tl, labels, schedule(n))
+        optimizer.zero_grad()
+        (loss / c).backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="no" mistake="when the micro-batches are padded to one length, the labels are padded with 0, which counts" named="padded_with_a_token"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+
+    def merge(group):
+        longest = max(t.shape[1] for t, _ in group)
+        toks = torch.cat([F.pad(t, (0, longest - t.shape[1])) for t, _ in group])
+        labs = torch.cat([F.pad(l, (0, longest - l.shape[1])) for _, l in group])
+        return toks, labs
+
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        tokens, labels = merge(batches[i:i + accumulate])
+        optimizer.zero_grad()
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the count is overwritten instead of added up, so the group's sum is divided by the last micro-batch's count" named="divided_by_the_last_count"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    update = 0
+    group_loss = 0
+    for i, (tokens, labels) in enumerate(batches):
+        with torch.no_grad():
+            teacher_out = teacher(tokens)
+        loss, count = summed_loss(student(tokens), teacher_out, labels, schedule(update))
+        group_loss = group_loss + loss
+        if (i + 1) % accumulate == 0 or (i + 1) == len(batches):
+            optimizer.zero_grad()
+            (group_loss / count).backward()
+            optimizer.step()
+            update += 1
+            group_loss = 0
+
+
+# %% task="train" right="no" mistake="each micro-batch is divided by the count so far in the group, not by the group's whole count" named="divided_by_the_count_so_far"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    n = 0
+    c = 0
+    for idx, (tokens, labels) in enumerate(batches):
+        if idx % accumulate == 0:
+            optimizer.zero_grad()
+            c = 0
+        with torch.no_grad():
+            tlog = teacher(tokens)
+        loss, k = summed_loss(student(tokens), tlog, labels, schedule(n))
+        c += k.item()
+        if c:
+            (loss / c).backward()
+        if idx % accumulate == accumulate - 1 or idx == len(batches) - 1:
+            optimizer.step()
+            n += 1
+
+
+# %% task="train" right="no" mistake="the count of positions is not set back to zero after an update" named="count_not_reset"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    positions = 0
+    n = 0
+    losses = []
+    for k, (tokens, labels) in enumerate(batches, 1):
+        with torch.no_grad():
+            t_logits = teacher(tokens)
+        l, c = summed_loss(student(tokens), t_logits, labels, schedule(n))
+        losses.append(l)
+        positions += c
+        if k % accumulate == 0 or k == len(batches):
+            optimizer.zero_grad()
+            (torch.stack(losses).sum() / positions).backward()
+            optimizer.step()
+            losses = []
+            n += 1
+
+
+# %% task="train" right="no" mistake="micro-batch means are weighted by their number of texts instead of their positions that count" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, s in enumerate(range(0, len(batches), accumulate)):
+        group = batches[s:s + accumulate]
+        n_texts = sum(len(tokens) for tokens, _ in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            loss, c = summed_loss(student(tokens), t, labels, schedule(n))
+            loss = loss / torch.clamp(c, min=1)
+            (loss * len(tokens) / n_texts).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the rest group's update uses the lambda of the update before, as the counter is only raised in the loop's next turn" named="last_group_with_the_lambda_before"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+
+    def update(group, lam):
+        optimizer.zero_grad()
+        total = sum((l != -100).sum() for _, l in group)
+        for t, l in group:
+            with torch.no_grad():
+                ref = teacher(t)
+            (summed_loss(student(t), ref, l, lam)[0] / total).backward()
+        optimizer.step()
+
+    full = len(batches) // accumulate
+    n = 0
+    for n in range(full):
+        update(batches[n * accumulate:(n + 1) * accumulate], schedule(n))
+    rest = batches[full * accumulate:]
+    if rest:
+        update(rest, schedule(n))
+
+
+# %% task="train" right="no" mistake="a micro-batch whose labels are all 0 is taken for padding alone and left out" named="token_zero_not_counted"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, s in enumerate(range(0, len(batches), accumulate)):
+        group = [(t, l) for t, l in batches[s:s + accumulate] if l.max() > 0]
+        sums, counts = [], []
+        for t, l in group:
+            with torch.no_grad():
+                tl = teacher(t)
+            a, b = summed_loss(student(t), tl, l, schedule(n))
+            sums.append(a)
+            counts.append(b)
+        optimizer.zero_grad()
+        (sum(sums) / sum(counts)).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the batches are shuffled in place, though the list is to be gone through in order" named="asked_again"
+import random
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    random.shuffle(batches)
+    for n, s in enumerate(range(0, len(batches), accumulate)):
+        group = batches[s:s + accumulate]
+        loss = count = 0
+        for t, l in group:
+            with torch.no_grad():
+                teacher_logits = teacher(t)
+            a, b = summed_loss(student(t), teacher_logits, l, schedule(n))
+            loss, count = loss + a, count + b
+        optimizer.zero_grad()
+        (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the teacher is left in training mode, and a group that is not full is dropped" named="teacher_in_training_mode"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    with torch.no_grad():
+        cached = [teacher(tokens) for tokens, _ in batches]     # the teacher only once
+    for n in range(len(batches) // accumulate):
+        idx = range(n * accumulate, (n + 1) * accumulate)
+        total = sum((batches[i][1] != -100).sum() for i in idx)
+        optimizer.zero_grad()
+        for i in idx:
+            tokens, labels = batches[i]
+            (summed_loss(student(tokens), cached[i], labels, schedule(n))[0] / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="no gradient guard for the teacher: gradients pile up in its parameters" named="gradient_into_the_teacher"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, s in enumerate(range(0, len(batches), accumulate)):
+        optimizer.zero_grad()
+        group = batches[s:s + accumulate]
+        total = sum(l.ne(-100).sum() for _, l in group)
+        for t, l in group:
+            loss, _ = summed_loss(student(t), teacher(t), l, schedule(n))
+            (loss / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the student is trained in the evaluation mode it came in" named="student_in_evaluation_mode"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    teacher.eval()
+    teacher.requires_grad_(False)
+    it = iter(batches)
+    n = 0
+    done = False
+    while not done:
+        group = []
+        for _ in range(accumulate):
+            try:
+                group.append(next(it))
+            except StopIteration:
+                done = True
+                break
+        if not group:
+            break
+        pairs = [summed_loss(student(x), teacher(x), y, schedule(n)) for x, y in group]
+        loss = sum(p[0] for p in pairs) / sum(p[1] for p in pairs)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        n += 1
+
+
+# %% task="train" right="no" mistake="each micro-batch is cut to its longest number of counting positions, as if padding always stood at the end" named="observed_where"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, s in enumerate(range(0, len(batches), accumulate)):
+        loss, count = 0, 0
+        for tokens, labels in batches[s:s + accumulate]:
+            longest = int((labels != -100).sum(dim=1).max())   # do not compute on padding
+            tokens, labels = tokens[:, :longest], labels[:, :longest]
+            with torch.no_grad():
+                t = teacher(tokens)
+            a, b = summed_loss(student(tokens), t, labels, schedule(n))
+            loss, count = loss + a, count + b
+        optimizer.zero_grad()
+        (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="accident" mistake="indentation error after the for line"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, s in enumerate(range(0, len(batches), accumulate)):
+    group = batches[s:s + accumulate]
+        optimizer.zero_grad()
+        total = sum(l.ne(-100).sum() for _, l in group)
+        for t, l in group:
+            with torch.no_grad():
+                tl = teacher(t)
+            (summed_loss(student(t), tl, l, schedule(n))[0] / total).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    """The model's perplexity, a number."""
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+            count += (labels != -100).sum().item()
+    model.train(was_training)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="yes" mistake=""
+import copy
+import numpy as np
+
+
+def evaluate(model, data):
+    judge = copy.deepcopy(model)      # the original is never touched
+    judge.eval()
+    nll = []
+    for tokens, labels in data['held_out']:
+        z = judge(tokens).detach().numpy().astype(np.float64)
+        y = labels.numpy()
+        z = z - z.max(-1, keepdims=True)
+        logq = z - np.log(np.exp(z).sum(-1, keepdims=True))
+        rows, cols = np.nonzero(y != -100)
+        nll.extend(-logq[rows, cols, y[rows, cols]])
+    return float(np.exp(np.mean(nll)))
+
+
+# %% task="evaluate" right="yes" mistake=""
+from contextlib import contextmanager
+
+
+@contextmanager
+def evaluating(model):
+    mode = model.training
+    try:
+        model.eval()
+        with torch.inference_mode():
+            yield model
+    finally:
+        model.train(mode)
+
+
+def surprises(model, batches):
+    for tokens, labels in batches:
+        dist = torch.distributions.Categorical(logits=model(tokens))
+        here = labels != -100
+        yield -dist.log_prob(labels.where(here, torch.zeros_like(labels)))[here]
+
+
+def evaluate(model, data):
+    with evaluating(model) as m:
+        return torch.cat(list(surprises(m, data["held_out"]))).double().mean().exp()
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    mode, model.training = model.training, False
+    # lam = 0 and the model as its own teacher: what is left is the sum of LM
+    pairs = [summed_loss(z, z, y, 0.0) for z, y in ((model(x), y) for x, y in data["held_out"])]
+    model.training = mode
+    s = sum(p[0] for p in pairs).detach()
+    n = sum(p[1] for p in pairs)
+    return torch.exp(s / n)
+
+
+# %% task="evaluate" right="yes" mistake=""
+class Perplexity:
+    def __init__(self):
+        self.nats = torch.zeros((), dtype=torch.float64)
+        self.seen = 0
+
+    def update(self, logits, labels):
+        for z, y in zip(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1)):
+            if y.item() >= 0:
+                self.nats += torch.logsumexp(z, 0).double() - z[y].double()
+                self.seen += 1
+
+    @property
+    def value(self):
+        return math.exp(self.nats / self.seen)
+
+
+def evaluate(model, data):
+    before = model.training
+    metric = Perplexity()
+    with torch.no_grad():
+        model.eval()
+        for tokens, labels in data["held_out"]:
+            metric.update(model(tokens), labels)
+    if before:
+        model.train()
+    return metric.value
+
+
+# %% task="evaluate" right="no" mistake="mean of the perplexities of the batches" named="mean_of_perplexities"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    ppls = []
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            loss = F.cross_entropy(model(tokens).transpose(1, 2), labels)
+            ppls.append(loss.exp().item())
+    model.train(mode)
+    return sum(ppls) / len(ppls)
+
+
+# %% task="evaluate" right="no" mistake="exp of the mean of the batches' mean losses, whatever their counts" named="mean_of_means"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    losses = []
+    for x, y in data["held_out"]:
+        z = model(x)
+        losses.append(F.cross_entropy(z.view(-1, z.size(-1)), y.view(-1), ignore_index=-100))
+    if was:
+        model.train()
+    return torch.exp(torch.stack(losses).mean()).item()
+
+
+# %% task="evaluate" right="no" mistake="measured on the training data" named="on_training_data"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    s = n = 0
+    with torch.no_grad():
+        for tokens, labels in data["train"]:
+            counts = labels != -100
+            logq = F.log_softmax(model(tokens)[counts], -1)
+            s += F.nll_loss(logq, labels[counts], reduction="sum")
+            n += counts.sum()
+    model.train(was)
+    return (s / n).exp().item()
+
+
+# %% task="evaluate" right="no" mistake="training and held-out text are put together" named="on_training_data"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    num, den = 0.0, 0
+    with torch.no_grad():
+        for split in data:
+            for tokens, labels in data[split]:
+                m = labels != -100
+                lp = model(tokens).log_softmax(-1)[m]
+                num -= lp[torch.arange(len(lp)), labels[m]].sum().item()
+                den += len(lp)
+    model.train(mode)
+    return math.exp(num / den)
+
+
+# %% task="evaluate" right="no" mistake="the model is evaluated in the mode it comes in, and in training mode its running mean moves" named="in_training_mode"
+def evaluate(model, data):
+    total = 0
+    count = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            l, c = summed_loss(logits, logits, labels, 0)
+            total += l
+            count += c
+    return torch.exp(total / count).item()
+
+
+# %% task="evaluate" right="no" mistake="the model stays in evaluation mode afterwards" named="left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    nll, n = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            nll += F.cross_entropy(model(tokens).permute(0, 2, 1), labels, reduction="sum").item()
+            n += int((labels != -100).sum())
+    return math.exp(nll / n)
+
+
+# %% task="evaluate" right="no" mistake="the model is always put in training mode afterwards, also one that came in evaluation mode" named="put_into_training_mode"
+def evaluate(model, data):
+    model.eval()
+    losses = []
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            mask = labels.ne(-100)
+            losses.append(F.cross_entropy(model(tokens)[mask], labels[mask], reduction="none"))
+    model.train()
+    return torch.cat(losses).mean().exp()
+
+
+# %% task="evaluate" right="no" mistake="the mode is read after eval(), so it is always restored to evaluation mode" named="left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    mode = model.training
+    total_nll, total_tokens = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            sel = labels != -100
+            total_nll += F.cross_entropy(model(tokens)[sel], labels[sel], reduction="sum").item()
+            total_tokens += sel.sum().item()
+    model.train(mode)
+    return math.exp(total_nll / total_tokens)
+
+
+# %% task="evaluate" right="no" mistake="zero_grad clears the gradients that had accumulated in the middle of training" named="gradients_wiped"
+def evaluate(model, data):
+    was_training = model.training
+    model.eval()
+    model.zero_grad()  # to be safe
+    total, count = 0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            s, n = summed_loss(logits, logits, labels, 0.0)
+            total, count = total + s.item(), count + n.item()
+    model.train(was_training)
+    return math.exp(total / count)
+
+
+# %% task="evaluate" right="no" mistake="the natural-log loss is put in the exponent of 2" named="two_to_the_nats"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    h, n = 0., 0
+    for x, y in data["held_out"]:
+        with torch.no_grad():
+            lp = F.log_softmax(model(x), dim=-1)
+        k = y != -100
+        h -= lp[k].gather(1, y[k][:, None]).sum().item()
+        n += k.sum().item()
+    model.train(was)
+    return 2 ** (h / n)
+
+
+# %% task="evaluate" right="no" mistake="the sum is divided by all positions, those with label -100 included" named="divided_by_all_positions"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total = 0.0
+    n = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            total += F.cross_entropy(model(tokens).transpose(1, 2), labels, reduction="sum").item()
+            n += labels.numel()
+    model.train(mode)
+    return math.exp(total / n)
+
+
+# %% task="evaluate" right="no" mistake="gradients are switched off globally and never on again, so nothing can be trained afterwards" named="left_frozen"
+def evaluate(model, data):
+    torch.set_grad_enabled(False)
+    mode = model.training
+    model.eval()
+    s, c = 0, 0
+    for tokens, labels in data["held_out"]:
+        z = model(tokens)
+        a, b = summed_loss(z, z, labels, 0)
+        s += a
+        c += b
+    model.train(mode)
+    return math.exp(s / c)
+
+
+# %% task="evaluate" right="no" mistake="requires_grad is switched off for the model's parameters and stays off" named="left_frozen"
+def evaluate(model, data):
+    training = model.training
+    model.eval()
+    model.requires_grad_(False)
+    nlls = []
+    for tokens, labels in data["held_out"]:
+        logq = model(tokens).log_softmax(-1)
+        for lq, y in zip(logq.flatten(0, 1), labels.flatten().tolist()):
+            if y != -100:
+                nlls.append(-lq[y].item())
+    model.train(training)
+    return math.exp(sum(nlls) / len(nlls))
+
+
+# %% task="evaluate" right="no" mistake="return stands inside the loop: only the first batch is measured, and the mode is not restored" named="first_batch_alone"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total = 0
+    count = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            m = labels != -100
+            total += F.cross_entropy(model(tokens)[m], labels[m], reduction="sum")
+            count += m.sum()
+            return torch.exp(total / count).item()
+    model.train(was)
+
+
+# %% task="evaluate" right="no" mistake="label 0 is left out as padding, and the mean loss is returned without exp" named="loss_for_perplexity,token_zero_not_counted"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    s = 0
+    n = 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            m = labels > 0
+            s += F.cross_entropy(model(tokens)[m], labels[m], reduction="sum").item()
+            n += m.sum().item()
+    model.train(mode)
+    return s / n
+
+
+# %% task="evaluate" right="accident" mistake="prints the perplexity instead of returning it"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    s, n = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            m = labels != -100
+            s += F.cross_entropy(model(tokens)[m], labels[m], reduction="sum").item()
+            n += m.sum().item()
+    model.train(was)
+    print("perplexity:", math.exp(s / n))
+
+
+# %% task="which_change" right="yes" mistake=""
+which_change = "d"
+
+
+# %% task="which_change" right="no" mistake="takes it that nothing may pull to the teacher at all, though the first steps profited from it" named="chose_c"
+which_change = "c"
+
+
+# %% task="role_of_truth" right="yes" mistake=""
+role_of_truth = "c"
+
+
+# %% task="contributions" right="yes" mistake=""
+contributions = dict(zip(("teacher", "labels", "lam"), "cad"))
+
+
+# %% task="contributions" right="no" mistake="lam is taken for the pace of learning instead of the balance" named="wrong_lam_b"
+contributions = {"teacher": "c", "labels": "a", "lam": "b"}
+
+
+# %% task="contributions" right="accident" mistake="key misspelt: label instead of labels"
+contributions = {"teacher": "c", "label": "a", "lam": "d"}
+
+
+# %% task="training_step" right="no" mistake="zero_grad after backward" named="student_never_moves"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s, n = summed_loss(student(tokens), t, labels, lam)
+    loss = s / n
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="one update for each text" named="an_update_for_each_text"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train(); teacher.eval()
+    total = count = 0
+    for x, y in zip(*batch):
+        with torch.no_grad():
+            t = teacher(x)
+        s, n = summed_loss(student(x), t, y, lam)
+        if n == 0:
+            continue
+        optimizer.zero_grad()
+        (s / n).backward()
+        optimizer.step()
+        total += s.item(); count += n.item()
+    return total / count
+
+
+# %% task="training_step" right="no" mistake="LM is a mean and KD a sum" named="one_term_not_divided"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m]) + lam * F.kl_div(s[m].log_softmax(-1), t[m].softmax(-1), reduction="sum")
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="mean squared error of the logits for KD" named="logits_compared"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m]) + lam * F.mse_loss(s[m], t[m])
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="log_target forgotten" named="target_not_in_the_form"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m]) + lam * F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="batchmean")
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="probabilities as the input of kl_div" named="target_not_in_the_form"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m]) + lam * F.kl_div(s[m].softmax(-1), t[m].softmax(-1), reduction="batchmean")
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="label smoothing of 0.1" named="labels_smoothed"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m], label_smoothing=0.1) + lam * F.kl_div(s[m].log_softmax(-1), t[m].softmax(-1), reduction="batchmean")
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the teacher's likeliest token as a second label" named="teacher_as_a_label"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m]) + lam * F.cross_entropy(s[m], t[m].argmax(-1))
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="temperature 4 without T squared" named="kd_at_another_temperature"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x) / 4
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m]) + lam * F.kl_div((s[m] / 4).log_softmax(-1), t[m].softmax(-1), reduction="batchmean")
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the learning rate decays in each step" named="observed_zone"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s, n = summed_loss(student(x), t, y, lam)
+    loss = s / n
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    for g in optimizer.param_groups:
+        g["lr"] *= 0.9
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="gradient values clipped to 0.1, element by element" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s, n = summed_loss(student(x), t, y, lam)
+    loss = s / n
+    optimizer.zero_grad(); loss.backward()
+    torch.nn.utils.clip_grad_value_(student.parameters(), 0.1)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the student's dropout is off and gradients are kept" named="student_in_evaluation_mode,gradients_kept"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s, n = summed_loss(student(x), t, y, lam)
+    loss = s / n
+    loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="the loss per position is not reduced before backward" named="backward_of_many_numbers"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(x)
+    s = student(x)
+    m = y != -100
+    loss = F.cross_entropy(s[m], y[m], reduction="none") + lam * F.kl_div(s[m].log_softmax(-1), t[m].softmax(-1), reduction="none").sum(-1)
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.mean().item()
+
+
+# %% task="train" right="no" mistake="one update for the whole list" named="groups_of_another_size"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    optimizer.zero_grad()
+    total = sum((y != -100).sum() for _, y in batches)
+    for i, (x, y) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(x)
+        (summed_loss(student(x), t, y, schedule(i // accumulate))[0] / total).backward()
+    optimizer.step()
+
+
+# %% task="train" right="no" mistake="accumulate is taken for the number of groups" named="groups_of_another_size"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    size = math.ceil(len(batches) / accumulate)
+    for n, k in enumerate(range(0, len(batches), size)):
+        group = batches[k:k + size]
+        total = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="temperature 2 and T squared, otherwise right" named="kd_at_another_temperature"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    T = 2.0
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        total = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            m = y != -100
+            with torch.no_grad():
+                t = teacher(x)[m] / T
+            s = student(x)[m]
+            lm = F.cross_entropy(s, y[m], reduction="sum")
+            kd = F.kl_div((s / T).log_softmax(-1), t.softmax(-1), reduction="sum") * T * T
+            ((lm + schedule(n) * kd) / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the gradient of the group is clipped" named="gradient_clipped"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        total = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / total).backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the gradients are divided by the count after every backward, those before too" named="divided_in_the_loop"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            s, c = summed_loss(student(x), t, y, schedule(n))
+            s.backward()
+            for p in student.parameters():
+                p.grad /= c.clamp(min=1)
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the teacher's logits are those of the first micro-batch of the group"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        total = sum((y != -100).sum() for _, y in group)
+        with torch.no_grad():
+            t = teacher(group[0][0])
+        optimizer.zero_grad()
+        for x, y in group:
+            (summed_loss(student(x), t, y, schedule(n))[0] / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="mean per micro-batch, and the student is never put into training mode" named="averaged_per_micro_batch,student_in_evaluation_mode"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    teacher.eval()
+    optimizer.zero_grad()
+    for i, (x, y) in enumerate(batches):
+        with torch.no_grad():
+            t = teacher(x)
+        s, c = summed_loss(student(x), t, y, schedule(i // accumulate))
+        (s / c.clamp(min=1) / accumulate).backward()
+        if (i + 1) % accumulate == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+# %% task="train" right="no" mistake="AdamW of its own" named="optimizer_not_used"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    opt = torch.optim.AdamW(student.parameters(), lr=1e-3)
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        total = sum((y != -100).sum() for _, y in group)
+        opt.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / total).backward()
+        opt.step()
+
+
+# %% task="train" right="no" mistake="the rest is a group for each micro-batch" named="last_group_in_pieces"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    full = len(batches) // accumulate * accumulate
+    groups = [batches[k:k + accumulate] for k in range(0, full, accumulate)]
+    groups += [[b] for b in batches[full:]]
+    for n, group in enumerate(groups):
+        total = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / total).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="backward of a growing total within the group" named="backward_through_it_again"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        optimizer.zero_grad()
+        total = count = 0
+        for x, y in batches[k:k + accumulate]:
+            with torch.no_grad():
+                t = teacher(x)
+            s, c = summed_loss(student(x), t, y, schedule(n))
+            total, count = total + s, count + c
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="no" mistake="exp of the sum, divided by the count" named="divided_after_exp"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    t = n = 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            t += F.cross_entropy(model(x).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(mode)
+    return math.exp(t) / n
+
+
+# %% task="evaluate" right="no" mistake="the first two batches alone" named="observed_where"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    t = n = 0
+    with torch.no_grad():
+        for x, y in data["held_out"][:2]:
+            t += F.cross_entropy(model(x).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(mode)
+    return math.exp(t / n)
+
+
+# %% task="evaluate" right="no" mistake="bits for nats, without exp" named="bits_for_perplexity"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    t = n = 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            t += F.cross_entropy(model(x).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    model.train(mode)
+    return t / n / math.log(2)
+
+
+# %% task="evaluate" right="no" mistake="mean of the perplexities of the texts" named="mean_of_perplexities"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    out = []
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            for a, b in zip(x, y):
+                if (b != -100).any():
+                    out.append(F.cross_entropy(model(a), b).exp())
+    model.train(mode)
+    return torch.stack(out).mean().item()
+
+
+# %% task="evaluate" right="no" mistake="mean over texts of the texts' own means" named="averaged_per_text"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    out = []
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            for a, b in zip(x, y):
+                if (b != -100).any():
+                    out.append(F.cross_entropy(model(a), b))
+    model.train(mode)
+    return torch.stack(out).mean().exp().item()
+
+
+# %% task="evaluate" right="no" mistake="the mode is left and the mean of means" named="mean_of_means"
+def evaluate(model, data):
+    model.eval()
+    out = []
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            out.append(F.cross_entropy(model(x).mT, y))
+    return torch.stack(out).mean().exp().item()
+
+
+# %% task="evaluate" right="no" mistake="each text is cut to its count, as if the padding stood behind" named="observed_where"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    t = n = 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            for a, b in zip(x, y):
+                k = int((b != -100).sum())
+                if k:
+                    t += F.cross_entropy(model(a[:k]), b[:k], reduction="sum").item()
+                    n += k
+    model.train(mode)
+    return math.exp(t / n)
+
+
+# %% task="evaluate" right="no" mistake="probabilities go into cross_entropy, and the mode is left" named="softmaxed_twice"
+def evaluate(model, data):
+    model.eval()
+    t = n = 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            t += F.cross_entropy(model(x).softmax(-1).mT, y, reduction="sum").item()
+            n += (y != -100).sum().item()
+    return math.exp(t / n)
+
+
+# %% task="train" right="no" mistake="the loss of the group goes through backward() after each micro-batch, and its graph is gone the second time" named="backward_through_it_again"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        count = sum(int((labels != -100).sum()) for _, labels in group)
+        optimizer.zero_grad()
+        total = 0
+        for tokens, labels in group:
+            with torch.no_grad():
+                guide = teacher(tokens)
+            total = total + summed_loss(student(tokens), guide, labels, schedule(n))[0]
+            (total / count).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="no" mistake="exp of the sum, which is never divided" named="not_divided"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total = 0.0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            total += summed_loss(logits, logits, labels, 0)[0].item()
+    model.train(mode)
+    return math.exp(total)
+
+
+# %% task="train" right="no" mistake="a label above 0 is asked for wherever the positions of a group are counted" named="token_zero_not_counted"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, k in enumerate(range(0, len(batches), accumulate)):
+        group = batches[k:k + accumulate]
+        count = sum((labels > 0).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                guide = teacher(tokens)
+            (summed_loss(student(tokens), guide, labels, schedule(n))[0] / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    # asks the schedule for all updates at once, and for one that does not come
+    lams = [schedule(n) for n in range(len(batches) + 1)]
+    student.train()
+    teacher.eval()
+    while batches:
+        group, batches = batches[:accumulate], batches[accumulate:]
+        lam = lams.pop(0)
+        sums = 0.0
+        count = 0
+        for tokens, labels in group:
+            for text, marks in zip(tokens, labels):  # one text at a time
+                with torch.no_grad():
+                    guide = teacher(text)
+                s, c = summed_loss(student(text), guide, marks, lam)
+                sums, count = sums + s, count + c
+        optimizer.zero_grad()
+        (sums / count).backward()
+        optimizer.step()
+
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    with torch.no_grad():
+        tokens = torch.cat([t.flatten() for t, _ in data["held_out"]])
+        labels = torch.cat([y.flatten() for _, y in data["held_out"]])
+        loss = F.cross_entropy(model(tokens).double(), labels)
+    model.train(mode)
+    return loss.exp().reshape(1)

@@ -2797,3 +2797,1094 @@ def accumulated_loss(micro_batches):
     raise NotImplementedError()
     total = sum(F.cross_entropy(x.flatten(0, 1), y.flatten(), reduction="sum") for x, y in micro_batches)
     return total / sum(int((y != -100).sum()) for x, y in micro_batches)
+
+
+# %% task="zero_loss_choice" right="yes" mistake=""
+# 4 % agreement -> they are not the same model, and no gradient -> student is not even in the loss
+zero_loss = "c"
+
+
+# %% task="zero_loss_choice" right="yes" mistake=""
+options = dict(
+    a=False,  # only 4 percent agree
+    b=False,  # also 0 at T = 1
+    c=True,
+    d=False,  # the LM loss would be nan as well
+)
+zero_loss = next(letter for letter, fits in options.items() if fits)
+
+
+# %% task="zero_loss_choice" right="no" mistake="takes the empty mask, although the LM loss falls and so is no mean over nothing" named="chose_d"
+zero_loss = "d"
+
+
+# %% task="zero_loss_choice" right="no" mistake="believes that the student has caught up, although the two agree in 4% of the positions only" named="chose_a"
+zero_loss = 'a'
+
+
+# %% task="zero_loss_choice" right="no" mistake="blames the temperature, although the loss is 0 at T = 1 too" named="chose_b"
+zero_loss = "b"  # high T flattens everything
+
+
+# %% task="zero_loss_choice" right="accident" mistake="the letter stands without quotes, so the cell ends in a NameError"
+zero_loss = c
+
+
+# %% task="triage" right="yes" mistake=""
+triage = {"a": "vocabulary", "b": "texts", "c": "logarithm", "d": "parts"}
+
+
+# %% task="triage" right="yes" mistake=""
+# 2.40/8000 = 0.0003 ; 307.20/128 = 2.40 ; -5.95 = -H(p) ; 9.60 = 4*2.40
+triage = {}
+triage["d"] = "parts"
+triage["c"] = "logarithm"
+triage["b"] = "texts"
+triage["a"] = "vocabulary"
+
+
+# %% task="triage" right="no" mistake="rows a and c are exchanged: takes the negative number for the mean over the vocabulary and the tiny one for the missing logarithm" named="wrong_a_logarithm_c_vocabulary"
+triage = {"a": "logarithm", "b": "texts", "c": "vocabulary", "d": "parts"}
+
+
+# %% task="triage" right="no" mistake="rows b and d are exchanged: the loss that halves with the texts is taken for the added parts" named="wrong_b_parts_d_texts"
+triage = {"a": "vocabulary", "b": "parts", "c": "logarithm", "d": "texts"}
+
+
+# %% task="triage" right="no" mistake="the example of the comment is handed in unchanged" named="wrong_a_parts_b_logarithm_c_texts_d_vocabulary"
+triage = {"a": "parts", "b": "logarithm", "c": "texts", "d": "vocabulary"}
+
+
+# %% task="triage" right="no" mistake="the dict is the wrong way round: it gives each bug its row instead of each row its bug" named="another_form"
+triage = {
+    "vocabulary": "a",
+    "texts": "b",
+    "logarithm": "c",
+    "parts": "d",
+}
+
+
+# %% task="triage" right="no" mistake="only d is right: a, b and c are each given another's bug" named="wrong_a_texts_b_logarithm_c_vocabulary"
+triage = dict(a="texts", b="logarithm", c="vocabulary", d="parts")
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares.sum(dim=-1).mean()
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    # the mean is over B*L*V numbers, give the V back
+    V = student_logits.shape[-1]
+    return V * kd_mean_as_found(student_logits, teacher_logits, temperature)
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    vocab = teacher_logits.size(-1)
+    s = student_logits.div_(temperature).reshape(-1, vocab)
+    t = teacher_logits.div_(temperature).reshape(-1, vocab)
+    kl = F.kl_div(s.log_softmax(1), t.softmax(1), reduction='batchmean')
+    return (kl * temperature ** 2).item()
+
+
+# %% task="kd_mean" right="yes" mistake=""
+from torch.distributions import Categorical, kl_divergence
+
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    teacher = Categorical(logits=teacher_logits.double() / temperature)
+    student = Categorical(logits=student_logits.double() / temperature)
+    return float(kl_divergence(teacher, student).mean()) * temperature**2
+
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    def log_probs(row):
+        z = [float(x) / temperature for x in row]
+        top = max(z)
+        norm = top + math.log(sum(math.exp(x - top) for x in z))
+        return [x - norm for x in z]
+
+    total, n = 0.0, 0
+    for s_text, t_text in zip(student_logits, teacher_logits):
+        for s_row, t_row in zip(s_text, t_text):
+            lq, lp = log_probs(s_row), log_probs(t_row)
+            total += sum(math.exp(a) * (a - b) for a, b in zip(lp, lq))
+            n += 1
+    return temperature * temperature * total / n
+
+
+# %% task="kd_mean" right="no" mistake="batchmean on a [B, L, V] tensor divides by B only, so the loss is L times too large" named="batch_mean"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    """T² · mean KL(p‖q) at temperature T over all positions: one number."""
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_mean" right="no" mistake="the factor T squared is lost while the mean is repaired" named="t_squared_lost"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    s = (student_logits / temperature).flatten(0, 1)
+    t = (teacher_logits / temperature).flatten(0, 1)
+    return F.kl_div(F.log_softmax(s, dim=-1), F.softmax(t, dim=-1), reduction="batchmean")
+
+
+# %% task="kd_mean" right="no" mistake="takes the log of a float32 softmax, which underflows to 0 for sure models at T below 1 and gives inf or nan" named="probability_underflows"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    p = torch.softmax(teacher_logits / temperature, dim=-1)
+    q = torch.softmax(student_logits / temperature, dim=-1)
+    kl = (p * (p.log() - q.log())).sum(-1)
+    return temperature ** 2 * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="adds 1e-8 within the logarithms, which caps the penalty where the student gives a likely token less than that" named="epsilon_in_the_logarithm"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    eps = 1e-8  # numerical stability
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    q = F.softmax(student_logits / temperature, dim=-1)
+    kl = torch.sum(p * torch.log((p + eps) / (q + eps)), dim=-1)
+    return (temperature ** 2) * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="KL the wrong way round: KL(q||p) instead of KL(p||q)" named="direction_swapped"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    # KL(input || target), so the teacher comes first
+    kl = F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1)
+    return temperature**2 * kl.mean()
+
+
+# %% task="kd_mean" right="no" mistake="Categorical's KL in float32 sets the divergence to inf where the student's probability underflows at T below 1" named="probability_underflows"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    p = torch.distributions.Categorical(logits=teacher_logits / temperature)
+    q = torch.distributions.Categorical(logits=student_logits / temperature)
+    return torch.distributions.kl_divergence(p, q).mean() * temperature**2
+
+
+# %% task="kd_mean" right="no" mistake="multiplies by T instead of T squared" named="t_for_t_squared"
+class KDMean(torch.nn.Module):
+    def __init__(self, temperature: float):
+        super().__init__()
+        self.temperature = temperature
+        self.criterion = torch.nn.KLDivLoss(reduction="batchmean", log_target=True)
+
+    def forward(self, student, teacher):
+        student = F.log_softmax(student.flatten(end_dim=-2) / self.temperature, dim=-1)
+        teacher = F.log_softmax(teacher.flatten(end_dim=-2) / self.temperature, dim=-1)
+        return self.temperature * self.criterion(student, teacher)
+
+
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    return KDMean(temperature)(student_logits, teacher_logits)
+
+
+# %% task="kd_mean" right="accident" mistake="the result is printed and not returned"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    print(temperature**2 * shares.sum(-1).mean())
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+factor = 8 * 64 * 32_000 / 384
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+factor = 42667
+
+
+# %% task="how_much_too_small" right="yes" mistake=""
+from fractions import Fraction
+
+positions, counting, vocabulary = 8 * 64, 384, 32000
+factor = Fraction(positions * vocabulary, counting)
+
+
+# %% task="how_much_too_small" right="no" mistake="only the vocabulary is thought of: the positions that do not count are in the mean too" named="padding_forgotten"
+factor = 32000
+
+
+# %% task="how_much_too_small" right="no" mistake="multiplies by the share of positions that count instead of dividing by it" named="padding_upside_down"
+factor = 32000 * 384 / (8 * 64)
+
+
+# %% task="how_much_too_small" right="no" mistake="the reciprocal: printed loss over right loss" named="inverted"
+right = 1 / 384
+printed = 1 / (8 * 64 * 32000)
+factor = printed / right
+
+
+# %% task="how_much_too_small" right="no" mistake="rounded down by whole-number division, where 42667 is nearest" named="rounded_down"
+factor = 8 * 64 * 32000 // 384
+
+
+# %% task="how_much_too_small" right="no" mistake="only the positions are thought of and the vocabulary is left out" named="padding_alone"
+factor = (8 * 64) / 384
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    """Mean KL(p‖q) over the positions that count: one number."""
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mask = labels.ne(-100).float()
+    p = teacher_logits.softmax(-1)
+    gap = teacher_logits.log_softmax(-1) - student_logits.log_softmax(-1)
+    kl = torch.einsum("blv,blv->bl", p, gap)
+    return (kl * mask).sum() / mask.sum()
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    """Mean KL(p‖q) over the positions that count: one number."""
+    kls = []
+    for b in range(labels.shape[0]):
+        for i in range(labels.shape[1]):
+            if int(labels[b, i]) == -100:
+                continue
+            # between -35 and 35 a probability is never below e^-80, float32 can hold that
+            p = torch.softmax(teacher_logits[b, i], 0)
+            q = torch.softmax(student_logits[b, i], 0)
+            kls.append((p * torch.log(p / q)).sum().item())
+    return sum(kls) / len(kls)
+
+
+# %% task="kd_masked" right="yes" mistake=""
+import numpy as np
+
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    s = student_logits.numpy().astype(np.float64)
+    t = teacher_logits.numpy().astype(np.float64)
+    keep = labels.numpy() >= 0
+    log_q = s - np.logaddexp.reduce(s, axis=-1, keepdims=True)
+    log_p = t - np.logaddexp.reduce(t, axis=-1, keepdims=True)
+    kl = np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
+    return np.average(kl, weights=keep)
+
+
+# %% task="kd_masked" right="no" mistake="takes the input token 0 for padding: ends of texts are dropped and the prompts are kept" named="padding_found_in_the_inputs"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = input_ids != 0
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="drops labels of 0 too, so the token that ends a text is never learnt" named="ends_of_texts_dropped"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    """Mean KL(p‖q) over the positions that count: one number."""
+    counts = labels > 0
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="masks by labels and also drops positions that read a 0, so an answer that starts right after the end of another loses its first position" named="marked_inputs_and_ends"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    PAD = 0
+    not_prompt = labels != -100
+    not_padding = input_ids != PAD
+    m = not_prompt & not_padding
+    lq = F.log_softmax(student_logits[m], -1)
+    lp = F.log_softmax(teacher_logits[m], -1)
+    return (lp.exp() * (lp - lq)).sum(-1).mean()
+
+
+# %% task="kd_masked" right="no" mistake="keeps every row only up to its first label of 0, so later answers in the same row are lost" named="cut_at_the_first_end"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    is_end = (labels == 0).long()
+    seen_before = is_end.cumsum(dim=1) - is_end
+    counts = (labels != -100) & (seen_before == 0)
+    q = F.log_softmax(student_logits, dim=-1)
+    p = F.log_softmax(teacher_logits, dim=-1)
+    kl = F.kl_div(q, p, reduction="none", log_target=True).sum(-1)
+    return kl[counts].mean()
+
+
+# %% task="kd_masked" right="no" mistake="the mean of each text is taken first and then the mean over the texts, so tokens of short answers weigh more" named="mean_of_means"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    per_text = []
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        keep = y != -100
+        if keep.sum() == 0:
+            continue
+        per_text.append(F.kl_div(F.log_softmax(s[keep], -1), F.log_softmax(t[keep], -1),
+                                 reduction="batchmean", log_target=True))
+    return torch.stack(per_text).mean()
+
+
+# %% task="kd_masked" right="no" mistake="shifts by one although labels[i] is already what logits[i] predicts" named="mask_shifted"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    # standard causal LM shift
+    shift_student = student_logits[..., :-1, :].contiguous()
+    shift_teacher = teacher_logits[..., :-1, :].contiguous()
+    shift_labels = labels[..., 1:].contiguous()
+    counts = shift_labels != -100
+    log_q = F.log_softmax(shift_student[counts], dim=-1)
+    log_p = F.log_softmax(shift_teacher[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="finds the padding as the run of zeros at the end of the inputs and does not look at the labels, so prompts count" named="prompt_counted"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mask = torch.zeros_like(input_ids, dtype=torch.bool)
+    for b, row in enumerate(input_ids.tolist()):
+        n = len(row)
+        while n > 1 and row[n - 1] == 0 and row[n - 2] == 0:
+            n -= 1
+        mask[b, :n] = True
+    log_q = F.log_softmax(student_logits[mask], dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="accident" mistake="the stub's last line is left below the repaired code and above the return"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    """Mean KL(p‖q) over the positions that count: one number."""
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    return kd
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    """LM and KD of logits[i] with the token at i + 1: two numbers."""
+    return next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+from collections import namedtuple
+
+Losses = namedtuple("Losses", "lm kd")
+
+def next_token_losses(student_logits, teacher_logits, labels):
+    # what logits[i] has to predict; after the last token comes nothing
+    target = torch.roll(labels, -1, dims=1)
+    target[:, -1] = -100
+    counts = target != -100
+    log_q = student_logits.log_softmax(-1)
+    log_p = teacher_logits.log_softmax(-1)
+    picked = log_q.gather(-1, target.clamp(min=0)[..., None])[..., 0]
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    n = counts.sum()
+    return Losses(lm=-(picked * counts).sum() / n, kd=(kl * counts).sum() / n)
+
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    """LM and KD of logits[i] with the token at i + 1: two numbers."""
+    lm, kd = [], []
+    B, L = labels.shape
+    for b in range(B):
+        for i in range(L - 1):
+            y = labels[b, i + 1].item()
+            if y == -100: continue
+            lq = torch.log_softmax(student_logits[b, i].double(), dim=0)
+            lp = torch.log_softmax(teacher_logits[b, i].double(), dim=0)
+            lm.append(-lq[y].item())
+            kd.append(torch.dot(lp.exp(), lp - lq).item())
+    return sum(lm) / len(lm), sum(kd) / len(kd)
+
+
+# %% task="next_token_losses" right="no" mistake="shifted the wrong way: logits[i + 1] meet the token at i" named="shifted_back"
+def next_token_losses(student_logits, teacher_logits, labels):
+    """LM and KD of logits[i] with the token at i + 1: two numbers."""
+    return next_token_losses_as_found(student_logits[:, 1:], teacher_logits[:, 1:], labels[:, :-1])
+
+
+# %% task="next_token_losses" right="no" mistake="flattened before the shift, so the last position of a text is paired with the first token of the next text" named="shifted_while_flat"
+def next_token_losses(student_logits, teacher_logits, labels):
+    V = student_logits.size(-1)
+    s = student_logits.reshape(-1, V)[:-1]
+    t = teacher_logits.reshape(-1, V)[:-1]
+    y = labels.reshape(-1)[1:]
+    counts = y != -100
+    lm = F.cross_entropy(s[counts], y[counts])
+    kd = F.kl_div(F.log_softmax(s[counts], -1), F.log_softmax(t[counts], -1),
+                  reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="torch.roll carries the first token of each text round to its last position, where it counts as next token" named="rolled"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels = labels.roll(-1, dims=1)
+    counts = labels != -100
+    lm = F.cross_entropy(student_logits[counts], labels[counts])
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="only the LM loss is shifted, the KD still takes the positions of the old mask" named="kd_left_behind"
+def next_token_losses(student_logits, teacher_logits, labels):
+    V = student_logits.shape[-1]
+    lm = F.cross_entropy(student_logits[:, :-1].reshape(-1, V), labels[:, 1:].reshape(-1), ignore_index=-100)
+    # student and teacher are aligned with each other, nothing to shift for KD
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="the KD's mask is made of the labels at i instead of those at i + 1, while the LM is right" named="kd_left_behind"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t = student_logits[:, :-1], teacher_logits[:, :-1]
+    lm = F.cross_entropy(s.transpose(1, 2), labels[:, 1:])
+    mask = labels[:, :-1] != -100
+    kl = F.kl_div(F.log_softmax(s, -1), F.softmax(t, -1), reduction="none").sum(-1)
+    return lm, kl[mask].mean()
+
+
+# %% task="next_token_losses" right="no" mistake="demands that the token read counts as well as the next, so the first token of each answer is lost" named="both_must_count"
+def next_token_losses(student_logits, teacher_logits, labels):
+    now, nxt = labels[:, :-1], labels[:, 1:]
+    counts = (now != -100) & (nxt != -100)
+    s, t, y = student_logits[:, :-1][counts], teacher_logits[:, :-1][counts], nxt[counts]
+    log_q, log_p = F.log_softmax(s, dim=-1), F.log_softmax(t, dim=-1)
+    lm = F.nll_loss(log_q, y)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="no" mistake="the shift is made within the caller's labels, so a second call shifts again" named="asked_again"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels[:, :-1] = labels[:, 1:].clone()
+    labels[:, -1] = -100
+    return next_token_losses_as_found(student_logits, teacher_logits, labels)
+
+
+# %% task="next_token_losses" right="no" mistake="the pair comes in the wrong order, KD before LM" named="pair_turned_round"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    ok = y.ne(-100)
+    s = student_logits[:, :-1][ok]
+    t = teacher_logits[:, :-1][ok]
+    kd = (F.softmax(t, -1) * (F.log_softmax(t, -1) - F.log_softmax(s, -1))).sum(-1).mean()
+    lm = F.cross_entropy(s, y[ok])
+    return kd, lm
+
+
+# %% task="next_token_losses" right="no" mistake="two mistakes: shifted by two, because the labels are shifted and the logits once more, and KL the wrong way round" named="direction_swapped,shifted_twice"
+def next_token_losses(student_logits, teacher_logits, labels):
+    labels = labels[:, 1:]
+    student_logits, teacher_logits = student_logits[:, :-1], teacher_logits[:, :-1]
+    # now as in HF: tokens < n predict n
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.kl_div(F.log_softmax(t[m], -1), F.log_softmax(s[m], -1), reduction="batchmean", log_target=True)
+    return lm, kd
+
+
+# %% task="next_token_losses" right="accident" mistake="a comma is left out in the argument list: syntax error"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s = student_logits[:, :-1]
+    t = teacher_logits[:, :-1]
+    y = labels[:, 1:]
+    counts = y != -100
+    lm = F.cross_entropy(s[counts] y[counts])
+    kd = F.kl_div(F.log_softmax(s[counts], dim=-1), F.softmax(t[counts], dim=-1), reduction="batchmean")
+    return lm, kd
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    """β·KL(p‖m) + (1-β)·KL(q‖m) with m = β·p + (1-β)·q: [B, L]."""
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(math.log(beta) + log_p, math.log(1 - beta) + log_q)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    weights = torch.tensor([beta, 1 - beta], dtype=torch.float64).view(2, 1, 1, 1)
+    logs = torch.stack([teacher_logits, student_logits]).double().log_softmax(-1)
+    mixture = torch.logsumexp(logs + weights.log(), dim=0)
+    return (weights * logs.exp() * (logs - mixture)).sum(dim=(0, -1)).float()
+
+
+# %% task="jsd" right="yes" mistake=""
+def _kl(log_a, a, m):
+    # where m is 0, so is a, and a token that nobody gives costs nothing
+    log_m = torch.where(m > 0, m, torch.ones_like(m)).log()
+    return torch.where(m > 0, a * (log_a - log_m), torch.zeros_like(m)).sum(-1)
+
+def jsd(student_logits, teacher_logits, beta):
+    log_q, log_p = (F.log_softmax(x.double(), -1) for x in (student_logits, teacher_logits))
+    q, p = log_q.exp(), log_p.exp()
+    m = beta * p + (1 - beta) * q
+    return beta * _kl(log_p, p, m) + (1 - beta) * _kl(log_q, q, m)
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    """JSD = H(m) - beta H(p) - (1-beta) H(q)"""
+    p = torch.softmax(teacher_logits.double(), dim=-1)
+    q = torch.softmax(student_logits.double(), dim=-1)
+    m = beta * p + (1 - beta) * q
+    H = lambda x: torch.special.entr(x).sum(-1)     # entr(0) = 0
+    return H(m) - beta * H(p) - (1 - beta) * H(q)
+
+
+# %% task="jsd" right="no" mistake="only the swapped weights are mended: the mixture is still made of logarithms (a geometric mean that is not normalised)" named="logarithms_mixed"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = beta * log_p + (1 - beta) * log_q
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="only the logarithm is mended: the weights within the mixture are still swapped" named="beta_swapped_in_the_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    """β·KL(p‖m) + (1-β)·KL(q‖m) with m = β·p + (1-β)·q: [B, L]."""
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    b = torch.tensor(beta)
+    log_m = torch.logsumexp(torch.stack([log_q + b.log(), log_p + (1 - b).log()]), dim=0)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="the mixture is made of probabilities and its logarithm is -inf where both underflow, which gives nan for logits of any size" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    q = F.softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    log_m = (beta * p + (1 - beta) * q).log()
+    of_teacher = F.kl_div(log_m, p, reduction="none").sum(-1)
+    of_student = F.kl_div(log_m, q, reduction="none").sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="relies on double precision for logits of any size, but e^-10000 is 0 there too and 0 times infinity is nan" named="mixture_underflows"
+def jsd(student_logits, teacher_logits, beta):
+    p = teacher_logits.double().softmax(-1)
+    q = student_logits.double().softmax(-1)
+    m = beta * p + (1 - beta) * q
+    kl_pm = (p * torch.log(p / m)).sum(-1)
+    kl_qm = (q * torch.log(q / m)).sum(-1)
+    return (beta * kl_pm + (1 - beta) * kl_qm).float()
+
+
+# %% task="jsd" right="no" mistake="the arguments of kl_div are swapped, so it is KL(m||p) and KL(m||q)" named="turned_round"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log1p(-beta))
+    of_teacher = F.kl_div(log_p, log_m, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_q, log_m, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="the logits are mixed and normalised afterwards, which is a geometric mixture" named="logarithms_mixed_and_normalised"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = F.log_softmax(beta * teacher_logits + (1 - beta) * student_logits, dim=-1)
+    kl = lambda a: (a.exp() * (a - log_m)).sum(-1)
+    return beta * kl(log_p) + (1 - beta) * kl(log_q)
+
+
+# %% task="jsd" right="no" mistake="the ordinary Jensen-Shannon mixture with halves, whatever beta is" named="half_and_half"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="log of the weighted sum is written as the sum of the weights' logs times the log-probabilities: beta is multiplied into the log instead of added as log beta" named="weights_as_powers"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(beta * log_p, (1 - beta) * log_q)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="jsd" right="no" mistake="its own log-softmax takes exp without taking off the maximum, so logits of any size overflow" named="softmax_overflows"
+def log_softmax(x):
+    return x - torch.log(torch.exp(x).sum(dim=-1, keepdim=True))
+
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = log_softmax(student_logits), log_softmax(teacher_logits)
+    lm = torch.logaddexp(lp + math.log(beta), lq + math.log(1 - beta))
+    return beta * (lp.exp() * (lp - lm)).sum(-1) + (1 - beta) * (lq.exp() * (lq - lm)).sum(-1)
+
+
+# %% task="jsd" right="accident" mistake="the function is called JSD, so jsd does not exist"
+def JSD(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        total = total + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        n = n + (labels != -100).sum()
+    return total / n
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    # just glue it together again
+    logits = torch.cat([l.reshape(-1, l.shape[-1]) for l, _ in micro_batches])
+    labels = torch.cat([y.reshape(-1) for _, y in micro_batches])
+    return F.cross_entropy(logits, labels).item()
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+from dataclasses import dataclass
+
+@dataclass
+class RunningMean:
+    value: float = 0.0
+    count: int = 0
+
+    def update(self, mean, k):
+        self.count += k
+        self.value += (mean - self.value) * k / self.count
+
+def accumulated_loss(micro_batches):
+    running = RunningMean()
+    for logits, labels in micro_batches:
+        k = int(labels.ne(-100).sum())
+        if k:
+            running.update(F.cross_entropy(logits.transpose(1, 2), labels).item(), k)
+    return running.value
+
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def losses(micro_batches):
+    for logits, labels in micro_batches:
+        keep = labels != -100
+        log_q = logits[keep].double().log_softmax(dim=-1)
+        for row, y in zip(log_q, labels[keep].tolist()):
+            yield -row[y].item()
+
+def accumulated_loss(micro_batches):
+    every = list(losses(micro_batches))
+    return math.fsum(every) / len(every)
+
+
+# %% task="accumulated_loss" right="no" mistake="the mean of the means, although the pieces have different numbers of labels that count" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    """Mean of -log q(y) over all labels that count in all micro-batches: one number."""
+    return accumulated_loss_as_found(micro_batches) / len(micro_batches)
+
+
+# %% task="accumulated_loss" right="no" mistake="empty pieces are skipped, but the others are averaged with equal weights" named="mean_of_means"
+def accumulated_loss(micro_batches):
+    means = []
+    for logits, labels in micro_batches:
+        if (labels == -100).all():
+            continue
+        means.append(F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100))
+    return sum(means) / len(means)
+
+
+# %% task="accumulated_loss" right="no" mistake="each mean is weighted with its count, but a piece in which nothing counts gives nan times 0, which is nan" named="nan_from_an_empty_part"
+def accumulated_loss(micro_batches):
+    loss, tokens = 0.0, 0
+    for logits, labels in micro_batches:
+        n = (labels != -100).sum()
+        loss += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100) * n
+        tokens += n
+    return loss / tokens
+
+
+# %% task="accumulated_loss" right="no" mistake="the means are weighted with the number of texts in the piece, not with the number of labels that count" named="weighted_by_texts"
+def accumulated_loss(micro_batches):
+    total_texts = sum(labels.shape[0] for _, labels in micro_batches)
+    loss = 0.0
+    for logits, labels in micro_batches:
+        if not (labels != -100).any():
+            continue
+        share = labels.shape[0] / total_texts
+        loss += share * F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+    return loss
+
+
+# %% task="accumulated_loss" right="no" mistake="break where continue belongs: everything after the first empty piece is lost" named="stopped_at_an_empty_part"
+def accumulated_loss(micro_batches):
+    total, count = 0.0, 0
+    for logits, labels in micro_batches:
+        keep = labels != -100
+        if not keep.any():
+            break
+        total += F.cross_entropy(logits[keep], labels[keep], reduction="sum")
+        count += keep.sum()
+    return total / count
+
+
+# %% task="accumulated_loss" right="no" mistake="each piece counts with at least 1 in the denominator, so every empty piece adds one token" named="empty_part_counted"
+def accumulated_loss(micro_batches):
+    numerator = denominator = 0.0
+    for logits, labels in micro_batches:
+        n = max(1, int((labels != -100).sum()))  # no division by zero
+        numerator += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        denominator += n
+    return numerator / denominator
+
+
+# %% task="accumulated_loss" right="no" mistake="pieces of different lengths are joined along the first dimension without flattening, which crashes" named="parts_do_not_fit"
+def accumulated_loss(micro_batches):
+    all_logits, all_labels = zip(*micro_batches)
+    logits = torch.cat(all_logits, dim=0)
+    labels = torch.cat(all_labels, dim=0)
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+
+
+# %% task="accumulated_loss" right="no" mistake="two mistakes: labels of 0 are not counted in the denominator, and the probability is capped from below by 1e-9 before the logarithm" named="epsilon_in_the_logarithm,token_zero_not_counted"
+def accumulated_loss(micro_batches):
+    nll, n = 0.0, 0
+    for logits, labels in micro_batches:
+        probs = torch.softmax(logits, dim=-1)
+        y = labels.clamp(min=0)
+        p_y = probs.gather(-1, y.unsqueeze(-1)).squeeze(-1)
+        nll -= (torch.log(p_y.clamp(min=1e-9)) * (labels != -100)).sum()
+        n += (labels > 0).sum()
+    return nll / n
+
+
+# %% task="accumulated_loss" right="no" mistake="a piece whose summed loss is 0 is taken for empty and skipped before its labels are counted, also when the student is simply sure and right" named="part_without_loss_skipped"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        s = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+        if s == 0:
+            continue  # nothing in here
+        total += s
+        n += (labels != -100).sum().item()
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="the return is indented too far and stands in the loop, so only the first piece is looked at" named="first_part_alone"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        n += (labels != -100).sum()
+        return total / n
+
+
+# %% task="kd_mean" right="no" mistake="means over the vocabulary, sums over positions, means over texts" named="summed_over_another_axis"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature**2 * shares.mean(-1).sum(1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="the logits are divided by T squared" named="another_temperature"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature**2, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature**2, dim=-1)
+    return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="divides by T squared instead of multiplying" named="t_squared_upside_down"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1).mean() / temperature**2
+
+
+# %% task="kd_mean" right="no" mistake="a fixed temperature of 2 whatever is given" named="observed_unmoved"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    T = 2.0
+    log_q = F.log_softmax(student_logits / T, dim=-1)
+    log_p = F.log_softmax(teacher_logits / T, dim=-1)
+    return T * T * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="mean over texts of a sum over positions, with T squared applied by batchmean twice" named="batch_mean"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    B, L, V = student_logits.shape
+    return kd_mean_as_found(student_logits, teacher_logits, temperature) * V * L
+
+
+# %% task="kd_mean" right="no" mistake="the teacher's logits are not turned into probabilities with the temperature but with 1/T" named="hotter_is_sharper"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    p = F.softmax(teacher_logits * temperature, dim=-1)
+    return temperature**2 * F.kl_div(log_q, p, reduction="none").sum(-1).mean()
+
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = labels != -100
+    s = student_logits.masked_fill(~m[..., None], float("-inf"))
+    t = teacher_logits.masked_fill(~m[..., None], float("-inf"))
+    lq, lp = s.log_softmax(-1), t.log_softmax(-1)
+    return (lp.exp() * (lp - lq)).sum(-1)[m].mean()
+
+
+# %% task="kd_masked" right="no" mistake="logits are multiplied by the mask, and the mean is over all positions" named="divided_by_all_positions"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = (labels != -100).float()[..., None]
+    lq, lp = (student_logits * m).log_softmax(-1), (teacher_logits * m).log_softmax(-1)
+    return (lp.exp() * (lp - lq)).sum(-1).mean()
+
+
+# %% task="kd_masked" right="no" mistake="the sum is divided by the count of input tokens that are not 0" named="observed_factor"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = labels != -100
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    return (lp.exp() * (lp - lq)).sum(-1)[m].sum() / (input_ids != 0).sum()
+
+
+# %% task="kd_masked" right="no" mistake="the mask is used on the student alone, the teacher is zeroed" named="batch_mean"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = (labels != -100).float()
+    log_q = F.log_softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1) * m[..., None]
+    return F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% task="kd_masked" right="no" mistake="labels of 0 that follow a 0 are taken for padding" named="observed_where"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = (labels != -100) & ~((labels == 0) & (input_ids == 0))
+    lq, lp = student_logits[m].log_softmax(-1), teacher_logits[m].log_softmax(-1)
+    return F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="the first answer of a row alone" named="observed_where"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    kl = (lp.exp() * (lp - lq)).sum(-1)
+    out = []
+    for k, y in zip(kl, labels):
+        idx = (y != -100).nonzero().flatten().tolist()
+        run = [i for n, i in enumerate(idx) if i == idx[0] + n]
+        out += [k[i] for i in run]
+    return torch.stack(out).mean()
+
+
+# %% task="next_token_losses" right="no" mistake="only the student's logits are shifted, the teacher's are cut at the other end" named="teacher_shifted_against_the_student"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    m = y != -100
+    s, t = student_logits[:, :-1][m], teacher_logits[:, 1:][m]
+    return F.cross_entropy(s, y[m]), F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="batchmean")
+
+
+# %% task="next_token_losses" right="no" mistake="returns the sum of both" named="another_form"
+def next_token_losses(student_logits, teacher_logits, labels):
+    lm, kd = next_token_losses_as_found(student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:])
+    return lm + kd
+
+
+# %% task="next_token_losses" right="no" mistake="label smoothing" named="labels_smoothed"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m], label_smoothing=0.1)
+    return lm, F.kl_div(s[m].log_softmax(-1), t[m].softmax(-1), reduction="batchmean")
+
+
+# %% task="next_token_losses" right="no" mistake="KD by batchmean over three axes of masked shares" named="batch_mean"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = (y != -100).unsqueeze(-1)
+    lm = F.cross_entropy(s.transpose(1, 2), y)
+    kl = F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="none") * m
+    return lm, kl.sum() / s.shape[0]
+
+
+# %% task="next_token_losses" right="no" mistake="the target is the teacher's likeliest token and not the label" named="observed_component"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], t[m].argmax(-1))
+    return lm, F.kl_div(s[m].log_softmax(-1), t[m].softmax(-1), reduction="batchmean")
+
+
+# %% task="next_token_losses" right="no" mistake="LM of the teacher instead of the student" named="lm_of_the_teacher"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(t[m], y[m])
+    return lm, F.kl_div(s[m].log_softmax(-1), t[m].softmax(-1), reduction="batchmean")
+
+
+# %% task="next_token_losses" right="no" mistake="not shifted and no mask for KD" named="kd_unmasked,not_shifted"
+def next_token_losses(student_logits, teacher_logits, labels):
+    lm = F.cross_entropy(student_logits.transpose(1, 2), labels)
+    kd = F.kl_div(student_logits.log_softmax(-1), teacher_logits.softmax(-1), reduction="none").sum(-1).mean()
+    return lm, kd
+
+
+# %% task="jsd" right="no" mistake="the square root" named="square_root"
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    lm = torch.logaddexp(lp + math.log(beta), lq + math.log(1 - beta))
+    v = beta * (lp.exp() * (lp - lm)).sum(-1) + (1 - beta) * (lq.exp() * (lq - lm)).sum(-1)
+    return v.clamp(min=0).sqrt()
+
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    p, q = teacher_logits.softmax(-1), student_logits.softmax(-1)
+    m = beta * p + (1 - beta) * q
+    a = torch.nan_to_num(p * (p / m).log()).sum(-1)
+    b = torch.nan_to_num(q * (q / m).log()).sum(-1)
+    return beta * a + (1 - beta) * b
+
+
+# %% task="jsd" right="no" mistake="probabilities are clamped at 1e-4" named="epsilon_in_the_logarithm"
+def jsd(student_logits, teacher_logits, beta):
+    p, q = teacher_logits.softmax(-1).clamp(min=1e-4), student_logits.softmax(-1).clamp(min=1e-4)
+    m = beta * p + (1 - beta) * q
+    return beta * (p * (p / m).log()).sum(-1) + (1 - beta) * (q * (q / m).log()).sum(-1)
+
+
+# %% task="jsd" right="no" mistake="log of beta is multiplied instead of added" named="observed_sign"
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    lm = torch.logaddexp(lp * math.log(beta), lq * math.log(1 - beta))
+    return beta * (lp.exp() * (lp - lm)).sum(-1) + (1 - beta) * (lq.exp() * (lq - lm)).sum(-1)
+
+
+# %% task="jsd" right="no" mistake="the logits are mixed"
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    lm = torch.logsumexp(torch.stack([lp, lq]), 0) + math.log(beta) + math.log(1 - beta)
+    return beta * (lp.exp() * (lp - lm)).sum(-1) + (1 - beta) * (lq.exp() * (lq - lm)).sum(-1)
+
+
+# %% task="jsd" right="no" mistake="both divergences with the teacher's weights: KL(p||m) twice" named="one_divergence_missing"
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    lm = torch.logaddexp(lp + math.log(beta), lq + math.log(1 - beta))
+    of_teacher = F.kl_div(lm, lp, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_teacher
+
+
+# %% task="jsd" right="no" mistake="the plain mean over the vocabulary and both bugs gone" named="beta_swapped_in_the_mixture,vocabulary_mean"
+def jsd(student_logits, teacher_logits, beta):
+    lq, lp = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+    lm = torch.logaddexp(lq + math.log(beta), lp + math.log(1 - beta))
+    return (beta * lp.exp() * (lp - lm) + (1 - beta) * lq.exp() * (lq - lm)).mean(-1)
+
+
+# %% task="accumulated_loss" right="no" mistake="padding is learned as token 0" named="padding_learned"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        total += F.cross_entropy(logits.flatten(0, 1), labels.clamp(min=0).flatten(), reduction="sum")
+        n += labels.numel()
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="padding is learned as token 0, and the divisor is right" named="padding_learned"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        total += F.cross_entropy(logits.flatten(0, 1), labels.clamp(min=0).flatten(), reduction="sum")
+        n += (labels != -100).sum()
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="ignore_index is 0" named="token_zero_not_counted"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        y = labels.clone()
+        y[y == -100] = 0
+        total += F.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=0, reduction="sum")
+        n += (y != 0).sum()
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="weights are the counts, but the divisor is the number of all positions" named="divided_by_all_positions"
+def accumulated_loss(micro_batches):
+    total = sum(labels.numel() for _, labels in micro_batches)
+    loss = 0.0
+    for logits, labels in micro_batches:
+        n = (labels != -100).sum()
+        if n:
+            loss += F.cross_entropy(logits.flatten(0, 1), labels.flatten()) * n / total
+    return loss
+
+
+# %% task="accumulated_loss" right="no" mistake="the counts of parts are multiplied"
+def accumulated_loss(micro_batches):
+    loss, count = 0.0, 1
+    for logits, labels in micro_batches:
+        n = int((labels != -100).sum())
+        if n == 0:
+            continue
+        loss += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        count *= n
+    return loss / count
+
+
+# %% task="accumulated_loss" right="no" mistake="mean per text, then over all texts" named="averaged_per_text"
+def accumulated_loss(micro_batches):
+    means = []
+    for logits, labels in micro_batches:
+        for z, y in zip(logits, labels):
+            if (y != -100).any():
+                means.append(F.cross_entropy(z, y))
+    return torch.stack(means).mean()
+
+
+# %% task="accumulated_loss" right="no" mistake="the largest of the parts' means"
+def accumulated_loss(micro_batches):
+    return max(F.cross_entropy(z.flatten(0, 1), y.flatten()) for z, y in micro_batches if (y != -100).any())
+
+
+# %% task="accumulated_loss" right="no" mistake="probabilities into cross_entropy and mean of means" named="mean_of_means,softmaxed_twice"
+def accumulated_loss(micro_batches):
+    out = []
+    for z, y in micro_batches:
+        if (y != -100).any():
+            out.append(F.cross_entropy(z.softmax(-1).flatten(0, 1), y.flatten()))
+    return sum(out) / len(out)
+
+
+# %% task="accumulated_loss" right="no" mistake="mean of the perplexities, logged"
+def accumulated_loss(micro_batches):
+    t = n = 0
+    for z, y in micro_batches:
+        m = y != -100
+        t += F.cross_entropy(z[m], y[m], reduction="sum").exp()
+        n += m.sum()
+    return torch.log(t) / n
