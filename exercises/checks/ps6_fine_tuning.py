@@ -251,6 +251,20 @@ TURNS = (
 )
 
 
+TEMPLATE_BY_NUMBERS = (
+    "template_by_numbers",
+    "A word of an answer does not count where it has the number of a part of the template: a line"
+    " break, or the name of a role. What the template put there, its place says, and not its"
+    " number.",
+)
+HEADER_IN_THE_TEXT = (
+    "header_looked_for_in_the_text",
+    "Your labels are those of looking for the assistant's header in the finished text, and of"
+    ' finding one in what somebody said. A message may have the word "assistant" in it. Who'
+    " wrote which tokens, the messages say.",
+)
+
+
 def only_if_last(piece: Piece, every: list[Piece]) -> bool:
     """The assistant's words count in the last message alone."""
     return WRITTEN(piece, every) and piece.turn == every[-1].turn
@@ -281,6 +295,61 @@ def taking_turns(messages: list[dict[str, Any]]) -> list[Tensor]:
 def up_to_the_last_line(piece: Piece, every: list[Piece]) -> bool:
     """From where an answer begins all but the very last token."""
     return from_turn(0)(piece, every) and piece is not every[-1]
+
+
+def read_for_headers(messages: list[dict[str, Any]], *, line: bool) -> list[Tensor]:
+    """The assistant's name, or it and a line break, is a header wherever it stands."""
+    ids, _ = encode(messages)
+    tokens, labels = ids.tolist(), []
+    speaking = 0  # 2 in a header, 1 in what is written after it
+    for at, token in enumerate(tokens):
+        labels.append(token if speaking == 1 else IGNORED)
+        if speaking:
+            speaking = 0 if token == END and speaking == 1 else 1
+        elif token == ROLES["assistant"] and (not line or tokens[at + 1] == LINE):
+            speaking = 2
+    return [ids, torch.tensor(labels)]
+
+
+def read_for_roles(messages: list[dict[str, Any]]) -> list[Tensor]:
+    """Each name of a role says who speaks from there on, wherever it stands."""
+    ids, _ = encode(messages)
+    tokens, labels, speaking = ids.tolist(), [], False
+    for before, token in pairwise([END, *tokens]):
+        speaking = speaking and token not in (ROLES["user"], ROLES["system"])
+        after = token == LINE and before in (END, ROLES["assistant"])
+        labels.append(token if speaking and not after and token != START else IGNORED)
+        speaking = speaking or token == ROLES["assistant"]
+    return [ids, torch.tensor(labels)]
+
+
+def from_a_header_on(messages: list[dict[str, Any]], *, last: bool, but: int) -> list[Tensor]:
+    """All counts after the first or the last of the assistant's names, but for some at the end."""
+    ids, _ = encode(messages)
+    places = (ids == ROLES["assistant"]).nonzero()[:, 0].tolist()
+    begin = places[-1 if last else 0] + 2 if places else len(ids)
+    labels = torch.full_like(ids, IGNORED)
+    labels[begin : len(ids) - but] = ids[begin : len(ids) - but]
+    return [ids, labels]
+
+
+def without_numbers(*numbers: int) -> Counts:
+    """As it should be, without some tokens that the template has too."""
+    return lambda piece, every: (
+        WRITTEN(piece, every) and (piece.part == "end" or piece.token not in numbers)
+    )
+
+
+def up_to_a_line(ends: bool) -> Counts:
+    """An answer counts up to its first line break, and its end, or it does not."""
+
+    def counts(piece: Piece, every: list[Piece]) -> bool:
+        turn = [each for each in every if each.turn == piece.turn and WRITTEN(each, every)]
+        at = next((at for at, each in enumerate(turn) if each.token == LINE), len(turn))
+        before = any(each is piece for each in turn[:at])
+        return before or (ends and WRITTEN(piece, every) and piece.part == "end")
+
+    return counts
 
 
 def asked_to_go_on(messages: list[dict[str, Any]]) -> list[Tensor]:
@@ -457,6 +526,36 @@ ENCODE_MISCONCEPTIONS = (
         Misconception(*EMPTY, FINE_TUNING, partial(without_empty, whose=whose))
         for whose in (tuple(ROLES), ("assistant",))
     ),
+    *ways(
+        encode,
+        "counts",
+        *(
+            Wrong(*TEMPLATE_BY_NUMBERS, counts)
+            for counts in (
+                without_numbers(LINE),
+                without_numbers(*ROLES.values()),
+                without_numbers(LINE, *ROLES.values()),
+                without_numbers(LINE, ROLES["assistant"]),
+                without_numbers(ROLES["assistant"]),
+                up_to_a_line(True),
+                up_to_a_line(False),
+            )
+        ),
+    ),
+    *(
+        Misconception(*HEADER_IN_THE_TEXT, FINE_TUNING, partial(read_for_headers, line=line))
+        for line in (False, True)
+    ),
+    Misconception(*HEADER_IN_THE_TEXT, FINE_TUNING, read_for_roles),
+    *(
+        Misconception(
+            f"{ALL_FROM_AN_ANSWER_ON[0]}+{HEADER_IN_THE_TEXT[0]}",
+            f"At least two things are off. {ALL_FROM_AN_ANSWER_ON[1]} {HEADER_IN_THE_TEXT[1]}",
+            FINE_TUNING,
+            partial(from_a_header_on, last=last, but=but),
+        )
+        for last, but in product((False, True), (0, 1))
+    ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
 )
@@ -493,6 +592,17 @@ def encode_cases() -> tuple[Case, ...]:
         ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
         ("three answers", False, three()),
         ("two answers in a row", True, [ask(when), reply(at, six), reply(0, at, 0), ask(falls)]),
+        (
+            "words that the template has too",
+            True,
+            [
+                told(ROLES["user"], LINE, at),
+                ask(ROLES["assistant"], LINE, rises, 0),
+                reply(high, LINE, ROLES["user"], 0),
+                ask(when, ROLES["assistant"], at),
+                reply(ROLES["assistant"], LINE, six, ROLES["system"]),
+            ],
+        ),
         ("nothing is asked", False, [told(high, 0), reply(water, rises)]),
     )
     return tuple(Case(name, (found,), public=public) for name, public, found in conversations)
@@ -517,6 +627,9 @@ def encode_facts(case: Case) -> dict[str, Any]:
         "two answers follow each other": ("assistant",) * 2 in pairwise(roles),
         "an answer has no words": any(
             each["role"] == "assistant" and not each["content"] for each in messages
+        ),
+        "a message has words that the template has too": any(
+            set(each["content"]) & {LINE, *ROLES.values()} for each in messages
         ),
     }
 
@@ -645,6 +758,17 @@ def run_for_padding(rows: Rows, pad_id: int, side: str = "right") -> dict[str, T
     fits = (batch["input_ids"] == pad_id).long()
     run = fits.cumprod(1) if side == "left" else fits.flip(1).cumprod(1).flip(1)
     return batch | {"attention_mask": 1 - run}
+
+
+def own_end_left_out(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
+    """The mask leaves out the run of pad_id at the end of each row's own tokens."""
+    batch = collate(rows, pad_id, side)
+    size = batch["input_ids"].shape[1]
+    for mask, (ids, _) in zip(batch["attention_mask"], rows, strict=True):
+        run = int((ids == pad_id).long().flip(0).cumprod(0).sum())
+        end = size if side == "left" else len(ids)
+        mask[end - run : end] = 0
+    return batch
 
 
 def longest_first(rows: Rows) -> Rows:
@@ -802,12 +926,15 @@ COLLATE_MISCONCEPTIONS = (
         FINE_TUNING,
         turned_over,
     ),
-    Misconception(
-        "own_end_taken_for_padding",
-        "A row may end with the very token that is the padding, or begin with it, and yours has a"
-        " 0 in the mask there. What was added, the lengths of the rows say.",
-        FINE_TUNING,
-        run_for_padding,
+    *(
+        Misconception(
+            "own_end_taken_for_padding",
+            "A row may end with the very token that is the padding, or begin with it, and yours has"
+            " a 0 in the mask there. What was added, the lengths of the rows say.",
+            FINE_TUNING,
+            wrong,
+        )
+        for wrong in (run_for_padding, own_end_left_out)
     ),
     *(
         Misconception(
@@ -1002,6 +1129,22 @@ ANOTHER_DIVERGENCE = (
     "Your loss has another measure of how far the two models are apart: both divergences together,"
     " or squares. The task asks for one divergence alone. What does it weigh, and by what?",
 )
+ANOTHER_TEMPERATURE = (
+    "another_temperature",
+    "Your loss is that of models that are softened, as at a temperature of 2 or more. Here nothing"
+    " is to be softened: the task asks for temperature 1.",
+)
+
+
+def softened(kl: Callable[[Tensor, Tensor], Tensor]) -> list[Callable[[Tensor, Tensor], Tensor]]:
+    """A divergence at higher temperatures, multiplied by their square or not."""
+
+    def at(temperature: float, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
+        return lambda student, teacher: scale * kl(student / temperature, teacher / temperature)
+
+    return [at(t, scale) for t in (2.0, 3.0, 4.0, 5.0) for scale in (1.0, t * t)]
+
+
 OTHER_DIVERGENCES = (symmetric_kl, both_kls, mean_square, mean_square_of_probabilities)
 
 
@@ -1425,6 +1568,14 @@ LOSS_MISCONCEPTIONS = (
         answer_loss,
         "kd",
         *(Wrong(*ANOTHER_DIVERGENCE, kd, SECTIONS["1.2"]) for kd in OTHER_DIVERGENCES),
+        *(Wrong(*ANOTHER_TEMPERATURE, kd, FORMULA) for kd in softened(forward_kl)),
+    ),
+    *pairs(
+        answer_loss,
+        "kd",
+        tuple(Wrong(*ANOTHER_TEMPERATURE, kd, FORMULA) for kd in softened(forward_kl)),
+        "weights",
+        WEIGHTS[2:3],
     ),
     Misconception(
         "student_detached_from_the_teacher+gradient_into_the_teacher",
@@ -1644,9 +1795,9 @@ def end_looked_for(ids: list[int]) -> list[int]:
     return ids[: ids.index(END)]
 
 
-def end_skipped(ids: list[int]) -> list[int]:
-    """All but the ends of text, as a tokenizer shows it that skips special tokens."""
-    return [token for token in ids if token != END]
+def without(*numbers: int) -> Callable[[list[int]], list[int]]:
+    """All but some tokens: what a tokenizer shows that skips special ones."""
+    return lambda ids: [token for token in ids if token not in numbers]
 
 
 def decode(ids: list[int]) -> str:
@@ -1816,6 +1967,22 @@ def prompt_within(prompt: list[int], text: list[int], most: int) -> list[int]:
     return prompt + with_end(text[:most])
 
 
+def prompt_and_all(prompt: list[int], text: list[int], most: int) -> list[int]:
+    """The prompt too, and all that is written."""
+    return prompt + text[:most]
+
+
+def after_header(number: int) -> Judge:
+    """Whether the text is the same that stands after one of the assistant's headers."""
+    header = WORDS[ROLES["assistant"]] + WORDS[LINE]
+
+    def judge(written: list[int], answer: list[int]) -> float:
+        found = decode(written).split(header)[number].split(WORDS[END])[0]
+        return float(found.strip() == decode(answer).strip())
+
+    return judge
+
+
 def accuracy(
     prompts: list[Tensor],
     written: list[Tensor],
@@ -1884,6 +2051,19 @@ def as_long_as_the_answer(
     return accuracy(prompts, texts, answers, *others)
 
 
+def longest_alone(
+    prompts: list[Tensor], written: list[Tensor], *others: Any, **options: Any
+) -> float:
+    """Prompts that are shorter than the longest are filled up, and read as the model does not."""
+    size = max(map(len, prompts))
+    unknown = torch.full((1,), UNKNOWN)
+    texts = [
+        text if len(prompt) == size else unknown
+        for prompt, text in zip(prompts, written, strict=True)
+    ]
+    return accuracy(prompts, texts, *others, **options)
+
+
 def stripped_of_marks(written: list[int], answer: list[int]) -> float:
     """Whether the texts are the same, but for the mark's characters around what was written."""
     return float(decode(written).strip(WORDS[END]).strip() == decode(answer).strip())
@@ -1932,12 +2112,63 @@ AT_A_LINE = (
     "Your number is that of texts that are over at a line break too, and one may stand at the"
     " beginning or within. Only <|end|> ends an answer.",
 )
+LOOKED_FOR = (
+    "answer_looked_for_in_the_text",
+    "Your number is that of looking for the answer in the whole text, after a header of the"
+    " assistant. A prompt may have earlier turns, and a model that nothing stops may write such a"
+    " header itself. Where does the prompt end?",
+)
+PADDED = (
+    "longest_prompts_alone",
+    "Of prompts of unequal length only the longest are answered in your number, as if the others"
+    " were filled up before the model reads them. This model is given no mask: what fills a row up"
+    " is text to it.",
+)
+TOO_FEW = Wrong(
+    "one_token_too_few",
+    "An answer of exactly `most` tokens is wrong to you. Is it cut short, or asked for an end that"
+    " it has no room for?",
+    one_fewer,
+)
+SHARES = (
+    Wrong(
+        "in_per_cent",
+        "Your number is a hundred times too large: a share lies between 0 and 1.",
+        hundredfold,
+    ),
+    Wrong(
+        "not_divided",
+        "Your number is that of the right answers. A share is that count over something; over"
+        " what?",
+        total,
+    ),
+    Wrong(*ONE_QUESTION, of_first),
+    Wrong(*ONE_QUESTION, of_last),
+    Wrong(*ONE_QUESTION, over_count),
+)
+STRICT = (
+    Wrong(*SPACES, spaces_matter),
+    Wrong(
+        "tokens_compared",
+        "Texts that are the same are different to you where their tokens differ, and there are"
+        ' several ways to write one text: " noon", and "noon" after a line break. Compare the'
+        " texts.",
+        tokens_the_same,
+    ),
+    Wrong(*CONTAINED, contained),
+    Wrong(*CONTAINED, begun),
+)
+ENDS = (Wrong(*AFTER_END, whole), Wrong(*AFTER_END, without(END)), Wrong(*AFTER_END, with_end))
 ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
         "cut",
         Wrong(*AFTER_END, whole),
-        Wrong(*AFTER_END, end_skipped),
+        *(
+            Wrong(*AFTER_END, without(END, *others))
+            for others in ((), (START,), (START, LINE), (START, *ROLES.values()))
+        ),
+        Wrong(*AFTER_END, without(START, END, LINE, *ROLES.values())),
         Wrong(*AFTER_END, cut_at_last_end),
         Wrong(*AFTER_END, with_end),
         Wrong(*AT_A_LINE, cut_at_line),
@@ -1952,12 +2183,7 @@ ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
         "write",
-        Wrong(
-            "one_token_too_few",
-            "An answer of exactly `most` tokens is wrong to you. Is it cut short, or asked for an"
-            " end that it has no room for?",
-            one_fewer,
-        ),
+        TOO_FEW,
         Wrong(
             "prompt_does_not_grow",
             "An answer is right to you only where one token may be written. What has your model"
@@ -1974,26 +2200,17 @@ ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
         "judge",
-        Wrong(*SPACES, spaces_matter),
+        *STRICT,
         Wrong(*SPACES, one_stripped),
         *(
             Wrong(*SPACES, judge)
             for judge in (stripped_of(" "), stripped_of("\n"), stripped_before, stripped_behind)
         ),
         Wrong(
-            "tokens_compared",
-            "Texts that are the same are different to you where their tokens differ, and there"
-            ' are several ways to write one text: " noon", and "noon" after a line break. Compare'
-            " the texts.",
-            tokens_the_same,
-        ),
-        Wrong(
             "all_spaces_dropped",
             "Spaces within the text are forgiven too. Only those around it are.",
             spaces_nowhere,
         ),
-        Wrong(*CONTAINED, contained),
-        Wrong(*CONTAINED, begun),
         Wrong(*CONTAINED, contained_the_other_way),
         Wrong(
             "capitals_forgiven",
@@ -2038,23 +2255,23 @@ ACCURACY_MISCONCEPTIONS = (
         )
     ),
     Misconception(*AFTER_END, FINE_TUNING, partial(accuracy, cut=whole, judge=stripped_of_marks)),
+    *(
+        Misconception(
+            *LOOKED_FOR,
+            FINE_TUNING,
+            partial(accuracy, write=prompt_and_all, cut=whole, judge=after_header(number)),
+        )
+        for number in (1, -1)
+    ),
+    Misconception(*PADDED, FINE_TUNING, longest_alone),
+    *pairs(accuracy, "write", (TOO_FEW,), "reduce", SHARES),
+    *pairs(accuracy, "write", (TOO_FEW,), "judge", STRICT),
+    *pairs(accuracy, "cut", ENDS, "reduce", SHARES[:2]),
+    *pairs(accuracy, "judge", STRICT, "reduce", SHARES[:2]),
     *ways(
         accuracy,
         "reduce",
-        Wrong(
-            "in_per_cent",
-            "Your number is a hundred times too large: a share lies between 0 and 1.",
-            hundredfold,
-        ),
-        Wrong(
-            "not_divided",
-            "Your number is that of the right answers. A share is that count over something; over"
-            " what?",
-            total,
-        ),
-        Wrong(*ONE_QUESTION, of_first),
-        Wrong(*ONE_QUESTION, of_last),
-        Wrong(*ONE_QUESTION, over_count),
+        *SHARES,
         Wrong(
             "all_or_nothing",
             "Your number is 1 when all answers are right, and 0 otherwise. The task asks for the"
@@ -2081,7 +2298,7 @@ TAIL = (LINE, START, ROLES["user"], LINE, 9, END, LINE)  # how a model goes on t
 def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], list[int]]:
     """What a model writes and what it should, of a kind."""
     size = most if kind in ("unended", "fits") else int(rng.integers(2, most - 2))
-    if kind == "twice":
+    if kind in ("twice", "right, then as the assistant", "wrong, then as the assistant"):
         size = 2
     answer = [
         int(word) for word in rng.permutation(PLAIN)[: max(size, 3 if "within" in kind else 0)]
@@ -2093,8 +2310,11 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         return [17, END, *TAIL], [7, 9]
     if kind == "capital":
         return [0, END, *TAIL], [15]
+    again = [END, LINE, START, ROLES["assistant"], LINE]
     written = {
         "right": answer,
+        "right, then as the assistant": [*answer, *again, more],
+        "wrong, then as the assistant": [more, *again, *answer],
         "fits": answer,
         "twice": [*answer, END, more],
         "wrong": [*answer[:-1], more],
@@ -2112,13 +2332,16 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
     return [*written, END, *TAIL], answer
 
 
-def examination(seed: int | np.random.Generator, most: int, *kinds: str) -> tuple[Any, ...]:
-    """Prompts, what is written, what should be, and how much may be."""
+def examination(
+    seed: int | np.random.Generator, most: int, *kinds: str, turns: bool = False
+) -> tuple[Any, ...]:
+    """Prompts, with earlier turns or without, what is written, what should be, and how much may."""
     rng = np.random.default_rng(seed)
     prompts, written, answers = [], [], []
     for number, kind in enumerate(kinds):
         words = [SAID[number], *rng.choice(SAID, size=int(rng.integers(1, 4))).tolist()]
-        ids, _ = encode([message("user", *words)], last=(START, ROLES["assistant"], LINE))
+        before = [message("user", *words), message("assistant", 9)] if turns else []
+        ids, _ = encode([*before, message("user", *words)], last=(START, ROLES["assistant"], LINE))
         text, answer = asked(rng, kind, most)
         prompts.append(ids)
         written.append(torch.tensor(text))
@@ -2157,6 +2380,21 @@ def accuracy_cases() -> tuple[Case, ...]:
             5,
             ("unended", "wrong", "fits", "unended", "unended", "capital", "nothing"),
         ),
+        (
+            "a model that goes on as the assistant",
+            True,
+            9,
+            (
+                "right, then as the assistant",
+                "wrong, then as the assistant",
+                "wrong",
+                "right, then as the assistant",
+                "right",
+                "right, then as the assistant",
+                "wrong, then as the assistant",
+                "wrong",
+            ),
+        ),
         ("one question", True, 6, ("right",)),
         ("one token may be written", True, 1, ("fits", "fits")),
         ("all right", True, 6, ("right", "spaced", "right")),
@@ -2164,7 +2402,7 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("nothing is said", False, 6, ("nothing", "right", "nothing", "more")),
     )
     return tuple(
-        Case(name, examination(seed, most, *kinds), public=public)
+        Case(name, examination(seed, most, *kinds, turns="as the" in name), public=public)
         for seed, (name, public, most, kinds) in enumerate(found)
     )
 
@@ -2376,6 +2614,7 @@ def on_policy_step(
     leak: bool = False,
     kept: bool = False,
     longest: float = math.inf,
+    largest: float = math.inf,
     moves: bool = True,
     told: str = "before",
     each_prompt: bool = False,
@@ -2400,6 +2639,7 @@ def on_policy_step(
         leak: Whether gradients reach the teacher.
         kept: Whether gradients are kept from one step to the next.
         longest: The norm to which a gradient is cut.
+        largest: The size to which each of its numbers is.
         moves: Whether the student moves at all.
         told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
         each_prompt: Whether a step is made for each prompt.
@@ -2442,7 +2682,8 @@ def on_policy_step(
             shown = loss_of(own, foreign, texts, told_reduce) if told_reduce else value
             gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
             held = held + gradient if kept else gradient
-            held = held * min(1.0, longest / float(held.norm() + 1e-12))
+            held = held * min(1.0, longest / float(held.norm() + 1e-6))
+            held = held.clamp(-largest, largest)
             received = received + other
             own = own - rate * held if moves else own
         losses.append(loss_of(own, foreign, texts) if told == "after" else shown)
@@ -2643,6 +2884,14 @@ STEP_MISCONCEPTIONS = (
             )
             for kd in OTHER_DIVERGENCES
         ),
+        *(
+            Wrong(
+                *ANOTHER_TEMPERATURE,
+                lambda student, teacher, tokens, kd=kd: kd(student, teacher),
+                OWN_WORDS,
+            )
+            for kd in softened(reverse_kl)
+        ),
     ),
     *ways(on_policy_step, "reduce", *STEP_MEANS),
     *ways(on_policy_step, "reduce", ONE_PROMPT, ONE_PROMPT._replace(option=of_first_prompt)),
@@ -2668,19 +2917,19 @@ STEP_MISCONCEPTIONS = (
             SECTIONS["3.2"],
         ),
     ),
-    *ways(
-        on_policy_step,
-        "longest",
-        *(
-            Wrong(
-                "gradient_clipped",
-                "Your steps are those of a gradient that is made smaller where its norm is large."
-                " That is a useful habit elsewhere, and nobody asked for it here.",
-                longest,
-                SECTIONS["3.2"],
-            )
-            for longest in (1.0, 0.5)
-        ),
+    *(
+        Misconception(
+            "gradient_clipped",
+            "Your steps are those of a gradient that was made smaller, as by clipping it. That is a"
+            " useful habit elsewhere, and nobody asked for it here.",
+            SECTIONS["3.2"],
+            partial(on_policy_step, **{how: limit}),
+        )
+        for how, limits in (
+            ("longest", (2.0, 1.0, 0.5, 0.25, 0.1, 0.01)),
+            ("largest", (0.5, 0.1, 0.01)),
+        )
+        for limit in limits
     ),
     *ways(
         on_policy_step,
