@@ -267,6 +267,50 @@ def with_shared_state(right: type, remembered: tuple[str, ...], *, alive: bool) 
     return Shared
 
 
+def with_live_part(right: type, *names: str) -> type:
+    """A schedule whose state goes on changing in some of what it remembers, as a tensor does."""
+
+    class PartAlive(with_shared_state(right, names, alive=True)):
+        def state_dict(self) -> dict[str, Any]:
+            return dict(vars(self))  # the dictionary within is the schedule's own
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update(state | {"kept": dict(state["kept"])})
+
+    return PartAlive
+
+
+def frozen(right: type) -> tuple[type, type]:
+    """Schedules whose λ no longer moves when a state was loaded."""
+
+    class Frozen(right):
+        """It is the λ that was saved."""
+
+        @property
+        def value(self) -> float:
+            loaded = vars(self).get("loaded")
+            return super().value if loaded is None else loaded()
+
+        def state_dict(self) -> dict[str, Any]:
+            now = self.value
+            return {"loaded": lambda: now}
+
+    class TiedToTheFirst(Frozen):
+        """It is the λ of the object that was saved, wherever that is now."""
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"loaded": lambda: self.value}
+
+    return Frozen, TiedToTheFirst
+
+
+FROZEN = (
+    "frozen_after_loading",
+    "After a state was loaded λ no longer moves, whatever step() does, as if what was saved as"
+    " `value` had taken the place of what computes it.",
+)
+
+
 def without_state(right: type) -> tuple[type, type]:
     """Schedules whose state_dict() returns nothing; they take the state apart or look into it."""
 
@@ -482,6 +526,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
     class CutStepByStep(right):
         """Each step adds its share to λ, which is never below its end."""
 
+        limit = max
+
         def __init__(self, start: float, end: float, steps: int) -> None:
             super().__init__(start, end, steps)
             self.shown = start
@@ -491,7 +537,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             return self.shown
 
         def step(self) -> None:
-            self.shown = max(self.end, self.shown + (self.end - self.start) / self.steps)
+            self.shown = type(self).limit(
+                self.end, self.shown + (self.end - self.start) / self.steps
+            )
 
     class Around(right):
         """Begins anew when all steps are done."""
@@ -654,6 +702,35 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         def state_dict(self) -> dict[str, Any]:
             return {"shown": list(self.shown), "count": self.count}
 
+    class LiveValue(SharedValue):
+        """The same tensor is in its state; λ stops with the count."""
+
+        @property
+        def value(self) -> float:
+            return self.shown[0]
+
+        def step(self) -> None:
+            if self.count < self.steps:
+                super().step()
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"shown": self.shown, "count": self.count}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update(state | {"shown": list(state["shown"])})
+
+    class NewCurve(right):
+        """Goes on from λ with the steps that are left, along a curve of its own."""
+
+        def fraction(self) -> float:
+            return 1.0 if self.count >= self.steps else self.count / self.steps
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"value": self.value, "left": max(self.steps - self.count, 0)}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.start, self.steps, self.count = state["value"], state["left"], 0
+
     class Forgetful(right):
         def load_state_dict(self, state: dict[str, Any]) -> None:
             pass
@@ -757,6 +834,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right for a λ that rises. One that is to fall is cut off on the wrong side of its"
             " end. What is the smaller of a value and the end then?",
             *held(lambda value, start, end: min(value, end)),
+            *((type("CutAbove", (CutStepByStep,), {"limit": min}),) if right is Linear else ()),
         ),
         (
             "another_pace",
@@ -865,7 +943,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *STATE_IS_ALIVE,
             with_live_state(right),
             with_shared_state(right, ("count",), alive=True),
+            *((LiveValue,) if right is Linear else ()),
         ),
+        (*FROZEN, *frozen(right)),
         (
             *STATE_IS_SHARED,
             with_shared_state(right, ("count",), alive=False),
@@ -950,6 +1030,16 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         )
     if right is Cosine:
         ways += cosine_ways()
+        ways.append(
+            (
+                "new_curve_for_the_rest",
+                "After loading a state λ goes from where it is to its end in the steps that are"
+                " left, and slowly at first once more, as along a new half cosine. Where on the"
+                " one curve was it?",
+                NewCurve,
+                type("NewCurveDivided", (NewCurve,), {"fraction": right.fraction}),
+            )
+        )
     return every_variant(ways)
 
 
@@ -1363,6 +1453,40 @@ class Clipped(Plateau):
         super().step(max(gap, 0.0))
 
 
+def from_a_gap_on(special: Callable[[Plateau, float], bool]) -> tuple[type, type]:
+    """Schedules in which something else is done at a gap below 0, or at one of 0 as well."""
+
+    class Below(Plateau):
+        def apart(self, gap: float) -> bool:
+            return gap < 0
+
+        def step(self, gap: float) -> None:
+            if not self.apart(gap) or special(self, gap):
+                super().step(gap)
+
+    class NotAbove(Below):
+        def apart(self, gap: float) -> bool:
+            return gap <= 0
+
+    return Below, NotAbove
+
+
+def lam_set(number: float) -> Callable[[Plateau, float], bool]:
+    """λ is a number from there on."""
+
+    def special(schedule: Plateau, gap: float) -> bool:
+        schedule.lam = number
+        return True
+
+    return special
+
+
+def fallen(schedule: Plateau, gap: float) -> bool:
+    """λ falls at once."""
+    schedule.fall(gap)
+    return False
+
+
 class ZeroIsNone(Plateau):
     """A best gap of 0 counts as none."""
 
@@ -1670,10 +1794,14 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "gap_below_zero_ignored",
-            "Right until the student passes its teacher. Then the gap is below 0, and the further"
-            " below, the better the student. What does your code make of such a gap?",
+            "Right as long as the student is behind its teacher. When it has passed it the gap is"
+            " below 0, and the further below, the better the student. What does your code make of"
+            " such a gap?",
             Magnitude,
             Clipped,
+            *from_a_gap_on(lam_set(0.0)),
+            *from_a_gap_on(lambda schedule, gap: False),
+            *from_a_gap_on(fallen),
         ),
         (
             "zero_taken_for_none",
@@ -1818,7 +1946,10 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             *STATE_IS_ALIVE,
             with_live_state(Plateau),
             with_shared_state(Plateau, WATCHED, alive=True),
+            with_live_part(Plateau, "lam"),
+            with_live_part(Plateau, "best", "waited"),
         ),
+        (*FROZEN, *frozen(Plateau)),
         (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
         (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
         *broken(Plateau, "start", "factor", "patience", "threshold"),
@@ -2155,6 +2286,18 @@ BEST_MISCONCEPTIONS = every_variant(
                     lambda lam: (lam / (1 + lam), lam / (1 + lam)),
                     lambda lam: (1.0, 1.0),
                     lambda lam: (1 / (2 + lam), lam / (2 + lam)),
+                    lambda lam: shares(4 * lam),
+                    lambda lam: shares(2 * lam),
+                    lambda lam: shares(lam / 2),
+                )
+            ),
+            *(
+                lambda t, y, lam, times=times: best_student(t, y, lam * times(t, y))
+                for times in (
+                    lambda t, y: t.shape[-1],
+                    lambda t, y: 1 / t.shape[-1],
+                    lambda t, y: y.numel(),
+                    lambda t, y: 1 / y.numel(),
                 )
             ),
         ),
@@ -2468,7 +2611,7 @@ CHECKS = (
     FunctionCheck(
         name="linear_lambda",
         parts={"values": 3, RESUMED: 1},
-        expected="A class whose value goes from start to end in equal steps, is exactly end after"
+        expected="A class whose value goes from start to end in equal steps, is end after"
         " `steps` calls of step(), stays there, and goes on where a loaded state says.",
         section=SECTIONS["3.1"],
         reference=Linear,
