@@ -389,9 +389,11 @@ def broken(right: type, *options: str) -> list[tuple]:
     return [
         (
             "attribute_hides_a_method",
-            "Something that is no function is called as if it were one. Has an attribute of yours"
-            " the name of a method, such as `step`? An attribute hides the method.",
+            "Something that is no function is called as if it were one. Has an attribute or a"
+            " property of yours the name of a method, such as `step` or `state_dict`? Then there is"
+            " no method to call.",
             Hidden,
+            type("NoMethod", (right,), {"state_dict": property(lambda self: dict(vars(self)))}),
         ),
         (
             "property_without_setter",
@@ -605,6 +607,13 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 return keep(unbounded.value.fget(self), self.start, self.end)
 
         return Held, HeldUnbounded
+
+    class Share(right):
+        """λ between 0 and 1."""
+
+        @property
+        def value(self) -> float:
+            return min(max(right.value.fget(self), 0.0), 1.0)
 
     class CutToWhole(right):
         """λ without what is behind the point."""
@@ -977,6 +986,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             type("Left", (WithoutOptions,), {"left": True}),
         ),
         (
+            "held_between_0_and_1",
+            "Your λ is never above 1, as if it were a share. λ is a weight, and start and end may"
+            " be larger.",
+            Share,
+        ),
+        (
             "always_falls",
             "Right for a λ that falls. One that is to rise falls too, by as much.",
             Falling,
@@ -1137,6 +1152,7 @@ def cosine_ways() -> list[tuple]:
                     lambda fraction: math.cos(math.pi * fraction) ** 2,
                     lambda fraction: math.cos(math.pi * fraction / 2),
                     lambda fraction: (1 - math.cos(180 * fraction)) / 2,
+                    lambda fraction: (1 - math.cos(math.radians(fraction))) / 2,
                     lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
                     lambda fraction: fraction**2,
                     lambda fraction: fraction**0.5,
@@ -1218,6 +1234,8 @@ STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
 # Gains below a threshold of 0.25 until they add up, and losses below it.
 CREEPS = (2.0, 1.875, 1.9375, 2.0, 1.75, 1.625, 1.5, 1.375, 1.375)
 ZIGZAG = (2.0, 1.0, 2.0, 1.5, 1.25, 0.5, 1.0, 0.75, 0.75, 0.75)
+TWO_WITHOUT = (2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0)
+NEARLY = (1.0, 2.0, 1.0, 1.125, 2.0, 1.125)
 LEVEL = (1.0, 0.0, 0.5, 0.25, 0.5, 0.25, 0.5)  # as good as the teacher, and then less
 PASSES = (1.0, 0.0, 0.5, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)
 
@@ -1244,13 +1262,15 @@ def plateau_cases() -> tuple[Case, ...]:
         case("stalls, gains, stalls", (2.0, 2.0, 1.0, 1.0), options(1.0, 0.5, 1, 0.0), public=True),
         case("a student that passes its teacher", PASSES, options(8.0, 0.5, 1, 0.125), public=True),
         case("gains of just the threshold", (2.0, 1.75, 1.5), options(1.0, 0.5, 0, 0.25), True),
+        case("a gain after two without", TWO_WITHOUT, options(1.0, 0.5, 2, 0.0625), public=True),
+        case("nearly as good as the best", NEARLY, options(1.0, 0.5, 1, 0.25), public=True),
+        case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0), public=True),
         going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on((2.0, 1.0, 1.5, 1.25, 1.5), 3, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on(LEVEL, 2, options(4.0, 0.5, 1, 0.0625), public=True),
         case("no patience", ZIGZAG, options(1.0, 0.5, 0, 0.0625)),
         case("another gain of the threshold", (2.0, 1.5, 1.0, 0.5), options(1.0, 0.25, 0, 0.5)),
         case("below 0 from the start", (-1.0, -0.5, -2.0, -2.0, -1.0), options(3.0, 0.5, 0, 0.25)),
-        case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0)),
         going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625)),
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
         going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
@@ -1637,6 +1657,52 @@ class KeepsWaiting(Plateau):
         self.best = gap
 
 
+class GainTakesOne(Plateau):
+    """A gain takes one from the count."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = gap, max(self.waited - 1, 0)
+
+
+class CountsWorse(Plateau):
+    """Without a gain is only an evaluation whose gap has grown."""
+
+    by = 0.0
+
+    def miss(self, gap: float) -> None:
+        if gap > self.best + self.by * self.threshold:
+            super().miss(gap)
+
+
+class CountsMuchWorse(CountsWorse):
+    """The same, and by more than the threshold."""
+
+    by = 1.0
+
+
+class MeanForBest(Plateau):
+    """Compares with the mean of all gaps before."""
+
+    def __init__(self, *options: float, **named: float) -> None:
+        super().__init__(*options, **named)
+        self.gaps: tuple[float, ...] = ()
+
+    def step(self, gap: float) -> None:
+        super().step(gap)
+        self.gaps = (*self.gaps, gap)
+        self.best = sum(self.gaps) / len(self.gaps)
+
+
+def floored(least: float) -> type:
+    """λ does not fall below a number."""
+
+    class Floored(Plateau):
+        def fall(self, gap: float) -> None:
+            self.lam, self.waited = max(self.lam * self.factor, least), 0
+
+    return Floored
+
+
 class KeepsTheFirst(Plateau):
     """A gain does not become the best."""
 
@@ -1877,6 +1943,27 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "λ behaves as if a gain did not start the count anew: evaluations without one are"
             " counted further, however large it was.",
             KeepsWaiting,
+            GainTakesOne,
+        ),
+        (
+            "third_kind_of_evaluation",
+            "λ behaves as if some evaluations were neither a gain nor without one: as if the gap"
+            " had to grow, or to grow by more than the threshold. Each evaluation is one of two"
+            " kinds.",
+            CountsWorse,
+            CountsMuchWorse,
+        ),
+        (
+            "mean_for_best",
+            "λ behaves as if each gap were compared with the mean of those before. What has to be"
+            " beaten?",
+            MeanForBest,
+        ),
+        (
+            "kept_above_a_floor",
+            "λ behaves as if it were kept above a number that nobody asked for. With a factor of 0"
+            " a fall leaves nothing of it.",
+            *(floored(least) for least in (0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4)),
         ),
         (
             "never_falls",
@@ -2011,10 +2098,12 @@ CONVEX_MISCONCEPTIONS = every_variant(
                     lambda lam: lam / 2,
                     lambda lam: lam / (2 + lam),
                     lambda lam: lam**2 / (1 + lam**2),
+                    lambda lam: lam / (lam - 1),
                 )
                 for factor in (
                     lambda lam: 1 + lam,
                     lambda lam: 1.0,
+                    lambda lam: 2.0,
                     lambda lam: lam,
                     lambda lam: 1 / (1 + lam),
                 )
@@ -2286,6 +2375,7 @@ BEST_MISCONCEPTIONS = every_variant(
                     lambda lam: (lam / (1 + lam), lam / (1 + lam)),
                     lambda lam: (1.0, 1.0),
                     lambda lam: (1 / (2 + lam), lam / (2 + lam)),
+                    lambda lam: torch.tensor([1.0, lam]).double().softmax(0).tolist(),
                     lambda lam: shares(4 * lam),
                     lambda lam: shares(2 * lam),
                     lambda lam: shares(lam / 2),
@@ -2424,6 +2514,23 @@ BEST_MISCONCEPTIONS = every_variant(
             "Your result is as if the teacher's distribution went through a softmax a second time,"
             " which makes it nearly flat. A softmax takes logits.",
             lambda t, y, lam: mixed(t.double().softmax(-1).softmax(-1), y, *shares(lam)),
+        ),
+        (
+            "teacher_softened",
+            "Your result is that of a teacher that is softened or sharpened, as by a temperature or"
+            " by λ itself. Here T = 1.",
+            *(
+                lambda t, y, lam, by=by: mixed((t.double() / by(lam)).softmax(-1), y, *shares(lam))
+                for by in (
+                    lambda lam: 2.0,
+                    lambda lam: 3.0,
+                    lambda lam: 4.0,
+                    lambda lam: 5.0,
+                    lambda lam: max(lam, 1e-8),
+                    lambda lam: 1 + lam,
+                    lambda lam: 1 / max(lam, 1e-8),
+                )
+            ),
         ),
         (
             "softmax_on_another_axis",
@@ -2655,6 +2762,7 @@ CHECKS = (
         fixed=(
             Case("λ = 1", (1.0,), public=True),
             Case("λ = 3", (3.0,), public=True),
+            Case("λ = 2", (2.0,), public=True),
             Case("λ = 0", (0.0,), public=True),
             Case("λ = 0.25", (0.25,)),
             Case("λ = 99", (99.0,)),

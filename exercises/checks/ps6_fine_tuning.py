@@ -323,6 +323,11 @@ def read_for_roles(messages: list[dict[str, Any]]) -> list[Tensor]:
     return [ids, torch.tensor(labels)]
 
 
+def turned_round(messages: list[dict[str, Any]]) -> list[Tensor]:
+    """Labels first."""
+    return encode(messages)[::-1]
+
+
 def from_a_header_on(messages: list[dict[str, Any]], *, last: bool, but: int) -> list[Tensor]:
     """All counts after the first or the last of the assistant's names, but for some at the end."""
     ids, _ = encode(messages)
@@ -481,7 +486,7 @@ ENCODE_MISCONCEPTIONS = (
                 " every other number for a token that should come.",
                 number,
             )
-            for number in (0, -1, END, LINE)
+            for number in (0, -1, 100, START, END, LINE)
         ),
     ),
     *ways(
@@ -504,6 +509,40 @@ ENCODE_MISCONCEPTIONS = (
             "`ids` has the words alone, without the template around them. What is asked and what is"
             " answered could not be told apart.",
             ("start", "role", "line", "after"),
+        ),
+    ),
+    Misconception(
+        "pair_turned_round",
+        "Both are right, and in the wrong order: the ids come first.",
+        FINE_TUNING,
+        turned_round,
+    ),
+    *(
+        Misconception(
+            "part_of_the_template_missing",
+            "Tokens of the template are missing in `ids`: three stand before each content, and two"
+            " behind it. A student is to read conversations as it will meet them.",
+            FINE_TUNING,
+            partial(encode, without=parts),
+        )
+        for parts in (
+            ("start",),
+            ("role",),
+            ("line",),
+            ("end",),
+            ("line", "after"),
+            ("role", "line"),
+        )
+    ),
+    Misconception(
+        f"{END_MASKED[0]}+{TEMPLATE_BY_NUMBERS[0]}",
+        f"At least two things are off. {END_MASKED[1]} {TEMPLATE_BY_NUMBERS[1]}",
+        FINE_TUNING,
+        partial(
+            encode,
+            counts=lambda piece, every: (
+                by_parts("word")(piece, every) and piece.token not in (LINE, *ROLES.values())
+            ),
         ),
     ),
     *ways(
@@ -771,6 +810,19 @@ def own_end_left_out(rows: Rows, pad_id: int, side: str = "right") -> dict[str, 
     return batch
 
 
+def mask_off_by_one(
+    rows: Rows, pad_id: int, side: str = "right", *, by: int, sides: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """On some sides the mask takes a row for longer or shorter by a token."""
+    batch = collate(rows, pad_id, side)
+    if side in sides:
+        size = batch["input_ids"].shape[1]
+        there = torch.arange(size) if side == "right" else torch.arange(size).flip(0)
+        lengths = torch.tensor([len(ids) + by for ids, _ in rows])
+        batch["attention_mask"] = (there < lengths[:, None]).long()
+    return batch
+
+
 def longest_first(rows: Rows) -> Rows:
     """The rows by their length."""
     return sorted(rows, key=lambda row: -len(row[0]))
@@ -947,6 +999,18 @@ COLLATE_MISCONCEPTIONS = (
         for sides in (("right",), ("left",), ("right", "left"))
         for parts in (PARTS, PARTS[:2], PARTS[2:], PARTS[1:2])
     ),
+    *(
+        Misconception(
+            "mask_off_by_one",
+            "The `attention_mask` of a row has a 1 too many or too few, at the border between its"
+            " tokens and the padding. How many tokens has the row, and does the slice end before"
+            " its last number or with it?",
+            FINE_TUNING,
+            partial(mask_off_by_one, by=by, sides=sides),
+        )
+        for by in (1, -1)
+        for sides in (("right",), ("left",), ("right", "left"))
+    ),
     *pairs(collate, "label", PADDING_LABELS, "finish", WRONG_MASKS),
     Misconception(
         f"{LABELS_BY_NUMBER[0]}+{MASK_BY_NUMBER[0]}",
@@ -1048,6 +1112,17 @@ def both_counted(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     return student[:, :-1], teacher[:, :-1], following
 
 
+def kept_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Those that count alone, one after the other."""
+    found = next_ones(student, teacher, labels)
+    return tuple(each[found[2] != IGNORED][None] for each in found)
+
+
+def one_row(at: int) -> Callable[[Tensor, Tensor, Tensor], Aligned]:
+    """The positions of one row."""
+    return lambda *batch: tuple(each[at][None] for each in next_ones(*batch))
+
+
 def ones_after_next(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     """Each position with the label two places on."""
     return student[:, :-2], teacher[:, :-2], labels[:, 2:]
@@ -1114,6 +1189,61 @@ def both_kls(student: Tensor, teacher: Tensor) -> Tensor:
     return forward_kl(student, teacher) + reverse_kl(student, teacher)
 
 
+def in_bits(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(p‖q) by logarithms to the base 2."""
+    return forward_kl(student, teacher) / math.log(2)
+
+
+def jensen_shannon(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean divergence from the mean of both."""
+    middle = ((student.softmax(-1) + teacher.softmax(-1)) / 2).log()
+    return (forward_kl(middle, student) + forward_kl(middle, teacher)) / 2
+
+
+def along(axis: int, both: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    """KL(p‖q) with the teacher's softmax over another axis, or with both."""
+
+    def kd(student: Tensor, teacher: Tensor) -> Tensor:
+        log_q, log_p = student.log_softmax(axis if both else -1), teacher.log_softmax(axis)
+        return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+    return kd
+
+
+Logarithm = Callable[[Tensor], Tensor]
+
+
+def logarithms() -> list[Logarithm]:
+    """Logarithms that something small keeps from being large."""
+
+    def plus(tiny: float) -> Logarithm:
+        return lambda x: (x + tiny).log()
+
+    def at_least(tiny: float) -> Logarithm:
+        return lambda x: x.clamp_min(tiny).log()
+
+    return [plus(10.0**-n) for n in (3, 4, 5, 6, 7, 8, 9, 10, 12)] + [
+        at_least(10.0**-n) for n in (3, 4, 5, 6, 7, 8)
+    ]
+
+
+def label_losses_by(log: Logarithm) -> Callable[[Tensor, Tensor], Tensor]:
+    """−log q(y) by a logarithm of one's own."""
+    return lambda student, labels: (
+        -log(student.softmax(-1)).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+    )
+
+
+def forward_kl_by(log: Logarithm) -> Callable[[Tensor, Tensor], Tensor]:
+    """KL(p‖q) by a logarithm of one's own."""
+
+    def kd(student: Tensor, teacher: Tensor) -> Tensor:
+        q, p = student.softmax(-1), teacher.softmax(-1)
+        return (p * (log(p) - log(q))).sum(-1)
+
+    return kd
+
+
 def mean_square(student: Tensor, teacher: Tensor) -> Tensor:
     """The mean squared difference of the logits."""
     return ((student - teacher) ** 2).mean(-1)
@@ -1126,13 +1256,14 @@ def mean_square_of_probabilities(student: Tensor, teacher: Tensor) -> Tensor:
 
 ANOTHER_DIVERGENCE = (
     "another_divergence",
-    "Your loss has another measure of how far the two models are apart: both divergences together,"
-    " or squares. The task asks for one divergence alone. What does it weigh, and by what?",
+    "The two models are compared by another measure of how far they are apart: of both divergences"
+    " together, or of squares, say. The task asks for one divergence alone. What does it weigh, and"
+    " by what?",
 )
 ANOTHER_TEMPERATURE = (
     "another_temperature",
-    "Your loss is that of models that are softened, as at a temperature of 2 or more. Here nothing"
-    " is to be softened: the task asks for temperature 1.",
+    "The two models are compared as if both were softened, at a temperature of 2 or more. Here"
+    " nothing is to be softened: the temperature is 1.",
 )
 
 
@@ -1145,7 +1276,13 @@ def softened(kl: Callable[[Tensor, Tensor], Tensor]) -> list[Callable[[Tensor, T
     return [at(t, scale) for t in (2.0, 3.0, 4.0, 5.0) for scale in (1.0, t * t)]
 
 
-OTHER_DIVERGENCES = (symmetric_kl, both_kls, mean_square, mean_square_of_probabilities)
+OTHER_DIVERGENCES = (
+    symmetric_kl,
+    both_kls,
+    jensen_shannon,
+    mean_square,
+    mean_square_of_probabilities,
+)
 
 
 def negative_kl(student: Tensor, teacher: Tensor) -> Tensor:
@@ -1238,6 +1375,11 @@ def between_over_some(losses: Tensor, labels: Tensor) -> Tensor:
 def sum_of_all(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum over all positions."""
     return losses.sum()
+
+
+def divided_twice(losses: Tensor, labels: Tensor) -> Tensor:
+    """The mean over the number of those that count."""
+    return token_mean(losses, labels) / number(labels)
 
 
 def without_zero(labels: Tensor) -> Tensor:
@@ -1520,6 +1662,13 @@ WEIGHTS = (
         lambda lam: (1.0, 0.0),
     ),
     Wrong(
+        "lambda_on_both_terms",
+        "λ weighs both terms: at λ = 0 your loss is 0, whatever the labels are. Which of the two"
+        " terms is it to weigh?",
+        lambda lam: (lam, lam),
+        FORMULA,
+    ),
+    Wrong(
         "labels_forgotten",
         "This is the teacher's term alone. Where do the labels come in?",
         lambda lam: (0.0, lam),
@@ -1576,6 +1725,64 @@ LOSS_MISCONCEPTIONS = (
         tuple(Wrong(*ANOTHER_TEMPERATURE, kd, FORMULA) for kd in softened(forward_kl)),
         "weights",
         WEIGHTS[2:3],
+    ),
+    *(
+        Misconception(
+            "softmax_on_another_axis",
+            "Your teacher's term is that of a softmax over another axis than the vocabulary. Which"
+            " axis of [B, L, V] is that, and which is it when the positions that count are taken"
+            " out?",
+            FORMULA,
+            partial(answer_loss, kd=along(axis, both), aligned=aligned),
+        )
+        for axis, aligned in ((0, next_ones), (1, next_ones), (1, kept_ones))
+        for both in (False, True)
+    ),
+    *(
+        Misconception(
+            "epsilon_in_the_logarithm",
+            "Your loss is that of probabilities that something small is added to, or that are kept"
+            " above it, before their logarithm is taken. Where the student is surely wrong this"
+            " hides how wrong it is. log_softmax() needs no such help.",
+            FORMULA,
+            partial(answer_loss, **changed),
+        )
+        for log in logarithms()
+        for changed in (
+            {"lm_losses": label_losses_by(log)},
+            {"kd": forward_kl_by(log)},
+            {"lm_losses": label_losses_by(log), "kd": forward_kl_by(log)},
+        )
+    ),
+    *(
+        Misconception(
+            "one_row_alone",
+            "Your loss is that of one row of the batch. What becomes of the others?",
+            FORMULA,
+            partial(answer_loss, aligned=one_row(at)),
+        )
+        for at in (0, -1)
+    ),
+    *ways(
+        answer_loss,
+        "kd",
+        Wrong(
+            "in_bits",
+            "Your teacher's term is in bits, and the labels' term is not. The formula has one kind"
+            " of logarithm.",
+            in_bits,
+            SECTIONS["1.2"],
+        ),
+    ),
+    *(
+        Misconception(
+            "divided_twice",
+            "Your loss, or a term of it, is a mean that is divided by the number of tokens once"
+            " more.",
+            FORMULA,
+            partial(answer_loss, **{of: divided_twice}),
+        )
+        for of in ("mean", "lm_mean", "kd_mean")
     ),
     Misconception(
         "student_detached_from_the_teacher+gradient_into_the_teacher",
@@ -1717,11 +1924,14 @@ def loss_cases() -> tuple[Case, ...]:
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
     alike = answers(rng, 5, 5, ((1, 4),), ((3, 5),))
     alike = (alike[0], alike[0].clone(), alike[2])
+    sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
+    sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
     return (
         Case("a short answer and a long one", (*first, "loss"), public=True),
         Case("two turns, and a row without an answer", (*second, "loss"), public=True),
         Case("a row that begins with an answer", (*begins, 0.5, "loss"), public=True),
+        Case("a student that is surely wrong", (*sure, 0.7, "loss"), public=True),
         Case("the gradients of the first case", (*first, "gradients"), {}, GRADIENTS, True),
         Case("a batch padded on the left", (*left, 1.5, "loss")),
         Case("labels alone", (*left, 0.0, "loss")),
@@ -1924,6 +2134,11 @@ def of_last(values: list[float], answers: list[list[int]]) -> float:
 def over_count(values: list[float], answers: list[list[int]]) -> float:
     """The last value over the number of questions."""
     return values[-1] / len(values)
+
+
+def up_to_a_wrong_one(values: list[float], answers: list[list[int]]) -> float:
+    """The share of those before the first that is wrong."""
+    return (values.index(0.0) if 0.0 in values else len(values)) / len(values)
 
 
 def weighted(values: list[float], answers: list[list[int]]) -> float:
@@ -2279,6 +2494,12 @@ ACCURACY_MISCONCEPTIONS = (
             all_or_nothing,
         ),
         Wrong(
+            "over_at_a_wrong_answer",
+            "What comes after the first wrong answer is never right in your number. Look at where"
+            " your loop ends.",
+            up_to_a_wrong_one,
+        ),
+        Wrong(
             "wrong_ones_counted",
             "This is the share of answers that are wrong.",
             errors,
@@ -2522,6 +2743,13 @@ def prompt_up_to_end(prompt: list[int], text: list[int]) -> list[bool]:
     return [i <= tokens.index(END) for i in range(len(tokens))]
 
 
+def one_behind_the_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """The positions from the prompt's last to the text's last, all of which predict something."""
+    size = text.index(END) + 1 if END in text else len(text)
+    begin, end = len(prompt) - 1, len(prompt) + size
+    return [begin <= i < end for i in range(len(prompt) + len(text))]
+
+
 def own_cross_entropy(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
     """−log q of the tokens that the student wrote."""
     return -student.log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
@@ -2540,6 +2768,16 @@ def of_reverse(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
 def of_forward(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
     """KL(p‖q)."""
     return forward_kl(student, teacher)
+
+
+def without_entropy(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """−Σ q log p: the student's entropy is missing."""
+    return soft_cross_entropy(teacher, student)
+
+
+def with_itself(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """KL(q‖q)."""
+    return 0 * reverse_kl(student, teacher)
 
 
 def negative(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
@@ -2615,6 +2853,8 @@ def on_policy_step(
     kept: bool = False,
     longest: float = math.inf,
     largest: float = math.inf,
+    own_rate: float | None = None,
+    signs: bool = False,
     moves: bool = True,
     told: str = "before",
     each_prompt: bool = False,
@@ -2640,6 +2880,8 @@ def on_policy_step(
         kept: Whether gradients are kept from one step to the next.
         longest: The norm to which a gradient is cut.
         largest: The size to which each of its numbers is.
+        own_rate: A learning rate in place of the one that is given.
+        signs: Whether each number moves by the rate, as in a first step of Adam.
         moves: Whether the student moves at all.
         told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
         each_prompt: Whether a step is made for each prompt.
@@ -2685,7 +2927,8 @@ def on_policy_step(
             held = held * min(1.0, longest / float(held.norm() + 1e-6))
             held = held.clamp(-largest, largest)
             received = received + other
-            own = own - rate * held if moves else own
+            move = held / (held.abs() + 1e-8) if signs else held
+            own = own - (own_rate or rate) * move if moves else own
         losses.append(loss_of(own, foreign, texts) if told == "after" else shown)
         path.append(own)
     if watch == "student":
@@ -2716,7 +2959,7 @@ STEP_COUNTS = (
     ),
     Wrong(
         "ends_left_out",
-        "The ends of text do not count in your loss, and what comes after them does. An end is"
+        "The ends of text do not count in your step, and what comes after them does. An end is"
         " part of what was written; what comes after it is not.",
         ends_left_out,
     ),
@@ -2735,13 +2978,13 @@ STEP_COUNTS = (
     Wrong(
         "prompts_own_end",
         "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
-        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
+        " your step, as if that end were taken for the answer's. Look in what the student wrote.",
         up_to_any_end,
     ),
     Wrong(
         "prompts_own_end",
         "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
-        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
+        " your step, as if that end were taken for the answer's. Look in what the student wrote.",
         prompt_up_to_end,
     ),
 )
@@ -2757,12 +3000,12 @@ MORE_COUNTS = (
     Wrong(
         "token_zero_not_counted",
         "0 is the number of a token like any other, and where the student wrote it, it does not"
-        " count in your loss. Is there a 0 in your code that stands for padding?",
+        " count in your step. Is there a 0 in your code that stands for padding?",
         zero_left_out_of,
     ),
     Wrong(
         "first_token_not_counted",
-        "The first token of each text does not count in your loss. The student wrote it as it wrote"
+        "The first token of each text does not count in your step. The student wrote it as it wrote"
         " the others. From where is it predicted?",
         first_left_out,
     ),
@@ -2770,7 +3013,7 @@ MORE_COUNTS = (
 STEP_SHIFTS = (
     Wrong(
         "not_shifted",
-        "Your loss compares the models where they have read a token already, and not where they"
+        "Your step compares the models where they have read a token already, and not where they"
         " predict it. Which logits predict the first token that was written?",
         0,
         OWN_WORDS,
@@ -2779,35 +3022,42 @@ STEP_SHIFTS = (
 STEP_LOSSES = (
     Wrong(
         "direction_swapped",
-        "Your loss is the divergence the other way round: the teacher's probabilities are the"
-        " weights. The text is the student's, and so are the weights of KL(q‖p).",
+        "Your step is that of the divergence the other way round: the teacher's probabilities are"
+        " the weights. The text is the student's, and so are the weights of KL(q‖p).",
         of_forward,
         DIRECTION,
     ),
     Wrong(
         "own_words_as_labels",
-        "Your loss is that of the student's own words as labels, which it writes already. Where"
+        "Your step is that of the student's own words as labels, which it writes already. Where"
         " does the teacher come in?",
         own_cross_entropy,
         OWN_WORDS,
     ),
     Wrong(
         "sampled_token_alone",
-        "Your loss compares the two models at the token that was drawn, and at no other. Its mean"
-        " is KL(q‖p), and its gradient is not: the draw depends on the student as well. Both"
-        " distributions are there as a whole; use them.",
+        "Your step is that of comparing the two models at the token that was drawn, and at no"
+        " other. The mean of that is KL(q‖p), and its gradient is not: the draw depends on the"
+        " student as well. Both distributions are there as a whole; use them.",
         sampled_ratio,
         OWN_WORDS,
     ),
     Wrong(
+        "entropy_missing",
+        "Your step is that of a cross-entropy, of which the student's entropy is no part: it draws"
+        " the student to the teacher's likeliest token alone. A divergence has two logarithms.",
+        without_entropy,
+        SECTIONS["1.2"],
+    ),
+    Wrong(
         "penalty_turned_round",
-        "Your loss falls as the student leaves its teacher: the sign is turned round.",
+        "Your student moves away from its teacher: the sign is turned round.",
         negative,
         SECTIONS["1.2"],
     ),
     Wrong(
         "vocabulary_mean",
-        "Your loss is too small by the size of the vocabulary. Is there a mean over the classes,"
+        "Your step is too small by the size of the vocabulary. Is there a mean over the classes,"
         " where a divergence adds them up?",
         over_classes,
         SECTIONS["1.2"],
@@ -2816,43 +3066,43 @@ STEP_LOSSES = (
 STEP_MEANS = (
     Wrong(
         "mean_of_means",
-        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        "A token of a short text weighs more in your step than one of a long text, as if each"
         " text were averaged by itself. All tokens that count should weigh the same.",
         over_prompts,
         FORMULA,
     ),
     Wrong(
         "mean_of_means",
-        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        "A token of a short text weighs more in your step than one of a long text, as if each"
         " text were averaged by itself. All tokens that count should weigh the same.",
         summed_means,
         FORMULA,
     ),
     Wrong(
         "divided_by_prompts",
-        "Your loss is that of a sum divided by the number of prompts, so a student that writes"
+        "Your step is that of a sum divided by the number of prompts, so a student that writes"
         " much takes larger steps. The loss is counted per token.",
         per_prompt,
         FORMULA,
     ),
     Wrong(
         "divided_by_all_that_was_written",
-        "Your loss is that of a sum divided by all that was written, what comes after the end"
+        "Your step is that of a sum divided by all that was written, what comes after the end"
         " included. How many tokens does the sum have?",
         over_written,
         FORMULA,
     ),
     Wrong(
         "summed",
-        "Your loss is that of a sum where the mean belongs: it grows with every prompt.",
+        "Your step is that of a sum where the mean belongs: it grows with every prompt.",
         undivided,
         FORMULA,
     ),
 )
 ONE_PROMPT = Wrong(
     "one_prompt_alone",
-    "Your loss is that of one prompt's text. What becomes of the others? Look at where your list or"
-    " your sum is made, and at where the loop ends.",
+    "Your step is that of one prompt's text. What becomes of the others? Look at where your list or"
+    " your sum is made, at where the loop ends, and at when gradients are cleared.",
     of_last_prompt,
 )
 STEP_MISCONCEPTIONS = (
@@ -2866,10 +3116,19 @@ STEP_MISCONCEPTIONS = (
             StopIteration(),
         )
     ),
-    Misconception(
-        *STEP_COUNTS[-1][:2],
-        FINE_TUNING,
-        partial(on_policy_step, counts=up_to_any_end, reduce=over_counted_or_one),
+    *(
+        Misconception(
+            "loss_is_zero",
+            "Your loss is 0 and your student stays where it is, as if no token counted, or as if a"
+            " model were compared with itself. Is an end of text in the prompt taken for the"
+            " answer's? And whose are the two distributions?",
+            OWN_WORDS,
+            partial(on_policy_step, **changed),
+        )
+        for changed in (
+            {"counts": up_to_any_end, "reduce": over_counted_or_one},
+            {"loss": with_itself},
+        )
     ),
     *ways(on_policy_step, "ahead", *STEP_SHIFTS),
     *ways(on_policy_step, "loss", *STEP_LOSSES),
@@ -2919,6 +3178,25 @@ STEP_MISCONCEPTIONS = (
     ),
     *(
         Misconception(
+            "optimiser_ignored",
+            "Your student does not move as the optimiser that you are given moves it: as if another"
+            " one did, or a learning rate of your own.",
+            SECTIONS["3.2"],
+            partial(on_policy_step, own_rate=own_rate, signs=signs),
+        )
+        for own_rate in (1.0, 0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4)
+        for signs in (False, True)
+    ),
+    Misconception(
+        "one_position_too_many",
+        "One prediction too many of each text counts in your step: that of what would come after"
+        " its last token. Which logits predict the first token that was written, and which the"
+        " last?",
+        OWN_WORDS,
+        partial(on_policy_step, ahead=0, counts=one_behind_the_end),
+    ),
+    *(
+        Misconception(
             "gradient_clipped",
             "Your steps are those of a gradient that was made smaller, as by clipping it. That is a"
             " useful habit elsewhere, and nobody asked for it here.",
@@ -2926,7 +3204,7 @@ STEP_MISCONCEPTIONS = (
             partial(on_policy_step, **{how: limit}),
         )
         for how, limits in (
-            ("longest", (2.0, 1.0, 0.5, 0.25, 0.1, 0.01)),
+            ("longest", (1.0, 0.5, 0.25, 0.1, 0.01)),
             ("largest", (0.5, 0.1, 0.01)),
         )
         for limit in limits
