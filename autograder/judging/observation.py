@@ -38,6 +38,7 @@ OF_NUMBERS = (
     "observed_sign",
     "observed_total",
     "observed_near",
+    "observed_evenness",
 )
 
 
@@ -81,7 +82,11 @@ class Seen(NamedTuple):
 
 
 def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Observation | None:
-    """Says one certain thing about a wrong answer, the most telling one that there is."""
+    """Says one certain thing about a wrong answer, the most telling one that there is.
+
+    Where nothing is to be said of all parts that are wrong, two mistakes may have met; then it is
+    said of the first part, without which there are no points.
+    """
     public = [
         index
         for index, case in enumerate(rubric.expectations)
@@ -89,6 +94,19 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
     ]
     if len(public) < 2 or all(passed[index] for index in public):
         return None
+    found = _asked_again(rubric, outcomes) or _of(rubric, outcomes, passed, public)
+    first = next(iter(rubric.parts))
+    within = [index for index in public if rubric.expectations[index].part == first]
+    if found or len(within) in (1, len(public)) or all(passed[index] for index in within):
+        return found
+    found = _of(rubric, outcomes, passed, within)
+    return found and found._replace(words=f"This is so of the part “{first}”. {found.words}")
+
+
+def _of(
+    rubric: Rubric, outcomes: list[Outcome], passed: list[bool], public: list[int]
+) -> Observation | None:
+    """What is so in some public cases."""
     parts = {rubric.expectations[index].part for index in public if not passed[index]}
     seen = [
         each
@@ -102,16 +120,16 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
         start, part = _component(rubric, seen, len(public))
     amounts = _logarithms(part) if rubric.logarithm else part
     found = (
-        _asked_again(rubric, outcomes)
-        or _unmoved(rubric, outcomes)
+        _unmoved(rubric, outcomes, public)
         or _factor(amounts)
         or _offset(amounts)
-        or _moved(rubric, outcomes)
+        or _moved(rubric, outcomes, public)
         or _zone(part)
         or _where(rubric, outcomes, passed, public)
         or _sign(part)
         or _total(part)
         or _near(part)
+        or _evenness(part)
     )
     if found and rubric.logarithm and found.name in ("observed_factor", "observed_offset"):
         words = found.words.replace("Your result", "Its logarithm").replace(
@@ -257,23 +275,25 @@ def _telling(outcome: Outcome) -> bool:
     return row is not None and bool((np.isfinite(row) & (row != 0)).any())
 
 
-def _twins(rubric: Rubric) -> Iterator[tuple[int, int, str, bool]]:
+def _twins(rubric: Rubric, public: list[int]) -> Iterator[tuple[int, int, str, bool]]:
     """Pairs of public cases that differ in one thing, which it is, and whether it matters."""
     for index, case in enumerate(rubric.expectations):
         for other, what in case.twins:
+            if index not in public or other not in public:
+                continue
             matters = not same(
                 case.outcome.value, rubric.expectations[other].outcome.value, 4 * case.tolerance
             )
             yield other, index, what, matters
 
 
-def _unmoved(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
+def _unmoved(rubric: Rubric, outcomes: list[Outcome], public: list[int]) -> Observation | None:
     """Whether something that matters changes nothing."""
     told = [outcome for outcome in outcomes if _telling(outcome)]
     if all(same(outcome.value, told[0].value, 0.0) for outcome in told[1:]):
         return None  # nothing at all moves it
     found: dict[str, bool] = {}
-    for one, other, what, matters in _twins(rubric):
+    for one, other, what, matters in _twins(rubric, public):
         if matters:
             stuck = (
                 _telling(outcomes[one])
@@ -291,9 +311,9 @@ def _unmoved(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
     )
 
 
-def _moved(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
+def _moved(rubric: Rubric, outcomes: list[Outcome], public: list[int]) -> Observation | None:
     """Whether something that does not matter changes the result."""
-    for one, other, what, matters in _twins(rubric):
+    for one, other, what, matters in _twins(rubric, public):
         kinds = {outcomes[one].kind, outcomes[other].kind}
         if (
             not matters
@@ -506,11 +526,13 @@ def _total(seen: list[Seen]) -> Observation | None:
 
         if any(off(each.wanted, each).any() for each in seen):
             continue
-        if all(off(each.got, each).any() for each in seen if each.wrong.any()):
+        found = [off(each.got, each).any() for each in seen if each.wrong.any()]
+        if any(found):
+            where = "The" if all(found) else "In some public cases the"
             return Observation(
                 "observed_total",
-                f"The numbers of your results do not add up to {total:g} along the last axis, and"
-                " those of the right ones do.",
+                f"{where} numbers of your results do not add up to {total:g} along the last axis,"
+                " and those of the right ones do.",
             )
     return None
 
@@ -530,3 +552,40 @@ def _near(seen: list[Seen]) -> Observation | None:
         " off by more than the rounding of float32 explains. Is something rounded, computed more"
         " coarsely, or a small number added?",
     )
+
+
+def _evenness(seen: list[Seen]) -> Observation | None:
+    """Whether all wrong rows are distributions that are more even than the right ones, or less."""
+    gaps = []
+    for each in seen:
+        if not each.shape or each.shape[-1] < 2 or not np.isfinite(each.got).all():
+            return None
+        rows = [row.reshape(-1, each.shape[-1]) for row in (each.got, each.wanted)]
+        for row in rows:
+            bound = 4 * each.shape[-1] * each.tolerance
+            if (row < -each.tolerance).any() or (np.abs(row.sum(-1) - 1) > bound).any():
+                return None
+        wrong = each.wrong.reshape(rows[0].shape).any(-1)
+        gap = np.subtract(*map(_entropy, rows))[wrong]
+        if (np.abs(gap) <= each.tolerance).any():
+            return None
+        gaps += (gap > 0).tolist()
+    if not gaps or any(gaps) != all(gaps):
+        return None
+    if gaps[0]:
+        return Observation(
+            "observed_evenness",
+            "Your rows are distributions, and each one that is wrong is more even than the right"
+            " one: its entropy is larger. Is something softened, mixed with something flat, or"
+            " stopped before its end?",
+        )
+    return Observation(
+        "observed_evenness",
+        "Your rows are distributions, and each one that is wrong is less even than the right one:"
+        " its entropy is smaller. Is something sharpened, or left out of a mixture?",
+    )
+
+
+def _entropy(rows: np.ndarray) -> np.ndarray:
+    """The entropy of each row, in nats."""
+    return -(rows * np.log(np.where(rows > 0, rows, 1.0))).sum(-1)

@@ -267,6 +267,50 @@ def with_shared_state(right: type, remembered: tuple[str, ...], *, alive: bool) 
     return Shared
 
 
+def with_live_part(right: type, *names: str) -> type:
+    """A schedule whose state goes on changing in some of what it remembers, as a tensor does."""
+
+    class PartAlive(with_shared_state(right, names, alive=True)):
+        def state_dict(self) -> dict[str, Any]:
+            return dict(vars(self))  # the dictionary within is the schedule's own
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update(state | {"kept": dict(state["kept"])})
+
+    return PartAlive
+
+
+def frozen(right: type) -> tuple[type, type]:
+    """Schedules whose λ no longer moves when a state was loaded."""
+
+    class Frozen(right):
+        """It is the λ that was saved."""
+
+        @property
+        def value(self) -> float:
+            loaded = vars(self).get("loaded")
+            return super().value if loaded is None else loaded()
+
+        def state_dict(self) -> dict[str, Any]:
+            now = self.value
+            return {"loaded": lambda: now}
+
+    class TiedToTheFirst(Frozen):
+        """It is the λ of the object that was saved, wherever that is now."""
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"loaded": lambda: self.value}
+
+    return Frozen, TiedToTheFirst
+
+
+FROZEN = (
+    "frozen_after_loading",
+    "After a state was loaded λ no longer moves, whatever step() does, as if what was saved as"
+    " `value` had taken the place of what computes it.",
+)
+
+
 def without_state(right: type) -> tuple[type, type]:
     """Schedules whose state_dict() returns nothing; they take the state apart or look into it."""
 
@@ -345,9 +389,11 @@ def broken(right: type, *options: str) -> list[tuple]:
     return [
         (
             "attribute_hides_a_method",
-            "Something that is no function is called as if it were one. Has an attribute of yours"
-            " the name of a method, such as `step`? An attribute hides the method.",
+            "Something that is no function is called as if it were one. Has an attribute or a"
+            " property of yours the name of a method, such as `step` or `state_dict`? Then there is"
+            " no method to call.",
             Hidden,
+            type("NoMethod", (right,), {"state_dict": property(lambda self: dict(vars(self)))}),
         ),
         (
             "property_without_setter",
@@ -482,6 +528,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
     class CutStepByStep(right):
         """Each step adds its share to λ, which is never below its end."""
 
+        limit = max
+
         def __init__(self, start: float, end: float, steps: int) -> None:
             super().__init__(start, end, steps)
             self.shown = start
@@ -491,7 +539,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             return self.shown
 
         def step(self) -> None:
-            self.shown = max(self.end, self.shown + (self.end - self.start) / self.steps)
+            self.shown = type(self).limit(
+                self.end, self.shown + (self.end - self.start) / self.steps
+            )
 
     class Around(right):
         """Begins anew when all steps are done."""
@@ -557,6 +607,13 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
                 return keep(unbounded.value.fget(self), self.start, self.end)
 
         return Held, HeldUnbounded
+
+    class Share(right):
+        """λ between 0 and 1."""
+
+        @property
+        def value(self) -> float:
+            return min(max(right.value.fget(self), 0.0), 1.0)
 
     class CutToWhole(right):
         """λ without what is behind the point."""
@@ -653,6 +710,35 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 
         def state_dict(self) -> dict[str, Any]:
             return {"shown": list(self.shown), "count": self.count}
+
+    class LiveValue(SharedValue):
+        """The same tensor is in its state; λ stops with the count."""
+
+        @property
+        def value(self) -> float:
+            return self.shown[0]
+
+        def step(self) -> None:
+            if self.count < self.steps:
+                super().step()
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"shown": self.shown, "count": self.count}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update(state | {"shown": list(state["shown"])})
+
+    class NewCurve(right):
+        """Goes on from λ with the steps that are left, along a curve of its own."""
+
+        def fraction(self) -> float:
+            return 1.0 if self.count >= self.steps else self.count / self.steps
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"value": self.value, "left": max(self.steps - self.count, 0)}
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            self.start, self.steps, self.count = state["value"], state["left"], 0
 
     class Forgetful(right):
         def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -757,6 +843,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Right for a λ that rises. One that is to fall is cut off on the wrong side of its"
             " end. What is the smaller of a value and the end then?",
             *held(lambda value, start, end: min(value, end)),
+            *((type("CutAbove", (CutStepByStep,), {"limit": min}),) if right is Linear else ()),
         ),
         (
             "another_pace",
@@ -865,7 +952,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *STATE_IS_ALIVE,
             with_live_state(right),
             with_shared_state(right, ("count",), alive=True),
+            *((LiveValue,) if right is Linear else ()),
         ),
+        (*FROZEN, *frozen(right)),
         (
             *STATE_IS_SHARED,
             with_shared_state(right, ("count",), alive=False),
@@ -895,6 +984,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             " start and end are.",
             WithoutOptions,
             type("Left", (WithoutOptions,), {"left": True}),
+        ),
+        (
+            "held_between_0_and_1",
+            "Your λ is never above 1, as if it were a share. λ is a weight, and start and end may"
+            " be larger.",
+            Share,
         ),
         (
             "always_falls",
@@ -950,6 +1045,16 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         )
     if right is Cosine:
         ways += cosine_ways()
+        ways.append(
+            (
+                "new_curve_for_the_rest",
+                "After loading a state λ goes from where it is to its end in the steps that are"
+                " left, and slowly at first once more, as along a new half cosine. Where on the"
+                " one curve was it?",
+                NewCurve,
+                type("NewCurveDivided", (NewCurve,), {"fraction": right.fraction}),
+            )
+        )
     return every_variant(ways)
 
 
@@ -1047,6 +1152,7 @@ def cosine_ways() -> list[tuple]:
                     lambda fraction: math.cos(math.pi * fraction) ** 2,
                     lambda fraction: math.cos(math.pi * fraction / 2),
                     lambda fraction: (1 - math.cos(180 * fraction)) / 2,
+                    lambda fraction: (1 - math.cos(math.radians(fraction))) / 2,
                     lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
                     lambda fraction: fraction**2,
                     lambda fraction: fraction**0.5,
@@ -1128,6 +1234,8 @@ STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
 # Gains below a threshold of 0.25 until they add up, and losses below it.
 CREEPS = (2.0, 1.875, 1.9375, 2.0, 1.75, 1.625, 1.5, 1.375, 1.375)
 ZIGZAG = (2.0, 1.0, 2.0, 1.5, 1.25, 0.5, 1.0, 0.75, 0.75, 0.75)
+TWO_WITHOUT = (2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0)
+NEARLY = (1.0, 2.0, 1.0, 1.125, 2.0, 1.125)
 LEVEL = (1.0, 0.0, 0.5, 0.25, 0.5, 0.25, 0.5)  # as good as the teacher, and then less
 PASSES = (1.0, 0.0, 0.5, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)
 
@@ -1154,13 +1262,15 @@ def plateau_cases() -> tuple[Case, ...]:
         case("stalls, gains, stalls", (2.0, 2.0, 1.0, 1.0), options(1.0, 0.5, 1, 0.0), public=True),
         case("a student that passes its teacher", PASSES, options(8.0, 0.5, 1, 0.125), public=True),
         case("gains of just the threshold", (2.0, 1.75, 1.5), options(1.0, 0.5, 0, 0.25), True),
+        case("a gain after two without", TWO_WITHOUT, options(1.0, 0.5, 2, 0.0625), public=True),
+        case("nearly as good as the best", NEARLY, options(1.0, 0.5, 1, 0.25), public=True),
+        case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0), public=True),
         going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on((2.0, 1.0, 1.5, 1.25, 1.5), 3, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on(LEVEL, 2, options(4.0, 0.5, 1, 0.0625), public=True),
         case("no patience", ZIGZAG, options(1.0, 0.5, 0, 0.0625)),
         case("another gain of the threshold", (2.0, 1.5, 1.0, 0.5), options(1.0, 0.25, 0, 0.5)),
         case("below 0 from the start", (-1.0, -0.5, -2.0, -2.0, -1.0), options(3.0, 0.5, 0, 0.25)),
-        case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0)),
         going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625)),
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
         going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
@@ -1363,6 +1473,40 @@ class Clipped(Plateau):
         super().step(max(gap, 0.0))
 
 
+def from_a_gap_on(special: Callable[[Plateau, float], bool]) -> tuple[type, type]:
+    """Schedules in which something else is done at a gap below 0, or at one of 0 as well."""
+
+    class Below(Plateau):
+        def apart(self, gap: float) -> bool:
+            return gap < 0
+
+        def step(self, gap: float) -> None:
+            if not self.apart(gap) or special(self, gap):
+                super().step(gap)
+
+    class NotAbove(Below):
+        def apart(self, gap: float) -> bool:
+            return gap <= 0
+
+    return Below, NotAbove
+
+
+def lam_set(number: float) -> Callable[[Plateau, float], bool]:
+    """λ is a number from there on."""
+
+    def special(schedule: Plateau, gap: float) -> bool:
+        schedule.lam = number
+        return True
+
+    return special
+
+
+def fallen(schedule: Plateau, gap: float) -> bool:
+    """λ falls at once."""
+    schedule.fall(gap)
+    return False
+
+
 class ZeroIsNone(Plateau):
     """A best gap of 0 counts as none."""
 
@@ -1511,6 +1655,52 @@ class KeepsWaiting(Plateau):
 
     def gain(self, gap: float) -> None:
         self.best = gap
+
+
+class GainTakesOne(Plateau):
+    """A gain takes one from the count."""
+
+    def gain(self, gap: float) -> None:
+        self.best, self.waited = gap, max(self.waited - 1, 0)
+
+
+class CountsWorse(Plateau):
+    """Without a gain is only an evaluation whose gap has grown."""
+
+    by = 0.0
+
+    def miss(self, gap: float) -> None:
+        if gap > self.best + self.by * self.threshold:
+            super().miss(gap)
+
+
+class CountsMuchWorse(CountsWorse):
+    """The same, and by more than the threshold."""
+
+    by = 1.0
+
+
+class MeanForBest(Plateau):
+    """Compares with the mean of all gaps before."""
+
+    def __init__(self, *options: float, **named: float) -> None:
+        super().__init__(*options, **named)
+        self.gaps: tuple[float, ...] = ()
+
+    def step(self, gap: float) -> None:
+        super().step(gap)
+        self.gaps = (*self.gaps, gap)
+        self.best = sum(self.gaps) / len(self.gaps)
+
+
+def floored(least: float) -> type:
+    """λ does not fall below a number."""
+
+    class Floored(Plateau):
+        def fall(self, gap: float) -> None:
+            self.lam, self.waited = max(self.lam * self.factor, least), 0
+
+    return Floored
 
 
 class KeepsTheFirst(Plateau):
@@ -1670,10 +1860,14 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "gap_below_zero_ignored",
-            "Right until the student passes its teacher. Then the gap is below 0, and the further"
-            " below, the better the student. What does your code make of such a gap?",
+            "Right as long as the student is behind its teacher. When it has passed it the gap is"
+            " below 0, and the further below, the better the student. What does your code make of"
+            " such a gap?",
             Magnitude,
             Clipped,
+            *from_a_gap_on(lam_set(0.0)),
+            *from_a_gap_on(lambda schedule, gap: False),
+            *from_a_gap_on(fallen),
         ),
         (
             "zero_taken_for_none",
@@ -1749,6 +1943,27 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             "λ behaves as if a gain did not start the count anew: evaluations without one are"
             " counted further, however large it was.",
             KeepsWaiting,
+            GainTakesOne,
+        ),
+        (
+            "third_kind_of_evaluation",
+            "λ behaves as if some evaluations were neither a gain nor without one: as if the gap"
+            " had to grow, or to grow by more than the threshold. Each evaluation is one of two"
+            " kinds.",
+            CountsWorse,
+            CountsMuchWorse,
+        ),
+        (
+            "mean_for_best",
+            "λ behaves as if each gap were compared with the mean of those before. What has to be"
+            " beaten?",
+            MeanForBest,
+        ),
+        (
+            "kept_above_a_floor",
+            "λ behaves as if it were kept above a number that nobody asked for. With a factor of 0"
+            " a fall leaves nothing of it.",
+            *(floored(least) for least in (0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4)),
         ),
         (
             "never_falls",
@@ -1818,7 +2033,10 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             *STATE_IS_ALIVE,
             with_live_state(Plateau),
             with_shared_state(Plateau, WATCHED, alive=True),
+            with_live_part(Plateau, "lam"),
+            with_live_part(Plateau, "best", "waited"),
         ),
+        (*FROZEN, *frozen(Plateau)),
         (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
         (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
         *broken(Plateau, "start", "factor", "patience", "threshold"),
@@ -1880,10 +2098,12 @@ CONVEX_MISCONCEPTIONS = every_variant(
                     lambda lam: lam / 2,
                     lambda lam: lam / (2 + lam),
                     lambda lam: lam**2 / (1 + lam**2),
+                    lambda lam: lam / (lam - 1),
                 )
                 for factor in (
                     lambda lam: 1 + lam,
                     lambda lam: 1.0,
+                    lambda lam: 2.0,
                     lambda lam: lam,
                     lambda lam: 1 / (1 + lam),
                 )
@@ -2155,6 +2375,19 @@ BEST_MISCONCEPTIONS = every_variant(
                     lambda lam: (lam / (1 + lam), lam / (1 + lam)),
                     lambda lam: (1.0, 1.0),
                     lambda lam: (1 / (2 + lam), lam / (2 + lam)),
+                    lambda lam: torch.tensor([1.0, lam]).double().softmax(0).tolist(),
+                    lambda lam: shares(4 * lam),
+                    lambda lam: shares(2 * lam),
+                    lambda lam: shares(lam / 2),
+                )
+            ),
+            *(
+                lambda t, y, lam, times=times: best_student(t, y, lam * times(t, y))
+                for times in (
+                    lambda t, y: t.shape[-1],
+                    lambda t, y: 1 / t.shape[-1],
+                    lambda t, y: y.numel(),
+                    lambda t, y: 1 / y.numel(),
                 )
             ),
         ),
@@ -2281,6 +2514,23 @@ BEST_MISCONCEPTIONS = every_variant(
             "Your result is as if the teacher's distribution went through a softmax a second time,"
             " which makes it nearly flat. A softmax takes logits.",
             lambda t, y, lam: mixed(t.double().softmax(-1).softmax(-1), y, *shares(lam)),
+        ),
+        (
+            "teacher_softened",
+            "Your result is that of a teacher that is softened or sharpened, as by a temperature or"
+            " by λ itself. Here T = 1.",
+            *(
+                lambda t, y, lam, by=by: mixed((t.double() / by(lam)).softmax(-1), y, *shares(lam))
+                for by in (
+                    lambda lam: 2.0,
+                    lambda lam: 3.0,
+                    lambda lam: 4.0,
+                    lambda lam: 5.0,
+                    lambda lam: max(lam, 1e-8),
+                    lambda lam: 1 + lam,
+                    lambda lam: 1 / max(lam, 1e-8),
+                )
+            ),
         ),
         (
             "softmax_on_another_axis",
@@ -2468,7 +2718,7 @@ CHECKS = (
     FunctionCheck(
         name="linear_lambda",
         parts={"values": 3, RESUMED: 1},
-        expected="A class whose value goes from start to end in equal steps, is exactly end after"
+        expected="A class whose value goes from start to end in equal steps, is end after"
         " `steps` calls of step(), stays there, and goes on where a loaded state says.",
         section=SECTIONS["3.1"],
         reference=Linear,
@@ -2512,6 +2762,7 @@ CHECKS = (
         fixed=(
             Case("λ = 1", (1.0,), public=True),
             Case("λ = 3", (3.0,), public=True),
+            Case("λ = 2", (2.0,), public=True),
             Case("λ = 0", (0.0,), public=True),
             Case("λ = 0.25", (0.25,)),
             Case("λ = 99", (99.0,)),

@@ -251,6 +251,20 @@ TURNS = (
 )
 
 
+TEMPLATE_BY_NUMBERS = (
+    "template_by_numbers",
+    "A word of an answer does not count where it has the number of a part of the template: a line"
+    " break, or the name of a role. What the template put there, its place says, and not its"
+    " number.",
+)
+HEADER_IN_THE_TEXT = (
+    "header_looked_for_in_the_text",
+    "Your labels are those of looking for the assistant's header in the finished text, and of"
+    ' finding one in what somebody said. A message may have the word "assistant" in it. Who'
+    " wrote which tokens, the messages say.",
+)
+
+
 def only_if_last(piece: Piece, every: list[Piece]) -> bool:
     """The assistant's words count in the last message alone."""
     return WRITTEN(piece, every) and piece.turn == every[-1].turn
@@ -281,6 +295,66 @@ def taking_turns(messages: list[dict[str, Any]]) -> list[Tensor]:
 def up_to_the_last_line(piece: Piece, every: list[Piece]) -> bool:
     """From where an answer begins all but the very last token."""
     return from_turn(0)(piece, every) and piece is not every[-1]
+
+
+def read_for_headers(messages: list[dict[str, Any]], *, line: bool) -> list[Tensor]:
+    """The assistant's name, or it and a line break, is a header wherever it stands."""
+    ids, _ = encode(messages)
+    tokens, labels = ids.tolist(), []
+    speaking = 0  # 2 in a header, 1 in what is written after it
+    for at, token in enumerate(tokens):
+        labels.append(token if speaking == 1 else IGNORED)
+        if speaking:
+            speaking = 0 if token == END and speaking == 1 else 1
+        elif token == ROLES["assistant"] and (not line or tokens[at + 1] == LINE):
+            speaking = 2
+    return [ids, torch.tensor(labels)]
+
+
+def read_for_roles(messages: list[dict[str, Any]]) -> list[Tensor]:
+    """Each name of a role says who speaks from there on, wherever it stands."""
+    ids, _ = encode(messages)
+    tokens, labels, speaking = ids.tolist(), [], False
+    for before, token in pairwise([END, *tokens]):
+        speaking = speaking and token not in (ROLES["user"], ROLES["system"])
+        after = token == LINE and before in (END, ROLES["assistant"])
+        labels.append(token if speaking and not after and token != START else IGNORED)
+        speaking = speaking or token == ROLES["assistant"]
+    return [ids, torch.tensor(labels)]
+
+
+def turned_round(messages: list[dict[str, Any]]) -> list[Tensor]:
+    """Labels first."""
+    return encode(messages)[::-1]
+
+
+def from_a_header_on(messages: list[dict[str, Any]], *, last: bool, but: int) -> list[Tensor]:
+    """All counts after the first or the last of the assistant's names, but for some at the end."""
+    ids, _ = encode(messages)
+    places = (ids == ROLES["assistant"]).nonzero()[:, 0].tolist()
+    begin = places[-1 if last else 0] + 2 if places else len(ids)
+    labels = torch.full_like(ids, IGNORED)
+    labels[begin : len(ids) - but] = ids[begin : len(ids) - but]
+    return [ids, labels]
+
+
+def without_numbers(*numbers: int) -> Counts:
+    """As it should be, without some tokens that the template has too."""
+    return lambda piece, every: (
+        WRITTEN(piece, every) and (piece.part == "end" or piece.token not in numbers)
+    )
+
+
+def up_to_a_line(ends: bool) -> Counts:
+    """An answer counts up to its first line break, and its end, or it does not."""
+
+    def counts(piece: Piece, every: list[Piece]) -> bool:
+        turn = [each for each in every if each.turn == piece.turn and WRITTEN(each, every)]
+        at = next((at for at, each in enumerate(turn) if each.token == LINE), len(turn))
+        before = any(each is piece for each in turn[:at])
+        return before or (ends and WRITTEN(piece, every) and piece.part == "end")
+
+    return counts
 
 
 def asked_to_go_on(messages: list[dict[str, Any]]) -> list[Tensor]:
@@ -412,7 +486,7 @@ ENCODE_MISCONCEPTIONS = (
                 " every other number for a token that should come.",
                 number,
             )
-            for number in (0, -1, END, LINE)
+            for number in (0, -1, 100, START, END, LINE)
         ),
     ),
     *ways(
@@ -437,6 +511,40 @@ ENCODE_MISCONCEPTIONS = (
             ("start", "role", "line", "after"),
         ),
     ),
+    Misconception(
+        "pair_turned_round",
+        "Both are right, and in the wrong order: the ids come first.",
+        FINE_TUNING,
+        turned_round,
+    ),
+    *(
+        Misconception(
+            "part_of_the_template_missing",
+            "Tokens of the template are missing in `ids`: three stand before each content, and two"
+            " behind it. A student is to read conversations as it will meet them.",
+            FINE_TUNING,
+            partial(encode, without=parts),
+        )
+        for parts in (
+            ("start",),
+            ("role",),
+            ("line",),
+            ("end",),
+            ("line", "after"),
+            ("role", "line"),
+        )
+    ),
+    Misconception(
+        f"{END_MASKED[0]}+{TEMPLATE_BY_NUMBERS[0]}",
+        f"At least two things are off. {END_MASKED[1]} {TEMPLATE_BY_NUMBERS[1]}",
+        FINE_TUNING,
+        partial(
+            encode,
+            counts=lambda piece, every: (
+                by_parts("word")(piece, every) and piece.token not in (LINE, *ROLES.values())
+            ),
+        ),
+    ),
     *ways(
         encode,
         "cut",
@@ -456,6 +564,36 @@ ENCODE_MISCONCEPTIONS = (
     *(
         Misconception(*EMPTY, FINE_TUNING, partial(without_empty, whose=whose))
         for whose in (tuple(ROLES), ("assistant",))
+    ),
+    *ways(
+        encode,
+        "counts",
+        *(
+            Wrong(*TEMPLATE_BY_NUMBERS, counts)
+            for counts in (
+                without_numbers(LINE),
+                without_numbers(*ROLES.values()),
+                without_numbers(LINE, *ROLES.values()),
+                without_numbers(LINE, ROLES["assistant"]),
+                without_numbers(ROLES["assistant"]),
+                up_to_a_line(True),
+                up_to_a_line(False),
+            )
+        ),
+    ),
+    *(
+        Misconception(*HEADER_IN_THE_TEXT, FINE_TUNING, partial(read_for_headers, line=line))
+        for line in (False, True)
+    ),
+    Misconception(*HEADER_IN_THE_TEXT, FINE_TUNING, read_for_roles),
+    *(
+        Misconception(
+            f"{ALL_FROM_AN_ANSWER_ON[0]}+{HEADER_IN_THE_TEXT[0]}",
+            f"At least two things are off. {ALL_FROM_AN_ANSWER_ON[1]} {HEADER_IN_THE_TEXT[1]}",
+            FINE_TUNING,
+            partial(from_a_header_on, last=last, but=but),
+        )
+        for last, but in product((False, True), (0, 1))
     ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
@@ -493,6 +631,17 @@ def encode_cases() -> tuple[Case, ...]:
         ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
         ("three answers", False, three()),
         ("two answers in a row", True, [ask(when), reply(at, six), reply(0, at, 0), ask(falls)]),
+        (
+            "words that the template has too",
+            True,
+            [
+                told(ROLES["user"], LINE, at),
+                ask(ROLES["assistant"], LINE, rises, 0),
+                reply(high, LINE, ROLES["user"], 0),
+                ask(when, ROLES["assistant"], at),
+                reply(ROLES["assistant"], LINE, six, ROLES["system"]),
+            ],
+        ),
         ("nothing is asked", False, [told(high, 0), reply(water, rises)]),
     )
     return tuple(Case(name, (found,), public=public) for name, public, found in conversations)
@@ -517,6 +666,9 @@ def encode_facts(case: Case) -> dict[str, Any]:
         "two answers follow each other": ("assistant",) * 2 in pairwise(roles),
         "an answer has no words": any(
             each["role"] == "assistant" and not each["content"] for each in messages
+        ),
+        "a message has words that the template has too": any(
+            set(each["content"]) & {LINE, *ROLES.values()} for each in messages
         ),
     }
 
@@ -645,6 +797,30 @@ def run_for_padding(rows: Rows, pad_id: int, side: str = "right") -> dict[str, T
     fits = (batch["input_ids"] == pad_id).long()
     run = fits.cumprod(1) if side == "left" else fits.flip(1).cumprod(1).flip(1)
     return batch | {"attention_mask": 1 - run}
+
+
+def own_end_left_out(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
+    """The mask leaves out the run of pad_id at the end of each row's own tokens."""
+    batch = collate(rows, pad_id, side)
+    size = batch["input_ids"].shape[1]
+    for mask, (ids, _) in zip(batch["attention_mask"], rows, strict=True):
+        run = int((ids == pad_id).long().flip(0).cumprod(0).sum())
+        end = size if side == "left" else len(ids)
+        mask[end - run : end] = 0
+    return batch
+
+
+def mask_off_by_one(
+    rows: Rows, pad_id: int, side: str = "right", *, by: int, sides: tuple[str, ...]
+) -> dict[str, Tensor]:
+    """On some sides the mask takes a row for longer or shorter by a token."""
+    batch = collate(rows, pad_id, side)
+    if side in sides:
+        size = batch["input_ids"].shape[1]
+        there = torch.arange(size) if side == "right" else torch.arange(size).flip(0)
+        lengths = torch.tensor([len(ids) + by for ids, _ in rows])
+        batch["attention_mask"] = (there < lengths[:, None]).long()
+    return batch
 
 
 def longest_first(rows: Rows) -> Rows:
@@ -802,12 +978,15 @@ COLLATE_MISCONCEPTIONS = (
         FINE_TUNING,
         turned_over,
     ),
-    Misconception(
-        "own_end_taken_for_padding",
-        "A row may end with the very token that is the padding, or begin with it, and yours has a"
-        " 0 in the mask there. What was added, the lengths of the rows say.",
-        FINE_TUNING,
-        run_for_padding,
+    *(
+        Misconception(
+            "own_end_taken_for_padding",
+            "A row may end with the very token that is the padding, or begin with it, and yours has"
+            " a 0 in the mask there. What was added, the lengths of the rows say.",
+            FINE_TUNING,
+            wrong,
+        )
+        for wrong in (run_for_padding, own_end_left_out)
     ),
     *(
         Misconception(
@@ -819,6 +998,18 @@ COLLATE_MISCONCEPTIONS = (
         )
         for sides in (("right",), ("left",), ("right", "left"))
         for parts in (PARTS, PARTS[:2], PARTS[2:], PARTS[1:2])
+    ),
+    *(
+        Misconception(
+            "mask_off_by_one",
+            "The `attention_mask` of a row has a 1 too many or too few, at the border between its"
+            " tokens and the padding. How many tokens has the row, and does the slice end before"
+            " its last number or with it?",
+            FINE_TUNING,
+            partial(mask_off_by_one, by=by, sides=sides),
+        )
+        for by in (1, -1)
+        for sides in (("right",), ("left",), ("right", "left"))
     ),
     *pairs(collate, "label", PADDING_LABELS, "finish", WRONG_MASKS),
     Misconception(
@@ -921,6 +1112,17 @@ def both_counted(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     return student[:, :-1], teacher[:, :-1], following
 
 
+def kept_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Those that count alone, one after the other."""
+    found = next_ones(student, teacher, labels)
+    return tuple(each[found[2] != IGNORED][None] for each in found)
+
+
+def one_row(at: int) -> Callable[[Tensor, Tensor, Tensor], Aligned]:
+    """The positions of one row."""
+    return lambda *batch: tuple(each[at][None] for each in next_ones(*batch))
+
+
 def ones_after_next(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     """Each position with the label two places on."""
     return student[:, :-2], teacher[:, :-2], labels[:, 2:]
@@ -987,6 +1189,61 @@ def both_kls(student: Tensor, teacher: Tensor) -> Tensor:
     return forward_kl(student, teacher) + reverse_kl(student, teacher)
 
 
+def in_bits(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(p‖q) by logarithms to the base 2."""
+    return forward_kl(student, teacher) / math.log(2)
+
+
+def jensen_shannon(student: Tensor, teacher: Tensor) -> Tensor:
+    """The mean divergence from the mean of both."""
+    middle = ((student.softmax(-1) + teacher.softmax(-1)) / 2).log()
+    return (forward_kl(middle, student) + forward_kl(middle, teacher)) / 2
+
+
+def along(axis: int, both: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    """KL(p‖q) with the teacher's softmax over another axis, or with both."""
+
+    def kd(student: Tensor, teacher: Tensor) -> Tensor:
+        log_q, log_p = student.log_softmax(axis if both else -1), teacher.log_softmax(axis)
+        return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+    return kd
+
+
+Logarithm = Callable[[Tensor], Tensor]
+
+
+def logarithms() -> list[Logarithm]:
+    """Logarithms that something small keeps from being large."""
+
+    def plus(tiny: float) -> Logarithm:
+        return lambda x: (x + tiny).log()
+
+    def at_least(tiny: float) -> Logarithm:
+        return lambda x: x.clamp_min(tiny).log()
+
+    return [plus(10.0**-n) for n in (3, 4, 5, 6, 7, 8, 9, 10, 12)] + [
+        at_least(10.0**-n) for n in (3, 4, 5, 6, 7, 8)
+    ]
+
+
+def label_losses_by(log: Logarithm) -> Callable[[Tensor, Tensor], Tensor]:
+    """−log q(y) by a logarithm of one's own."""
+    return lambda student, labels: (
+        -log(student.softmax(-1)).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+    )
+
+
+def forward_kl_by(log: Logarithm) -> Callable[[Tensor, Tensor], Tensor]:
+    """KL(p‖q) by a logarithm of one's own."""
+
+    def kd(student: Tensor, teacher: Tensor) -> Tensor:
+        q, p = student.softmax(-1), teacher.softmax(-1)
+        return (p * (log(p) - log(q))).sum(-1)
+
+    return kd
+
+
 def mean_square(student: Tensor, teacher: Tensor) -> Tensor:
     """The mean squared difference of the logits."""
     return ((student - teacher) ** 2).mean(-1)
@@ -999,10 +1256,33 @@ def mean_square_of_probabilities(student: Tensor, teacher: Tensor) -> Tensor:
 
 ANOTHER_DIVERGENCE = (
     "another_divergence",
-    "Your loss has another measure of how far the two models are apart: both divergences together,"
-    " or squares. The task asks for one divergence alone. What does it weigh, and by what?",
+    "The two models are compared by another measure of how far they are apart: of both divergences"
+    " together, or of squares, say. The task asks for one divergence alone. What does it weigh, and"
+    " by what?",
 )
-OTHER_DIVERGENCES = (symmetric_kl, both_kls, mean_square, mean_square_of_probabilities)
+ANOTHER_TEMPERATURE = (
+    "another_temperature",
+    "The two models are compared as if both were softened, at a temperature of 2 or more. Here"
+    " nothing is to be softened: the temperature is 1.",
+)
+
+
+def softened(kl: Callable[[Tensor, Tensor], Tensor]) -> list[Callable[[Tensor, Tensor], Tensor]]:
+    """A divergence at higher temperatures, multiplied by their square or not."""
+
+    def at(temperature: float, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
+        return lambda student, teacher: scale * kl(student / temperature, teacher / temperature)
+
+    return [at(t, scale) for t in (2.0, 3.0, 4.0, 5.0) for scale in (1.0, t * t)]
+
+
+OTHER_DIVERGENCES = (
+    symmetric_kl,
+    both_kls,
+    jensen_shannon,
+    mean_square,
+    mean_square_of_probabilities,
+)
 
 
 def negative_kl(student: Tensor, teacher: Tensor) -> Tensor:
@@ -1095,6 +1375,11 @@ def between_over_some(losses: Tensor, labels: Tensor) -> Tensor:
 def sum_of_all(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum over all positions."""
     return losses.sum()
+
+
+def divided_twice(losses: Tensor, labels: Tensor) -> Tensor:
+    """The mean over the number of those that count."""
+    return token_mean(losses, labels) / number(labels)
 
 
 def without_zero(labels: Tensor) -> Tensor:
@@ -1377,6 +1662,13 @@ WEIGHTS = (
         lambda lam: (1.0, 0.0),
     ),
     Wrong(
+        "lambda_on_both_terms",
+        "λ weighs both terms: at λ = 0 your loss is 0, whatever the labels are. Which of the two"
+        " terms is it to weigh?",
+        lambda lam: (lam, lam),
+        FORMULA,
+    ),
+    Wrong(
         "labels_forgotten",
         "This is the teacher's term alone. Where do the labels come in?",
         lambda lam: (0.0, lam),
@@ -1425,6 +1717,72 @@ LOSS_MISCONCEPTIONS = (
         answer_loss,
         "kd",
         *(Wrong(*ANOTHER_DIVERGENCE, kd, SECTIONS["1.2"]) for kd in OTHER_DIVERGENCES),
+        *(Wrong(*ANOTHER_TEMPERATURE, kd, FORMULA) for kd in softened(forward_kl)),
+    ),
+    *pairs(
+        answer_loss,
+        "kd",
+        tuple(Wrong(*ANOTHER_TEMPERATURE, kd, FORMULA) for kd in softened(forward_kl)),
+        "weights",
+        WEIGHTS[2:3],
+    ),
+    *(
+        Misconception(
+            "softmax_on_another_axis",
+            "Your teacher's term is that of a softmax over another axis than the vocabulary. Which"
+            " axis of [B, L, V] is that, and which is it when the positions that count are taken"
+            " out?",
+            FORMULA,
+            partial(answer_loss, kd=along(axis, both), aligned=aligned),
+        )
+        for axis, aligned in ((0, next_ones), (1, next_ones), (1, kept_ones))
+        for both in (False, True)
+    ),
+    *(
+        Misconception(
+            "epsilon_in_the_logarithm",
+            "Your loss is that of probabilities that something small is added to, or that are kept"
+            " above it, before their logarithm is taken. Where the student is surely wrong this"
+            " hides how wrong it is. log_softmax() needs no such help.",
+            FORMULA,
+            partial(answer_loss, **changed),
+        )
+        for log in logarithms()
+        for changed in (
+            {"lm_losses": label_losses_by(log)},
+            {"kd": forward_kl_by(log)},
+            {"lm_losses": label_losses_by(log), "kd": forward_kl_by(log)},
+        )
+    ),
+    *(
+        Misconception(
+            "one_row_alone",
+            "Your loss is that of one row of the batch. What becomes of the others?",
+            FORMULA,
+            partial(answer_loss, aligned=one_row(at)),
+        )
+        for at in (0, -1)
+    ),
+    *ways(
+        answer_loss,
+        "kd",
+        Wrong(
+            "in_bits",
+            "Your teacher's term is in bits, and the labels' term is not. The formula has one kind"
+            " of logarithm.",
+            in_bits,
+            SECTIONS["1.2"],
+        ),
+    ),
+    *(
+        Misconception(
+            "divided_twice",
+            "Your loss, or a term of it, is a mean that is divided by the number of tokens once"
+            " more.",
+            FORMULA,
+            partial(answer_loss, **{of: divided_twice}),
+        )
+        for of in ("mean", "lm_mean", "kd_mean")
     ),
     Misconception(
         "student_detached_from_the_teacher+gradient_into_the_teacher",
@@ -1566,11 +1924,14 @@ def loss_cases() -> tuple[Case, ...]:
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
     alike = answers(rng, 5, 5, ((1, 4),), ((3, 5),))
     alike = (alike[0], alike[0].clone(), alike[2])
+    sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
+    sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
     return (
         Case("a short answer and a long one", (*first, "loss"), public=True),
         Case("two turns, and a row without an answer", (*second, "loss"), public=True),
         Case("a row that begins with an answer", (*begins, 0.5, "loss"), public=True),
+        Case("a student that is surely wrong", (*sure, 0.7, "loss"), public=True),
         Case("the gradients of the first case", (*first, "gradients"), {}, GRADIENTS, True),
         Case("a batch padded on the left", (*left, 1.5, "loss")),
         Case("labels alone", (*left, 0.0, "loss")),
@@ -1644,9 +2005,9 @@ def end_looked_for(ids: list[int]) -> list[int]:
     return ids[: ids.index(END)]
 
 
-def end_skipped(ids: list[int]) -> list[int]:
-    """All but the ends of text, as a tokenizer shows it that skips special tokens."""
-    return [token for token in ids if token != END]
+def without(*numbers: int) -> Callable[[list[int]], list[int]]:
+    """All but some tokens: what a tokenizer shows that skips special ones."""
+    return lambda ids: [token for token in ids if token not in numbers]
 
 
 def decode(ids: list[int]) -> str:
@@ -1775,6 +2136,11 @@ def over_count(values: list[float], answers: list[list[int]]) -> float:
     return values[-1] / len(values)
 
 
+def up_to_a_wrong_one(values: list[float], answers: list[list[int]]) -> float:
+    """The share of those before the first that is wrong."""
+    return (values.index(0.0) if 0.0 in values else len(values)) / len(values)
+
+
 def weighted(values: list[float], answers: list[list[int]]) -> float:
     """The mean over tokens."""
     sizes = list(map(len, answers))
@@ -1814,6 +2180,22 @@ def first_again(prompt: list[int], text: list[int], most: int) -> list[int]:
 def prompt_within(prompt: list[int], text: list[int], most: int) -> list[int]:
     """The prompt too, and what is written up to its end."""
     return prompt + with_end(text[:most])
+
+
+def prompt_and_all(prompt: list[int], text: list[int], most: int) -> list[int]:
+    """The prompt too, and all that is written."""
+    return prompt + text[:most]
+
+
+def after_header(number: int) -> Judge:
+    """Whether the text is the same that stands after one of the assistant's headers."""
+    header = WORDS[ROLES["assistant"]] + WORDS[LINE]
+
+    def judge(written: list[int], answer: list[int]) -> float:
+        found = decode(written).split(header)[number].split(WORDS[END])[0]
+        return float(found.strip() == decode(answer).strip())
+
+    return judge
 
 
 def accuracy(
@@ -1884,6 +2266,19 @@ def as_long_as_the_answer(
     return accuracy(prompts, texts, answers, *others)
 
 
+def longest_alone(
+    prompts: list[Tensor], written: list[Tensor], *others: Any, **options: Any
+) -> float:
+    """Prompts that are shorter than the longest are filled up, and read as the model does not."""
+    size = max(map(len, prompts))
+    unknown = torch.full((1,), UNKNOWN)
+    texts = [
+        text if len(prompt) == size else unknown
+        for prompt, text in zip(prompts, written, strict=True)
+    ]
+    return accuracy(prompts, texts, *others, **options)
+
+
 def stripped_of_marks(written: list[int], answer: list[int]) -> float:
     """Whether the texts are the same, but for the mark's characters around what was written."""
     return float(decode(written).strip(WORDS[END]).strip() == decode(answer).strip())
@@ -1932,12 +2327,63 @@ AT_A_LINE = (
     "Your number is that of texts that are over at a line break too, and one may stand at the"
     " beginning or within. Only <|end|> ends an answer.",
 )
+LOOKED_FOR = (
+    "answer_looked_for_in_the_text",
+    "Your number is that of looking for the answer in the whole text, after a header of the"
+    " assistant. A prompt may have earlier turns, and a model that nothing stops may write such a"
+    " header itself. Where does the prompt end?",
+)
+PADDED = (
+    "longest_prompts_alone",
+    "Of prompts of unequal length only the longest are answered in your number, as if the others"
+    " were filled up before the model reads them. This model is given no mask: what fills a row up"
+    " is text to it.",
+)
+TOO_FEW = Wrong(
+    "one_token_too_few",
+    "An answer of exactly `most` tokens is wrong to you. Is it cut short, or asked for an end that"
+    " it has no room for?",
+    one_fewer,
+)
+SHARES = (
+    Wrong(
+        "in_per_cent",
+        "Your number is a hundred times too large: a share lies between 0 and 1.",
+        hundredfold,
+    ),
+    Wrong(
+        "not_divided",
+        "Your number is that of the right answers. A share is that count over something; over"
+        " what?",
+        total,
+    ),
+    Wrong(*ONE_QUESTION, of_first),
+    Wrong(*ONE_QUESTION, of_last),
+    Wrong(*ONE_QUESTION, over_count),
+)
+STRICT = (
+    Wrong(*SPACES, spaces_matter),
+    Wrong(
+        "tokens_compared",
+        "Texts that are the same are different to you where their tokens differ, and there are"
+        ' several ways to write one text: " noon", and "noon" after a line break. Compare the'
+        " texts.",
+        tokens_the_same,
+    ),
+    Wrong(*CONTAINED, contained),
+    Wrong(*CONTAINED, begun),
+)
+ENDS = (Wrong(*AFTER_END, whole), Wrong(*AFTER_END, without(END)), Wrong(*AFTER_END, with_end))
 ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
         "cut",
         Wrong(*AFTER_END, whole),
-        Wrong(*AFTER_END, end_skipped),
+        *(
+            Wrong(*AFTER_END, without(END, *others))
+            for others in ((), (START,), (START, LINE), (START, *ROLES.values()))
+        ),
+        Wrong(*AFTER_END, without(START, END, LINE, *ROLES.values())),
         Wrong(*AFTER_END, cut_at_last_end),
         Wrong(*AFTER_END, with_end),
         Wrong(*AT_A_LINE, cut_at_line),
@@ -1952,12 +2398,7 @@ ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
         "write",
-        Wrong(
-            "one_token_too_few",
-            "An answer of exactly `most` tokens is wrong to you. Is it cut short, or asked for an"
-            " end that it has no room for?",
-            one_fewer,
-        ),
+        TOO_FEW,
         Wrong(
             "prompt_does_not_grow",
             "An answer is right to you only where one token may be written. What has your model"
@@ -1974,26 +2415,17 @@ ACCURACY_MISCONCEPTIONS = (
     *ways(
         accuracy,
         "judge",
-        Wrong(*SPACES, spaces_matter),
+        *STRICT,
         Wrong(*SPACES, one_stripped),
         *(
             Wrong(*SPACES, judge)
             for judge in (stripped_of(" "), stripped_of("\n"), stripped_before, stripped_behind)
         ),
         Wrong(
-            "tokens_compared",
-            "Texts that are the same are different to you where their tokens differ, and there"
-            ' are several ways to write one text: " noon", and "noon" after a line break. Compare'
-            " the texts.",
-            tokens_the_same,
-        ),
-        Wrong(
             "all_spaces_dropped",
             "Spaces within the text are forgiven too. Only those around it are.",
             spaces_nowhere,
         ),
-        Wrong(*CONTAINED, contained),
-        Wrong(*CONTAINED, begun),
         Wrong(*CONTAINED, contained_the_other_way),
         Wrong(
             "capitals_forgiven",
@@ -2038,28 +2470,34 @@ ACCURACY_MISCONCEPTIONS = (
         )
     ),
     Misconception(*AFTER_END, FINE_TUNING, partial(accuracy, cut=whole, judge=stripped_of_marks)),
+    *(
+        Misconception(
+            *LOOKED_FOR,
+            FINE_TUNING,
+            partial(accuracy, write=prompt_and_all, cut=whole, judge=after_header(number)),
+        )
+        for number in (1, -1)
+    ),
+    Misconception(*PADDED, FINE_TUNING, longest_alone),
+    *pairs(accuracy, "write", (TOO_FEW,), "reduce", SHARES),
+    *pairs(accuracy, "write", (TOO_FEW,), "judge", STRICT),
+    *pairs(accuracy, "cut", ENDS, "reduce", SHARES[:2]),
+    *pairs(accuracy, "judge", STRICT, "reduce", SHARES[:2]),
     *ways(
         accuracy,
         "reduce",
-        Wrong(
-            "in_per_cent",
-            "Your number is a hundred times too large: a share lies between 0 and 1.",
-            hundredfold,
-        ),
-        Wrong(
-            "not_divided",
-            "Your number is that of the right answers. A share is that count over something; over"
-            " what?",
-            total,
-        ),
-        Wrong(*ONE_QUESTION, of_first),
-        Wrong(*ONE_QUESTION, of_last),
-        Wrong(*ONE_QUESTION, over_count),
+        *SHARES,
         Wrong(
             "all_or_nothing",
             "Your number is 1 when all answers are right, and 0 otherwise. The task asks for the"
             " share that is right.",
             all_or_nothing,
+        ),
+        Wrong(
+            "over_at_a_wrong_answer",
+            "What comes after the first wrong answer is never right in your number. Look at where"
+            " your loop ends.",
+            up_to_a_wrong_one,
         ),
         Wrong(
             "wrong_ones_counted",
@@ -2081,7 +2519,7 @@ TAIL = (LINE, START, ROLES["user"], LINE, 9, END, LINE)  # how a model goes on t
 def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], list[int]]:
     """What a model writes and what it should, of a kind."""
     size = most if kind in ("unended", "fits") else int(rng.integers(2, most - 2))
-    if kind == "twice":
+    if kind in ("twice", "right, then as the assistant", "wrong, then as the assistant"):
         size = 2
     answer = [
         int(word) for word in rng.permutation(PLAIN)[: max(size, 3 if "within" in kind else 0)]
@@ -2093,8 +2531,11 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         return [17, END, *TAIL], [7, 9]
     if kind == "capital":
         return [0, END, *TAIL], [15]
+    again = [END, LINE, START, ROLES["assistant"], LINE]
     written = {
         "right": answer,
+        "right, then as the assistant": [*answer, *again, more],
+        "wrong, then as the assistant": [more, *again, *answer],
         "fits": answer,
         "twice": [*answer, END, more],
         "wrong": [*answer[:-1], more],
@@ -2112,13 +2553,16 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
     return [*written, END, *TAIL], answer
 
 
-def examination(seed: int | np.random.Generator, most: int, *kinds: str) -> tuple[Any, ...]:
-    """Prompts, what is written, what should be, and how much may be."""
+def examination(
+    seed: int | np.random.Generator, most: int, *kinds: str, turns: bool = False
+) -> tuple[Any, ...]:
+    """Prompts, with earlier turns or without, what is written, what should be, and how much may."""
     rng = np.random.default_rng(seed)
     prompts, written, answers = [], [], []
     for number, kind in enumerate(kinds):
         words = [SAID[number], *rng.choice(SAID, size=int(rng.integers(1, 4))).tolist()]
-        ids, _ = encode([message("user", *words)], last=(START, ROLES["assistant"], LINE))
+        before = [message("user", *words), message("assistant", 9)] if turns else []
+        ids, _ = encode([*before, message("user", *words)], last=(START, ROLES["assistant"], LINE))
         text, answer = asked(rng, kind, most)
         prompts.append(ids)
         written.append(torch.tensor(text))
@@ -2157,6 +2601,21 @@ def accuracy_cases() -> tuple[Case, ...]:
             5,
             ("unended", "wrong", "fits", "unended", "unended", "capital", "nothing"),
         ),
+        (
+            "a model that goes on as the assistant",
+            True,
+            9,
+            (
+                "right, then as the assistant",
+                "wrong, then as the assistant",
+                "wrong",
+                "right, then as the assistant",
+                "right",
+                "right, then as the assistant",
+                "wrong, then as the assistant",
+                "wrong",
+            ),
+        ),
         ("one question", True, 6, ("right",)),
         ("one token may be written", True, 1, ("fits", "fits")),
         ("all right", True, 6, ("right", "spaced", "right")),
@@ -2164,7 +2623,7 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("nothing is said", False, 6, ("nothing", "right", "nothing", "more")),
     )
     return tuple(
-        Case(name, examination(seed, most, *kinds), public=public)
+        Case(name, examination(seed, most, *kinds, turns="as the" in name), public=public)
         for seed, (name, public, most, kinds) in enumerate(found)
     )
 
@@ -2284,6 +2743,13 @@ def prompt_up_to_end(prompt: list[int], text: list[int]) -> list[bool]:
     return [i <= tokens.index(END) for i in range(len(tokens))]
 
 
+def one_behind_the_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """The positions from the prompt's last to the text's last, all of which predict something."""
+    size = text.index(END) + 1 if END in text else len(text)
+    begin, end = len(prompt) - 1, len(prompt) + size
+    return [begin <= i < end for i in range(len(prompt) + len(text))]
+
+
 def own_cross_entropy(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
     """−log q of the tokens that the student wrote."""
     return -student.log_softmax(-1).gather(-1, tokens[:, None])[:, 0]
@@ -2302,6 +2768,16 @@ def of_reverse(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
 def of_forward(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
     """KL(p‖q)."""
     return forward_kl(student, teacher)
+
+
+def without_entropy(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """−Σ q log p: the student's entropy is missing."""
+    return soft_cross_entropy(teacher, student)
+
+
+def with_itself(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
+    """KL(q‖q)."""
+    return 0 * reverse_kl(student, teacher)
 
 
 def negative(student: Tensor, teacher: Tensor, tokens: Tensor) -> Tensor:
@@ -2376,6 +2852,9 @@ def on_policy_step(
     leak: bool = False,
     kept: bool = False,
     longest: float = math.inf,
+    largest: float = math.inf,
+    own_rate: float | None = None,
+    signs: bool = False,
     moves: bool = True,
     told: str = "before",
     each_prompt: bool = False,
@@ -2400,6 +2879,9 @@ def on_policy_step(
         leak: Whether gradients reach the teacher.
         kept: Whether gradients are kept from one step to the next.
         longest: The norm to which a gradient is cut.
+        largest: The size to which each of its numbers is.
+        own_rate: A learning rate in place of the one that is given.
+        signs: Whether each number moves by the rate, as in a first step of Adam.
         moves: Whether the student moves at all.
         told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
         each_prompt: Whether a step is made for each prompt.
@@ -2442,9 +2924,11 @@ def on_policy_step(
             shown = loss_of(own, foreign, texts, told_reduce) if told_reduce else value
             gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
             held = held + gradient if kept else gradient
-            held = held * min(1.0, longest / float(held.norm() + 1e-12))
+            held = held * min(1.0, longest / float(held.norm() + 1e-6))
+            held = held.clamp(-largest, largest)
             received = received + other
-            own = own - rate * held if moves else own
+            move = held / (held.abs() + 1e-8) if signs else held
+            own = own - (own_rate or rate) * move if moves else own
         losses.append(loss_of(own, foreign, texts) if told == "after" else shown)
         path.append(own)
     if watch == "student":
@@ -2475,7 +2959,7 @@ STEP_COUNTS = (
     ),
     Wrong(
         "ends_left_out",
-        "The ends of text do not count in your loss, and what comes after them does. An end is"
+        "The ends of text do not count in your step, and what comes after them does. An end is"
         " part of what was written; what comes after it is not.",
         ends_left_out,
     ),
@@ -2494,13 +2978,13 @@ STEP_COUNTS = (
     Wrong(
         "prompts_own_end",
         "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
-        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
+        " your step, as if that end were taken for the answer's. Look in what the student wrote.",
         up_to_any_end,
     ),
     Wrong(
         "prompts_own_end",
         "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
-        " your loss, as if that end were taken for the answer's. Look in what the student wrote.",
+        " your step, as if that end were taken for the answer's. Look in what the student wrote.",
         prompt_up_to_end,
     ),
 )
@@ -2516,12 +3000,12 @@ MORE_COUNTS = (
     Wrong(
         "token_zero_not_counted",
         "0 is the number of a token like any other, and where the student wrote it, it does not"
-        " count in your loss. Is there a 0 in your code that stands for padding?",
+        " count in your step. Is there a 0 in your code that stands for padding?",
         zero_left_out_of,
     ),
     Wrong(
         "first_token_not_counted",
-        "The first token of each text does not count in your loss. The student wrote it as it wrote"
+        "The first token of each text does not count in your step. The student wrote it as it wrote"
         " the others. From where is it predicted?",
         first_left_out,
     ),
@@ -2529,7 +3013,7 @@ MORE_COUNTS = (
 STEP_SHIFTS = (
     Wrong(
         "not_shifted",
-        "Your loss compares the models where they have read a token already, and not where they"
+        "Your step compares the models where they have read a token already, and not where they"
         " predict it. Which logits predict the first token that was written?",
         0,
         OWN_WORDS,
@@ -2538,35 +3022,42 @@ STEP_SHIFTS = (
 STEP_LOSSES = (
     Wrong(
         "direction_swapped",
-        "Your loss is the divergence the other way round: the teacher's probabilities are the"
-        " weights. The text is the student's, and so are the weights of KL(q‖p).",
+        "Your step is that of the divergence the other way round: the teacher's probabilities are"
+        " the weights. The text is the student's, and so are the weights of KL(q‖p).",
         of_forward,
         DIRECTION,
     ),
     Wrong(
         "own_words_as_labels",
-        "Your loss is that of the student's own words as labels, which it writes already. Where"
+        "Your step is that of the student's own words as labels, which it writes already. Where"
         " does the teacher come in?",
         own_cross_entropy,
         OWN_WORDS,
     ),
     Wrong(
         "sampled_token_alone",
-        "Your loss compares the two models at the token that was drawn, and at no other. Its mean"
-        " is KL(q‖p), and its gradient is not: the draw depends on the student as well. Both"
-        " distributions are there as a whole; use them.",
+        "Your step is that of comparing the two models at the token that was drawn, and at no"
+        " other. The mean of that is KL(q‖p), and its gradient is not: the draw depends on the"
+        " student as well. Both distributions are there as a whole; use them.",
         sampled_ratio,
         OWN_WORDS,
     ),
     Wrong(
+        "entropy_missing",
+        "Your step is that of a cross-entropy, of which the student's entropy is no part: it draws"
+        " the student to the teacher's likeliest token alone. A divergence has two logarithms.",
+        without_entropy,
+        SECTIONS["1.2"],
+    ),
+    Wrong(
         "penalty_turned_round",
-        "Your loss falls as the student leaves its teacher: the sign is turned round.",
+        "Your student moves away from its teacher: the sign is turned round.",
         negative,
         SECTIONS["1.2"],
     ),
     Wrong(
         "vocabulary_mean",
-        "Your loss is too small by the size of the vocabulary. Is there a mean over the classes,"
+        "Your step is too small by the size of the vocabulary. Is there a mean over the classes,"
         " where a divergence adds them up?",
         over_classes,
         SECTIONS["1.2"],
@@ -2575,43 +3066,43 @@ STEP_LOSSES = (
 STEP_MEANS = (
     Wrong(
         "mean_of_means",
-        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        "A token of a short text weighs more in your step than one of a long text, as if each"
         " text were averaged by itself. All tokens that count should weigh the same.",
         over_prompts,
         FORMULA,
     ),
     Wrong(
         "mean_of_means",
-        "A token of a short text weighs more in your loss than one of a long text, as if each"
+        "A token of a short text weighs more in your step than one of a long text, as if each"
         " text were averaged by itself. All tokens that count should weigh the same.",
         summed_means,
         FORMULA,
     ),
     Wrong(
         "divided_by_prompts",
-        "Your loss is that of a sum divided by the number of prompts, so a student that writes"
+        "Your step is that of a sum divided by the number of prompts, so a student that writes"
         " much takes larger steps. The loss is counted per token.",
         per_prompt,
         FORMULA,
     ),
     Wrong(
         "divided_by_all_that_was_written",
-        "Your loss is that of a sum divided by all that was written, what comes after the end"
+        "Your step is that of a sum divided by all that was written, what comes after the end"
         " included. How many tokens does the sum have?",
         over_written,
         FORMULA,
     ),
     Wrong(
         "summed",
-        "Your loss is that of a sum where the mean belongs: it grows with every prompt.",
+        "Your step is that of a sum where the mean belongs: it grows with every prompt.",
         undivided,
         FORMULA,
     ),
 )
 ONE_PROMPT = Wrong(
     "one_prompt_alone",
-    "Your loss is that of one prompt's text. What becomes of the others? Look at where your list or"
-    " your sum is made, and at where the loop ends.",
+    "Your step is that of one prompt's text. What becomes of the others? Look at where your list or"
+    " your sum is made, at where the loop ends, and at when gradients are cleared.",
     of_last_prompt,
 )
 STEP_MISCONCEPTIONS = (
@@ -2625,10 +3116,19 @@ STEP_MISCONCEPTIONS = (
             StopIteration(),
         )
     ),
-    Misconception(
-        *STEP_COUNTS[-1][:2],
-        FINE_TUNING,
-        partial(on_policy_step, counts=up_to_any_end, reduce=over_counted_or_one),
+    *(
+        Misconception(
+            "loss_is_zero",
+            "Your loss is 0 and your student stays where it is, as if no token counted, or as if a"
+            " model were compared with itself. Is an end of text in the prompt taken for the"
+            " answer's? And whose are the two distributions?",
+            OWN_WORDS,
+            partial(on_policy_step, **changed),
+        )
+        for changed in (
+            {"counts": up_to_any_end, "reduce": over_counted_or_one},
+            {"loss": with_itself},
+        )
     ),
     *ways(on_policy_step, "ahead", *STEP_SHIFTS),
     *ways(on_policy_step, "loss", *STEP_LOSSES),
@@ -2642,6 +3142,14 @@ STEP_MISCONCEPTIONS = (
                 SECTIONS["1.2"],
             )
             for kd in OTHER_DIVERGENCES
+        ),
+        *(
+            Wrong(
+                *ANOTHER_TEMPERATURE,
+                lambda student, teacher, tokens, kd=kd: kd(student, teacher),
+                OWN_WORDS,
+            )
+            for kd in softened(reverse_kl)
         ),
     ),
     *ways(on_policy_step, "reduce", *STEP_MEANS),
@@ -2668,19 +3176,38 @@ STEP_MISCONCEPTIONS = (
             SECTIONS["3.2"],
         ),
     ),
-    *ways(
-        on_policy_step,
-        "longest",
-        *(
-            Wrong(
-                "gradient_clipped",
-                "Your steps are those of a gradient that is made smaller where its norm is large."
-                " That is a useful habit elsewhere, and nobody asked for it here.",
-                longest,
-                SECTIONS["3.2"],
-            )
-            for longest in (1.0, 0.5)
-        ),
+    *(
+        Misconception(
+            "optimiser_ignored",
+            "Your student does not move as the optimiser that you are given moves it: as if another"
+            " one did, or a learning rate of your own.",
+            SECTIONS["3.2"],
+            partial(on_policy_step, own_rate=own_rate, signs=signs),
+        )
+        for own_rate in (1.0, 0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4)
+        for signs in (False, True)
+    ),
+    Misconception(
+        "one_position_too_many",
+        "One prediction too many of each text counts in your step: that of what would come after"
+        " its last token. Which logits predict the first token that was written, and which the"
+        " last?",
+        OWN_WORDS,
+        partial(on_policy_step, ahead=0, counts=one_behind_the_end),
+    ),
+    *(
+        Misconception(
+            "gradient_clipped",
+            "Your steps are those of a gradient that was made smaller, as by clipping it. That is a"
+            " useful habit elsewhere, and nobody asked for it here.",
+            SECTIONS["3.2"],
+            partial(on_policy_step, **{how: limit}),
+        )
+        for how, limits in (
+            ("longest", (1.0, 0.5, 0.25, 0.1, 0.01)),
+            ("largest", (0.5, 0.1, 0.01)),
+        )
+        for limit in limits
     ),
     *ways(
         on_policy_step,

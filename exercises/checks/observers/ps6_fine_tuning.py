@@ -15,7 +15,7 @@ def look_at_loss(answer_loss, student_logits, teacher_logits, labels, lam, watch
     """The loss, or the gradients that it sends to the student's and to the teacher's logits."""
     student = student_logits.clone().requires_grad_()
     teacher = teacher_logits.clone().requires_grad_()
-    loss = answer_loss(student, teacher, labels.clone(), lam)
+    loss = answer_loss(student, teacher, labels, lam)
     if watch == "loss":
         return loss
     if isinstance(loss, torch.Tensor) and loss.requires_grad:

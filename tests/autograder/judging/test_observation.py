@@ -213,3 +213,30 @@ def test_the_values_of_a_dict_are_parts_of_a_result() -> None:
     came[2] = wanted[2]
     hint = told(rubric(tuple(wanted)), *came)[1]
     assert hint.startswith("In every public case `ids` and `mask` are right, and `labels` not")
+
+
+def test_rows_that_are_too_even_or_too_sharp_are_told_so() -> None:
+    rows = tuple(np.array(row) for row in ([0.1, 0.9], [[0.7, 0.3], [0.5, 0.5]], [0.25, 0.75]))
+    flat = [row * 0.8 + 0.1 for row in rows]
+    sharp = [row**2 / (row**2).sum(-1, keepdims=True) for row in rows]
+    assert "more even" in told(rubric(rows), *flat)[1]
+    assert "less even" in told(rubric(rows), *sharp)[1]
+    assert told(rubric(rows), flat[0], sharp[1], rows[2])[0] is None
+    assert told(rubric(rows), *(1 - row for row in rows))[0] is None
+
+
+def test_of_several_wrong_parts_something_is_said_of_the_first_alone() -> None:
+    right = (*RIGHT, np.array([11.0, 4.0]), np.array([12.0, 3.0]))
+    base = rubric(right, facts=(*FACTS, *FACTS[:2]))
+    cases = [
+        replace(case, part="resumed" if at in (3, 4) else "values")
+        for at, case in enumerate(base.expectations)
+    ]
+    of = replace(base, parts={"values": 3, "resumed": 1}, expectations=tuple(cases))
+    x, y, z, *others = right
+    odd = [others[0] ** 2, others[1] - 1.5]
+    name, hint = told(of, x, y + 2.5, z**3 + 1, *odd)
+    assert name == "observed_where"
+    assert hint.startswith("This is so of the part “values”.")
+    assert hint.endswith("exactly where T is not 1.")
+    assert told(of, x, y, z, *odd)[0] is None

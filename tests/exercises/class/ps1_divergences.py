@@ -2016,7 +2016,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return F.gumbel_softmax(logits, tau=temperature, hard=False, dim=-1)
 
 
-# %% task="softmax_with_temperature" right="no" mistake="computed in bfloat16, which is off by per cents"
+# %% task="softmax_with_temperature" right="no" mistake="computed in bfloat16, which is off by per cents" named="observed_total"
 def softmax_with_temperature(logits, temperature=1.0):
     # bf16 has the range of float32, so no overflow
     return F.softmax(logits.to(torch.bfloat16) / temperature, dim=-1).float()

@@ -1461,7 +1461,7 @@ def best_student(teacher_logits, labels, lam):
     return (onehot + lam * teacher_logits) / (1 + lam)
 
 
-# %% task="best_student" right="no" mistake="trains 200 steps of Adam and stops long before nothing moves"
+# %% task="best_student" right="no" mistake="trains 200 steps of Adam and stops long before nothing moves" named="observed_evenness"
 def best_student(teacher_logits, labels, lam):
     V = teacher_logits.shape[-1]
     p_log = F.log_softmax(teacher_logits.detach(), -1).reshape(-1, V)
@@ -2757,7 +2757,7 @@ def best_student(teacher_logits, labels, lam):
     return (y + lam * teacher_logits) / (1 + lam)
 
 
-# %% task="best_student" right="no" mistake="trains logits for 200 steps of Adam: far from the end, and never there for lambda = 0"
+# %% task="best_student" right="no" mistake="trains logits for 200 steps of Adam: far from the end, and never there for lambda = 0" named="observed_evenness"
 def best_student(teacher_logits, labels, lam):
     z = torch.zeros_like(teacher_logits, requires_grad=True)
     p = torch.softmax(teacher_logits, -1)
@@ -5468,7 +5468,7 @@ def best_student(teacher_logits, labels, lam):
     return q / (1 + lam)
 
 
-# %% task="best_student" right="no" mistake="a short training with SGD from a uniform student, which is far from the end"
+# %% task="best_student" right="no" mistake="a short training with SGD from a uniform student, which is far from the end" named="observed_evenness"
 def best_student(teacher_logits, labels, lam):
     V = teacher_logits.shape[-1]
     p = F.softmax(teacher_logits, dim=-1).reshape(-1, V)
@@ -5859,3 +5859,2239 @@ def best_student(teacher_logits, labels, lam):
     p = F.softmax(teacher_logits, dim=-1)
     y = F.one_hot(labels, p.shape[-1])
     return torch.log((y + lam * p) / (1 + lam))
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.k = 0
+
+    @property
+    def value(self):
+        f = min(self.k / self.steps, 1.0)
+        return self.start + f * (self.end - self.start)
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import numpy as np
+
+class LinearLambda:
+    n = 0     # steps taken
+
+    def __init__(self, *, start, end, steps):
+        self.xs, self.ys = [0, steps], [start, end]
+
+    def value(self):
+        # np.interp clamps on both sides
+        return np.interp(self.n, self.xs, self.ys)
+
+    def step(self): self.n += 1
+    def state_dict(self): return self.n
+    def load_state_dict(self, state): self.n = state
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+from dataclasses import dataclass, asdict
+
+
+@dataclass
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    start: float
+    end: float
+    steps: int
+    done: int = 0
+
+    @property
+    def value(self) -> float:
+        if self.done >= self.steps:
+            return self.end
+        return ((self.steps - self.done) * self.start + self.done * self.end) / self.steps
+
+    def step(self) -> None:
+        self.done = min(self.done + 1, self.steps)
+
+    def state_dict(self) -> dict:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict) -> None:
+        for name, v in state.items():
+            setattr(self, name, v)
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    # no step counter: I only keep where I am and how many steps are left
+    def __init__(self, start, end, steps):
+        self.value = float(start)
+        self.end = end
+        self.left = steps
+
+    def step(self):
+        if self.left == 0:
+            return
+        self.value += (self.end - self.value) / self.left
+        self.left -= 1
+
+    def state_dict(self):
+        return (self.value, self.left)
+
+    def load_state_dict(self, state):
+        self.value, self.left = state
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+import json
+
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        table = [start + (end - start) * i / steps for i in range(steps)]
+        table.append(end)
+        self._table = torch.tensor(table, dtype=torch.float64)
+        self._goto(0)
+
+    def _goto(self, i):
+        self._i = i
+        self.value = self._table[min(i, len(self._table) - 1)]
+
+    def step(self):
+        self._goto(self._i + 1)
+
+    def state_dict(self):
+        return json.dumps({"i": self._i})
+
+    def load_state_dict(self, state):
+        self._goto(json.loads(state)["i"])
+
+
+# %% task="linear_lambda" right="no" mistake="state_dict hands out the live inner dict, so the snapshot changes when the schedule goes on" named="state_is_alive"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.state = {"step": 0}
+
+    @property
+    def value(self):
+        t = min(self.state["step"], self.steps)
+        return self.start + (self.end - self.start) * t / self.steps
+
+    def step(self):
+        self.state["step"] += 1
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = dict(state)
+
+
+# %% task="linear_lambda" right="no" mistake="load_state_dict keeps the given dict itself and counts in it, so the loaded state moves on and a second object that loads it starts too late" named="loaded_state_is_shared"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self._state = dict(step=0)
+
+    @property
+    def value(self):
+        frac = min(1.0, self._state["step"] / self.steps)
+        return (1 - frac) * self.start + frac * self.end
+
+    def step(self):
+        self._state["step"] += 1
+
+    def state_dict(self):
+        return self._state.copy()
+
+    def load_state_dict(self, state):
+        self._state = state
+
+
+# %% task="linear_lambda" right="no" mistake="the clamp min(value, end) is only right for a rising schedule: a falling one jumps to end at the first step" named="cut_for_a_rising_value"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.end = end
+        self.delta = (end - start) / steps
+        self.value = start
+
+    def step(self):
+        self.value = min(self.value + self.delta, self.end)
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="the clamp max(value, end) is only right for a falling schedule: a rising one stands at end from the beginning; and a resumed run begins one step too late (+ 1 on loading)" named="observed_where"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.current_step = 0
+
+    @property
+    def value(self):
+        # lambda decays: never fall below end
+        return max(self.end, self.start - (self.start - self.end) * (self.current_step / self.steps))
+
+    def step(self):
+        self.current_step += 1
+
+    def state_dict(self):
+        return {"current_step": self.current_step}
+
+    def load_state_dict(self, state):
+        self.current_step = state["current_step"] + 1  # the step after the saved one
+
+
+# %% task="linear_lambda" right="no" mistake="linspace with steps points instead of steps + 1: end is reached one step too early" named="ends_one_step_early"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.lams = torch.linspace(start, end, steps)
+        self.i = 0
+
+    @property
+    def value(self):
+        return self.lams[min(self.i, len(self.lams) - 1)].item()
+
+    def step(self):
+        self.i += 1
+
+    def state_dict(self):
+        return {"i": self.i}
+
+    def load_state_dict(self, state):
+        self.i = state["i"]
+
+
+# %% task="linear_lambda" right="no" mistake="never stops: after steps calls the value runs on past end" named="goes_on_past_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self): return self.start + (self.end - self.start) * self.t / self.steps
+
+    def step(self): self.t += 1
+
+    def state_dict(self): return {"t": self.t}
+
+    def load_state_dict(self, state): self.t = state["t"]
+
+
+# %% task="linear_lambda" right="no" mistake="the counter is kept on the class, so every schedule moves all the others" named="count_shared_by_all"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    count = 0
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        LinearLambda.count = 0
+
+    @property
+    def value(self):
+        if LinearLambda.count >= self.steps:
+            return self.end
+        return self.start + LinearLambda.count * (self.end - self.start) / self.steps
+
+    def step(self):
+        LinearLambda.count += 1
+
+    def state_dict(self):
+        return {"count": LinearLambda.count}
+
+    def load_state_dict(self, state):
+        LinearLambda.count = state["count"]
+
+
+# %% task="linear_lambda" right="no" mistake="a mutable default argument holds the counter: all schedules share it" named="asked_again"
+class LinearLambda:
+    def __init__(self, start, end, steps, state={"n": 0}):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.state = state
+
+    def value(self):
+        n = min(self.state["n"], self.steps)
+        return self.start + n * (self.end - self.start) / self.steps
+
+    def step(self):
+        self.state["n"] += 1
+
+    def state_dict(self):
+        return dict(self.state)
+
+    def load_state_dict(self, state):
+        self.state = dict(state)
+
+
+# %% task="linear_lambda" right="no" mistake="the value is computed before the counter is raised, so it lags one step behind and is still start after the first step" named="begins_one_step_late"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+        self.value = start
+
+    def step(self):
+        self.value = self.start + (self.end - self.start) * min(self.n / self.steps, 1)
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n, "value": self.value}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+        self.value = state["value"]
+
+
+# %% task="linear_lambda" right="no" mistake="only the value is saved and not the step count: after loading it takes all steps again and runs past end" named="count_not_restored"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.increment = (end - start) / steps
+        self.steps = steps
+        self.taken = 0
+        self.value = start
+
+    def step(self):
+        if self.taken < self.steps:
+            self.value += self.increment
+            self.taken += 1
+
+    def state_dict(self):
+        return {"lambda": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["lambda"]
+
+
+# %% task="linear_lambda" right="no" mistake="value is an attribute that only step() refreshes: right after loading it still shows start" named="value_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.i = 0
+        self.value = start
+
+    def step(self):
+        self.i += 1
+        w = min(1.0, self.i / self.steps)
+        self.value = w * self.end + (1 - w) * self.start
+
+    def state_dict(self):
+        return {"i": self.i}
+
+    def load_state_dict(self, state):
+        self.i = state["i"]
+
+
+# %% task="linear_lambda" right="no" mistake="load_state_dict pops from the given state, so that a second object cannot load it any more" named="loaded_state_is_emptied"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.last_step = 0
+
+    @property
+    def value(self):
+        return torch.lerp(torch.tensor(float(self.start)), torch.tensor(float(self.end)),
+                          min(self.last_step / self.steps, 1.0))
+
+    def step(self):
+        self.last_step += 1
+
+    def state_dict(self):
+        return {"last_step": self.last_step}
+
+    def load_state_dict(self, state):
+        self.last_step = state.pop("last_step")
+
+
+# %% task="linear_lambda" right="no" mistake="wraps LambdaLR but reads the learning rate of the dummy optimiser, which the scheduler's state does not restore: right after loading the value is start" named="value_not_restored"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        dummy = torch.nn.Parameter(torch.zeros(1))
+        self.opt = torch.optim.SGD([dummy], lr=1.0)
+        self.sched = torch.optim.lr_scheduler.LambdaLR(
+            self.opt, lambda n: start + (end - start) * min(n, steps) / steps)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self):
+        self.opt.step()
+        self.sched.step()
+
+    def state_dict(self):
+        return self.sched.state_dict()
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(state)
+
+
+# %% task="linear_lambda" right="no" mistake="the value is a tensor that is changed in place and the state holds that same tensor, so the snapshot moves with it" named="state_is_alive"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.value = torch.tensor(float(start))
+        self.slope = (end - start) / steps
+        self.left = steps
+
+    def step(self):
+        if self.left > 0:
+            self.value += self.slope
+            self.left -= 1
+
+    def state_dict(self):
+        return {"value": self.value, "left": self.left}
+
+    def load_state_dict(self, state):
+        self.value = state["value"].clone()
+        self.left = state["left"]
+
+
+# %% task="linear_lambda" right="no" mistake="load_state_dict is a classmethod that returns a new object: the object it is called on stays at start" named="state_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps, n=0):
+        self.start, self.end, self.steps, self.n = start, end, steps, n
+
+    @property
+    def value(self) -> float:
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+
+    def step(self) -> None:
+        self.n += 1
+
+    def state_dict(self) -> dict:
+        return {"start": self.start, "end": self.end, "steps": self.steps, "n": self.n}
+
+    @classmethod
+    def load_state_dict(cls, state):
+        return cls(**state)
+
+
+# %% task="linear_lambda" right="accident" mistake="class name misspelt: LinearLamda"
+class LinearLamda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.k = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.k, self.steps) / self.steps
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+
+    def value(self):
+        t = self.t if self.t < self.steps else self.steps
+        return self.end + 0.5 * (self.start - self.end) * (1 + math.cos(math.pi * t / self.steps))
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class _Schedule:
+    def __init__(self, start, end, steps):
+        self.options = (start, end, steps)
+        self.fraction = 0.0
+
+    def shape(self, f):
+        raise NotImplementedError
+
+    @property
+    def value(self):
+        a, b, _ = self.options
+        s = self.shape(self.fraction)
+        return a * (1 - s) + b * s
+
+    def step(self):
+        self.fraction = min(1.0, self.fraction + 1 / self.options[2])
+
+    def state_dict(self):
+        return [self.fraction]
+
+    def load_state_dict(self, state):
+        [self.fraction] = state
+
+
+class CosineLambda(_Schedule):
+    def shape(self, f):
+        return (1 - math.cos(math.pi * f)) / 2
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+import copy
+
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        f = torch.arange(steps + 1, dtype=torch.float64) / steps
+        self.curve = start + (end - start) * (1 - torch.cos(torch.pi * f)) / 2
+        self.pos = 0
+
+    @property
+    def value(self):
+        return self.curve[self.pos]          # a tensor without axes
+
+    def step(self):
+        if self.pos + 1 < self.curve.numel():
+            self.pos += 1
+
+    def state_dict(self):
+        return copy.deepcopy(self.__dict__)
+
+    def load_state_dict(self, state):
+        self.__dict__ = copy.deepcopy(state)
+
+
+# %% task="cosine_lambda" right="no" mistake="the fraction is not held at 1: after the last step λ swings back towards start" named="goes_on_past_the_end"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = self.n / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the weights of start and end are exchanged: it begins at end and goes to start" named="start_and_end_swapped"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.k = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(1, self.k / self.steps)
+        return self.start + (self.end - self.start) * (1 + math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="cosine_lambda" right="no" mistake="a quarter of a cosine instead of half a one: 1 - cos(πf/2)" named="quarter_wave"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.k = 0
+
+    @property
+    def value(self):
+        f = min(self.k, self.steps) / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f / 2))
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return dict(k=self.k)
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the formula's difference is divided in the wrong place: 1 - cos/2 instead of (1 - cos)/2" named="only_the_cosine_halved"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = start
+        self.end = end
+        self.steps = steps
+        self.i = 0
+
+    @property
+    def value(self):
+        f = min(self.i / self.steps, 1)
+        way = 1 - math.cos(math.pi * f) / 2
+        return self.start + way * (self.end - self.start)
+
+    def step(self):
+        self.i += 1
+
+    def state_dict(self):
+        return {"i": self.i}
+
+    def load_state_dict(self, state):
+        self.i = state["i"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the run is resumed by planning a new half cosine from the saved value over the remaining steps, which is another curve" named="new_curve_for_the_rest"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.k = 0
+
+    @property
+    def value(self):
+        if self.k >= self.steps:
+            return self.end
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * self.k / self.steps)) / 2
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"value": self.value, "left": max(self.steps - self.k, 0)}
+
+    def load_state_dict(self, state):
+        self.start = state["value"]
+        self.steps = state["left"]
+        self.k = 0
+
+
+# %% task="cosine_lambda" right="no" mistake="wraps CosineAnnealingLR, which does not stay at eta_min but climbs back after T_max steps (and its rate is not restored on loading)" named="goes_on_past_the_end"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=steps, eta_min=end)
+
+    @property
+    def value(self):
+        return self.scheduler.get_last_lr()[0]
+
+    def step(self):
+        self.optimizer.step()
+        self.scheduler.step()
+
+    def state_dict(self):
+        return self.scheduler.state_dict()
+
+    def load_state_dict(self, state):
+        self.scheduler.load_state_dict(state)
+
+
+# %% task="cosine_lambda" right="no" mistake="the value is a tensor with one axis of length 1" named="another_form"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start = torch.tensor([float(start)])
+        self.end = torch.tensor([float(end)])
+        self.steps = steps
+        self.k = 0
+
+    @property
+    def value(self):
+        f = torch.tensor([min(self.k / self.steps, 1.0)])
+        return self.start + (self.end - self.start) * (1 - torch.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        return {"k": self.k}
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="cosine_lambda" right="accident" mistake="prints the state and returns nothing"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.k = 0
+
+    @property
+    def value(self):
+        f = min(self.k / self.steps, 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.k += 1
+
+    def state_dict(self):
+        print({"k": self.k})
+
+    def load_state_dict(self, state):
+        self.k = state["k"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.bad = 0
+
+    def step(self, gap):
+        if self.best is None or self.best - gap > self.threshold:
+            self.best = gap
+            self.bad = 0
+            return
+        self.bad += 1
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+from dataclasses import dataclass, replace, field
+
+@dataclass(frozen=True)
+class _Now:
+    lam: float
+    best: float = math.inf
+    waited: int = 0
+
+
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.opts = factor, patience, threshold
+        self.now = _Now(start)
+
+    def value(self):
+        return self.now.lam
+
+    def step(self, gap):
+        factor, patience, threshold = self.opts
+        s = self.now
+        if gap < s.best - threshold:
+            s = replace(s, best=gap, waited=0)
+        elif s.waited >= patience:          # this one would be number patience + 1
+            s = replace(s, lam=s.lam * factor, waited=0)
+        else:
+            s = replace(s, waited=s.waited + 1)
+        self.now = s
+
+    def state_dict(self):
+        return self.now        # frozen
+
+    def load_state_dict(self, state):
+        self.now = state
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=start)
+        self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, mode="min", factor=factor, patience=patience,
+            threshold=threshold, threshold_mode="abs", eps=0.0)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.plateau.step(gap)
+
+    def state_dict(self):
+        return {"plateau": dict(self.plateau.state_dict()), "lam": self.value}
+
+    def load_state_dict(self, state):
+        self.plateau.load_state_dict(dict(state["plateau"]))
+        self.opt.param_groups[0]["lr"] = state["lam"]
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    # keeps all gaps and plays them again whenever somebody asks
+    def __init__(self, start, factor, patience, threshold):
+        self.start, self.factor = start, factor
+        self.patience, self.threshold = patience, threshold
+        self.gaps = []
+
+    def _falls(self):
+        best, since = float("inf"), 0
+        for g in self.gaps:
+            if g + self.threshold < best:
+                best, since = g, 0
+            else:
+                since += 1
+                if since == self.patience + 1:
+                    since = 0
+                    yield 1
+
+    @property
+    def value(self):
+        return self.start * self.factor ** sum(self._falls())
+
+    def step(self, gap):
+        self.gaps.append(float(gap))
+
+    def state_dict(self):
+        return list(self.gaps)
+
+    def load_state_dict(self, state):
+        self.gaps = list(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="the state hands out the list of gaps itself: the snapshot grows when the schedule goes on" named="state_is_alive"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.start, self.factor = start, factor
+        self.patience, self.threshold = patience, threshold
+        self.history = []
+
+    @property
+    def value(self):
+        lam = self.start
+        best = None
+        bad = 0
+        for gap in self.history:
+            if best is None or gap < best - self.threshold:
+                best, bad = gap, 0
+            else:
+                bad += 1
+                if bad > self.patience:
+                    lam, bad = lam * self.factor, 0
+        return lam
+
+    def step(self, gap):
+        self.history.append(gap)
+
+    def state_dict(self):
+        return {"history": self.history}
+
+    def load_state_dict(self, state):
+        self.history = list(state["history"])
+
+
+# %% task="plateau_lambda" right="no" mistake="λ falls one evaluation too early: count >= patience instead of > patience" named="one_evaluation_too_soon"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = float("inf")
+        self.counter = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.counter = 0
+        else:
+            self.counter += 1
+            if self.counter >= self.patience:
+                self.value = self.value * self.factor
+                self.counter = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "counter": self.counter}
+
+    def load_state_dict(self, state):
+        for k in state:
+            setattr(self, k, state[k])
+
+
+# %% task="plateau_lambda" right="no" mistake="an improvement by exactly the threshold counts as a gain: >= instead of >" named="threshold_included"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.lam, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.n = math.inf, 0
+
+    @property
+    def value(self):
+        return self.lam
+
+    def step(self, gap):
+        gain = self.best - gap >= self.threshold
+        if gain:
+            self.best, self.n = gap, 0
+        else:
+            self.n += 1
+        if self.n > self.patience:
+            self.lam, self.n = self.lam * self.factor, 0
+
+    def state_dict(self):
+        return (self.lam, self.best, self.n)
+
+    def load_state_dict(self, state):
+        self.lam, self.best, self.n = state
+
+
+# %% task="plateau_lambda" right="no" mistake="the best is lowered by every smaller gap, also by one that is no gain, so small improvements that would add up are lost" named="small_gains_become_the_best"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = float("inf")
+        self.wait = 0
+
+    def step(self, gap):
+        improved = gap < self.best - self.threshold
+        self.best = min(self.best, gap)
+        if improved:
+            self.wait = 0
+        else:
+            self.wait += 1
+            if self.wait > self.patience:
+                self.value *= self.factor
+                self.wait = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "wait": self.wait}
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.wait = state["value"], state["best"], state["wait"]
+
+
+# %% task="plateau_lambda" right="no" mistake="uses ReduceLROnPlateau with its default threshold_mode 'rel': the threshold is taken relative to the best instead of in nats" named="threshold_relative"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.opt = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.sched = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.opt, mode="min", factor=factor, patience=patience, threshold=threshold)
+
+    @property
+    def value(self):
+        return self.opt.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.sched.step(gap)
+
+    def state_dict(self):
+        return {"sched": self.sched.state_dict(), "opt": self.opt.state_dict()}
+
+    def load_state_dict(self, state):
+        self.sched.load_state_dict(state["sched"])
+        self.opt.load_state_dict(state["opt"])
+
+
+# %% task="plateau_lambda" right="no" mistake="wraps ReduceLROnPlateau and saves only the scheduler's state: λ itself, the rate of the dummy optimiser, starts afresh after loading" named="lambda_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(()))], lr=start)
+        self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer, factor=factor, patience=patience,
+            threshold=threshold, threshold_mode="abs", eps=0)
+
+    @property
+    def value(self):
+        return self.optimizer.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.scheduler.step(gap)
+
+    def state_dict(self):
+        return self.scheduler.state_dict()
+
+    def load_state_dict(self, state):
+        self.scheduler.load_state_dict(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="takes the absolute value of the gap, so a student that passes its teacher further and further seems to lose" named="gap_below_zero_ignored"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.stale = 0
+
+    def step(self, gap):
+        gap = abs(gap)  # distance to the teacher
+        if self.best is None or gap < self.best - self.threshold:
+            self.best = gap
+            self.stale = 0
+        else:
+            self.stale += 1
+            if self.stale > self.patience:
+                self.value *= self.factor
+                self.stale = 0
+
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, stale=self.stale)
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.stale = state["stale"]
+
+
+# %% task="plateau_lambda" right="no" mistake="'if not self.best' takes a best gap of exactly 0 for no gap yet, so that any next gap counts as a gain" named="zero_taken_for_none"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.bad = 0
+
+    def step(self, gap):
+        if not self.best or gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else:
+            self.bad += 1
+
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the best starts at 0: the first gap is no gain when it is above 0, and no gap counts until the student has passed its teacher" named="nothing_is_a_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor = start, factor
+        self.patience, self.threshold = patience, threshold
+        self.best = 0
+        self.since = 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best = gap
+            self.since = 0
+        else:
+            self.since += 1
+            if self.since > self.patience:
+                self.value *= self.factor
+                self.since = 0
+
+    def state_dict(self):
+        return [self.value, self.best, self.since]
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.since = state
+
+
+# %% task="plateau_lambda" right="no" mistake="the count does not start anew after a fall: λ falls again at every further evaluation" named="no_new_patience_after_a_fall"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.start = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.lam = start
+        self.best_gap = math.inf
+        self.num_bad = 0
+
+    @property
+    def value(self):
+        return self.lam
+
+    def step(self, gap):
+        if gap < self.best_gap - self.threshold:
+            self.best_gap = gap
+            self.num_bad = 0
+        else:
+            self.num_bad += 1
+            if self.num_bad > self.patience:
+                self.lam *= self.factor
+
+    def state_dict(self):
+        return {"lam": self.lam, "best_gap": self.best_gap, "num_bad": self.num_bad}
+
+    def load_state_dict(self, state):
+        self.lam = state["lam"]
+        self.best_gap = state["best_gap"]
+        self.num_bad = state["num_bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a gain does not set the count back to zero, so evaluations without gain are counted since the last fall only" named="gain_does_not_reset"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best = float("inf")
+        self.fails = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+        else:
+            self.fails += 1
+        if self.fails > self.patience:
+            self.value *= self.factor
+            self.fails = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "fails": self.fails}
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="the gap is compared with the one before it instead of with the best so far" named="last_for_best"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.last_gap = None
+        self.count = 0
+
+    def step(self, gap):
+        if self.last_gap is None or self.last_gap - gap > self.threshold:
+            self.count = 0
+        else:
+            self.count += 1
+            if self.count > self.patience:
+                self.value *= self.factor
+                self.count = 0
+        self.last_gap = gap
+
+    def state_dict(self):
+        return {"value": self.value, "last_gap": self.last_gap, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.last_gap = state["last_gap"]
+        self.count = state["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the count of evaluations without gain is missing in the state, so a resumed run waits too long for the next fall" named="count_not_restored"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = float("inf")
+        self.bad_evals = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad_evals = 0
+        else:
+            self.bad_evals += 1
+            if self.bad_evals > self.patience:
+                self.value *= self.factor
+                self.bad_evals = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+
+
+# %% task="plateau_lambda" right="no" mistake="the best gap is missing in the state: after loading the first gap counts as a gain again" named="watched_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.start = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.falls = 0
+        self.waiting = 0
+        self.best = 1e30
+
+    def value(self):
+        return self.start * self.factor**self.falls
+
+    def step(self, gap):
+        self.waiting += 1
+        if gap < self.best - self.threshold:
+            self.best, self.waiting = gap, 0
+        if self.waiting > self.patience:
+            self.falls, self.waiting = self.falls + 1, 0
+
+    def state_dict(self):
+        return {"falls": self.falls, "waiting": self.waiting}
+
+    def load_state_dict(self, state):
+        self.falls = state["falls"]
+        self.waiting = state["waiting"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a fall also forgets the best gap, so that the next gap, however bad, becomes the new best" named="best_forgotten_after_a_fall"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.lam = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.reset()
+
+    def reset(self):
+        self.best = math.inf
+        self.count = 0
+
+    @property
+    def value(self):
+        return self.lam
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best = gap
+            self.count = 0
+        else:
+            self.count += 1
+        if self.count > self.patience:
+            self.lam *= self.factor
+            self.reset()   # start anew
+
+    def state_dict(self):
+        return {"lam": self.lam, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.lam, self.best, self.count = state["lam"], state["best"], state["count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="when loading, 'state.get(best) or inf' throws a best gap of exactly 0 away, and the next gap counts as a gain" named="zero_not_restored"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = float("inf")
+        self.bad = 0
+
+    def step(self, gap: float) -> None:
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+            return
+        self.bad += 1
+        if self.bad <= self.patience:
+            return
+        self.value *= self.factor
+        self.bad = 0
+
+    def state_dict(self) -> dict:
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.value = state.get("value") or self.value
+        self.best = state.get("best") or float("inf")
+        self.bad = state.get("bad") or 0
+
+
+# %% task="plateau_lambda" right="no" mistake="a shallow copy of __dict__ with a mutable inner record: the record of the snapshot is shared and moves on, and the fall comes one too early (>= patience)" named="one_evaluation_too_soon"
+import copy
+
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.rec = {"lam": start, "best": float("inf"), "bad": 0}
+
+    @property
+    def value(self):
+        return self.rec["lam"]
+
+    def step(self, gap):
+        r = self.rec
+        if gap < r["best"] - self.threshold:
+            r["best"] = gap
+            r["bad"] = 0
+        else:
+            r["bad"] += 1
+            if r["bad"] >= self.patience:
+                r["lam"] *= self.factor
+                r["bad"] = 0
+
+    def state_dict(self):
+        return copy.copy(self.__dict__)
+
+    def load_state_dict(self, state):
+        self.__dict__.update(copy.copy(state))
+
+
+# %% task="plateau_lambda" right="no" mistake="λ is set to 0 as soon as the gap is below 0: the student needs no teacher any more, which nobody asked for" named="gap_below_zero_ignored"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = None
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < 0:
+            # student is better than the teacher
+            self.value = 0.0
+        if self.best is None or gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="plateau_lambda" right="accident" mistake="a colon is missing after else: syntax error"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = float("inf")
+        self.bad = 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            self.bad = 0
+        else
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.best = state["best"]
+        self.bad = state["bad"]
+
+
+# %% task="to_convex" right="yes" mistake=""
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    factor = 1 + lam
+    return lam / factor, factor
+
+
+# %% task="to_convex" right="yes" mistake=""
+import numpy as np
+
+def to_convex(lam):
+    # (1 - alpha) * factor = 1  and  alpha * factor = lam; with u = factor, w = alpha * factor:
+    #   u - w = 1,  w = lam
+    u, w = np.linalg.solve(np.array([[1.0, -1.0], [0.0, 1.0]]), np.array([1.0, float(lam)]))
+    return w / u, u
+
+
+# %% task="to_convex" right="yes" mistake=""
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    lam = torch.as_tensor(lam, dtype=torch.double)
+    alpha = torch.sigmoid(lam.log())     # log 0 = -inf, sigmoid of it is 0
+    return alpha, 1 / (1 - alpha)
+
+
+# %% task="to_convex" right="no" mistake="the factor is inverted: 1/(1+λ) instead of 1+λ" named="factor_inverted"
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    factor = 1 / (1 + lam)
+    alpha = lam * factor
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="alpha is the weight of the LM term: 1/(1+λ)" named="weights_swapped"
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    alpha = 1.0 / (1.0 + lam)
+    factor = 1.0 + lam
+    return (alpha, factor)
+
+
+# %% task="to_convex" right="no" mistake="the factor is computed as λ/α, which divides by zero at λ = 0" named="breaks_without_a_teacher"
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    alpha = lam / (1 + lam)
+    factor = lam / alpha
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="the two are returned in the wrong order" named="pair_turned_round"
+to_convex = lambda lam: (1 + lam, lam / (1 + lam))
+
+
+# %% task="to_convex" right="no" mistake="α is rounded to three decimals" named="rounded"
+def to_convex(lam):
+    alpha = round(lam / (1 + lam), 3)
+    factor = 1 + lam
+    return alpha, factor
+
+
+# %% task="to_convex" right="no" mistake="matches only the KD term and takes λ = α/(1-α) the wrong way round: α = λ/(1-λ), which also divides by zero at λ = 1" named="lambda_of_alpha"
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    alpha = lam / (1 - lam)
+    factor = 1 / (1 - alpha)
+    return alpha, factor
+
+
+# %% task="to_convex" right="accident" mistake="the stub's raise was left above the answer"
+def to_convex(lam):
+    """(alpha, factor) for which the convex form times factor is the additive form."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    alpha = lam / (1 + lam)
+    return alpha, 1 + lam
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.shape[-1]).to(p.dtype)
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    a = lam / (1.0 + lam)
+    q = a * teacher_logits.double().softmax(-1)
+    idx = labels.unsqueeze(-1)
+    q.scatter_add_(-1, idx, torch.full(idx.shape, 1 - a, dtype=q.dtype))
+    return q
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    if labels.dim() == 0:
+        counts = lam * torch.exp(teacher_logits - torch.logsumexp(teacher_logits, 0))
+        counts[labels] += 1
+        return counts / counts.sum()
+    # one axis less each time
+    return torch.stack([best_student(t, y, lam) for t, y in zip(teacher_logits, labels)])
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    V = teacher_logits.shape[-1]
+    p = torch.distributions.Categorical(logits=teacher_logits).probs
+    onehot = (torch.arange(V) == labels[..., None]).float()
+    weights = torch.tensor([1.0, lam]) / (1 + lam)
+    return torch.einsum("k,k...v->...v", weights, torch.stack([onehot, p]))
+
+
+# %% task="best_student" right="no" mistake="not divided by 1+λ: the result does not sum to 1" named="not_normalised"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, num_classes=teacher_logits.size(-1)).float()
+    return y + lam * p
+
+
+# %% task="best_student" right="no" mistake="λ is used as the mixing weight of the convex form, (1-λ)·label + λ·teacher" named="lambda_as_share"
+def best_student(teacher_logits, labels, lam):
+    p = torch.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, num_classes=p.shape[-1]).float()
+    return (1 - lam) * y + lam * p
+
+
+# %% task="best_student" right="no" mistake="the mixture is taken of logits and one-hot before the softmax" named="logits_mixed"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    y = F.one_hot(labels, teacher_logits.shape[-1]).float()
+    mixed = (y + lam * teacher_logits) / (1 + lam)
+    return F.softmax(mixed, dim=-1)
+
+
+# %% task="best_student" right="no" mistake="one_hot without the number of classes: too narrow when the last token does not occur among the labels" named="one_hot_too_narrow"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    p = teacher_logits.softmax(dim=-1)
+    y = F.one_hot(labels)
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="scatter_ writes over the teacher's share at the label instead of adding to it, so the sum is below 1" named="label_overwritten"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    q = lam * F.softmax(teacher_logits, dim=-1)
+    q.scatter_(-1, labels.unsqueeze(-1), 1.0)
+    return q / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the weights are exchanged: λ/(1+λ) goes to the label and 1/(1+λ) to the teacher" named="lambda_on_the_label"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    alpha = lam / (1 + lam)
+    p = F.softmax(teacher_logits, dim=-1)
+    e = torch.zeros_like(p).scatter_(-1, labels.unsqueeze(-1), 1.0)
+    return (1 - alpha) * p + alpha * e
+
+
+# %% task="best_student" right="no" mistake="the softmax runs over the first axis, which is only right for a single position" named="softmax_on_another_axis"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    p = F.softmax(teacher_logits, dim=0)
+    y = F.one_hot(labels, p.shape[-1])
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="label 0 is taken for padding and gets only the teacher, though all labels count" named="label_zero_ignored"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, p.size(-1)).float()
+    q = (y + lam * p) / (1 + lam)
+    mask = (labels != 0).unsqueeze(-1)      # ignore padding
+    return torch.where(mask, q, p)
+
+
+# %% task="best_student" right="no" mistake="trains logits with a few steps of gradient descent and stops long before nothing moves" named="observed_evenness"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    V = teacher_logits.shape[-1]
+    p = F.softmax(teacher_logits.reshape(-1, V), dim=-1)
+    y = labels.reshape(-1)
+    student = torch.zeros_like(p, requires_grad=True)
+    opt = torch.optim.SGD([student], lr=0.5)
+    for _ in range(100):
+        logq = F.log_softmax(student, dim=-1)
+        loss = F.nll_loss(logq, y) + lam * F.kl_div(logq, p, reduction="batchmean")
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return student.detach().softmax(-1).reshape(teacher_logits.shape)
+
+
+# %% task="best_student" right="no" mistake="returns log-probabilities instead of the distribution" named="logarithms_returned"
+def best_student(teacher_logits, labels, lam):
+    """The distributions where LM + λ·KL(p‖q) is smallest: [..., V]."""
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    y = F.one_hot(labels, logp.shape[-1]).float()
+    w = torch.tensor(float(lam))
+    return torch.logaddexp(y.log(), w.log() + logp) - torch.log1p(w)
+
+
+# %% task="best_student" right="no" mistake="loops over the positions of one axis only, so it fails for a single position and for more than one batch axis" named="tables_alone"
+def best_student(teacher_logits, labels, lam):
+    out = []
+    for logits, label in zip(teacher_logits, labels):
+        q = lam * F.softmax(logits, dim=-1)
+        q[label] = q[label] + 1
+        out.append(q / (1 + lam))
+    return torch.stack(out)
+
+
+# %% task="which_lambda" right="yes" mistake=""
+which_lambda = dict(zip("abc", ["high", "low", "falling"]))
+
+
+# %% task="which_lambda" right="no" mistake="a and b exchanged: the noisy labels get the low λ and the weak teacher the high one" named="wrong_a_low_b_high"
+which_lambda = {"a": "low", "b": "high", "c": "falling"}
+
+
+# %% task="which_lambda" right="no" mistake="c gets a constant high λ, with which the student cannot leave its teacher behind" named="wrong_c_high"
+which_lambda = {
+    "a": "high",
+    "b": "low",
+    "c": "high",
+}
+
+
+# %% task="stages" right="yes" mistake=""
+stages = list("bdac")
+
+
+# %% task="stages" right="no" mistake="the order is reversed: the lowest λ first" named="rising"
+stages = ["c", "a", "d", "b"]
+
+
+# %% task="stages" right="no" mistake="the moment where the student is level with its teacher stands before the one where it is still well above it" named="a_before_d"
+stages = ["b", "a", "d", "c"]
+
+
+# %% task="cosine_lambda" right="no" mistake="value is a method and the state holds the bound method itself, so after loading the new object shows the λ of the old one" named="frozen_after_loading"
+class CosineLambda:
+    """λ from start to end along half a cosine; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        return self.start + (self.end - self.start) * 0.5 * (1 - math.cos(math.pi * f))
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n, "value": self.value}
+
+    def load_state_dict(self, state):
+        for key, v in state.items():
+            setattr(self, key, v)
+
+
+# %% task="linear_lambda" right="no" mistake="the options are called otherwise (lambda_start, lambda_end, total_steps), so that they cannot be given by name" named="option_of_another_name"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, lambda_start: float, lambda_end: float, total_steps: int):
+        self.lambda_start = lambda_start
+        self.lambda_end = lambda_end
+        self.total_steps = total_steps
+        self.step_count = 0
+
+    @property
+    def value(self) -> float:
+        progress = min(self.step_count / max(1, self.total_steps), 1.0)
+        return self.lambda_start + progress * (self.lambda_end - self.lambda_start)
+
+    def step(self) -> None:
+        self.step_count += 1
+
+    def state_dict(self) -> dict:
+        return {"step_count": self.step_count}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.step_count = state["step_count"]
+
+
+# %% task="plateau_lambda" right="no" mistake="after a fall the count starts anew at 1 instead of 0, so every later fall comes one evaluation too early" named="fall_counted"
+class PlateauLambda:
+    """λ falls when the student stops gaining on its teacher."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.value = start
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.best = float("inf")
+        self.t = 0            # number of evaluations
+        self.mark = 0         # when the last gain or fall was
+
+    def step(self, gap):
+        self.t += 1
+        if gap < self.best - self.threshold:
+            self.best, self.mark = gap, self.t
+        elif self.t - self.mark > self.patience:
+            self.value *= self.factor
+            self.mark = self.t - 1
+
+    def state_dict(self):
+        return {k: getattr(self, k) for k in ("value", "best", "t", "mark")}
+
+    def load_state_dict(self, state):
+        for k in ("value", "best", "t", "mark"):
+            setattr(self, k, state[k])
+
+
+# %% task="best_student" right="no" mistake="λ is divided by V because kl_div with reduction 'mean' is thought of, and the softmax of the teacher is taken over the first axis" named="observed_total"
+def best_student(teacher_logits, labels, lam):
+    V = teacher_logits.shape[-1]
+    p = F.softmax(teacher_logits, 0)
+    y = F.one_hot(labels, V).float()
+    return (y + lam / V * p) / (1 + lam / V)
+
+
+# %% task="linear_lambda" right="no" mistake="the property itself moves on: each look at value is a step" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        v = self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+        self.n += 1
+        return v
+    def step(self):
+        pass
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="a squared decay of what is left" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        left = 1 - min(self.n, self.steps) / self.steps
+        return self.end + (self.start - self.end) * left ** 2
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="state_dict is a property" named="attribute_hides_a_method"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+    def step(self):
+        self.n += 1
+    @property
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="λ is held between 0 and 1" named="held_between_0_and_1"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        v = self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+        return min(max(v, 0.0), 1.0)
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="the state is the object itself" named="state_is_alive"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return self
+    def load_state_dict(self, state):
+        self.n = state.n
+
+
+# %% task="linear_lambda" right="no" mistake="step jumps to the end when the next step would be the last: one too early, and afterwards stays" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        if self.n >= self.steps - 1:
+            return self.end
+        return self.start + (self.end - self.start) * self.n / self.steps
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="loading a state replaces the options by those of an older default: steps is not an int but the steps left" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n / self.steps, 1)
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n, "steps": self.steps - self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+        self.steps = max(state["steps"], 1)
+
+
+# %% task="linear_lambda" right="no" mistake="a global counter" named="asked_again"
+STEP = 0
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(STEP, self.steps) / self.steps
+    def step(self):
+        global STEP
+        STEP += 1
+    def state_dict(self):
+        return {"n": STEP}
+    def load_state_dict(self, state):
+        global STEP
+        STEP = state["n"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+from fractions import Fraction
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = Fraction(start), Fraction(end), steps, 0
+    def value(self):
+        return float(self.start + (self.end - self.start) * Fraction(min(self.n, self.steps), self.steps))
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return (self.n,)
+    def load_state_dict(self, state):
+        (n,) = state
+        self.n += n
+
+
+# %% task="cosine_lambda" right="no" mistake="warm restarts: the curve begins anew" named="observed_zone"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        f = (self.n % self.steps) / self.steps if self.n > self.steps else self.n / self.steps
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="the cosine's sign is turned: (1 + cos) / 2 from start to end" named="start_and_end_swapped"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1)
+        return self.start * (1 - math.cos(math.pi * f)) / 2 + self.end * (1 + math.cos(math.pi * f)) / 2
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="cosine_lambda" right="no" mistake="each step adds the cosine's share of what is left (recursive), so it is another curve" named="from_the_last_value"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+        self.value = start
+    def step(self):
+        self.n = min(self.n + 1, self.steps)
+        w = (1 - math.cos(math.pi * self.n / self.steps)) / 2
+        self.value = self.value * (1 - w) + self.end * w
+    def state_dict(self):
+        return {"n": self.n, "value": self.value}
+    def load_state_dict(self, state):
+        self.n, self.value = state["n"], state["value"]
+
+
+# %% task="cosine_lambda" right="no" mistake="torch.cos of an int tensor of degrees: cos(pi*f) with f in per cent" named="another_curve"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self):
+        f = min(self.n / self.steps, 1)
+        return self.start + (self.end - self.start) * (1 - math.cos(math.radians(f))) / 2
+    def step(self):
+        self.n += 1
+    def state_dict(self):
+        return {"n": self.n}
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+
+# %% task="plateau_lambda" right="no" mistake="a lower bound of 0.1 that nobody asked for" named="kept_above_a_floor"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = max(self.value * self.factor, 0.1), 0
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="only evaluations that are worse by the threshold are counted, those between count neither way" named="third_kind_of_evaluation"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        elif gap > self.best + self.threshold:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="only a gap that grows is counted" named="third_kind_of_evaluation"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        elif gap > self.best:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="a gain takes one from the count and does not set it to zero" named="gain_does_not_reset"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, max(self.bad - 1, 0)
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="λ falls by factor to the number of evaluations without a gain" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor ** self.bad, 0
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="the sign of the comparison is turned round: best + threshold < gap is a gain, from -inf" named="rising_gap_wanted"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = -math.inf, 0
+    def step(self, gap):
+        if gap - self.best > self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="compares with the mean of all gaps so far" named="mean_for_best"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.gaps, self.bad = [], 0
+    def step(self, gap):
+        if not self.gaps or gap < sum(self.gaps) / len(self.gaps) - self.threshold:
+            self.bad = 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor, 0
+        self.gaps.append(gap)
+    def state_dict(self):
+        return dict(value=self.value, gaps=list(self.gaps), bad=self.bad)
+    def load_state_dict(self, state):
+        self.value, self.gaps, self.bad = state["value"], list(state["gaps"]), state["bad"]
+
+
+# %% task="plateau_lambda" right="no" mistake="loading counts one evaluation too many" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return dict(value=self.value, best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+        self.bad += 1
+
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value = torch.tensor(float(start))
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+    def state_dict(self):
+        return dict(value=self.value.clone(), best=self.best, bad=self.bad)
+    def load_state_dict(self, state):
+        self.value, self.best, self.bad = state["value"].clone(), state["best"], state["bad"]
+
+
+# %% task="to_convex" right="no" mistake="a dict in place of a pair" named="another_form"
+def to_convex(lam):
+    return {"alpha": lam / (1 + lam), "factor": 1 + lam}
+
+
+# %% task="to_convex" right="no" mistake="α in per cent" named="observed_factor"
+def to_convex(lam):
+    return 100 * lam / (1 + lam), 1 + lam
+
+
+# %% task="to_convex" right="no" mistake="the solution of factor·α = λ alone with factor 2" named="another_share"
+def to_convex(lam):
+    return lam / 2, 2
+
+
+# %% task="to_convex" right="no" mistake="the inverse: λ of α and its factor"
+def to_convex(lam):
+    alpha = lam / (1 - lam) if lam != 1 else 0.5
+    return alpha, 1 + alpha
+
+
+# %% task="to_convex" right="no" mistake="α/(1-α) = λ is solved with a wrong sign: λ/(λ - 1)"
+def to_convex(lam):
+    alpha = lam / (lam - 1) if lam != 1 else 1.0
+    return alpha, 1 / (1 - alpha) if alpha != 1 else 2.0
+
+
+# %% task="best_student" right="no" mistake="the teacher is softened by λ: softmax(logits / λ)" named="teacher_softened"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits / max(lam, 1e-8), -1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="temperature 2 for the teacher" named="teacher_softened"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits / 2, -1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the label's probability is raised to its share at least, and the rest is left" named="observed_total"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, -1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return torch.maximum(y / (1 + lam), p)
+
+
+# %% task="best_student" right="no" mistake="label smoothing of 0.1" named="observed_evenness"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, -1)
+    V = p.shape[-1]
+    y = F.one_hot(labels, V).float() * 0.9 + 0.1 / V
+    return (y + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the result is turned into logits" named="observed_sign"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, -1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    q = (y + lam * p) / (1 + lam)
+    return torch.log(q / (1 - q))
+
+
+# %% task="best_student" right="no" mistake="the weights are a softmax of 1 and λ" named="other_weights"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, -1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    w = torch.tensor([1.0, lam]).softmax(0)
+    return w[0] * y + w[1] * p
+
+
+# %% task="best_student" right="no" mistake="λ·T² with T = 1 taken for 2: 4λ" named="other_weights"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, -1)
+    y = F.one_hot(labels, p.shape[-1]).float()
+    return (y + 4 * lam * p) / (1 + 4 * lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+import numpy as np
+def best_student(teacher_logits, labels, lam):
+    z = teacher_logits.numpy().astype(np.float64)
+    p = np.exp(z - z.max(-1, keepdims=True)); p /= p.sum(-1, keepdims=True)
+    return (np.eye(z.shape[-1])[labels.numpy()] + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="no" mistake="the label's distribution is shifted: one-hot of the next label"
+def best_student(teacher_logits, labels, lam):
+    p = F.softmax(teacher_logits, -1)
+    y = F.one_hot(labels.roll(-1) if labels.dim() else labels, p.shape[-1]).float()
+    return (y + lam * p) / (1 + lam)

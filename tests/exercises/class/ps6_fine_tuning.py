@@ -1199,7 +1199,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="labels everything after the first assistant header, so later questions count too" named="all_from_an_answer_on"
+# %% task="encode" right="no" mistake="labels everything after the first assistant header, so later questions count too" named="all_from_an_answer_on,header_looked_for_in_the_text"
 def encode(messages):
     ids = []
     for m in messages:
@@ -2077,7 +2077,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="looks for the first end in prompt and text together and finds that of the question: nothing is left" named="prompts_own_end"
+# %% task="on_policy_step" right="no" mistake="looks for the first end in prompt and text together and finds that of the question: nothing is left" named="loss_is_zero"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2254,7 +2254,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="gradients_kept"
+# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="observed_where"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -2521,7 +2521,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="the speaker is looked for in the finished tokens, so the word 'assistant' in a question or 'user' in an answer turns the labels on or off" named="observed_where"
+# %% task="encode" right="no" mistake="the speaker is looked for in the finished tokens, so the word 'assistant' in a question or 'user' in an answer turns the labels on or off" named="header_looked_for_in_the_text"
 def encode(messages):
     ids = []
     for m in messages:
@@ -4916,3 +4916,1873 @@ signs = {"prompt": "d", "end": "a", "padding": "b", "side": "e"}
 
 # %% task="signs" right="no" mistake="Takes a constant loss for the sign of labelled padding" named="wrong_padding_c"
 signs = {"prompt": "d", "end": "a", "padding": "c", "side": "b"}
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    """The ids of a conversation and their labels: -100 where the assistant did not write."""
+    ids, labels = [], []
+    for message in messages:
+        header = [START, ROLES[message["role"]], LINE]
+        body = message["content"] + [END]
+        ids += header + body + [LINE]
+        labels += [-100] * len(header)
+        labels += body if message["role"] == "assistant" else [-100] * len(body)
+        labels += [-100]
+    return ids, labels
+
+
+# %% task="encode" right="yes" mistake=""
+def _pieces(messages):
+    for m in messages:
+        bot = m["role"] == "assistant"
+        yield START, False
+        yield ROLES[m["role"]], False
+        yield LINE, False
+        for tok in m["content"]:
+            yield tok, bot
+        yield END, bot
+        yield LINE, False
+
+
+def encode(messages):
+    both = list(_pieces(messages))
+    return [t for t, _ in both], [t if w else -100 for t, w in both]
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    ids_parts = []
+    mask_parts = []
+    for msg in messages:
+        content = torch.tensor(list(msg["content"]), dtype=torch.long)
+        part = torch.cat([
+            torch.tensor([START, ROLES[msg["role"]], LINE]),
+            content,
+            torch.tensor([END, LINE]),
+        ])
+        m = torch.zeros(len(part), dtype=torch.bool)
+        if msg["role"] == "assistant":
+            m[3:-1] = True
+        ids_parts.append(part)
+        mask_parts.append(m)
+    ids = torch.cat(ids_parts)
+    labels = ids.masked_fill(~torch.cat(mask_parts), -100)
+    return ids, labels
+
+
+# %% task="encode" right="yes" mistake=""
+from collections import namedtuple
+import numpy as np
+
+Encoded = namedtuple("Encoded", ["ids", "labels"])
+
+
+def encode(messages):
+    # recursion: first message, then the rest
+    if not messages:
+        return Encoded([], [])
+    first, *rest = messages
+    tail = encode(rest)
+    text = np.array([START, ROLES[first["role"]], LINE, *first["content"], END, LINE])
+    wrote = np.zeros_like(text)
+    wrote[3:-1] = first["role"] == "assistant"
+    lab = np.where(wrote == 1, text, -100)
+    return Encoded(text.tolist() + tail.ids, lab.tolist() + tail.labels)
+
+
+# %% task="encode" right="no" mistake="the <|end|> of the answer is not labelled, only the content is" named="end_masked"
+def encode(messages):
+    ids = []
+    labels = []
+    for m in messages:
+        ids.extend([START, ROLES[m["role"]], LINE])
+        labels.extend([-100, -100, -100])
+        ids.extend(m["content"])
+        if m["role"] == "assistant":
+            labels.extend(m["content"])
+        else:
+            labels.extend([-100] * len(m["content"]))
+        ids.extend([END, LINE])
+        labels.extend([-100, -100])
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the line break after the answer's <|end|> is labelled too, though the template writes it and not the assistant" named="line_after_the_end_counted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        prefix = [START, ROLES[m["role"]], LINE]
+        rest = list(m["content"]) + [END, LINE]
+        ids += prefix + rest
+        if m["role"] == "assistant":
+            labels += [-100] * 3 + rest
+        else:
+            labels += [-100] * (3 + len(rest))
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="only the last message can be an answer, so earlier answers of the conversation have no labels" named="only_one_turn"
+def encode(messages):
+    # prompt = everything before the last message, completion = last message
+    def render(m):
+        return [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+
+    prompt = []
+    for m in messages[:-1]:
+        prompt += render(m)
+    last = messages[-1]
+    ids = prompt + render(last)
+    labels = [-100] * len(ids)
+    if last["role"] == "assistant":
+        start = len(prompt) + 3
+        labels[start:-1] = ids[start:-1]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="everything after the first assistant header is labelled, later questions and headers included" named="all_from_an_answer_on"
+def encode(messages):
+    ids = []
+    start = None
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE]
+        if m["role"] == "assistant" and start is None:
+            start = len(ids)
+        ids += m["content"] + [END, LINE]
+    if start is None:
+        return ids, [-100] * len(ids)
+    return ids, [-100] * start + ids[start:]
+
+
+# %% task="encode" right="no" mistake="the end token is appended to the caller's own content list, so the conversation given is changed" named="asked_again"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        content = m["content"]
+        content.append(END)
+        ids += [START, ROLES[m["role"]], LINE]
+        labels += [-100] * 3
+        ids += content
+        labels += content if m["role"] == "assistant" else [-100] * len(content)
+        ids.append(LINE)
+        labels.append(-100)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="token 0 is taken for 'no label' by its truth value, so the word ' noon' in an answer becomes -100" named="token_zero_masked"
+def encode(messages):
+    ids, wrote = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        answer = [*m["content"], END] if m["role"] == "assistant" else [None] * (len(m["content"]) + 1)
+        wrote += [None] * 3 + answer + [None]
+    return ids, [w or -100 for w in wrote]
+
+
+# %% task="encode" right="no" mistake="answers are found by looking for the token 'assistant' in the finished text, so a question that contains this word is labelled from there on" named="header_looked_for_in_the_text"
+def encode(messages):
+    ids = []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+
+    labels = []
+    speaking = False
+    skip = False
+    for tok in ids:
+        if skip:                      # the newline of the header
+            labels.append(-100)
+            skip, speaking = False, True
+        elif speaking:
+            labels.append(tok)
+            if tok == END:
+                speaking = False
+        else:
+            labels.append(-100)
+            if tok == ROLES["assistant"]:
+                skip = True
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="when the conversation ends with a question, the assistant's header is added at the end" named="another_form,header_at_the_end"
+def encode(messages):
+    ids, labels = [], []
+
+    def put(tokens, learn):
+        ids.extend(tokens)
+        labels.extend(tokens if learn else [-100] * len(tokens))
+
+    for msg in messages:
+        is_bot = msg["role"] == "assistant"
+        put([START, ROLES[msg["role"]], LINE], False)
+        put(msg["content"], is_bot)
+        put([END], is_bot)
+        put([LINE], False)
+    # add_generation_prompt
+    if messages[-1]["role"] != "assistant":
+        put([START, ROLES["assistant"], LINE], False)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the line break after the last message is missing, since the messages are joined by line breaks" named="another_form,line_after_the_end_missing"
+def encode(messages):
+    ids, labels = [], []
+    for k, m in enumerate(messages):
+        if k > 0:
+            ids.append(LINE)
+            labels.append(-100)
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END]
+        labels += [-100, -100, -100]
+        if m["role"] == "assistant":
+            labels += m["content"] + [END]
+        else:
+            labels += [-100] * len(m["content"]) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="everything that is not the user's is labelled, so the system message counts as an answer" named="system_counted"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        text = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE, *text, LINE]
+        if m["role"] == "user":
+            labels += [-100] * (len(text) + 4)
+        else:
+            labels += [-100, -100, -100, *text, -100]
+    return ids, labels
+
+
+# %% task="encode" right="accident" mistake="the raise of the stub still stands before the code"
+def encode(messages):
+    """The ids of a conversation and their labels: -100 where the assistant did not write."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    ids, labels = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        if m["role"] == "assistant":
+            labels += [-100] * 3 + m["content"] + [END, -100]
+        else:
+            labels += [-100] * (len(m["content"]) + 5)
+    return ids, labels
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    """Rows of unequal length as one batch: input_ids, labels and attention_mask, each [B, L]."""
+    L = max(len(ids) for ids, _ in rows)
+    B = len(rows)
+    input_ids = torch.full((B, L), pad_id)
+    labels = torch.full((B, L), -100)
+    mask = torch.zeros(B, L, dtype=torch.long)
+    for b, (ids, lab) in enumerate(rows):
+        n = len(ids)
+        where = slice(0, n) if side == "right" else slice(L - n, L)
+        input_ids[b, where] = ids
+        labels[b, where] = lab
+        mask[b, where] = 1
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="yes" mistake=""
+def collate(rows, pad_id, side="right"):
+    longest = max(ids.numel() for ids, _ in rows)
+
+    def fill(seq, value):
+        gap = longest - seq.numel()
+        return F.pad(seq, (gap, 0) if side == "left" else (0, gap), value=value)
+
+    return dict(
+        input_ids=torch.stack([fill(i, pad_id) for i, _ in rows]),
+        labels=torch.stack([fill(l, -100) for _, l in rows]),
+        attention_mask=torch.stack([fill(torch.ones_like(i), 0) for i, _ in rows]),
+    )
+
+
+# %% task="collate" right="yes" mistake=""
+from torch.nn.utils.rnn import pad_sequence
+
+
+def collate(rows, pad_id, side="right"):
+    ids = [r[0] for r in rows]
+    labs = [r[1] for r in rows]
+    ones = [torch.ones(len(r[0])) for r in rows]
+    if side == "left":
+        # flip, pad right, flip back
+        def go(xs, v):
+            return pad_sequence([x.flip(0) for x in xs], batch_first=True, padding_value=v).flip(1)
+    else:
+        def go(xs, v):
+            return pad_sequence(xs, batch_first=True, padding_value=v)
+    return {"input_ids": go(ids, pad_id), "labels": go(labs, -100), "attention_mask": go(ones, 0)}
+
+
+# %% task="collate" right="yes" mistake=""
+import numpy as np
+
+def collate(rows, pad_id, side="right"):
+    lengths = np.array([r[0].shape[0] for r in rows])
+    width = lengths.max()
+    pos = np.arange(width)[None, :]
+    if side == "left":
+        keep = pos >= (width - lengths)[:, None]
+    else:
+        keep = pos < lengths[:, None]
+    x = np.full(keep.shape, pad_id, dtype=np.int64)
+    y = np.full(keep.shape, -100, dtype=np.int64)
+    # boolean assignment runs row by row, like the concatenation
+    x[keep] = np.concatenate([r[0].numpy() for r in rows])
+    y[keep] = np.concatenate([r[1].numpy() for r in rows])
+    return {
+        "input_ids": torch.from_numpy(x),
+        "labels": torch.from_numpy(y),
+        "attention_mask": torch.from_numpy(keep.astype(np.int64)),
+    }
+
+
+# %% task="collate" right="no" mistake="the attention mask is taken from input_ids != pad_id, so a row's own <|end|> is masked when it is the padding token" named="mask_made_of_numbers"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    out_ids, out_labels = [], []
+    for ids, labels in rows:
+        n = L - len(ids)
+        if side == "right":
+            out_ids.append(F.pad(ids, (0, n), value=pad_id))
+            out_labels.append(F.pad(labels, (0, n), value=-100))
+        else:
+            out_ids.append(F.pad(ids, (n, 0), value=pad_id))
+            out_labels.append(F.pad(labels, (n, 0), value=-100))
+    input_ids = torch.stack(out_ids)
+    return {
+        "input_ids": input_ids,
+        "labels": torch.stack(out_labels),
+        "attention_mask": (input_ids != pad_id).long(),
+    }
+
+
+# %% task="collate" right="no" mistake="as in a well-known collator, each label that equals pad_id becomes -100, so the answer's <|end|> loses its label" named="end_masked_with_the_padding"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    ids = torch.full((len(rows), L), pad_id, dtype=torch.long)
+    labels = torch.full((len(rows), L), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(rows), L), dtype=torch.long)
+    for k, (x, y) in enumerate(rows):
+        n = len(x)
+        if side == "left":
+            ids[k, -n:], labels[k, -n:], mask[k, -n:] = x, y, 1
+        else:
+            ids[k, :n], labels[k, :n], mask[k, :n] = x, y, 1
+    labels[labels == pad_id] = -100
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="the attention mask is 1 only where there is a label, so the question's tokens are masked" named="mask_made_of_labels"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    pad = lambda t, v: torch.cat(
+        [t, t.new_full((L - len(t),), v)] if side == "right" else [t.new_full((L - len(t),), v), t]
+    )
+    ids = torch.stack([pad(a, pad_id) for a, b in rows])
+    labels = torch.stack([pad(b, -100) for a, b in rows])
+    return {"input_ids": ids, "labels": labels, "attention_mask": (labels != -100).int()}
+
+
+# %% task="collate" right="no" mistake="side is never looked at: the padding always stands on the right" named="side_ignored"
+from torch.nn.utils.rnn import pad_sequence
+
+def collate(rows, pad_id, side="right"):
+    input_ids = pad_sequence([r[0] for r in rows], batch_first=True, padding_value=pad_id)
+    labels = pad_sequence([r[1] for r in rows], batch_first=True, padding_value=-100)
+    mask = pad_sequence([torch.ones_like(r[0]) for r in rows], batch_first=True, padding_value=0)
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="for the left side the padded batch is flipped, so the rows' tokens stand in reverse order" named="rows_read_backwards"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, lab in rows)
+    batch = {"input_ids": [], "labels": [], "attention_mask": []}
+    for ids, lab in rows:
+        k = L - len(ids)
+        batch["input_ids"].append(ids.tolist() + [pad_id] * k)
+        batch["labels"].append(lab.tolist() + [-100] * k)
+        batch["attention_mask"].append([1] * len(ids) + [0] * k)
+    batch = {name: torch.tensor(v) for name, v in batch.items()}
+    if side == "left":
+        batch = {name: v.flip(dims=[1]) for name, v in batch.items()}
+    return batch
+
+
+# %% task="collate" right="no" mistake="the attention mask is made of True and False" named="another_form"
+def collate(rows, pad_id, side="right"):
+    lens = torch.tensor([len(r[0]) for r in rows])
+    L = int(lens.max())
+    ar = torch.arange(L).unsqueeze(0)
+    if side == "right":
+        mask = ar < lens.unsqueeze(1)
+    else:
+        mask = ar >= L - lens.unsqueeze(1)
+    ids = torch.full(mask.shape, pad_id)
+    ids[mask] = torch.cat([r[0] for r in rows])
+    labels = torch.full(mask.shape, -100)
+    labels[mask] = torch.cat([r[1] for r in rows])
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="the padded tensors are written back into the caller's rows, so that these are changed" named="asked_again"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    mask = torch.zeros(len(rows), L, dtype=torch.long)
+    for i, r in enumerate(rows):
+        n = len(r[0])
+        gap = (0, L - n) if side == "right" else (L - n, 0)
+        mask[i, gap[0]: gap[0] + n] = 1
+        r[0] = F.pad(r[0], gap, value=pad_id)
+        r[1] = F.pad(r[1], gap, value=-100)
+    return {
+        "input_ids": torch.stack([r[0] for r in rows]),
+        "labels": torch.stack([r[1] for r in rows]),
+        "attention_mask": mask,
+    }
+
+
+# %% task="collate" right="no" mistake="the padding is zeroed in a mask of ones by the slice [-gap:], and for the longest row the gap is 0, so its whole mask becomes 0" named="longest_row_lost"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.ones((len(rows), L), dtype=torch.long)
+    for b, (x, y) in enumerate(rows):
+        gap = L - len(x)
+        if side == "left":
+            ids[b, gap:] = x
+            labels[b, gap:] = y
+            mask[b, :gap] = 0
+        else:
+            ids[b, :len(x)] = x
+            labels[b, :len(y)] = y
+            mask[b, -gap:] = 0
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="the rows' length is counted without trailing pad ids, so a row's own final <|end|> is dropped from the mask" named="own_end_taken_for_padding"
+def collate(rows, pad_id, side="right"):
+    def real_length(ids):
+        n = len(ids)
+        while n > 0 and ids[n - 1] == pad_id:
+            n -= 1
+        return n
+
+    L = max(len(r[0]) for r in rows)
+    ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.zeros(len(rows), L, dtype=torch.int64)
+    for b, (x, y) in enumerate(rows):
+        off = 0 if side == "right" else L - len(x)
+        ids[b, off:off + len(x)] = x
+        labels[b, off:off + len(x)] = y
+        mask[b, off:off + real_length(x)] = 1
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="accident" mistake="a bracket is missing: a syntax error"
+def collate(rows, pad_id, side="right"):
+    L = max(len(ids) for ids, _ in rows)
+    input_ids = torch.full((len(rows), L), pad_id
+    labels = torch.full((len(rows), L), -100)
+    for b, (i, l) in enumerate(rows):
+        input_ids[b, :len(i)] = i
+        labels[b, :len(i)] = l
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": (labels != -100).long()}
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    """LM + λ·KL(teacher‖student), each a mean over the tokens of answers: one number."""
+    target = labels[:, 1:]
+    keep = target != -100
+    q = F.log_softmax(student_logits[:, :-1][keep], dim=-1)          # [N, V]
+    p = F.log_softmax(teacher_logits[:, :-1][keep].detach(), dim=-1)
+    lm = F.nll_loss(q, target[keep])
+    kd = F.kl_div(q, p, log_target=True, reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    V = student_logits.shape[-1]
+    s = student_logits[:, :-1, :].reshape(-1, V)
+    t = teacher_logits[:, :-1, :].reshape(-1, V)
+    y = labels[:, 1:].reshape(-1)
+    lm = F.cross_entropy(s, y, ignore_index=-100)
+    with torch.no_grad():
+        probs = t.softmax(-1)
+        entropy = -(probs * t.log_softmax(-1)).sum(-1)
+        m = (y != -100).to(s.dtype)
+    # KL = cross-entropy with soft targets minus the teacher's entropy
+    kl = F.cross_entropy(s, probs, reduction="none") - entropy
+    return lm + lam * (kl * m).sum() / m.sum()
+
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    total_lm, total_kd, n = 0.0, 0.0, 0
+    B, L = labels.shape
+    for b in range(B):
+        for i in range(1, L):
+            y = labels[b, i].item()
+            if y == -100:
+                continue
+            logq = torch.log_softmax(student_logits[b, i - 1].double(), 0)
+            logp = torch.log_softmax(teacher_logits[b, i - 1].detach().double(), 0)
+            total_lm = total_lm - logq[y]
+            total_kd = total_kd + torch.sum(logp.exp() * (logp - logq))
+            n += 1
+    return total_lm / n + lam * total_kd / n
+
+
+# %% task="answer_loss" right="yes" mistake=""
+from torch.distributions import Categorical, kl_divergence
+
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    rows, cols = (labels[:, 1:] != -100).nonzero(as_tuple=True)
+    student = Categorical(logits=student_logits[rows, cols])
+    teacher = Categorical(logits=teacher_logits.detach()[rows, cols])
+    words = labels[rows, cols + 1]
+    per_token = -student.log_prob(words) + lam * kl_divergence(teacher, student)
+    return per_token.mean()
+
+
+# %% task="answer_loss" right="no" mistake="no shift: the logits at i are compared with the label at i" named="not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    mask = labels != -100
+    q = F.log_softmax(student_logits[mask], dim=-1)
+    p = F.softmax(teacher_logits[mask].detach(), dim=-1)
+    lm = F.nll_loss(q, labels[mask])
+    kd = F.kl_div(q, p, reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the LM term is shifted, but the mask of the KD term is the unshifted one" named="kd_not_shifted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    shift_logits = student_logits[..., :-1, :].contiguous()
+    shift_labels = labels[..., 1:].contiguous()
+    lm = F.cross_entropy(shift_logits.view(-1, shift_logits.size(-1)), shift_labels.view(-1))
+
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits.detach(), dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1)
+    kd = (kl * mask).sum() / mask.sum()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the KD term counts every position, questions and padding included" named="kd_over_the_prompt"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s = student_logits[:, :-1].flatten(0, 1)
+    t = teacher_logits[:, :-1].flatten(0, 1).detach()
+    y = labels[:, 1:].flatten()
+    lm = F.cross_entropy(s, y)
+    kd = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="a mean per row and then a mean of the rows, instead of one mean over all tokens that count" named="mean_of_row_means"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits.detach(), labels):
+        keep = y[1:] != -100
+        if not keep.any():
+            continue
+        ls = F.log_softmax(s[:-1][keep], dim=-1)
+        lt = F.log_softmax(t[:-1][keep], dim=-1)
+        lm = F.nll_loss(ls, y[1:][keep])
+        kd = (lt.exp() * (lt - ls)).sum(-1).mean()
+        losses.append(lm + lam * kd)
+    return torch.stack(losses).mean()
+
+
+# %% task="answer_loss" right="no" mistake="the number of tokens is counted on the unshifted labels, so a label on a row's first token enters N" named="first_label_in_the_divisor"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    n_tokens = (labels != -100).sum()
+    logq = student_logits[:, :-1].log_softmax(dim=-1)
+    logp = teacher_logits[:, :-1].detach().log_softmax(dim=-1)
+    y = labels[:, 1:]
+    mask = y != -100
+    nll = -logq.gather(-1, y.clamp(min=0)[..., None]).squeeze(-1)
+    kl = torch.einsum("blv,blv->bl", logp.exp(), logp - logq)
+    return ((nll + lam * kl) * mask).sum() / n_tokens
+
+
+# %% task="answer_loss" right="no" mistake="the teacher is not detached, so gradients flow into it" named="gradient_into_the_teacher"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    keep = labels[:, 1:] != -100
+    log_q = F.log_softmax(student_logits[:, :-1], dim=-1)[keep]
+    log_p = F.log_softmax(teacher_logits[:, :-1], dim=-1)[keep]
+    lm = F.nll_loss(log_q, labels[:, 1:][keep])
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="only labels greater than 0 count, so the answer word with token 0 is dropped" named="token_zero_not_counted"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    mask = (y > 0).float()
+    s = student_logits[:, :-1].log_softmax(-1)
+    t = teacher_logits[:, :-1].detach().log_softmax(-1)
+    ce = -s.gather(-1, (y * (y > 0)).unsqueeze(-1)).squeeze(-1)
+    kl = (t.exp() * (t - s)).sum(-1)
+    lm = (ce * mask).sum() / mask.sum()
+    kd = (kl * mask).sum() / mask.sum()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the caller's labels are changed in place: -100 is overwritten by 0 for the gather" named="asked_again"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    mask = y != -100
+    y[y == -100] = 0          # gather does not like negative indices
+    log_q = torch.log_softmax(student_logits[:, :-1], -1)
+    log_p = torch.log_softmax(teacher_logits[:, :-1].detach(), -1)
+    nll = -torch.gather(log_q, 2, y.unsqueeze(2)).squeeze(2)
+    kl = (log_p.exp() * (log_p - log_q)).sum(2)
+    n = mask.sum()
+    return nll[mask].sum() / n + lam * kl[mask].sum() / n
+
+
+# %% task="answer_loss" right="no" mistake="the labels are rolled, so that the label of a row's first token comes to be predicted by the last place" named="rolled_round"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels.roll(-1, dims=1)
+    mask = y.ne(-100)
+    ls = F.log_softmax(student_logits[mask], -1)
+    lt = F.log_softmax(teacher_logits[mask].detach(), -1)
+    lm = F.nll_loss(ls, y[mask])
+    kd = F.kl_div(ls, lt, reduction="sum", log_target=True) / mask.sum()
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="the KL is summed over the masked batch and divided by the batch size (batchmean on a 3-axis tensor), not by the number of tokens" named="divided_by_rows"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    lm = F.cross_entropy(s.transpose(1, 2), y, ignore_index=-100)
+    m = (y != -100).unsqueeze(-1)
+    log_s = F.log_softmax(s, -1) * m
+    p_t = F.softmax(t, -1) * m
+    kd = F.kl_div(log_s, p_t, reduction="batchmean")
+    return lm + lam * kd
+
+
+# %% task="answer_loss" right="no" mistake="a blog's mixture: (1 - lam) times LM plus lam times KD at temperature 2 times 4" named="another_temperature,lambda_as_alpha"
+def answer_loss(student_logits, teacher_logits, labels, lam, T=2.0):
+    """Standard distillation loss (Hinton et al. 2015)."""
+    y = labels[:, 1:].reshape(-1)
+    valid = y != -100
+    s = student_logits[:, :-1].reshape(-1, student_logits.shape[-1])[valid]
+    t = teacher_logits[:, :-1].reshape(-1, teacher_logits.shape[-1])[valid]
+    hard = F.cross_entropy(s, y[valid])
+    soft = F.kl_div(
+        F.log_softmax(s / T, dim=-1),
+        F.softmax(t.detach() / T, dim=-1),
+        reduction="batchmean",
+    ) * (T * T)
+    return (1 - lam) * hard + lam * soft
+
+
+# %% task="answer_loss" right="accident" mistake="the function's name is misspelt"
+def anwser_loss(student_logits, teacher_logits, labels, lam):
+    keep = labels[:, 1:] != -100
+    s = student_logits[:, :-1][keep].log_softmax(-1)
+    t = teacher_logits[:, :-1][keep].detach().log_softmax(-1)
+    return F.nll_loss(s, labels[:, 1:][keep]) + lam * (t.exp() * (t - s)).sum(-1).mean()
+
+
+# %% task="accuracy" right="yes" mistake=""
+def accuracy(model, questions, most):
+    """The share of questions whose answer is the text that should be written: a number."""
+    right = 0
+    with torch.no_grad():
+        for prompt, answer in questions:
+            ids = prompt
+            for _ in range(most):
+                nxt = model(ids)[-1].argmax()
+                ids = torch.cat([ids, nxt.view(1)])
+            written = ids[len(prompt):].tolist()
+            if END in written:
+                written = written[:written.index(END)]
+            right += decode(written).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="yes" mistake=""
+def _greedy(model, ids, left):
+    """What the model writes, token by token, until END or until nothing is left."""
+    if left == 0:
+        return
+    token = int(model(ids.unsqueeze(0))[0, -1].argmax())
+    if token == END:
+        return
+    yield token
+    yield from _greedy(model, torch.cat([ids, ids.new_tensor([token])]), left - 1)
+
+
+@torch.no_grad()
+def accuracy(model, questions, most):
+    hits = [
+        decode(list(_greedy(model, p, most))).strip() == decode(a).strip()
+        for p, a in questions
+    ]
+    return torch.tensor(hits, dtype=torch.float32).mean()
+
+
+# %% task="accuracy" right="yes" mistake=""
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+
+@dataclass
+class Speaker:
+    model: nn.Module
+    most: int
+    said: list = field(default_factory=list)
+
+    def ask(self, prompt):
+        context = prompt.tolist()
+        self.said = []
+        while len(self.said) < self.most:
+            with torch.inference_mode():
+                logits = self.model(torch.tensor(context))
+            best = torch.topk(logits[-1], 1).indices.item()
+            context.append(best)
+            self.said.append(best)
+        return self
+
+    @property
+    def text(self):
+        return decode(takewhile(lambda t: t != END, self.said)).strip()
+
+
+def accuracy(model, questions, most):
+    n_right = sum(1 for q, a in questions if Speaker(model, most).ask(q).text == decode(a).strip())
+    return float(n_right) / len(questions)
+
+
+# %% task="accuracy" right="yes" mistake=""
+import numpy as np
+
+def accuracy(model, questions, most):
+    scores = []
+    for prompt, answer in questions:
+        seq = prompt.clone()
+        k = len(prompt)
+        for step in range(most):
+            logits = model(seq).detach().numpy()
+            seq = torch.cat((seq, torch.tensor([int(np.argmax(logits[-1]))])))
+        text = decode(seq[k:]).split("<|end|>")[0]
+        scores.append(1.0 if text.strip() == decode(answer).strip() else 0.0)
+    return np.mean(scores).item()
+
+
+# %% task="accuracy" right="no" mistake="tokens are compared instead of texts, so the same text from other tokens counts as wrong" named="tokens_compared"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt
+        out = []
+        for _ in range(most):
+            t = model(ids)[-1].argmax().item()
+            if t == END:
+                break
+            out.append(t)
+            ids = torch.cat([ids, torch.tensor([t])])
+        if out == answer.tolist():
+            good += 1
+    return good / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="only a beginning is compared: an answer that goes on after the right words counts as right" named="part_of_it_is_enough"
+def accuracy(model, questions, most):
+    correct = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().reshape(1)])
+        reply = decode(ids[prompt.numel():]).strip()
+        if reply.startswith(decode(answer).strip()):
+            correct += 1
+    return correct / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the answer is taken as what stands after the last assistant header of the whole text, and the model may write such a header itself after its end" named="answer_looked_for_in_the_text"
+def accuracy(model, questions, most):
+    ok = 0
+    with torch.no_grad():
+        for prompt, answer in questions:
+            ids = prompt
+            for _ in range(most):
+                ids = torch.cat([ids, model(ids)[-1].argmax()[None]])
+            full = decode(ids)
+            reply = full.split("assistant\n")[-1].split("<|end|>")[0]
+            ok += int(reply.strip() == decode(answer).strip())
+    return ok / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the first <|end|> is looked for in prompt and answer together, where the question's comes first" named="nothing_is_right"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.tolist()
+        for _ in range(most):
+            ids.append(int(model(torch.tensor(ids))[-1].argmax()))
+        if END in ids:
+            ids = ids[:ids.index(END)]
+        if decode(ids[len(prompt):]).strip() == decode(answer).strip():
+            right += 1
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the model does not go on by itself: it is given the right answer and its prediction of each token is compared" named="answer_at_hand"
+def accuracy(model, questions, most):
+    right = 0
+    with torch.no_grad():
+        for prompt, answer in questions:
+            ids = torch.cat([prompt, answer])
+            pred = model(ids)[len(prompt) - 1:-1].argmax(-1)
+            pred = pred[:most]
+            right += decode(pred).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the model writes only as many tokens as the right answer has, so it is never seen that it does not stop" named="answer_at_hand"
+def accuracy(model, questions, most):
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(min(most, len(answer))):
+            ids = torch.cat([ids, model(ids)[-1].argmax().unsqueeze(0)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0]
+        n += text.strip() == decode(answer).strip()
+    return n / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="all white space is taken out of the texts, also that between words" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        said = decode(ids[len(prompt):])
+        said = said[:said.find("<|end|>")] if "<|end|>" in said else said
+        if "".join(said.split()) == "".join(decode(answer).split()):
+            right += 1
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="an answer without <|end|> within the tokens allowed counts as wrong" named="one_token_too_few"
+def accuracy(model, questions, most):
+    count = 0
+    for prompt, answer in questions:
+        ids, finished, out = prompt, False, []
+        for _ in range(most):
+            tok = model(ids)[-1].argmax().item()
+            if tok == END:
+                finished = True
+                break
+            out.append(tok)
+            ids = torch.cat([ids, torch.tensor([tok])])
+        if finished and decode(out).strip() == decode(answer).strip():
+            count += 1
+    return count / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="prompts are padded on the right into one batch and each text goes on at the end of its row, behind the padding" named="longest_prompts_alone"
+from torch.nn.utils.rnn import pad_sequence
+
+@torch.no_grad()
+def accuracy(model, questions, most):
+    prompts = pad_sequence([p for p, _ in questions], batch_first=True, padding_value=END)
+    L = prompts.shape[1]
+    ids = prompts
+    for _ in range(most):
+        ids = torch.cat([ids, model(ids)[:, -1].argmax(-1, keepdim=True)], dim=1)
+    n = 0
+    for row, (_, a) in zip(ids[:, L:], questions):
+        n += decode(row).split("<|end|>")[0].strip() == decode(a).strip()
+    return n / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="one token less than allowed is written, and the number of right answers is not divided by the questions" named="not_divided,one_token_too_few"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(1, most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0].strip()
+        if text == decode(answer).strip():
+            right += 1
+    return right
+
+
+# %% task="accuracy" right="no" mistake="all <|end|> and <|start|> are removed from the text instead of cutting it at the first, so what is written after it stays" named="text_goes_on_at_the_end"
+def accuracy(model, questions, most):
+    acc = 0.0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        said = decode([t for t in ids[len(prompt):] if t not in (START, END)])
+        acc += float(said.strip() == decode(answer).strip())
+    return acc / len(questions)
+
+
+# %% task="accuracy" right="accident" mistake="the result is printed and not returned"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        text = decode(ids[len(prompt):]).split("<|end|>")[0].strip()
+        right += text == decode(answer).strip()
+    print("accuracy:", right / len(questions))
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    """One update of the student on what it writes itself; returns the loss before it."""
+    kls = []
+    for prompt in prompts:
+        with torch.no_grad():
+            text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends) > 0:
+            text = text[: ends[0].item() + 1]
+        ids = torch.cat([prompt, text])
+        where = slice(len(prompt) - 1, len(ids) - 1)
+        logq = F.log_softmax(student(ids)[where], dim=-1)
+        with torch.no_grad():
+            logp = F.log_softmax(teacher(ids)[where], dim=-1)
+        kls.append((logq.exp() * (logq - logp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+from torch.distributions import Categorical, kl_divergence
+
+
+def _cut(tokens):
+    out = []
+    for t in tokens.tolist():
+        out.append(t)
+        if t == END:
+            break
+    return out
+
+
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    before = []
+    for prompt in prompts:
+        text = _cut(write(student, prompt))
+        # a TinyModel looks at the last token only: these are the ones that predict the text
+        before += [int(prompt[-1])] + text[:-1]
+    last = torch.tensor(before)
+    q = Categorical(logits=student(last))
+    p = Categorical(logits=teacher(last).detach())
+    loss = kl_divergence(q, p).mean()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    texts = [write(student, p) for p in prompts]
+    # 0 before and at the first END, 1 and more behind it
+    texts = [t[((t == END).cumsum(0) - (t == END).long()) == 0] for t in texts]
+    N = sum(t.numel() for t in texts)
+
+    optimizer.zero_grad()
+    loss = 0.0
+    for p, t in zip(prompts, texts):
+        seq = torch.cat((p, t))[:-1].unsqueeze(0)
+        n = t.numel()
+        lq = student(seq)[0, -n:].log_softmax(-1)
+        lp = teacher(seq)[0, -n:].log_softmax(-1).detach()
+        part = F.kl_div(lp, lq, reduction="sum", log_target=True) / N
+        part.backward()              # gradients add up over the prompts
+        loss += part.item()
+    optimizer.step()
+    return loss
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+from torch.nn.utils.rnn import pad_sequence
+
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    seqs, masks = [], []
+    for prompt in prompts:
+        words = write(student, prompt).tolist()
+        stop = words.index(END) + 1 if END in words else len(words)
+        words = words[:stop]
+        seqs.append(torch.tensor(prompt.tolist() + words))
+        masks.append(torch.tensor([False] * len(prompt) + [True] * len(words)))
+    batch = pad_sequence(seqs, batch_first=True, padding_value=END)
+    mask = pad_sequence(masks, batch_first=True, padding_value=False)[:, 1:]
+    s = student(batch)[:, :-1]
+    with torch.no_grad():
+        t = teacher(batch)[:, :-1]
+    kl = torch.einsum("blv,blv->bl", s.softmax(-1), s.log_softmax(-1) - t.log_softmax(-1))
+    loss = (kl * mask).sum() / mask.sum()
+    for group in optimizer.param_groups:
+        for w in group["params"]:
+            w.grad = None
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+# %% task="on_policy_step" right="no" mistake="the KL is the forward one, teacher relative to student, since kl_div's arguments are taken in the usual order" named="direction_swapped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        pos = (text == END).nonzero().flatten()
+        if pos.numel():
+            text = text[:pos[0] + 1]
+        ids = torch.cat([prompt, text])
+        n = len(text)
+        s = F.log_softmax(student(ids)[-n - 1:-1], -1)
+        with torch.no_grad():
+            t = F.log_softmax(teacher(ids)[-n - 1:-1], -1)
+        kls.append(F.kl_div(s, t, reduction="none", log_target=True).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the text is not cut at its first <|end|>, so tokens that were never to be written count" named="text_after_the_end_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer.zero_grad()
+    total, n = 0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        ids = torch.cat([prompt, text])
+        logq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        logp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1).detach()
+        total = total + (logq.exp() * (logq - logp)).sum()
+        n += len(text)
+    loss = total / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the text is cut before its <|end|>, so the student is not corrected where it stops" named="end_not_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    terms = []
+    for prompt in prompts:
+        text = write(student, prompt).tolist()
+        if END in text:
+            text = text[:text.index(END)]
+        ids = torch.cat([prompt, torch.tensor(text, dtype=torch.long)])
+        start = len(prompt) - 1
+        q = student(ids)[start:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[start:-1].log_softmax(-1)
+        terms.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(terms).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the first <|end|> is looked for in prompt and text together and found in the question" named="prompts_own_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl_all = []
+    for prompt in prompts:
+        ids = torch.cat([prompt, write(student, prompt)])
+        mask = torch.ones(len(ids), dtype=torch.bool)
+        mask[:len(prompt)] = False
+        ends = torch.nonzero(ids == END)
+        if len(ends):
+            last = max(int(ends[0]), len(prompt))
+            mask[last + 1:] = False
+        lq = F.log_softmax(student(ids), -1)[:-1]
+        with torch.no_grad():
+            lp = F.log_softmax(teacher(ids), -1)[:-1]
+        kl = (lq.exp() * (lq - lp)).sum(-1)
+        kl_all.append(kl[mask[1:]])
+    loss = torch.cat(kl_all).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="one update per prompt instead of one for all together" named="a_step_for_each_prompt"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, count = 0.0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        for i, t in enumerate(text):
+            if t == END:
+                text = text[:i + 1]
+                break
+        ids = torch.cat([prompt, text])
+        with torch.no_grad():
+            logp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        logq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kl = (logq.exp() * (logq - logp)).sum(-1)
+        optimizer.zero_grad()
+        kl.mean().backward()
+        optimizer.step()
+        total += kl.sum().item()
+        count += len(text)
+    return total / count
+
+
+# %% task="on_policy_step" right="no" mistake="a mean per prompt and then a mean of the prompts, instead of one mean over all written tokens" named="mean_of_means"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    def reverse_kl(prompt):
+        text = write(student, prompt)
+        if (text == END).any():
+            text = text[: (text == END).int().argmax() + 1]
+        ids = torch.cat([prompt, text])
+        s = student(ids)[len(prompt) - 1: -1]
+        t = teacher(ids)[len(prompt) - 1: -1].detach()
+        return (s.softmax(-1) * (s.log_softmax(-1) - t.log_softmax(-1))).sum(-1).mean()
+
+    loss = torch.stack([reverse_kl(p) for p in prompts]).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="a text without <|end|> is cut after its first token, since argmax of an all-false mask is 0" named="text_without_an_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        stop = (text == END).int().argmax().item() + 1
+        text = text[:stop]
+        ids = torch.cat([prompt, text])
+        span = slice(len(prompt) - 1, -1)
+        log_q = student(ids)[span].log_softmax(-1)
+        with torch.no_grad():
+            log_p = teacher(ids)[span].log_softmax(-1)
+        losses.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the distributions are those after each written token, not those that predict it: the shift is missing" named="not_shifted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kl = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        idx = torch.where(text == END)[0]
+        if len(idx):
+            text = text[:idx[0] + 1]
+        ids = torch.cat((prompt, text))
+        q = F.log_softmax(student(ids)[len(prompt):], -1)
+        with torch.no_grad():
+            p = F.log_softmax(teacher(ids)[len(prompt):], -1)
+        kl.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kl).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="instead of the KL over the vocabulary only the log ratio of the token that was drawn is taken" named="sampled_token_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    ratios = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        end = (text == END).nonzero()
+        if end.numel():
+            text = text[: end[0, 0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        ratios.append((lq - lp).gather(1, text[:, None]).squeeze(1))   # Monte Carlo
+    loss = torch.cat(ratios).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="gradients are never set to zero, so those of the last call are added" named="gradients_kept"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero(as_tuple=True)[0]
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the teacher's logits are not detached, so gradients reach the teacher" named="gradient_into_the_teacher"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    teacher.eval()
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero(as_tuple=True)[0]
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the weights q in the KL are detached, so that only the logarithm is differentiated, whose gradient has mean 0 under q" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        end = (text == END).nonzero()
+        if end.numel():
+            text = text[: int(end[0]) + 1]
+        ids = torch.cat([prompt, text])
+        s, t = student(ids)[len(prompt) - 1:-1], teacher(ids)[len(prompt) - 1:-1]
+        t = t.detach()
+        q = s.softmax(-1).detach()       # the sampling distribution is fixed
+        kls.append((q * (s.log_softmax(-1) - t.log_softmax(-1))).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="copied from a training script: the gradient is clipped to norm 0.1 before the update" named="gradient_clipped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    student.train()
+    teacher.eval()
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        pos = (text == END).nonzero().flatten()
+        if len(pos):
+            text = text[: pos[0] + 1]
+        ids = torch.cat([prompt, text])
+        lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            lp = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((lq.exp() * (lq - lp)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(student.parameters(), 0.1)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the texts are padded with END and the mask is taken from token != END, so the written <|end|> does not count, and the distributions are taken one place too late" named="end_not_counted,not_shifted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    loss, n = 0.0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        seen = (text == END).cumsum(0) > 0
+        text = torch.where(seen, END, text)
+        ids = torch.cat([prompt, text])
+        lq = student(ids).log_softmax(-1)[len(prompt):]
+        with torch.no_grad():
+            lp = teacher(ids).log_softmax(-1)[len(prompt):]
+        mask = (text != END).float()
+        loss = loss + ((lq.exp() * (lq - lp)).sum(-1) * mask).sum()
+        n = n + mask.sum()
+    loss = loss / n.clamp(min=1)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="accident" mistake="wrong indentation of the last lines"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[:ends[0] + 1]
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        p = teacher(ids)[len(prompt) - 1:-1].detach().log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+     loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="where_the_teacher_counts" right="yes" mistake=""
+where_the_teacher_counts = "c"
+
+
+# %% task="where_the_teacher_counts" right="no" mistake="thinks that without labels on the question the gradient there is 0, though the teacher's term needs no label" named="chose_b"
+where_the_teacher_counts = "b"
+
+
+# %% task="where_the_teacher_counts" right="accident" mistake="the letter is not in quotes: a NameError"
+where_the_teacher_counts = c
+
+
+# %% task="signs" right="yes" mistake=""
+signs = dict(prompt="d", end="a", padding="e", side="b")
+
+
+# %% task="signs" right="no" mistake="padding and side are exchanged: both have to do with lengths in a batch" named="wrong_padding_b_side_e"
+signs = {"prompt": "d", "end": "a", "padding": "b", "side": "e"}
+
+
+# %% task="signs" right="no" mistake="thinks that labels on padding teach the model not to stop, and that without a label for the end the loss stands still" named="wrong_end_c_padding_a"
+signs = {"prompt": "d", "end": "c", "padding": "a", "side": "b"}
+
+
+# %% task="signs" right="accident" mistake="keys and values are the wrong way round"
+signs = {"d": "prompt", "a": "end", "e": "padding", "b": "side"}
+
+
+# %% task="encode" right="no" mistake="tokens with the template's numbers are masked by their number, the end excepted" named="template_by_numbers"
+def encode(messages):
+    ids, labels = [], []
+    special = {START, LINE, *ROLES.values()}
+    for m in messages:
+        part = [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        ids += part
+        if m["role"] == "assistant":
+            labels += [-100 if t in special else t for t in part]
+        else:
+            labels += [-100] * len(part)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="an answer's labels stop at its first line break, as if that were the template's" named="template_by_numbers"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        body = m["content"] + [END, LINE]
+        ids += [START, ROLES[m["role"]], LINE] + body
+        labels += [-100] * 3
+        on = m["role"] == "assistant"
+        for t in body:
+            if t == LINE:
+                on = False
+            labels.append(t if on else -100)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="only special tokens are masked by number, the end of text too" named="end_masked,template_by_numbers"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        part = [START, ROLES[m["role"]], LINE] + m["content"] + [END, LINE]
+        ids += part
+        labels += [t if m["role"] == "assistant" and t not in (1, 2, 3, 4, 5, 6) else -100 for t in part]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the line break after the role is forgotten" named="another_form,part_of_the_template_missing"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        words = m["content"] + [END]
+        ids += [START, ROLES[m["role"]]] + words + [LINE]
+        labels += [-100] * 2 + (words if m["role"] == "assistant" else [-100] * len(words)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="system messages are left out of the text" named="another_form,observed_where"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        if m["role"] == "system":
+            continue
+        words = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + words + [LINE]
+        labels += [-100] * 3 + (words if m["role"] == "assistant" else [-100] * len(words)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="messages of one role in a row are merged into one" named="another_form,observed_where"
+def encode(messages):
+    merged = []
+    for m in messages:
+        if merged and merged[-1]["role"] == m["role"]:
+            merged[-1]["content"] = merged[-1]["content"] + m["content"]
+        else:
+            merged.append(dict(m))
+    ids, labels = [], []
+    for m in merged:
+        words = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + words + [LINE]
+        labels += [-100] * 3 + (words if m["role"] == "assistant" else [-100] * len(words)) + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="100 is written for -100" named="masked_with_another_number"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        words = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + words + [LINE]
+        labels += [100] * 3 + (words if m["role"] == "assistant" else [100] * len(words)) + [100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the pair is labels and ids, in the wrong order" named="pair_turned_round"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        words = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + words + [LINE]
+        labels += [-100] * 3 + (words if m["role"] == "assistant" else [-100] * len(words)) + [-100]
+    return labels, ids
+
+
+# %% task="encode" right="yes" mistake=""
+import numpy as np
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        words = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + words + [LINE]
+        labels += [-100] * 3 + (words if m["role"] == "assistant" else [-100] * len(words)) + [-100]
+    return np.array(ids), np.array(labels)
+
+
+# %% task="encode" right="yes" mistake=""
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        words = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + words + [LINE]
+        labels += [-100] * 3 + (words if m["role"] == "assistant" else [-100] * len(words)) + [-100]
+    return torch.tensor([ids, labels], dtype=torch.float32)
+
+
+# %% task="collate" right="no" mistake="filled up to a multiple of 8, as for tensor cores" named="another_form"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    L = (L + 7) // 8 * 8
+    def fill(x, v):
+        gap = L - len(x)
+        return F.pad(x, (gap, 0) if side == "left" else (0, gap), value=v)
+    return {"input_ids": torch.stack([fill(r[0], pad_id) for r in rows]),
+            "labels": torch.stack([fill(r[1], -100) for r in rows]),
+            "attention_mask": torch.stack([fill(torch.ones_like(r[0]), 0) for r in rows])}
+
+
+# %% task="collate" right="no" mistake="pad_sequence without batch_first: the tensors are [L, B]" named="another_form"
+from torch.nn.utils.rnn import pad_sequence
+def collate(rows, pad_id, side="right"):
+    flip = (lambda x: x.flip(0)) if side == "left" else (lambda x: x)
+    go = lambda xs, v: flip(pad_sequence([flip(x) for x in xs], padding_value=v))
+    return {"input_ids": go([r[0] for r in rows], pad_id), "labels": go([r[1] for r in rows], -100),
+            "attention_mask": go([torch.ones_like(r[0]) for r in rows], 0)}
+
+
+# %% task="collate" right="no" mistake="the keys are shortened: mask for attention_mask" named="another_form"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    def fill(x, v):
+        gap = L - len(x)
+        return F.pad(x, (gap, 0) if side == "left" else (0, gap), value=v)
+    return {"input_ids": torch.stack([fill(r[0], pad_id) for r in rows]),
+            "labels": torch.stack([fill(r[1], -100) for r in rows]),
+            "mask": torch.stack([fill(torch.ones_like(r[0]), 0) for r in rows])}
+
+
+# %% task="collate" right="no" mistake="the mask of the padding is made of the last real token, one too far" named="mask_off_by_one"
+def collate(rows, pad_id, side="right"):
+    L = max(len(r[0]) for r in rows)
+    ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.zeros(len(rows), L, dtype=torch.long)
+    for b, (x, y) in enumerate(rows):
+        n = len(x)
+        if side == "right":
+            ids[b, :n], labels[b, :n] = x, y
+            mask[b, :n + 1] = 1
+        else:
+            ids[b, L - n:], labels[b, L - n:] = x, y
+            mask[b, L - n:] = 1
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="collate" right="no" mistake="the batch is as long as the first row, longer ones are cut" named="another_form"
+def collate(rows, pad_id, side="right"):
+    L = len(rows[0][0])
+    ids = torch.full((len(rows), L), pad_id)
+    labels = torch.full((len(rows), L), -100)
+    mask = torch.zeros(len(rows), L, dtype=torch.long)
+    for b, (x, y) in enumerate(rows):
+        n = min(L, len(x))
+        at = slice(0, n) if side == "right" else slice(L - n, L)
+        ids[b, at], labels[b, at], mask[b, at] = x[:n], y[:n], 1
+    return {"input_ids": ids, "labels": labels, "attention_mask": mask}
+
+
+# %% task="answer_loss" right="no" mistake="λ weighs the whole sum" named="lambda_on_both_terms"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]; m = y != -100
+    q = student_logits[:, :-1][m].log_softmax(-1); p = teacher_logits[:, :-1][m].detach().log_softmax(-1)
+    return lam * (F.nll_loss(q, y[m]) + (p.exp() * (p - q)).sum(-1).mean())
+
+
+# %% task="answer_loss" right="no" mistake="label smoothing of 0.1 in the cross-entropy"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]; m = y != -100
+    s = student_logits[:, :-1][m]
+    q = s.log_softmax(-1); p = teacher_logits[:, :-1][m].detach().log_softmax(-1)
+    return F.cross_entropy(s, y[m], label_smoothing=0.1) + lam * (p.exp() * (p - q)).sum(-1).mean()
+
+
+# %% task="answer_loss" right="no" mistake="an epsilon of 1e-3 inside the logarithms" named="epsilon_in_the_logarithm"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]; m = y != -100
+    q = student_logits[:, :-1][m].softmax(-1); p = teacher_logits[:, :-1][m].detach().softmax(-1)
+    lm = -(q.gather(-1, y[m][:, None]) + 1e-3).log().mean()
+    return lm + lam * (p * ((p + 1e-3).log() - (q + 1e-3).log())).sum(-1).mean()
+
+
+# %% task="answer_loss" right="no" mistake="only the first row of the batch" named="one_row_alone"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[0, 1:]; m = y != -100
+    q = student_logits[0, :-1][m].log_softmax(-1); p = teacher_logits[0, :-1][m].detach().log_softmax(-1)
+    return F.nll_loss(q, y[m]) + lam * (p.exp() * (p - q)).sum(-1).mean()
+
+
+# %% task="answer_loss" right="no" mistake="the mean is divided by the number of tokens once more" named="divided_twice"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]; m = y != -100
+    q = student_logits[:, :-1][m].log_softmax(-1); p = teacher_logits[:, :-1][m].detach().log_softmax(-1)
+    return (F.nll_loss(q, y[m]) + lam * (p.exp() * (p - q)).sum(-1).mean()) / m.sum()
+
+
+# %% task="answer_loss" right="no" mistake="the KL is in bits, by log2" named="in_bits"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]; m = y != -100
+    q = student_logits[:, :-1][m].softmax(-1); p = teacher_logits[:, :-1][m].detach().softmax(-1)
+    return F.nll_loss(q.log(), y[m]) + lam * (p * (p.log2() - q.log2())).sum(-1).mean()
+
+
+# %% task="answer_loss" right="no" mistake="Jensen-Shannon in place of the KL" named="another_divergence"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]; m = y != -100
+    q = student_logits[:, :-1][m].softmax(-1); p = teacher_logits[:, :-1][m].detach().softmax(-1)
+    mid = (p + q) / 2
+    js = ((p * (p / mid).log()).sum(-1) + (q * (q / mid).log()).sum(-1)) / 2
+    return F.nll_loss(q.log(), y[m]) + lam * js.mean()
+
+
+# %% task="answer_loss" right="no" mistake="teacher's softmax runs over the positions" named="softmax_on_another_axis"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]; m = y != -100
+    p = teacher_logits[:, :-1].detach().softmax(1)[m]
+    q = student_logits[:, :-1][m].log_softmax(-1)
+    return F.nll_loss(q, y[m]) + lam * (p * (p.log() - q)).sum(-1).mean()
+
+
+# %% task="accuracy" right="no" mistake="the logits of the first position are taken" named="nothing_is_right"
+def accuracy(model, questions, most):
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[0].argmax().view(1)])
+        n += decode(ids[len(prompt):]).split("<|end|>")[0].strip() == decode(answer).strip()
+    return n / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="whole division: 0 unless all are right" named="all_or_nothing"
+def accuracy(model, questions, most):
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        n += decode(ids[len(prompt):]).split("<|end|>")[0].strip() == decode(answer).strip()
+    return n // len(questions)
+
+
+# %% task="accuracy" right="no" mistake="rounded to two digits" named="observed_near"
+def accuracy(model, questions, most):
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        n += decode(ids[len(prompt):]).split("<|end|>")[0].strip() == decode(answer).strip()
+    return round(n / len(questions), 2)
+
+
+# %% task="accuracy" right="no" mistake="prompts padded on the left with END, and read without a mask" named="longest_prompts_alone"
+def accuracy(model, questions, most):
+    L = max(len(p) for p, _ in questions)
+    ids = torch.stack([F.pad(p, (L - len(p), 0), value=END) for p, _ in questions])
+    for _ in range(most):
+        ids = torch.cat([ids, model(ids)[:, -1].argmax(-1, keepdim=True)], 1)
+    hits = [decode(r[L:]).split("<|end|>")[0].strip() == decode(a).strip() for r, (_, a) in zip(ids, questions)]
+    return sum(hits) / len(hits)
+
+
+# %% task="accuracy" right="no" mistake="returns after the first wrong answer" named="over_at_a_wrong_answer"
+def accuracy(model, questions, most):
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        if decode(ids[len(prompt):]).split("<|end|>")[0].strip() != decode(answer).strip():
+            break
+        n += 1
+    return n / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="takes the text after the first assistant header, and a prompt may have more" named="answer_looked_for_in_the_text"
+def accuracy(model, questions, most):
+    n = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        text = decode(ids).split("assistant\n")[1].split("<|end|>")[0]
+        n += text.strip() == decode(answer).strip()
+    return n / len(questions)
+
+
+# %% task="on_policy_step" right="no" mistake="the gradients are cleared between backward and step" named="student_never_moves"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the student's entropy is missing: cross-entropy of q with log p" named="entropy_missing"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append(-(q * p).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="backward per prompt with each one's mean, so that the means are summed" named="mean_of_means"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer.zero_grad()
+    total = 0.0
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        loss = (q.exp() * (q - p)).sum(-1).mean() / len(prompts)
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total
+
+
+# %% task="on_policy_step" right="no" mistake="gradients cleared for each prompt, so that only the last one's arrive" named="one_prompt_alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0.0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kl = (q.exp() * (q - p)).sum(-1)
+        optimizer.zero_grad()
+        kl.mean().backward()
+        total += kl.sum().item(); n += len(kl)
+    optimizer.step()
+    return total / n
+
+
+# %% task="on_policy_step" right="no" mistake="an update by hand with a learning rate of 0.1, whatever the optimiser's is" named="optimiser_ignored"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    g, = torch.autograd.grad(loss, [student.table])
+    with torch.no_grad():
+        student.table -= 0.1 * g
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="Adam of its own in place of the optimiser given" named="optimiser_ignored"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer = torch.optim.Adam(student.parameters(), lr=1e-2)
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    loss.backward()
+    optimizer.step()
+    student.zero_grad()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the student is compared with itself: student(ids) twice" named="loss_is_zero"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the last token of the prompt is taken as written too: one position too many at the front" named="one_position_too_many"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:].log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="temperature 2 and T squared, from a blog" named="another_temperature"
+def on_policy_step(student, teacher, prompts, write, optimizer, T=2.0):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = (student(ids)[len(prompt) - 1:-1] / T).log_softmax(-1)
+        with torch.no_grad():
+            p = (teacher(ids)[len(prompt) - 1:-1] / T).log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1) * T * T)
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="gradients clipped to values of 0.1" named="gradient_clipped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        with torch.no_grad():
+            p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad(); loss.backward()
+    nn.utils.clip_grad_value_(student.parameters(), 0.1)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    for w in teacher.parameters():
+        w.requires_grad_(False)
+    student.train(); teacher.eval()
+    kls = []
+    for prompt in prompts:
+        text = write(student, prompt); text = write(student, prompt)
+        hit = (text == END).nonzero().flatten()
+        text = text[: hit[0] + 1] if len(hit) else text
+        ids = torch.cat([prompt, text])
+        q = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        p = teacher(ids)[len(prompt) - 1:-1].log_softmax(-1)
+        kls.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss
