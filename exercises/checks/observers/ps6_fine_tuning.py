@@ -56,7 +56,12 @@ def look_at_accuracy(accuracy, prompts, written, answers, most, vocabulary):
     """The accuracy of a model that goes on with each prompt as it is written."""
     texts = [torch.cat(pair) for pair in zip(prompts, written, strict=True)]
     questions = [list(pair) for pair in zip(prompts, answers, strict=True)]
-    found = accuracy(Scripted(texts, vocabulary), questions, most)
+    model = Scripted(texts, vocabulary)
+    found = accuracy(model, questions, most)
+    if [[id(each) for each in pair] for pair in questions] != [
+        [id(each) for each in pair] for pair in zip(prompts, answers, strict=True)
+    ]:
+        found = accuracy(model, questions, most)  # with what is left of them
     return found.detach().squeeze() if isinstance(found, torch.Tensor) else found
 
 

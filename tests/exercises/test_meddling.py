@@ -1,0 +1,114 @@
+"""An answer that is right and changes what it was given is not right: that is used again.
+
+Labels and lists belong to whoever asks, in every task; a model does where the text says so.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from inspect import isclass
+from typing import Any
+
+import pytest
+import torch
+
+from autograder.judging.evidence import read_evidence
+from autograder.judging.verdict import judge
+from autograder.kernel.asking import observe
+from autograder.kernel.evidence import write_evidence
+from autograder.spec import FunctionCheck, generator, load_checks, question
+from exercises.bank import EXERCISES, grade_id, solution, source
+
+MEASURED = {"evaluate"}  # tasks whose model is left as it came
+UNORDERED = {"on_policy_step"}  # tasks whose lists come to the same turned round
+
+
+def given(values: Any, kind: type) -> Iterator[Any]:
+    if isinstance(values, kind):
+        yield values
+    if isinstance(values, dict):
+        values = list(values.values())
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from given(value, kind)
+
+
+def relabel(values: Any) -> bool:
+    labels = [each for each in given(values, torch.Tensor) if not each.is_floating_point()]
+    for each in labels:
+        each[each == -100] = 0
+        each += 1
+    return bool(labels)
+
+
+def use_up(values: Any) -> bool:
+    lists = [each for each in given(values, list) if each]
+    for each in lists:
+        each.pop()
+    return bool(lists)
+
+
+def turn_round(values: Any) -> bool:
+    lists = [each for each in given(values, list) if len(each) > 1]
+    for each in lists:
+        each.reverse()
+    return bool(lists)
+
+
+def freeze(values: Any) -> bool:
+    models = list(given(values, torch.nn.Module))
+    for each in models:
+        each.requires_grad_(False)
+    return bool(models)
+
+
+def switch(values: Any) -> bool:
+    models = list(given(values, torch.nn.Module))
+    for each in models:
+        each.train(not each.training)
+    return bool(models)
+
+
+TASKS = [
+    (path.stem, check)
+    for path in sorted((EXERCISES / "checks").glob("*.py"))
+    for check in load_checks(path).values()
+    if isinstance(check, FunctionCheck)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("meddle", [relabel, use_up, turn_round, freeze, switch])
+@pytest.mark.parametrize(("assignment", "check"), TASKS, ids=[check.name for _, check in TASKS])
+def test_who_changes_what_he_is_given_loses_points(
+    assignment: str, check: FunctionCheck, meddle: Callable[[Any], bool]
+) -> None:
+    if meddle in (freeze, switch) and check.name not in MEASURED:
+        pytest.skip("Its model is trained, or is the same in every mode, or there is none.")
+    if meddle is turn_round and check.name in UNORDERED:
+        pytest.skip("Whoever uses the lists again sees no difference.")
+    cells = {grade_id(cell): cell.source for cell in source(assignment).cells}
+    space: dict[str, Any] = {}
+    for text in (cells["setup"], cells.get(f"{check.name}_given", "")):
+        exec(text, space)
+    for text in solution(source(assignment)).values():
+        exec(text, space)
+    right = space[cells[check.name].rsplit(",", 1)[1].strip(" )")]
+    if isclass(right):
+        pytest.skip("What makes objects is given numbers.")
+    meddled = False
+
+    @wraps(right)
+    def changed(*args: Any, **kwargs: Any) -> Any:
+        nonlocal meddled
+        result = right(*args, **kwargs)
+        meddled |= meddle((*args, *kwargs.values()))
+        return result
+
+    cases = check.cases(generator(0, check))
+    seen = observe(changed, question(check, cases))
+    text = write_evidence(check.name, "", seen)
+    outcomes = read_evidence(text, check=check.name, nonce="", count=len(cases))
+    verdict = judge(check.rubric(cases), outcomes)
+    if not meddled:
+        pytest.skip("It is given nothing of the kind.")
+    assert verdict.points < verdict.max_points
