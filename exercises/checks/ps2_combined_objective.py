@@ -149,6 +149,23 @@ def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
     return mean_of_means(losses[some], labels[some]) if some.any() else losses.sum() * 0
 
 
+def text_mean(place: int, mean: Mean, losses: Tensor, labels: Tensor) -> Tensor:
+    """The mean of one text."""
+    return mean(losses[place][None], labels[place][None])
+
+
+def position_alone(place: int, losses: Tensor, labels: Tensor) -> Tensor:
+    """The loss of one position that counts; 0 when none does."""
+    counted = losses[labels != IGNORED]
+    return counted[place] if len(counted) else losses.sum() * 0
+
+
+def middle(of: Callable[[Tensor], Tensor], losses: Tensor, labels: Tensor) -> Tensor:
+    """Something else than the mean of the losses that count; 0 when none does."""
+    counted = losses[labels != IGNORED]
+    return of(counted) if len(counted) else losses.sum() * 0
+
+
 def total(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum."""
     return losses[labels != IGNORED].sum()
@@ -761,6 +778,41 @@ MEANS = (
     ),
 )
 MORE_MEANS = (  # in one loss alone
+    *(
+        (
+            "one_text_alone",
+            "Your result is that of one text of the batch, the first or the last. The mean is over"
+            " the positions that count in all of them.",
+            "2.2",
+            partial(text_mean, place, mean),
+        )
+        for place in (0, -1)
+        for mean in (token_mean, diluted_mean)
+    ),
+    (
+        "one_position_alone",
+        "Your result is the loss of one position that counts, the first or the last, and not a mean"
+        " over all of them. Does your loop return too early, or replace where it should add up?",
+        "2.2",
+        partial(position_alone, 0),
+    ),
+    (
+        "one_position_alone",
+        "Your result is the loss of one position that counts, the first or the last, and not a mean"
+        " over all of them. Does your loop return too early, or replace where it should add up?",
+        "2.2",
+        partial(position_alone, -1),
+    ),
+    *(
+        (
+            "another_middle",
+            "Your result is a median, a maximum or a minimum of the positions' losses. The task"
+            " asks for their mean.",
+            "2.2",
+            partial(middle, of),
+        )
+        for of in (torch.median, torch.max, torch.min)
+    ),
     (*next(each[:3] for each in MEANS if each[0] == "mean_of_means"), mean_of_means_or_nan),
     *(
         (
@@ -1101,8 +1153,6 @@ LM_MEASURES = (
     lambda z, y: (z.argmax(-1) != y.argmax(-1)).double().mean(),
     lambda z, y: (z.argmax(-1) == y.argmax(-1)).double().mean(),
     lambda z, y: -(z.softmax(-1) * z.log_softmax(-1)).sum(-1).mean(),
-    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).median(),
-    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).max(),
 )
 
 
@@ -1250,8 +1300,8 @@ LM_MISCONCEPTIONS = (
         named(
             "another_measure",
             "This measures something else than the mean of −log q(y): an error rate, a square of"
-            " probabilities, two answers for each token, an entropy, a median or a maximum. Write"
-            " down what a single position should cost.",
+            " probabilities, two answers for each token, or an entropy. Write down what a single"
+            " position should cost.",
             "1.1",
             partial(lm_measured, of),
         )
@@ -1715,6 +1765,18 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                     "2.2",
                     lambda s, t, y, lam, temperature=1.0: of(s, t, y, min(lam, 1.0), temperature),
                 ),
+                *(
+                    named(
+                        "lambda_kept_above",
+                        "Where λ is small your result is that of a larger one, as if λ were kept"
+                        " above some number. λ may be anything from 0 on.",
+                        "2.2",
+                        lambda s, t, y, lam, temperature=1.0, least=least: of(
+                            s, t, y, max(lam, least), temperature
+                        ),
+                    )
+                    for least in (0.05, 0.1, 0.25, 0.3, 0.5, 1.0, 2.0)
+                ),
             )
             if not convex
             else (
@@ -2022,10 +2084,19 @@ GRADIENT_MISCONCEPTIONS = (
         )
     ),
     gradient(*NOT_PASSED_ON, kd_temperature=one),
+    gradient(
+        "teacher_pushes_away",
+        "The label's part is right. The teacher's part has the right size and the wrong sign: it"
+        " pushes your student away from its teacher. Where the student gives a token more than the"
+        " teacher does, which way should its logit go?",
+        "2.2",
+        weights=lambda lam: (1.0, -lam),
+    ),
     *(
         gradient(OTHER_WEIGHTS[0], OTHER_WEIGHTS[1].format("λ"), OTHER_WEIGHTS[2], weights=weights)
         for weights in other_weights(
             lambda lam: (1.0, lam),
+            lambda lam: (1.0, -lam),
             lambda lam: (-1.0, -lam),
             *(each[3] for each in GRADIENT_WEIGHTS),
             factors=FACTORS[:1] + FACTORS[2:9],
@@ -2079,6 +2150,111 @@ THREE_LOSSES = {**TWO_LOSSES, "combined_objective": right_combined_objective}
 
 LAMBDA, P_LABEL = 2.0, 0.4
 BEST = (1 + LAMBDA * P_LABEL) / (1 + LAMBDA)
+BEST_TOLERANCE = 0.005
+
+
+BEST_MISTAKES = (
+    Mistake(
+        "teacher_copied",
+        P_LABEL,
+        "That is the teacher's own probability. Raising it a little costs almost nothing in"
+        " KL, which is flat at its minimum, and the LM loss falls at once.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "label_alone",
+        1.0,
+        "Then all other tokens get nothing, although the teacher finds them likely. KL"
+        " would be infinite.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "plain_average",
+        (1 + P_LABEL) / 2,
+        "That is halfway between label and teacher, as if both weighed the same. λ is 2.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "weights_swapped",
+        (LAMBDA + P_LABEL) / (1 + LAMBDA),
+        "There the student would end if λ weighed the label. It weighs the teacher, and the"
+        " label has a weight as well: which mean of 1 and 0.4 is that?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "label_left_out",
+        LAMBDA * P_LABEL / (1 + LAMBDA),
+        "That is the teacher's share alone. The label has a weight too, and says 1.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "lambda_left_out",
+        (1 + P_LABEL) / (1 + LAMBDA),
+        "The divisor is right. In the sum above it the teacher has the weight 1; what is λ for?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "lambda_as_share",
+        (1 - LAMBDA) + LAMBDA * P_LABEL,
+        "That is 1 − λ for the label and λ for the teacher, and a number below 0. λ may be"
+        " larger than 1; what share of the whole is it?",
+        SECTIONS["2.2"],
+    ),
+    *(
+        Mistake(
+            "weight_for_probability",
+            weight / (1 + LAMBDA),
+            "That is the weight of one of the two in the mean, and no probability yet. What"
+            " does each of them say about *ocean*?",
+            SECTIONS["2.2"],
+        )
+        for weight in (1, LAMBDA)
+    ),
+    Mistake(
+        "one_part_divided",
+        1 / (1 + LAMBDA) + P_LABEL,
+        "That is the label's share of the mean plus all that the teacher says. What is the"
+        " teacher's share?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "divided_by_lambda",
+        (1 + LAMBDA * P_LABEL) / LAMBDA,
+        "The sum is right, and what it is divided by is not: the label has a weight too.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "geometric_mean",
+        P_LABEL ** (LAMBDA / (1 + LAMBDA)),
+        "That is a mean of logarithms, as if probabilities were multiplied. Where has a sum"
+        " of two cross-entropies its minimum?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "in_per_cent",
+        100 * BEST,
+        "A probability is a number between 0 and 1, and not a percentage.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "not_normalised",
+        1 + LAMBDA * P_LABEL,
+        "A probability is at most 1. The weights of label and teacher add up to more than"
+        " that; divide by their sum.",
+        SECTIONS["2.2"],
+    ),
+)
+
+
+def other_numbers(
+    low: float, high: float, name: str, hint: str, step: float = 2 * BEST_TOLERANCE
+) -> Iterator[Mistake]:
+    """Numbers from one to below another, but for those that are right or have a name."""
+    known = [BEST, *(mistake.answer for mistake in BEST_MISTAKES)]
+    for count in range(round(low / step), round(high / step)):
+        if all(abs(count * step - each) > BEST_TOLERANCE for each in known):
+            yield Mistake(name, count * step, hint, SECTIONS["2.2"])
+
 
 CHECKS = (
     choice(
@@ -2166,97 +2342,30 @@ CHECKS = (
         expected="The probability of the label where LM + λ·KL(p‖q) is smallest.",
         section=SECTIONS["2.2"],
         answer=BEST,
-        tolerance=0.005,
+        tolerance=BEST_TOLERANCE,
         mistakes=(
-            Mistake(
-                "teacher_copied",
+            *BEST_MISTAKES,
+            *other_numbers(
+                0,
                 P_LABEL,
-                "That is the teacher's own probability. Raising it a little costs almost nothing in"
-                " KL, which is flat at its minimum, and the LM loss falls at once.",
-                SECTIONS["2.2"],
+                "below_both",
+                "At your number both losses still fall when *ocean* gets more: the teacher gives it"
+                " 0.4, and the label all. How far does each of them pull?",
             ),
-            Mistake(
-                "label_alone",
-                1.0,
-                "Then all other tokens get nothing, although the teacher finds them likely. KL"
-                " would be infinite.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "plain_average",
-                (1 + P_LABEL) / 2,
-                "That is halfway between label and teacher, as if both weighed the same. λ is 2.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "weights_swapped",
-                (LAMBDA + P_LABEL) / (1 + LAMBDA),
-                "There the student would end if λ weighed the label. It weighs the teacher, and the"
-                " label has a weight as well: which mean of 1 and 0.4 is that?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "label_left_out",
-                LAMBDA * P_LABEL / (1 + LAMBDA),
-                "That is the teacher's share alone. The label has a weight too, and says 1.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "lambda_left_out",
-                (1 + P_LABEL) / (1 + LAMBDA),
-                "The divisor is right. In the sum above it the teacher has the weight 1; what is λ"
-                " for?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "lambda_as_share",
-                (1 - LAMBDA) + LAMBDA * P_LABEL,
-                "That is 1 − λ for the label and λ for the teacher, and a number below 0. λ may be"
-                " larger than 1; what share of the whole is it?",
-                SECTIONS["2.2"],
+            *other_numbers(
+                P_LABEL,
+                1,
+                "another_mean",
+                "Your number lies between what the teacher says, 0.4, and what the label says, 1,"
+                " as it must. The formula leads to another point between the two. What weight has"
+                " each of them?",
             ),
             *(
-                Mistake(
-                    "weight_for_probability",
-                    weight / (1 + LAMBDA),
-                    "That is the weight of one of the two in the mean, and no probability yet. What"
-                    " does each of them say about *ocean*?",
-                    SECTIONS["2.2"],
+                mistake
+                for ends in ((-2, 0), (1, 4), (4, 101, 1.0))
+                for mistake in other_numbers(
+                    *ends[:2], "no_probability", "No probability is below 0 or above 1.", *ends[2:]
                 )
-                for weight in (1, LAMBDA)
-            ),
-            Mistake(
-                "one_part_divided",
-                1 / (1 + LAMBDA) + P_LABEL,
-                "That is the label's share of the mean plus all that the teacher says. What is the"
-                " teacher's share?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "divided_by_lambda",
-                (1 + LAMBDA * P_LABEL) / LAMBDA,
-                "The sum is right, and what it is divided by is not: the label has a weight too.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "geometric_mean",
-                P_LABEL ** (LAMBDA / (1 + LAMBDA)),
-                "That is a mean of logarithms, as if probabilities were multiplied. Where has a sum"
-                " of two cross-entropies its minimum?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "in_per_cent",
-                100 * BEST,
-                "A probability is a number between 0 and 1, and not a percentage.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "not_normalised",
-                1 + LAMBDA * P_LABEL,
-                "A probability is at most 1. The weights of label and teacher add up to more than"
-                " that; divide by their sum.",
-                SECTIONS["2.2"],
             ),
         ),
     ),
