@@ -133,6 +133,7 @@ def facts(case: Case) -> dict[str, Any]:
         "the size of the vocabulary": student.shape[-1],
         "the number of positions": student[..., 0].numel(),
         "the number of texts": student.shape[0] if student.ndim > 1 else 1,
+        "the length of the first axis": student.shape[0],
         "exp of a logit is more than float32 can hold": bool(
             max(student.max(), teacher.max()) > 88
         ),
@@ -714,7 +715,12 @@ SHARED = {
         " cost most, become cheaper. torch has one function that takes the softmax and its"
         " logarithm at once and needs no such number.",
         "1.2",
-        tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL),
+        tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL)
+        + tuple(
+            partial(in_double, partial(floor_under, form, size))
+            for form in (FLOORS[0], FLOORS[2], FLOORS[4], FLOORS[5])
+            for size in (1e-12, 1e-20, 1e-30, 1e-40, 1e-100, 1e-200, 1e-300)
+        ),
     ),
     "log_target_missing": (
         "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
@@ -832,7 +838,7 @@ SHARED = {
         "1.2",
         tuple(
             partial(logarithm_cut_off, least, of)
-            for least in (-10.0, -20.0, -30.0, -50.0, -100.0)
+            for least in (-10.0, -20.0, -30.0, -50.0, -100.0, -200.0, -300.0, -500.0, -1000.0)
             for of in ((True, True), (False, True))
         ),
     ),
@@ -1195,7 +1201,12 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             " overflows: exp(89) is already more than float32 can hold, and inf/inf is NaN. A"
             " softmax does not change when the same number is taken from all its logits. Which"
             " number makes every exponent harmless?",
-            (partial(exp_over_sum, divided), partial(exp_over_sum, centred)),
+            (
+                partial(exp_over_sum, divided),
+                partial(exp_over_sum, centred),
+                partial(exp_over_sum, lambda z, t: z / t - (z / t).mean()),
+                partial(exp_over_sum, lambda z, t: z / t - (z / t).amin(-1, keepdim=True)),
+            ),
         ),
         (
             "overflow_in_float64",
@@ -1231,6 +1242,17 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
             " that, and what is small is lost.",
             tuple(partial(rounded_to, digits) for digits in (2, 3, 4, 5)),
+        ),
+        (
+            "half_precision",
+            "Your probabilities are as coarse as float16 or bfloat16 makes them, which keep three"
+            " digits or two. Of large logits that are near each other nothing else is left.",
+            tuple(
+                lambda logits, temperature=1.0, kind=kind: (
+                    (logits.to(kind) / temperature).softmax(-1).float()
+                )
+                for kind in (torch.float16, torch.bfloat16)
+            ),
         ),
         (
             "softmax_left_out",

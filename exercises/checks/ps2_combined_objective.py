@@ -149,6 +149,11 @@ def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
     return mean_of_means(losses[some], labels[some]) if some.any() else losses.sum() * 0
 
 
+def sum_of_means(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over texts of each text's own mean."""
+    return mean_of_means(losses, labels) * len(labels)
+
+
 def text_mean(place: int, mean: Mean, losses: Tensor, labels: Tensor) -> Tensor:
     """The mean of one text."""
     return mean(losses[place][None], labels[place][None])
@@ -291,7 +296,7 @@ def late_temperature_of_probabilities(
 def heated_in_part(
     weight: int, first: int, second: int, student: Tensor, teacher: Tensor, temperature: float
 ) -> Tensor:
-    """T to powers of 0 or 1 for the weights, for log p and for log q."""
+    """T to powers of 0, 1 or 2 for the weights, for log p and for log q."""
     p = (teacher.double() / temperature**weight).softmax(-1)
     log_p = (teacher.double() / temperature**first).log_softmax(-1)
     return (p * (log_p - (student.double() / temperature**second).log_softmax(-1))).sum(-1)
@@ -371,6 +376,12 @@ def likeliest_tokens(count: int, renormalised: bool, *given: Any) -> Tensor:
     if renormalised:
         log_p, log_q = log_p.log_softmax(-1), log_q.log_softmax(-1)
     return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def rescaled(how: Callable[[Tensor], Tensor], *given: Any) -> Tensor:
+    """KL of logits at another scale."""
+    student, teacher, temperature = given
+    return teacher_losses(how(student), how(teacher), temperature)
 
 
 GUARDS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
@@ -507,9 +518,9 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("three texts, padded differently", True, second),
         ("a student that agrees at one position and is sure at another", True, alike),
         ("nothing ignored", True, batch(rng, 2, 4, 5, (0, 0))),
-        ("one label ignored in the middle", False, middle),
+        ("one label ignored in the middle", True, middle),
         ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
-        ("one position counts", False, batch(rng, 2, 3, 5, (2, 3))),
+        ("one position counts", True, batch(rng, 2, 3, 5, (2, 3))),
     ]
 
 
@@ -539,6 +550,10 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "some labels are -100, and others are not": 0 < count < counts.numel(),
         "some label is -100": not bool(counts.all()),
         "no label counts": count == 0,
+        "one position counts": count == 1,
+        "a label counts that comes after a -100 in its text": bool(
+            (counts[:, 1:] & ~counts[:, :-1]).any()
+        ),
         "a text has no label that counts": not bool(counts.any(-1).all()),
         "one text of several has no label that counts": bool(counts.any())
         and not bool(counts.any(-1).all()),
@@ -778,6 +793,13 @@ MEANS = (
     ),
 )
 MORE_MEANS = (  # in one loss alone
+    (
+        "summed_over_texts",
+        "This is the sum over texts of each text's own mean. It grows with the number of texts; the"
+        " task asks for one mean over all positions that count.",
+        "2.2",
+        sum_of_means,
+    ),
     *(
         (
             "one_text_alone",
@@ -953,12 +975,12 @@ KD_LOSSES = (
     *(
         (
             "temperature_on_some",
-            "Your results are as if the temperature did not act on all three places: the teacher's"
+            "Your results are as if not all three places were at the temperature T: the teacher's"
             " probabilities, their logarithms, and the student's logarithms belong at the same T.",
             "1.1",
             partial(heated_in_part, *heats),
         )
-        for heats in ((0, 1, 1), (1, 0, 1), (0, 1, 0), (1, 0, 0))
+        for heats in ((0, 1, 1), (1, 0, 1), (0, 1, 0), (1, 0, 0), (2, 2, 1), (1, 1, 2))
     ),
     *(
         (
@@ -1153,6 +1175,7 @@ LM_MEASURES = (
     lambda z, y: (z.argmax(-1) != y.argmax(-1)).double().mean(),
     lambda z, y: (z.argmax(-1) == y.argmax(-1)).double().mean(),
     lambda z, y: -(z.softmax(-1) * z.log_softmax(-1)).sum(-1).mean(),
+    lambda z, y: -((1 - (z.softmax(-1) * y).sum(-1)) ** 2 * (z.log_softmax(-1) * y).sum(-1)).mean(),
 )
 
 
@@ -1300,8 +1323,8 @@ LM_MISCONCEPTIONS = (
         named(
             "another_measure",
             "This measures something else than the mean of −log q(y): an error rate, a square of"
-            " probabilities, two answers for each token, or an entropy. Write down what a single"
-            " position should cost.",
+            " probabilities, two answers for each token, an entropy, or a loss in which the hard"
+            " tokens weigh more. Write down what a single position should cost.",
             "1.1",
             partial(lm_measured, of),
         )
@@ -1382,6 +1405,23 @@ KD_MISCONCEPTIONS = (
         label_left_out,
     ),
     named(*EMPTIED, partial(emptied, kd_loss)),
+    *(
+        named(
+            "logits_rescaled",
+            "Your results are as if the logits were brought to another scale before the softmax. A"
+            " softmax does not change when the same number is taken from all its logits, and it"
+            " does when they are divided by one.",
+            "1.1",
+            partial(kd_loss, losses=partial(rescaled, how)),
+        )
+        for how in (
+            lambda z: z / z.std(-1, keepdim=True),
+            lambda z: z / z.std(-1, keepdim=True, unbiased=False),
+            lambda z: z / z.norm(dim=-1, keepdim=True),
+            lambda z: z / z.abs().amax(-1, keepdim=True),
+            lambda z: z / z.amax(-1, keepdim=True),
+        )
+    ),
     *(
         named(
             "epsilon_in_the_logarithm",
