@@ -2022,6 +2022,17 @@ def label_part_at_temperature(*arguments: Any) -> list[Tensor]:
     return [own + gap * counts / counts.sum(), foreign]
 
 
+def heated_on_paper(student_power: int, scale: int, *arguments: Any) -> list[Tensor]:
+    """In closed form, with T for one of q and p alone, and a power of T in front of their gap."""
+    student, teacher, labels, lam, *rest = arguments
+    t = rest[0] if rest else 1.0
+    own, foreign = objective_gradients(student, teacher, labels, 0.0, t)
+    q = (student.double() / t**student_power).softmax(-1)
+    p = (teacher.double() / t ** (1 - student_power)).softmax(-1)
+    counts = (labels != IGNORED)[..., None]
+    return [own + lam * t**scale * (q - p) * counts / counts.sum(), foreign]
+
+
 def student_cut_off(*arguments: Any) -> list[Tensor]:
     """No part of the loss depends on a tensor that wants a gradient."""
     student, *others = arguments
@@ -2105,6 +2116,15 @@ GRADIENT_MISCONCEPTIONS = (
         "The label's part is at temperature T. A label is not soft; its part is at T = 1.",
         "2.2",
         label_part_at_temperature,
+    ),
+    *(
+        named(name, hint, number, partial(heated_on_paper, power, scale))
+        for power, wanted in enumerate(
+            ("temperature_on_the_teacher_alone", "temperature_on_the_student_alone")
+        )
+        for name, hint, number, _ in KD_LOSSES
+        if name == wanted
+        for scale in (0, 1)  # that with T² is the gradient of a loss
     ),
     *(
         gradient(name, hint, number, weights=weights)
