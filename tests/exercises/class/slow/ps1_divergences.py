@@ -116,7 +116,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="new optimizer in every step: Adam then moves by its full learning rate every time and never settles"
+# %% task="fit_one_peak" right="no" mistake="new optimizer in every step: Adam then moves by its full learning rate every time and never settles" named="optimiser_made_anew"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -339,7 +339,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (lq.exp() * torch.arange(V)).sum(), (lq.exp() * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="not_converged,observed_component"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -434,7 +434,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="not_converged"
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="optimiser_made_anew,observed_where"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -1547,7 +1547,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="the entropy is taken against the teacher: minus the sum of q log p" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="the entropy is taken against the teacher: minus the sum of q log p" named="cross_entropy_for_entropy"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     lp = F.log_softmax(teacher_logits, dim=-1)
@@ -1580,7 +1580,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return sum((i * qi for i, qi in enumerate(q, 1)), torch.tensor(0.0)), torch.special.entr(q).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="the logarithm of the width begins at 3 (width 20) and training stops after 30 steps"
+# %% task="fit_one_peak" right="no" mistake="the logarithm of the width begins at 3 (width 20) and training stops after 30 steps" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     kl = forward_kl if direction == "forward" else reverse_kl
