@@ -1317,7 +1317,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     return q - y + lam * temperature * (qt - pt), torch.zeros_like(teacher_logits)
 
 
-# %% task="objective_gradients" right="no" mistake="on paper: sign of the KD part turned (p - q)" named="other_weights"
+# %% task="objective_gradients" right="no" mistake="on paper: sign of the KD part turned (p - q)" named="teacher_pushes_away"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     B, L, V = student_logits.shape
     grad = torch.zeros(B, L, V)
@@ -2958,7 +2958,7 @@ def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=
 best_probability = 1 / (1 + 2) + 0.4
 
 
-# %% task="objective_gradients" right="no" mistake="the gradient is clipped to norm 1 as in a training loop" named="observed_where"
+# %% task="objective_gradients" right="no" mistake="the gradient is clipped to norm 1 as in a training loop" named="observed_component,observed_where"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = torch.nn.Parameter(student_logits.detach().clone())
     loss = lm_loss(s, labels) + lam * kd_loss(s, teacher_logits.detach(), labels, temperature)
