@@ -1168,7 +1168,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return ez / torch.sum(ez, dim=-1)
 
 
-# %% task="softmax_with_temperature" right="no" mistake="the minimum is subtracted instead of the maximum, so every exponent is positive and logits far apart overflow" named="observed_where"
+# %% task="softmax_with_temperature" right="no" mistake="the minimum is subtracted instead of the maximum, so every exponent is positive and logits far apart overflow" named="overflow"
 def softmax_with_temperature(logits, temperature=1.0):
     # shift so that nothing is negative, softmax does not care about a shift
     shifted = (logits - logits.min(dim=-1, keepdim=True).values) / temperature
@@ -2016,7 +2016,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return F.gumbel_softmax(logits, tau=temperature, hard=False, dim=-1)
 
 
-# %% task="softmax_with_temperature" right="no" mistake="computed in bfloat16, which is off by per cents"
+# %% task="softmax_with_temperature" right="no" mistake="computed in bfloat16, which is off by per cents" named="half_precision"
 def softmax_with_temperature(logits, temperature=1.0):
     # bf16 has the range of float32, so no overflow
     return F.softmax(logits.to(torch.bfloat16) / temperature, dim=-1).float()
