@@ -3613,12 +3613,3 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     s = student_logits.detach().clone().requires_grad_()
     combined_objective(s, teacher_logits, labels, lam, temperature).backward()
     return s.grad, torch.tensor(0.0)
-
-
-# %% task="objective_gradients" right="accident" mistake="leaves the notebook with exit() after a debugging session"
-def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
-    s = student_logits.detach().clone().requires_grad_()
-    combined_objective(s, teacher_logits, labels, lam, temperature).backward()
-    return s.grad, torch.zeros_like(teacher_logits)
-
-exit()
