@@ -151,13 +151,16 @@ def complaint(value: Any, wanted: Any, *, sizes: bool = False, what: str = RETUR
                 return said
         return ""
     came, asked = form(value, sizes), form(wanted, sizes)
-    if came == asked and isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
+    if isinstance(original, list) and isinstance(value, np.ndarray):  # no tensor came
+        came = came.replace("a tensor", "a list") if np.ndim(wanted) else form(original)
+    same_form = form(value, sizes) == asked
+    if same_form and isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
         if value.shape == wanted.shape:
             return ""
         if isinstance(original, list):
             return f"{what} {form(original)}, but not of the length that was asked for."
         return f"{what} {came}, but not of the shape that was asked for."
-    if came == asked or (is_number(value) and is_number(wanted)):
+    if same_form or (is_number(value) and is_number(wanted)):
         return ""
     return f"{what} {came} where {asked} was asked for."
 

@@ -387,7 +387,8 @@ def _malformed(rubric: Rubric, outcome: Outcome) -> tuple[Status, str] | None:
     if rubric.numeric:
         if outcome.kind == "returned" and is_number(outcome.value):
             return None
-        return Status.WRONG, f"The answer must be a number, and this is {came}."
+        quoted = " Write it without quotation marks." if came == "text" else ""
+        return Status.WRONG, f"The answer must be a number, and this is {came}.{quoted}"
     if outcome.kind == "returned" and any(same(outcome.value, a, 0) for a in rubric.allowed):
         return None
     example = rubric.allowed[0]

@@ -117,7 +117,12 @@ def fixed_cases() -> tuple[Case, ...]:
         Case("uniform student", (torch.zeros(2, 8), logits(rng, (2, 8), 1.5))),
         Case("uniform teacher", (logits(rng, (3, 5), 1.5), torch.zeros(3, 5))),
         Case("as many positions as tokens", (logits(rng, (4, 4), 1.5), logits(rng, (4, 4), 1.5))),
-        Case("logits of ±5000", (t([5e3, 0.0, -5e3]), t([0.0, 5e3, -5e3])), part=EXTREME),
+        Case(
+            "logits of ±5000",
+            (t([5e3, 0.0, -5e3]), t([0.0, 5e3, -5e3])),
+            part=EXTREME,
+            public=True,
+        ),
     )
 
 
@@ -128,6 +133,7 @@ def facts(case: Case) -> dict[str, Any]:
         "the size of the vocabulary": student.shape[-1],
         "the number of positions": student[..., 0].numel(),
         "the number of texts": student.shape[0] if student.ndim > 1 else 1,
+        "the length of the first axis": student.shape[0],
         "exp of a logit is more than float32 can hold": bool(
             max(student.max(), teacher.max()) > 88
         ),
@@ -500,6 +506,11 @@ def overflowed_logarithm(front: Tensor, behind: Tensor) -> Tensor:
     return (log_f.exp() * (log_f - log_b)).sum(-1)
 
 
+def in_double(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
+    """In float64, which holds more."""
+    return of(front.double(), behind.double())
+
+
 # A small number that should keep logarithms finite, in the ways that people write it.
 SMALL = (
     1e-2,
@@ -663,6 +674,28 @@ SHARED = {
         "1.2",
         (overflowed, overflowed_by_ratio, overflowed_logarithm),
     ),
+    "underflow_in_float64": (
+        "Right while every probability is a number in float64. Where logits lie further apart, your"
+        " results are those of probabilities that became 0 there, as all below about 1e-323 do, or"
+        " of an exp that overflows. More digits move the edge; a function that gives logarithms of"
+        " probabilities without the probabilities has none.",
+        "1.2",
+        tuple(
+            partial(in_double, of)
+            for of in (
+                log_of_softmax,
+                log_of_ratio,
+                log_of_front,
+                log_of_behind,
+                zeros_settled,
+                overflowed,
+                overflowed_by_ratio,
+                overflowed_logarithm,
+                infinite_values_dropped,
+                zero_weights_dropped,
+            )
+        ),
+    ),
     "infinite_terms_dropped": (
         "Right for ordinary logits. For extreme ones your result is as if the terms of tiny"
         " probabilities were thrown away or made finite by force, and among them may be the one"
@@ -682,7 +715,12 @@ SHARED = {
         " cost most, become cheaper. torch has one function that takes the softmax and its"
         " logarithm at once and needs no such number.",
         "1.2",
-        tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL),
+        tuple(partial(floor_under, form, size) for form in FLOORS for size in SMALL)
+        + tuple(
+            partial(in_double, partial(floor_under, form, size))
+            for form in (FLOORS[0], FLOORS[2], FLOORS[4], FLOORS[5])
+            for size in (1e-12, 1e-20, 1e-30, 1e-40, 1e-100, 1e-200, 1e-300)
+        ),
     ),
     "log_target_missing": (
         "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
@@ -800,7 +838,7 @@ SHARED = {
         "1.2",
         tuple(
             partial(logarithm_cut_off, least, of)
-            for least in (-10.0, -20.0, -30.0, -50.0, -100.0)
+            for least in (-10.0, -20.0, -30.0, -50.0, -100.0, -200.0, -300.0, -500.0, -1000.0)
             for of in ((True, True), (False, True))
         ),
     ),
@@ -1030,6 +1068,14 @@ def clamped(
     return z.exp() / z.exp().sum(-1, keepdim=True) if own else z.softmax(-1)
 
 
+def clamped_and_guarded(
+    high: float, size: float, logits: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """The same with a small number in the divisor."""
+    e = (logits / temperature).clamp(-high, high).exp()
+    return e / (e.sum(-1, keepdim=True) + size)
+
+
 def temperature_after_logarithm(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """exp(log p / T), which nobody normalised."""
     return (logits.log_softmax(-1) / temperature).exp()
@@ -1099,8 +1145,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         ),
         (
             "wrong_axis",
-            "Your probabilities add up to 1 along an axis that is not the vocabulary, so positions"
-            " compete with each other. With inputs of shape [..., V], which axis has the classes?",
+            "Your probabilities do not always add up to 1 along the last axis, as if another one,"
+            " or all together, were taken for the vocabulary. With inputs of shape [..., V], which"
+            " axis has the classes, however many axes there are?",
             (
                 partial(temperature_over_axis, 0),
                 partial(temperature_over_axis, 1),
@@ -1135,6 +1182,11 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                 for before in (False, True)
                 for own in (False, True)
                 if not own or high < 88
+            )
+            + tuple(
+                partial(clamped_and_guarded, float(high), size)
+                for high in (10, 20, 30, 50, 60, 80, 88)
+                for size in (1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
             ),
         ),
         (
@@ -1149,7 +1201,20 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             " overflows: exp(89) is already more than float32 can hold, and inf/inf is NaN. A"
             " softmax does not change when the same number is taken from all its logits. Which"
             " number makes every exponent harmless?",
-            (partial(exp_over_sum, divided), partial(exp_over_sum, centred)),
+            (
+                partial(exp_over_sum, divided),
+                partial(exp_over_sum, centred),
+                partial(exp_over_sum, lambda z, t: z / t - (z / t).mean()),
+                partial(exp_over_sum, lambda z, t: z / t - (z / t).amin(-1, keepdim=True)),
+            ),
+        ),
+        (
+            "overflow_in_float64",
+            "Right while exp of a logit over T is a number in float64. Beyond that your result is"
+            " what an exp gives that overflows or is 0: exp(710) is more than float64 can hold too,"
+            " and inf/inf is NaN. Which number, taken from all logits, makes every exponent"
+            " harmless?",
+            (lambda logits, temperature=1.0: exp_over_sum(divided, logits.double(), temperature),),
         ),
         (
             "not_divided_by_the_sum",
@@ -1177,6 +1242,17 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "Your probabilities come out as if they were rounded to a few digits. Nothing asks for"
             " that, and what is small is lost.",
             tuple(partial(rounded_to, digits) for digits in (2, 3, 4, 5)),
+        ),
+        (
+            "half_precision",
+            "Your probabilities are as coarse as float16 or bfloat16 makes them, which keep three"
+            " digits or two. Of large logits that are near each other nothing else is left.",
+            tuple(
+                lambda logits, temperature=1.0, kind=kind: (
+                    (logits.to(kind) / temperature).softmax(-1).float()
+                )
+                for kind in (torch.float16, torch.bfloat16)
+            ),
         ),
         (
             "softmax_left_out",
@@ -1340,8 +1416,9 @@ NAMED_RANKINGS = {
     "ranked_by_total_variation": (
         order(lambda p, q: float(np.abs(p - q).sum())),
         "This is also the order by the sum of |p − q|, where 0.1 → 0.02 and 0.8 → 0.72 are the"
-        " same mistake. KL looks at ratios, one of which is a factor of five, and its terms have"
-        " signs.",
+        " same mistake; KL looks at ratios, one of which is a factor of five, and its terms have"
+        " signs. And it is what comes of a softmax of the table's numbers, which are probabilities"
+        " already: your forward_kl takes their logarithms as logits.",
     ),
     "ranked_by_top_token": (
         order(lambda p, q: abs(p[0] - q[0])),
@@ -1385,6 +1462,7 @@ def ranking_mistakes() -> tuple[Mistake, ...]:
 
 START_WIDTH = 3.0
 NEAR = 3.0  # tokens
+LEAST = 1e-45  # what is smaller is 0 in float32
 Student = tuple[float, float, int]  # centre, width, size of the vocabulary
 
 
@@ -1471,6 +1549,7 @@ def fit_cases() -> tuple[Case, ...]:
     edge = two_peaks(18, (2.0, 7.0), 0.6, (1.2, 0.9))
     lighter = two_peaks(24, (6.0, 17.0), 0.4, (1.5, 1.2))
     one = two_peaks(16, (7.3, 7.3), 0.5, (1.4, 1.4))
+    narrow = two_peaks(16, (7.3, 7.3), 0.5, (0.7, 0.7))  # no student ends narrower than here
     return (
         Case("two peaks, forward", (teacher, "forward", 7.5), public=True),
         Case("two peaks, reverse", (teacher, "reverse", 7.5), public=True),
@@ -1479,7 +1558,7 @@ def fit_cases() -> tuple[Case, ...]:
         Case("uneven, forward", (uneven, "forward", 14.5)),
         Case("uneven, reverse", (uneven, "reverse", 14.5)),
         Case("one peak, forward", (one, "forward", 2.0), public=True),
-        Case("one peak, reverse", (one, "reverse", 5.0)),
+        Case("one peak, narrow, reverse", (narrow, "reverse", 6.3), public=True),
     )
 
 
@@ -1499,6 +1578,21 @@ def fit_tolerance(case: Case) -> float:
     here, may be off by 7·√(2e-4) ≈ 0.1 tokens. Its entropy is then right to 0.02 nats.
     """
     return 0.1
+
+
+def fit_facts(case: Case) -> dict[str, Any]:
+    """What is so of a case, as (teacher_logits, direction, start)."""
+    teacher, direction, start = case.args
+    best = best_fit(numbers(teacher), direction, float(start))
+    return {
+        "the number of tokens": len(teacher),
+        '`direction` is "forward"': direction == "forward",
+        '`direction` is "reverse"': direction == "reverse",
+        "probabilities of the best student are 0 in float32": bool(
+            probabilities(best).min() < LEAST
+        ),
+        "the best width is below 1": best[1] < 0.95,
+    }
 
 
 def turned(direction: str) -> str:
@@ -1548,6 +1642,16 @@ POSITIONS: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         "Your position is a share of the row. Asked for is a number of a token, from 0 to V − 1.",
         lambda t, student, d: summary(student)[0] / student[2],
     ),
+    "position_cut_to_a_whole_number": (
+        "Your position is a whole number: the expected one without what stands behind its point."
+        " An expected position may lie between two tokens.",
+        lambda t, student, d: float(int(summary(student)[0])),
+    ),
+    "position_rounded": (
+        "Your position is the expected one, rounded to a whole number. It may lie between two"
+        " tokens.",
+        lambda t, student, d: float(round(summary(student)[0])),
+    ),
     "counted_from_one": (
         "Your position is 1 too large: the tokens are numbered from 0.",
         lambda t, student, d: summary(student)[0] + 1,
@@ -1589,6 +1693,20 @@ ENTROPIES: dict[str, tuple[str, Callable[[Tensor, Student, str], float]]] = {
         lambda t, student, d: (
             summary(student)[1] if np.float32(probabilities(student)).all() else math.nan
         ),
+    ),
+    "variance_for_entropy": (
+        "In the place of the entropy stands the variance of the student's position.",
+        lambda t, student, d: spread(student) ** 2,
+    ),
+    "cross_entropy_for_entropy": (
+        "In the place of the entropy stands a cross-entropy, −Σ q log p: the teacher's logarithms"
+        " are in it. Asked for is how uncertain the student is by itself.",
+        lambda t, student, d: -float(probabilities(student) @ t.double().log_softmax(-1).numpy()),
+    ),
+    "entropy_after_a_second_softmax": (
+        "Your entropy is nearly log V, as it is of probabilities that went through a softmax once"
+        " more. Does what computes it take logits or probabilities?",
+        lambda t, student, d: entropy(torch.tensor(probabilities(student))),
     ),
     "loss_for_entropy": (
         "In the place of the entropy stands the loss: how far the student is from its teacher.",
@@ -1669,11 +1787,13 @@ def trained(
     steps: int,
     cleared: bool = True,
     width: float = START_WIDTH,
+    twice: bool = False,
 ) -> Route:
     """Where training stands after each step, from `start` and a width.
 
     Besides forward and reverse there are the directions "crossed", a reverse KL without the
-    student's own entropy, and "both", the sum of the two.
+    student's own entropy, and "both", the sum of the two. The optimiser "new adam" is made anew for
+    each step. With `twice` the student's probabilities are taken for logits.
     """
     logits = np.array(teacher_logits)
     log_p = logits - np.logaddexp.reduce(logits)
@@ -1684,12 +1804,17 @@ def trained(
         away = (token - here[0]) / math.exp(here[1])
         log_q = -0.5 * away**2
         log_q -= np.logaddexp.reduce(log_q)
-        q = np.exp(log_q)
+        q = once = np.exp(log_q)
+        if twice:
+            log_q = once - np.logaddexp.reduce(once)
+            q = np.exp(log_q)
         if direction == "forward":
             pull = q - np.exp(log_p)
         else:
             gap = (0.0 if direction == "crossed" else log_q) - log_p
             pull = q * (gap - q @ gap) + (q - np.exp(log_p) if direction == "both" else 0.0)
+        if twice:
+            pull = once * (pull - once @ pull)
         new = np.array([pull @ away / math.exp(here[1]), pull @ away**2])
         gradient = new if cleared else gradient + new
         if optimiser == "adam":
@@ -1697,6 +1822,8 @@ def trained(
             second = 0.999 * second + 0.001 * gradient**2
             scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
             here = here - rate * first / (1 - 0.9**step) / scale
+        elif optimiser == "new adam":
+            here = here - rate * gradient / (np.abs(gradient) + 1e-8)
         else:
             here = here - rate * gradient
         here[1] = np.clip(here[1], -5.0, 5.0)  # what runs away is wrong all the same
@@ -1705,7 +1832,7 @@ def trained(
 
 
 def stopped(
-    optimiser: str, rate: float, steps: int, total: int, **options: bool
+    optimiser: str, rate: float, steps: int, total: int, **options: float
 ) -> Callable[[Tensor, str, float], list[float]]:
     """A student's function that trains for some steps."""
 
@@ -1764,6 +1891,41 @@ def of_probabilities(t: Tensor, direction: str, start: float) -> list[float]:
     """The teacher's probabilities are taken for logits."""
     teacher = numbers(t.double().softmax(-1))
     return summary((*trained(teacher, direction, float(start), "adam", 0.1, 400)[-1], len(t)))
+
+
+def softmaxed_again(teacher: bool, steps: int) -> Callable[[Tensor, str, float], list[float]]:
+    """The student's probabilities are taken for logits, and the teacher's may be too."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+        given = numbers(t.double().softmax(-1) if teacher else t)
+        path = trained(given, direction, float(start), "adam", 0.1, steps, twice=True)
+        return summary((*path[-1], len(t)))
+
+    return wrong
+
+
+def spoiled(least: float, ends: bool) -> Callable[[Tensor, str, float], list[float]]:
+    """The logarithm of a probability that is 0 makes the loss NaN, and with it all that follows."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+        best = best_fit(numbers(t), direction, float(start))
+        path = trained(numbers(t), direction, float(start), "adam", 0.1, 400)
+        route = [best[:2], *(() if ends else path)]
+        if min(probabilities((*here, len(t))).min() for here in route) < least:
+            return [math.nan, math.nan]
+        return summary(best)
+
+    return wrong
+
+
+def kept_wide(least: float) -> Callable[[Tensor, str, float], Student]:
+    """A width that does not fall below a number."""
+
+    def wrong(t: Tensor, direction: str, start: float) -> Student:
+        best = best_fit(numbers(t), direction, float(start))
+        return best if best[1] >= least else best_fit(numbers(t), direction, float(start), least)
+
+    return wrong
 
 
 def without_own_entropy(t: Tensor, direction: str, start: float) -> list[float]:
@@ -1918,6 +2080,10 @@ FIT_MISCONCEPTIONS = tuple(
                     for most in counts
                     for count in (most - 1, most)
                 ),
+                *(
+                    stopped("adam", 0.1, count, 100, width=math.exp(START_WIDTH))
+                    for count in (20, 29, 30, 40, 50, 59, 60, 80, 100)
+                ),
                 stopped_early(0.01),
                 stopped_early(0.1),
                 *(stopped_early(0.0, least) for least in (1e-3, 1e-4)),
@@ -1959,12 +2125,56 @@ FIT_MISCONCEPTIONS = tuple(
             (of_probabilities,),
         ),
         (
+            "student_softmaxed_twice",
+            "Your student ends as if the loss had taken its probabilities for logits. A second"
+            " softmax makes almost everything equally likely, and then little is left to learn"
+            " from. Which of your functions take logits, and what do they get?",
+            "1.1",
+            tuple(
+                softmaxed_again(teacher, steps)
+                for teacher in (True, False)
+                for steps in (400, 500, 600, 800, 1000)
+            ),
+        ),
+        (
+            "zero_in_the_logarithm",
+            "Where the student becomes narrow, both numbers are NaN. That is what comes of a loss"
+            " with the logarithm of a probability that is 0 in float32, as those far from a narrow"
+            " peak are. Logarithms of probabilities can be had without the probabilities.",
+            "1.2",
+            tuple(
+                spoiled(least, ends)
+                for least in (LEAST, 2e-45, 1e-44, 1e-38)
+                for ends in (False, True)
+            ),
+        ),
+        (
+            "width_kept_in_bounds",
+            "Right where the student ends wide. Where it should end narrow, its width seems to stop"
+            " before, as if it were kept from falling below some number.",
+            "1.3",
+            tuple(fitted(kept_wide(least)) for least in (0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0)),
+        ),
+        (
             "student_cut_off",
             "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of"
             " item(), float(), detach() or no_grad() on the way to it, or of a center and a width"
             " that never asked for one. What is the loss to be differentiated for?",
             "1.3",
             (cut_off,),
+        ),
+        (
+            "optimiser_made_anew",
+            "Your student does not come to rest where the loss is least. It moves as if every step"
+            " were as long as the first, however small the gradient is. What does an optimiser"
+            " remember from one step to the next, and does yours live as long?",
+            "1.3",
+            # After shorter steps it may stand near enough.
+            tuple(
+                stopped("new adam", 0.1, count, 1000)
+                for most in (300, 400, 500, 600, 800)
+                for count in (most - 1, most)
+            ),
         ),
         (
             "gradients_not_cleared",
@@ -2095,6 +2305,7 @@ CHECKS = (
         random=random_fit_cases,
         misconceptions=FIT_MISCONCEPTIONS,
         tolerance=fit_tolerance,
+        facts=fit_facts,
         names=("expected position", "entropy"),
         uses={"forward_kl": right_forward_kl, "reverse_kl": right_reverse_kl},
     ),

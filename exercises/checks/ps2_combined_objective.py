@@ -149,6 +149,28 @@ def mean_of_means_of_some(losses: Tensor, labels: Tensor) -> Tensor:
     return mean_of_means(losses[some], labels[some]) if some.any() else losses.sum() * 0
 
 
+def sum_of_means(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over texts of each text's own mean."""
+    return mean_of_means(losses, labels) * len(labels)
+
+
+def text_mean(place: int, mean: Mean, losses: Tensor, labels: Tensor) -> Tensor:
+    """The mean of one text."""
+    return mean(losses[place][None], labels[place][None])
+
+
+def position_alone(place: int, losses: Tensor, labels: Tensor) -> Tensor:
+    """The loss of one position that counts; 0 when none does."""
+    counted = losses[labels != IGNORED]
+    return counted[place] if len(counted) else losses.sum() * 0
+
+
+def middle(of: Callable[[Tensor], Tensor], losses: Tensor, labels: Tensor) -> Tensor:
+    """Something else than the mean of the losses that count; 0 when none does."""
+    counted = losses[labels != IGNORED]
+    return of(counted) if len(counted) else losses.sum() * 0
+
+
 def total(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum."""
     return losses[labels != IGNORED].sum()
@@ -274,7 +296,7 @@ def late_temperature_of_probabilities(
 def heated_in_part(
     weight: int, first: int, second: int, student: Tensor, teacher: Tensor, temperature: float
 ) -> Tensor:
-    """T to powers of 0 or 1 for the weights, for log p and for log q."""
+    """T to powers of 0, 1 or 2 for the weights, for log p and for log q."""
     p = (teacher.double() / temperature**weight).softmax(-1)
     log_p = (teacher.double() / temperature**first).log_softmax(-1)
     return (p * (log_p - (student.double() / temperature**second).log_softmax(-1))).sum(-1)
@@ -354,6 +376,12 @@ def likeliest_tokens(count: int, renormalised: bool, *given: Any) -> Tensor:
     if renormalised:
         log_p, log_q = log_p.log_softmax(-1), log_q.log_softmax(-1)
     return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+def rescaled(how: Callable[[Tensor], Tensor], *given: Any) -> Tensor:
+    """KL of logits at another scale."""
+    student, teacher, temperature = given
+    return teacher_losses(how(student), how(teacher), temperature)
 
 
 GUARDS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
@@ -490,9 +518,9 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("three texts, padded differently", True, second),
         ("a student that agrees at one position and is sure at another", True, alike),
         ("nothing ignored", True, batch(rng, 2, 4, 5, (0, 0))),
-        ("one label ignored in the middle", False, middle),
+        ("one label ignored in the middle", True, middle),
         ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
-        ("one position counts", False, batch(rng, 2, 3, 5, (2, 3))),
+        ("one position counts", True, batch(rng, 2, 3, 5, (2, 3))),
     ]
 
 
@@ -522,6 +550,10 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "some labels are -100, and others are not": 0 < count < counts.numel(),
         "some label is -100": not bool(counts.all()),
         "no label counts": count == 0,
+        "one position counts": count == 1,
+        "a label counts that comes after a -100 in its text": bool(
+            (counts[:, 1:] & ~counts[:, :-1]).any()
+        ),
         "a text has no label that counts": not bool(counts.any(-1).all()),
         "one text of several has no label that counts": bool(counts.any())
         and not bool(counts.any(-1).all()),
@@ -761,6 +793,48 @@ MEANS = (
     ),
 )
 MORE_MEANS = (  # in one loss alone
+    (
+        "summed_over_texts",
+        "This is the sum over texts of each text's own mean. It grows with the number of texts; the"
+        " task asks for one mean over all positions that count.",
+        "2.2",
+        sum_of_means,
+    ),
+    *(
+        (
+            "one_text_alone",
+            "Your result is that of one text of the batch, the first or the last. The mean is over"
+            " the positions that count in all of them.",
+            "2.2",
+            partial(text_mean, place, mean),
+        )
+        for place in (0, -1)
+        for mean in (token_mean, diluted_mean)
+    ),
+    (
+        "one_position_alone",
+        "Your result is the loss of one position that counts, the first or the last, and not a mean"
+        " over all of them. Does your loop return too early, or replace where it should add up?",
+        "2.2",
+        partial(position_alone, 0),
+    ),
+    (
+        "one_position_alone",
+        "Your result is the loss of one position that counts, the first or the last, and not a mean"
+        " over all of them. Does your loop return too early, or replace where it should add up?",
+        "2.2",
+        partial(position_alone, -1),
+    ),
+    *(
+        (
+            "another_middle",
+            "Your result is a median, a maximum or a minimum of the positions' losses. The task"
+            " asks for their mean.",
+            "2.2",
+            partial(middle, of),
+        )
+        for of in (torch.median, torch.max, torch.min)
+    ),
     (*next(each[:3] for each in MEANS if each[0] == "mean_of_means"), mean_of_means_or_nan),
     *(
         (
@@ -901,12 +975,12 @@ KD_LOSSES = (
     *(
         (
             "temperature_on_some",
-            "Your results are as if the temperature did not act on all three places: the teacher's"
+            "Your results are as if not all three places were at the temperature T: the teacher's"
             " probabilities, their logarithms, and the student's logarithms belong at the same T.",
             "1.1",
             partial(heated_in_part, *heats),
         )
-        for heats in ((0, 1, 1), (1, 0, 1), (0, 1, 0), (1, 0, 0))
+        for heats in ((0, 1, 1), (1, 0, 1), (0, 1, 0), (1, 0, 0), (2, 2, 1), (1, 1, 2))
     ),
     *(
         (
@@ -1101,8 +1175,7 @@ LM_MEASURES = (
     lambda z, y: (z.argmax(-1) != y.argmax(-1)).double().mean(),
     lambda z, y: (z.argmax(-1) == y.argmax(-1)).double().mean(),
     lambda z, y: -(z.softmax(-1) * z.log_softmax(-1)).sum(-1).mean(),
-    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).median(),
-    lambda z, y: -(z.log_softmax(-1) * y).sum(-1).max(),
+    lambda z, y: -((1 - (z.softmax(-1) * y).sum(-1)) ** 2 * (z.log_softmax(-1) * y).sum(-1)).mean(),
 )
 
 
@@ -1250,8 +1323,8 @@ LM_MISCONCEPTIONS = (
         named(
             "another_measure",
             "This measures something else than the mean of −log q(y): an error rate, a square of"
-            " probabilities, two answers for each token, an entropy, a median or a maximum. Write"
-            " down what a single position should cost.",
+            " probabilities, two answers for each token, an entropy, or a loss in which the hard"
+            " tokens weigh more. Write down what a single position should cost.",
             "1.1",
             partial(lm_measured, of),
         )
@@ -1332,6 +1405,23 @@ KD_MISCONCEPTIONS = (
         label_left_out,
     ),
     named(*EMPTIED, partial(emptied, kd_loss)),
+    *(
+        named(
+            "logits_rescaled",
+            "Your results are as if the logits were brought to another scale before the softmax. A"
+            " softmax does not change when the same number is taken from all its logits, and it"
+            " does when they are divided by one.",
+            "1.1",
+            partial(kd_loss, losses=partial(rescaled, how)),
+        )
+        for how in (
+            lambda z: z / z.std(-1, keepdim=True),
+            lambda z: z / z.std(-1, keepdim=True, unbiased=False),
+            lambda z: z / z.norm(dim=-1, keepdim=True),
+            lambda z: z / z.abs().amax(-1, keepdim=True),
+            lambda z: z / z.amax(-1, keepdim=True),
+        )
+    ),
     *(
         named(
             "epsilon_in_the_logarithm",
@@ -1715,6 +1805,18 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                     "2.2",
                     lambda s, t, y, lam, temperature=1.0: of(s, t, y, min(lam, 1.0), temperature),
                 ),
+                *(
+                    named(
+                        "lambda_kept_above",
+                        "Where λ is small your result is that of a larger one, as if λ were kept"
+                        " above some number. λ may be anything from 0 on.",
+                        "2.2",
+                        lambda s, t, y, lam, temperature=1.0, least=least: of(
+                            s, t, y, max(lam, least), temperature
+                        ),
+                    )
+                    for least in (0.05, 0.1, 0.25, 0.3, 0.5, 1.0, 2.0)
+                ),
             )
             if not convex
             else (
@@ -1920,6 +2022,17 @@ def label_part_at_temperature(*arguments: Any) -> list[Tensor]:
     return [own + gap * counts / counts.sum(), foreign]
 
 
+def heated_on_paper(student_power: int, scale: int, *arguments: Any) -> list[Tensor]:
+    """In closed form, with T for one of q and p alone, and a power of T in front of their gap."""
+    student, teacher, labels, lam, *rest = arguments
+    t = rest[0] if rest else 1.0
+    own, foreign = objective_gradients(student, teacher, labels, 0.0, t)
+    q = (student.double() / t**student_power).softmax(-1)
+    p = (teacher.double() / t ** (1 - student_power)).softmax(-1)
+    counts = (labels != IGNORED)[..., None]
+    return [own + lam * t**scale * (q - p) * counts / counts.sum(), foreign]
+
+
 def student_cut_off(*arguments: Any) -> list[Tensor]:
     """No part of the loss depends on a tensor that wants a gradient."""
     student, *others = arguments
@@ -2005,6 +2118,15 @@ GRADIENT_MISCONCEPTIONS = (
         label_part_at_temperature,
     ),
     *(
+        named(name, hint, number, partial(heated_on_paper, power, scale))
+        for power, wanted in enumerate(
+            ("temperature_on_the_teacher_alone", "temperature_on_the_student_alone")
+        )
+        for name, hint, number, _ in KD_LOSSES
+        if name == wanted
+        for scale in (0, 1)  # that with T² is the gradient of a loss
+    ),
+    *(
         gradient(name, hint, number, weights=weights)
         for name, hint, number, weights in GRADIENT_WEIGHTS
     ),
@@ -2022,10 +2144,19 @@ GRADIENT_MISCONCEPTIONS = (
         )
     ),
     gradient(*NOT_PASSED_ON, kd_temperature=one),
+    gradient(
+        "teacher_pushes_away",
+        "The label's part is right. The teacher's part has the right size and the wrong sign: it"
+        " pushes your student away from its teacher. Where the student gives a token more than the"
+        " teacher does, which way should its logit go?",
+        "2.2",
+        weights=lambda lam: (1.0, -lam),
+    ),
     *(
         gradient(OTHER_WEIGHTS[0], OTHER_WEIGHTS[1].format("λ"), OTHER_WEIGHTS[2], weights=weights)
         for weights in other_weights(
             lambda lam: (1.0, lam),
+            lambda lam: (1.0, -lam),
             lambda lam: (-1.0, -lam),
             *(each[3] for each in GRADIENT_WEIGHTS),
             factors=FACTORS[:1] + FACTORS[2:9],
@@ -2079,6 +2210,111 @@ THREE_LOSSES = {**TWO_LOSSES, "combined_objective": right_combined_objective}
 
 LAMBDA, P_LABEL = 2.0, 0.4
 BEST = (1 + LAMBDA * P_LABEL) / (1 + LAMBDA)
+BEST_TOLERANCE = 0.005
+
+
+BEST_MISTAKES = (
+    Mistake(
+        "teacher_copied",
+        P_LABEL,
+        "That is the teacher's own probability. Raising it a little costs almost nothing in"
+        " KL, which is flat at its minimum, and the LM loss falls at once.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "label_alone",
+        1.0,
+        "Then all other tokens get nothing, although the teacher finds them likely. KL"
+        " would be infinite.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "plain_average",
+        (1 + P_LABEL) / 2,
+        "That is halfway between label and teacher, as if both weighed the same. λ is 2.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "weights_swapped",
+        (LAMBDA + P_LABEL) / (1 + LAMBDA),
+        "There the student would end if λ weighed the label. It weighs the teacher, and the"
+        " label has a weight as well: which mean of 1 and 0.4 is that?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "label_left_out",
+        LAMBDA * P_LABEL / (1 + LAMBDA),
+        "That is the teacher's share alone. The label has a weight too, and says 1.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "lambda_left_out",
+        (1 + P_LABEL) / (1 + LAMBDA),
+        "The divisor is right. In the sum above it the teacher has the weight 1; what is λ for?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "lambda_as_share",
+        (1 - LAMBDA) + LAMBDA * P_LABEL,
+        "That is 1 − λ for the label and λ for the teacher, and a number below 0. λ may be"
+        " larger than 1; what share of the whole is it?",
+        SECTIONS["2.2"],
+    ),
+    *(
+        Mistake(
+            "weight_for_probability",
+            weight / (1 + LAMBDA),
+            "That is the weight of one of the two in the mean, and no probability yet. What"
+            " does each of them say about *ocean*?",
+            SECTIONS["2.2"],
+        )
+        for weight in (1, LAMBDA)
+    ),
+    Mistake(
+        "one_part_divided",
+        1 / (1 + LAMBDA) + P_LABEL,
+        "That is the label's share of the mean plus all that the teacher says. What is the"
+        " teacher's share?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "divided_by_lambda",
+        (1 + LAMBDA * P_LABEL) / LAMBDA,
+        "The sum is right, and what it is divided by is not: the label has a weight too.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "geometric_mean",
+        P_LABEL ** (LAMBDA / (1 + LAMBDA)),
+        "That is a mean of logarithms, as if probabilities were multiplied. Where has a sum"
+        " of two cross-entropies its minimum?",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "in_per_cent",
+        100 * BEST,
+        "A probability is a number between 0 and 1, and not a percentage.",
+        SECTIONS["2.2"],
+    ),
+    Mistake(
+        "not_normalised",
+        1 + LAMBDA * P_LABEL,
+        "A probability is at most 1. The weights of label and teacher add up to more than"
+        " that; divide by their sum.",
+        SECTIONS["2.2"],
+    ),
+)
+
+
+def other_numbers(
+    low: float, high: float, name: str, hint: str, step: float = 2 * BEST_TOLERANCE
+) -> Iterator[Mistake]:
+    """Numbers from one to below another, but for those that are right or have a name."""
+    known = [BEST, *(mistake.answer for mistake in BEST_MISTAKES)]
+    for count in range(round(low / step), round(high / step)):
+        if all(abs(count * step - each) > BEST_TOLERANCE for each in known):
+            yield Mistake(name, count * step, hint, SECTIONS["2.2"])
+
 
 CHECKS = (
     choice(
@@ -2166,97 +2402,30 @@ CHECKS = (
         expected="The probability of the label where LM + λ·KL(p‖q) is smallest.",
         section=SECTIONS["2.2"],
         answer=BEST,
-        tolerance=0.005,
+        tolerance=BEST_TOLERANCE,
         mistakes=(
-            Mistake(
-                "teacher_copied",
+            *BEST_MISTAKES,
+            *other_numbers(
+                0,
                 P_LABEL,
-                "That is the teacher's own probability. Raising it a little costs almost nothing in"
-                " KL, which is flat at its minimum, and the LM loss falls at once.",
-                SECTIONS["2.2"],
+                "below_both",
+                "At your number both losses still fall when *ocean* gets more: the teacher gives it"
+                " 0.4, and the label all. How far does each of them pull?",
             ),
-            Mistake(
-                "label_alone",
-                1.0,
-                "Then all other tokens get nothing, although the teacher finds them likely. KL"
-                " would be infinite.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "plain_average",
-                (1 + P_LABEL) / 2,
-                "That is halfway between label and teacher, as if both weighed the same. λ is 2.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "weights_swapped",
-                (LAMBDA + P_LABEL) / (1 + LAMBDA),
-                "There the student would end if λ weighed the label. It weighs the teacher, and the"
-                " label has a weight as well: which mean of 1 and 0.4 is that?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "label_left_out",
-                LAMBDA * P_LABEL / (1 + LAMBDA),
-                "That is the teacher's share alone. The label has a weight too, and says 1.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "lambda_left_out",
-                (1 + P_LABEL) / (1 + LAMBDA),
-                "The divisor is right. In the sum above it the teacher has the weight 1; what is λ"
-                " for?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "lambda_as_share",
-                (1 - LAMBDA) + LAMBDA * P_LABEL,
-                "That is 1 − λ for the label and λ for the teacher, and a number below 0. λ may be"
-                " larger than 1; what share of the whole is it?",
-                SECTIONS["2.2"],
+            *other_numbers(
+                P_LABEL,
+                1,
+                "another_mean",
+                "Your number lies between what the teacher says, 0.4, and what the label says, 1,"
+                " as it must. The formula leads to another point between the two. What weight has"
+                " each of them?",
             ),
             *(
-                Mistake(
-                    "weight_for_probability",
-                    weight / (1 + LAMBDA),
-                    "That is the weight of one of the two in the mean, and no probability yet. What"
-                    " does each of them say about *ocean*?",
-                    SECTIONS["2.2"],
+                mistake
+                for ends in ((-2, 0), (1, 4), (4, 101, 1.0))
+                for mistake in other_numbers(
+                    *ends[:2], "no_probability", "No probability is below 0 or above 1.", *ends[2:]
                 )
-                for weight in (1, LAMBDA)
-            ),
-            Mistake(
-                "one_part_divided",
-                1 / (1 + LAMBDA) + P_LABEL,
-                "That is the label's share of the mean plus all that the teacher says. What is the"
-                " teacher's share?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "divided_by_lambda",
-                (1 + LAMBDA * P_LABEL) / LAMBDA,
-                "The sum is right, and what it is divided by is not: the label has a weight too.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "geometric_mean",
-                P_LABEL ** (LAMBDA / (1 + LAMBDA)),
-                "That is a mean of logarithms, as if probabilities were multiplied. Where has a sum"
-                " of two cross-entropies its minimum?",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "in_per_cent",
-                100 * BEST,
-                "A probability is a number between 0 and 1, and not a percentage.",
-                SECTIONS["2.2"],
-            ),
-            Mistake(
-                "not_normalised",
-                1 + LAMBDA * P_LABEL,
-                "A probability is at most 1. The weights of label and teacher add up to more than"
-                " that; divide by their sum.",
-                SECTIONS["2.2"],
             ),
         ),
     ),

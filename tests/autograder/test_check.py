@@ -555,7 +555,8 @@ def test_what_is_no_number_is_named(value, came: str) -> None:
         NUMBER.rubric(NUMBER.cases()),
         through_evidence(observe(value, question(NUMBER, NUMBER.cases()))),
     )
-    assert verdict.message == f"The answer must be a number, and this is {came}."
+    quoted = " Write it without quotation marks." if came == "text" else ""
+    assert verdict.message == f"The answer must be a number, and this is {came}.{quoted}"
 
 
 def test_a_ranking_in_another_form_is_named_or_taken() -> None:

@@ -172,8 +172,10 @@ def test_public_cases_alone_name_every_misconception(check: FunctionCheck) -> No
     named = set()
     for way in rubric.wrong_ways:
         verdict = judge(rubric, list(way.outcomes))
-        assert verdict.misconception in (way.name, None)
-        assert verdict.misconception or verdict.status is Status.CORRECT
+        told = verdict.misconception
+        # Where another way explains the public cases too, something may be observed.
+        assert told in (way.name, None) or told.startswith("observed_")
+        assert told or verdict.status is Status.CORRECT
         named.add(verdict.misconception)
     assert {way.name for way in rubric.wrong_ways} <= named
 

@@ -39,6 +39,8 @@ def test_forms_that_say_the_same(value, wanted, agree: bool) -> None:
     [
         (None, np.ones(3), "None where a tensor of shape [3] was asked for. Is a return"),
         (np.ones(1), 0.5, "a tensor of shape [1] where a number was asked for."),
+        ([np.ones(()), np.ones(())], np.ones(()), "a pair where a number was asked for."),
+        ([[1.0, 2.0]], np.ones(2), "a list of shape [1, 2] where a tensor of shape [2] was asked"),
         (0.5, np.ones((2, 1)), "a number where a tensor of shape [2, 1] was asked for."),
         (np.ones(2), np.ones((2, 1)), "a tensor of shape [2] where a tensor of shape [2, 1]"),
         ("0.6", 0.6, "text where a number was asked for."),

@@ -1168,7 +1168,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return ez / torch.sum(ez, dim=-1)
 
 
-# %% task="softmax_with_temperature" right="no" mistake="the minimum is subtracted instead of the maximum, so every exponent is positive and logits far apart overflow" named="observed_where"
+# %% task="softmax_with_temperature" right="no" mistake="the minimum is subtracted instead of the maximum, so every exponent is positive and logits far apart overflow" named="overflow"
 def softmax_with_temperature(logits, temperature=1.0):
     # shift so that nothing is negative, softmax does not care about a shift
     shifted = (logits - logits.min(dim=-1, keepdim=True).values) / temperature
@@ -2016,7 +2016,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return F.gumbel_softmax(logits, tau=temperature, hard=False, dim=-1)
 
 
-# %% task="softmax_with_temperature" right="no" mistake="computed in bfloat16, which is off by per cents" named="observed_total"
+# %% task="softmax_with_temperature" right="no" mistake="computed in bfloat16, which is off by per cents" named="half_precision"
 def softmax_with_temperature(logits, temperature=1.0):
     # bf16 has the range of float32, so no overflow
     return F.softmax(logits.to(torch.bfloat16) / temperature, dim=-1).float()
@@ -2058,3 +2058,439 @@ def reverse_kl(student_logits, teacher_logits):
 
 # %% task="ranking" right="accident" mistake="pairs of letter and number in the list in place of the letters"
 ranking = [("b", 0.011), ("d", 0.048), ("c", 0.081), ("a", 0.102)]
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = z - z.max(dim=-1, keepdim=True).values
+    e = torch.exp(z)
+    return e / e.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import numpy as np
+
+def _row(z, T):
+    z = np.asarray(z, dtype=np.float64) / T
+    z = z - np.max(z)
+    w = np.exp(z)
+    return w / np.sum(w)
+
+def softmax_with_temperature(logits, temperature=1.0):
+    arr = logits.detach().cpu().numpy()
+    return np.apply_along_axis(_row, -1, arr, temperature)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    # recursion: peel off leading dims until a plain vector is left
+    if logits.dim() > 1:
+        return torch.stack([softmax_with_temperature(row, temperature) for row in logits])
+    logits /= temperature
+    logits -= logits.max().item()
+    logits.exp_()
+    logits /= logits.sum()
+    return logits
+
+
+# %% task="softmax_with_temperature" right="no" mistake="computes exp without subtracting the maximum, so that large logits overflow to inf/inf = nan" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    exp = torch.exp(logits / temperature)
+    return exp / exp.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="subtracts the maximum of the whole tensor instead of that of each row, so that a row far below it becomes 0/0" named="one_maximum_for_all"
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    scaled = scaled - torch.max(scaled)      # numerical stability
+    num = torch.exp(scaled)
+    den = torch.sum(num, dim=-1, keepdim=True)
+    return num / den
+
+
+# %% task="softmax_with_temperature" right="no" mistake="multiplies by the temperature instead of dividing" named="multiplied_by_temperature"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits * temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="normalises over dimension 1, which is the last one only for a two-dimensional input" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    softmax = torch.nn.Softmax(dim=1)
+    return softmax(logits / temperature)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="applies the temperature to the finished probabilities as a power and renormalises, which loses all probabilities that were 0 in float32 at T = 1" named="temperature_of_probabilities"
+def softmax_with_temperature(logits, temperature=1.0):
+    # p_T is proportional to p ** (1/T)
+    p = torch.softmax(logits, dim=-1)
+    p = p ** (1.0 / temperature)
+    return p / p.sum(-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="sums without keepdim, so that the division fails or broadcasts over the wrong axis for anything but a vector" named="observed_where"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z -= z.max()
+    e = z.exp()
+    return e / e.sum(-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="clamps the scaled logits to ±50 against overflow, which makes large different logits equal" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    MAX = 50.0
+    safe = torch.clamp(logits / temperature, -MAX, MAX)
+    e = torch.exp(safe)
+    return e / (e.sum(dim=-1, keepdim=True) + 1e-12)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="divides the probabilities by T after the softmax, not the logits before it" named="temperature_after_softmax"
+def softmax_with_temperature(logits, temperature=1.0):
+    """Probabilities at a temperature: logits [..., V] in, [..., V] out."""
+    m = logits.amax(dim=-1, keepdim=True)
+    probs = torch.exp(logits - m) / torch.exp(logits - m).sum(dim=-1, keepdim=True)
+    return probs / temperature
+
+
+# %% task="softmax_with_temperature" right="no" mistake="goes to float64 instead of subtracting the maximum: exp(5000) overflows there as well" named="overflow_in_float64"
+def softmax_with_temperature(logits, temperature=1.0):
+    # float32 overflows at 88, so use double
+    z = logits.double() / temperature
+    e = torch.exp(z)
+    return (e / e.sum(dim=-1, keepdim=True)).float()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="leaves out dim, so that torch guesses the axis (0 for three dimensions)" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature)
+
+
+# %% task="softmax_with_temperature" right="accident" mistake="closing bracket missing: syntax error"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, dim=-1
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(
+        input=student_logits.log_softmax(-1),
+        target=teacher_logits.log_softmax(-1),
+        reduction="none",
+        log_target=True,
+    ).sum(-1)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    # KL = cross entropy - entropy
+    logp = teacher_logits - torch.logsumexp(teacher_logits, dim=-1, keepdim=True)
+    logq = student_logits - torch.logsumexp(student_logits, dim=-1, keepdim=True)
+    p = torch.exp(logp)
+    cross = -torch.einsum("...v,...v->...", p, logq)
+    entropy = -torch.einsum("...v,...v->...", p, logp)
+    return cross - entropy
+
+
+# %% task="forward_kl" right="yes" mistake=""
+import math
+
+def forward_kl(student_logits, teacher_logits):
+    shape = teacher_logits.shape[:-1]
+    V = teacher_logits.shape[-1]
+
+    def logprobs(row):
+        m = max(row)
+        lse = m + math.log(sum(math.exp(x - m) for x in row))
+        return [x - lse for x in row]
+
+    out = []
+    for s, t in zip(student_logits.reshape(-1, V).tolist(), teacher_logits.reshape(-1, V).tolist()):
+        lq, lp = logprobs(s), logprobs(t)
+        out.append(sum(math.exp(a) * (a - b) for a, b in zip(lp, lq)))
+    return torch.tensor(out).reshape(shape)
+
+
+# %% task="forward_kl" right="no" mistake="gives log-probabilities to kl_div as target without log_target=True" named="log_target_missing"
+def forward_kl(student_logits, teacher_logits):
+    student = F.log_softmax(student_logits, dim=-1)
+    teacher = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(student, teacher, reduction="none").sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="takes the log of the softmax, so that probabilities that are 0 in float32 give nan or inf" named="underflow"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    q = torch.softmax(student_logits, dim=-1)
+    return torch.sum(p * (torch.log(p) - torch.log(q)), dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="adds a small epsilon inside the logs, which caps the divergence for extreme logits" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    eps = 1e-10
+    p = F.softmax(teacher_logits, dim=-1)
+    q = F.softmax(student_logits, dim=-1)
+    return (p * torch.log((p + eps) / (q + eps))).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="uses reduction='batchmean', which returns one number for all positions together" named="positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    loss_fn = torch.nn.KLDivLoss(reduction="batchmean", log_target=True)
+    return loss_fn(F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1))
+
+
+# %% task="forward_kl" right="no" mistake="reads kl_div's arguments in the order of the formula, KL(p, q), and so returns the reverse divergence" named="direction_swapped"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return F.kl_div(log_p, log_q, log_target=True, reduction="none").sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="uses torch.distributions.kl_divergence, which gives inf where q is 0 in float32 and p is not" named="underflow"
+from torch.distributions import Categorical, kl_divergence
+
+def forward_kl(student_logits, teacher_logits):
+    teacher = Categorical(logits=teacher_logits)
+    student = Categorical(logits=student_logits)
+    return kl_divergence(teacher, student)
+
+
+# %% task="forward_kl" right="no" mistake="leaves the teacher's entropy out and returns the cross-entropy" named="cross_entropy"
+def forward_kl(student_logits, teacher_logits):
+    p = teacher_logits.softmax(-1)
+    return -(p * student_logits.log_softmax(-1)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="sums over all axes, so that a batch gives one number" named="another_form,positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    lp = torch.log_softmax(teacher_logits, dim=-1)
+    lq = torch.log_softmax(student_logits, dim=-1)
+    kl = 0.0
+    kl = kl + torch.sum(torch.exp(lp) * (lp - lq))
+    return kl
+
+
+# %% task="forward_kl" right="no" mistake="masks only p = 0; where q is 0 in float32 and p is not, the log of 0 still gives inf" named="underflow"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, -1)
+    q = F.softmax(student_logits, -1)
+    # 0 * log 0 is 0 by convention
+    terms = torch.where(p > 0, p * (p / q).log(), torch.zeros_like(p))
+    return terms.sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="keeps the last axis: the result has shape [..., 1]" named="another_form"
+def forward_kl(student_logits, teacher_logits):
+    a = F.log_softmax(teacher_logits, dim=-1)
+    b = F.log_softmax(student_logits, dim=-1)
+    return torch.sum(a.exp() * (a - b), dim=-1, keepdim=True)
+
+
+# %% task="forward_kl" right="no" mistake="gives kl_div the student's probabilities instead of log-probabilities as input" named="probabilities_as_input"
+def forward_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1)
+    p = F.softmax(teacher_logits, dim=-1)
+    return F.kl_div(q, p, reduction='none').sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="two mistakes: student and teacher are exchanged, and the log of the softmax breaks at probability 0" named="direction_swapped"
+def forward_kl(student_logits, teacher_logits):
+    p = softmax_with_temperature(student_logits)
+    q = softmax_with_temperature(teacher_logits)
+    return (p * (p.log() - q.log())).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="handles exactly one batch dimension: for a single vector the loop runs over numbers, for three dimensions it mixes axes" named="another_form"
+def forward_kl(student_logits, teacher_logits):
+    result = torch.zeros(student_logits.shape[0])
+    for i in range(student_logits.shape[0]):
+        lp = F.log_softmax(teacher_logits[i], dim=0)
+        lq = F.log_softmax(student_logits[i], dim=0)
+        result[i] = (lp.exp() * (lp - lq)).sum()
+    return result
+
+
+# %% task="forward_kl" right="accident" mistake="prints the result instead of returning it"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    print(kl)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    return forward_kl(teacher_logits, student_logits)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    lq, lp = (F.log_softmax(x, dim=-1) for x in (student_logits, teacher_logits))
+    return torch.sum(lq.exp() * (lq - lp), -1)
+
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    # kl_div(input, target) = sum target * (log target - input), the target is the student this time
+    log_p = torch.log_softmax(teacher_logits, -1)
+    q = torch.softmax(student_logits, -1)
+    return torch.nn.functional.kl_div(log_p, q, reduction="none").sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="computes the forward divergence again: kl_div's input is the student's log-probabilities and its target the teacher's" named="direction_swapped"
+def reverse_kl(student_logits, teacher_logits):
+    return F.kl_div(F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1),
+                    reduction="none", log_target=True).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="believes that reversing the divergence only changes its sign" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    return -forward_kl(student_logits, teacher_logits)
+
+
+# %% task="reverse_kl" right="no" mistake="exchanges only the difference of the logs; the weight is still the teacher's p" named="direction_swapped_and_sign"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_p.exp() * (log_q - log_p)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="exchanges only the weight: q times (log p - log q), so the result is negative" named="sign_flipped"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_q.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="reverse_kl" right="no" mistake="clamps the probabilities at 1e-12 before the log, so that extreme logits give too small values" named="floor_under_probabilities"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, dim=-1).clamp(min=1e-12)
+    p = F.softmax(teacher_logits, dim=-1).clamp(min=1e-12)
+    return (q * (q.log() - p.log())).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="averages the two directions (Jeffreys divergence) instead of taking the reverse one" named="both_directions"
+def reverse_kl(student_logits, teacher_logits):
+    lp = teacher_logits.log_softmax(-1)
+    lq = student_logits.log_softmax(-1)
+    fwd = (lp.exp() * (lp - lq)).sum(-1)
+    rev = (lq.exp() * (lq - lp)).sum(-1)
+    return (fwd + rev) / 2
+
+
+# %% task="reverse_kl" right="no" mistake="exchanges the order of the parameters and of the roles at once, so that by position it computes the forward divergence" named="direction_swapped"
+def reverse_kl(teacher_logits, student_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_q.exp() * (log_q - log_p)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="uses nan_to_num on the terms with posinf=0, which drops just the tokens that cost most" named="infinite_terms_dropped"
+def reverse_kl(student_logits, teacher_logits):
+    q = student_logits.softmax(-1)
+    p = teacher_logits.softmax(-1)
+    terms = q * torch.log(q / p)
+    terms = torch.nan_to_num(terms, nan=0.0, posinf=0.0, neginf=0.0)
+    return terms.sum(-1)
+
+
+# %% task="reverse_kl" right="accident" mistake="function name misspelt"
+def reversed_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    return (log_q.exp() * (log_q - log_p)).sum(dim=-1)
+
+
+# %% task="ranking" right="yes" mistake=""
+ranking = ["b", "d", "c", "a"]
+
+
+# %% task="ranking" right="yes" mistake=""
+p = torch.tensor([0.8, 0.1, 0.1])
+students = {
+    "a": torch.tensor([0.80, 0.18, 0.02]),
+    "b": torch.tensor([0.75, 0.10, 0.15]),
+    "c": torch.tensor([0.65, 0.26, 0.09]),
+    "d": torch.tensor([0.90, 0.06, 0.04]),
+}
+# log-probabilities are logits too
+ranking = "".join(sorted(students, key=lambda s: (p * (p / students[s]).log()).sum().item()))
+
+
+# %% task="ranking" right="no" mistake="ranked by KL(q‖p) instead of KL(p‖q)" named="ranked_by_reverse_kl"
+teacher = torch.tensor([0.8, 0.1, 0.1])
+table = {"a": [0.80, 0.18, 0.02], "b": [0.75, 0.10, 0.15], "c": [0.65, 0.26, 0.09], "d": [0.90, 0.06, 0.04]}
+divs = {}
+for name, row in table.items():
+    q = torch.tensor(row)
+    divs[name] = float((q * (q.log() - teacher.log())).sum())
+ranking = sorted(divs, key=divs.get)
+
+
+# %% task="ranking" right="no" mistake="guessed from the first token alone: the closer to 0.8, the better" named="ranked_by_top_token"
+ranking = ["a", "b", "d", "c"]
+
+
+# %% task="ranking" right="no" mistake="ranks the largest divergence first" named="ranked_backwards"
+rows = [[.8, .18, .02], [.75, .1, .15], [.65, .26, .09], [.9, .06, .04]]
+P = torch.tensor([.8, .1, .1])
+Q = torch.tensor(rows)
+kl = (P * (P.log() - Q.log())).sum(-1)
+order = torch.argsort(kl, descending=True)
+ranking = ["abcd"[i] for i in order.tolist()]
+
+
+# %% task="ranking" right="no" mistake="ranked by the sum of absolute differences (total variation), not by the KL divergence" named="ranked_by_total_variation"
+ranking = ("b", "a", "d", "c")
+
+
+# %% task="ranking" right="no" mistake="passes probabilities to forward_kl as if they were logits, and so ranks other distributions" named="ranked_by_total_variation"
+t = torch.tensor([0.8, 0.1, 0.1])
+qs = torch.tensor([[0.80, 0.18, 0.02],
+                   [0.75, 0.10, 0.15],
+                   [0.65, 0.26, 0.09],
+                   [0.90, 0.06, 0.04]])
+lp, lq = F.log_softmax(t, -1), F.log_softmax(qs, -1)
+vals = (lp.exp() * (lp - lq)).sum(-1)
+ranking = [x for _, x in sorted(zip(vals.tolist(), "abcd"))]
+
+
+# %% task="ranking" right="no" mistake="sets ranking to the tensor of indices from argsort, not to letters" named="another_form"
+kls = torch.tensor([0.1022, 0.0111, 0.0811, 0.0485])
+ranking = torch.argsort(kls)
+
+
+# %% task="ranking" right="accident" mistake="letters without quotes: NameError"
+ranking = [b, d, c, a]
+
+
+# %% task="reverse_kl_choice" right="yes" mistake=""
+reverse_kl_answer = "c"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="confuses the two directions: covering both peaks is what the forward KL does" named="chose_a"
+reverse_kl_answer = "a"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="believes that both losses lead to the same student because both are 0 at q = p" named="chose_b"
+reverse_kl_answer = "b"
+
+
+# %% task="reverse_kl_choice" right="no" mistake="remembers an entropy bonus from reinforcement learning and concludes that q becomes uniform" named="chose_d"
+# reverse KL = -H(q) + cross entropy, so it maximises the entropy
+reverse_kl_answer = 'd'
+
+
+# %% task="reverse_kl_choice" right="accident" mistake="sets a variable of another name"
+answer = "c"

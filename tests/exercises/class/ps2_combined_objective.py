@@ -1317,7 +1317,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     return q - y + lam * temperature * (qt - pt), torch.zeros_like(teacher_logits)
 
 
-# %% task="objective_gradients" right="no" mistake="on paper: sign of the KD part turned (p - q)" named="other_weights"
+# %% task="objective_gradients" right="no" mistake="on paper: sign of the KD part turned (p - q)" named="teacher_pushes_away"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     B, L, V = student_logits.shape
     grad = torch.zeros(B, L, V)
@@ -2958,7 +2958,7 @@ def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=
 best_probability = 1 / (1 + 2) + 0.4
 
 
-# %% task="objective_gradients" right="no" mistake="the gradient is clipped to norm 1 as in a training loop" named="observed_where"
+# %% task="objective_gradients" right="no" mistake="the gradient is clipped to norm 1 as in a training loop" named="observed_component,observed_where"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = torch.nn.Parameter(student_logits.detach().clone())
     loss = lm_loss(s, labels) + lam * kd_loss(s, teacher_logits.detach(), labels, temperature)
@@ -2987,3 +2987,629 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     s = student_logits.detach().clone().requires_grad_()
     loss = lm_loss(s, labels) + lam * kd_loss(s, teacher_logits.detach(), labels, temperature)
     return torch.autograd.grad(loss, s)[0], torch.zeros_like(labels, dtype=torch.float32)
+
+
+# %% task="two_sources_choice" right="yes" mistake=""
+two_sources = "c"
+
+
+# %% task="two_sources_choice" right="no" mistake="takes the sum of the losses for a schedule: first the teacher, then the archive" named="chose_a"
+two_sources = "a"
+
+
+# %% task="two_sources_choice" right="no" mistake="confuses the average of losses with an average of weights (like a moving-average teacher)" named="chose_b"
+two_sources = "b"
+
+
+# %% task="two_sources_choice" right="no" mistake="believes that the teacher's favourite replaces the archive's word" named="chose_d"
+two_sources = 'd'
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    V = student_logits.size(-1)
+    if (labels != -100).sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    mask = labels.ne(-100)
+    safe = labels.masked_fill(~mask, 0)
+    log_q = torch.log_softmax(student_logits, dim=-1)
+    picked = torch.gather(log_q, 2, safe[..., None])[..., 0]
+    return -(picked * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    total, n = 0.0, 0
+    for b in range(labels.shape[0]):
+        for l in range(labels.shape[1]):
+            y = int(labels[b, l])
+            if y == -100:
+                continue
+            z = student_logits[b, l]
+            total = total + torch.logsumexp(z, 0) - z[y]
+            n += 1
+    return total / n if n > 0 else 0.0
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    # cross_entropy wants the classes in dimension 1
+    losses = F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="sum")
+    count = torch.count_nonzero(labels + 100)
+    return losses / max(count.item(), 1)
+
+
+# %% task="lm_loss" right="no" mistake="a batch in which nothing counts gives nan, not 0" named="nan_when_nothing_counts"
+def lm_loss(student_logits, labels):
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten())
+
+
+# %% task="lm_loss" right="no" mistake="shifts the labels by one position although nothing is left to shift" named="labels_shifted"
+def lm_loss(student_logits, labels):
+    # next token prediction
+    logits = student_logits[:, :-1, :].contiguous()
+    targets = labels[:, 1:].contiguous()
+    if (targets != -100).sum() == 0:
+        return torch.tensor(0.)
+    return F.cross_entropy(logits.view(-1, logits.size(-1)), targets.view(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="divides by all B·L positions instead of by those that count" named="divided_by_all_positions"
+def lm_loss(student_logits, labels):
+    V = student_logits.shape[-1]
+    nll = F.cross_entropy(student_logits.reshape(-1, V), labels.reshape(-1), reduction="none", ignore_index=-100)
+    return nll.mean()
+
+
+# %% task="lm_loss" right="no" mistake="masks with labels > 0, which drops the token numbered 0" named="label_zero_ignored"
+def lm_loss(student_logits, labels):
+    mask = labels > 0
+    if not mask.any():
+        return torch.tensor(0.0)
+    log_q = F.log_softmax(student_logits[mask], dim=-1)
+    y = labels[mask]
+    return -log_q[torch.arange(len(y)), y].mean()
+
+
+# %% task="lm_loss" right="no" mistake="writes 0 over the caller's labels of -100, so that the same batch gives another result the second time" named="asked_again"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    labels[~mask] = 0
+    logp = F.log_softmax(student_logits, dim=-1)
+    nll = -logp.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    n = mask.sum()
+    if n == 0:
+        return nll.sum() * 0
+    return (nll * mask).sum() / n
+
+
+# %% task="lm_loss" right="no" mistake="takes the mean per text first and then over the texts, which weights texts of different lengths wrongly" named="mean_of_means"
+def lm_loss(student_logits, labels):
+    mask = (labels != -100).float()
+    log_q = F.log_softmax(student_logits, dim=-1)
+    nll = -log_q.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    per_text = (nll * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+    return per_text.mean()
+
+
+# %% task="lm_loss" right="no" mistake="calls cross_entropy on probabilities, so that softmax is applied twice" named="softmax_twice"
+def lm_loss(student_logits, labels):
+    probs = F.softmax(student_logits, dim=-1)
+    V = probs.shape[-1]
+    if (labels == -100).all():
+        return torch.zeros(())
+    return F.cross_entropy(probs.view(-1, V), labels.view(-1), ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="reshapes [B, L, V] to [B, V, L] instead of permuting, which mixes positions and tokens" named="observed_moved"
+def lm_loss(student_logits, labels):
+    B, L, V = student_logits.shape
+    if int((labels != -100).sum()) == 0:
+        return 0.0
+    return F.cross_entropy(student_logits.reshape(B, V, L), labels, ignore_index=-100)
+
+
+# %% task="lm_loss" right="no" mistake="counts padding: clamps the labels of -100 to 0 and asks for token 0 there" named="masked_positions_counted"
+def lm_loss(student_logits, labels):
+    targets = torch.clamp(labels, min=0)
+    logq = student_logits.log_softmax(-1)
+    return -torch.take_along_dim(logq, targets[:, :, None], dim=-1).mean()
+
+
+# %% task="lm_loss" right="no" mistake="divides by N + 1 to avoid dividing by zero, which makes every loss too small" named="number_added_to_the_count"
+def lm_loss(student_logits, labels):
+    keep = (labels != -100)
+    onehot = F.one_hot(labels.clamp_min(0), student_logits.shape[-1]) * keep[..., None]
+    nll = -torch.einsum("blv,blv->", onehot.float(), F.log_softmax(student_logits, -1))
+    return nll / (keep.sum() + 1)
+
+
+# %% task="lm_loss" right="no" mistake="guards the empty batch with any instead of all, and so returns 0 for every batch that has padding" named="observed_where"
+def lm_loss(student_logits, labels):
+    if (labels == -100).any():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits.view(-1, student_logits.size(-1)), labels.view(-1))
+
+
+# %% task="lm_loss" right="accident" mistake="wrong indentation: IndentationError"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+     if mask.sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits[mask], labels[mask])
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if not mask.any():
+        return torch.tensor(0.0)
+    log_q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask] / temperature, dim=-1)
+    return temperature ** 2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    T = temperature
+    m = (labels != -100).to(student_logits.dtype)
+    p = torch.softmax(teacher_logits.detach() / T, -1)
+    logp = torch.log_softmax(teacher_logits.detach() / T, -1)
+    logq = torch.log_softmax(student_logits / T, -1)
+    kl = torch.einsum("blv,blv->bl", p, logp - logq)
+    return T * T * (kl * m).sum() / m.sum().clamp_min(1.0)
+
+
+# %% task="kd_loss" right="yes" mistake=""
+import numpy as np
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    def logsm(z):
+        z = z.detach().numpy().astype(np.float64) / temperature
+        return z - np.logaddexp.reduce(z, axis=-1, keepdims=True)
+    lq, lp = logsm(student_logits), logsm(teacher_logits)
+    ok = labels.numpy() != -100
+    if ok.sum() == 0:
+        return 0.0
+    kls = [np.sum(np.exp(a) * (a - b)) for a, b in zip(lp[ok], lq[ok])]
+    return float(temperature ** 2 * np.mean(kls))
+
+
+# %% task="kd_loss" right="yes" mistake=""
+from torch.distributions import Categorical, kl_divergence
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels.flatten() != -100
+    n = int(keep.sum())
+    if n == 0:
+        return student_logits.sum() * 0.0
+    p = Categorical(logits=teacher_logits.flatten(0, 1)[keep] / temperature)
+    q = Categorical(logits=student_logits.flatten(0, 1)[keep] / temperature)
+    return kl_divergence(p, q).mean().mul(temperature).mul(temperature)
+
+
+# %% task="kd_loss" right="no" mistake="forgets the factor T²" named="t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    s = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    t = F.softmax(teacher_logits[mask] / temperature, dim=-1)
+    return F.kl_div(s, t, reduction="batchmean")
+
+
+# %% task="kd_loss" right="no" mistake="copied from a blog for classifiers: batchmean over [B, L, V] divides by B, and padding counts" named="batch_mean_unmasked"
+import torch.nn as nn
+
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    soft_targets = nn.functional.softmax(teacher_logits / temperature, dim=-1)
+    soft_prob = F.log_softmax(student_logits / temperature, dim=-1)
+    return F.kl_div(soft_prob, soft_targets, reduction="batchmean") * (temperature ** 2)
+
+
+# %% task="kd_loss" right="no" mistake="log-probabilities as kl_div's target without log_target=True" named="log_target_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    valid = labels.view(-1) != -100
+    if valid.sum() == 0:
+        return torch.zeros(())
+    V = student_logits.shape[-1]
+    log_q = F.log_softmax(student_logits.reshape(-1, V)[valid] / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits.reshape(-1, V)[valid] / temperature, dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean") * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="a batch in which nothing counts gives nan (0/0)" named="nan_when_nothing_counts"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).float()
+    lp = F.log_softmax(teacher_logits / temperature, -1)
+    lq = F.log_softmax(student_logits / temperature, -1)
+    kl = (lp.exp() * (lp - lq)).sum(-1)
+    return (temperature ** 2) * (kl * mask).sum() / mask.sum()
+
+
+# %% task="kd_loss" right="no" mistake="averages over the vocabulary too (reduction mean), so that the loss is V times too small" named="vocabulary_mean"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    if m.sum() == 0:
+        return torch.tensor(0.0)
+    return temperature**2 * F.kl_div(
+        F.log_softmax(student_logits[m] / temperature, dim=-1),
+        F.log_softmax(teacher_logits[m] / temperature, dim=-1),
+        log_target=True, reduction="mean")
+
+
+# %% task="kd_loss" right="no" mistake="computes KL(q‖p) instead of KL(p‖q)" named="direction_swapped"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    n = keep.sum()
+    if n == 0:
+        return torch.tensor(0.0)
+    log_q = torch.log_softmax(student_logits / temperature, -1)
+    log_p = torch.log_softmax(teacher_logits / temperature, -1)
+    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+    return temperature ** 2 * kl[keep].sum() / n
+
+
+# %% task="kd_loss" right="no" mistake="softens only the teacher; the student stays at T = 1" named="temperature_on_the_teacher_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    p = F.softmax(teacher_logits / temperature, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    kl = F.kl_div(log_q, p, reduction="none").sum(-1)
+    return temperature ** 2 * kl[mask].mean()
+
+
+# %% task="kd_loss" right="no" mistake="multiplies by T, not by T²" named="t_for_t_squared"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100)
+    n = mask.sum().item()
+    if n == 0: return 0.0
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    per_pos = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    return temperature * per_pos[mask].sum() / n
+
+
+# %% task="kd_loss" right="no" mistake="zeroes the logits of padding and then averages over all B·L positions" named="divided_by_all_positions"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    s = student_logits.masked_fill(~mask, 0) / temperature
+    t = teacher_logits.masked_fill(~mask, 0) / temperature
+    V = s.size(-1)
+    return F.kl_div(s.log_softmax(-1).view(-1, V), t.log_softmax(-1).view(-1, V),
+                    log_target=True, reduction="batchmean") * temperature ** 2
+
+
+# %% task="kd_loss" right="no" mistake="uses the soft cross-entropy without subtracting the teacher's entropy" named="cross_entropy"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    if not bool(m.any()):
+        return 0
+    p = F.softmax(teacher_logits[m] / temperature, dim=-1)
+    # soft targets go straight into cross_entropy
+    return temperature ** 2 * F.cross_entropy(student_logits[m] / temperature, p)
+
+
+# %% task="kd_loss" right="no" mistake="divides the probabilities, not the logits, by the temperature" named="temperature_after_softmax"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    p = F.softmax(teacher_logits, dim=-1) / temperature
+    q = F.softmax(student_logits, dim=-1) / temperature
+    kl = (p * (p.log() - q.log())).sum(-1)
+    return temperature ** 2 * kl[mask].mean()
+
+
+# %% task="kd_loss" right="accident" mistake="misspelt variable: NameError"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    if mask.sum() == 0:
+        return torch.tensor(0.0)
+    log_p = F.log_softmax(teacher_logits[mask] / temperature, dim=-1)
+    log_q = F.log_softmax(student_logits[mask] / temprature, dim=-1)
+    return temperature ** 2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+from dataclasses import dataclass
+
+@dataclass
+class Objective:
+    lam: float
+    temperature: float
+
+    def __call__(self, s, t, y):
+        parts = {"lm": lm_loss(s, y), "kd": kd_loss(s, t, y, temperature=self.temperature)}
+        return parts["lm"] + self.lam * parts["kd"]
+
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return Objective(lam, temperature)(student_logits, teacher_logits, labels)
+
+
+# %% task="combined_objective" right="no" mistake="divides the student's logits by the temperature for LM as well" named="lm_loss_at_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits / temperature
+    t = teacher_logits / temperature
+    lm = lm_loss(s, labels)
+    kd = temperature ** 2 * kd_loss(s, t, labels)
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="forgets to pass the temperature on, so that KD is always at T = 1" named="temperature_not_passed_on"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels)
+
+
+# %% task="combined_objective" right="no" mistake="multiplies by T² a second time, which kd_loss has done already" named="t_squared_twice"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm + lam * temperature ** 2 * kd
+
+
+# %% task="combined_objective" right="no" mistake="mixes convexly, (1 - λ)·LM + λ·KD, instead of adding" named="lambda_as_alpha"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    hard = lm_loss(student_logits, labels)
+    soft = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - lam) * hard + lam * soft
+
+
+# %% task="combined_objective" right="no" mistake="exchanges student and teacher in the call of kd_loss" named="direction_swapped"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(teacher_logits, student_logits, labels, temperature)
+
+
+# %% task="combined_objective" right="no" mistake="the weight stands before both losses" named="lambda_on_both_terms"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    losses = [lm_loss(student_logits, labels),
+              kd_loss(student_logits, teacher_logits, labels, temperature)]
+    return lam * sum(losses)
+
+
+# %% task="combined_objective" right="no" mistake="softens the student's logits in place for KD first, so that LM afterwards sees them at temperature T" named="lm_loss_at_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    keep = labels != -100
+    student_logits /= temperature
+    teacher_logits /= temperature
+    kd = temperature ** 2 * F.kl_div(F.log_softmax(student_logits[keep], -1), F.softmax(teacher_logits[keep], -1), reduction="batchmean")
+    lm = F.cross_entropy(student_logits[keep], labels[keep])
+    return lm + lam * kd
+
+
+# %% task="combined_objective" right="no" mistake="returns a tuple of total, LM and KD where one number is asked" named="another_form"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    total = lm + lam * kd
+    return total, lm, kd
+
+
+# %% task="combined_objective" right="accident" mistake="computes the loss and returns nothing"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    loss = lm + lam * kd
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return (1 - alpha) * lm + alpha * kd
+
+
+# %% task="convex_objective" right="yes" mistake=""
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    if alpha == 1:
+        return kd_loss(student_logits, teacher_logits, labels, temperature)
+    # (1-a) LM + a KD = (1-a) (LM + a/(1-a) KD)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, alpha / (1 - alpha), temperature)
+
+
+# %% task="convex_objective" right="no" mistake="exchanges the two weights" named="alpha_on_the_wrong_term"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return alpha * lm_loss(student_logits, labels) + (1 - alpha) * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="divides by 1 - alpha and fails at alpha = 1" named="divided_by_one_minus_alpha"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lam = alpha / (1 - alpha)
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="takes alpha = 0 for 'not given' and replaces it by 0.5" named="zero_alpha_replaced"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    alpha = alpha or 0.5
+    lm = lm_loss(student_logits, labels)
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return torch.lerp(torch.as_tensor(lm), torch.as_tensor(kd), alpha)
+
+
+# %% task="convex_objective" right="no" mistake="weights LM with 1 - alpha, but forgets alpha before KD" named="alpha_on_one_term"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return (1 - alpha) * lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="calls combined_objective with lam = alpha and scales it by 1 - alpha, which gives alpha·(1 - alpha) before KD" named="other_weights"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return (1 - alpha) * combined_objective(student_logits, teacher_logits, labels, alpha, temperature)
+
+
+# %% task="convex_objective" right="no" mistake="rejects alpha = 0 and alpha = 1 with an assertion" named="observed_where"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    assert 0 < alpha < 1, "alpha must be a mixing weight"
+    lm, kd = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    return lm - alpha * (lm - kd)
+
+
+# %% task="best_probability" right="yes" mistake=""
+# minimise -log q_o + 2 KL(p||q): cross-entropy with the target (onehot + 2 p), normalised
+lam, p_ocean = 2, 0.4
+best_probability = (1 + lam * p_ocean) / (1 + lam)
+
+
+# %% task="best_probability" right="yes" mistake=""
+z = torch.zeros(2, requires_grad=True)
+target = torch.tensor([0.4, 0.6])
+opt = torch.optim.Adam([z], lr=0.05)
+for _ in range(2000):
+    lq = F.log_softmax(z, dim=-1)
+    loss = -lq[0] + 2 * (target * (target.log() - lq)).sum()
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+best_probability = F.softmax(z, dim=-1)[0].detach()
+
+
+# %% task="best_probability" right="no" mistake="averages the two voices without the weight: (1 + 0.4) / 2" named="plain_average"
+best_probability = 0.7
+
+
+# %% task="best_probability" right="no" mistake="thinks that the student ends at the teacher's probability" named="teacher_copied"
+best_probability = 0.4
+
+
+# %% task="best_probability" right="no" mistake="puts the weight 2 on the archive instead of on the teacher: (2 + 0.4) / 3" named="weights_swapped"
+best_probability = (2 * 1.0 + 0.4) / 3
+
+
+# %% task="best_probability" right="no" mistake="thinks that the archive's word gets everything because LM is 0 only there" named="label_alone"
+best_probability = 1.0
+
+
+# %% task="best_probability" right="no" mistake="mixes the two distributions geometrically (a mean of the logs) instead of arithmetically" named="geometric_mean"
+best_probability = (1.0 * 0.4 ** 2) ** (1 / 3)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach().clone()
+    loss = combined_objective(s, t, labels, lam, temperature)
+    (g,) = torch.autograd.grad(loss, s)
+    return g, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    # on paper: T² from the loss, 1/T from the softmax
+    V = student_logits.shape[-1]
+    mask = (labels != -100)
+    y = F.one_hot(labels.clamp(min=0), V).to(student_logits.dtype)
+    q1 = F.softmax(student_logits, -1)
+    qT = F.softmax(student_logits / temperature, -1)
+    pT = F.softmax(teacher_logits / temperature, -1)
+    g = (q1 - y) + lam * temperature * (qT - pT)
+    g = g * mask[..., None] / mask.sum()
+    return g, 0 * g
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    fn = lambda z: combined_objective(z, teacher_logits.clone(), labels, lam, temperature)
+    grads = torch.func.grad(fn)(student_logits.clone())
+    return [grads, torch.zeros(teacher_logits.shape)]
+
+
+# %% task="objective_gradients" right="no" mistake="lets the teacher learn: returns its autograd gradient, which is not zero" named="gradient_into_the_teacher"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().detach().requires_grad_()
+    t = teacher_logits.clone().detach().requires_grad_()
+    keep = labels != -100
+    lq = F.log_softmax(s[keep] / temperature, dim=-1)
+    lp = F.log_softmax(t[keep] / temperature, dim=-1)
+    kd = temperature ** 2 * (lp.exp() * (lp - lq)).sum(-1).mean()
+    loss = F.cross_entropy(s[keep], labels[keep]) + lam * kd
+    loss.backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="calls backward on the given tensor without clearing its grad, so that a second call adds up" named="asked_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits.requires_grad_(True)
+    loss = combined_objective(student_logits, teacher_logits.detach(), labels, lam, temperature)
+    loss.backward()
+    return student_logits.grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="returns None as the teacher's part where a tensor of zeros is asked" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach().clone()
+    combined_objective(s, t, labels, lam, temperature).backward()
+    return s.grad, t.grad
+
+
+# %% task="objective_gradients" right="no" mistake="on paper with T² before the KD part: forgets the factor 1/T of the inner derivative" named="chain_rule_forgotten"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    n = (labels != -100).sum()
+    onehot = torch.zeros_like(student_logits)
+    onehot.scatter_(2, labels.clamp(min=0).unsqueeze(2), 1.0)
+    d_lm = student_logits.softmax(-1) - onehot
+    d_kd = temperature ** 2 * ((student_logits / temperature).softmax(-1) - (teacher_logits / temperature).softmax(-1))
+    g = (d_lm + lam * d_kd) / n
+    g[labels == -100] = 0.0
+    return g, torch.zeros_like(g)
+
+
+# %% task="objective_gradients" right="no" mistake="on paper without the mask: padding gets a gradient" named="padding_in_the_sum"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    V = student_logits.size(-1)
+    n = (labels != -100).sum()
+    hot = F.one_hot(labels.clamp(min=0), V)
+    q = F.softmax(student_logits, dim=-1)
+    qT = F.softmax(student_logits / temperature, dim=-1)
+    pT = F.softmax(teacher_logits / temperature, dim=-1)
+    return ((q - hot) + lam * temperature * (qT - pT)) / n, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="on paper without the division by N: the gradient of the sum, not of the mean" named="summed"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    g = torch.zeros_like(student_logits)
+    for b in range(labels.shape[0]):
+        for i in range(labels.shape[1]):
+            y = labels[b, i].item()
+            if y == -100:
+                continue
+            g[b, i] = torch.softmax(student_logits[b, i], 0)
+            g[b, i, y] -= 1
+            g[b, i] += lam * temperature * (torch.softmax(student_logits[b, i] / temperature, 0)
+                                            - torch.softmax(teacher_logits[b, i] / temperature, 0))
+    return g, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="returns the pair in the wrong order, the teacher's zeros first" named="pair_turned_round"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_(True)
+    grad = torch.autograd.grad(combined_objective(s, teacher_logits, labels, lam, temperature), s)[0]
+    return torch.zeros_like(teacher_logits), grad
+
+
+# %% task="objective_gradients" right="no" mistake="sign of the KD part is reversed: p minus q" named="teacher_pushes_away"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    q = F.softmax(student_logits, -1)
+    onehot = F.one_hot(labels * (labels != -100), q.shape[-1])
+    soft = F.softmax(teacher_logits / temperature, -1) - F.softmax(student_logits / temperature, -1)
+    g = mask * (q - onehot + lam * temperature * soft) / mask.sum()
+    return g, torch.zeros_like(g)
+
+
+# %% task="objective_gradients" right="no" mistake="the teacher's part is a single zero, not a tensor of the logits' shape" named="another_form"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    combined_objective(s, teacher_logits, labels, lam, temperature).backward()
+    return s.grad, torch.tensor(0.0)

@@ -116,7 +116,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return float((lq.exp() * torch.arange(V)).sum()), float(-(lq.exp() * lq).sum())
 
 
-# %% task="fit_one_peak" right="no" mistake="new optimizer in every step: Adam then moves by its full learning rate every time and never settles"
+# %% task="fit_one_peak" right="no" mistake="new optimizer in every step: Adam then moves by its full learning rate every time and never settles" named="optimiser_made_anew"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -339,7 +339,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (lq.exp() * torch.arange(V)).sum(), (lq.exp() * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="takes 3 for the logarithm of the width: starts with a width of 20, and stops after 60 steps" named="not_converged,observed_component"
 def fit_one_peak(teacher_logits, direction, start):
     V = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -434,7 +434,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return torch.sum(tokens * q), -torch.xlogy(q, q).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="not_converged"
+# %% task="fit_one_peak" right="no" mistake="a new optimizer in every step: Adam's first step is always 0.1 long, so it dances round the minimum" named="optimiser_made_anew,observed_where"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     center = torch.tensor(float(start), requires_grad=True)
@@ -937,7 +937,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return sum(i * w for i, w in enumerate(lq.exp().tolist())), -(lq.exp() * lq).sum().item()
 
 
-# %% task="fit_one_peak" right="no" mistake="the student's softmax is handed to the divergence, which takes logits, so the loss sees the softmax of a softmax and trains another student"
+# %% task="fit_one_peak" right="no" mistake="the student's softmax is handed to the divergence, which takes logits, so the loss sees the softmax of a softmax and trains another student" named="student_softmaxed_twice"
 def fit_one_peak(teacher_logits, direction, start):
     size = teacher_logits.shape[0]
     c = torch.tensor(float(start), requires_grad=True)
@@ -1547,7 +1547,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="the entropy is taken against the teacher: minus the sum of q log p" named="observed_component"
+# %% task="fit_one_peak" right="no" mistake="the entropy is taken against the teacher: minus the sum of q log p" named="cross_entropy_for_entropy"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     lp = F.log_softmax(teacher_logits, dim=-1)
@@ -1580,7 +1580,7 @@ def fit_one_peak(teacher_logits, direction, start):
     return sum((i * qi for i, qi in enumerate(q, 1)), torch.tensor(0.0)), torch.special.entr(q).sum()
 
 
-# %% task="fit_one_peak" right="no" mistake="the logarithm of the width begins at 3 (width 20) and training stops after 30 steps"
+# %% task="fit_one_peak" right="no" mistake="the logarithm of the width begins at 3 (width 20) and training stops after 30 steps" named="not_converged"
 def fit_one_peak(teacher_logits, direction, start):
     V = len(teacher_logits)
     kl = forward_kl if direction == "forward" else reverse_kl
@@ -1593,3 +1593,371 @@ def fit_one_peak(teacher_logits, direction, start):
         opt.step()
     q = one_peak(center, log_width.exp(), V).softmax(-1).detach()
     return (q * torch.arange(V)).sum(), torch.special.entr(q).sum()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    size = teacher_logits.shape[-1]
+    loss_fn = {"forward": forward_kl, "reverse": reverse_kl}[direction]
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(500):
+        opt.zero_grad()
+        loss_fn(one_peak(center, log_width.exp(), size), teacher_logits).backward()
+        opt.step()
+    with torch.no_grad():
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), size), dim=-1)
+        q = log_q.exp()
+        return (torch.arange(size) * q).sum(), -(q * log_q).sum()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+import math
+from torch import nn
+
+class OnePeak(nn.Module):
+    def __init__(self, start, size):
+        super().__init__()
+        self.center = nn.Parameter(torch.tensor(float(start)))
+        self.raw = nn.Parameter(torch.tensor(math.log(math.expm1(3.0))))   # softplus(raw) == 3
+        self.size = size
+
+    @property
+    def width(self):
+        return F.softplus(self.raw) + 1e-6
+
+    def forward(self):
+        return F.log_softmax(one_peak(self.center, self.width, self.size), dim=0)
+
+    @torch.no_grad()
+    def stats(self):
+        lq = self()
+        q = lq.exp()
+        pos = sum(v * q[v].item() for v in range(self.size))
+        return pos, -(q * lq).sum().item()
+
+def fit_one_peak(teacher_logits, direction, start):
+    net = OnePeak(start, len(teacher_logits))
+    lp = F.log_softmax(teacher_logits, dim=0).detach()
+    opt = torch.optim.Adam(net.parameters(), lr=0.1)
+    for step in range(800):
+        lq = net()
+        if direction == "forward":
+            loss = F.kl_div(lq, lp, log_target=True, reduction="sum")
+        else:
+            loss = F.kl_div(lp, lq, log_target=True, reduction="sum")
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    return net.stats()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.numel()
+    logp = torch.log_softmax(teacher_logits, 0)
+    theta = torch.tensor([start, torch.log(torch.tensor(3.0))])
+    theta.requires_grad_(True)
+    m = torch.zeros(2); s = torch.zeros(2)
+
+    def logq_of(th):
+        return torch.log_softmax(one_peak(th[0], th[1].exp(), V), 0)
+
+    for k in range(1, 601):            # my own Adam
+        logq = logq_of(theta)
+        w, diff = (logp, logp - logq) if direction == "forward" else (logq, logq - logp)
+        g, = torch.autograd.grad((w.exp() * diff).sum(), theta)
+        m = 0.9 * m + 0.1 * g
+        s = 0.999 * s + 0.001 * g * g
+        step = 0.1 * (m / (1 - 0.9 ** k)) / ((s / (1 - 0.999 ** k)).sqrt() + 1e-8)
+        theta = (theta - step).detach().requires_grad_(True)
+    logq = logq_of(theta).detach()
+    q = logq.exp()
+    return float(q @ torch.arange(V, dtype=q.dtype)), float(-(q @ logq))
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    # mean instead of sum: only a factor, Adam does not care
+    n = teacher_logits.size(0)
+    c = torch.tensor(start, requires_grad=True)
+    lw = torch.tensor(1.0986123, requires_grad=True)
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    log_p = teacher_logits.log_softmax(-1)
+    for _ in range(600):
+        log_q = one_peak(c, lw.exp(), n).log_softmax(-1)
+        args = (log_q, log_p) if direction == "forward" else (log_p, log_q)
+        loss = F.kl_div(*args, reduction="batchmean", log_target=True)
+        opt.zero_grad(); loss.backward(); opt.step()
+    log_q = one_peak(c, lw.exp(), n).log_softmax(-1)
+    dist = torch.distributions.Categorical(logits=log_q)
+    return (dist.probs * torch.arange(n)).sum().detach(), dist.entropy().detach()
+
+
+# %% task="fit_one_peak" right="no" mistake="confuses the directions: minimises the reverse KL when asked for forward, and the other way round" named="direction_swapped"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(start, requires_grad=True)
+    log_w = torch.tensor(3.0).log().requires_grad_(True)
+    opt = torch.optim.Adam([center, log_w], lr=0.1)
+    lp = F.log_softmax(teacher_logits, -1)
+    for i in range(400):
+        lq = F.log_softmax(one_peak(center, log_w.exp(), V), -1)
+        if direction == "forward":
+            loss = F.kl_div(lp, lq, log_target=True, reduction="sum")
+        else:
+            loss = F.kl_div(lq, lp, log_target=True, reduction="sum")
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    lq = lq.detach()
+    return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="returns the center parameter instead of the expected position, which the edge of the vocabulary makes different" named="center_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.log(torch.tensor(3.0)).requires_grad_(True)
+    optimizer = torch.optim.Adam([center, log_width], lr=0.1)
+    for _ in range(400):
+        optimizer.zero_grad()
+        logits = one_peak(center, torch.exp(log_width), size)
+        loss = forward_kl(logits, teacher_logits) if direction == "forward" else reverse_kl(logits, teacher_logits)
+        loss.backward()
+        optimizer.step()
+    q = F.softmax(one_peak(center, torch.exp(log_width), size), dim=-1)
+    logq = F.log_softmax(one_peak(center, torch.exp(log_width), size), dim=-1)
+    return center.item(), -(q * logq).sum().item()
+
+
+# %% task="fit_one_peak" right="no" mistake="uses the entropy of a continuous normal distribution, 0.5 log(2 pi e width²), in place of the student's" named="entropy_of_a_gaussian"
+import math
+
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    mu = torch.tensor(float(start), requires_grad=True)
+    log_sigma = torch.tensor(math.log(3.0), requires_grad=True)
+    opt = torch.optim.Adam([mu, log_sigma], lr=0.1)
+    kl = forward_kl if direction == "forward" else reverse_kl
+    for _ in range(400):
+        opt.zero_grad()
+        kl(one_peak(mu, log_sigma.exp(), size), teacher_logits).backward()
+        opt.step()
+    q = one_peak(mu, log_sigma.exp(), size).softmax(0)
+    mean = (q * torch.arange(size)).sum()
+    H = 0.5 * math.log(2 * math.pi * math.e) + log_sigma
+    return mean.item(), H.item()
+
+
+# %% task="fit_one_peak" right="no" mistake="takes q.log() of the softmax: a narrow student has zeros there, and loss, gradient and entropy become nan" named="zero_in_the_logarithm"
+def fit_one_peak(teacher_logits, direction, start):
+    V = len(teacher_logits)
+    p = F.softmax(teacher_logits, dim=0)
+    c = torch.tensor(start, requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        q = F.softmax(one_peak(c, lw.exp(), V), dim=0)
+        if direction == "forward":
+            loss = (p * (p.log() - q.log())).sum()
+        else:
+            loss = (q * (q.log() - p.log())).sum()
+        opt.zero_grad(); loss.backward(); opt.step()
+    q = q.detach()
+    return (torch.arange(V) * q).sum(), -(q * q.log()).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="starts at the teacher's highest peak and ignores `start`, so that the reverse fit can end in another minimum" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[-1]
+    center = teacher_logits.argmax().float().clone().requires_grad_()
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    logp = teacher_logits.log_softmax(-1)
+    for _ in range(400):
+        logq = one_peak(center, log_width.exp(), V).log_softmax(-1)
+        loss = (logp.exp() * (logp - logq)).sum() if direction == "forward" else (logq.exp() * (logq - logp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = logq.exp().detach()
+    return float((q * torch.arange(V)).sum()), float(-(q * logq.detach()).sum())
+
+
+# %% task="fit_one_peak" right="no" mistake="searches a grid for the global minimum, where the one that training from `start` leads to is meant" named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    lp = teacher_logits.log_softmax(0)
+    best = (float("inf"), None)
+    for c in torch.linspace(0, V - 1, 10 * V):
+        for w in torch.logspace(-1, 1.3, 40):
+            lq = one_peak(c, w, V).log_softmax(0)
+            d = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+            if d < best[0]:
+                best = (d, lq)
+    lq = best[1]
+    return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="makes the center a plain constant without requires_grad, so that only the width is trained" named="center_not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[0]
+    center = torch.tensor(start)
+    log_width = torch.nn.Parameter(torch.log(torch.tensor(3.0)))
+    opt = torch.optim.Adam([log_width], lr=0.1)
+    for _ in range(400):
+        logits = one_peak(center, log_width.exp(), size)
+        loss = forward_kl(logits, teacher_logits) if direction == "forward" else reverse_kl(logits, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    lq = logits.log_softmax(-1).detach()
+    q = lq.exp()
+    return (q * torch.arange(size)).sum(), -(q * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="stops after 400 steps of Adam with a learning rate of 0.001, long before the loss has settled" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    params = [torch.tensor(float(start), requires_grad=True), torch.tensor(3.0).log().requires_grad_()]
+    opt = torch.optim.Adam(params)        # default lr
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    for _ in range(400):
+        lq = F.log_softmax(one_peak(params[0], params[1].exp(), V), dim=-1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    with torch.no_grad():
+        q = lq.exp()
+        return (q * torch.arange(V)).sum(), -(q * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="returns the most likely token in place of the expected position" named="likeliest_for_expected"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(start, requires_grad=True)
+    s = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, s], lr=0.1)
+    fn = forward_kl if direction == "forward" else reverse_kl
+    for _ in range(400):
+        opt.zero_grad()
+        fn(one_peak(center, s.exp(), V), teacher_logits).backward()
+        opt.step()
+    lq = F.log_softmax(one_peak(center, s.exp(), V).detach(), dim=-1)
+    return lq.argmax(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="keeps the width at 1 or more with a clamp, so that the student cannot become as narrow as the loss wants" named="width_kept_in_bounds"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([center, width], lr=0.1)
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    for _ in range(400):
+        opt.zero_grad()
+        lq = F.log_softmax(one_peak(center, width, V), dim=-1)
+        if direction == "forward":
+            loss = torch.sum(lp.exp() * (lp - lq))
+        else:
+            loss = torch.sum(lq.exp() * (lq - lp))
+        loss.backward()
+        opt.step()
+        with torch.no_grad():
+            width.clamp_(min=1.0)     # width must stay positive
+    lq = F.log_softmax(one_peak(center, width, V), dim=-1).detach()
+    return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="stops as soon as two losses in a row differ by less than 0.01, which happens long before the minimum" named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.01)
+    lp = F.log_softmax(teacher_logits, dim=-1)
+    old = float("inf")
+    for _ in range(5000):
+        lq = F.log_softmax(one_peak(center, log_width.exp(), V), dim=-1)
+        loss = (lp.exp() * (lp - lq)).sum() if direction == "forward" else (lq.exp() * (lq - lp)).sum()
+        if abs(old - loss.item()) < 1e-2:
+            break
+        old = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    lq = lq.detach()
+    return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="two mistakes: numbers the tokens from 1, and gives the entropy in bits" named="counted_from_one,entropy_in_bits"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(start, requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        z = one_peak(c, lw.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = F.softmax(z.detach(), dim=-1)
+    pos = (q * torch.arange(1, V + 1)).sum()
+    ent = -torch.special.xlogy(q, q).sum() / torch.log(torch.tensor(2.0))
+    return pos, ent
+
+
+# %% task="fit_one_peak" right="no" mistake="physicist's short cut: matches mean and variance of the teacher in both directions, which is the forward solution only" named="moments_matched"
+def fit_one_peak(teacher_logits, direction, start):
+    p = F.softmax(teacher_logits, dim=-1)
+    v = torch.arange(len(p), dtype=torch.float32)
+    mean = (p * v).sum()
+    std = (p * (v - mean) ** 2).sum().sqrt()
+    q = F.softmax(one_peak(mean, std, len(p)), dim=-1)
+    return (q * v).sum(), torch.distributions.Categorical(probs=q).entropy()
+
+
+# %% task="fit_one_peak" right="no" mistake="never clears the gradients, so that those of all steps add up and the fit swings past its minimum" named="gradients_not_cleared"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    c = torch.tensor(start, requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        z = one_peak(c, lw.exp(), V)
+        loss = forward_kl(z, teacher_logits) if direction == "forward" else reverse_kl(z, teacher_logits)
+        loss.backward()
+        opt.step()
+    lq = F.log_softmax(z.detach(), dim=-1)
+    return (lq.exp() * torch.arange(V)).sum(), -(lq.exp() * lq).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="gives the finished probabilities of both models to forward_kl and reverse_kl, which take logits, so that softmax is applied twice" named="student_softmaxed_twice"
+def fit_one_peak(teacher_logits, direction, start):
+    V = teacher_logits.shape[0]
+    teacher = F.softmax(teacher_logits, dim=-1)
+    c = torch.tensor(start, requires_grad=True)
+    lw = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([c, lw], lr=0.1)
+    for _ in range(400):
+        student = F.softmax(one_peak(c, lw.exp(), V), dim=-1)
+        loss = forward_kl(student, teacher) if direction == "forward" else reverse_kl(student, teacher)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = student.detach()
+    return (q * torch.arange(V)).sum(), -torch.special.xlogy(q, q).sum()
+
+
+# %% task="fit_one_peak" right="accident" mistake="stub left in the cell above the answer: raises NotImplementedError"
+def fit_one_peak(teacher_logits, direction, start):
+    """Expected position and entropy of the best one-peak student; teacher_logits are [V]."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+    center = torch.tensor(start, requires_grad=True)
+    log_width = torch.tensor(3.0).log().requires_grad_()
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
