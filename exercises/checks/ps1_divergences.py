@@ -2203,6 +2203,10 @@ FIT_MISCONCEPTIONS = tuple(
 # --- Right versions of what later tasks may call -------------------------------------------------
 
 
+def right_softmax(logits, temperature=1.0):
+    return F.softmax(logits / temperature, dim=-1)
+
+
 def right_forward_kl(student_logits, teacher_logits):
     log_q = F.log_softmax(student_logits, dim=-1)
     log_p = F.log_softmax(teacher_logits, dim=-1)
@@ -2242,6 +2246,7 @@ CHECKS = (
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=True),
         facts=facts,
+        uses={"softmax_with_temperature": right_softmax},
     ),
     FunctionCheck(
         name="reverse_kl",
@@ -2254,7 +2259,7 @@ CHECKS = (
         random=random_cases,
         misconceptions=misconceptions(teacher_in_front=False),
         facts=facts,
-        uses={"forward_kl": right_forward_kl},
+        uses={"softmax_with_temperature": right_softmax, "forward_kl": right_forward_kl},
     ),
     AnswerCheck(
         name="ranking",
@@ -2307,6 +2312,10 @@ CHECKS = (
         tolerance=fit_tolerance,
         facts=fit_facts,
         names=("expected position", "entropy"),
-        uses={"forward_kl": right_forward_kl, "reverse_kl": right_reverse_kl},
+        uses={
+            "softmax_with_temperature": right_softmax,
+            "forward_kl": right_forward_kl,
+            "reverse_kl": right_reverse_kl,
+        },
     ),
 )

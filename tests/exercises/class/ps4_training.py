@@ -6689,7 +6689,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="the teacher's logits are those of the first micro-batch of the group"
+# %% task="train" right="no" mistake="the teacher's logits are those of the first micro-batch of the group" named="observed_where"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train(); teacher.eval()
     for n, k in enumerate(range(0, len(batches), accumulate)):
