@@ -38,6 +38,8 @@ def words(node: nodes.Node) -> str:
         return node.astext()
     if isinstance(node, nodes.section | addnodes.desc | SILENT):
         return ""
+    if isinstance(node, addnodes.pending_xref_condition) and node["condition"] == "*":
+        return ""  # the type beside it is the same one, as it is shown
     if isinstance(node, addnodes.pending_xref) and node.get("refdomain") == "cite":
         return ", ".join(KEY.sub(in_a_line, key) for key in node.astext().split(","))
     if isinstance(node, nodes.math):
