@@ -76,7 +76,8 @@ class ReleasePublicCases(NbGraderPreprocessor):
                     f"{checks[name].points:g}. Make them the same."
                 )
         data = public_data(check for name, check in checks.items() if name in cells)
-        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # Without blanks, because each student hands it in again.
+        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         shown = [cell.source for cell in nb.cells if cell.cell_type == "markdown"]
         if local := LOCAL.search("\n".join([*shown, text])):
             self.log.warning(
