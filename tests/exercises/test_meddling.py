@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import judge
-from autograder.kernel.asking import observe
-from autograder.kernel.evidence import write_evidence
 from autograder.spec import FunctionCheck, generator, load_checks, question
-from exercises.bank import EXERCISES, grade_id, solution, source
+from exercises.bank import EXERCISES
+from tests.exercises.test_seeds import answers, seen
 
 MEASURED = {"evaluate"}  # tasks whose model is left as it came
 UNORDERED = {"on_policy_step"}  # tasks whose lists come to the same turned round
@@ -83,13 +81,7 @@ def test_who_changes_what_he_is_given_loses_points(assignment: str, check: Funct
         meddling.append(turn_round)
     if check.name in MEASURED:
         meddling += [freeze, switch]
-    cells = {grade_id(cell): cell.source for cell in source(assignment).cells}
-    space: dict[str, Any] = {}
-    for text in (cells["setup"], cells.get(f"{check.name}_given", "")):
-        exec(text, space)
-    for text in solution(source(assignment)).values():
-        exec(text, space)
-    right = space[cells[check.name].rsplit(",", 1)[1].strip(" )")]
+    right = next(f for what, f in answers(assignment, check.name) if what == "solution")
     cases = check.cases(generator(0, check))
     rubric, asked = check.rubric(cases), question(check, cases)
 
@@ -104,9 +96,7 @@ def test_who_changes_what_he_is_given_loses_points(assignment: str, check: Funct
             meddled |= meddle((*args, *kwargs.values()))
             return result
 
-        text = write_evidence(check.name, "", observe(changed, asked))
-        outcomes = read_evidence(text, check=check.name, nonce="", count=len(cases))
-        return judge(rubric, outcomes).points, meddled
+        return judge(rubric, seen(changed, asked)).points, meddled
 
     assert points(lambda values: False) == (rubric.max_points, False)
     for meddle in meddling:
