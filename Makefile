@@ -2,6 +2,7 @@
 # PYTHON=python3.12 make book      uses another interpreter
 # CONSTRAINTS= make book           installs the newest versions in range, not the tested ones
 # INSTALLER='uv pip' make book     installs with uv
+# LAB=~/lab make lab               keeps your work in another folder
 
 PYTHON      ?= python3
 VENV        := .venv
@@ -12,6 +13,7 @@ BIN         := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALL     := $(INSTALLER) install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 PORT        ?= 8000
+LAB         ?= _build/lab
 BOOK        := _build/html/index.html
 PDF         := _build/book.pdf
 CACHE       := $(or $(KDLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kdlab)
@@ -84,7 +86,7 @@ lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/mypy
 
 lab: cache $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
-	$(BIN)/python -m exercises.course lab -- $(LAB_OPTIONS)
+	$(BIN)/python -m exercises.course lab --folder "$(LAB)" -- $(LAB_OPTIONS)
 
 course: cache $(VENV)/.course ## the instructor's whole round, on the sample submissions
 	$(BIN)/python -m exercises.course demo

@@ -1,8 +1,8 @@
 """The course at work: `python -m exercises.course demo` for instructors, `lab` for students.
 
 `demo` plays a whole round in `_build/course` with the commands that an instructor types, on the
-bank's submissions, and checks the marks. `lab` opens JupyterLab on released assignments in
-`_build/lab`.
+bank's submissions, and checks the marks. `lab` opens JupyterLab on released assignments, in
+`_build/lab` if no other folder is named.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ FILES = ("nbgrader_config.py", "course.toml")
 ALWAYS = ("solution", "stub", "wheat-functional", "chaff-direction_swapped")  # in the demonstration
 console = Console()
 JupyterOptions = Annotated[list[str] | None, typer.Argument(help="Options for JupyterLab.")]
+LabFolder = Annotated[Path, typer.Option(help="Where the work is kept.", file_okay=False)]
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
@@ -278,10 +279,13 @@ def demo(assignment: str = "ps1_divergences") -> None:
 
 
 @app.command()
-def lab(options: JupyterOptions = None) -> None:
+def lab(options: JupyterOptions = None, folder: LabFolder = BUILD / "lab") -> None:
     """Open JupyterLab on the released assignments, as a student sees them."""
-    root, desk = BUILD / "lab", BUILD / "lab" / "desk"
+    root = folder.resolve()
+    desk = root / "desk"
     if not desk.is_dir():
+        if root != BUILD / "lab" and root.exists() and any(root.iterdir()):
+            raise SystemExit(f"{root} is not empty. Name a new folder: LAB=FOLDER make lab")
         new_course(root)
         for name in release_all(root):
             shutil.copytree(root / "exchange" / COURSE / "outbound" / name, desk / name)

@@ -1,6 +1,5 @@
 """Every command in the README does what the README says."""
 
-import contextlib
 import itertools
 import json
 import operator
@@ -8,14 +7,9 @@ import os
 import re
 import shlex
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
 import tomllib
-import urllib.error
-import urllib.request
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -27,6 +21,7 @@ from packaging.specifiers import SpecifierSet
 from benchmarks.experiments.__main__ import NAMES
 from kdlab import SweepResults
 from tests.kdlab.tiny_models import tiny_pair
+from tests.serving import served, status_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,49 +58,6 @@ def run(*words):
     return result.stdout
 
 
-def served(*words):
-    """Starts a server in a folder of ours, and waits until it says where it is.
-
-    Returns:
-        The process, and the address.
-    """
-    process = subprocess.Popen(
-        words,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if found := re.search(r"http://(?:127\.0\.0\.1|localhost):\d+", line):
-            # What it says from now on is read, so that it never waits for a reader.
-            threading.Thread(target=process.stdout.read, daemon=True).start()
-            return process, found[0]
-    raise AssertionError("".join(said))
-
-
-def status_of(process, address):
-    """The status that the server answers with, once it does; the server is stopped."""
-    try:
-        while process.poll() is None:
-            try:
-                with urllib.request.urlopen(address) as answer:
-                    return answer.status
-            except urllib.error.HTTPError as error:
-                return error.code
-            except OSError:  # it says where it will be before it is there
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
-        raise AssertionError(f"it ended with {process.returncode}")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
 WITHOUT_MAKE = [words for words in commands("sh") if words[0] != "make" and "distill" not in words]
 
 
@@ -138,8 +90,8 @@ def test_every_command_of_the_readme_is_tested_here():
             ("make", "test"),  # this suite
             ("make", "serve"),
             ("make", "pdf"),  # tests/book/test_paper.py, and tests/test_makefile.py
-            ("make", "lab"),
-            ("make", "course"),  # tests/exercises/test_course.py
+            ("make", "lab"),  # tests/exercises/test_course.py
+            ("make", "course"),  # as above
             (".venv/bin/kdlab", "distill"),
             *(words[:2] for words in WITHOUT_MAKE),
         }
@@ -151,16 +103,6 @@ def test_make_book_and_make_serve(make_book):
     assert "Open _build/html/index.html" in make_book
     process, address = served("make", "serve", "PORT=0")
     assert status_of(process, f"{address}/index.html") == 200
-
-
-@pytest.mark.slow
-def test_make_lab_opens_the_exercises():
-    with socket.create_server(("127.0.0.1", 0)) as free:  # where it looks first
-        port = free.getsockname()[1]
-    options = f"LAB_OPTIONS=--no-browser --port={port} --IdentityProvider.token="
-    process, address = served("make", "lab", options)
-    notebook = "ps1_divergences/ps1_divergences.ipynb"
-    assert status_of(process, f"{address}/api/contents/{notebook}") == 200
 
 
 @pytest.mark.slow

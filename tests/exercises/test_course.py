@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import socket
 import subprocess
 from copy import deepcopy
 from pathlib import Path
@@ -15,6 +16,7 @@ from autograder.grading.preprocessors import RestoreCells, is_judged
 from autograder.spec import AnswerCheck, load_checks
 from exercises import course
 from exercises.bank import ANSWER, entries, grade_id, solution, source, submission
+from tests.serving import served, status_of
 
 ROOT = Path(__file__).parents[2]
 ASSIGNMENT = "ps1_divergences"
@@ -169,19 +171,19 @@ def test_nothing_lands_in_the_source_tree(played: tuple[Path, list[course.Mark]]
 def test_lab_opens_on_the_release_and_keeps_what_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands = []
-    monkeypatch.setattr(course, "BUILD", tmp_path)
-    monkeypatch.setattr(course.os, "execv", lambda _, command: commands.append(command))
-    for variable in ("KDLAB_EXCHANGE", "JUPYTER_CONFIG_PATH"):
-        monkeypatch.setenv(variable, "")  # so that what lab sets is undone
-    monkeypatch.chdir(tmp_path)
-    course.lab()
-    desk = tmp_path / "lab" / "desk"
-    notebook = desk / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
-    assert "NotImplementedError" in notebook.read_text(encoding="utf-8")
+    root = tmp_path / "my lab"
+    with socket.create_server(("127.0.0.1", 0)) as free:  # where it looks first
+        port = free.getsockname()[1]
+    options = f"LAB_OPTIONS=--no-browser --port={port} --IdentityProvider.token="
+    process, address = served("make", "lab", f"LAB={root}", options)
+    asked = f"{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
+    assert status_of(process, f"{address}/api/contents/{asked}") == 200
+
+    desk = root / "desk"
+    assert "NotImplementedError" in (desk / asked).read_text(encoding="utf-8")
     assert not list(desk.rglob("checks"))
-    released = {path.name for path in desk.iterdir() if path.is_dir()}
-    assert released == {path.name for path in (course.EXERCISES / "source").iterdir()}
+    released = {path.name for path in (course.EXERCISES / "source").iterdir()}
+    assert released == {path.name for path in desk.iterdir() if path.is_dir()}
     for name in released:
         text = "".join(path.read_text("utf-8") for path in (desk / name).iterdir())
         assert "SOLUTION" not in text
@@ -194,12 +196,24 @@ def test_lab_opens_on_the_release_and_keeps_what_was_written(
         public = {case.name for case in cases if case.public}
         hidden = {case.name for case in cases} - public
         assert all(f'"{case}"' not in text for case in hidden)
+
+    (desk / asked).write_text("my work", encoding="utf-8")
+    commands = []
+    monkeypatch.setattr(course.os, "execv", lambda _, command: commands.append(command))
+    for variable in ("KDLAB_EXCHANGE", "JUPYTER_CONFIG_PATH"):
+        monkeypatch.setenv(variable, "")  # so that what lab sets is undone
+    monkeypatch.chdir(tmp_path)
+    course.lab(folder=root)
+    assert (desk / asked).read_text(encoding="utf-8") == "my work"
     assert Path.cwd() == desk
     assert commands[0][1:3] == ["-m", "jupyterlab"]
 
-    notebook.write_text("my work", encoding="utf-8")
-    course.lab()
-    assert notebook.read_text(encoding="utf-8") == "my work"
+
+def test_lab_leaves_a_folder_that_holds_other_files(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(SystemExit, match="is not empty. Name a new folder"):
+        course.lab(folder=tmp_path)
+    assert (tmp_path / "thesis.tex").exists()
 
 
 def test_a_command_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
