@@ -16,12 +16,10 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
-import numpy as np
-
 from autograder.judging.agreement import agrees, complaint, form, is_number, same
 from autograder.judging.comparison import Comparison, compare
 from autograder.judging.evidence import Refused, decode_outcome
-from autograder.judging.explanation import explain
+from autograder.judging.explanation import Column, explain
 from autograder.judging.observation import observed
 from autograder.kernel.evidence import Outcome, encode_outcome
 
@@ -141,9 +139,9 @@ class Rubric:
         return float(sum(self.parts.values()))
 
     @cached_property
-    def sums(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Of a case: the sum of what each wrong way comes to, and how far a like sum may lie."""
-        return {}
+    def columns(self) -> tuple[Column, ...]:
+        """What is known of each case under the misconceptions."""
+        return tuple(Column(len(self.wrong_ways)) for _ in self.expectations)
 
 
 @dataclass(frozen=True)
