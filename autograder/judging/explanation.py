@@ -13,11 +13,12 @@ that where two misconceptions explain the same answer neither is named.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.judging.agreement import agrees
+from autograder.judging.agreement import agrees, row_of
 from autograder.kernel.evidence import Outcome
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Column:
 
     There are hundreds of misconceptions, and an answer is like few of them. Those are found by sums
     alone: where each of n numbers is within a tolerance of another, their sums are within n
-    tolerances.
+    tolerances, and so are sums with weights of at most 1.
 
     Args:
         ways: How many misconceptions there are.
@@ -57,10 +58,9 @@ class Column:
             # large, it is rounded more coarsely by as much.
             size = _scale(wrong.value, expected.outcome)
             self.reach[way] = expected.tolerance * (size if size > 4 else 1.0)
-            total, count = _total(wrong.value)
+            self.totals[way], magnitude, count = _total(wrong.value)
             # Twice as much, for the sums are rounded too.
-            self.bounds[way] = 2 * expected.tolerance * max(1.0, size) * count + 1e-9 * abs(total)
-            self.totals[way] = total
+            self.bounds[way] = 2 * expected.tolerance * max(1.0, size) * count + 1e-9 * magnitude
             self.known[way] = True
 
 
@@ -91,6 +91,8 @@ def explain(
     asked.sort(key=lambda index: (not rubric.expectations[index].public, passed[index]))
     left = np.arange(len(rubric.wrong_ways))
     for index in asked:
+        if not left.size:
+            return None
         left = _left(rubric, outcomes[index], index, left, passed[index])
     wholly = left
     for index in failed:
@@ -131,15 +133,25 @@ def _left(
     return ways[accounted]
 
 
-def _total(value: Any) -> tuple[float, int]:
-    """The sum of the finite numbers in a value and how many they are; NaN if it holds others."""
-    if isinstance(value, list | tuple):
-        parts = [_total(each) for each in value]
-        return sum(total for total, _ in parts), sum(count for _, count in parts)
-    array = np.asarray(value)
-    if value is None or array.dtype.kind not in "biuf":
-        return np.nan, 0
-    return float(array.sum(where=np.isfinite(array), dtype=np.float64)), array.size
+def _total(value: Any) -> tuple[float, float, int]:
+    """A weighted sum of the finite numbers in a value, the sum of their magnitudes, and how many.
+
+    The weights differ, for the plain sum of a distribution is 1 whatever is wrong with it.
+
+    Returns:
+        All three; NaN for the first where a value holds something else than numbers.
+    """
+    row = row_of(value)
+    if row is None:
+        return np.nan, 0.0, 0
+    row = row[np.isfinite(row)]
+    return float(row @ _weights(row.size)), float(np.abs(row).sum()), row.size
+
+
+@lru_cache
+def _weights(count: int) -> np.ndarray:
+    """Weights between -1 and 1."""
+    return np.cos(np.arange(count))
 
 
 def _scale(wrong: Any, expected: Outcome | None) -> float:

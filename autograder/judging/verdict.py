@@ -12,7 +12,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -119,6 +118,8 @@ class Rubric:
         names: What the parts of a result are called, where it has several.
         uses: Earlier tasks whose functions the answer may call.
         logarithm: Where a result is the exponential of something, a sentence that says of what.
+
+    What is known of each case under the misconceptions is kept in `columns`.
     """
 
     check: str
@@ -132,16 +133,20 @@ class Rubric:
     names: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     logarithm: str = ""
+    columns: tuple[Column, ...] = field(init=False, repr=False, compare=False)
 
     @property
     def max_points(self) -> float:
         """The points of all parts."""
         return float(sum(self.parts.values()))
 
-    @cached_property
-    def columns(self) -> tuple[Column, ...]:
-        """What is known of each case under the misconceptions."""
-        return tuple(Column(len(self.wrong_ways)) for _ in self.expectations)
+    def __post_init__(self) -> None:
+        self.keep(tuple(Column(len(self.wrong_ways)) for _ in self.expectations))
+
+    def keep(self, columns: tuple[Column, ...]) -> Rubric:
+        """Goes on with what another rubric knows of the same cases and misconceptions."""
+        object.__setattr__(self, "columns", columns)
+        return self
 
 
 @dataclass(frozen=True)
