@@ -25,6 +25,8 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
         wanted: What it is compared with. NaN agrees with NaN and an infinity with itself.
         tolerance: The largest absolute difference allowed between numbers.
     """
+    if isinstance(value, np.ndarray) and isinstance(wanted, np.ndarray):
+        return _same_arrays(value, wanted, tolerance)
     value, wanted = (x.item() if isinstance(x, np.generic) else x for x in (value, wanted))
     value = fitted(value, wanted)
     if isinstance(wanted, np.ndarray | int | float) and not isinstance(wanted, bool):
@@ -33,15 +35,7 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
         if isinstance(value, int | float) and isinstance(wanted, int | float):
             both_nan = value != value and wanted != wanted
             return value == wanted or abs(value - wanted) <= tolerance or both_nan
-        value, wanted = np.asarray(value), np.asarray(wanted)
-        if value.shape != wanted.shape:
-            return False
-        if (value.dtype.kind == "b") != (wanted.dtype.kind == "b"):
-            return False
-        value, wanted = value.astype(np.float64), wanted.astype(np.float64)
-        with np.errstate(invalid="ignore"):  # ∞ − ∞
-            near = np.abs(value - wanted) <= tolerance
-        return bool((near | (value == wanted) | (np.isnan(value) & np.isnan(wanted))).all())
+        return _same_arrays(np.asarray(value), np.asarray(wanted), tolerance)
     if isinstance(wanted, list):
         return (
             isinstance(value, list)
@@ -57,6 +51,30 @@ def same(value: Any, wanted: Any, tolerance: float) -> bool:
     if isinstance(wanted, str) and isinstance(value, str):
         return value.strip().casefold() == wanted.strip().casefold()
     return type(value) is type(wanted) and value == wanted
+
+
+def _same_arrays(value: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
+    if value.shape != wanted.shape or (value.dtype.kind == "b") != (wanted.dtype.kind == "b"):
+        return False
+    value, wanted = value.astype(np.float64, copy=False), wanted.astype(np.float64, copy=False)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        near = np.abs(value - wanted) <= tolerance
+    if near.all():
+        return True
+    return bool((near | (value == wanted) | (np.isnan(value) & np.isnan(wanted))).all())
+
+
+def row_of(value: Any) -> np.ndarray | None:
+    """All numbers of a value; None where something else is in it."""
+    if isinstance(value, list):
+        rows = [row_of(item) for item in value]
+        if not rows or any(row is None for row in rows):
+            return None
+        return np.concatenate(rows)
+    if value is None or isinstance(value, str | bool | dict):
+        return None
+    array = np.asarray(value)
+    return array.astype(np.float64).reshape(-1) if array.dtype.kind in "iuf" else None
 
 
 def fitted(value: Any, wanted: Any) -> Any:

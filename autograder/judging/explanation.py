@@ -13,12 +13,12 @@ that where two misconceptions explain the same answer neither is named.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograder.judging.agreement import agrees
+from autograder.judging.agreement import agrees, row_of
 from autograder.kernel.evidence import Outcome
 
 if TYPE_CHECKING:
@@ -26,6 +26,42 @@ if TYPE_CHECKING:
 
 
 FEW = 2  # cases in which another mistake may come to the same, of answers that are seldom wrong
+
+
+class Column:
+    """One case under each misconception, as far as that has been asked.
+
+    There are hundreds of misconceptions, and an answer is like few of them. Those are found by sums
+    alone: where each of n numbers is within a tolerance of another, their sums are within n
+    tolerances, and so are sums with weights of at most 1.
+
+    Args:
+        ways: How many misconceptions there are.
+    """
+
+    def __init__(self, ways: int) -> None:
+        self.known = np.zeros(ways, dtype=bool)
+        self.right = np.zeros(ways, dtype=bool)  # yes where the right outcome is withheld
+        self.totals = np.zeros(ways)
+        self.bounds = np.zeros(ways)  # how far the total of a like answer may lie
+        self.reach = np.zeros(ways)  # the tolerance at which an answer is like it
+
+    def ask(self, ways: np.ndarray, rubric: Rubric, index: int) -> None:
+        """Works out what is not known yet of some misconceptions, by their numbers."""
+        expected = rubric.expectations[index]
+        for way in ways[~self.known[ways]]:
+            wrong = rubric.wrong_ways[way].outcomes[index]
+            self.right[way] = expected.outcome is None or agrees(
+                wrong, expected.outcome, expected.tolerance
+            )
+            # The tolerance is that of the right answer. Where the wrong one is several times as
+            # large, it is rounded more coarsely by as much.
+            size = _scale(wrong.value, expected.outcome)
+            self.reach[way] = expected.tolerance * (size if size > 4 else 1.0)
+            self.totals[way], magnitude, count = _total(wrong.value)
+            # Twice as much, for the sums are rounded too.
+            self.bounds[way] = 2 * expected.tolerance * max(1.0, size) * count + 1e-9 * magnitude
+            self.known[way] = True
 
 
 def explain(
@@ -48,96 +84,74 @@ def explain(
         for index in failed
         if rubric.expectations[index].public and rubric.expectations[index].part == first
     ]
-    # Whatever explains the answer comes to the same in the first of these, and few ways do. What
-    # the others come to in hidden cases, which are new for each submission, is never worked out.
-    ways = rubric.wrong_ways
-    if certain:
-        near = _near(rubric, outcomes, certain[0])
-        ways = [way for way in near if _alike(rubric, way, outcomes, certain[0])]
-    right = [index for index, ok in enumerate(passed) if ok]
-    right.sort(key=lambda index: not rubric.expectations[index].public)
-    ways = [
-        way
-        for way in ways
-        # Where the answer is right, the misconception is, or comes to the same within rounding.
-        if all(
-            _right(rubric, way, index) or _alike(rubric, way, outcomes, index) for index in right
-        )
-    ]
-    wholly = [way for way in ways if _explains(rubric, way, outcomes, failed, 1)]
+    # Without any there is nothing but an explanation of all that failed.
+    asked = [index for index, ok in enumerate(passed) if ok] + (certain or failed)
+    # A public case that failed is first, for few ways come to the same there. What the others come
+    # to in hidden cases, which are new for each submission, is never worked out.
+    asked.sort(key=lambda index: (not rubric.expectations[index].public, passed[index]))
+    left = np.arange(len(rubric.wrong_ways))
+    for index in asked:
+        if not left.size:
+            return None
+        left = _left(rubric, outcomes[index], index, left, passed[index])
+    wholly = left
+    for index in failed:
+        if index not in asked:
+            wholly = _left(rubric, outcomes[index], index, wholly, False)
     enough = len(certain) > FEW or not any(
         passed[index] and case.public and case.part == first
         for index, case in enumerate(rubric.expectations)
     )
-    partly = [way for way in ways if enough and _explains(rubric, way, outcomes, certain, 2)]
-    for found in (wholly, partly):
+    for ways, indices, least in ((wholly, failed, 1), (left if enough else [], certain, 2)):
+        found = [
+            way
+            for way in (rubric.wrong_ways[number] for number in ways)
+            if any(_weight(way.outcomes[index], outcomes[index]) >= least for index in indices)
+        ]
         if len({way.name for way in found}) == 1:
-            return found[0], found is wholly
+            return found[0], least == 1
         if found:
             return None
     return None
 
 
-def _explains(
-    rubric: Rubric, way: WrongWay, outcomes: list[Outcome], indices: list[int], least: int
-) -> bool:
-    """Whether some cases come to what the misconception comes to, one of them tellingly enough."""
-    heaviest = 0
-    for index in indices:
-        if not _alike(rubric, way, outcomes, index):
-            return False
-        heaviest = max(heaviest, _weight(way.outcomes[index], outcomes[index]))
-    return heaviest >= least
+def _left(
+    rubric: Rubric, outcome: Outcome, index: int, ways: np.ndarray, right: bool
+) -> np.ndarray:
+    """Which misconceptions account for a case: those that come to the same as the answer there.
 
-
-def _near(rubric: Rubric, outcomes: list[Outcome], index: int) -> Iterator[WrongWay]:
-    """The misconceptions that an answer may come to the same as in a case, by sums alone.
-
-    Where each of n numbers is within a tolerance of another, their sums are within n tolerances.
+    Where the answer is right, so are those that are right.
     """
-    if index not in rubric.sums:
-        expected = rubric.expectations[index]
-        wrong = [way.outcomes[index].value for way in rubric.wrong_ways]
-        totals = np.array([_total(value) for value in wrong]).reshape(-1, 2)
-        # As _alike has it; twice as much, for the sums are rounded too.
-        large = [max(1.0, _scale(value, expected.outcome)) for value in wrong]
-        bounds = 2 * expected.tolerance * np.array(large) * totals[:, 1] + 1e-9 * abs(totals[:, 0])
-        rubric.sums[index] = totals[:, 0], bounds
-    totals, bounds = rubric.sums[index]
-    total, _ = _total(outcomes[index].value)
+    column = rubric.columns[index]
+    column.ask(ways, rubric, index)
     with np.errstate(invalid="ignore"):
-        far = np.abs(totals - total) > bounds
-    return (way for way, no in zip(rubric.wrong_ways, far, strict=True) if not no)
+        far = np.abs(column.totals[ways] - _total(outcome.value)[0]) > column.bounds[ways]
+    accounted = column.right[ways] if right else np.zeros(len(ways), dtype=bool)
+    for place in np.flatnonzero(~far & ~accounted):
+        wrong = rubric.wrong_ways[ways[place]].outcomes[index]
+        accounted[place] = agrees(outcome, wrong, column.reach[ways[place]])
+    return ways[accounted]
 
 
-def _total(value: Any) -> tuple[float, int]:
-    """The sum of the finite numbers in a value and how many they are; NaN if it holds others."""
-    if isinstance(value, list | tuple):
-        parts = [_total(each) for each in value]
-        return sum(total for total, _ in parts), sum(count for _, count in parts)
-    array = np.asarray(value)
-    if value is None or array.dtype.kind not in "biuf":
-        return np.nan, 0
-    return float(array.sum(where=np.isfinite(array), dtype=np.float64)), array.size
+def _total(value: Any) -> tuple[float, float, int]:
+    """A weighted sum of the finite numbers in a value, the sum of their magnitudes, and how many.
 
+    The weights differ, for the plain sum of a distribution is 1 whatever is wrong with it.
 
-def _right(rubric: Rubric, way: WrongWay, index: int) -> bool:
-    """Whether a misconception is right in a case; yes where the answer is withheld."""
-    expected = rubric.expectations[index]
-    return expected.outcome is None or agrees(
-        way.outcomes[index], expected.outcome, expected.tolerance
-    )
-
-
-def _alike(rubric: Rubric, way: WrongWay, outcomes: list[Outcome], index: int) -> bool:
-    """Whether an answer comes to the same as a misconception.
-
-    The tolerance is that of the right answer. Where the wrong one is several times as large, it is
-    rounded more coarsely by as much.
+    Returns:
+        All three; NaN for the first where a value holds something else than numbers.
     """
-    expected, wrong = rubric.expectations[index], way.outcomes[index]
-    size = _scale(wrong.value, expected.outcome)
-    return agrees(outcomes[index], wrong, expected.tolerance * (size if size > 4 else 1.0))
+    row = row_of(value)
+    if row is None:
+        return np.nan, 0.0, 0
+    row = row[np.isfinite(row)]
+    return float(row @ _weights(row.size)), float(np.abs(row).sum()), row.size
+
+
+@lru_cache
+def _weights(count: int) -> np.ndarray:
+    """Weights between -1 and 1."""
+    return np.cos(np.arange(count))
 
 
 def _scale(wrong: Any, expected: Outcome | None) -> float:

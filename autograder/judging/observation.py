@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from autograder.judging.agreement import fitted, same
+from autograder.judging.agreement import fitted, row_of, same
 
 if TYPE_CHECKING:
     from autograder.judging.verdict import Expectation, Rubric
@@ -149,7 +149,7 @@ def _seen(expectations: tuple[Expectation, ...], outcomes: list[Outcome], at: in
     if outcome.kind != "returned" or case.outcome is None or case.outcome.kind != "returned":
         return []
     wanted, came = _listed(case.outcome.value, fitted(outcome.value, case.outcome.value))
-    rows = _row(wanted), _row(came)
+    rows = row_of(wanted), row_of(came)
     if rows[0] is None or rows[1] is None or _shapes(wanted) != _shapes(came):
         return []
     shape = (len(wanted),) if isinstance(wanted, list) else np.shape(wanted)
@@ -161,19 +161,6 @@ def _listed(wanted: Any, came: Any) -> tuple[Any, Any]:
     if isinstance(wanted, dict) and isinstance(came, dict) and wanted.keys() == came.keys():
         return list(wanted.values()), [came[key] for key in wanted]
     return wanted, came
-
-
-def _row(value: Any) -> np.ndarray | None:
-    """All numbers of a value; None where something else is in it."""
-    if isinstance(value, list):
-        rows = [_row(item) for item in value]
-        if not rows or any(row is None for row in rows):
-            return None
-        return np.concatenate(rows)
-    if value is None or isinstance(value, str | bool | dict):
-        return None
-    array = np.asarray(value)
-    return array.astype(np.float64).reshape(-1) if array.dtype.kind in "iuf" else None
 
 
 def _shapes(value: Any) -> list[tuple[int, ...]]:
@@ -199,7 +186,7 @@ def _component(rubric: Rubric, seen: list[Seen], cases: int) -> tuple[str, list[
         values = [list(value.values()) for value in values]
     if not names or not all(isinstance(value, list) for value in values):
         return "", seen
-    ends = [np.cumsum([0, *(_row(item).size for item in value)]) for value in values]
+    ends = [np.cumsum([0, *(row_of(item).size for item in value)]) for value in values]
     wrong = [
         [each.wrong[end[at] : end[at + 1]].any() for at in range(len(names))]
         for each, end in zip(seen, ends, strict=True)
@@ -271,7 +258,7 @@ def _alike(outcomes: list[Outcome], one: int, other: int, tolerance: float) -> b
 
 def _telling(outcome: Outcome) -> bool:
     """Whether something finite and other than 0 came."""
-    row = _row(outcome.value) if outcome.kind == "returned" else None
+    row = row_of(outcome.value) if outcome.kind == "returned" else None
     return row is not None and bool((np.isfinite(row) & (row != 0)).any())
 
 
@@ -491,7 +478,7 @@ def _where(
     bad = [outcomes[index] for index in public if not passed[index]]
     if all(outcome.kind == "raised" for outcome in bad):
         how = "your function raises an exception"
-    elif all((row := _row(each.value)) is not None and np.isnan(row).any() for each in bad):
+    elif all((row := row_of(each.value)) is not None and np.isnan(row).any() for each in bad):
         how = "your result has NaN in it"
     else:
         how = "your result is wrong"

@@ -12,16 +12,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
 from html import escape
 from typing import Any
-
-import numpy as np
 
 from autograder.judging.agreement import agrees, complaint, form, is_number, same
 from autograder.judging.comparison import Comparison, compare
 from autograder.judging.evidence import Refused, decode_outcome
-from autograder.judging.explanation import explain
+from autograder.judging.explanation import Column, explain
 from autograder.judging.observation import observed
 from autograder.kernel.evidence import Outcome, encode_outcome
 
@@ -121,6 +118,8 @@ class Rubric:
         names: What the parts of a result are called, where it has several.
         uses: Earlier tasks whose functions the answer may call.
         logarithm: Where a result is the exponential of something, a sentence that says of what.
+
+    What is known of each case under the misconceptions is kept in `columns`.
     """
 
     check: str
@@ -134,16 +133,20 @@ class Rubric:
     names: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     logarithm: str = ""
+    columns: tuple[Column, ...] = field(init=False, repr=False, compare=False)
 
     @property
     def max_points(self) -> float:
         """The points of all parts."""
         return float(sum(self.parts.values()))
 
-    @cached_property
-    def sums(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Of a case: the sum of what each wrong way comes to, and how far a like sum may lie."""
-        return {}
+    def __post_init__(self) -> None:
+        self.keep(tuple(Column(len(self.wrong_ways)) for _ in self.expectations))
+
+    def keep(self, columns: tuple[Column, ...]) -> Rubric:
+        """Goes on with what another rubric knows of the same cases and misconceptions."""
+        object.__setattr__(self, "columns", columns)
+        return self
 
 
 @dataclass(frozen=True)

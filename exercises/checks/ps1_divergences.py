@@ -1464,9 +1464,10 @@ START_WIDTH = 3.0
 NEAR = 3.0  # tokens
 LEAST = 1e-45  # what is smaller is 0 in float32
 Student = tuple[float, float, int]  # centre, width, size of the vocabulary
+Pair = tuple[float, float]  # expected position and entropy
 
 
-def fit_one_peak(teacher_logits: Tensor, direction: str, start: float) -> list[float]:
+def fit_one_peak(teacher_logits: Tensor, direction: str, start: float) -> Pair:
     """Expected position and entropy of the one-peak student with the least divergence near by."""
     return summary(best_fit(numbers(teacher_logits), direction, start))
 
@@ -1482,12 +1483,10 @@ def best_fit(
 ) -> Student:
     """The student that training leads to: the best of a grid near the start, then descent."""
     size = len(teacher_logits)
-    log_p = torch.tensor(teacher_logits, dtype=torch.float64).log_softmax(-1)
+    teacher = torch.tensor(teacher_logits, dtype=torch.float64)
 
     def losses(centers: Tensor, widths: Tensor) -> Tensor:
-        log_q = peak(centers, widths, size).log_softmax(-1)
-        front, behind = (log_p, log_q) if direction == "forward" else (log_q, log_p)
-        return (front.exp() * (front - behind)).sum(-1)
+        return divergence(direction, peak(centers, widths, size), teacher)
 
     near = max(0.0, start - NEAR), min(size - 1.0, start + NEAR)
     centers = torch.linspace(*near, 4 * int(NEAR) + 1, dtype=torch.float64)
@@ -1517,11 +1516,22 @@ def peak(center: Tensor, width: Tensor, size: int) -> Tensor:
     return -0.5 * ((token - center[:, None]) / width[:, None]) ** 2
 
 
-def summary(student: Student) -> list[float]:
+def logits_of(student: Student) -> Tensor:
+    """A student's logits in float64: [size]."""
+    *here, size = student
+    return peak(*torch.tensor(here, dtype=torch.float64)[:, None], size)[0]
+
+
+def divergence(direction: str, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """The loss that a direction stands for, of each student."""
+    return (forward_kl if direction == "forward" else reverse_kl)(student_logits, teacher_logits)
+
+
+@cache
+def summary(student: Student) -> Pair:
     """Expected position and entropy in nats."""
-    center, width, size = student
-    log_q = peak(torch.tensor([center]), torch.tensor([width]), size).log_softmax(-1)[0]
-    return [float((torch.arange(size) * log_q.exp()).sum()), entropy(log_q)]
+    logits = logits_of(student)
+    return float((torch.arange(student[2]) * logits.softmax(-1)).sum()), entropy(logits)
 
 
 def entropy(logits: Tensor) -> float:
@@ -1605,16 +1615,12 @@ def turned(direction: str) -> str:
 
 def probabilities(student: Student) -> np.ndarray:
     """The student's distribution in float64."""
-    center, width, size = student
-    return peak(torch.tensor([center]), torch.tensor([width]), size)[0].softmax(-1).numpy()
+    return logits_of(student).softmax(-1).numpy()
 
 
 def loss_of(teacher_logits: Tensor, student: Student, direction: str) -> float:
     """The divergence that is to be small."""
-    p, q = teacher_logits.double().softmax(-1).numpy(), probabilities(student)
-    front, behind = (p, q) if direction == "forward" else (q, p)
-    weighed = front > 0
-    return float((front * np.log(front / behind, where=weighed, out=np.zeros_like(p))).sum())
+    return float(divergence(direction, logits_of(student), teacher_logits))
 
 
 def spread(student: Student) -> float:
@@ -1759,9 +1765,9 @@ def summaries() -> Iterator[tuple[str, str, Callable]]:
             continue
         of = (place or (right_position,))[-1], (spread or (right_entropy,))[-1]
 
-        def wrong(t: Tensor, direction: str, start: float, of=of, swap=swap) -> list[float]:
+        def wrong(t: Tensor, direction: str, start: float, of=of, swap=swap) -> Pair:
             student = best_fit(numbers(t), direction, start)
-            pair = [each(t, student, direction) for each in of]
+            pair = tuple(each(t, student, direction) for each in of)
             return pair[::-1] if swap else pair
 
         hint = " ".join(words for _, words in made)
@@ -1774,7 +1780,9 @@ def summaries() -> Iterator[tuple[str, str, Callable]]:
 
 # Training that ends elsewhere.
 
-Route = tuple[tuple[float, float], ...]  # centre and width after each step
+ADAM = ("adam", 0.1)  # the optimiser of the task's text, and its learning rate
+STEPS = 1000
+LONG = 800  # steps after which even those who wait for a loss that settles have stopped
 
 
 @cache
@@ -1784,12 +1792,11 @@ def trained(
     start: float,
     optimiser: str,
     rate: float,
-    steps: int,
     cleared: bool = True,
     width: float = START_WIDTH,
     twice: bool = False,
-) -> Route:
-    """Where training stands after each step, from `start` and a width.
+) -> tuple[tuple[float, float], ...]:
+    """Centre and width at `start` and after each of `STEPS` steps.
 
     Besides forward and reverse there are the directions "crossed", a reverse KL without the
     student's own entropy, and "both", the sum of the two. The optimiser "new adam" is made anew for
@@ -1797,64 +1804,62 @@ def trained(
     """
     logits = np.array(teacher_logits)
     log_p = logits - np.logaddexp.reduce(logits)
-    token = np.arange(len(logits))
-    here, path = np.array([start, math.log(width)]), []
-    gradient, first, second = np.zeros(2), np.zeros(2), np.zeros(2)
-    for step in range(1, steps + 1):
-        away = (token - here[0]) / math.exp(here[1])
-        log_q = -0.5 * away**2
+    p, token = np.exp(log_p), np.arange(float(len(logits)))
+    here, path = [start, math.log(width)], [(start, width)]
+    gradient, first, second = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+    for step in range(1, STEPS + 1):
+        away = (token - here[0]) / path[-1][1]
+        square = away * away
+        log_q = -0.5 * square
         log_q -= np.logaddexp.reduce(log_q)
         q = once = np.exp(log_q)
         if twice:
             log_q = once - np.logaddexp.reduce(once)
             q = np.exp(log_q)
         if direction == "forward":
-            pull = q - np.exp(log_p)
+            pull = q - p
         else:
             gap = (0.0 if direction == "crossed" else log_q) - log_p
-            pull = q * (gap - q @ gap) + (q - np.exp(log_p) if direction == "both" else 0.0)
+            pull = q * (gap - q @ gap) + (q - p if direction == "both" else 0.0)
         if twice:
             pull = once * (pull - once @ pull)
-        new = np.array([pull @ away / math.exp(here[1]), pull @ away**2])
-        gradient = new if cleared else gradient + new
-        if optimiser == "adam":
-            first = 0.9 * first + 0.1 * gradient
-            second = 0.999 * second + 0.001 * gradient**2
-            scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
-            here = here - rate * first / (1 - 0.9**step) / scale
-        elif optimiser == "new adam":
-            here = here - rate * gradient / (np.abs(gradient) + 1e-8)
-        else:
-            here = here - rate * gradient
-        here[1] = np.clip(here[1], -5.0, 5.0)  # what runs away is wrong all the same
-        path.append((float(here[0]), math.exp(here[1])))
+        # Of two numbers alone, which Python multiplies in less time than numpy.
+        for at, new in enumerate((float(pull @ away) / path[-1][1], float(pull @ square))):
+            slope = gradient[at] = new if cleared else gradient[at] + new
+            if optimiser == "adam":
+                first[at] = 0.9 * first[at] + 0.1 * slope
+                second[at] = 0.999 * second[at] + 0.001 * (slope * slope)
+                scale = math.sqrt(second[at] / (1 - 0.999**step)) + 1e-8
+                here[at] -= rate * first[at] / (1 - 0.9**step) / scale
+            elif optimiser == "new adam":
+                here[at] -= rate * slope / (abs(slope) + 1e-8)
+            else:
+                here[at] -= rate * slope
+        here[1] = min(max(here[1], -5.0), 5.0)  # what runs away is wrong all the same
+        path.append((here[0], math.exp(here[1])))
     return tuple(path)
 
 
 def stopped(
-    optimiser: str, rate: float, steps: int, total: int, **options: float
-) -> Callable[[Tensor, str, float], list[float]]:
+    optimiser: str, rate: float, steps: int, **options: float
+) -> Callable[[Tensor, str, float], Pair]:
     """A student's function that trains for some steps."""
 
-    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
-        path = trained(numbers(t), direction, float(start), optimiser, rate, total, **options)
-        return summary((*path[steps - 1], len(t)))
+    def wrong(t: Tensor, direction: str, start: float) -> Pair:
+        path = trained(numbers(t), direction, float(start), optimiser, rate, **options)
+        return summary((*path[steps], len(t)))
 
     return wrong
 
 
-def stopped_early(share: float, least: float = 0.0) -> Callable[[Tensor, str, float], list[float]]:
+def stopped_early(share: float, least: float = 0.0) -> Callable[[Tensor, str, float], Pair]:
     """A student's function that stops when the loss falls by less than a share of it, or less."""
 
-    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
-        path = trained(numbers(t), direction, float(start), "adam", 0.1, 500)
-        best = math.inf
-        for here in ((float(start), START_WIDTH), *path):
-            loss = loss_of(t, (*here, len(t)), direction)
-            if loss > best * (1 - share) - least:
-                break
-            best = loss
-        return summary((*here, len(t)))
+    def wrong(t: Tensor, direction: str, start: float) -> Pair:
+        asked = numbers(t), direction, float(start), *ADAM
+        falls = enumerate(pairwise(losses_along(*asked)[:501]), 1)
+        at = next((n for n, (old, new) in falls if new > old * (1 - share) - least), 500)
+        return summary((*trained(*asked)[at], len(t)))
 
     return wrong
 
@@ -1863,59 +1868,62 @@ def stopped_early(share: float, least: float = 0.0) -> Callable[[Tensor, str, fl
 def losses_along(
     teacher_logits: tuple[float, ...], direction: str, start: float, optimiser: str, rate: float
 ) -> tuple[float, ...]:
-    """The loss at the start and after each step."""
-    path = trained(teacher_logits, direction, start, optimiser, rate, LONG)
-    size, t = len(teacher_logits), torch.tensor(teacher_logits)
-    return tuple(loss_of(t, (*here, size), direction) for here in ((start, START_WIDTH), *path))
+    """The loss at the start and after each of `LONG` steps."""
+    path = trained(teacher_logits, direction, start, optimiser, rate)[: LONG + 1]
+    students = peak(*torch.tensor(path, dtype=torch.float64).T, len(teacher_logits))
+    teacher = torch.tensor(teacher_logits, dtype=torch.float64)
+    return tuple(divergence(direction, students, teacher).tolist())
 
 
-LONG = 800  # steps
-
-
-def settled(
-    optimiser: str, rate: float, least: float
-) -> Callable[[Tensor, str, float], list[float]]:
+def settled(optimiser: str, rate: float, least: float) -> Callable[[Tensor, str, float], Pair]:
     """A student's function that stops when a step changes the loss by less than a number."""
 
-    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+    def wrong(t: Tensor, direction: str, start: float) -> Pair:
         asked = numbers(t), direction, float(start), optimiser, rate
-        losses = losses_along(*asked)
-        path = ((float(start), START_WIDTH), *trained(*asked, LONG))
-        at = next((n for n in range(1, len(path)) if abs(losses[n] - losses[n - 1]) < least), LONG)
-        return summary((*path[at], len(t)))
+        changes = (abs(after - before) for before, after in pairwise(losses_along(*asked)))
+        at = next((step for step, change in enumerate(changes, 1) if change < least), LONG)
+        return summary((*trained(*asked)[at], len(t)))
 
     return wrong
 
 
-def of_probabilities(t: Tensor, direction: str, start: float) -> list[float]:
+def of_probabilities(t: Tensor, direction: str, start: float) -> Pair:
     """The teacher's probabilities are taken for logits."""
     teacher = numbers(t.double().softmax(-1))
-    return summary((*trained(teacher, direction, float(start), "adam", 0.1, 400)[-1], len(t)))
+    return summary((*trained(teacher, direction, float(start), *ADAM)[400], len(t)))
 
 
-def softmaxed_again(teacher: bool, steps: int) -> Callable[[Tensor, str, float], list[float]]:
+def softmaxed_again(teacher: bool, steps: int) -> Callable[[Tensor, str, float], Pair]:
     """The student's probabilities are taken for logits, and the teacher's may be too."""
 
-    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+    def wrong(t: Tensor, direction: str, start: float) -> Pair:
         given = numbers(t.double().softmax(-1) if teacher else t)
-        path = trained(given, direction, float(start), "adam", 0.1, steps, twice=True)
-        return summary((*path[-1], len(t)))
+        path = trained(given, direction, float(start), *ADAM, twice=True)
+        return summary((*path[steps], len(t)))
 
     return wrong
 
 
-def spoiled(least: float, ends: bool) -> Callable[[Tensor, str, float], list[float]]:
+def spoiled(least: float, ends: bool) -> Callable[[Tensor, str, float], Pair]:
     """The logarithm of a probability that is 0 makes the loss NaN, and with it all that follows."""
 
-    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
-        best = best_fit(numbers(t), direction, float(start))
-        path = trained(numbers(t), direction, float(start), "adam", 0.1, 400)
-        route = [best[:2], *(() if ends else path)]
-        if min(probabilities((*here, len(t))).min() for here in route) < least:
-            return [math.nan, math.nan]
+    def wrong(t: Tensor, direction: str, start: float) -> Pair:
+        asked = numbers(t), direction, float(start)
+        best = best_fit(*asked)
+        smallest = float(probabilities(best).min())
+        if min(smallest, math.inf if ends else smallest_along(*asked)) < least:
+            return math.nan, math.nan
         return summary(best)
 
     return wrong
+
+
+@cache
+def smallest_along(teacher_logits: tuple[float, ...], direction: str, start: float) -> float:
+    """The smallest probability after any of 400 steps."""
+    path = trained(teacher_logits, direction, start, *ADAM)[1:401]
+    students = peak(*torch.tensor(path, dtype=torch.float64).T, len(teacher_logits))
+    return float(students.softmax(-1).min())
 
 
 def kept_wide(least: float) -> Callable[[Tensor, str, float], Student]:
@@ -1928,16 +1936,16 @@ def kept_wide(least: float) -> Callable[[Tensor, str, float], Student]:
     return wrong
 
 
-def without_own_entropy(t: Tensor, direction: str, start: float) -> list[float]:
+def without_own_entropy(t: Tensor, direction: str, start: float) -> Pair:
     """−Σ q log p for KL(q‖p)."""
     if direction == "forward":
         return summary(best_fit(numbers(t), direction, start))
-    return summary((*trained(numbers(t), "crossed", float(start), "adam", 0.1, 400)[-1], len(t)))
+    return summary((*trained(numbers(t), "crossed", float(start), *ADAM)[400], len(t)))
 
 
-def of_both(t: Tensor, direction: str, start: float) -> list[float]:
+def of_both(t: Tensor, direction: str, start: float) -> Pair:
     """The sum of the two divergences, whichever is asked for."""
-    return summary((*trained(numbers(t), "both", float(start), "adam", 0.1, 400)[-1], len(t)))
+    return summary((*trained(numbers(t), "both", float(start), *ADAM)[400], len(t)))
 
 
 def moments(t: Tensor, direction: str, start: float) -> Student:
@@ -1956,13 +1964,13 @@ def moments_forward(t: Tensor, direction: str, start: float) -> Student:
 
 def begun(
     place: Callable[[int, float], float], width: float
-) -> Callable[[Tensor, str, float], list[float]]:
+) -> Callable[[Tensor, str, float], Pair]:
     """A student's function that trains well, from another beginning."""
 
-    def wrong(t: Tensor, direction: str, start: float) -> list[float]:
+    def wrong(t: Tensor, direction: str, start: float) -> Pair:
         here = place(len(t), float(start))
-        path = trained(numbers(t), direction, here, "adam", 0.1, 500, width=width)
-        return summary((*path[-1], len(t)))
+        path = trained(numbers(t), direction, here, *ADAM, width=width)
+        return summary((*path[500], len(t)))
 
     return wrong
 
@@ -2008,17 +2016,15 @@ SETTLED = {  # changes of the loss at which it seems to have ended
 }
 
 
-def at_the_start(t: Tensor, direction: str, start: float) -> list[float]:
+def at_the_start(t: Tensor, direction: str, start: float) -> Pair:
     """The best width of a peak that stays where it began."""
-    size, log_p = len(t), t.double().log_softmax(-1)
     widths = torch.logspace(-0.5, 1.3, 400, dtype=torch.float64)
-    log_q = peak(torch.full_like(widths, float(start)), widths, size).log_softmax(-1)
-    front, behind = (log_p, log_q) if direction == "forward" else (log_q, log_p)
-    losses = (front.exp() * (front - behind)).sum(-1)
-    return summary((float(start), float(widths[losses.argmin()]), size))
+    students = peak(torch.full_like(widths, float(start)), widths, len(t))
+    best = divergence(direction, students, t).argmin()
+    return summary((float(start), float(widths[best]), len(t)))
 
 
-def cut_off(t: Tensor, direction: str, start: float) -> list[float]:
+def cut_off(t: Tensor, direction: str, start: float) -> Pair:
     """backward() of a loss in which no parameter is left."""
     raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
 
@@ -2075,13 +2081,13 @@ FIT_MISCONCEPTIONS = tuple(
             "1.3",
             (
                 *(
-                    stopped(*optimiser, count, max(counts))
+                    stopped(*optimiser, count)
                     for optimiser, counts in TOO_FEW.items()
                     for most in counts
                     for count in (most - 1, most)
                 ),
                 *(
-                    stopped("adam", 0.1, count, 100, width=math.exp(START_WIDTH))
+                    stopped("adam", 0.1, count, width=math.exp(START_WIDTH))
                     for count in (20, 29, 30, 40, 50, 59, 60, 80, 100)
                 ),
                 stopped_early(0.01),
@@ -2171,7 +2177,7 @@ FIT_MISCONCEPTIONS = tuple(
             "1.3",
             # After shorter steps it may stand near enough.
             tuple(
-                stopped("new adam", 0.1, count, 1000)
+                stopped("new adam", 0.1, count)
                 for most in (300, 400, 500, 600, 800)
                 for count in (most - 1, most)
             ),
@@ -2182,7 +2188,7 @@ FIT_MISCONCEPTIONS = tuple(
             " gradients of all steps were added up. What has to happen before each backward?",
             "1.3",
             tuple(
-                stopped("adam", 0.1, count, 1000, cleared=False)
+                stopped("adam", 0.1, count, cleared=False)
                 for most in (300, 400, 500, 600, 1000)
                 for count in (most - 1, most)
             ),

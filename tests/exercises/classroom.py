@@ -138,11 +138,11 @@ def checks(assignment: str) -> dict[str, Check]:
 
 
 @cache
-def asked(assignment: str, task: str, seed: int) -> tuple[list[Case], Rubric]:
-    """The cases of a check and their rubric."""
+def asked(assignment: str, task: str, seed: int) -> tuple[list[Case], Rubric, dict]:
+    """The cases of a check, their rubric, and the question."""
     check = checks(assignment)[task]
     cases = check.cases(generator(seed, check))
-    return cases, check.rubric(cases)
+    return cases, check.rubric(cases), question(check, cases)
 
 
 @cache
@@ -174,14 +174,14 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
     space, names = solved(answer.assignment)
     space = dict(space)
     check = checks(answer.assignment)[answer.task]
-    cases, rubric = asked(answer.assignment, answer.task, seed)
+    cases, rubric, asking = asked(answer.assignment, answer.task, seed)
     torch.manual_seed(seed)  # for those who throw dice
     with quiet():
         exec(compile(answer.source, f"<line {answer.line}>", "exec"), space)
-        for cell in after(answer):
+        for cell in after(answer.assignment, answer.task):
             exec(compile(cell, "<given>", "exec"), space)
         value = space[names[answer.task]]
-        text = write_evidence(answer.task, "n", observe(value, question(check, cases)))
+        text = write_evidence(answer.task, "n", observe(value, asking))
     outcomes = read_evidence(text, check=answer.task, nonce="n", count=len(cases))
     # The public check asks the public cases in the same order, and the first of them again.
     seen = [outcome for case, outcome in zip(cases, outcomes, strict=True) if case.public]
@@ -195,11 +195,12 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
     return Judged(answer, *verdicts, frozenset(told))
 
 
-def after(answer: Answer) -> list[str]:
-    """The code between an answer's cell and its check, which may call what was defined."""
-    cells = source(answer.assignment).cells
+@cache
+def after(assignment: str, task: str) -> list[str]:
+    """The code between a task's answer and its check, which may call what was defined."""
+    cells = source(assignment).cells
     places = {grade_id(cell): index for index, cell in enumerate(cells)}
-    between = cells[places[f"{answer.task}{ANSWER}"] + 1 : places[answer.task]]
+    between = cells[places[f"{task}{ANSWER}"] + 1 : places[task]]
     return [cell.source for cell in between if cell.cell_type == "code"]
 
 
@@ -257,7 +258,7 @@ def accident(answer: Answer) -> str:
     cells[places[f"{answer.task}{ANSWER}"]].source = answer.source
     with quiet(), contextlib.suppress(Exception):
         exec(compile(answer.source, "<answer>", "exec"), space)
-        for cell in after(answer):
+        for cell in after(answer.assignment, answer.task):
             exec(compile(cell, "<given>", "exec"), space)
     if names[answer.task] not in space:
         return why_without_result(cells, places[answer.task]) or ""

@@ -1,16 +1,18 @@
 """The verdict does not hang on what a submission happens to draw.
 
-Wheats, chaffs and mutants are judged under several seeds. The suite tries the bank and some mutants
-under two. Run this file as a program with a number of seeds, and the beginnings of the names of
-tasks if not all are meant, to try all mutants under more.
+The suite tries some mutants under two seeds, and test_checks.py the bank. Run this file as a
+program with a number of seeds, or with the first and the one after the last as in `50-100`, and the
+beginnings of the names of tasks if not all are meant, to try wheats, chaffs and all mutants.
 """
 
 import contextlib
 import io
 import sys
 import warnings
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, lru_cache
+from itertools import chain, islice
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -29,43 +31,61 @@ TASKS = [
     for name, check in load_checks(path).items()
     if isinstance(check, FunctionCheck)
 ]
-FEW = 2  # seeds
+FEW = range(2)  # seeds
 SOME = {"fit_one_peak": 24}  # the suite tries one of so many mutants, of other tasks one of 3
 
 
-def answers(assignment: str, name: str, every: int = 1) -> Iterator[tuple[str, object]]:
-    """What is asked, of the solution, the bank and one of `every` mutants of the solution."""
-    cells = {grade_id(cell): cell.source for cell in source(assignment).cells}
-    given = "\n".join(cells.get(part, "") for part in ("setup", f"{name}_given"))
-    asked_for = cells[name].rsplit(",", 1)[1].strip(" )")
+def answers(assignment: str, name: str) -> Iterator[tuple[str, object]]:
+    """What is asked, of the solution and the bank."""
     own = solution(source(assignment))
     for entry in entries(assignment):
         if entry.name != "stub" and (entry.name == "solution" or entry.answers[name] != own[name]):
             before = [text for task, text in entry.answers.items() if task != name]
-            yield entry.name, defined([given, *before, entry.answers[name]], asked_for)
+            yield entry.name, defined(assignment, name, [*before, entry.answers[name]])
+
+
+def changed(assignment: str, name: str, every: int = 1) -> Iterator[tuple[str, object]]:
+    """What is asked, of one of `every` mutants of the solution."""
+    own = solution(source(assignment))
+    others = [text for task, text in own.items() if task != name]
     for what, text in islice(mutants(own[name]), 0, None, every):
-        yield what, defined([given, *(own[task] for task in own if task != name), text], asked_for)
+        yield what, defined(assignment, name, [*others, text])
 
 
-def defined(texts: list[str], name: str) -> object:
-    space: dict = {}
+def defined(assignment: str, name: str, texts: list[str]) -> object:
+    """What a task asks for, as answers define it."""
+    cells, space = sources(assignment), {}
     try:
-        for text in texts:
-            exec(compile(text, "<answer>", "exec"), space)
+        for text in (cells.get("setup", ""), cells.get(f"{name}_given", ""), *texts):
+            exec(compiled(text), space)
     except Exception:
         return None
-    return space.get(name)
+    return space.get(cells[name].rsplit(",", 1)[1].strip(" )"))
 
 
-def differing(assignment: str, name: str, seeds: int, every: int = 1) -> list[tuple[str, set]]:
-    """Answers whose points or hint differ between seeds, with what they got."""
+@cache
+def sources(assignment: str) -> dict[str, str]:
+    """The notebook's cells by name."""
+    return {grade_id(cell): cell.source for cell in source(assignment).cells}
+
+
+@lru_cache
+def compiled(text: str) -> CodeType:
+    """An answer, or a cell that comes before it."""
+    return compile(text, "<answer>", "exec")
+
+
+def differing(
+    assignment: str, name: str, seeds: Sequence[int], tried: Iterable[tuple[str, object]]
+) -> tuple[int, list[tuple[str, set]]]:
+    """How many answers were tried, and whose points or hint differ between seeds, with what."""
     check = load_checks(EXERCISES / "checks" / f"{assignment}.py")[name]
-    asked = [check.cases(generator(seed, check)) for seed in range(seeds)]
-    fixed, found = len(check.fixed), []
+    asked = [check.cases(generator(seed, check)) for seed in seeds]
+    fixed, found, count = len(check.fixed), [], 0
     rubrics = [check.rubric(cases) for cases in asked]
     drawn = [question(check, cases[fixed:-1]) for cases in asked]
     same = question(check, [*check.fixed, asked[0][-1]])
-    for what, value in answers(assignment, name, every):
+    for count, (what, value) in enumerate(tried, 1):  # noqa: B007
         *known, again = seen(value, same)
         got = set()
         for rubric, questions in zip(rubrics, drawn, strict=True):
@@ -73,7 +93,7 @@ def differing(assignment: str, name: str, seeds: int, every: int = 1) -> list[tu
             got.add((verdict.points, verdict.misconception))
         if len(got) > 1:
             found.append((what, got))
-    return found
+    return count, found
 
 
 def seen(value: object, asked: dict[str, Any]) -> list[Outcome]:
@@ -88,13 +108,18 @@ def seen(value: object, asked: dict[str, Any]) -> list[Outcome]:
     ("assignment", "name"), [pytest.param(*task, id=task[1]) for task in TASKS]
 )
 def test_the_verdict_does_not_hang_on_the_seed(assignment: str, name: str) -> None:
-    assert differing(assignment, name, FEW, SOME.get(name, 3)) == []
+    tried, found = differing(assignment, name, FEW, changed(assignment, name, SOME.get(name, 3)))
+    assert tried
+    assert found == []
 
 
 if __name__ == "__main__":
+    first, _, last = sys.argv[1].rpartition("-")
     for assignment, name in TASKS:
         if name.startswith(tuple(sys.argv[2:]) or ""):
-            found = differing(assignment, name, int(sys.argv[1]))
-            print(f"{name}: {len(found)} answers differ", flush=True)
+            everything = chain(answers(assignment, name), changed(assignment, name))
+            seeds = range(int(first or 0), int(last))
+            tried, found = differing(assignment, name, seeds, everything)
+            print(f"{name}: {len(found)} of {tried} answers differ", flush=True)
             for what, got in found:
                 print("   ", what, got, flush=True)
