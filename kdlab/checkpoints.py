@@ -33,7 +33,7 @@ from kdlab.batches import Rows, collate
 from kdlab.config import TrainConfig
 from kdlab.data import writing
 from kdlab.divergences import divergence_name
-from kdlab.records import as_json, with_numbers
+from kdlab.records import to_json, with_numbers
 
 __all__ = [
     "check_unused",
@@ -77,7 +77,7 @@ def save_checkpoint(
             torch.save(model_state, partial / "student.pt")
             torch.save(optimizer_state, partial / "optimizer.pt")
     if accelerator.is_main_process:
-        (partial / "progress.json").write_text(as_json(progress, indent=1), encoding="utf-8")
+        (partial / "progress.json").write_text(to_json(progress, indent=1), encoding="utf-8")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         previous = out / "checkpoint.previous"
@@ -113,7 +113,7 @@ def load_checkpoint(
         raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
     with _whole(folder):
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text("utf-8"))
-    for key, value in json.loads(as_json(identity)).items():
+    for key, value in json.loads(to_json(identity)).items():
         if progress["run"].get(key) != value:
             raise ValueError(
                 f"the checkpoint is of a run with {key} {progress['run'].get(key)}, but this one "

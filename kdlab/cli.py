@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from kdlab.records import as_json
+from kdlab.records import to_json
 
 app = typer.Typer(
     help="Distil language models: a student learns from a teacher and from the truth.",
@@ -219,7 +219,7 @@ def distill(
             progress=not as_json,
         )
     if as_json:
-        typer.echo(as_json(summary, indent=2))
+        typer.echo(to_json(summary, indent=2))
         return
     if "examples" in summary:
         typer.echo(summary["examples"])
@@ -285,7 +285,7 @@ def evaluate(
         "positions": result.positions,
     }
     if as_json:
-        typer.echo(as_json(values, indent=2))
+        typer.echo(to_json(values, indent=2))
         return
     for name, value in values.items():
         typer.echo(
@@ -339,7 +339,7 @@ def cache_teacher(
         stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
     size = out.stat().st_size
     if as_json:
-        typer.echo(as_json({**stored.header, "bytes": size}, indent=2))
+        typer.echo(to_json({**stored.header, "bytes": size}, indent=2))
         return
     positions = stored.header["positions"]
     typer.echo(

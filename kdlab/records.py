@@ -11,19 +11,19 @@ import json
 import math
 from typing import Any
 
-__all__ = ["as_json", "with_numbers"]
+__all__ = ["to_json", "with_numbers"]
 
 WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 
 
-def as_json(value: Any, **options: Any) -> str:
+def to_json(value: Any, **options: Any) -> str:
     """A record as a text of JSON.
 
     Args:
         value: dictionaries, lists and plain values.
         options: as ``json.dumps`` has them.
 
-    >>> as_json({"perplexity": math.inf, "step": 7})
+    >>> to_json({"perplexity": math.inf, "step": 7})
     '{"perplexity": "Infinity", "step": 7}'
     """
     return json.dumps(_in_words(value), allow_nan=False, **options)

@@ -30,7 +30,7 @@ from kdlab.ingredients import Ingredients, spread
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_adapters, with_less_memory
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.records import as_json, with_numbers
+from kdlab.records import to_json, with_numbers
 from kdlab.saving import load_student, load_tokenizer, save_student, save_tokenizer
 from kdlab.teachers import Teacher, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer
@@ -65,8 +65,8 @@ def distill(
 
     Raises:
         ValueError: the run in ``out`` that is to be resumed has another recipe, ``out`` holds what
-            is of no run or a run that would be lost, the ingredients are of another recipe, the corpus is unknown, or the
-            teacher's file is of another corpus.
+            is of no run or a run that would be lost, the ingredients are of another recipe, the
+            corpus is unknown, or the teacher's file is of another corpus.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -126,7 +126,7 @@ def distill(
         out=out,
     )
     _clear(out, resume and has_checkpoint(out))
-    write_atomically(out / "recipe.json", as_json(asdict(recipe), indent=2) + "\n")
+    write_atomically(out / "recipe.json", to_json(asdict(recipe), indent=2) + "\n")
     validation = ingredients.validation if recipe.eval_every else None
     history = trainer.fit(train, validation, resume=resume)
     tokens, rates = history.column("num_items"), history.column("tokens_per_second")
@@ -167,7 +167,7 @@ def distill(
         summary["adapters"] = "merged into the weights; by themselves in adapters/"
     save_student(student, out)
     save_tokenizer(ingredients.tokenizer, out)
-    write_atomically(out / "summary.json", as_json(summary, indent=2) + "\n")
+    write_atomically(out / "summary.json", to_json(summary, indent=2) + "\n")
     return summary
 
 

@@ -31,7 +31,7 @@ from kdlab.config import History
 from kdlab.data import slug, write_atomically
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.records import as_json, with_numbers
+from kdlab.records import to_json, with_numbers
 from kdlab.runs import distill, versions
 
 __all__ = ["Interval", "Sweep", "SweepResults"]
@@ -227,9 +227,9 @@ class SweepResults:
 
     def write(self, path: str | Path) -> None:
         """To a JSON file, a line a run; numbers with five digits."""
-        runs = ",\n  ".join(as_json(_rounded(run), ensure_ascii=False) for run in self.runs)
+        runs = ",\n  ".join(to_json(_rounded(run), ensure_ascii=False) for run in self.runs)
         head = {key: value for key, value in asdict(self).items() if key != "runs"}
-        text = as_json(head, ensure_ascii=False, indent=1)
+        text = to_json(head, ensure_ascii=False, indent=1)
         write_atomically(Path(path), f'{text[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n')
 
     def __str__(self) -> str:
@@ -341,7 +341,7 @@ def _one(
     sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path, machine: dict[str, Any]
 ) -> dict[str, Any]:
     """A run; or, if it is done already with this specification, what was found."""
-    path, identity = folder / "record.json", json.loads(as_json(_as_plain(spec)))
+    path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
     if path.exists():
         done = _read(json.loads(path.read_text(encoding="utf-8")))
         if done.pop("spec") == identity and "machine" in done:
@@ -357,7 +357,7 @@ def _one(
         found["final"] |= sweep.measure(folder, spec)
     record = {"arm": arm, "seed": seed, **found, "seconds": seconds}
     record |= {"machine": machine, "versions": versions()}
-    write_atomically(path, as_json({**record, "spec": identity}))
+    write_atomically(path, to_json({**record, "spec": identity}))
     return record
 
 

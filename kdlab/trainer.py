@@ -64,7 +64,7 @@ from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, check_averages, choose_path, in_pieces_again, targets_for
-from kdlab.records import as_json
+from kdlab.records import to_json
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
 
@@ -582,7 +582,7 @@ class DistillationTrainer:
                         f"another run writes to {self.out / METRICS}; this one has stopped. Give "
                         "each run a folder of its own"
                     )
-                file.write(as_json({"kind": kind, **record}) + "\n")
+                file.write(to_json({"kind": kind, **record}) + "\n")
                 self._written = file.tell()
 
     def _save_bad_batch(

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -146,13 +145,13 @@ def draw(run):
     plt.close(plots.training_curves(kdlab.History.read(run / "metrics.jsonl")))
 
 
+def one_arm(place):
+    return kdlab.Sweep("of one", {"a": recipe(place)}, seeds=1)
+
+
 def calls(place):
     """Each made ready: what it is given has been made."""
-    run, text, sweep = (
-        place / "run",
-        place / "text.txt",
-        kdlab.Sweep("of one", {"a": recipe(place)}),
-    )
+    run, text = place / "run", place / "text.txt"
     row, own = rows()[0]["input_ids"][None], {"on_policy": 1.0, "prompt_tokens": 2}
     short = ["--corpus", text, "--vocab-size", 300, "--teacher-steps", 1, "--cpu"]
     return {
@@ -169,7 +168,7 @@ def calls(place):
         "evaluate_run": lambda: called(kdlab.evaluate_run, run, device="cpu"),
         "chat": lambda: called(kdlab.Chat.of(run, device="cpu").say, "1 and", new_tokens=2),
         "student": lambda: called(kdlab.load_student, run),
-        "sweep": lambda: called(replace(sweep, seeds=1).results, place / "sweep", threads=1),
+        "sweep": lambda: called(one_arm(place).results, place / "sweep", threads=1),
         "figures": lambda: called(draw, run),
         "widgets": lambda: called(lambda: [kind().close() for kind in WIDGETS.values()]),
         "kdlab distill": lambda: command("distill", *short, "--steps", 1, "--out", place / "one"),

@@ -15,7 +15,7 @@ from kdlab import (
     TinyGPT,
     TrainConfig,
 )
-from kdlab.records import as_json, with_numbers
+from kdlab.records import to_json, with_numbers
 from tests.kdlab.tiny_models import V, rows
 
 ODD = {"a": math.inf, "b": [-math.inf, {"c": 1.5}], "d": None, "e": "NaN?", "f": (1, True)}
@@ -33,8 +33,8 @@ def strictly(text):
 def test_numbers_that_json_has_no_word_for_come_back():
     with pytest.raises(ValueError, match="Infinity is no JSON"):
         strictly(json.dumps(ODD))
-    assert with_numbers(strictly(as_json(ODD))) == ODD | {"f": [1, True]}
-    assert math.isnan(with_numbers(strictly(as_json({"x": math.nan})))["x"])
+    assert with_numbers(strictly(to_json(ODD))) == ODD | {"f": [1, True]}
+    assert math.isnan(with_numbers(strictly(to_json({"x": math.nan})))["x"])
 
 
 def run(folder, **options):
