@@ -504,15 +504,15 @@ def test_a_run_that_is_finished_or_can_go_on_is_not_replaced(text, tmp_path, own
 
 
 def test_a_trainer_replaces_no_run(tmp_path):
-    run = trainer(out=tmp_path)
-    run.fit(rows())
+    config = replace(CONFIG, checkpoint_every=None)
+    trainer(config=config, out=tmp_path).fit(rows())
     found = (tmp_path / "metrics.jsonl").read_bytes()
-    for resume, message in ((False, "holds the metrics of another run"), (True, "no checkpoint")):
-        with pytest.raises(ValueError, match=f"{message}.*a folder of its own"):
-            trainer(out=tmp_path).fit(rows(), resume=resume)
+    for resume, message in ((False, "holds the metrics of another"), (True, "no checkpoint")):
+        with pytest.raises(ValueError, match=rf"{message}.*a folder of its own"):
+            trainer(config=config, out=tmp_path).fit(rows(), resume=resume)
     (tmp_path / "checkpoint").mkdir()
-    with pytest.raises(ValueError, match="holds a checkpoint of another .*resume=True goes on"):
-        trainer(out=tmp_path).fit(rows())
+    with pytest.raises(ValueError, match=r"holds a checkpoint of another .*resume=True goes on"):
+        trainer(config=config, out=tmp_path).fit(rows())
     assert (tmp_path / "metrics.jsonl").read_bytes() == found
 
 
