@@ -108,6 +108,13 @@ def test_a_frozen_student_and_one_that_is_its_teacher_are_refused():
     trainer(student, copy.deepcopy(student))
 
 
+def test_a_student_that_is_not_in_memory_is_refused():
+    student = gpt()
+    student.blocks.to("meta")
+    with pytest.raises(ValueError, match=r"weight blocks\.0\..* is not in memory"):
+        trainer(student)
+
+
 def test_how_a_frozen_student_is_thawed_is_told():
     """A teacher is frozen in place, and it may have been somebody's student."""
     with pytest.raises(ValueError, match=r"frozen; student.requires_grad_\(True\) thaws them"):
