@@ -25,6 +25,7 @@ from . import (
     products,
     questions,
     recipes,
+    records,
     runs,
     saving,
     schedules,

@@ -33,12 +33,15 @@ from kdlab.batches import Rows, collate
 from kdlab.config import TrainConfig
 from kdlab.data import writing
 from kdlab.divergences import divergence_name
+from kdlab.records import to_json, with_numbers
 
 __all__ = [
+    "check_unused",
     "foreign_checkpoints",
+    "has_checkpoint",
     "identity_of",
     "load_checkpoint",
-    "remove_checkpoints",
+    "remove_rest",
     "save_checkpoint",
 ]
 
@@ -74,7 +77,7 @@ def save_checkpoint(
             torch.save(model_state, partial / "student.pt")
             torch.save(optimizer_state, partial / "optimizer.pt")
     if accelerator.is_main_process:
-        (partial / "progress.json").write_text(json.dumps(progress, indent=1), encoding="utf-8")
+        (partial / "progress.json").write_text(to_json(progress, indent=1), encoding="utf-8")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         previous = out / "checkpoint.previous"
@@ -110,7 +113,7 @@ def load_checkpoint(
         raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
     with _whole(folder):
         progress: dict[str, Any] = json.loads((folder / "progress.json").read_text("utf-8"))
-    for key, value in json.loads(json.dumps(identity)).items():
+    for key, value in json.loads(to_json(identity)).items():
         if progress["run"].get(key) != value:
             raise ValueError(
                 f"the checkpoint is of a run with {key} {progress['run'].get(key)}, but this one "
@@ -131,7 +134,7 @@ def load_checkpoint(
         with _whole(folder):
             states = torch.load(draws, weights_only=False)
         _set_random_states(states)
-    return progress
+    return progress | {"schedule": with_numbers(progress["schedule"])}
 
 
 @contextmanager
@@ -159,20 +162,35 @@ def foreign_checkpoints(out: Path) -> list[Path]:
     ]
 
 
-def remove_checkpoints(out: Path, accelerator: Accelerator) -> None:
-    """Those of an earlier run in this folder, and its other files: they are of another one.
+def has_checkpoint(out: Path) -> bool:
+    """Whether there is one in a folder that a run can go on from."""
+    return any((out / name).exists() for name in CHECKPOINTS[:2])
 
-    Raises:
-        ValueError: what would be removed is no checkpoint of kdlab's.
-    """
+
+def check_unused(out: Path) -> None:
+    """Raise ValueError if a new run in a folder would replace what another one left there."""
     if others := foreign_checkpoints(out):
         raise ValueError(
             f"{others[0]} is no checkpoint of this kdlab, and a new run would remove it; give the "
             "run a folder of its own"
         )
+    metrics = out / "metrics.jsonl"
+    if has_checkpoint(out):
+        what, goes_on = "a checkpoint", "resume=True goes on from there, or "
+    elif metrics.exists() and metrics.stat().st_size:
+        what, goes_on = "the metrics", ""
+    else:
+        return
+    raise ValueError(
+        f"{out} holds {what} of another run, which this one would replace; {goes_on}give it a "
+        "folder of its own"
+    )
+
+
+def remove_rest(out: Path, accelerator: Accelerator) -> None:
+    """What a run that had no checkpoint yet left in this folder."""
     if accelerator.is_main_process:
-        for name in CHECKPOINTS:
-            shutil.rmtree(out / name, ignore_errors=True)
+        shutil.rmtree(out / "checkpoint.partial", ignore_errors=True)
         for path in out.glob("bad-batch-*.pt"):
             path.unlink()
     accelerator.wait_for_everyone()

@@ -48,6 +48,12 @@ def check_models(student: nn.Module, teacher: Any) -> None:
                 "the student learns. Give it a copy, copy.deepcopy(model); adapters have their own "
                 "teacher, AdaptersOffTeacher(student)"
             )
+    if elsewhere := next((n for n, p in student.named_parameters() if p.is_meta), None):
+        raise ValueError(
+            f"the student's weight {elsewhere} is not in memory, as a device_map leaves it that "
+            "shares out more than there is room for; what is to be trained must be: load a smaller "
+            "student, or one in 4 bits under adapters"
+        )
     for part in student.modules():  # RWKV of transformers, against overflow in half precision
         config: Any = getattr(part, "config", None)
         every = getattr(config, "rescale_every", 0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+
+from kdlab.records import to_json
 
 app = typer.Typer(
     help="Distil language models: a student learns from a teacher and from the truth.",
@@ -73,6 +76,15 @@ CpuOption = Annotated[bool, typer.Option("--cpu", help="Keep off a GPU that is t
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
+@app.callback()
+def main(context: typer.Context) -> None:
+    """Where a console or a file lacks a letter, λ for one, its number is written."""
+    stream = sys.stdout
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")
+        context.call_on_close(lambda: stream.reconfigure(errors="strict"))
+
+
 @app.command()
 def distill(
     out: Annotated[Path, typer.Option(help="Folder for all that the run writes.")],
@@ -122,7 +134,9 @@ def distill(
     checkpoint_every: Annotated[
         int | None, typer.Option(min=1, help="Steps between checkpoints.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the checkpoint in --out.")] = False,
+    resume: Annotated[
+        bool, typer.Option(help="Go on with the run in --out, which else is not replaced.")
+    ] = False,
     mixed_precision: Annotated[Precision, typer.Option(help="bf16 on hardware for it.")] = "no",
     on_policy: Annotated[
         float, typer.Option(help="Share of steps on text that the student writes, KD loss alone.")
@@ -155,10 +169,11 @@ def distill(
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
     with _errors_in_a_sentence(resumes=True):
+        from kdlab.checkpoints import has_checkpoint
         from kdlab.recipes import Recipe
         from kdlab.runs import distill as run
 
-        if resume and not any(out.glob("checkpoint*")) and not (out / "summary.json").exists():
+        if resume and not has_checkpoint(out) and not (out / "summary.json").exists():
             typer.echo(f"There is no checkpoint in {out}: the run begins anew.", err=True)
         recipe = Recipe(
             corpus=corpus,
@@ -204,7 +219,7 @@ def distill(
             progress=not as_json,
         )
     if as_json:
-        typer.echo(json.dumps(summary, indent=2))
+        typer.echo(to_json(summary, indent=2))
         return
     if "examples" in summary:
         typer.echo(summary["examples"])
@@ -270,7 +285,7 @@ def evaluate(
         "positions": result.positions,
     }
     if as_json:
-        typer.echo(json.dumps(values, indent=2))
+        typer.echo(to_json(values, indent=2))
         return
     for name, value in values.items():
         typer.echo(
@@ -324,7 +339,7 @@ def cache_teacher(
         stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
     size = out.stat().st_size
     if as_json:
-        typer.echo(json.dumps({**stored.header, "bytes": size}, indent=2))
+        typer.echo(to_json({**stored.header, "bytes": size}, indent=2))
         return
     positions = stored.header["positions"]
     typer.echo(
@@ -364,6 +379,7 @@ def plot(
         else:
             figure = plots.evaluation_curves(histories, show)
         figure.savefig(out, dpi=150)
+        plots.plt.close(figure)
     typer.echo(f"Drawn to {out}.")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.devices import check_device
+from kdlab.records import with_numbers
 
 __all__ = ["History", "TrainConfig"]
 
@@ -124,7 +125,7 @@ class History:
         history = cls()
         for line in Path(path).read_text(encoding="utf-8").splitlines(keepends=True):
             try:
-                record = json.loads(line)
+                record = with_numbers(json.loads(line))
             except json.JSONDecodeError:
                 if line.endswith("\n"):
                     raise

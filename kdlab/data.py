@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -98,7 +99,8 @@ def load_corpus(name: str = "pydocs") -> Corpus:
         documents = data["text"]
     elif Path(name).is_file():
         try:
-            title, documents = Path(name).stem, Path(name).read_text(encoding="utf-8").split("\n\n")
+            title, text = Path(name).stem, Path(name).read_text(encoding="utf-8-sig")
+            documents = text.split("\n\n")
         except UnicodeDecodeError as error:
             raise ValueError(f"{name} is not UTF-8 text: {error.reason}") from None
     else:
@@ -125,7 +127,7 @@ def hugging_face(name: str) -> tuple[str, Any]:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
     try:
-        return name.replace("/", "-").strip("-"), load_dataset(name, split=split or "train")
+        return slug(name), load_dataset(name, split=split or "train")
     except DatasetsError as error:
         why = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"the data set {name} cannot be read: {why:.300}") from error
@@ -188,7 +190,7 @@ def trained_tokenizer(
 ) -> Tokenizer:
     """A byte-level BPE tokenizer of texts from a named source; cached."""
     kind = f"-chat{len(special_tokens)}" if digits else ""
-    name = f"{source.name}-{source.sha256[:16]}-{vocab_size}{kind}.json"
+    name = f"{slug(source.name)[:64]}-{source.sha256[:16]}-{vocab_size}{kind}.json"
     path = cache_dir() / "tokenizers" / name
     if path.exists():
         return Tokenizer.from_file(str(path))
@@ -275,6 +277,15 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         return {"input_ids": block, "labels": block}
 
 
+def slug(name: str) -> str:
+    """A name as a file or a folder can have it: letters and digits of any alphabet, and dots.
+
+    >>> slug("λ = 1/2: why?")
+    'λ-1-2-why'
+    """
+    return re.sub(r"[^\w.]+", "-", name).strip("-")
+
+
 def cache_dir() -> Path:
     """Where corpora, tokenizers and teachers are kept: ``$KDLAB_CACHE``, or ``~/.cache/kdlab``.
 
@@ -328,4 +339,4 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file that others see whole or not at all."""
     with whole_or_not_at_all(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", newline="\n")

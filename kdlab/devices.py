@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,13 +12,14 @@ import numpy as np
 import torch
 import torch.nn as nn
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, PartialState
+from accelerate.state import AcceleratorState, GradientState, PartialState
 
 __all__ = [
     "check_device",
     "kept_random_state",
     "make_accelerator",
     "moved",
+    "own_accelerate_state",
     "resolve_device",
     "stays",
 ]
@@ -38,11 +39,8 @@ def check_device(device: str) -> None:
 def resolve_device(device: str) -> torch.device:
     """The device that ``"auto"`` or ``"cpu"`` is in this process."""
     check_device(device)
-    # Accelerate keeps the device that it was first asked for. Where several processes train
-    # together, it is theirs to keep.
-    if not torch.distributed.is_initialized():
-        PartialState._reset_state()
-    resolved: torch.device = PartialState(cpu=device == "cpu").device
+    with own_accelerate_state():
+        resolved: torch.device = PartialState(cpu=device == "cpu").device
     return resolved
 
 
@@ -58,13 +56,51 @@ def stays(model: nn.Module) -> bool:
 
 
 def make_accelerator(device: str, mixed_precision: str, options: Mapping[str, Any]) -> Accelerator:
-    """Accelerate on a device, with a user's own options."""
-    # At each checkpoint Accelerate warns that weights which are tied are saved once.
-    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
-    resolve_device(device)
-    # Accelerate keeps the precision of the first Accelerator of a process for all that follow.
-    AcceleratorState._reset_state()
+    """Accelerate on a device, with a user's own options; inside :func:`own_accelerate_state`."""
+    check_device(device)
     return Accelerator(cpu=device == "cpu", mixed_precision=mixed_precision, **options)
+
+
+OF_ACCELERATE = ("ACCELERATE_", "PYTORCH_ENABLE_MPS_FALLBACK")
+"""How variables begin that an Accelerator sets, for all that follow it in a process."""
+
+
+@contextmanager
+def own_accelerate_state() -> Iterator[None]:
+    """Accelerate begins anew inside; what it keeps for the whole process is then as it was.
+
+    It keeps the device and the precision of its first Accelerator for all that follow, those that a
+    user makes before a run and after it included. One that was made inside has its own for good.
+    Where several processes train together, how they found each other stays known.
+
+    >>> from accelerate import Accelerator
+    >>> mine = Accelerator(cpu=True, mixed_precision="bf16")
+    >>> with own_accelerate_state():
+    ...     ours = Accelerator(cpu=True, mixed_precision="no")
+    >>> mine.mixed_precision, ours.mixed_precision
+    ('bf16', 'no')
+    """
+    kinds: tuple[type, ...] = (PartialState, AcceleratorState, GradientState)
+    before = {kind: vars(kind)["_shared_state"] for kind in kinds}
+    variables = _variables_of_accelerate()
+    joined = torch.distributed.is_initialized()
+    for kind in kinds:  # the instances that there are keep theirs
+        together = joined and kind is PartialState
+        kind._shared_state = dict(PartialState._shared_state) if together else {}  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        if torch.distributed.is_initialized() and not joined:
+            del before[PartialState]
+        for kind, state in before.items():
+            kind._shared_state = state  # type: ignore[attr-defined]
+        for name in _variables_of_accelerate():
+            del os.environ[name]
+        os.environ.update(variables)
+
+
+def _variables_of_accelerate() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(OF_ACCELERATE)}
 
 
 @contextmanager

@@ -18,11 +18,14 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kdlab.devices import kept_random_state
 
 __all__ = ["find_head", "hidden_of", "left_out", "unchanged", "why_not_left_out"]
+
+PLAIN = (Tensor, nn.Parameter)
 
 
 def find_head(model: nn.Module) -> nn.Linear | str:
@@ -47,6 +50,8 @@ def find_head(model: nn.Module) -> nn.Linear | str:
         return f"the head of {kind} has forward hooks"
     if not head.weight.is_floating_point():
         return f"the head of {kind} is stored as {head.weight.dtype}"
+    if not isinstance(head.weight, DTensor) and type(head.weight) not in PLAIN:
+        return f"the weight of {kind}'s head is a {type(head.weight).__name__}, not a plain tensor"
     return head
 
 
@@ -206,9 +211,6 @@ class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if weight is not None:
                     self.before.append((weight, weight.clone()))
         return operation(*arguments, **(named or {}))
-
-
-PLAIN = (Tensor, nn.Parameter)
 
 
 def _memory(tensor: Tensor) -> int:

@@ -22,6 +22,7 @@ from kdlab.data import (
     PackedDataset,
     cache_dir,
     load_corpus,
+    slug,
     train_tokenizer,
     whole_or_not_at_all,
 )
@@ -252,7 +253,7 @@ def trained_teacher(
         "torch": torch.__version__,
     }
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-    folder = cache_dir() / "teachers" / f"{preset}-{corpus.name}-{digest}"
+    folder = cache_dir() / "teachers" / f"{preset}-{slug(corpus.name)[:64]}-{digest}"
     if not (folder / "model.safetensors").exists():
         train: PackedDataset | ChatDataset
         if isinstance(corpus, Examples):
@@ -270,7 +271,6 @@ def trained_teacher(
             model = TinyGPT(shape)
             DistillationTrainer(model, None, CombinedObjective(lam=0.0), config=config).fit(train)
         save_student(model.cpu(), folder)
-    with kept_random_state():  # a model draws its first weights, to be overwritten
-        teacher = load_student(folder)
+    teacher = load_student(folder)
     assert isinstance(teacher, TinyGPT)  # it was saved above
     return teacher

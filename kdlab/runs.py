@@ -21,7 +21,7 @@ from accelerate.utils import set_seed
 
 from kdlab.answers import evaluate_answers, write_answers
 from kdlab.batches import Rows
-from kdlab.checkpoints import foreign_checkpoints
+from kdlab.checkpoints import foreign_checkpoints, has_checkpoint
 from kdlab.data import write_atomically
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
@@ -30,6 +30,7 @@ from kdlab.ingredients import Ingredients, spread
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_adapters, with_less_memory
 from kdlab.recipes import Recipe, read_recipe
+from kdlab.records import to_json, with_numbers
 from kdlab.saving import load_student, load_tokenizer, save_student, save_tokenizer
 from kdlab.teachers import Teacher, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer
@@ -53,8 +54,8 @@ def distill(
         out: a folder for everything that the run writes.
         recipe: what to do.
         checkpoint_every: optimiser steps between checkpoints; None keeps none but that of Ctrl-C.
-        resume: go on from the checkpoint in ``out``, if there is one; a finished run is not run
-            again.
+        resume: go on from the checkpoint in ``out``, if there is one; of a finished run, return
+            the summary. Without it, a run that is finished or has a checkpoint is not replaced.
         ingredients: the recipe's text and teacher, if they are at hand from another run.
         device: ``"auto"`` or ``"cpu"``.
         progress: show a bar.
@@ -64,8 +65,8 @@ def distill(
 
     Raises:
         ValueError: the run in ``out`` that is to be resumed has another recipe, ``out`` holds what
-            is of no run, the ingredients are of another recipe, the corpus is unknown, or the
-            teacher's file is of another corpus.
+            is of no run or a run that would be lost, the ingredients are of another recipe, the
+            corpus is unknown, or the teacher's file is of another corpus.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -78,7 +79,9 @@ def distill(
     """
     out = Path(out)
     _check_place(out, recipe)
-    if resume and (out / "recipe.json").exists():
+    if not resume:
+        _check_unused(out)
+    elif (out / "recipe.json").exists():
         for field, value in asdict(read_recipe(out)).items():
             asked = getattr(recipe, field)
             if value != asked:
@@ -87,7 +90,9 @@ def distill(
                     "begun, or give the new run a folder of its own"
                 )
         if (out / "summary.json").exists():  # it is written last
-            found: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+            found: dict[str, Any] = with_numbers(
+                json.loads((out / "summary.json").read_text(encoding="utf-8"))
+            )
             return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
@@ -120,8 +125,8 @@ def distill(
         recipe.train_config(checkpoint_every=checkpoint_every, device=device, progress=progress),
         out=out,
     )
-    _clear(out, resume)
-    write_atomically(out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
+    _clear(out, resume and has_checkpoint(out))
+    write_atomically(out / "recipe.json", to_json(asdict(recipe), indent=2) + "\n")
     validation = ingredients.validation if recipe.eval_every else None
     history = trainer.fit(train, validation, resume=resume)
     tokens, rates = history.column("num_items"), history.column("tokens_per_second")
@@ -162,7 +167,7 @@ def distill(
         summary["adapters"] = "merged into the weights; by themselves in adapters/"
     save_student(student, out)
     save_tokenizer(ingredients.tokenizer, out)
-    write_atomically(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_atomically(out / "summary.json", to_json(summary, indent=2) + "\n")
     return summary
 
 
@@ -211,6 +216,20 @@ def _check_place(out: Path, recipe: Recipe) -> None:
             f"{out} holds {others[0].name}, which is of no run of kdlab distill, and a new run "
             "would remove it; give the run a folder of its own"
         )
+
+
+def _check_unused(out: Path) -> None:
+    """Raise ValueError if a new run in this folder would replace one that took its time."""
+    if (out / "summary.json").exists():
+        what, goes_on = "a finished run", "gives its summary"
+    elif has_checkpoint(out):
+        what, goes_on = "a run that was stopped", "goes on with it"
+    else:
+        return
+    raise ValueError(
+        f"{out} holds {what}, which a new one would replace; --resume (resume=True) {goes_on}, or "
+        "give the new one another --out"
+    )
 
 
 def _matching(out: Path, *patterns: str) -> list[Path]:

@@ -12,6 +12,7 @@ import torch.nn as nn
 from safetensors.torch import load_model, save_model
 
 from kdlab.data import END_OF_TEXT, whole_or_not_at_all, write_atomically, writing
+from kdlab.devices import kept_random_state
 from kdlab.models import TinyGPT, TinyGPTConfig
 
 __all__ = ["load_student", "load_tokenizer", "save_student", "save_tokenizer"]
@@ -49,12 +50,13 @@ def load_student(folder: str | Path) -> nn.Module:
             + ("; it has not ended yet" if (folder / "recipe.json").exists() else "")
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if "model_type" in config:  # of transformers
-        from transformers import AutoModelForCausalLM
+    with kept_random_state():  # a model draws its first weights, to be overwritten
+        if "model_type" in config:  # of transformers
+            from transformers import AutoModelForCausalLM
 
-        theirs: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        return cast(nn.Module, theirs.eval())
-    model = TinyGPT(TinyGPTConfig(**config))
+            theirs: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            return cast(nn.Module, theirs.eval())
+        model = TinyGPT(TinyGPTConfig(**config))
     load_model(model, str(folder / "model.safetensors"))
     return model.eval()
 

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import platform
-import re
 import shutil
 import statistics
 import threading
@@ -29,9 +28,10 @@ from scipy.special import stdtrit  # Student's t, by its probability
 from tqdm.auto import tqdm
 
 from kdlab.config import History
-from kdlab.data import write_atomically
+from kdlab.data import slug, write_atomically
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
+from kdlab.records import to_json, with_numbers
 from kdlab.runs import distill, versions
 
 __all__ = ["Interval", "Sweep", "SweepResults"]
@@ -222,13 +222,14 @@ class SweepResults:
     @classmethod
     def read(cls, path: str | Path) -> SweepResults:
         """The results that :meth:`write` wrote."""
-        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        return cls(**found | {"runs": [_read(run) for run in found["runs"]]})
 
     def write(self, path: str | Path) -> None:
         """To a JSON file, a line a run; numbers with five digits."""
-        runs = ",\n  ".join(json.dumps(_rounded(run), ensure_ascii=False) for run in self.runs)
+        runs = ",\n  ".join(to_json(_rounded(run), ensure_ascii=False) for run in self.runs)
         head = {key: value for key, value in asdict(self).items() if key != "runs"}
-        text = json.dumps(head, ensure_ascii=False, indent=1)
+        text = to_json(head, ensure_ascii=False, indent=1)
         write_atomically(Path(path), f'{text[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n')
 
     def __str__(self) -> str:
@@ -304,11 +305,6 @@ def _ingredients(setting: Recipe) -> Ingredients:
     return Ingredients.of(setting)
 
 
-def slug(name: str) -> str:
-    """A name as a folder can have it: letters and digits of any alphabet, and dots."""
-    return re.sub(r"[^\w.]+", "-", name).strip("-")
-
-
 def _begin(threads: int) -> None:
     """In a new worker, which is not to outlive the process that began it, killed or not."""
     torch.set_num_threads(threads)
@@ -345,9 +341,9 @@ def _one(
     sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path, machine: dict[str, Any]
 ) -> dict[str, Any]:
     """A run; or, if it is done already with this specification, what was found."""
-    path, identity = folder / "record.json", json.loads(json.dumps(_as_plain(spec)))
+    path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
     if path.exists():
-        done: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        done = _read(json.loads(path.read_text(encoding="utf-8")))
         if done.pop("spec") == identity and "machine" in done:
             return done | {"arm": arm}
         shutil.rmtree(folder)
@@ -361,7 +357,7 @@ def _one(
         found["final"] |= sweep.measure(folder, spec)
     record = {"arm": arm, "seed": seed, **found, "seconds": seconds}
     record |= {"machine": machine, "versions": versions()}
-    write_atomically(path, json.dumps({**record, "spec": identity}))
+    write_atomically(path, to_json({**record, "spec": identity}))
     return record
 
 
@@ -401,6 +397,12 @@ def _as_plain(spec: Any) -> Any:
     return getattr(spec, "__name__", spec)
 
 
+def _read(run: dict[str, Any]) -> dict[str, Any]:
+    """A run's record, as it was before it was written; an arm may be called Infinity."""
+    numbers = ("final", "curve")
+    return {key: with_numbers(part) if key in numbers else part for key, part in run.items()}
+
+
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.5g}")
@@ -423,7 +425,7 @@ def _processor() -> str:
     """The processor's name, where the system tells it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
-        for line in info.read_text().splitlines():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

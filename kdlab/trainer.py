@@ -46,10 +46,16 @@ from kdlab.batches import (
     model_inputs,
     telling_row,
 )
-from kdlab.checkpoints import identity_of, load_checkpoint, remove_checkpoints, save_checkpoint
+from kdlab.checkpoints import (
+    check_unused,
+    identity_of,
+    load_checkpoint,
+    remove_rest,
+    save_checkpoint,
+)
 from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
-from kdlab.devices import kept_random_state, make_accelerator, stays
+from kdlab.devices import kept_random_state, make_accelerator, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
@@ -58,6 +64,7 @@ from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.packing import check_packing, is_packed
 from kdlab.paths import Heads, check_averages, choose_path, in_pieces_again, targets_for
+from kdlab.records import to_json
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
 
@@ -149,14 +156,14 @@ class DistillationTrainer:
                 what else both models take; a Hugging Face dataset is one.
             eval: the same, held out; None measures nothing but the training losses.
             resume: go on from the checkpoint in ``out`` if there is one. The metrics that follow
-                are those of a run that was never stopped.
+                are those of a run that was never stopped. Without it, ``out`` must hold no run.
 
         Returns:
             The history of the whole run.
 
         Raises:
-            ValueError: data, models, objective and schedule do not go together, and why; or the
-                checkpoint is of another run.
+            ValueError: data, models, objective and schedule do not go together, and why; the
+                checkpoint is of another run; or ``out`` holds what this one would replace.
             FloatingPointError: the loss or the gradient is not finite; nothing was changed by it,
                 and the batch is saved in ``out``.
             KeyboardInterrupt: after Ctrl-C, when the step is done and the checkpoint written.
@@ -170,6 +177,8 @@ class DistillationTrainer:
             raise ValueError(
                 "resume=True needs the folder of the run: DistillationTrainer(..., out=)"
             )
+        if self.out is not None and not resume:
+            check_unused(self.out)
         if not torch.is_grad_enabled():
             raise ValueError(
                 "gradients are switched off here, by torch.no_grad() or torch.inference_mode(); "
@@ -191,7 +200,7 @@ class DistillationTrainer:
             for model in (self.student, getattr(self.teacher, "model", None)):
                 if isinstance(model, nn.Module):
                     check_packing(model)
-        with kept_random_state():  # the seed is of this run, not of what follows it
+        with kept_random_state(), own_accelerate_state():  # of this run, not of what follows it
             return self._fit(train, eval, resume)
 
     def _fit(self, train: Rows, eval: Rows | None, resume: bool) -> History:
@@ -218,7 +227,7 @@ class DistillationTrainer:
             if resume:
                 self._resume(self.out, student, optimizer, identity)
             else:
-                remove_checkpoints(self.out, accelerator)
+                remove_rest(self.out, accelerator)
         self._open_metrics()
 
         bar = tqdm(
@@ -473,6 +482,13 @@ class DistillationTrainer:
                 f"this trainer has taken {self.step} steps, and there is no checkpoint in "
                 f"{out} to go on from; make a new one"
             )
+        elif (out / METRICS).exists():
+            recorded = len(History.read(out / METRICS).train)
+            if recorded >= self.config.steps:
+                raise ValueError(
+                    f"{out} holds the {recorded} steps of a run and no checkpoint to go on from; "
+                    "give this one a folder of its own"
+                )
 
     # --- data and measurements ---
 
@@ -548,7 +564,7 @@ class DistillationTrainer:
                 if not line.endswith("\n") or json.loads(line)["step"] > self.step:
                     break
                 kept.append(line)
-        metrics.write_text("".join(kept), encoding="utf-8")
+        metrics.write_text("".join(kept), encoding="utf-8", newline="\n")
         self._written = metrics.stat().st_size
         self.history = History.read(metrics)
         if len(self.history.train) != self.step:
@@ -560,13 +576,13 @@ class DistillationTrainer:
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         getattr(self.history, kind).append(record)
         if self.out is not None and self.accelerator.is_main_process:
-            with (self.out / METRICS).open("a", encoding="utf-8") as file:
+            with (self.out / METRICS).open("a", encoding="utf-8", newline="\n") as file:
                 if file.tell() != self._written:
                     raise ValueError(
                         f"another run writes to {self.out / METRICS}; this one has stopped. Give "
                         "each run a folder of its own"
                     )
-                file.write(json.dumps({"kind": kind, **record}) + "\n")
+                file.write(to_json({"kind": kind, **record}) + "\n")
                 self._written = file.tell()
 
     def _save_bad_batch(
@@ -632,11 +648,11 @@ def _interruptible() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         interrupted.set()
 
-    try:
-        previous = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not in the main thread: leave signals alone
-        yield interrupted
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is None or threading.current_thread() is not threading.main_thread():
+        yield interrupted  # nobody could put back what is there, or set it
         return
+    signal.signal(signal.SIGINT, ask)
     try:
         yield interrupted
     finally:

@@ -83,6 +83,17 @@ def with_head(kind):
     return model
 
 
+class Quantised(torch.Tensor):
+    """A weight of which a library keeps something else, as torchao does."""
+
+
+def with_other_weight():
+    model = gpt()
+    weight = model.lm_head.weight.detach().as_subclass(Quantised)
+    model.lm_head.weight = nn.Parameter(weight)
+    return model
+
+
 def hooked():
     model = gpt()
     model.lm_head.register_forward_hook(lambda head, inputs, logits: 3.0 * logits)
@@ -107,6 +118,7 @@ def replaced():
         (lambda: with_head(NamedHead), None),
         (hooked, "has forward hooks"),
         (replaced, "forward of TinyGPT's head was replaced"),
+        (with_other_weight, "head is a Quantised, not a plain tensor"),
         (lambda: nn.Sequential(nn.Embedding(V, 8), nn.Linear(8, V)), "Sequential shows no head"),
     ],
 )

@@ -36,6 +36,7 @@ from kdlab import (
     trained_teacher,
     write_topk_store,
 )
+from kdlab.recipes import read_recipe
 from kdlab.saving import save_student
 from tests.kdlab.tiny_models import rows, tiny
 
@@ -107,6 +108,13 @@ def test_a_frozen_student_and_one_that_is_its_teacher_are_refused():
     trainer(student, copy.deepcopy(student))
 
 
+def test_a_student_that_is_not_in_memory_is_refused():
+    student = gpt()
+    student.blocks.to("meta")
+    with pytest.raises(ValueError, match=r"weight blocks\.0\..* is not in memory"):
+        trainer(student)
+
+
 def test_how_a_frozen_student_is_thawed_is_told():
     """A teacher is frozen in place, and it may have been somebody's student."""
     with pytest.raises(ValueError, match=r"frozen; student.requires_grad_\(True\) thaws them"):
@@ -164,14 +172,17 @@ def test_a_student_that_does_not_fit_a_disk_is_told(tmp_path):
 
 
 def test_two_runs_in_one_folder_do_not_mix(tmp_path):
+    config = replace(CONFIG, checkpoint_every=None)
+
     class Disturbed(CombinedObjective):
         def __call__(self, *arguments, **options):
             if (tmp_path / "metrics.jsonl").read_text().count("\n") == 2:
-                trainer(out=tmp_path).fit(rows())
+                (tmp_path / "metrics.jsonl").write_text("")  # as one that began beside it
+                trainer(config=config, out=tmp_path).fit(rows())
             return super().__call__(*arguments, **options)
 
     with pytest.raises(ValueError, match=r"another run writes to .*metrics.jsonl; this one has"):
-        trainer(objective=Disturbed(), out=tmp_path).fit(rows())
+        trainer(objective=Disturbed(), config=config, out=tmp_path).fit(rows())
     assert len(History.read(tmp_path / "metrics.jsonl").train) == 4
 
 
@@ -460,7 +471,7 @@ def test_a_folder_that_is_used_again_keeps_nothing_of_the_last_run(
 ):
     recipe = Recipe(corpus=text, teacher_steps=2, steps=2, batch_size=4)
     distill(tmp_path, recipe, device="cpu")
-    assert (tmp_path / "summary.json").exists()
+    (tmp_path / "summary.json").unlink()  # cut off while it wrote what it leaves
 
     def fall(self, *arguments):
         raise RuntimeError("the lights went out")
@@ -476,10 +487,40 @@ def test_a_folder_that_is_used_again_keeps_nothing_of_the_last_run(
 def test_a_run_that_cannot_begin_leaves_the_last_one_whole(text, tmp_path, own_cache):
     recipe = Recipe(corpus=text, teacher_steps=2, steps=2, batch_size=4)
     distill(tmp_path, recipe, device="cpu")
+    (tmp_path / "summary.json").unlink()  # cut off while it wrote what it leaves
     found = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     with pytest.raises(FileNotFoundError):
         distill(tmp_path, replace(recipe, teacher_file="no-such-file"), device="cpu")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == found
+
+
+def test_a_run_that_is_finished_or_can_go_on_is_not_replaced(text, tmp_path, own_cache):
+    recipe = Recipe(corpus=text, teacher_steps=2, steps=2, batch_size=4)
+    summary = distill(tmp_path, recipe, checkpoint_every=1, device="cpu")
+    again = replace(recipe, seed=1)
+    finished = (
+        r"holds a finished run, which a new one would replace; --resume \(resume=True\) gives"
+    )
+    with pytest.raises(ValueError, match=finished):
+        distill(tmp_path, again, device="cpu")
+    assert distill(tmp_path, recipe, resume=True, device="cpu") == summary
+    (tmp_path / "summary.json").unlink()
+    with pytest.raises(ValueError, match=r"holds a run that was stopped, .* goes on with it, or"):
+        distill(tmp_path, again, device="cpu")
+    assert read_recipe(tmp_path) == recipe
+
+
+def test_a_trainer_replaces_no_run(tmp_path):
+    config = replace(CONFIG, checkpoint_every=None)
+    trainer(config=config, out=tmp_path).fit(rows())
+    found = (tmp_path / "metrics.jsonl").read_bytes()
+    for resume, message in ((False, "holds the metrics of another"), (True, "no checkpoint")):
+        with pytest.raises(ValueError, match=rf"{message}.*a folder of its own"):
+            trainer(config=config, out=tmp_path).fit(rows(), resume=resume)
+    (tmp_path / "checkpoint").mkdir()
+    with pytest.raises(ValueError, match=r"holds a checkpoint of another .*resume=True goes on"):
+        trainer(config=config, out=tmp_path).fit(rows())
+    assert (tmp_path / "metrics.jsonl").read_bytes() == found
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""Records as JSON that every reader takes.
+
+Python writes infinity and what is no number as bare words, which are no JSON: other readers refuse
+the whole file. Here they are strings, named as protocol buffers name them in JSON, and numbers
+again when kdlab reads them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+__all__ = ["to_json", "with_numbers"]
+
+WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
+
+
+def to_json(value: Any, **options: Any) -> str:
+    """A record as a text of JSON.
+
+    Args:
+        value: dictionaries, lists and plain values.
+        options: as ``json.dumps`` has them.
+
+    >>> to_json({"perplexity": math.inf, "step": 7})
+    '{"perplexity": "Infinity", "step": 7}'
+    """
+    return json.dumps(_in_words(value), allow_nan=False, **options)
+
+
+def with_numbers(value: Any) -> Any:
+    """What was read of such a text, with its numbers.
+
+    >>> with_numbers({"perplexity": "Infinity", "step": 7})
+    {'perplexity': inf, 'step': 7}
+    """
+    if isinstance(value, dict):
+        return {name: with_numbers(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [with_numbers(part) for part in value]
+    return WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_words(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_words(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
