@@ -221,7 +221,16 @@ class SweepResults:
 
     @classmethod
     def read(cls, path: str | Path) -> SweepResults:
-        """The results that :meth:`write` wrote."""
+        """The results that :meth:`write` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        if not Path(path).exists():
+            raise FileNotFoundError(
+                f"there are no recorded results at {path}, seen from {Path.cwd()}. The book's "
+                "pages read those of the repository: run their code in their own folder of a clone."
+            )
         found = json.loads(Path(path).read_text(encoding="utf-8"))
         return cls(**found | {"runs": [_read(run) for run in found["runs"]]})
 

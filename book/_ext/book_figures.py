@@ -2,7 +2,9 @@
 
 While the book is built, IPython draws SVG with text as text. Each drawing is then written into its
 page: black and white become the theme's text and ground, and every other colour a variable that
-book.css can give another value in the dark. A notebook that a reader runs draws as it is set to.
+book.css can give another value in the dark. Words have variables of their own, because a colour
+in which a line is seen well can be too faint to read. A notebook that a reader runs draws as it is
+set to.
 """
 
 import html
@@ -24,6 +26,8 @@ LEFT_OUT = re.compile(
 )
 PATH = re.compile(r'(?<= d=")[^"]*')
 PLACE = re.compile(r'(?<= )([xy]="-?\d+\.\d\d)\d+')
+TEXT = re.compile(r"<text\b[^>]*>")
+WORDS = re.compile(r"(?<=fill: )var\(--figure-(\w+), #\w+\)")
 NAME = re.compile(r' id="([^"]*)"')
 NAMED = re.compile(r'(?<=[ "])id="|(?<=url\()#|(?<=href=")#')
 
@@ -47,6 +51,7 @@ def inline(svg: str, alt: str, prefix: str) -> str:
     """
     svg = LEFT_OUT.sub("", svg[svg.index("<svg") :])
     svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: colour(found[0]), svg)
+    svg = TEXT.sub(lambda text: WORDS.sub(r"var(--figure-text-\1, \g<0>)", text[0]), svg)
     svg = NAMED.sub(lambda mark: mark[0] + prefix, svg)
     svg = PATH.sub(lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0].replace("\n", "")), svg)
     svg = PLACE.sub(r"\1", re.sub(r"\n\s+", "\n", svg))

@@ -5,9 +5,10 @@ notebook shows: directives and roles turn into plain Markdown, diagrams into wor
 cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says
 how to run it.
 
-Where the repository has an address, a notebook installs kdlab from it, the page offers to open it
-in Colab, and the theme offers to suggest an edit and to report a fault. Colab opens notebooks of a
-branch `notebooks`, which .github/workflows/book.yml writes.
+Where the repository has an address, a notebook fetches it first, since a page may read the recorded
+runs that lie there; the page offers to open it in Colab, and the theme offers to suggest an edit
+and to report a fault. Colab opens notebooks of a branch `notebooks`, which
+.github/workflows/book.yml writes.
 
 Configuration:
     book_repository: the address, such as https://github.com/owner/name; "" until there is one.
@@ -16,6 +17,7 @@ jupytext turns such a page into a notebook too, but leaves directives and roles 
 text, and they are what is translated here.
 """
 
+import ast
 import html
 import json
 import re
@@ -32,7 +34,7 @@ OPTION = re.compile(r"^:(?P<name>[\w-]+):[ ]*(?P<value>.*)$")
 ROLE = re.compile(r"\{(?P<role>[\w:]+)\}`(?P<text>[^`]+)`")
 LABELLED = re.compile(r"^\$\$[ ]*\((?P<label>[\w-]+)\)[ ]*$", re.MULTILINE)
 TARGET = re.compile(r"^\([\w-]+\)=\n", re.MULTILINE)
-GLUED = re.compile(r"\{glue:text\}`(?P<key>\w+):(?P<format>[^`]+)`")
+GLUED = re.compile(r"\{glue:text\}`(?P<key>\w+)(?::(?P<format>[^`]+))?`")
 MARK = re.compile(r"^(?:\([x ]\)|\[[x ]\])[ ]+")
 
 
@@ -141,10 +143,15 @@ def python(value: str) -> str:
         return repr(value)
 
 
-def number(role: re.Match, glued: dict) -> str:
-    """A number that the page computed and its text shows, as the page formats it."""
-    value = glued[role["key"]]["data"]["text/plain"]
-    return format(float(value), role["format"])
+def pasted(role: re.Match, glued: dict) -> str:
+    """What the page computed and its text shows, as the page formats it."""
+    value = ast.literal_eval(glued[role["key"]]["data"]["text/plain"])
+    return format(value, role["format"] or "")
+
+
+def is_for_the_page_alone(cell) -> bool:
+    """Whether a cell only hands numbers to the page's text, by what no reader need install."""
+    return "remove-cell" in cell.metadata.get("tags", []) and "glue(" in cell.source
 
 
 def plain_notebook(source: Path):
@@ -154,8 +161,10 @@ def plain_notebook(source: Path):
     glued = json.loads(numbers.read_text(encoding="utf8")) if numbers.exists() else {}
     cells = []
     for cell in notebook.cells:
-        cell.source = GLUED.sub(lambda role: number(role, glued), cell.source)
-        cells += as_cells(cell.source) if cell.cell_type == "markdown" else [cell]
+        if cell.cell_type == "markdown":
+            cells += as_cells(GLUED.sub(lambda role: pasted(role, glued), cell.source))
+        elif not is_for_the_page_alone(cell):
+            cells.append(cell)
     for i, cell in enumerate(cells):
         cell["id"] = f"cell-{i}"
     notebook.cells = cells
@@ -177,6 +186,16 @@ def link_repository(app: Sphinx, config) -> None:
         }
 
 
+def fetch(repository: str, page: str) -> str:
+    """The cell that a notebook begins with: after it, the page's code finds what it reads."""
+    return (
+        "# Only where there is no clone of the repository, as in Colab\n"
+        f"!git clone --quiet --depth 1 {repository} course\n"
+        '%pip install --quiet "./course[hf]"\n'
+        f"%cd course/{Path(page).parent.as_posix()}"
+    )
+
+
 def in_colab(repository: str, page: str) -> str:
     """Where Colab opens a page's notebook; "" where it cannot."""
     found = re.match(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?$", repository)
@@ -195,18 +214,17 @@ def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None
     notebook = plain_notebook(executed)
     repository = app.config.book_repository.rstrip("/")
     if repository:
-        install = f"# Where kdlab is not installed yet\n%pip install --quiet git+{repository}"
-        notebook.cells.insert(0, new_code_cell(install, id="install"))
+        notebook.cells.insert(0, new_code_cell(fetch(repository, page), id="fetch"))
     nbformat.write(notebook, target)
     context["ipynb_source"] = f"{page}.ipynb"
     link = context["pathto"](f"_sources/{page}.ipynb", 1)
-    name = html.escape(Path(page).name)
+    folder, path = html.escape(Path(page).parent.as_posix()), html.escape(page)
     colab = in_colab(repository, page)
     context["body"] += (
         '<p class="book-run"><strong>Run it yourself.</strong> '
-        f'<a href="{html.escape(link)}" download>This page as a notebook</a> goes into your clone '
-        f"of the repository; <code>make book</code> once, then <code>.venv/bin/jupyter lab "
-        f"{name}.ipynb</code>, and run its cells from the top."
+        f'<a href="{html.escape(link)}" download>This page as a notebook</a> goes into '
+        f"<code>{folder}</code> of your clone of the repository; <code>make book</code> once, then "
+        f"<code>.venv/bin/jupyter lab {path}.ipynb</code>, and run its cells from the top."
         + (f' Or <a href="{html.escape(colab)}">open it in Colab</a>.' if colab else "")
         + "</p>\n"
     )

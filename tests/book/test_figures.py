@@ -20,6 +20,7 @@ def drawn() -> str:
         figure, axes = plt.subplots()
         axes.plot([0, 1], [0, 1], color="#0072B2", label="KL(p‖q)")
         axes.barh([0], [1], color="#D55E00", hatch="//", edgecolor="w")
+        axes.annotate("low", (0.5, 0.5), color="#009E73")
         axes.set_title("λ = 0.123456 falls")
         axes.legend()
         file = io.StringIO()
@@ -49,6 +50,8 @@ def test_its_colours_are_the_pages(drawn):
     assert "currentColor" in text
     assert "var(--pst-color-background, #fff)" in text
     assert "var(--figure-0072b2, #0072b2)" in text
+    (word,) = re.findall("<text[^>]*>low<", text)
+    assert "fill: var(--figure-text-009e73, var(--figure-009e73, #009e73))" in word
 
 
 def test_two_drawings_of_a_page_share_no_name(drawn):

@@ -106,6 +106,7 @@ def test_notebooks_hold_the_pages_code_and_no_directives(notebooks):
         nbformat.validate(notebook)
         source = (ROOT / f"{name}.md").read_text(encoding="utf8")
         cells = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```$", source, re.M | re.S)
+        cells = [cell for cell in cells if not re.search(r"^from myst_nb|^glue\(", cell, re.M)]
         code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
         own = [cell for cell in code if "kdlab.widgets import WIDGETS" not in cell]
         assert len(own) == len(cells), name
@@ -116,6 +117,30 @@ def test_notebooks_hold_the_pages_code_and_no_directives(notebooks):
         assert [found[1] for found in mounted] == widgets
         text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
         assert not re.search(r"\{[\w:-]+\}`|^(:::|```)\{|^\(\w[\w-]*\)=$", text, re.MULTILINE), name
+
+
+def test_what_a_page_pastes_into_its_text_is_in_its_notebook():
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_notebooks import GLUED, pasted
+
+    values = {"tokens": "49152", "share": "0.12", "tail": "'12%'", "written": "'2222'"}
+    glued = {key: {"data": {"text/plain": value}} for key, value in values.items()}
+    text = " ".join(f"{{glue:text}}`{key}`" for key in ("tokens:,", "share:.0%", "tail", "written"))
+    assert GLUED.sub(lambda role: pasted(role, glued), text) == "49,152 12% 12% 2222"
+
+
+@pytest.mark.parametrize("page", ["book/combined/two-sources", "book/labs/laptop"])
+def test_a_notebook_without_a_clone_fetches_what_its_page_reads(page, notebooks):
+    sys.path.append(str(ROOT / "book/_ext"))
+    from book_notebooks import fetch
+
+    cell = fetch("https://example.org/owls", page)
+    assert "git clone --quiet --depth 1 https://example.org/owls course\n" in cell
+    folder = ROOT / re.search(r"^%cd course/(.*)$", cell, re.MULTILINE)[1]
+    code = "\n".join(each.source for each in notebooks[page].cells if each.cell_type == "code")
+    read = re.findall(r'read\("(.*?)"\)', code)
+    assert read
+    assert all((folder / path).is_file() for path in read)
 
 
 def test_notebook_shows_a_question_without_giving_it_away(notebooks):

@@ -161,7 +161,7 @@ def test_axe_finds_nothing(tab, axe, theme):
     )
     if not tab.evaluate("'axe' in window"):
         tab.evaluate(axe)
-    found = hard_to_read(tab)
+    found = hard_to_read(tab) + tab.evaluate(FAINT_WORDS)
     if theme == "light":
         others = {rule: {"enabled": False} for rule in COLOURS}
         found += violations(tab, "document", {"rules": others})
@@ -225,6 +225,66 @@ def violations(tab, where: str, options: dict) -> list[str]:
 def axe() -> str:
     module = pytest.importorskip("axe_playwright_python")
     return Path(module.__file__).with_name("axe.min.js").read_text(encoding="utf8")
+
+
+# Words in drawings, at which axe does not look, with less contrast than 4.5 (3, if they are large)
+# to what they stand on: the page's ground, and each shape that was drawn there before them.
+FAINT_WORDS = """() => {
+    const parts = colour => {
+        const [r, g, b, alpha = 1] = (colour.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
+        return {rgb: [r, g, b], alpha};
+    };
+    const over = (top, share, ground) => top.map((x, i) => share * x + (1 - share) * ground[i]);
+    const light = x => x <= 10.31475 ? x / 255 / 12.92 : ((x / 255 + 0.055) / 1.055) ** 2.4;
+    const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+    const under = node => {
+        for (let at = node; at; at = at.parentElement) {
+            const {rgb, alpha} = parts(getComputedStyle(at).backgroundColor);
+            if (alpha) return rgb;
+        }
+        return [255, 255, 255];
+    };
+    const painted = (node, style) => {
+        let {rgb, alpha} = parts(style.fill);
+        for (let at = node; at.localName !== "svg"; at = at.parentElement)
+            alpha *= getComputedStyle(at).opacity;
+        return [rgb, alpha * style.fillOpacity];
+    };
+    const faint = word => {
+        const box = word.getBoundingClientRect(), style = getComputedStyle(word);
+        const middle = new DOMPoint(box.x + box.width / 2, box.y + box.height / 2);
+        let ground = under(word);
+        for (const shape of word.closest("svg").querySelectorAll("path, rect, circle, polygon")) {
+            const after = word.compareDocumentPosition(shape) & Node.DOCUMENT_POSITION_FOLLOWING;
+            const look = getComputedStyle(shape);
+            if (after || !look.fill.startsWith("rgb") || shape.closest("defs, clipPath")) continue;
+            const there = middle.matrixTransform(shape.getScreenCTM().inverse());
+            if (shape.isPointInFill(there)) ground = over(...painted(shape, look), ground);
+        }
+        const ink = over(...painted(word, style), ground);
+        const [less, more] = [luminance(ink), luminance(ground)].sort((a, b) => a - b);
+        const size = parseFloat(style.fontSize) * word.getScreenCTM().d;
+        return (more + 0.05) / (less + 0.05) < (size >= 24 ? 3 : 4.5);
+    };
+    return [...document.querySelectorAll("main svg text")]
+        .filter(word => word.textContent.trim() && word.checkVisibility() && faint(word))
+        .map(word => `a word that is too faint: ${word.outerHTML.slice(0, 200)}`);
+}"""
+
+
+def test_a_word_in_a_drawing_is_measured_on_what_it_stands_on(new_page):
+    tab = new_page()
+    tab.set_content(
+        """<main style="background: #fff">
+        <svg viewBox="0 0 90 90" width="90" style="font-size: 12px">
+        <text y="10" fill="#777">faint</text><text y="20" fill="#767676">clear</text>
+        <g transform="translate(0 30)"><rect width="90" height="30" fill="#0072b2"/>
+        <text y="10" fill="#fff">clear</text><text y="25">faint</text></g>
+        <rect y="60" width="90" height="30" fill="#000" opacity="0.1"/>
+        <text y="80" fill="#767676">faint</text>
+        <text y="80" x="50" fill="#000" opacity="0.5">faint</text></svg></main>"""
+    )
+    assert [found.count(">faint<") for found in tab.evaluate(FAINT_WORDS)] == [1] * 4
 
 
 def show_all_feedback(tab) -> None:

@@ -113,6 +113,8 @@ def test_results_survive_their_file(tmp_path):
         read.curve("high", "score", beside="low")
     with pytest.raises(KeyError, match=r"no arm 'middle', only \['high', 'low'\]"):
         read.of("middle")
+    with pytest.raises(FileNotFoundError, match=r"no recorded results at owls\.json, seen from "):
+        SweepResults.read("owls.json")
 
 
 def test_results_say_how_they_were_made():
