@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
+from autograder.grading.configuration import unusable
 from autograder.grading.course import Blueprint, Course
 from autograder.grading.doctor import Examined, Unfit, examine
 from autograder.grading.files import digest, read_files
@@ -140,6 +141,6 @@ def disk() -> Iterator[None]:
             if is_full(link):
                 raise Stopped(f"The disk is full: {link}") from error
             if isinstance(link, OperationalError):
-                raise Stopped(f"The gradebook cannot be written: {link.orig}") from error
+                raise Stopped(unusable(link)) from error
             link = link.__cause__ or link.__context__
         raise
