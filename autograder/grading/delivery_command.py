@@ -17,6 +17,7 @@ from autograder.grading.console import (
     failures,
     nothing,
     open_course,
+    tell,
 )
 from autograder.grading.delivery import deliver
 from autograder.grading.intake import shown
@@ -55,13 +56,11 @@ def feedback(
             f"{sum(each.released for each in done)} released",
             f"{sum(bool(each.problem) for each in done)} not delivered",
         ]
-        console.print(", ".join(counts) + ".")
+        tell(", ".join(counts) + ".")
         if there := sum(each.lms for each in done):
-            console.print(
+            tell(
                 f"{there} came from Moodle or Canvas, and their feedback goes back with:"
-                f" python -m autograder lms give {assignment}",
-                highlight=False,
-                soft_wrap=True,
+                f" python -m autograder lms give {assignment}"
             )
     if any(each.problem for each in done):
         raise typer.Exit(3)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from nbgrader.api import MissingEntry
 
-from autograder.grading.console import AssignmentArgument, console, failures, open_course
+from autograder.grading.console import AssignmentArgument, failures, open_course, tell
 from autograder.grading.lateness import penalise, spelt
 
 
@@ -43,8 +43,4 @@ def extend(
                 ) from None
             due = gradebook.find_submission(assignment, student).duedate
         penalise(course, assignment)
-    console.print(
-        f"{assignment} is due for {student} on {spelt(due)}. Run feedback.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    tell(f"{assignment} is due for {student} on {spelt(due)}. Run feedback.")

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import console, failures, here, say
+from autograder.grading.console import failures, here, say, tell
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.files import is_litter, read_text
 from autograder.grading.outstanding import names
@@ -40,15 +40,8 @@ def students(
     for note in notes:
         say(note)
     if absent:
-        console.print(
-            f"In the gradebook and not in {table}: {names(absent)}.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-    console.print(
-        f"{len(rows)} students: {new} new, {changed} changed.", highlight=False, soft_wrap=True
-    )
+        tell(f"In the gradebook and not in {table}: {names(absent)}.")
+    tell(f"{len(rows)} students: {new} new, {changed} changed.")
 
 
 def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:

@@ -41,6 +41,10 @@ def test_grade_audit_and_verify(invoke: Callable, course: Path) -> None:
     result = invoke("grade", ASSIGNMENT, "--jobs", "1")
     assert result.exit_code == 0, result.output
     assert "4 graded, 0 were graded already, 0 set aside." in result.output
+    assert "joe" in (lines := [line for line in result.output.splitlines() if "│" in line])[-1]
+    assert len(lines) == 4  # a line a student
+    assert "1 answer waits for marks by a person, in Formgrader's" in result.output
+    result = invoke("grade", ASSIGNMENT, "--details")
     assert re.search(r"bob\s.*0\s.*double wrong", result.output)
 
     result = invoke("grade", ASSIGNMENT, "--json")
@@ -106,6 +110,8 @@ def test_doctor_says_what_grade_will_do(invoke: Callable, course: Path) -> None:
     result = invoke("grade", ASSIGNMENT)
     assert result.exit_code == 3
     assert "3 graded, 0 were graded already, 1 set aside." in result.output
+    assert "  bob: set.ipynb is not JSON" in result.output
+    assert "Something was put right for ada; --details says what." in result.output
     assert (folder / "ada" / ASSIGNMENT / "mine.txt").exists()  # what was handed in is not touched
     assert not (course / "autograded" / "ada" / ASSIGNMENT / "mine.txt").exists()
 
