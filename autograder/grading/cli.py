@@ -308,8 +308,8 @@ def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> 
     tell(", ".join(words) + ".")
     if aside := [item for item in done if item["state"] == State.QUARANTINED]:
         tell(
-            "Set aside are the following. Let the student hand in again and collect with --update,"
-            " or put right in submitted/ what is named; then give this command again."
+            "Set aside, without marks. Let the student hand in again and collect with --update, or"
+            " put right in submitted/ what is named, and grade again:"
         )
         for item in aside:
             tell(f"  {shown(item['student'])}: {item['reason']}")
