@@ -61,6 +61,8 @@ for command in (feedback, report, extend, exchange, join, new, selftest):
 app.command("students")(write_students)
 app.add_typer(lms, name="lms")
 
+WIDEST = 40  # characters of a column
+
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Submissions at a time; as many as processors without.")
 ]
@@ -281,24 +283,27 @@ def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
 
 def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> None:
     """Prints a line for each student, and then what is to be looked at."""
-    heads = ("submission", "by machine", "mark", *(["tasks"] if details else ["right", "to know"]))
-    table = Table(*heads, title=assignment)
-    for column in table.columns:
-        column.no_wrap, column.overflow = not details, "ellipsis"
+    lines = [(assignment, "by machine", "mark", "right", "")]
     for item in done:
         is_aside = item["state"] == State.QUARANTINED
-        points = "—" if is_aside else f"{item['points']:g}"
-        mark = f"{item['mark']:g} of {item['max_points']:g}" if "mark" in item else "—"
-        row = [shown(item["student"]), points, mark]
-        if details:
-            tasks = [f"{each['check']} {each['status']}" for each in item["verdicts"]]
-            row.append("\n".join([*tasks, *item["repairs"]]))
-        else:
-            right = sum(each["status"] == Status.CORRECT for each in item["verdicts"])
-            row += [f"{right} of {len(item['verdicts'])}" if item["verdicts"] else "—"]
-            row.append(", ".join(_to_know(item)))
-        table.add_row(*row)
-    console.print(table, markup=False)
+        right = sum(each["status"] == Status.CORRECT for each in item["verdicts"])
+        lines.append(
+            (
+                "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown(item["student"])),
+                "—" if is_aside else f"{item['points']:g}",
+                f"{item['mark']:g} of {item['max_points']:g}" if "mark" in item else "—",
+                f"{right} of {len(item['verdicts'])}" if item["verdicts"] else "—",
+                ", ".join(_to_know(item)),
+            )
+        )
+    widths = [min(WIDEST, max(map(len, column))) for column in zip(*lines, strict=True)]
+    for line, item in zip(lines, [None, *done], strict=True):
+        tell("  ".join(map(str.ljust, line, widths)).rstrip())
+        if details and item:
+            for each in item["verdicts"]:
+                tell(f"    {each['check']}: {each['status']}")
+            for repair in item["repairs"]:
+                tell(f"    {repair}")
     states = [(item["state"], item["now"]) for item in done]
     words = [
         f"{states.count((State.RECORDED, True))} graded",

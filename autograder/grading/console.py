@@ -9,6 +9,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,11 @@ def open_course(
     if not handed_in:  # of an old term, records alone may be kept
         known |= {record.student for record in Records(course.root, assignment).all()}
     if unknown := sorted(chosen - known):
-        raise typer.BadParameter(f"No submission of {assignment} by {', '.join(unknown)}.")
+        near = get_close_matches(unknown[0], known, 1)
+        raise typer.BadParameter(
+            f"No submission of {assignment} by {', '.join(unknown)}."
+            + (f" Do you mean {near[0]}?" if near else "")
+        )
     return course, sorted(chosen)
 
 

@@ -15,7 +15,9 @@ from autograder.grading.lateness import penalise, spelt
 def extend(
     assignment: AssignmentArgument,
     student: Annotated[str, typer.Argument(help="The student's id.")],
-    days: Annotated[int, typer.Option(min=0, max=366, help="Days after the due date.")] = 0,
+    days: Annotated[
+        int, typer.Option(min=0, max=366, help="Days of 24 hours after the due date.")
+    ] = 0,
     hours: Annotated[int, typer.Option(min=0, max=8784, help="Hours beside the days.")] = 0,
 ) -> None:
     """Give one student more time; 0 takes it back. The penalty is worked out anew at once."""

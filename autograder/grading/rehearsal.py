@@ -146,7 +146,8 @@ def readable(path: Path) -> None:
         ast.parse(path.read_text(encoding="utf-8"), str(path.resolve()))
     except FileNotFoundError:
         raise Misconfigured(
-            f"No checks at {path}. Each assignment needs checks/<name>.py."
+            f"No checks at {path}. Each assignment needs checks/<name>.py. If you have renamed this"
+            " one, give it its old name back: what was handed in and what has marks bears it."
         ) from None
     except (SyntaxError, ValueError) as error:
         raise Misconfigured(f"{path.name} cannot be loaded: {_where(error, path)}") from None
