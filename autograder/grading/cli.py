@@ -289,7 +289,7 @@ def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> 
         right = sum(each["status"] == Status.CORRECT for each in item["verdicts"])
         lines.append(
             (
-                "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown(item["student"])),
+                shown(item["student"]),
                 "—" if is_aside else f"{item['points']:g}",
                 f"{item['mark']:g} of {item['max_points']:g}" if "mark" in item else "—",
                 f"{right} of {len(item['verdicts'])}" if item["verdicts"] else "—",

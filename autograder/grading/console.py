@@ -153,9 +153,9 @@ def failures() -> Iterator[None]:
 
 def say(sentence: str) -> None:
     """Prints an error."""
-    errors.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+    errors.print(sentence, style="red", markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def tell(sentence: str) -> None:
     """Prints what is no error."""
-    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    console.print(sentence, markup=False, emoji=False, highlight=False, soft_wrap=True)

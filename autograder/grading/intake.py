@@ -111,8 +111,11 @@ def is_text(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """A folder's name for people, whatever bytes it is made of."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    """A folder's name for people, whatever bytes it is made of; a terminal obeys none of them."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in name.encode("utf-8", "backslashreplace").decode()
+    )
 
 
 def words(error: BaseException) -> str:
@@ -121,7 +124,8 @@ def words(error: BaseException) -> str:
         text = str(error)
     except Exception:  # deep data in the error's own message, for one
         text = "what it says cannot be printed"
-    text = OURS.sub("its copy", shown(text[: 4 * MAX_WORDS]))[:MAX_WORDS]
+    text = shown(" ".join(text[: 4 * MAX_WORDS].split()))
+    text = OURS.sub("its copy", text)[:MAX_WORDS]
     return text if isinstance(error, Unfit) else f"{type(error).__name__}: {text}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any
 
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.preprocessors import AssignLatePenalties
@@ -108,9 +109,16 @@ def late_versions(course: Course, assignment: str, waiting: Mapping[str, str]) -
     plugin = rehearse_penalty(course)
     return {
         student: not course.folder("submitted", student, assignment).is_dir()  # nothing is lost
-        or (plugin.late_submission_penalty(student, most, seconds) or 0) < (most or 1)
+        or _cost(plugin, student, most, seconds) < (most or 1)
         for student, seconds in late.items()
     }
+
+
+def _cost(plugin: Any, student: str, most: float, seconds: float) -> float:
+    try:
+        return plugin.late_submission_penalty(student, most, seconds) or 0.0
+    except Exception:  # grading will say so
+        return 0.0
 
 
 class PenaliseForPage(AssignLatePenalties):

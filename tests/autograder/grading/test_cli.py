@@ -261,10 +261,10 @@ def test_doctor_says_before_what_grade_does_in_every_case(invoke: Callable, cour
         assert item["repairs"] == said[student]["repairs"], student
         assert not re.search("/tmp/|autograder-", str(item)), item
     aside = {student for student, item in done.items() if item["state"] == "quarantined"}
-    assert aside == {"caf\\udce9", "two\nlines", "empty", "deep", "dated", "renamed"}
+    assert aside == {"caf\\udce9", "two\\nlines", "empty", "deep", "dated", "renamed"}
     whole = {
         "l" * 252,
-        "-rtl\u202e%s{0}*",
+        "-rtl\\u202e%s{0}*",
         "a[2]",
         "a b",
         "extra",

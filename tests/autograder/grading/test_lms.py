@@ -176,7 +176,7 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     assert graded(root, canned_grades) == {"ada": 0, "li2": 4}
     result = CliRunner().invoke(app, give)
     assert result.exit_code == 0, result.output
-    assert "1 answer waits for marks by a person: li2." in result.output
+    assert "1 answer waits for marks by a person, in Formgrader's" in result.output
     folder = root / "lms" / ASSIGNMENT
     with zipfile.ZipFile(folder / "feedback.zip") as archive:
         assert sorted(archive.namelist()) == [
