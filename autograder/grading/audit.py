@@ -7,15 +7,16 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from nbgrader.api import MissingEntry
 
-from autograder.grading.batch import Batch, Executed, worker_config
+from autograder.grading.batch import Batch, Executed
 from autograder.grading.course import Course
 from autograder.grading.intake import words
 from autograder.grading.record import Record, Records, State
+from autograder.grading.rehearsal import readable
+from autograder.grading.terms import checks_folder
 from autograder.judging.evidence import Refused, loads, read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge_either, unjudged
 from autograder.spec import Check, generator, load_checks
@@ -45,8 +46,9 @@ def audit(course: Course, assignment: str, students: Iterable[str] | None = None
         students: Whose submissions; all recorded ones without.
     """
     records = chosen(course, assignment, students)
-    folder = Path(worker_config(course).Judge.checks_directory)
-    checks = load_checks(folder / f"{assignment}.py")
+    path = checks_folder(course) / f"{assignment}.py"
+    readable(path)
+    checks = load_checks(path)
     findings = []
     with course.gradebook() as gradebook:
         for record in records:

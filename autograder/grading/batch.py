@@ -39,6 +39,7 @@ from nbgrader.utils import setenv
 from traitlets.config import Config
 from traitlets.log import get_logger
 
+from autograder.grading.byhand import second_looks
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
@@ -489,7 +490,7 @@ class Batch:
         }
 
     def _record(self, record: Record) -> None:
-        with disk():
+        with disk(), second_looks(self.course, self.assignment, record.student):
             self.course.record(self.scratch, self.assignment, record.student, record.executed())
         record.state = State.RECORDED
         with disk():

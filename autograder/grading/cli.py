@@ -34,6 +34,7 @@ from autograder.grading.console import (
     failures,
     not_listed,
     open_course,
+    tell,
     waiting,
 )
 from autograder.grading.course import Course
@@ -44,10 +45,12 @@ from autograder.grading.intake import shown, take_in, words
 from autograder.grading.joining import exchange, join
 from autograder.grading.lateness import marks, who_is_late
 from autograder.grading.lms_commands import app as lms
-from autograder.grading.outstanding import names
+from autograder.grading.outstanding import names, outstanding
 from autograder.grading.record import Record, State
+from autograder.grading.report import RESOURCES
 from autograder.grading.report_command import report
 from autograder.grading.students import students as write_students
+from autograder.judging.verdict import Status
 from autograder.sandbox.options import Sandbox
 
 app = typer.Typer(
@@ -57,6 +60,8 @@ for command in (feedback, report, extend, exchange, join, new, selftest):
     app.command()(command)
 app.command("students")(write_students)
 app.add_typer(lms, name="lms")
+
+WIDEST = 40  # characters of a column
 
 Jobs = Annotated[
     int | None, typer.Option(min=1, help="Submissions at a time; as many as processors without.")
@@ -73,6 +78,7 @@ def grade(
     jobs: Jobs = None,
     executor: Where = "local",
     force: Annotated[bool, typer.Option(help="Grade again what is graded.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="Each task and repair.")] = False,
     as_json: Json = False,
 ) -> None:
     """Grade what was handed in and is not graded yet.
@@ -97,18 +103,19 @@ def grade(
         unknown = not_listed(course, chosen)  # afterwards the gradebook has everyone
         batch.run(chosen)
         made = _marks(course, assignment)
-        notes = [*who_is_late(course, assignment), *waiting(course, assignment), *unknown]
+        notes = [*_by_people(course, assignment), *who_is_late(course, assignment)]
+        notes += [*waiting(course, assignment), *unknown]
     done.sort(key=lambda item: item["student"])
     for item in done:
         item |= made.get(item["student"], {})
     if as_json:
         print(json.dumps(done, indent=1))
     else:
-        _show_grades(assignment, done)
+        _show_grades(assignment, done, details)
         if batch.repriced:
             notes.insert(0, f"What being late costs has changed for {names(batch.repriced)}.")
         for note in notes:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
+            tell(note)
     if any(item["state"] == State.QUARANTINED for item in done):
         raise typer.Exit(3)
 
@@ -149,10 +156,10 @@ def doctor(
         if table.row_count:
             console.print(table, markup=False)
         sound = len(found) - table.row_count
-        console.print(f"{sound} of {len(found)} submissions have nothing wrong with them.")
+        tell(f"{sound} of {len(found)} submissions have nothing wrong with them.")
         with failures():
             for note in [*waiting(course, assignment), *not_listed(course, chosen)]:
-                console.print(note, markup=False, highlight=False, soft_wrap=True)
+                tell(note)
     if any(item["problem"] for item in found):
         raise typer.Exit(3)
 
@@ -274,30 +281,66 @@ def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
     return data
 
 
-def _show_grades(assignment: str, done: list[dict[str, Any]]) -> None:
-    heads = ("submission", "by machine", "mark", "verdicts", "repairs")
-    table = Table(*heads, title=assignment)
+def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> None:
+    """Prints a line for each student, and then what is to be looked at."""
+    lines = [(assignment, "by machine", "mark", "right", "")]
     for item in done:
-        if item["state"] == State.QUARANTINED:
-            mark = f"{_mark(item)}\nfor an older version" if "mark" in item else "—"
-            row = ("—", mark, f"Set aside: {item['reason']}", "")
-            table.add_row(shown(item["student"]), *row)
-            continue
-        table.add_row(
-            shown(item["student"]),
-            f"{item['points']:g}",
-            _mark(item),
-            ", ".join(f"{each['check']} {each['status']}" for each in item["verdicts"]),
-            "\n".join(item["repairs"]),
+        is_aside = item["state"] == State.QUARANTINED
+        right = sum(each["status"] == Status.CORRECT for each in item["verdicts"])
+        lines.append(
+            (
+                shown(item["student"]),
+                "—" if is_aside else f"{item['points']:g}",
+                f"{item['mark']:g} of {item['max_points']:g}" if "mark" in item else "—",
+                f"{right} of {len(item['verdicts'])}" if item["verdicts"] else "—",
+                ", ".join(_to_know(item)),
+            )
         )
-    console.print(table, markup=False)
+    widths = [min(WIDEST, max(map(len, column))) for column in zip(*lines, strict=True)]
+    for line, item in zip(lines, [None, *done], strict=True):
+        tell("  ".join(map(str.ljust, line, widths)).rstrip())
+        if details and item:
+            for each in item["verdicts"]:
+                tell(f"    {each['check']}: {each['status']}")
+            for repair in item["repairs"]:
+                tell(f"    {repair}")
     states = [(item["state"], item["now"]) for item in done]
     words = [
         f"{states.count((State.RECORDED, True))} graded",
         f"{states.count((State.RECORDED, False))} were graded already",
         f"{sum(state == State.QUARANTINED for state, _ in states)} set aside",
     ]
-    console.print(", ".join(words) + ".")
+    tell(", ".join(words) + ".")
+    if aside := [item for item in done if item["state"] == State.QUARANTINED]:
+        tell(
+            "Set aside, without marks. Let the student hand in again and collect with --update, or"
+            " put right in submitted/ what is named, and grade again:"
+        )
+        for item in aside:
+            tell(f"  {shown(item['student'])}: {item['reason']}")
+    repaired = [item["student"] for item in done if item["repairs"] and item not in aside]
+    if repaired and not details:
+        tell(f"Something was put right for {names(repaired)}; --details says what.")
+
+
+def _to_know(item: dict[str, Any]) -> Iterator[str]:
+    """What of a submission an instructor should know, in a few words each."""
+    if item["state"] == State.QUARANTINED:
+        yield "set aside; the mark is an older version's" if "mark" in item else "set aside"
+    if item.get("waits"):
+        yield "waits for a person"
+    if item.get("penalty"):
+        yield f"{item['penalty']:g} off, late"
+    for each in item["verdicts"]:
+        if each["status"] in RESOURCES:
+            yield f"{each['check']} {each['status']}"
+
+
+def _by_people(course: Course, assignment: str) -> list[str]:
+    """What waits for a person, in sentences."""
+    with course.gradebook() as gradebook:
+        found = outstanding(gradebook, None, assignment)
+    return found.sentences()
 
 
 def _marks(course: Course, assignment: str) -> dict[str, dict[str, Any]]:
@@ -315,29 +358,16 @@ def _marks(course: Course, assignment: str) -> dict[str, dict[str, Any]]:
         return found
 
 
-def _mark(item: dict[str, Any]) -> str:
-    """A mark with all that it is made of."""
-    parts = [f"{item['mark']:g} of {item['max_points']:g}"]
-    if item["penalty"]:
-        parts.append(f"{item['penalty']:g} off, late")
-    if item["waits"]:
-        parts.append("waits for a person")
-    return "\n".join(parts)
-
-
 def _show_record(record: Record) -> None:
     console.rule(shown(record.student), align="left")
     if record.state is State.QUARANTINED:
-        console.print(f"Set aside: {record.reason}", markup=False)
+        tell(f"Set aside: {record.reason}")
         return
     versions = ", ".join(f"{name} {number}" for name, number in record.versions.items())
     limits = ", ".join(f"{name} {value}" for name, value in record.limits.items())
-    console.print(
+    tell(
         f"handed in  sha256:{record.digest}\nchecks     sha256:{record.checks}\n"
-        f"seed       {record.seed}\nversions   {versions}\nlimits     {limits}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"seed       {record.seed}\nversions   {versions}\nlimits     {limits}"
     )
     table = Table("task", "points", "status", "misconception", "evidence")
     for _, name, result in record.verdicts():
@@ -358,4 +388,4 @@ def _show_problems(findings: list[auditing.Finding], done: str) -> None:
             line = f"{shown(finding.record.student)}: {problem}"
             console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     same = sum(not finding.problems for finding in findings)
-    console.print(f"{same} of {len(findings)} submissions {done}: the same.")
+    tell(f"{same} of {len(findings)} submissions {done}: the same.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 import nbgrader
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
 from autograder.spec import load_settings
@@ -18,9 +18,9 @@ from autograder.spec import load_settings
 HERE = Path(__file__).parent
 
 
-def unusable(error: OperationalError) -> str:
+def unusable(error: SQLAlchemyError) -> str:
     """Why the gradebook cannot be used, and what to do."""
-    why = str(error.orig)
+    why = str(getattr(error, "orig", None) or error).partition("\n")[0]
     return f"The gradebook cannot be used: {why}." + (
         " Another command is writing into it; wait for that, and give this one again."
         if "locked" in why
@@ -30,7 +30,7 @@ def unusable(error: OperationalError) -> str:
 
 def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Says in a sentence what nbgrader's own commands would show a traceback of."""
-    if isinstance(error, OperationalError):
+    if isinstance(error, SQLAlchemyError):
         print(unusable(error), file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

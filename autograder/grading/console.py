@@ -9,17 +9,19 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from nbgrader.utils import parse_utc
 from rich.console import Console
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
+from autograder.grading.configuration import unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.delivery import in_exchange
 from autograder.grading.intake import Stopped, shown, words
+from autograder.grading.lateness import late_versions
 from autograder.grading.outstanding import names
 from autograder.grading.record import Records
 
@@ -54,7 +56,11 @@ def open_course(
     if not handed_in:  # of an old term, records alone may be kept
         known |= {record.student for record in Records(course.root, assignment).all()}
     if unknown := sorted(chosen - known):
-        raise typer.BadParameter(f"No submission of {assignment} by {', '.join(unknown)}.")
+        near = get_close_matches(unknown[0], known, 1)
+        raise typer.BadParameter(
+            f"No submission of {assignment} by {', '.join(unknown)}."
+            + (f" Do you mean {near[0]}?" if near else "")
+        )
     return course, sorted(chosen)
 
 
@@ -90,16 +96,22 @@ def nothing(course: Course, assignment: str) -> str:
 def waiting(course: Course, assignment: str) -> list[str]:
     """In a sentence, who has something newer in the exchange than what was collected."""
     newer = in_exchange(course, assignment)
-    if not newer:
-        return []
-    with course.gradebook() as gradebook:
-        due = gradebook.find_assignment(assignment).duedate
-    late = [student for student, when in newer.items() if due and parse_utc(when) > due]
-    after = f". Handed in after the due date: {names(late)}." if late else ""
-    return [
-        f"In the exchange, newer than what was collected: {names(newer)}. Run:"
-        f" nbgrader collect {assignment} --update{after}"
-    ]
+    late = late_versions(course, assignment, newer)
+    lost = [student for student in late if not late[student]]
+    said = []
+    if wanted := newer.keys() - set(lost):
+        after = wanted & late.keys()
+        said.append(
+            f"In the exchange, newer than what was collected: {names(wanted)}. Run:"
+            f" nbgrader collect {assignment} {'--before-duedate' if lost else '--update'}"
+            + (f". Handed in after the due date: {names(after)}." if after else "")
+        )
+    if lost:
+        said.append(
+            "In the exchange, handed in after the due date, and without any points if you collect"
+            f" it: {names(lost)}."
+        )
+    return said
 
 
 def not_listed(course: Course, students: Iterable[str]) -> list[str]:
@@ -128,7 +140,7 @@ def failures() -> Iterator[None]:
             errors.print("Grades so far are kept. Put that right, and give the command again.")
         raise typer.Exit(2) from error
     except SQLAlchemyError as error:
-        say(f"The gradebook cannot be used: {getattr(error, 'orig', None) or words(error)}")
+        say(unusable(error))
         raise typer.Exit(2) from error
     except OSError as error:
         say(
@@ -141,4 +153,9 @@ def failures() -> Iterator[None]:
 
 def say(sentence: str) -> None:
     """Prints an error."""
-    errors.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+    errors.print(sentence, style="red", markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def tell(sentence: str) -> None:
+    """Prints what is no error."""
+    console.print(sentence, markup=False, emoji=False, highlight=False, soft_wrap=True)

@@ -28,7 +28,7 @@ from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.downloads import known_of
 from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
 from autograder.grading.intake import digest_of, words
-from autograder.grading.lateness import penalise
+from autograder.grading.lateness import late_versions, penalise
 from autograder.grading.outstanding import manual
 from autograder.grading.record import Record, Records, State
 from autograder.grading.terms import rules
@@ -97,6 +97,7 @@ def _deliver(
     chosen = sorted(everyone if students is None else set(students))
     current = rules(course, assignment, blueprints)
     waiting = in_exchange(course, assignment)
+    late = late_versions(course, assignment, waiting)
     results = {student: Delivery(student) for student in chosen}
     old: dict[str, str] = {}
     known = known_of(course.root, assignment)
@@ -110,8 +111,11 @@ def _deliver(
             continue
         graded = state is not None
         result.notes = _notes(course, assignment, student, record, blueprints, current, graded)
-        if newer := waiting.get(student):
-            result.notes.append(f"A newer version of {newer} is in the exchange; collect it.")
+        if (newer := waiting.get(student)) and late.get(student, True):
+            after = ", after the due date," if student in late else ""
+            result.notes.append(
+                f"A newer version of {newer}{after} is in the exchange; collect it."
+            )
         if state is None:
             result.made = _say_aside(course, assignment, record, blueprints)
             continue

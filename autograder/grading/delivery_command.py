@@ -7,19 +7,18 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from autograder.grading.console import (
     AssignmentArgument,
     Json,
     Students,
-    console,
     failures,
     nothing,
     open_course,
+    tell,
 )
 from autograder.grading.delivery import deliver
-from autograder.grading.intake import shown
+from autograder.grading.outstanding import names
 
 
 def feedback(
@@ -41,27 +40,24 @@ def feedback(
     if as_json:
         print(json.dumps([asdict(each) for each in done], indent=1))
     else:
-        table = Table("submission", "feedback", "what to know")
+        alike: dict[tuple[bool, str], list[str]] = {}  # of whom the same is to be said
         for each in done:
-            state = "none" if each.problem else "released" if each.released else "made"
-            if each.problem or each.notes:
-                table.add_row(
-                    shown(each.student), state, "\n".join([each.problem, *each.notes]).strip()
-                )
-        if table.row_count:
-            console.print(table, markup=False)
+            for sentence in filter(None, (each.problem, *each.notes)):
+                key = (sentence != each.problem, sentence)
+                alike.setdefault(key, []).append(each.student)
+        for (is_note, sentence), whose in sorted(alike.items()):
+            who = names(whose, len(whose))
+            tell(f"{'' if is_note else 'No feedback for '}{who}: {sentence}")
         counts = [
             f"{sum(each.made for each in done)} pages made anew",
             f"{sum(each.released for each in done)} released",
             f"{sum(bool(each.problem) for each in done)} not delivered",
         ]
-        console.print(", ".join(counts) + ".")
+        tell(", ".join(counts) + ".")
         if there := sum(each.lms for each in done):
-            console.print(
+            tell(
                 f"{there} came from Moodle or Canvas, and their feedback goes back with:"
-                f" python -m autograder lms give {assignment}",
-                highlight=False,
-                soft_wrap=True,
+                f" python -m autograder lms give {assignment}"
             )
     if any(each.problem for each in done):
         raise typer.Exit(3)

@@ -32,6 +32,7 @@ from autograder.grading.record import Records, State
 SECRET = "submission_secret.txt"
 MAX_NAMES = 20  # of notebooks in a version that was not graded
 MAX_SECRET = 4096  # bytes; nbgrader's has 128
+NOTHING = "Nothing was submitted:"
 NO_SECRET = (
     f"It came without {SECRET}, so not through the exchange: give its page to the student yourself,"
     " or with lms give, where it came from Moodle or Canvas."
@@ -186,11 +187,21 @@ class Submit(ExchangeSubmit):
     name could put something else in its place.
     """
 
+    def fail(self, msg: str) -> None:
+        helps = "" if "instructor" in msg else " Ask your instructor."
+        super().fail(msg if msg.startswith(NOTHING) else f"{NOTHING} {msg}.{helps}")
+
+    def init_release(self) -> None:
+        course, assignment = self.coursedir.course_id, self.coursedir.assignment_id
+        if course and not Path(self.root, course, "outbound", assignment).is_dir():
+            self.fail(f"{assignment} is not released in the course {course}, or not any more")
+        super().init_release()
+
     def copy_files(self) -> None:
         size, most = self.get_size(self.src_path), 1000 * self.coursedir.max_dir_size
         if size > most:
             self.fail(
-                f"Nothing was submitted: {self.src_path} holds {size / 1e6:.0f} MB, and"
+                f"{NOTHING} {self.src_path} holds {size / 1e6:.0f} MB, and"
                 f" {most / 1e6:.0f} MB are allowed. Leave out what it can do without."
             )
         folder = Path(self.inbound_path, self.assignment_filename)
@@ -201,7 +212,7 @@ class Submit(ExchangeSubmit):
             for torso in (folder, kept):
                 shutil.rmtree(torso, ignore_errors=True)
             if isinstance(error, OSError):
-                self.fail(f"Nothing was submitted: {why_not_copied(error)}")
+                self.fail(f"{NOTHING} {why_not_copied(error)}")
             raise
         folder.chmod(0o2755 if self.coursedir.groupshared else 0o755)
 

@@ -10,8 +10,10 @@ Names and ids come from outside, and spreadsheets run what begins like a formula
 every table is written as text (`inert`).
 
 Canvas knows students by "ID", its own number, else by "SIS User ID", else by "SIS Login ID", else
-by name. Its guide: "How do I import grades in the Gradebook?",
-https://community.canvaslms.com/t5/Instructor-Guide/ta-p/807.
+by name; and an assignment by the number in brackets behind its title, else by the title. Its guide:
+"How do I import grades in the Gradebook?",
+https://community.canvaslms.com/t5/Instructor-Guide/ta-p/807; and what reads such a table:
+https://github.com/instructure/canvas-lms/blob/master/lib/gradebook_importer.rb.
 """
 
 from __future__ import annotations
@@ -186,11 +188,23 @@ class CanvasExportPlugin(ExportPlugin):
             for student in students:
                 name = ", ".join(filter(None, (student.last_name, student.first_name)))
                 points = [_mark(gradebook, each.name, student.id) for each in assignments]
-                number = numbers.get(student.id, "")
-                other = "" if student.lms_user_id == number else student.lms_user_id
+                given = student.lms_user_id or ""
+                is_number = given.isdecimal()  # Canvas's own; else it is the registry's
+                number = numbers.get(student.id) or (given if is_number else "")
+                other = "" if is_number else given
                 known = [name or student.id, number, other, student.id, self.section]
                 table.writerow([*map(inert, known), *points])
         say_what_waits(self, gradebook)
+        titles = [self.titles.get(each.name, each.name) for each in assignments]
+        if unnumbered := [title for title in titles if not re.search(r"\(\d+\)$", title)]:
+            self.log.warning(
+                "Canvas finds %s if an assignment there is called just so, and offers to make a new"
+                " one otherwise. To name it by its number, which its address in Canvas ends with,"
+                " write into nbgrader_config.py: c.CanvasExportPlugin.titles ="
+                ' {"%s": "Its title (4711)"}',
+                ", ".join(unnumbered),
+                unnumbered[0],
+            )
 
 
 def canvas_numbers(coursedir: Any) -> dict[str, str]:

@@ -8,14 +8,16 @@ from typing import Annotated
 import typer
 from nbgrader.api import MissingEntry
 
-from autograder.grading.console import AssignmentArgument, console, failures, open_course
+from autograder.grading.console import AssignmentArgument, failures, open_course, tell
 from autograder.grading.lateness import penalise, spelt
 
 
 def extend(
     assignment: AssignmentArgument,
     student: Annotated[str, typer.Argument(help="The student's id.")],
-    days: Annotated[int, typer.Option(min=0, max=366, help="Days after the due date.")] = 0,
+    days: Annotated[
+        int, typer.Option(min=0, max=366, help="Days of 24 hours after the due date.")
+    ] = 0,
     hours: Annotated[int, typer.Option(min=0, max=8784, help="Hours beside the days.")] = 0,
 ) -> None:
     """Give one student more time; 0 takes it back. The penalty is worked out anew at once."""
@@ -43,8 +45,4 @@ def extend(
                 ) from None
             due = gradebook.find_submission(assignment, student).duedate
         penalise(course, assignment)
-    console.print(
-        f"{assignment} is due for {student} on {spelt(due)}. Run feedback.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    tell(f"{assignment} is due for {student} on {spelt(due)}. Run feedback.")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import OperationalError
 
+from autograder.grading.configuration import unusable
 from autograder.grading.course import Blueprint, Course
 from autograder.grading.doctor import Examined, Unfit, examine
 from autograder.grading.files import digest, read_files
@@ -110,8 +111,11 @@ def is_text(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """A folder's name for people, whatever bytes it is made of."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    """A folder's name for people, whatever bytes it is made of; a terminal obeys none of them."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in name.encode("utf-8", "backslashreplace").decode()
+    )
 
 
 def words(error: BaseException) -> str:
@@ -120,7 +124,8 @@ def words(error: BaseException) -> str:
         text = str(error)
     except Exception:  # deep data in the error's own message, for one
         text = "what it says cannot be printed"
-    text = OURS.sub("its copy", shown(text[: 4 * MAX_WORDS]))[:MAX_WORDS]
+    text = shown(" ".join(text[: 4 * MAX_WORDS].split()))
+    text = OURS.sub("its copy", text)[:MAX_WORDS]
     return text if isinstance(error, Unfit) else f"{type(error).__name__}: {text}"
 
 
@@ -140,6 +145,6 @@ def disk() -> Iterator[None]:
             if is_full(link):
                 raise Stopped(f"The disk is full: {link}") from error
             if isinstance(link, OperationalError):
-                raise Stopped(f"The gradebook cannot be written: {link.orig}") from error
+                raise Stopped(unusable(link)) from error
             link = link.__cause__ or link.__context__
         raise

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from jupyter_core.paths import jupyter_config_dir
 
-from autograder.grading.console import console, say
+from autograder.grading.console import say, tell
 from autograder.spec import SETTINGS, load_settings
 
 OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in
@@ -46,6 +46,8 @@ c = get_config()  # noqa: F821
 c.ServerApp.jpserver_extensions = {{
     "nbgrader.server_extensions.formgrader": False,
     "nbgrader.server_extensions.course_list": False,
+    "nbgrader.server_extensions.assignment_list": False,
+    "autograder.grading.assignment_list": True,  # the same, with sentences for tracebacks
 }}
 """
 NEEDED = ("kdlab", "torch", "nbgrader", "jupyterlab", "ipykernel")
@@ -68,12 +70,9 @@ def exchange(
             "Students may not be able to reach it, because a folder on the way is closed to others."
             f" Name another place, or open the way: chmod o+x {shlex.join(closed)}"
         )
-    console.print(
-        f"The exchange is {path}, and {SETTINGS} says so. Students type, once, in this environment "
-        f"or one like it:\n    python -m autograder join {shlex.quote(str(path))}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+    tell(
+        f"The exchange is {path}, and {SETTINGS} says so. Students type, once, in this environment"
+        f" or one like it:\n    python -m autograder join {shlex.quote(str(path))}"
     )
     if (there := os.environ.get("KDLAB_EXCHANGE")) and Path(there).resolve() != path:
         say(f"KDLAB_EXCHANGE is {there} here and goes before it. Type: unset KDLAB_EXCHANGE")
@@ -136,7 +135,7 @@ def join(
         except OSError as error:
             say(f"{error.filename} cannot be changed: {error.strerror}.")
             raise typer.Exit(1) from None
-        console.print("Nothing of a course is set any more. Start jupyter lab anew.")
+        tell("Nothing of a course is set any more. Start jupyter lab anew.")
         return
     if not exchange.strip():
         say(
@@ -167,11 +166,9 @@ def join(
         say(problem)
     if problems:
         raise typer.Exit(1)
-    console.print(
+    tell(
         f"The course is {course}. Start jupyter lab; the Nbgrader menu has its assignments, and no"
-        " Formgrader (python -m autograder join --undo takes this back).",
-        highlight=False,
-        soft_wrap=True,
+        " Formgrader (python -m autograder join --undo takes this back)."
     )
 
 

@@ -6,11 +6,14 @@ and never again. So whatever shows marks or writes them comes here first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import Any
 
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets import List
 
@@ -76,6 +79,46 @@ def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]
             each.student.id: (each.total_seconds_late, each.late_submission_penalty or 0.0)
             for each in submissions
         }
+
+
+def late_versions(course: Course, assignment: str, waiting: Mapping[str, str]) -> dict[str, bool]:
+    """Whose waiting version came after the due date, and whether collecting it can give points.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        waiting: By student, when a version that is not collected was handed in.
+
+    Raises:
+        Misconfigured: When the plug-in for late work cannot work.
+    """
+    with course.gradebook() as gradebook:
+        found = gradebook.find_assignment(assignment)
+        most, general = found.max_score, found.duedate
+        own = {  # with more time, for one
+            each.student.id: each.duedate for each in gradebook.assignment_submissions(assignment)
+        }
+    late = {}
+    for student, when in waiting.items():
+        due = own.get(student, general)
+        seconds = (parse_utc(when) - due).total_seconds() if due else 0
+        if seconds > 0:
+            late[student] = seconds
+    if not late or not any(issubclass(step, AssignLatePenalties) for step in course.steps()):
+        return dict.fromkeys(late, True)
+    plugin = rehearse_penalty(course)
+    return {
+        student: not course.folder("submitted", student, assignment).is_dir()  # nothing is lost
+        or _cost(plugin, student, most, seconds) < (most or 1)
+        for student, seconds in late.items()
+    }
+
+
+def _cost(plugin: Any, student: str, most: float, seconds: float) -> float:
+    try:
+        return plugin.late_submission_penalty(student, most, seconds) or 0.0
+    except Exception:  # grading will say so
+        return 0.0
 
 
 class PenaliseForPage(AssignLatePenalties):

@@ -26,6 +26,11 @@ from autograder.grading.lateness import marks
 from autograder.grading.roster import Roster, read_worksheet
 
 STAMP = "timestamp.txt"
+ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks
+LOCKED = (
+    "Moodle's worksheet says that the grade cannot be changed, so Moodle will not take the mark."
+    " Unlock it there, and download the worksheet again."
+)
 
 
 @dataclass
@@ -203,7 +208,7 @@ def give_back(
         worksheet: Moodle's grading worksheet.
 
     Returns:
-        Of each student whose feedback is not in it, why.
+        Of each student whose feedback or mark does not get there, why.
 
     Raises:
         Misconfigured: When nothing was imported.
@@ -223,7 +228,9 @@ def give_back(
     os.chmod(to / "feedback.zip", 0o600)
     (to / "marks.csv").unlink(missing_ok=True)  # which would be older than the pages
     if worksheet is not None:
-        _fill(course, assignment, read_worksheet(worksheet), to / "marks.csv", known)
+        rows = read_worksheet(worksheet, ASKED)
+        for student in _fill(course, assignment, rows, to / "marks.csv", known):
+            missing.setdefault(student, LOCKED)
     return missing
 
 
@@ -233,8 +240,8 @@ def _fill(
     rows: list[dict[str, str]],
     to: Path,
     known: dict[str, list[str]],
-) -> None:
-    """Writes the worksheet with its column Grade filled in."""
+) -> list[str]:
+    """Writes the worksheet with its column Grade filled in; returns whose Moodle will not take."""
     users = {
         user: student
         for student, entry in known.items()
@@ -253,9 +260,12 @@ def _fill(
             for each in gradebook.assignment_submissions(assignment)
         }
         most = found.max_score
+    locked = []
     for row in rows:
         student = users.get(re.sub(r"\D", "", row["Identifier"]))
         if student in scores:
+            if row.get("Grade can be changed") == "No":
+                locked.append(student)
             theirs = row.get("Maximum Grade") or row.get("Maximum grade") or f"{most:g}"
             if _number(theirs) != float(most):
                 raise Misconfigured(
@@ -270,8 +280,15 @@ def _fill(
         table = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["Identifier"])
         table.writeheader()
         for row in rows:
-            table.writerow({name: inert(value) for name, value in row.items() if name})
+            table.writerow(
+                {  # what an instructor has written there comes back as it was
+                    name: value if name == "Feedback comments" else inert(value)
+                    for name, value in row.items()
+                    if name
+                }
+            )
     os.chmod(to, 0o600)
+    return locked
 
 
 def _number(text: str) -> float | None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from autograder.grading.console import AssignmentArgument, console, failures, here, say
+from autograder.grading.console import AssignmentArgument, failures, here, say, tell
 from autograder.grading.downloads import FOLDER
 from autograder.grading.intake import shown
 from autograder.grading.lms import give_back
@@ -46,7 +46,7 @@ def take(
         result = take_download(here(), assignment, download, worksheet, zone)
     for student, notes in result.notes.items():
         for note in notes:
-            console.print(f"{shown(student)}: {note}", markup=False, soft_wrap=True)
+            tell(f"{shown(student)}: {note}")
     for name, why in sorted(result.unknown.items()):
         say(f"{shown(name)}: {why}")
     if result.untimed:
@@ -61,21 +61,18 @@ def take(
             says = " The worksheet has no time of theirs."
         else:
             says = " Moodle's grading worksheet says it: --worksheet."
-        console.print(
+        tell(
             f"Of {len(result.untimed)} it is not known when they were handed in, so they"
-            f" are not late.{says}",
-            soft_wrap=True,
+            f" are not late.{says}"
         )
     if timezone is None and worksheet and len(result.taken) > len(result.untimed):
-        console.print(
+        tell(
             "The worksheet's times were read as UTC. If Moodle shows you those of another zone,"
-            " take the download in again with it, such as --timezone Europe/Berlin.",
-            soft_wrap=True,
+            " take the download in again with it, such as --timezone Europe/Berlin."
         )
-    console.print(
+    tell(
         f"{len(result.taken)} taken in, {len(result.skipped)} no newer than what is here,"
-        f" {len(result.unknown)} left out.",
-        highlight=False,
+        f" {len(result.unknown)} left out."
     )
     if result.unknown:
         raise typer.Exit(3)
@@ -92,7 +89,7 @@ def number(
     with failures():
         before = write_number(here(), student, user)
     was = f", and was {before}" if before not in ("", user) else ""
-    console.print(f"{shown(student)} is {user}{was}. Take the download in again.", highlight=False)
+    tell(f"{shown(student)} is {user}{was}. Take the download in again.")
 
 
 @app.command()
@@ -117,6 +114,6 @@ def give(
     for sentence in waits.sentences():
         say(sentence)
     names = "feedback.zip" + (" and marks.csv" if worksheet else "")
-    console.print(f"{names} are in {folder}" if worksheet else f"{names} is in {folder}")
+    tell(f"{names} are in {folder}" if worksheet else f"{names} is in {folder}")
     if missing:
         raise typer.Exit(3)

@@ -34,7 +34,10 @@ class Outstanding:
         if self.unmarked:
             cells = sum(map(len, self.unmarked.values()))
             answers = "1 answer waits" if cells == 1 else f"{cells} answers wait"
-            said.append(f"{answers} for marks by a person: {names(self.unmarked)}.")
+            said.append(
+                f"{answers} for marks by a person, in Formgrader's Manual Grading:"
+                f" {names(self.unmarked)}."
+            )
         if self.again:
             cells = sum(map(len, self.again.values()))
             answers = "1 answer was" if cells == 1 else f"{cells} answers were"

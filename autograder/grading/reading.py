@@ -102,15 +102,16 @@ def _rebuilt(
     new = new_code_cell if kind == "code" else new_markdown_cell
     if kind not in ("code", "markdown", "raw"):
         repairs.append(f"{name}: cell {index + 1} is of no known type; taken as text.")
-    given = cell.get("id")
+    metadata = cell.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    given = cell.get("id", metadata.get("id"))  # the latter is Colab's way
     if not isinstance(given, str) or not CELL_ID.fullmatch(given) or given in seen:
         given = f"cell-{index}"
         while given in seen:
             given += "x"
     seen.add(given)
     built = new(source, id=given)
-    marks = cell.get("metadata")
-    marks = marks.get("nbgrader") if isinstance(marks, dict) else None
+    marks = metadata.get("nbgrader")
     if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str):
         built.metadata.nbgrader = nbformat.from_dict(marks)
     return built

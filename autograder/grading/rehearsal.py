@@ -24,7 +24,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import is_grade, is_locked, is_solution, is_task
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, Configurable
 from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
@@ -94,8 +94,8 @@ def _near(name: str, kind: type[Configurable]) -> str:
     return f" Do you mean {near[0]}?" if near else ""
 
 
-def rehearse_penalty(course: Course) -> None:
-    """Asks the plug-in for late work about a student who never was.
+def rehearse_penalty(course: Course) -> Any:
+    """Asks the plug-in for late work about a student who never was, and returns the plug-in.
 
     Raises:
         Misconfigured: When it cannot be made, or its answer is no number of points.
@@ -133,6 +133,7 @@ def rehearse_penalty(course: Course) -> None:
                 )
     finally:
         step.plugin_inst.log.disabled = False
+    return step.plugin_inst
 
 
 def readable(path: Path) -> None:
@@ -145,7 +146,8 @@ def readable(path: Path) -> None:
         ast.parse(path.read_text(encoding="utf-8"), str(path.resolve()))
     except FileNotFoundError:
         raise Misconfigured(
-            f"No checks at {path}. Each assignment needs checks/<name>.py."
+            f"No checks at {path}. Each assignment needs checks/<name>.py. If you have renamed this"
+            " one, give it its old name back: what was handed in and what has marks bears it."
         ) from None
     except (SyntaxError, ValueError) as error:
         raise Misconfigured(f"{path.name} cannot be loaded: {_where(error, path)}") from None
@@ -306,7 +308,7 @@ def opened(course: Course) -> Iterator[Gradebook]:
     try:
         with course.gradebook() as gradebook:
             yield gradebook
-    except OperationalError as error:
+    except SQLAlchemyError as error:
         raise Misconfigured(unusable(error)) from None
 
 

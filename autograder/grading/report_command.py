@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import console, failures, here
+from autograder.grading.console import failures, here, tell
 from autograder.grading.report import gather_report, write_csv
 from autograder.grading.report_page import page
 
@@ -40,8 +40,8 @@ def report(
         to.write_text(page(course.coursedir.course_id, now, reports), encoding="utf-8")
         write_csv(reports, table)
     if not names:
-        console.print("Nothing was collected yet, so the page is empty.")
+        tell("Nothing was collected yet, so the page is empty.")
     for each in reports:
         for sentence in each.waits.sentences():
-            console.print(f"{each.assignment}: {sentence}", markup=False, soft_wrap=True)
-    console.print(f"{to} and {table}", highlight=False, soft_wrap=True)
+            tell(f"{each.assignment}: {sentence}")
+    tell(f"{to} and {table}")

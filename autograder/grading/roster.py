@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import shlex
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from nbgrader.utils import parse_utc
 
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.downloads import File
+from autograder.grading.files import read_text
 
 
 class Roster:
@@ -128,22 +131,29 @@ def plain(name: str) -> str:
     return "".join(letter for letter in apart if letter.isalnum())
 
 
-def read_worksheet(path: Path) -> list[dict[str, str]]:
+def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[dict[str, str]]:
     """Moodle's grading worksheet.
+
+    Args:
+        path: The file.
+        needed: The columns that it must have.
 
     Raises:
         Misconfigured: When it is none.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        text, _ = read_text(path.read_bytes())  # Excel may have saved it in its own way
+        first = text.partition("\n")[0]
+        parts = max(",;\t", key=first.count)
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=parts))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Misconfigured(f"{path} cannot be read: {error}") from None
-    if rows and "Identifier" not in rows[0]:
-        raise Misconfigured(
-            f"{path} has no column Identifier. Is it Moodle's grading worksheet? Its columns have"
-            " these names where Moodle's language is English: switch, and download it again."
-        )
+    for column in needed if rows else ():
+        if column not in rows[0]:
+            raise Misconfigured(
+                f"{path} has no column {column}. Is it Moodle's grading worksheet? Its columns have"
+                " these names where Moodle's language is English: switch, and download it again."
+            )
     return rows
 
 

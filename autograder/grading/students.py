@@ -10,13 +10,14 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 import unicodedata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from autograder.grading.console import console, failures, here, say
+from autograder.grading.console import failures, here, say, tell
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.files import is_litter, read_text
 from autograder.grading.outstanding import names
@@ -40,15 +41,8 @@ def students(
     for note in notes:
         say(note)
     if absent:
-        console.print(
-            f"In the gradebook and not in {table}: {names(absent)}.",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-    console.print(
-        f"{len(rows)} students: {new} new, {changed} changed.", highlight=False, soft_wrap=True
-    )
+        tell(f"In the gradebook and not in {table}: {names(absent)}.")
+    tell(f"{len(rows)} students: {new} new, {changed} changed.")
 
 
 def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -80,6 +74,7 @@ def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     rows: dict[str, dict[str, str]] = {}
     problems = [f"There are two columns {head}." for head in COLUMNS if heads.count(head) > 1]
     numbers: dict[str, str] = {}
+    alike: dict[str, str] = {}
     for line, cells in lines:
         if len(cells) > len(heads) and any(cells[len(heads) :]):
             problems.append(f"Line {line} has more cells than the first row: {', '.join(cells)}.")
@@ -88,11 +83,13 @@ def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
         student, number = row.pop("id", ""), row.get("lms_user_id", "")
         if problem := _no_id(student):
             problems.append(f"Line {line}: {problem}")
-        elif student in rows:
-            problems.append(f"Line {line}: {student} is there already.")
+        elif there := alike.get(student.casefold()):
+            case = "" if there == student else f", as {there}: two ids that differ in case alone"
+            problems.append(f"Line {line}: {student} is there already{case}.")
         elif number and number in numbers:
             problems.append(f"Line {line}: {number} is {numbers[number]}'s number too.")
         else:
+            alike[student.casefold()] = student
             rows[student] = {column: cell for column, cell in row.items() if cell}
             numbers[number] = student
     if not rows and not problems:
@@ -106,7 +103,7 @@ def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
 
 def _cells(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The names of the columns, and each row that is not empty with its line."""
-    skipped = 0
+    text, skipped = unicodedata.normalize("NFC", text), 0  # as keyboards write it, and accounts are
     if text[:4].lower() == "sep=":  # Excel's own word for what parts cells
         text, skipped = text.partition("\n")[2], 1
     first = next((line for line in text.splitlines() if line.strip()), "")
@@ -141,7 +138,8 @@ def write(course: Course, rows: dict[str, dict[str, str]]) -> tuple[int, int, li
         How many are new, how many had something else before, and who is not in the table.
 
     Raises:
-        Misconfigured: When a number on the platform is somebody else's; nothing is written.
+        Misconfigured: When a number is somebody else's, or an id differs from one that is there
+            in case alone; nothing is written.
     """
     with course.gradebook() as gradebook:
         before = {
@@ -152,6 +150,14 @@ def write(course: Course, rows: dict[str, dict[str, str]]) -> tuple[int, int, li
             student: before.get(student, dict.fromkeys(COLUMNS[1:], "")) | rows.get(student, {})
             for student in {**before, **rows}
         }
+        alike = {student.casefold(): student for student in before}
+        for student in sorted(rows.keys() - before.keys()):
+            if there := alike.get(student.casefold()):
+                raise Misconfigured(
+                    f"Nothing was written. The gradebook has {there}, and the table {student}: two"
+                    " ids that differ in case alone. Write it in the table as in the gradebook; or"
+                    f" nbgrader db student remove {shlex.quote(there)}, which takes marks along."
+                )
         owners: dict[str, str] = {}
         for student, known in sorted(after.items()):
             number = known["lms_user_id"]

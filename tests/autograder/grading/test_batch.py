@@ -349,7 +349,7 @@ def test_a_gradebook_without_room_stops_the_batch_and_is_made_good(
 
     event.listen(Engine, "connect", shrink)
     try:
-        with pytest.raises(Stopped, match="gradebook cannot be written"):
+        with pytest.raises(Stopped, match="gradebook cannot be used"):
             grade(ungraded, inline)
     finally:
         event.remove(Engine, "connect", shrink)

@@ -41,7 +41,14 @@ def test_grade_audit_and_verify(invoke: Callable, course: Path) -> None:
     result = invoke("grade", ASSIGNMENT, "--jobs", "1")
     assert result.exit_code == 0, result.output
     assert "4 graded, 0 were graded already, 0 set aside." in result.output
-    assert re.search(r"bob\s.*0\s.*double wrong", result.output)
+    lines = result.output.splitlines()
+    assert [line.split() for line in lines if re.match("ada|joe", line)] == [
+        ["ada", "4", "4", "of", "7", "1", "of", "1", "waits", "for", "a", "person"],
+        ["joe", "3", "3", "of", "7", "0", "of", "1"],
+    ]
+    assert "1 answer waits for marks by a person, in Formgrader's" in result.output
+    result = invoke("grade", ASSIGNMENT, "--details")
+    assert re.search(r"bob\s.*0\s.*\n +double: wrong", result.output)
 
     result = invoke("grade", ASSIGNMENT, "--json")
     data = {item["student"]: item for item in json.loads(result.stdout)}
@@ -106,6 +113,8 @@ def test_doctor_says_what_grade_will_do(invoke: Callable, course: Path) -> None:
     result = invoke("grade", ASSIGNMENT)
     assert result.exit_code == 3
     assert "3 graded, 0 were graded already, 1 set aside." in result.output
+    assert "  bob: set.ipynb is not JSON" in result.output
+    assert "Something was put right for ada; --details says what." in result.output
     assert (folder / "ada" / ASSIGNMENT / "mine.txt").exists()  # what was handed in is not touched
     assert not (course / "autograded" / "ada" / ASSIGNMENT / "mine.txt").exists()
 
@@ -252,10 +261,10 @@ def test_doctor_says_before_what_grade_does_in_every_case(invoke: Callable, cour
         assert item["repairs"] == said[student]["repairs"], student
         assert not re.search("/tmp/|autograder-", str(item)), item
     aside = {student for student, item in done.items() if item["state"] == "quarantined"}
-    assert aside == {"caf\\udce9", "two\nlines", "empty", "deep", "dated", "renamed"}
+    assert aside == {"caf\\udce9", "two\\nlines", "empty", "deep", "dated", "renamed"}
     whole = {
         "l" * 252,
-        "-rtl\u202e%s{0}*",
+        "-rtl\\u202e%s{0}*",
         "a[2]",
         "a b",
         "extra",

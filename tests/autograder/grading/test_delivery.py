@@ -18,11 +18,14 @@ from nbgrader.exchange.default import (
 )
 from typer.testing import CliRunner
 
+from autograder.grading.assignment_list import AssignmentList
 from autograder.grading.cli import app
 from autograder.grading.collecting import Collect
+from autograder.grading.console import waiting
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver, in_exchange
 from autograder.grading.exchange import Fetch, Release, ReleaseFeedback, Submit
+from autograder.grading.outstanding import outstanding
 
 ASSIGNMENT = "set"
 RIGHT = "def double(x):\n    return 2 * x"
@@ -93,9 +96,9 @@ def room(empty_course: Path, tmp_path: Path) -> Room:
     return room
 
 
-def mark_by_hand(room: Room, student: str, points: float) -> None:
+def mark_by_hand(room: Room, student: str, points: float, cell: str = "why") -> None:
     with Course(room.root).gradebook() as gradebook:
-        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, student)
+        grade = gradebook.find_grade(cell, ASSIGNMENT, ASSIGNMENT, student)
         grade.manual_score, grade.needs_manual_grade = points, False
         gradebook.db.commit()
 
@@ -284,6 +287,66 @@ def test_a_version_that_is_not_graded_is_said(room: Room, canned_grades: Callabl
     first, second = room.read("ada")  # both versions have a page of their own
     assert "Not the square." in first
     assert "4 of 4 points" in second
+
+
+def test_points_by_hand_ask_for_a_second_look_only_where_something_has_changed(
+    room: Room, canned_grades: Callable, generate: Callable
+) -> None:
+    students = ("ada", "bob", "eve")
+    for student in students:
+        room.submit(student, RIGHT, why="It adds.")
+    room.collect()
+    canned_grades(room.root)
+    for student in students:
+        mark_by_hand(room, student, 2)
+    mark_by_hand(room, "bob", 1, "double")  # in the place of the machine's
+
+    def again() -> dict[str, list[str]]:
+        canned_grades(room.root)
+        with room.course.gradebook() as gradebook:
+            return outstanding(gradebook, room.course, ASSIGNMENT).again
+
+    change(room.root, "Not the square.", "A square is no double.")
+    assert again() == {}  # nobody's answer is another
+    room.submit("ada", WRONG, why="It adds.")  # the other task alone
+    room.submit("eve", RIGHT, why="It adds twice.")
+    room.collect()
+    assert again() == {"eve": ["why"]}
+    room.submit("bob", f"{RIGHT}  # so", why="It adds.")  # the same points, and other code
+    room.collect()
+    assert again() == {"bob": ["double"], "eve": ["why"]}
+    for path in (room.root / "source" / ASSIGNMENT).glob("*.ipynb"):
+        path.write_text(path.read_text().replace('"points": 3', '"points": 6'))
+    generate(room.root)
+    assert again() == {"ada": ["why"], "bob": ["double", "why"], "eve": ["why"]}
+
+
+def test_what_came_late_is_recommended_where_it_can_have_points(
+    room: Room, canned_grades: Callable
+) -> None:
+    room.submit("ada", RIGHT)
+    room.collect()
+    canned_grades(room.root)
+    with room.course.gradebook() as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2030-01-01 00:00:00 UTC")
+    inbound(room).joinpath(f"ada+{ASSIGNMENT}+2030-01-02 00:00:00 UTC+x").mkdir()
+    for path in inbound(room).glob("*2030*"):
+        path.joinpath("timestamp.txt").touch()
+
+    def notes() -> list[str]:
+        (ada,) = deliver(Course(room.root), ASSIGNMENT, release=False)
+        return ada.notes
+
+    (said,) = notes()
+    assert "A newer version of 2030-01-02 00:00:00 UTC, after the due date, is in the" in said
+    with (room.root / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.LateSubmissionPlugin.penalty_method = 'zero'\n")
+    assert notes() == []
+    (said,) = waiting(Course(room.root), ASSIGNMENT)
+    assert "after the due date, and without any points if you collect it: ada." in said
+    with room.course.gradebook() as gradebook:
+        gradebook.grant_extension(ASSIGNMENT, "ada", days=2)
+    assert notes() == ["A newer version of 2030-01-02 00:00:00 UTC is in the exchange; collect it."]
 
 
 def test_set_aside_and_unwritable(
@@ -543,3 +606,47 @@ def test_handing_in_is_done_or_undone(room: Room) -> None:
         room.step(Submit, "ada", room.home("ada"))
     assert sorted(inbound(room).iterdir()) == there
     assert len(list((room.home("ada") / "cache").rglob("timestamp.txt"))) == 1
+
+
+def test_in_the_browser_a_failure_is_a_sentence(
+    room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the manager that Jupyter's server asks for its Assignment List."""
+    home, names = room.home("ada"), (room.course.coursedir.course_id, ASSIGNMENT)
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    assert CliRunner().invoke(app, ["join", str(room.exchange)]).exit_code == 0
+    manager = AssignmentList()
+    monkeypatch.chdir(home)  # where the server is started
+    manager.root_dir = str(home)
+    manager.fetch_assignment(*names)
+    (fetched,) = manager.list_assignments(names[0])["value"]
+    assert fetched["status"] == "fetched"
+    manager.fetch_assignment(*names)
+    assert "already have a copy" in manager.list_assignments(names[0])["value"]
+    assert manager.list_assignments(names[0])["success"]  # the next look at it is one again
+    manager.fetch_feedback(*names)
+    said = manager.list_assignments(names[0])["value"]
+    assert said == "Nobody has been given feedback in this course yet."
+
+    def submit() -> str:
+        done = manager.submit_assignment(*names)
+        assert not done["success"]
+        assert done["value"].count("\n") == 0
+        assert "Traceback" not in done["value"]
+        return done["value"]
+
+    os.mkfifo(home / ASSIGNMENT / "pipe")
+    assert "pipe cannot be copied" in submit()
+    (home / ASSIGNMENT / "pipe").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("nbgrader.exchange.default.submit.check_mode", lambda path, **_: False)
+        assert submit().startswith("Nothing was submitted: You don't have write permissions to")
+    shutil.rmtree(room.exchange / names[0] / "outbound" / ASSIGNMENT)
+    assert submit() == (
+        f"Nothing was submitted: {ASSIGNMENT} is not released in the course {names[0]}, or not any"
+        " more. Ask your instructor."
+    )
+    shutil.rmtree(room.exchange)
+    assert "contact your instructor" in submit()
+    assert manager.list_assignments(names[0])["value"].startswith("The exchange, in which")

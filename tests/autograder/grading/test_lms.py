@@ -145,11 +145,14 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
     assert not (root / "submitted").exists()
 
 
-HEAD = "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Last modified (submission)"
+HEAD = (  # of Moodle's offline grading worksheet
+    "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Grade can be changed,"
+    "Last modified (submission),Last modified (grade),Feedback comments"
+)
 WORKSHEET = f"""\ufeff{HEAD}
-Participant 501,Wei Li,li2@example.org,Submitted,,7.00,"Friday, 30 January 2026, 3:30 PM"
-Participant 502,Ada Lovelace,ada@example.org,Submitted,,7.00,"Friday, 30 January 2026, 3:31 PM"
-Participant 503,=HYPERLINK(1),x@example.org,No submission,,7.00,-
+Participant 501,Wei Li,li2@example.org,Submitted,,7.00,Yes,"Friday, 30 January 2026, 3:30 PM",-,- a
+Participant 502,Ada Lovelace,ada@example.org,Draft,,7.00,Yes,"Friday, 30 January 2026, 3:31 PM",-,
+Participant 503,=HYPERLINK(1),x@example.org,No submission,,7.00,No,-,-,
 """
 
 
@@ -173,7 +176,7 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     assert graded(root, canned_grades) == {"ada": 0, "li2": 4}
     result = CliRunner().invoke(app, give)
     assert result.exit_code == 0, result.output
-    assert "1 answer waits for marks by a person: li2." in result.output
+    assert "1 answer waits for marks by a person, in Formgrader's" in result.output
     folder = root / "lms" / ASSIGNMENT
     with zipfile.ZipFile(folder / "feedback.zip") as archive:
         assert sorted(archive.namelist()) == [
@@ -185,6 +188,8 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
         rows = list(csv.DictReader(stream))
     assert [row["Grade"] for row in rows] == ["4", "0", ""]
     assert rows[2]["Full name"].startswith("'=")
+    assert rows[0]["Feedback comments"] == "- a"  # or Moodle would take it for a new one
+    assert ",".join(rows[0]) == HEAD
     assert rows[2]["Last modified (submission)"] == "-"
     assert (folder / "marks.csv").stat().st_mode & 0o077 == 0
 
@@ -197,6 +202,18 @@ def test_moodles_worksheet_tells_namesakes_apart_and_takes_the_marks(
     result = CliRunner().invoke(app, give)
     assert result.exit_code == 2
     assert "worksheet of another assignment?" in " ".join(result.output.split())
+
+    sheet.write_text(WORKSHEET.replace(",Yes,", ",No,"), encoding="utf-8")  # locked there
+    result = CliRunner().invoke(app, give)
+    assert "ada: Moodle's worksheet says that the grade cannot be changed" in result.output
+    sheet.write_text(WORKSHEET.replace("(grade)", "(mark)"), encoding="utf-8")
+    result = CliRunner().invoke(app, give)
+    assert result.exit_code == 2
+    assert "has no column Last modified (grade)" in result.output
+    again = WORKSHEET.replace(",", ";").replace(" January 2026;", " January 2026,")
+    sheet.write_text(again.replace("Friday;", "Friday,"), encoding="cp1252", errors="ignore")
+    assert CliRunner().invoke(app, give).exit_code == 0  # as Excel saves it in Europe
+    assert (folder / "marks.csv").read_text().startswith(HEAD)
 
 
 def test_canvass_feedback_bears_canvass_names(root: Path, canned_grades: Callable) -> None:
@@ -294,7 +311,11 @@ def test_what_was_taken_for_anothers_and_what_was_removed(root: Path, canned_gra
     assert "1 taken in" in take(zipped(root, files)).output
     assert graded(root, canned_grades) == {"zoe": 4}
     rows = {row["SIS Login ID"]: row for row in export(root)}
-    assert (rows["zoe"]["ID"], rows["zoe"]["SIS User ID"], rows["ada"]["ID"]) == ("4713", "", "")
+    assert (rows["zoe"]["ID"], rows["zoe"]["SIS User ID"], rows["ada"]["ID"]) == (
+        "4713",
+        "",
+        "4711",
+    )
 
 
 DUE = datetime(2026, 1, 30, 15, 0)  # before the zips were made, as a download is

@@ -65,6 +65,7 @@ def test_feedback_and_formgrader_ask_nothing_of_a_network(
     for text in (feedback, page):
         assert not ELSEWHERE.search(text), ELSEWHERE.search(text)
         assert "MathJax.Hub" not in text
+        assert ("The points in the box above count." in text) == (text is page)
         soup = bs4.BeautifulSoup(text, "html.parser")
         assert [tag["display"] for tag in soup.find_all("math")] == ["inline", "block"]
         assert "∑" in soup.find("math").get_text()

@@ -81,7 +81,7 @@ def test_of_a_misconception_with_several_hints_each_is_shown_with_who_is_told_it
 def test_the_command_makes_a_page_and_a_table(report: Report, course: Path) -> None:
     result = CliRunner().invoke(app, ["report"])
     assert result.exit_code == 0, result.output
-    assert "set: 1 answer waits for marks by a person: ada." in result.output
+    assert "set: 1 answer waits for marks by a person, in Formgrader's" in result.output
     assert "set: Set aside, with no marks: mad." in result.output
     for name in ("report.html", "report.csv"):
         assert (course / name).stat().st_mode & 0o777 == 0o600

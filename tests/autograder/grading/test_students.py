@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -47,8 +48,20 @@ def known(root: Path) -> dict[str, tuple]:
         PLAIN.replace("ada,Ada", " ada ,Ada\u00a0").encode(),
         PLAIN.replace("first_name", "First name").replace("id,", "ID,").encode(),
         PLAIN.replace("Lovelace", '"Lovelace"').replace("\n", ",\n").encode(),
+        normalize("NFD", PLAIN).encode(),
     ],
-    ids=["plain", "excel", "latin-1", "utf-16", "sep", "empty-rows", "blanks", "heads", "trailing"],
+    ids=[
+        "plain",
+        "excel",
+        "latin-1",
+        "utf-16",
+        "sep",
+        "empty-rows",
+        "blanks",
+        "heads",
+        "trailing",
+        "apple",
+    ],
 )
 def test_a_table_of_any_program_is_read(
     write: Callable, empty_course: Path, raw: bytes, request: pytest.FixtureRequest
@@ -70,6 +83,7 @@ def test_what_a_table_does_not_say_stays(write: Callable, empty_course: Path) ->
     assert "2 students: 0 new, 0 changed." in write(PLAIN).output
     result = write("id,lms_user_id\njo,4711\n")
     assert "Nothing was written. 4711 would be the number of ada and of jo." in result.output
+    assert "The gradebook has ada, and the table ADA: two ids" in write("id\nADA\n").output
 
 
 @pytest.mark.parametrize(
@@ -80,6 +94,7 @@ def test_what_a_table_does_not_say_stays(write: Callable, empty_course: Path) ->
         ("id,email\n", "There are no students in it."),
         (PLAIN + ",Zoe,Cruz,\n", "Line 4: It has no id."),
         (PLAIN + "ada,Ada,King,\n", "Line 4: ada is there already."),
+        (PLAIN + "Ada,Ada,King,\n", "Line 4: Ada is there already, as ada: two ids that differ"),
         (PLAIN + "zoe,Zoe,de la Cruz, Jr.,z@example.org\n", "Line 4 has more cells"),
         (PLAIN + "../zoe,Zoe,Cruz,\n", "Line 4: '../zoe' is no id"),
         (PLAIN + "zoe+1,Zoe,Cruz,\n", "Line 4: 'zoe+1' is no id"),
