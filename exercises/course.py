@@ -285,7 +285,7 @@ def lab(options: JupyterOptions = None, folder: LabFolder = BUILD / "lab") -> No
     desk = root / "desk"
     if not desk.is_dir():
         if root != BUILD / "lab" and root.exists() and any(root.iterdir()):
-            raise SystemExit(f"{root} is not empty. Name a new folder: LAB=FOLDER make lab")
+            raise SystemExit(f"{root} is not empty; name a new folder: LAB=FOLDER make lab")
         new_course(root)
         for name in release_all(root):
             shutil.copytree(root / "exchange" / COURSE / "outbound" / name, desk / name)

@@ -211,7 +211,7 @@ def test_lab_opens_on_the_release_and_keeps_what_was_written(
 
 def test_lab_leaves_a_folder_that_holds_other_files(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(SystemExit, match="is not empty. Name a new folder"):
+    with pytest.raises(SystemExit, match="is not empty; name a new folder"):
         course.lab(folder=tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
