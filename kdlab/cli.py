@@ -359,6 +359,8 @@ def plot(
 ) -> None:
     """Draw a run's losses, or compare several runs on validation text."""
     with _errors_in_a_sentence():
+        from matplotlib import pyplot as plt
+
         from kdlab import plots
         from kdlab.config import History
 
@@ -379,7 +381,7 @@ def plot(
         else:
             figure = plots.evaluation_curves(histories, show)
         figure.savefig(out, dpi=150)
-        plots.plt.close(figure)
+        plt.close(figure)
     typer.echo(f"Drawn to {out}.")
 
 
