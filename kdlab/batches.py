@@ -163,7 +163,7 @@ def _how_to_make_rows(found: Any) -> str:
         return "; ChatDataset makes rows of conversations"
     if isinstance(found, str):
         return "; PackedDataset makes rows of texts"
-    if isinstance(found, Tensor | np.ndarray):
+    if isinstance(found, Tensor | np.ndarray | list):
         return '; of token ids, [{"input_ids": ids, "labels": ids} for ids in data]'
     return ""
 

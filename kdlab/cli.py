@@ -359,7 +359,7 @@ def plot(
 ) -> None:
     """Draw a run's losses, or compare several runs on validation text."""
     with _errors_in_a_sentence():
-        import matplotlib.pyplot as plt
+        from matplotlib import pyplot as plt
 
         from kdlab import plots
         from kdlab.config import History

@@ -72,6 +72,9 @@ def choose_path(
             )
         if teacher_head is None:
             targets_of_row()
+            held = getattr(teacher, "model", None)
+            if isinstance(held, nn.Module) and isinstance(found := find_head(held), str):
+                why = found
         elif why := why_not_left_out(targets_of_row, teacher_head):
             teacher_head = None
         gives_logits = isinstance(targets, Tensor)

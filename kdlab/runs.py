@@ -227,8 +227,8 @@ def _check_unused(out: Path) -> None:
     else:
         return
     raise ValueError(
-        f"{out} holds {what}, which a new one would replace; --resume (resume=True) {goes_on}, or "
-        "give the new one another --out"
+        f"{out} holds {what}, which a new one would replace; --resume (resume=True) {goes_on}, and "
+        "another --out keeps both"
     )
 
 

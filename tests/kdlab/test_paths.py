@@ -323,6 +323,11 @@ def test_a_probe_that_fails_leaves_a_model_as_it_was():
     assert torch.initial_seed() == 3
 
 
+def test_why_a_teacher_shows_no_head_is_told():
+    run, _ = fit(gpt(), with_other_weight())
+    assert run.path.startswith("dense: of the teacher: the weight of TinyGPT's head is a Quant")
+
+
 def test_all_that_a_model_holds_is_put_back():
     model = Remembers("tiny-student", vocab_size=V, block_size=16).train()
     model.dropout.eval()

@@ -339,3 +339,10 @@ def test_help_names_every_option_with_its_meaning():
     assert result.exit_code == 0
     for option in ("--arm", "--schedule", "--lam", "--steps", "--seed", "--out", "--resume"):
         assert option in result.output
+
+
+def test_a_letter_that_a_console_lacks_is_printed_by_its_number(monkeypatch):
+    monkeypatch.setattr(kdlab.runs.Chat, "of", lambda *_, **named: kdlab.runs.Chat(None, None))
+    monkeypatch.setattr(kdlab.runs.Chat, "say", lambda *_, **named: "λ·猫")
+    result = CliRunner(charset="cp1252").invoke(app, ["chat", ".", "--say", "hello"])
+    assert (result.exit_code, result.output) == (0, "\\u03bb·\\u732b\n")

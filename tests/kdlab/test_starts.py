@@ -505,7 +505,7 @@ def test_a_run_that_is_finished_or_can_go_on_is_not_replaced(text, tmp_path, own
         distill(tmp_path, again, device="cpu")
     assert distill(tmp_path, recipe, resume=True, device="cpu") == summary
     (tmp_path / "summary.json").unlink()
-    with pytest.raises(ValueError, match=r"holds a run that was stopped, .* goes on with it, or"):
+    with pytest.raises(ValueError, match=r"holds a run that was stopped, .* goes on with it, and"):
         distill(tmp_path, again, device="cpu")
     assert read_recipe(tmp_path) == recipe
 
