@@ -15,7 +15,7 @@ import torch
 from benchmarks.trials import TRIALS
 from benchmarks.tried import CELL, NUMBER, recorded
 from kdlab import CombinedObjective
-from tests.book.numbers import ELSEWHERE
+from tests.book.loose_numbers import ELSEWHERE
 from tests.documentation import same_text
 
 BOOK = Path(__file__).parents[2] / "book"
