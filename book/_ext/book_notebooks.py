@@ -82,6 +82,14 @@ def plain_markdown(text: str) -> str:
     return re.sub(r"\]\(([\w./-]+)\.md(#[\w-]+)?\)", r"](\1.ipynb\2)", text)
 
 
+def marked(term: str) -> str:
+    """A choice, or a number, with a sign for right or wrong where the page has its own marks."""
+    if number := re.fullmatch(r"([=!]) (\S+) ± \S+", term):
+        return f"{'✓' if number[1] == '=' else '✗'} {number[2]}"
+    choice = MARK.match(term)
+    return f"{'✓' if 'x' in choice[0] else '✗'} {term[choice.end() :]}" if choice else term
+
+
 def question(kind: str, body: str) -> str:
     """A question's prompt and choices; what we say to each is folded away."""
     parts = re.split(r"\n\s*\n", body)
@@ -96,7 +104,7 @@ def question(kind: str, body: str) -> str:
     else:
         choices = sorted(terms) if kind == "ordering" else terms
     shown = "\n".join(f"- {choice}" for choice in choices)
-    answers = "\n\n".join(f"**{term}**: {said}" for term, said in pairs)
+    answers = "\n\n".join(f"**{marked(term)}**: {said}" for term, said in pairs)
     return (
         f"**Question** ({kind}). {prompt}\n\n{shown}\n\n<details><summary>What we say to each "
         f"answer</summary>\n\n{answers}\n\n</details>"

@@ -1,28 +1,51 @@
-"""What page 2.2 defines is compared with kdlab, TRL and Liger."""
+"""The numbers in the pages' text are those of their outputs; what 2.2 defines is kdlab's.
+
+A number in a sentence is printed on its page, stands in the page's code, was found by doing what
+"Try it" asks (benchmarks/tried.py), or is listed below: with what holds it, or as no result at all.
+"""
 
 import re
 from pathlib import Path
 
 import matplotlib
+import nbformat
 import pytest
 import torch
 
+from benchmarks.trials import TRIALS
+from benchmarks.tried import CELL, NUMBER, recorded
 from kdlab import CombinedObjective
+from tests.book.loose_numbers import ELSEWHERE
+from tests.documentation import same_text
 
-PAGE = Path(__file__).parents[2] / "book/combined/the-formula.md"
+BOOK = Path(__file__).parents[2] / "book"
+PAGE = BOOK / "combined/the-formula.md"
+PAGES = [
+    path.relative_to(BOOK).with_suffix("").as_posix()
+    for path in sorted(BOOK.rglob("*.md"))
+    if CELL.search(path.read_text(encoding="utf8"))
+]
+CAPTIONS = re.compile(r"^```\{code-cell\} ipython3\n---\n(.*?)\n---\n", re.MULTILINE | re.DOTALL)
+# What is no sentence, line by line; and what in a sentence is no result: code, links, formulas.
+BLOCK = re.compile(
+    r"\A---\n.*?\n---\n|^(`{3,})(?!\{admonition|\{diagram)[^`\n]+\n.*?^\1$"
+    r"|^\$\$.*?^\$\$[^\n]*|^[`:]{3}[^\n]*|^:\w+:[^\n]*|^#[^\n]*|^[=!] [^\n]*",
+    re.MULTILINE | re.DOTALL,
+)
+ASIDE = re.compile(
+    r"\{[\w:]+\}`[^`]*`|`[^`]*`|\[[^\]]*\]\([^)]*\)|\$[^$]*\$|\b[Ll]abs? \d\.\d|\b20[12]\d\b"
+    r"|95% interval"
+)
+# A result has decimals, or is a share.
+FOUND = re.compile(r"(?<![\w.,/#-])(\d(?:[\d,]*\d)?\.\d+|\d+(?=%))(?!\w)")
 
 
 @pytest.fixture(scope="module")
 def formula() -> dict:
     """The names that the page defines, after all its cells have run."""
     matplotlib.use("Agg")
-    cells = re.findall(
-        r"^```\{code-cell\} ipython3\n(?:---\n.*?\n---\n)?(.*?)^```$",
-        PAGE.read_text(encoding="utf8"),
-        re.MULTILINE | re.DOTALL,
-    )
     namespace: dict = {}
-    for cell in cells:
+    for cell in CELL.findall(PAGE.read_text(encoding="utf8")):
         exec(cell, namespace)
     return namespace
 
@@ -67,3 +90,47 @@ def test_liger_computes_what_the_page_says(formula):
         formula["labels"].reshape(-1),
     )
     torch.testing.assert_close(formula["liger_jsd"]().float(), theirs)  # Liger sums in float32
+
+
+def as_written(like: str, value: float) -> str:
+    """A value with as many digits as a text gives."""
+    return f"{value:,.{len(like.partition('.')[2])}f}"
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: f"{trial.page} {trial.words[:40]}")
+def test_what_you_should_see_is_what_was_found(trial):
+    said, found = trial.in_text(), recorded()[trial.words]
+    assert said, "the page does not say this any more"
+    assert found["ran"] == trial.fingerprint(), f"again: python -m benchmarks.tried {trial.page}"
+    numbers = zip(said.groups(), found["found"], strict=True)
+    assert said.groups() == tuple(as_written(like, value) for like, value in numbers)
+
+
+def printed(book: Path, page: str) -> str:
+    """What the page's cells print, and the words in their figures."""
+    notebook = nbformat.read(book / f"_sources/book/{page}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    drawn = "".join(output.get("data", {}).get("image/svg+xml", "") for output in outputs)
+    words = re.findall(r">([^<>]*)</(?:text|tspan)>", drawn)
+    return "\n".join([output.get("text", "") for output in outputs] + words)
+
+
+@same_text
+@pytest.mark.parametrize("page", PAGES)
+def test_each_number_in_a_sentence_is_in_the_pages_output_or_held_elsewhere(book, page):
+    source = (BOOK / f"{page}.md").read_text(encoding="utf8")
+    code = "\n".join(CELL.findall(source)).replace("_", "")
+    shown = re.findall(NUMBER, printed(book, page) + code)
+    values = {float(number.replace(",", "")) for number in shown}
+    text = " ".join(" ".join([BLOCK.sub("", source), *CAPTIONS.findall(source)]).split())
+    held = [trial.in_text()[0] for trial in TRIALS if trial.page == page]
+    for phrase in (*held, *ELSEWHERE.get(page, ())):
+        assert phrase in text, f"{page} does not say this any more: {phrase}"
+        text = text.replace(phrase, " ")
+    text = ASIDE.sub(" ", text)
+    loose = [
+        text[max(found.start() - 60, 0) : found.end() + 20]
+        for found in FOUND.finditer(text)
+        if found[1] not in {as_written(found[1], value) for value in values}
+    ]
+    assert not loose, "\n".join(loose)
