@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import nbformat
 from nbformat import NotebookNode
@@ -88,7 +90,7 @@ def examine(
     unpack(files, room, result.repairs)
     _find_renamed(files, blueprints, result)
     fit(files, needed, room, result.repairs)
-    _check_timestamp(files)
+    _check_timestamp(files, result.repairs)
     copy.mkdir(parents=True)
     for name, raw in files.items():
         if name in needed:
@@ -249,7 +251,7 @@ def _meant(
     return min(candidates, key=lambda stray: (stray.count("/"), stray), default=None)
 
 
-def _check_timestamp(files: dict[str, bytes]) -> None:
+def _check_timestamp(files: dict[str, bytes], repairs: list[str]) -> None:
     """Makes sure that the time of the submission is one, and is written as nbgrader reads it."""
     if "timestamp.txt" not in files:
         return
@@ -258,11 +260,20 @@ def _check_timestamp(files: dict[str, bytes]) -> None:
     except UnicodeDecodeError:
         raise Unfit("timestamp.txt is not text.") from None
     try:
-        if text:
-            parse_utc(text)
+        when = parse_utc(text) if text else None
     except (ValueError, OverflowError):
         raise Unfit(f"timestamp.txt holds {text[:40]!r}, which is not a time.") from None
     files["timestamp.txt"] = text.encode()
+    if when is None:
+        return
+    said = f"timestamp.txt says {text[:40]!r}, which nbgrader reads as {when:%Y-%m-%d %H:%M:%S} UTC"
+    zone = " ".join(text.split(" ")[2:]) or "UTC"
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # CEST, for one, and +0200
+        repairs.append(f"{said}, whatever {zone[:20]} means; {LOOK}")
+    if when > datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1):
+        repairs.append(f"{said}, a time that has not come; {LOOK}")
 
 
 # --- Released cells -----------------------------------------------------------------------------

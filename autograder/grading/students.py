@@ -59,6 +59,11 @@ def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     except UnicodeDecodeError:
         raise Misconfigured(f"{table} is no text. Save it as CSV UTF-8.") from None
     heads, lines = _cells(text)
+    if "sis_login_id" in heads:  # its ID would be taken for the account
+        raise Misconfigured(
+            f"{table} is Canvas's table of marks. Call its column ID lms_user_id, and SIS Login ID"
+            " id, if that is what their accounts are called; and take out the row Points Possible."
+        )
     if "id" not in heads:
         found = ", ".join(filter(None, heads)) or "none"
         raise Misconfigured(f"{table} has no column id; its first row has {found}.")

@@ -252,6 +252,27 @@ def test_text_is_read_whatever_program_wrote_it(
     assert copied.read_text(encoding="utf-8") == "2026-01-01 10:00:00 UTC"
 
 
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        ("2026-01-01 10:00:00.123456 UTC", ""),
+        ("2026-01-01 10:00:00", ""),
+        ("2026-01-01 10:00:00 Europe/Berlin", ""),
+        ("2026-01-01T10:00:00+02:00", ""),
+        ("2026-07-01 10:00:00 CEST", "reads as 2026-07-01 10:00:00 UTC, whatever CEST means"),
+        ("2026-01-01 10:00:00 +0200", "reads as 2026-01-01 09:56:40 UTC, whatever +0200 means"),
+        ("2099-01-01 10:00:00 UTC", "a time that has not come"),
+    ],
+)
+def test_a_time_that_may_be_another_is_said(
+    ada: Path, look: Callable, text: str, doubt: str
+) -> None:
+    (ada / "timestamp.txt").write_text(text)
+    said = look()[0].repairs
+    assert len(said) == bool(doubt)
+    assert doubt in "".join(said)
+
+
 def test_of_many_things_that_were_put_right_some_are_named(ada: Path, look: Callable) -> None:
     notebook = read(ada)
     notebook.cells += [{"cell_type": "strange", "source": ""}] * 500

@@ -91,6 +91,7 @@ def test_what_a_table_does_not_say_stays(write: Callable, empty_course: Path) ->
     [
         ("name,mail\nada,x\n", "no column id; its first row has name, mail"),
         ("", "no column id; its first row has none"),
+        ("Student,ID,SIS Login ID,Section,Set (1)\n", "Call its column ID lms_user_id, and SIS"),
         ("id,email\n", "There are no students in it."),
         (PLAIN + ",Zoe,Cruz,\n", "Line 4: It has no id."),
         (PLAIN + "ada,Ada,King,\n", "Line 4: ada is there already."),
