@@ -86,9 +86,16 @@ def explain(
     ]
     # Without any there is nothing but an explanation of all that failed.
     asked = [index for index, ok in enumerate(passed) if ok] + (certain or failed)
-    # A public case that failed is first, for few ways come to the same there. What the others come
-    # to in hidden cases, which are new for each submission, is never worked out.
-    asked.sort(key=lambda index: (not rubric.expectations[index].public, passed[index]))
+    # A public case that failed is first, for few ways come to the same there, and one of which most
+    # is known. What the others come to in hidden cases, which are new for each submission, is never
+    # worked out.
+    asked.sort(
+        key=lambda index: (
+            not rubric.expectations[index].public,
+            passed[index],
+            -rubric.columns[index].known.sum(),
+        )
+    )
     left = np.arange(len(rubric.wrong_ways))
     for index in asked:
         if not left.size:

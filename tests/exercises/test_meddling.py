@@ -4,6 +4,7 @@ Labels and lists belong to whoever asks, in every task; a model does where the t
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -83,7 +84,8 @@ def test_who_changes_what_he_is_given_loses_points(assignment: str, check: Funct
         meddling += [freeze, switch]
     right = next(f for what, f in answers(assignment, check.name) if what == "solution")
     cases = check.cases(generator(0, check))
-    rubric, asked = check.rubric(cases), question(check, cases)
+    # Points alone are wanted, which do not hang on misconceptions.
+    rubric, asked = replace(check.rubric(cases), wrong_ways=()), question(check, cases)
 
     def points(meddle: Callable[[Any], bool]) -> tuple[float, bool]:
         """What a right answer gets that meddles with its arguments, and whether it had any to."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.judging.explanation import _gist, _near
+from autograder.judging.agreement import agrees
+from autograder.judging.explanation import _gist, _left
 from autograder.judging.verdict import Expectation, Rubric, Section, WrongWay, judge
 from autograder.kernel.evidence import Outcome
 
@@ -180,6 +181,8 @@ def test_what_comes_to_the_same_is_never_passed_over_for_its_sum() -> None:
         base.tolist(),
         [base, 2.0],
         base * 1e12,
+        [],
+        np.zeros(0),
         np.where(base > 0, INF, base),
         np.where(base > 0, NAN, base),
         {"loss": base},
@@ -193,10 +196,13 @@ def test_what_comes_to_the_same_is_never_passed_over_for_its_sum() -> None:
         expectations=(expectation,),
         wrong_ways=tuple(way(str(place), value) for place, value in enumerate(kinds)),
     )
+    ways, column = np.arange(len(kinds)), rubric.columns[0]
     for place, value in enumerate(kinds):
-        scale = max(1.0, np.abs(base).max())
-        near = value + 0.99 * tolerance * scale if value is base else value
-        (came,) = outcomes(near)
-        found = [each.name for each in _near(rubric, [came], 0)]
-        assert str(place) in found, (value, found)
-    assert len(list(_near(rubric, list(outcomes(base + 1)), 0))) < len(kinds)
+        (came,) = outcomes(value + 0.99 * tolerance if value is base else value)
+        found = _left(rubric, came, 0, ways, False).tolist()
+        reached = zip(rubric.wrong_ways, column.reach, strict=True)
+        assert place in found, value
+        assert found == [
+            n for n, (way, by) in enumerate(reached) if agrees(came, way.outcomes[0], by)
+        ]
+    assert not _left(rubric, *outcomes(base + 1), 0, ways, False).size
