@@ -118,7 +118,7 @@ def asked(
     ],
 )
 def test_bank_entry_gets_what_it_deserves(assignment: str, entry: Entry) -> None:
-    """Under some seeds; what test_seeds.py tries as a program is more of them."""
+    """Under some seeds; test_seeds.py, run as a program, tries more of them."""
     verdicts = grade(assignment, entry)
     assert entry.expected.keys() <= verdicts.keys()
     for name, verdict in ((name, each) for name, found in verdicts.items() for each in found):
