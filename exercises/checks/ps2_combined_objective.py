@@ -1408,6 +1408,7 @@ LM_MISCONCEPTIONS = (
         )
         for epsilon in EPSILONS
         for above in (False, True)
+        if epsilon > 1e-18 or not above  # no probability is below
         for mean in (token_mean, empty_mean)
     ),
     named(

@@ -106,12 +106,13 @@ def planned_cases() -> tuple[Case, ...]:
         return Case(name, (), options, RESUMED, public, calls)
 
     beside = {"start": 1.0, "end": 0.0, "steps": 4}
+    twice = (Call("value"), *steps(6))  # λ is asked for twice, with no step between
     return (
-        case("from 1 to 0 in 4 steps, and 2 more", 1.0, 0.0, 4, 6, public=True),
+        Case("from 1 to 0 in 4 steps, and 2 more", (), beside, public=True, calls=twice),
         # Six shares, or six of these steps, add up to a little less than the whole way.
         case("from 1 to 0.2 in 6 steps, and 2 more", 1.0, 0.2, 6, 8, public=True),
-        case("rising from 0.5 to 2.1 in 6 steps", 0.5, 2.1, 6, 7, public=True),
-        going_on(1.0, 0.0, 5, 2, public=True),
+        case("rising from 0 to 1.7 in 6 steps", 0.0, 1.7, 6, 7, public=True),
+        going_on(1.0, 0.0, 49, 1, public=True),  # 1/49 · 49 is less than 1
         going_on(2.0, 1.0, 3, 2, public=True),
         going_on(3.0, 1.0, 3, 5, public=True),
         going_on(0.7, 0.7, 3, 2, public=True),
@@ -499,6 +500,21 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         def step(self) -> None:
             super().step()
             self.shown += (self.end - self.shown) * self.shape(self.fraction())
+
+    class MovesWhenRead(right):
+        """λ moves when it is read, and step() does nothing."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.count = -1
+
+        @property
+        def value(self) -> float:
+            self.count += 1
+            return super().value
+
+        def step(self) -> None:
+            pass
 
     class Stuck(right):
         def step(self) -> None:
@@ -974,6 +990,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *with_ratios(right),
         ),
         (
+            "moves_when_read",
+            "λ moves when `value` is read, and not when a step is taken. It may be read any number"
+            " of times between two steps.",
+            MovesWhenRead,
+        ),
+        (
             "never_moves",
             "λ stays where it started. Does step() remember that it was called?",
             Stuck,
@@ -1314,7 +1336,7 @@ class Plateau:
 
 
 # Gaps are multiples of 1/16, so that comparisons are exact in every precision.
-FAR = 2.0**100
+FAR = 1000.0
 GAINS = (2.0, 1.5, 1.0, 0.5)
 STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
 # Gains below a threshold of 0.25 until they add up, and losses below it.
@@ -1639,6 +1661,14 @@ class NothingGainedYet(Plateau):
     def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
         super().__init__(start, factor, patience, threshold)
         self.best = threshold
+
+
+class BestFromLambda(Plateau):
+    """The same, from λ on."""
+
+    def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
+        super().__init__(start, factor, patience, threshold)
+        self.best = start
 
 
 class FirstMissed(Plateau):
@@ -1979,6 +2009,7 @@ PLATEAU_MISCONCEPTIONS = every_variant(
             NothingGained,
             *map(best_from, (1.0, 2.0, 100.0)),
             NothingGainedYet,
+            BestFromLambda,
         ),
         (
             "first_gap_missed",
@@ -2349,7 +2380,7 @@ def best_cases() -> tuple[Case, ...]:
         Case("a sure teacher", (sure, torch.tensor([0, 3]), 9.0), public=True),
         Case("λ = 0", (*position((2, 4)), 0.0), public=True),
         Case("λ = 1", (*position((3, 3)), 1.0)),
-        Case("a large λ", (*position((2, 6)), 50.0)),
+        Case("a large λ", (*position((2, 6)), 1000.0)),
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
     )
 
