@@ -117,8 +117,8 @@ def planned_cases() -> tuple[Case, ...]:
         going_on(3.0, 1.0, 3, 5, public=True),
         going_on(0.7, 0.7, 3, 2, public=True),
         Case("two schedules side by side", (), beside, RESUMED, True, side_by_side()),
-        case("rising", 0.25, 3.0, 6, 8),
-        case("one step", 4.0, 1.0, 1, 3),
+        case("rising from 0.25 to 3 in 6 steps, and 2 more", 0.25, 3.0, 6, 8, public=True),
+        case("from 4 to 1 in one step", 4.0, 1.0, 1, 3, public=True),
         case("nothing to do", 0.7, 0.7, 3, 4),
         case("long", 1.0, 0.137, 37, 41),  # no λ is halfway between two that are rounded
         going_on(2.5, 0.5, 4, 4),
@@ -173,7 +173,9 @@ def planned_facts(case: Case) -> dict[str, Any]:
         "`end` - `start`": end - start,
         "λ rises": end > start,
         "λ falls": end < start,
+        "`start` is 0": start == 0,
         "`end` is 0": end == 0,
+        "`steps` is 1": total == 1,
         "`start` and `end` are equal": start == end,
         "before the first step": [count == 0 for count in counts],
         "of the last step": [count == total for count in counts],
@@ -1258,6 +1260,7 @@ def cosine_ways() -> list[tuple]:
                     lambda fraction: math.sin(math.pi * fraction),
                     lambda fraction: math.cos(math.pi * fraction) ** 2,
                     lambda fraction: math.cos(math.pi * fraction / 2),
+                    lambda fraction: (1 - math.cos(math.pi * fraction / 2)) / 2,
                     lambda fraction: (1 - math.cos(180 * fraction)) / 2,
                     lambda fraction: (1 - math.cos(math.radians(fraction))) / 2,
                     lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
@@ -1336,7 +1339,8 @@ class Plateau:
 
 
 # Gaps are multiples of 1/16, so that comparisons are exact in every precision.
-FAR = 1000.0
+FROM_FAR = (1000.0, 1000.0, 1.0, 1.0, 0.9375, 0.9375)
+EXACT = (2.0, 1.8125, 1.5625, 1.375)  # whose sixteenths are lost when they are rounded
 GAINS = (2.0, 1.5, 1.0, 0.5)
 STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
 # Gains below a threshold of 0.25 until they add up, and losses below it.
@@ -1367,20 +1371,20 @@ def plateau_cases() -> tuple[Case, ...]:
         case("a student that stalls", STALLS, options(1.0, 0.5, 1, 0.0625), public=True),
         case("gains below the threshold", CREEPS, options(2.0, 0.5, 1, 0.25), public=True),
         case("up and down", ZIGZAG, options(4.0, 0.25, 2, 0.0625), public=True),
-        case("from far behind", (FAR, FAR, 1.0, 1.0), options(1.0, 0.5, 1, 0.0), public=True),
+        case("from far behind", FROM_FAR, options(1.0, 0.5, 1, 0.0), public=True),
         case("a student that passes its teacher", PASSES, options(8.0, 0.5, 1, 0.125), public=True),
-        case("gains of just the threshold", (2.0, 1.75, 1.5), options(1.0, 0.5, 0, 0.25), True),
+        case("gains of just the threshold", EXACT, options(1.0, 0.5, 0, 0.1875), True),
         case("a gain after two without", TWO_WITHOUT, options(1.0, 0.5, 2, 0.0625), public=True),
         case("nearly as good as the best", NEARLY, options(1.0, 0.5, 1, 0.25), public=True),
         case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0), public=True),
-        going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625), public=True),
+        going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625), public=True),
         going_on((2.0, 1.0, 1.5, 1.25, 1.5), 3, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on(LEVEL, 2, options(4.0, 0.5, 1, 0.0625), public=True),
         going_on(STALLS, 7, options(2.0, 0.0, 1, 0.0625), public=True),
         case("no patience", ZIGZAG, options(1.0, 0.5, 0, 0.0625)),
         case("another gain of the threshold", (2.0, 1.5, 1.0, 0.5), options(1.0, 0.25, 0, 0.5)),
         case("below 0 from the start", (-1.0, -0.5, -2.0, -2.0, -1.0), options(3.0, 0.5, 0, 0.25)),
-        going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625)),
+        going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625)),
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
         going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
         going_on(STALLS, 0, options(2.0, 0.5, 1, 0.0625)),
@@ -2888,7 +2892,7 @@ CHECKS = (
             Case("λ = 3", (3.0,), public=True),
             Case("λ = 2", (2.0,), public=True),
             Case("λ = 0", (0.0,), public=True),
-            Case("λ = 0.25", (0.25,)),
+            Case("λ = 0.25", (0.25,), public=True),
             Case("λ = 1000", (1000.0,), public=True),
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
@@ -2899,6 +2903,7 @@ CHECKS = (
             "λ is 0": case.args[0] == 0,
             "λ is above 1": case.args[0] > 1,
             "λ is above 3": case.args[0] > 3,
+            "λ is not a whole number": case.args[0] % 1 != 0,
         },
         names=("alpha", "factor"),
         tolerance=lambda case: 4 * (1 + case.args[0]) * float(np.finfo(np.float32).eps),
