@@ -119,7 +119,7 @@ def fixed_cases() -> tuple[Case, ...]:
         Case("as many positions as tokens", (logits(rng, (4, 4), 1.5), logits(rng, (4, 4), 1.5))),
         Case(
             "logits of ±5000",
-            (t([5e3, 0.0, -5e3]), t([0.0, 5e3, -5e3])),
+            (t([5e3, 0.0, -4.9e3]), t([-5e3, 0.0, 5e3])),
             part=EXTREME,
             public=True,
         ),
@@ -867,7 +867,18 @@ SHARED = {
         "1.2",
         tuple(
             partial(logarithm_cut_off, least, of)
-            for least in (-10.0, -20.0, -30.0, -50.0, -100.0, -200.0, -300.0, -500.0, -1000.0)
+            for least in (
+                -10.0,
+                -20.0,
+                -30.0,
+                -50.0,
+                -100.0,
+                -200.0,
+                -500.0,
+                -1000.0,
+                -2000.0,
+                -5000.0,
+            )
             for of in ((True, True), (False, True))
         ),
     ),
@@ -925,7 +936,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("two positions, T = 0.5", (two, 0.5), public=True),
         Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
         Case("three tokens, T = 1.5", (t([2.0, 1.0, -1.0]), 1.5), public=True),
-        Case("T = 1 when no temperature is given", (t([[0.3, -0.2, 1.0]]),), public=True),
+        Case("T = 1 when no temperature is given", (t([[12.0, -0.2, 1.0]]),), public=True),
         Case("logits of ±5000, T = 2", (large, 2.0), part=EXTREME, public=True),
         Case(
             "one position far above the other",
@@ -938,8 +949,8 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("neither hot nor cold", (logits(rng, (3, 4)), 1.0)),
         Case("one token", (t([[5.0]]), 3.0)),
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
-        Case("very hot", (logits(rng, (2, 6)), 100.0)),
-        Case("far below zero", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME),
+        Case("two positions, T = 100", (logits(rng, (2, 6)), 100.0), public=True),
+        Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
         Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME, public=True),
     )
 
@@ -1231,7 +1242,7 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             )
             + tuple(
                 partial(clamped, -float(high), float(high), before, False)
-                for high in (200, 500, 1000)
+                for high in (200, 500, 1000, 2000, 3000)
                 for before in (False, True)
             )
             + tuple(
@@ -1390,7 +1401,13 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "temperature_kept_in_bounds",
             "Right for some temperatures. Above or below these your result stays the same, as if T"
             " were kept within bounds. The task asks for T from 0.5 to 100.",
-            tuple(partial(at, change) for change in (lambda t: max(t, 1.0), lambda t: min(t, 1.0))),
+            (
+                partial(at, lambda t: max(t, 1.0)),
+                *(
+                    partial(at, lambda t, most=most: min(t, most))
+                    for most in (1.0, 2.0, 4.0, 5.0, 10.0, 20.0, 50.0)
+                ),
+            ),
         ),
         (
             "another_temperature",

@@ -567,6 +567,12 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "a text has no label that counts": not bool(counts.any(-1).all()),
         "one text of several has no label that counts": bool(counts.any())
         and not bool(counts.any(-1).all()),
+        "the first text has no label that counts, and others have": bool(
+            counts.any() and not counts[0].any()
+        ),
+        "the last text has no label that counts, and others have": bool(
+            counts.any() and not counts[-1].any()
+        ),
         "at the positions whose label is -100": (~counts).tolist(),
         "at the label of each position": F.one_hot(labels.clamp_min(0), vocabulary).tolist(),
     }
@@ -583,7 +589,9 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "T": temperature,
         "T is not 1": temperature != 1,
         "T is above 1": temperature > 1,
+        "T is above 3": temperature > 3,
         "T is below 1": temperature < 1,
+        "T is not a whole number": temperature % 1 != 0,
     }
 
 
@@ -630,7 +638,7 @@ def random_lm_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (student, labels))
 
 
-KNOBS = ((0.5, 2.0), (0.8, 1.5), (0.3, 3.0), (3.0, 1.0), (0.0, 2.0), (0.25, 0.5), (0.4, 4.0))
+KNOBS = ((0.5, 2.0), (0.8, 4.0), (0.3, 0.75), (3.0, 1.0), (0.0, 2.0), (0.25, 0.5), (0.4, 4.0))
 
 
 def cases(*, knob: bool) -> tuple[Case, ...]:
