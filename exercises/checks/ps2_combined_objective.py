@@ -638,7 +638,7 @@ def random_lm_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (student, labels))
 
 
-KNOBS = ((0.5, 2.0), (0.8, 4.0), (0.3, 0.75), (3.0, 1.0), (0.0, 2.0), (0.25, 0.5), (0.4, 4.0))
+KNOBS = ((0.5, 2.0), (0.8, 4.0), (0.25, 0.75), (3.0, 1.0), (0.0, 2.0), (0.3, 0.5), (0.4, 1.5))
 
 
 def cases(*, knob: bool) -> tuple[Case, ...]:
