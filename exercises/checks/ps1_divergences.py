@@ -979,6 +979,7 @@ def temperature_facts(case: Case) -> dict[str, Any]:
     return {
         "T": temperature,
         "the size of the vocabulary": logits.shape[-1],
+        "no T is given": len(case.args) < 2,
         "T is not 1": temperature != 1,
         "T is above 1": temperature > 1,
         "T is below 1": temperature < 1,
@@ -1267,6 +1268,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                 partial(exp_over_sum, divided),
                 partial(exp_over_sum, centred),
                 partial(exp_over_sum, lambda z, t: z / t - (z / t).mean()),
+                lambda logits, temperature=1.0: (
+                    logits / temperature - (logits / temperature).exp().sum(-1, keepdim=True).log()
+                ).exp(),
                 partial(exp_over_sum, lambda z, t: z / t - (z / t).amin(-1, keepdim=True)),
             ),
         ),
