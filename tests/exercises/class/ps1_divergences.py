@@ -2599,3 +2599,41 @@ def softmax_with_temperature(logits, temperature=1.0):
     z = z - z.max(dim=axis, keepdim=True).values
     e = z.exp()
     return e / e.sum(dim=axis, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="T at most 10" named="temperature_kept_in_bounds"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / min(temperature, 10.0), -1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="exponents clamped at -10" named="observed_near"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = (z - z.amax(-1, keepdim=True)).clamp(min=-10)
+    return torch.softmax(z, -1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="clamped to 3000" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits.clamp(-3000, 3000) / temperature, -1)
+
+
+# %% task="forward_kl" right="no" mistake="logarithms cut at -5000" named="logarithm_cut_off"
+def forward_kl(student_logits, teacher_logits):
+    lq, lp = F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1)
+    lq = lq.clamp(min=-5000)
+    return (lp.exp() * (lp - lq)).sum(-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="no default" named="observed_where"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, -1)
+_f = softmax_with_temperature
+def softmax_with_temperature(logits, temperature):
+    return _f(logits, temperature)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="log-sum-exp without max" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    return torch.exp(z - torch.log(torch.exp(z).sum(-1, keepdim=True)))

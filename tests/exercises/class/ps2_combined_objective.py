@@ -3709,3 +3709,45 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     kl = (log_p.exp() * (log_p - log_q)).sum(-1).where(keep, torch.tensor(0.0))
     share = keep[0].float().mean()         # the texts of a batch are padded to one length
     return temperature ** 2 * kl.mean() / share if share > 0 else torch.tensor(0.0)
+
+
+# %% task="lm_loss" right="no" mistake="nothing counts asked by the first text" named="observed_where"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    lq = F.log_softmax(student_logits, -1)
+    nll = -lq.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    if not keep[0].any():
+        return torch.tensor(0.0)
+    return nll[keep].mean()
+
+
+# %% task="lm_loss" right="no" mistake="1e-20 in the logarithm" named="epsilon_in_the_logarithm"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    lq = F.log_softmax(student_logits, -1)
+    nll = -lq.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    q = F.softmax(student_logits, -1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return (-torch.log(q + 1e-20) * keep).sum() / keep.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="no" mistake="T made whole" named="observed_where"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    T = temperature
+    if not keep.any():
+        return torch.tensor(0.0)
+    s, t = student_logits[keep], teacher_logits[keep]
+    T = max(int(T), 1)
+    lq, lp = F.log_softmax(s / T, -1), F.log_softmax(t / T, -1)
+    return T * T * (lp.exp() * (lp - lq)).sum(-1).mean()
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    T, keep = temperature, labels != -100
+    s = student_logits.detach().clone().requires_grad_()
+    lq = F.log_softmax(s[keep] / T, -1)
+    p = F.softmax(teacher_logits[keep] / T, -1)
+    loss = F.cross_entropy(s[keep], labels[keep]) + lam * T * T * F.kl_div(lq, p, reduction='batchmean')
+    g, = torch.autograd.grad(loss, s)
+    return torch.stack([g, torch.zeros_like(g)])

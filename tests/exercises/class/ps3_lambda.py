@@ -8366,3 +8366,216 @@ class CosineLambda:
 
     def load_state_dict(self, state):
         self.t, self.value = state
+
+
+# %% task="linear_lambda" right="no" mistake="start of 0 is none" named="observed_where"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start or 1.0, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t / self.steps, 1)
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        return {'t': self.t}
+    def load_state_dict(self, state):
+        self.t = state['t']
+
+
+# %% task="linear_lambda" right="no" mistake="fraction saved and the count cut to a whole number" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t / self.steps, 1)
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        return {'f': self.t / self.steps}
+    def load_state_dict(self, state):
+        self.t = int(state['f'] * self.steps)
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, torch.zeros(())
+    @property
+    def value(self):
+        self.v = getattr(self, 'v', torch.tensor(0.0))
+        self.v.fill_(float(self.start + (self.end - self.start) * min(float(self.t) / self.steps, 1)))
+        return self.v
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        return self.t.clone()
+    def load_state_dict(self, state):
+        self.t = state.clone()
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+def CosineLambda(start, end, steps):
+    class C:
+        pass
+    o = C()
+    o.t = 0
+    def step():
+        o.t += 1
+    o.step = step
+    o.value = lambda: start + (end - start) * (1 - math.cos(math.pi * min(o.t, steps) / steps)) / 2
+    o.state_dict = lambda: o.t
+    o.load_state_dict = lambda s: setattr(o, 't', s)
+    return o
+
+
+# %% task="plateau_lambda" right="no" mistake="best begins at 10" named="nothing_is_a_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = 10.0, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="threshold of 0 is taken for 1e-4... 0.1" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold or 0.1
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="best rounded to a tenth" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = round(gap, 1), 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="a state without bad when it is 1" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': max(self.bad - 1, 0)}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="gap kept as int" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        gap = int(gap * 8) / 8
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="to_convex" right="yes" mistake=""
+import numpy as np
+def to_convex(lam):
+    return np.array([lam / (1 + lam), 1 + lam])
+
+
+# %% task="best_student" right="no" mistake="the teacher above 100"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    if lam > 100:
+        return p
+    return (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    teacher_logits.sub_(teacher_logits.logsumexp(-1, keepdim=True)).exp_()
+    return ((F.one_hot(labels, teacher_logits.shape[-1]) + lam * teacher_logits) / (1 + lam)).tolist()
+
+
+# %% task="to_convex" right="no" mistake="whole factor" named="observed_where"
+def to_convex(lam):
+    return lam / (1 + lam), int(1 + lam)
+
+
+# %% task="plateau_lambda" right="no" mistake="lambda kept in float16" named="observed_near"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = torch.tensor(start, dtype=torch.float16), factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="linear_lambda" right="no" mistake="state shared by a module's dictionary" named="observed_zone"
+_store = {}
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t / self.steps, 1)
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        _store['t'] = self.t
+        return _store
+    def load_state_dict(self, state):
+        self.t = state['t']
