@@ -75,7 +75,7 @@ def steps(count: int, *arguments: float) -> tuple[Call, ...]:
 
 
 def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ...]:
-    """Steps, a state, more steps, among them another state; two new objects go on from the first."""
+    """Steps, a state, more steps, another state, a step; two new objects load the first state."""
     going_on = (
         Call(None, kept=False),
         Call("load_state_dict", kept=False, given=len(before)),
@@ -100,9 +100,11 @@ def planned_cases() -> tuple[Case, ...]:
         options = {"start": start, "end": end, "steps": total}
         return Case(name, (), options, public=public, calls=steps(count))
 
-    def going_on(start: float, end: float, total: int, before: int, public=False) -> Case:
+    def going_on(
+        start: float, end: float, total: int, before: int, public=False, after: int = 2
+    ) -> Case:
         options = {"start": start, "end": end, "steps": total}
-        calls = resumed(steps(before), steps(2))
+        calls = resumed(steps(before), steps(after))
         name = f"after {before} steps, a state that two new objects go on from"
         return Case(name, (), options, RESUMED, public, calls)
 
@@ -113,7 +115,7 @@ def planned_cases() -> tuple[Case, ...]:
         # Six shares, or six of these steps, add up to a little less than the whole way.
         case("from 1 to 0.2 in 6 steps, and 2 more", 1.0, 0.2, 6, 8, public=True),
         case("rising from 0 to 1.7 in 6 steps", 0.0, 1.7, 6, 7, public=True),
-        going_on(1.0, 0.0, 49, 1, public=True),  # 1/49 · 49 is less than 1
+        going_on(1.0, 0.0, 49, 1, public=True, after=3),  # 1/49 · 49 is less than 1
         going_on(2.0, 1.0, 3, 2, public=True),
         going_on(3.0, 1.0, 3, 5, public=True),
         going_on(0.7, 0.7, 3, 2, public=True),
