@@ -929,14 +929,14 @@ def temperature_cases() -> tuple[Case, ...]:
     """Public and hidden cases, as (logits, temperature)."""
     t = torch.tensor
     rng = np.random.default_rng(10)
-    two = t([[1.0, 0.0, 0.5, 2.0], [0.5, 3.0, 0.0, 0.2]])
+    two = t([[1.0, 0.0, 0.5, 5.5], [0.5, 3.0, 0.0, 0.2]])
     large = t([[5000.0, 4999.0, -5000.0], [-5000.0, 7.0, 6.0]])
     return (
         Case("three tokens, T = 2", (t([2.0, 1.0, -1.0]), 2.0), public=True),
         Case("two positions, T = 0.5", (two, 0.5), public=True),
         Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
         Case("three tokens, T = 1.5", (t([2.0, 1.0, -1.0]), 1.5), public=True),
-        Case("T = 1 when no temperature is given", (t([[12.0, -0.2, 1.0]]),), public=True),
+        Case("T = 1 when no temperature is given", (t([12.0, -0.2, 1.0]),), public=True),
         Case("logits of ±5000, T = 2", (large, 2.0), part=EXTREME, public=True),
         Case(
             "one position far above the other",
@@ -949,7 +949,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("neither hot nor cold", (logits(rng, (3, 4)), 1.0)),
         Case("one token", (t([[5.0]]), 3.0)),
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
-        Case("two positions, T = 100", (logits(rng, (2, 6)), 100.0), public=True),
+        Case("one text of two positions, T = 100", (logits(rng, (1, 2, 6)), 100.0), public=True),
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
         Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME, public=True),
     )
@@ -987,6 +987,7 @@ def temperature_facts(case: Case) -> dict[str, Any]:
         "exp of a logit over T is more than float32 can hold": largest > 88,
         "a probability is 0 in float32": bool((logits / temperature).softmax(-1).min() == 0),
         "there is more than one position": logits[..., 0].numel() > 1,
+        "an axis has length 1": 1 in logits.shape,
     }
 
 

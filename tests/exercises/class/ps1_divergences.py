@@ -2510,7 +2510,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return torch.softmax(logits / temperature, dim=-1)
 
 
-# %% task="softmax_with_temperature" right="no" mistake="Axes of length 1 are squeezed out of the result, so its shape is wrong for a batch of one or a vocabulary of one." named="another_form"
+# %% task="softmax_with_temperature" right="no" mistake="Axes of length 1 are squeezed out of the result, so its shape is wrong for a batch of one or a vocabulary of one." named="another_form,observed_where"
 def softmax_with_temperature(logits, temperature=1.0):
     V = logits.shape[-1]
     rows = logits.reshape(-1, V)
