@@ -2064,13 +2064,17 @@ def student_part_twice(sign: int, *arguments: Any) -> list[Tensor]:
     return [own, sign * own]
 
 
-def label_rows_kept(*arguments: Any) -> list[Tensor]:
-    """In closed form, with a label's part at positions whose label is -100."""
+def label_rows_kept(both: bool, *arguments: Any) -> list[Tensor]:
+    """In closed form, with a label's part at positions whose label is -100, or with both parts."""
     own, foreign = objective_gradients(*arguments)
-    student, _, labels, *_ = arguments
+    student, teacher, labels, lam, *rest = arguments
+    t = rest[0] if rest else 1.0
     ignored = (labels == IGNORED)[..., None]
-    rest = student.double().softmax(-1) / (labels != IGNORED).sum()
-    return [own + ignored * rest, foreign]
+    pull = student.double().softmax(-1)
+    if both:
+        q, p = ((each.double() / t).softmax(-1) for each in (student, teacher))
+        pull = pull + lam * t * (q - p)
+    return [own + ignored * pull / (labels != IGNORED).sum(), foreign]
 
 
 def label_part_at_temperature(*arguments: Any) -> list[Tensor]:
@@ -2150,12 +2154,15 @@ GRADIENT_MISCONCEPTIONS = (
         )
         for sign in (1, -1)
     ),
-    named(
-        "label_rows_kept",
-        "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
-        " from q there. Nothing pulls at a position that does not count.",
-        "2.2",
-        label_rows_kept,
+    *(
+        named(
+            "label_rows_kept",
+            "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
+            " from q there. Nothing pulls at a position that does not count.",
+            "2.2",
+            partial(label_rows_kept, both),
+        )
+        for both in (False, True)
     ),
     named(*NARROW, narrow_rows_on_paper),
     named(

@@ -3751,3 +3751,12 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     loss = F.cross_entropy(s[keep], labels[keep]) + lam * T * T * F.kl_div(lq, p, reduction='batchmean')
     g, = torch.autograd.grad(loss, s)
     return torch.stack([g, torch.zeros_like(g)])
+
+
+# %% task="objective_gradients" right="no" mistake="The one-hot labels are masked but the softmax is not, so positions that do not count get the gradient of q and of q - p." named="label_rows_kept"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    T = temperature
+    counts = labels != -100
+    y = F.one_hot(labels.masked_fill(~counts, 0), student_logits.size(-1)) * counts[..., None]
+    grad = (student_logits.softmax(-1) - y) + lam * T * ((student_logits / T).softmax(-1) - (teacher_logits / T).softmax(-1))
+    return grad / counts.sum(), torch.zeros_like(teacher_logits)
