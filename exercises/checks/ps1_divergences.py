@@ -929,7 +929,7 @@ def temperature_cases() -> tuple[Case, ...]:
     """Public and hidden cases, as (logits, temperature)."""
     t = torch.tensor
     rng = np.random.default_rng(10)
-    two = t([[1.0, 0.0, 0.5, 5.5], [0.5, 3.0, 0.0, 0.2]])
+    two = t([[3.0, -2.8, -2.5, -1.0], [0.5, 3.0, 0.0, 0.2]])
     large = t([[5000.0, 4999.0, -5000.0], [-5000.0, 7.0, 6.0]])
     return (
         Case("three tokens, T = 2", (t([2.0, 1.0, -1.0]), 2.0), public=True),
