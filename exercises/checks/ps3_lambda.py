@@ -1351,7 +1351,7 @@ CREEPS = (2.0, 1.875, 1.9375, 2.0, 1.75, 1.625, 1.5, 1.375, 1.375)
 ZIGZAG = (2.0, 1.0, 2.0, 1.5, 1.25, 0.5, 1.0, 0.75, 0.75, 0.75)
 TWO_WITHOUT = (2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0)
 NEARLY = (1.0, 2.0, 1.0, 1.125, 2.0, 1.125)
-LEVEL = (1.0, 0.0, 0.5, 0.25, 0.5, 0.25, 0.5)  # as good as the teacher, and then less
+LEVEL = (1.0, 0.0, 0.5, 0.25, 0.5, 0.25)  # as good as the teacher, and then less
 PASSES = (1.0, 0.0, 0.5, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)
 
 
@@ -1380,7 +1380,7 @@ def plateau_cases() -> tuple[Case, ...]:
         case("a gain after two without", TWO_WITHOUT, options(1.0, 0.5, 2, 0.0625), public=True),
         case("nearly as good as the best", NEARLY, options(1.0, 0.5, 1, 0.25), public=True),
         case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0), public=True),
-        going_on((*STALLS, 1.0, 1.0), 7, options(1.0, 0.5, 2, 0.0625), public=True),
+        going_on((*STALLS, 1.0, 1.0, 1.0), 7, options(1.0, 0.5, 2, 0.0625), public=True),
         going_on((2.0, 1.0, 1.5, 1.25, 1.5), 3, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on(LEVEL, 2, options(4.0, 0.5, 1, 0.0625), public=True),
         going_on(STALLS, 6, options(2.0, 0.0, 1, 0.0625), public=True),

@@ -696,7 +696,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     total = F.kl_div(log_q, p, reduction="sum")
     return temperature**2 * total / mask.sum().clamp(min=1)
 
-# %% task="objective_gradients" right="no" mistake="the one-hot rows of padding are left 0, so their gradient is q and not 0: the mask is forgotten in the closed form" named="observed_moved"
+# %% task="objective_gradients" right="no" mistake="the one-hot rows of padding are left 0, so their gradient is q and not 0: the mask is forgotten in the closed form" named="label_rows_kept"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     m = labels != -100
     y = torch.zeros_like(student_logits)
