@@ -244,7 +244,8 @@ def _asked_again(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
                 "observed_again",
                 "The same question, asked again, gets another answer. There is chance in your"
                 " function, or something outlives a call: a global variable, a default argument,"
-                " an attribute of the class, a .grad, an argument that was changed.",
+                " an attribute of the class, a .grad, an argument that was changed, a switch of"
+                " torch.",
             )
     return None
 

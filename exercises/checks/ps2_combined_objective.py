@@ -171,6 +171,13 @@ def middle(of: Callable[[Tensor], Tensor], losses: Tensor, labels: Tensor) -> Te
     return of(counted) if len(counted) else losses.sum() * 0
 
 
+def share_of_the_first(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over as many positions as would count if all texts were padded like the first."""
+    counts = labels != IGNORED
+    count = counts[0].sum() * len(labels)
+    return losses[counts].sum() / count if count else losses.sum() * 0
+
+
 def total(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum."""
     return losses[labels != IGNORED].sum()
@@ -513,11 +520,13 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
     alike = batch(rng, 2, 4, 5, (1, 0))
     alike[0][0, 0] = alike[1][0, 0]
     alike[0][1, 2] = 20.0 * F.one_hot(alike[2][1, 2], 5)
+    zeros = batch(rng, 2, 4, 5, (0, 0))
+    zeros[2][:] = 0
     return [
         ("two texts, one padded", True, first),
         ("three texts, padded differently", True, second),
         ("a student that agrees at one position and is sure at another", True, alike),
-        ("nothing ignored", True, batch(rng, 2, 4, 5, (0, 0))),
+        ("nothing ignored, all labels 0", True, zeros),
         ("one label ignored in the middle", True, middle),
         ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
         ("one position counts", True, batch(rng, 2, 3, 5, (2, 3))),
@@ -551,12 +560,19 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "some label is -100": not bool(counts.all()),
         "no label counts": count == 0,
         "one position counts": count == 1,
+        "each label that counts is 0": count > 0 and not bool(labels[counts].any()),
         "a label counts that comes after a -100 in its text": bool(
             (counts[:, 1:] & ~counts[:, :-1]).any()
         ),
         "a text has no label that counts": not bool(counts.any(-1).all()),
         "one text of several has no label that counts": bool(counts.any())
         and not bool(counts.any(-1).all()),
+        "the first text has no label that counts, and others have": bool(
+            counts.any() and not counts[0].any()
+        ),
+        "the last text has no label that counts, and others have": bool(
+            counts.any() and not counts[-1].any()
+        ),
         "at the positions whose label is -100": (~counts).tolist(),
         "at the label of each position": F.one_hot(labels.clamp_min(0), vocabulary).tolist(),
     }
@@ -565,14 +581,17 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
     if knob:
         lam, *numbers = numbers
         found |= {knob: lam, f"{knob} is 0": lam == 0, f"{knob} is above 1": lam > 1}
-        found |= {f"{knob} is 1": lam == 1, f"{knob} is 0 or 1": lam in (0, 1)}
+        if knob == "α":
+            found |= {"α is 1": lam == 1, "α is 0 or 1": lam in (0, 1)}
         found |= {f"1 + {knob}": 1 + lam, f"1 - {knob}": 1 - lam}
     temperature = numbers[0] if numbers else 1.0
     return found | {
         "T": temperature,
         "T is not 1": temperature != 1,
         "T is above 1": temperature > 1,
+        "T is above 3": temperature > 3,
         "T is below 1": temperature < 1,
+        "T is not a whole number": temperature % 1 != 0,
     }
 
 
@@ -591,7 +610,7 @@ def random_batch(rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
 def sure_of_another(student: Tensor, labels: Tensor) -> Tensor:
     """Logits of a student that at the first position is sure of another token than the label."""
     sure = student.clone()
-    sure[0, 0] = 35.0 * F.one_hot((labels[0, 0] + 1) % 4, 4) - 5.0
+    sure[0, 0] = 40.0 * F.one_hot((labels[0, 0] + 1) % 4, 4) - 5.0
     return sure
 
 
@@ -619,7 +638,7 @@ def random_lm_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (student, labels))
 
 
-KNOBS = ((0.5, 2.0), (0.8, 1.5), (0.3, 3.0), (3.0, 1.0), (0.0, 2.0), (0.25, 0.5), (0.4, 4.0))
+KNOBS = ((0.5, 2.0), (0.8, 4.0), (0.25, 0.75), (3.0, 1.0), (0.0, 2.0), (0.3, 0.5), (0.4, 1.5))
 
 
 def cases(*, knob: bool) -> tuple[Case, ...]:
@@ -644,7 +663,7 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
             Case("the first batch, λ = 0", (student, teacher, labels, 0.0, 2.0), public=True),
         ]
     else:
-        sure = (sure_of_another(student, labels), teacher, labels, 1.0)
+        sure = (sure_of_another(student, labels), teacher, labels, 0.5)
         found += [
             Case("a student that is sure of another token", sure, public=True),
             Case("nothing counts", (*nothing_counts(4), 2.0), {}, NOTHING, True),
@@ -844,6 +863,13 @@ MORE_MEANS = (  # in one loss alone
         for of in (torch.median, torch.max, torch.min)
     ),
     (*next(each[:3] for each in MEANS if each[0] == "mean_of_means"), mean_of_means_or_nan),
+    (
+        "counted_in_the_first_text",
+        "Your sum is divided as if every text of the batch had as many labels that count as the"
+        " first one. Texts differ in length; count in all of them.",
+        "2.2",
+        share_of_the_first,
+    ),
     *(
         (
             "number_added_to_the_count",
@@ -1136,7 +1162,7 @@ EMPTIED = (
     " still have labels to learn from.",
     "2.2",
 )
-EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
+EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20)
 
 
 def guarded_logarithm(epsilon: float, above: bool, mean: Mean, *given: Tensor) -> Tensor:
@@ -1162,6 +1188,21 @@ def logarithm_missing(student_logits: Tensor, labels: Tensor) -> Tensor:
     """nll_loss, given probabilities."""
     q = student_logits.double().softmax(-1).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
     return token_mean(-q, labels)
+
+
+NARROW = (
+    "one_hot_too_narrow",
+    "Your function raises an exception, as one-hot rows do that are as wide as the largest label"
+    " needs. Where the last token is no label, that is not the vocabulary, and the shapes do not"
+    " fit.",
+    "2.2",
+)
+
+
+def narrow_rows(mean: Mean, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """A row of 0 and 1 for each label, as wide as the largest label needs."""
+    rows = F.one_hot(labels.clamp_min(0))
+    return mean(-(student_logits.double().log_softmax(-1) * rows).sum(-1), labels)
 
 
 def lm_measured(of: Callable[[Tensor, Tensor], Tensor], *given: Tensor) -> Tensor:
@@ -1346,6 +1387,7 @@ LM_MISCONCEPTIONS = (
         lambda student_logits, labels: lm_loss(student_logits, labels) / student_logits.shape[-1],
     ),
     named(*EMPTIED, partial(emptied, lm_loss)),
+    *(named(*NARROW, partial(narrow_rows, of)) for of in (token_mean, empty_mean)),
     named(
         "logarithm_missing",
         "Your loss is a mean of probabilities, with a minus before it: the logarithm is missing."
@@ -1374,6 +1416,7 @@ LM_MISCONCEPTIONS = (
         )
         for epsilon in EPSILONS
         for above in (False, True)
+        if epsilon > 1e-18 or not above  # no probability is below
         for mean in (token_mean, empty_mean)
     ),
     named(
@@ -1907,6 +1950,17 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             ),
         ),
         named(
+            f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
+            f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call of"
+            " the KD loss. Arguments that are given by their place go to the parameters in their"
+            " order; compare the two orders, or write the names.",
+            "2.2",
+            lambda s, t, y, lam, temperature=1.0: (
+                (1 - lam if convex else 1.0) * lm_loss(s, y)
+                + (temperature * kd_loss(s, t, y, lam) if lam else 0.0)
+            ),
+        ),
+        named(
             f"{'alpha' if convex else 'lambda'}_as_temperature",
             f"Your result is as if {'α' if convex else 'λ'} reached the KD loss as its temperature."
             " Arguments that are given by their place go to the parameters in their order; compare"
@@ -2010,13 +2064,17 @@ def student_part_twice(sign: int, *arguments: Any) -> list[Tensor]:
     return [own, sign * own]
 
 
-def label_rows_kept(*arguments: Any) -> list[Tensor]:
-    """In closed form, with a label's part at positions whose label is -100."""
+def label_rows_kept(both: bool, *arguments: Any) -> list[Tensor]:
+    """In closed form, with a label's part at positions whose label is -100, or with both parts."""
     own, foreign = objective_gradients(*arguments)
-    student, _, labels, *_ = arguments
+    student, teacher, labels, lam, *rest = arguments
+    t = rest[0] if rest else 1.0
     ignored = (labels == IGNORED)[..., None]
-    rest = student.double().softmax(-1) / (labels != IGNORED).sum()
-    return [own + ignored * rest, foreign]
+    pull = student.double().softmax(-1)
+    if both:
+        q, p = ((each.double() / t).softmax(-1) for each in (student, teacher))
+        pull = pull + lam * t * (q - p)
+    return [own + ignored * pull / (labels != IGNORED).sum(), foreign]
 
 
 def label_part_at_temperature(*arguments: Any) -> list[Tensor]:
@@ -2038,6 +2096,15 @@ def heated_on_paper(student_power: int, scale: int, *arguments: Any) -> list[Ten
     p = (teacher.double() / t ** (1 - student_power)).softmax(-1)
     counts = (labels != IGNORED)[..., None]
     return [own + lam * t**scale * (q - p) * counts / counts.sum(), foreign]
+
+
+def narrow_rows_on_paper(*arguments: Any) -> list[Tensor]:
+    """In closed form, with a row for each label that is as wide as the largest needs."""
+    own, foreign = objective_gradients(*arguments)
+    labels = arguments[2]
+    counts, labels = (labels != IGNORED)[..., None], labels.clamp_min(0)
+    gap = F.one_hot(labels, own.shape[-1]).double() - F.one_hot(labels)
+    return [own + gap * counts / counts.sum(), foreign]
 
 
 def student_cut_off(*arguments: Any) -> list[Tensor]:
@@ -2087,13 +2154,17 @@ GRADIENT_MISCONCEPTIONS = (
         )
         for sign in (1, -1)
     ),
-    named(
-        "label_rows_kept",
-        "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
-        " from q there. Nothing pulls at a position that does not count.",
-        "2.2",
-        label_rows_kept,
+    *(
+        named(
+            "label_rows_kept",
+            "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
+            " from q there. Nothing pulls at a position that does not count.",
+            "2.2",
+            partial(label_rows_kept, both),
+        )
+        for both in (False, True)
     ),
+    named(*NARROW, narrow_rows_on_paper),
     named(
         "student_cut_off",
         "Nothing in your loss depends on a tensor that wants a gradient. That is what comes of a"

@@ -75,13 +75,14 @@ def steps(count: int, *arguments: float) -> tuple[Call, ...]:
 
 
 def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ...]:
-    """Steps, a state, more steps; then two new objects, one after the other, go on from it."""
+    """Steps, a state, more steps, another state, a step; two new objects load the first state."""
     going_on = (
         Call(None, kept=False),
         Call("load_state_dict", kept=False, given=len(before)),
         *after,
     )
-    return (*before, Call("state_dict", kept=False), *after, *going_on, *going_on)
+    state = Call("state_dict", kept=False)
+    return (*before, state, *after[:-2], state, *after[-2:], *going_on, *going_on)
 
 
 def side_by_side() -> tuple[Call, ...]:
@@ -99,26 +100,30 @@ def planned_cases() -> tuple[Case, ...]:
         options = {"start": start, "end": end, "steps": total}
         return Case(name, (), options, public=public, calls=steps(count))
 
-    def going_on(start: float, end: float, total: int, before: int, public=False) -> Case:
+    def going_on(
+        start: float, end: float, total: int, before: int, public=False, after: int = 2
+    ) -> Case:
         options = {"start": start, "end": end, "steps": total}
-        calls = resumed(steps(before), steps(2))
+        calls = resumed(steps(before), steps(after))
         name = f"after {before} steps, a state that two new objects go on from"
         return Case(name, (), options, RESUMED, public, calls)
 
     beside = {"start": 1.0, "end": 0.0, "steps": 4}
+    twice = (Call("value"), *steps(6))  # λ is asked for twice, with no step between
     return (
-        case("from 1 to 0 in 4 steps, and 2 more", 1.0, 0.0, 4, 6, public=True),
-        case("from 2 to 0.5 in 5 steps", 2.0, 0.5, 5, 5, public=True),
-        case("rising from 0.5 to 2 in 3 steps", 0.5, 2.0, 3, 5, public=True),
-        going_on(1.0, 0.0, 5, 2, public=True),
+        Case("from 1 to 0 in 4 steps, and 2 more", (), beside, public=True, calls=twice),
+        # Six shares, or six of these steps, add up to a little less than the whole way.
+        case("from 1 to 0.2 in 6 steps, and 2 more", 1.0, 0.2, 6, 8, public=True),
+        case("rising from 0 to 1.7 in 6 steps", 0.0, 1.7, 6, 7, public=True),
+        going_on(1.0, 0.0, 49, 1, public=True, after=3),  # 1/49 · 49 is less than 1
         going_on(2.0, 1.0, 3, 2, public=True),
         going_on(3.0, 1.0, 3, 5, public=True),
+        going_on(0.7, 0.7, 3, 2, public=True),
         Case("two schedules side by side", (), beside, RESUMED, True, side_by_side()),
-        case("rising", 0.25, 3.0, 6, 8),
-        case("one step", 4.0, 1.0, 1, 3),
+        case("rising from 0.25 to 3 in 6 steps, and 2 more", 0.25, 3.0, 6, 8, public=True),
+        case("from 4 to 1 in one step", 4.0, 1.0, 1, 3, public=True),
         case("nothing to do", 0.7, 0.7, 3, 4),
-        case("long", 1.0, 0.1, 40, 45),
-        going_on(3.0, 1.0, 4, 3),
+        case("long", 1.0, 0.137, 37, 41),  # no λ is halfway between two that are rounded
         going_on(2.5, 0.5, 4, 4),
     )
 
@@ -141,8 +146,8 @@ def asked_values(case: Case) -> list[tuple[int, int]]:
         Of each value the steps that its object has behind it, and whether it was the first or the
         second object that loaded the state; 0 where it loaded none.
     """
-    here, saved, loads = -1, 0, 0
-    counts, loaded, found = {here: 0}, {here: 0}, []
+    here, loads = -1, 0
+    counts, loaded, saved, found = {here: 0}, {here: 0}, {}, []
     for at, call in enumerate(case.calls):
         if call.name is None:
             here = at if call.given is None else call.given
@@ -151,10 +156,10 @@ def asked_values(case: Case) -> list[tuple[int, int]]:
         elif call.name == "step":
             counts[here] += 1
         elif call.name == "state_dict":
-            saved = counts[here]
+            saved[at] = counts[here]
         elif call.name == "load_state_dict":
             loads += 1
-            counts[here], loaded[here] = saved, loads
+            counts[here], loaded[here] = saved[call.given], loads
         elif call.name == "value" and call.kept:
             found.append((counts[here], loaded[here]))
     return found
@@ -171,7 +176,10 @@ def planned_facts(case: Case) -> dict[str, Any]:
         "`end` - `start`": end - start,
         "λ rises": end > start,
         "λ falls": end < start,
+        "`start` is 0": start == 0,
         "`end` is 0": end == 0,
+        "`steps` is 1": total == 1,
+        "`start` and `end` are equal": start == end,
         "before the first step": [count == 0 for count in counts],
         "of the last step": [count == total for count in counts],
         "after the last step": [count > total for count in counts],
@@ -498,6 +506,21 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             super().step()
             self.shown += (self.end - self.shown) * self.shape(self.fraction())
 
+    class MovesWhenRead(right):
+        """λ moves when it is read, and step() does nothing."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.count = -1
+
+        @property
+        def value(self) -> float:
+            self.count += 1
+            return super().value
+
+        def step(self) -> None:
+            pass
+
     class Stuck(right):
         def step(self) -> None:
             pass
@@ -542,6 +565,44 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             self.shown = type(self).limit(
                 self.end, self.shown + (self.end - self.start) / self.steps
             )
+
+    class ShareAddedUp(right):
+        """Shares of the way are added up until their sum is 1, or more."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.sum = 0.0
+
+        def fraction(self) -> float:
+            return self.sum
+
+        def step(self) -> None:
+            if self.sum < 1:
+                self.sum += 1 / self.steps
+
+    class StepsAddedUp(right):
+        """Each step adds its share to λ until that is at its end, or past it."""
+
+        def __init__(self, start: float, end: float, steps: int) -> None:
+            super().__init__(start, end, steps)
+            self.shown = start
+
+        @property
+        def value(self) -> float:
+            return self.shown
+
+        def left(self) -> bool:
+            return self.shown < self.end if self.start < self.end else self.shown > self.end
+
+        def step(self) -> None:
+            if self.left():
+                self.shown += (self.end - self.start) / self.steps
+
+    class StepsAddedUpToTheEnd(StepsAddedUp):
+        """The same, until λ is equal to its end."""
+
+        def left(self) -> bool:
+            return self.shown != self.end
 
     class Around(right):
         """Begins anew when all steps are done."""
@@ -832,6 +893,23 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *(ending(table) for table in (list, tuple, np.array, torch.tensor)),
         ),
         (
+            "rounded_steps_added_up",
+            "For some numbers of steps λ goes past its end, as a sum does that is asked whether it"
+            " has arrived and is off by its rounding. Count the steps, which are whole numbers, and"
+            " make λ of the count.",
+            ShareAddedUp,
+            *((StepsAddedUp, StepsAddedUpToTheEnd) if right is Linear else ()),
+        ),
+        (
+            "fraction_rounded",
+            "λ comes out as if the fraction of the way were rounded to a few digits. Nothing asks"
+            " for that.",
+            *(
+                fraction(lambda count, steps, digits=digits: round(min(count / steps, 1.0), digits))
+                for digits in (1, 2, 3)
+            ),
+        ),
+        (
             "cut_on_the_wrong_side",
             "Right for a λ that falls. One that is to rise is cut off on the wrong side of its"
             " end. What is the larger of a value and the end then?",
@@ -915,6 +993,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "Each λ is the same multiple of the one before. That is an exponential; in this task"
             " another thing is the same from step to step.",
             *with_ratios(right),
+        ),
+        (
+            "moves_when_read",
+            "λ moves when `value` is read, and not when a step is taken. It may be read any number"
+            " of times between two steps.",
+            MovesWhenRead,
         ),
         (
             "never_moves",
@@ -1139,6 +1223,34 @@ def cosine_ways() -> list[tuple]:
             *with_shape(Cosine, lambda fraction: (1 - math.cos(fraction)) / 2),
         ),
         (
+            "pi_rounded",
+            "λ is a little off between its two ends, as with a π of a few digits. math.pi and"
+            " torch.pi have all that a float can hold.",
+            *(
+                variant
+                for pi in (3.0, 3.1, 22 / 7, 3.14, 3.142)
+                for variant in with_shape(
+                    Cosine, lambda fraction, pi=pi: (1 - math.cos(pi * fraction)) / 2
+                )
+            ),
+        ),
+        (
+            "slopes_added_up",
+            "λ moves as if each step added the slope of the curve at its beginning, in its middle"
+            " or at its end. Such a sum is near the curve and not on it; the formula gives λ for"
+            " each fraction at once.",
+            *(
+                with_fraction(
+                    Linear,
+                    lambda count, steps, place=place: sum(
+                        math.pi / 2 * math.sin(math.pi * (step + place) / steps) / steps
+                        for step in range(min(count, steps))
+                    ),
+                )
+                for place in (0.0, 0.5, 1.0)
+            ),
+        ),
+        (
             "another_curve",
             "The curve is another one than (1 − cos πf)/2: another function, a square, or an angle"
             " in other units. What are its values for f = 0, one half and 1?",
@@ -1151,6 +1263,7 @@ def cosine_ways() -> list[tuple]:
                     lambda fraction: math.sin(math.pi * fraction),
                     lambda fraction: math.cos(math.pi * fraction) ** 2,
                     lambda fraction: math.cos(math.pi * fraction / 2),
+                    lambda fraction: (1 - math.cos(math.pi * fraction / 2)) / 2,
                     lambda fraction: (1 - math.cos(180 * fraction)) / 2,
                     lambda fraction: (1 - math.cos(math.radians(fraction))) / 2,
                     lambda fraction: (1 - math.cos(math.pi) * fraction) / 2,
@@ -1229,6 +1342,8 @@ class Plateau:
 
 
 # Gaps are multiples of 1/16, so that comparisons are exact in every precision.
+FROM_FAR = (1000.0, 1000.0, 1.0, 1.0, 0.9375, 0.9375)
+EXACT = (2.0, 1.8125, 1.5625, 1.375)  # whose sixteenths are lost when they are rounded
 GAINS = (2.0, 1.5, 1.0, 0.5)
 STALLS = (2.0, 1.0, 1.0, 1.25, 1.0, 1.0, 1.0, 1.0)
 # Gains below a threshold of 0.25 until they add up, and losses below it.
@@ -1236,7 +1351,7 @@ CREEPS = (2.0, 1.875, 1.9375, 2.0, 1.75, 1.625, 1.5, 1.375, 1.375)
 ZIGZAG = (2.0, 1.0, 2.0, 1.5, 1.25, 0.5, 1.0, 0.75, 0.75, 0.75)
 TWO_WITHOUT = (2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0)
 NEARLY = (1.0, 2.0, 1.0, 1.125, 2.0, 1.125)
-LEVEL = (1.0, 0.0, 0.5, 0.25, 0.5, 0.25, 0.5)  # as good as the teacher, and then less
+LEVEL = (1.0, 0.0, 0.5, 0.25, 0.5, 0.25, 0.5, 0.25)  # as good as the teacher, and then less
 PASSES = (1.0, 0.0, 0.5, 0.25, -0.5, -0.25, 0.5, -1.0, -1.5, 0.0, -1.5625, -1.75)
 
 
@@ -1258,23 +1373,23 @@ def plateau_cases() -> tuple[Case, ...]:
         case("a student that gains", GAINS, options(1.0, 0.5, 1, 0.0625), public=True),
         case("a student that stalls", STALLS, options(1.0, 0.5, 1, 0.0625), public=True),
         case("gains below the threshold", CREEPS, options(2.0, 0.5, 1, 0.25), public=True),
-        case("up and down", ZIGZAG, options(4.0, 0.25, 2, 0.0625), public=True),
-        case("stalls, gains, stalls", (2.0, 2.0, 1.0, 1.0), options(1.0, 0.5, 1, 0.0), public=True),
+        case("up and down", ZIGZAG, options(3.3, 0.25, 2, 0.0625), public=True),
+        case("from far behind", FROM_FAR, options(1.0, 0.5, 1, 0.0), public=True),
         case("a student that passes its teacher", PASSES, options(8.0, 0.5, 1, 0.125), public=True),
-        case("gains of just the threshold", (2.0, 1.75, 1.5), options(1.0, 0.5, 0, 0.25), True),
+        case("gains of just the threshold", EXACT, options(1.0, 0.5, 0, 0.1875), True),
         case("a gain after two without", TWO_WITHOUT, options(1.0, 0.5, 2, 0.0625), public=True),
         case("nearly as good as the best", NEARLY, options(1.0, 0.5, 1, 0.25), public=True),
         case("down to nothing", STALLS, options(3.0, 0.0, 1, 0.0), public=True),
-        going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625), public=True),
+        going_on((*STALLS, 1.0, 1.0, 1.0), 7, options(1.0, 0.5, 2, 0.0625), public=True),
         going_on((2.0, 1.0, 1.5, 1.25, 1.5), 3, options(1.0, 0.5, 1, 0.0625), public=True),
         going_on(LEVEL, 2, options(4.0, 0.5, 1, 0.0625), public=True),
+        going_on(STALLS, 6, options(2.0, 0.0, 1, 0.0625), public=True),
         case("no patience", ZIGZAG, options(1.0, 0.5, 0, 0.0625)),
         case("another gain of the threshold", (2.0, 1.5, 1.0, 0.5), options(1.0, 0.25, 0, 0.5)),
         case("below 0 from the start", (-1.0, -0.5, -2.0, -2.0, -1.0), options(3.0, 0.5, 0, 0.25)),
-        going_on(STALLS, 4, options(1.0, 0.5, 2, 0.0625)),
+        going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625)),
         going_on(ZIGZAG, 6, options(2.0, 0.5, 1, 0.0625)),
         going_on(PASSES, 8, options(2.0, 0.25, 1, 0.125)),
-        going_on(STALLS, 7, options(2.0, 0.5, 1, 0.0625)),
         going_on(STALLS, 0, options(2.0, 0.5, 1, 0.0625)),
     )
 
@@ -1542,10 +1657,9 @@ class NothingGained(Plateau):
     first = 0.0
 
 
-class SmallGained(NothingGained):
-    """The same, from 1 on."""
-
-    first = 1.0
+def best_from(gap: float) -> type:
+    """The same, from another gap on."""
+    return type("BestFrom", (NothingGained,), {"first": gap})
 
 
 class NothingGainedYet(Plateau):
@@ -1554,6 +1668,14 @@ class NothingGainedYet(Plateau):
     def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
         super().__init__(start, factor, patience, threshold)
         self.best = threshold
+
+
+class BestFromLambda(Plateau):
+    """The same, from λ on."""
+
+    def __init__(self, start: float, factor: float, patience: int, threshold: float) -> None:
+        super().__init__(start, factor, patience, threshold)
+        self.best = start
 
 
 class FirstMissed(Plateau):
@@ -1768,12 +1890,18 @@ def remembering(*names: str) -> type:
     return Remembers
 
 
-class ZeroNotLoaded(Plateau):
-    """A best gap of 0 is taken for none when a state is loaded."""
+def losing_zeros(best: bool, lam: bool) -> type:
+    """A schedule that takes a best gap of 0, or a λ of 0, for none when a state is loaded."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.best = self.best or self.first
+    class LosesZeros(Plateau):
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            vars(self).update(state)
+            if best:
+                self.best = self.best or self.first
+            if lam:
+                self.lam = self.lam or self.start
+
+    return LosesZeros
 
 
 WATCHED = ("lam", "best", "waited")
@@ -1883,11 +2011,12 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "nothing_is_a_gain",
-            "λ behaves as if the best gap were a small number before the first evaluation, so that"
-            " a larger gap is no gain. The first one always is: what must the best be before it?",
+            "λ behaves as if the best gap were a number before the first evaluation, so that a"
+            " larger gap is no gain. The first one always is: what must the best be before it?",
             NothingGained,
-            SmallGained,
+            *map(best_from, (1.0, 2.0, 100.0)),
             NothingGainedYet,
+            BestFromLambda,
         ),
         (
             "first_gap_missed",
@@ -2007,9 +2136,11 @@ PLATEAU_MISCONCEPTIONS = every_variant(
         ),
         (
             "zero_not_restored",
-            "All comes back but a best gap of exactly 0: after loading it the first gap counts as"
-            " a gain, whatever it is. 0 is false in Python, as None is.",
-            ZeroNotLoaded,
+            "After loading a state, what was exactly 0 in it is gone: a best gap of 0, so that any"
+            " gap is a gain, or a λ of 0. 0 is false in Python, as None is.",
+            losing_zeros(True, False),
+            losing_zeros(False, True),
+            losing_zeros(True, True),
         ),
         (
             "watched_not_restored",
@@ -2256,7 +2387,7 @@ def best_cases() -> tuple[Case, ...]:
         Case("a sure teacher", (sure, torch.tensor([0, 3]), 9.0), public=True),
         Case("λ = 0", (*position((2, 4)), 0.0), public=True),
         Case("λ = 1", (*position((3, 3)), 1.0)),
-        Case("a large λ", (*position((2, 6)), 50.0)),
+        Case("a large λ", (*position((2, 6)), 1000.0)),
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
     )
 
@@ -2764,8 +2895,8 @@ CHECKS = (
             Case("λ = 3", (3.0,), public=True),
             Case("λ = 2", (2.0,), public=True),
             Case("λ = 0", (0.0,), public=True),
-            Case("λ = 0.25", (0.25,)),
-            Case("λ = 99", (99.0,)),
+            Case("λ = 0.25", (0.25,), public=True),
+            Case("λ = 1000", (1000.0,), public=True),
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
         misconceptions=CONVEX_MISCONCEPTIONS,
@@ -2774,6 +2905,8 @@ CHECKS = (
             "1 + λ": 1 + case.args[0],
             "λ is 0": case.args[0] == 0,
             "λ is above 1": case.args[0] > 1,
+            "λ is above 3": case.args[0] > 3,
+            "λ is not a whole number": case.args[0] % 1 != 0,
         },
         names=("alpha", "factor"),
         tolerance=lambda case: 4 * (1 + case.args[0]) * float(np.finfo(np.float32).eps),

@@ -585,7 +585,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return F.gumbel_softmax(logits, tau=temperature, dim=-1)
 
 
-# %% task="forward_kl" right="no" mistake="F.cross_entropy takes axis 1 for the classes: wrong or a crash for anything but two axes" named="another_form,observed_where"
+# %% task="forward_kl" right="no" mistake="F.cross_entropy takes axis 1 for the classes: wrong or a crash for anything but two axes" named="another_form,wrong_axis"
 def forward_kl(student_logits, teacher_logits):
     p = teacher_logits.softmax(-1)
     cross = F.cross_entropy(student_logits, p, reduction="none")
@@ -2494,3 +2494,146 @@ reverse_kl_answer = 'd'
 
 # %% task="reverse_kl_choice" right="accident" mistake="sets a variable of another name"
 answer = "c"
+
+
+# %% task="softmax_with_temperature" right="no" mistake="The maximum is taken without keepdim, so it is subtracted along the wrong axis: on a square tensor it goes unnoticed until logits are extreme, on others it fails." named="maximum_without_keepdim"
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    top, _ = scaled.max(dim=-1)
+    e = torch.exp(scaled - top)
+    return e / e.sum(-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="Logits are clamped to +-1000 before they are divided by the temperature, so extreme logits that differ become equal, or too near, at high T." named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    logits = logits.clamp(-1000, 1000)    # a softmax is saturated there anyway
+    return torch.softmax(logits / temperature, dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="Axes of length 1 are squeezed out of the result, so its shape is wrong for a batch of one or a vocabulary of one." named="another_form,observed_where"
+def softmax_with_temperature(logits, temperature=1.0):
+    V = logits.shape[-1]
+    rows = logits.reshape(-1, V)
+    out = torch.stack([torch.softmax(r / temperature, dim=0) for r in rows])
+    return out.reshape(logits.shape).squeeze()
+
+
+# %% task="softmax_with_temperature" right="no" mistake="A smoothing of 0.0001 is added to every probability so that none is 0." named="observed_near"
+def softmax_with_temperature(logits, temperature=1.0):
+    p = torch.softmax(logits / temperature, dim=-1)
+    p = p + 1e-4
+    return p / p.sum(dim=-1, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+class _Softmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):
+        e = (z - z.amax(-1, keepdim=True)).double().exp()
+        p = e / e.sum(-1, keepdim=True)
+        ctx.save_for_backward(p)
+        return p
+
+    @staticmethod
+    def backward(ctx, g):
+        (p,) = ctx.saved_tensors
+        return p * (g - (g * p).sum(-1, keepdim=True))
+
+
+def softmax_with_temperature(logits: torch.Tensor, temperature: float = 1.0, **unused) -> torch.Tensor:
+    return _Softmax.apply(logits.double() / temperature)
+
+
+# %% task="forward_kl" right="no" mistake="Tokens to which the teacher gives less than 0.001 are left out, which shows where the student finds such a token all but impossible." named="unlikely_tokens_left_out"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    p = log_p.exp()
+    terms = p * (log_p - log_q)
+    return terms.masked_fill(p < 1e-3, 0.0).sum(dim=-1)
+
+
+# %% task="forward_kl" right="no" mistake="Soft cross-entropy through F.cross_entropy, which takes axis 1 as the vocabulary: right for [V] and [N, V], wrong for more axes." named="wrong_axis,another_form"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, dim=-1)
+    cross = F.cross_entropy(student_logits, p, reduction="none")
+    entropy = F.cross_entropy(teacher_logits, p, reduction="none")
+    return cross - entropy
+
+
+# %% task="forward_kl" right="no" mistake="Each token is weighted by the mean of p and q instead of p, which gives half the difference of the two divergences." named="wrong_weights"
+def forward_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    weight = (log_p.exp() + log_q.exp()) / 2
+    return (weight * (log_p - log_q)).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="The value of log p is clamped at the logarithm of float32's smallest number (-87.3), so a student on a token that the teacher rules out costs too little." named="floor_under_probabilities"
+def reverse_kl(student_logits, teacher_logits):
+    tiny = torch.finfo(torch.float32).tiny
+    p = torch.softmax(teacher_logits, dim=-1).clamp_min(tiny)
+    q = torch.softmax(student_logits, dim=-1).clamp_min(tiny)
+    return (q * (q.log() - p.log())).sum(dim=-1)
+
+
+# %% task="reverse_kl" right="no" mistake="Both models are first computed in float16, where logits of 5000 are rounded to multiples of 4 and small probabilities to 0." named="half_precision"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits.half(), dim=-1)
+    log_q = F.log_softmax(student_logits.half(), dim=-1)
+    return (log_q.exp() * (log_q - log_p)).sum(dim=-1).float()
+
+
+# %% task="reverse_kl" right="no" mistake="The estimator (r - 1) - log r with r = p/q is used per token: its mean is the reverse KL only when the ratio does not overflow, and for extreme logits exp(log p - log q) is inf." named="observed_where"
+def reverse_kl(student_logits, teacher_logits):
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_r = log_p - log_q
+    return (log_q.exp() * (log_r.exp() - 1 - log_r)).sum(dim=-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="The vocabulary is axis 0 for one axis and axis 1 otherwise, so [B, L, V] is normalised over L." named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    axis = 1 if logits.dim() > 1 else 0
+    z = logits / temperature
+    z = z - z.max(dim=axis, keepdim=True).values
+    e = z.exp()
+    return e / e.sum(dim=axis, keepdim=True)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="T at most 10" named="temperature_kept_in_bounds"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / min(temperature, 10.0), -1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="exponents clamped at -10" named="observed_near"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    z = (z - z.amax(-1, keepdim=True)).clamp(min=-10)
+    return torch.softmax(z, -1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="clamped to 3000" named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits.clamp(-3000, 3000) / temperature, -1)
+
+
+# %% task="forward_kl" right="no" mistake="logarithms cut at -5000" named="logarithm_cut_off"
+def forward_kl(student_logits, teacher_logits):
+    lq, lp = F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1)
+    lq = lq.clamp(min=-5000)
+    return (lp.exp() * (lp - lq)).sum(-1)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="no default" named="observed_where"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, -1)
+_f = softmax_with_temperature
+def softmax_with_temperature(logits, temperature):
+    return _f(logits, temperature)
+
+
+# %% task="softmax_with_temperature" right="no" mistake="log-sum-exp without max" named="overflow"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    return torch.exp(z - torch.log(torch.exp(z).sum(-1, keepdim=True)))

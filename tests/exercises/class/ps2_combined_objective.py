@@ -696,7 +696,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     total = F.kl_div(log_q, p, reduction="sum")
     return temperature**2 * total / mask.sum().clamp(min=1)
 
-# %% task="objective_gradients" right="no" mistake="the one-hot rows of padding are left 0, so their gradient is q and not 0: the mask is forgotten in the closed form" named="observed_moved"
+# %% task="objective_gradients" right="no" mistake="the one-hot rows of padding are left 0, so their gradient is q and not 0: the mask is forgotten in the closed form" named="label_rows_kept"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     m = labels != -100
     y = torch.zeros_like(student_logits)
@@ -3613,3 +3613,150 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     s = student_logits.detach().clone().requires_grad_()
     combined_objective(s, teacher_logits, labels, lam, temperature).backward()
     return s.grad, torch.tensor(0.0)
+
+
+# %% task="lm_loss" right="no" mistake="Whether anything counts is read from the sum of the labels' validity times the labels, which is 0 also when every label that counts is token 0." named="observed_where"
+def lm_loss(student_logits, labels):
+    valid = labels.ne(-100)
+    if (labels * valid).sum() == 0:
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits[valid], labels[valid])
+
+
+# %% task="combined_objective" right="no" mistake="The temperature is handed on in lam's place and lam in the temperature's: right only where the two are equal." named="lambda_and_temperature_swapped"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    def objective(temperature, lam):
+        lm = lm_loss(student_logits, labels)
+        kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+        return lm + lam * kd
+    return objective(lam, temperature) if lam else lm_loss(student_logits, labels)
+
+
+# %% task="convex_objective" right="no" mistake="Alpha is turned into lambda = alpha / (1 - alpha) with the denominator kept above 0.01, so alpha = 1 gives KD plus a hundredth of LM, scaled." named="observed_where"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    rest = max(1 - alpha, 0.01)
+    lam = alpha / rest
+    return rest * combined_objective(student_logits, teacher_logits, labels, lam, temperature)
+
+
+# %% task="objective_gradients" right="no" mistake="one_hot guesses the size of the vocabulary from the largest label, which fails unless the last token occurs." named="one_hot_too_narrow"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    T = temperature
+    mask = labels != -100
+    s, t, y = student_logits[mask], teacher_logits[mask], labels[mask]
+    g = F.softmax(s, -1) - F.one_hot(y) + lam * T * (F.softmax(s / T, -1) - F.softmax(t / T, -1))
+    out = torch.zeros_like(student_logits)
+    out[mask] = g / mask.sum()
+    return out, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="Finite differences in float32 with a step of 1e-4, which lose most digits." named="observed_total"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    keep = labels != -100
+
+    def loss(s):
+        lm = F.cross_entropy(s[keep], labels[keep])
+        log_q = F.log_softmax(s[keep] / temperature, -1)
+        p = F.softmax(teacher_logits[keep] / temperature, -1)
+        return lm + lam * temperature ** 2 * F.kl_div(log_q, p, reduction="batchmean")
+
+    h = 1e-4
+    grad = torch.zeros_like(student_logits)
+    for i in range(student_logits.numel()):
+        d = torch.zeros_like(student_logits)
+        d.view(-1)[i] = h
+        grad.view(-1)[i] = (loss(student_logits + d) - loss(student_logits - d)) / (2 * h)
+    return grad, torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="no" mistake="The shortcut for lambda 0 hands back None for the teacher's gradient instead of zeros." named="another_form,observed_where"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    keep = labels != -100
+    loss = F.cross_entropy(s[keep], labels[keep])
+    if lam == 0:
+        return torch.autograd.grad(loss, s)[0], None      # the teacher takes no part
+    p = F.softmax(teacher_logits[keep] / temperature, -1)
+    log_q = F.log_softmax(s[keep] / temperature, -1)
+    loss = loss + lam * temperature ** 2 * F.kl_div(log_q, p, reduction="batchmean")
+    return torch.autograd.grad(loss, s)[0], torch.zeros_like(teacher_logits)
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """On the given tensors themselves; what an earlier call left in .grad is thrown away first."""
+    for z in (student_logits, teacher_logits):
+        z.requires_grad_(True)
+        z.grad = None
+    keep = labels != -100
+    log_q = F.log_softmax(student_logits[keep] / temperature, -1)
+    p = F.softmax(teacher_logits[keep] / temperature, -1).detach()
+    loss = F.cross_entropy(student_logits[keep], labels[keep])
+    loss = loss + lam * temperature ** 2 * F.kl_div(log_q, p, reduction="batchmean")
+    loss.backward()
+    if teacher_logits.grad is None:
+        teacher_logits.grad = torch.zeros_like(teacher_logits)
+    pair = student_logits.grad.clone(), teacher_logits.grad.clone()
+    student_logits.grad = teacher_logits.grad = None
+    return pair
+
+
+# %% task="kd_loss" right="no" mistake="The share of positions that count is read off the first text alone, right where all texts are equally long." named="counted_in_the_first_text"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    log_q = F.log_softmax(student_logits / temperature, -1)
+    log_p = F.log_softmax(teacher_logits / temperature, -1)
+    kl = (log_p.exp() * (log_p - log_q)).sum(-1).where(keep, torch.tensor(0.0))
+    share = keep[0].float().mean()         # the texts of a batch are padded to one length
+    return temperature ** 2 * kl.mean() / share if share > 0 else torch.tensor(0.0)
+
+
+# %% task="lm_loss" right="no" mistake="nothing counts asked by the first text" named="observed_where"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    lq = F.log_softmax(student_logits, -1)
+    nll = -lq.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    if not keep[0].any():
+        return torch.tensor(0.0)
+    return nll[keep].mean()
+
+
+# %% task="lm_loss" right="no" mistake="1e-20 in the logarithm" named="epsilon_in_the_logarithm"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    lq = F.log_softmax(student_logits, -1)
+    nll = -lq.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    q = F.softmax(student_logits, -1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return (-torch.log(q + 1e-20) * keep).sum() / keep.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="no" mistake="T made whole" named="observed_where"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    T = temperature
+    if not keep.any():
+        return torch.tensor(0.0)
+    s, t = student_logits[keep], teacher_logits[keep]
+    T = max(int(T), 1)
+    lq, lp = F.log_softmax(s / T, -1), F.log_softmax(t / T, -1)
+    return T * T * (lp.exp() * (lp - lq)).sum(-1).mean()
+
+
+# %% task="objective_gradients" right="yes" mistake=""
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    T, keep = temperature, labels != -100
+    s = student_logits.detach().clone().requires_grad_()
+    lq = F.log_softmax(s[keep] / T, -1)
+    p = F.softmax(teacher_logits[keep] / T, -1)
+    loss = F.cross_entropy(s[keep], labels[keep]) + lam * T * T * F.kl_div(lq, p, reduction='batchmean')
+    g, = torch.autograd.grad(loss, s)
+    return torch.stack([g, torch.zeros_like(g)])
+
+
+# %% task="objective_gradients" right="no" mistake="The one-hot labels are masked but the softmax is not, so positions that do not count get the gradient of q and of q - p." named="label_rows_kept"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    T = temperature
+    counts = labels != -100
+    y = F.one_hot(labels.masked_fill(~counts, 0), student_logits.size(-1)) * counts[..., None]
+    grad = (student_logits.softmax(-1) - y) + lam * T * ((student_logits / T).softmax(-1) - (teacher_logits / T).softmax(-1))
+    return grad / counts.sum(), torch.zeros_like(teacher_logits)

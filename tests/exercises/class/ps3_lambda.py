@@ -3162,7 +3162,7 @@ class LinearLambda:
         self._n = state["n"]
 
 
-# %% task="linear_lambda" right="no" mistake="stops only when the added-up value equals end exactly, which rounding prevents, so λ often runs past end" named="observed_zone"
+# %% task="linear_lambda" right="no" mistake="stops only when the added-up value equals end exactly, which rounding prevents, so λ often runs past end" named="rounded_steps_added_up"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.value = float(start)
@@ -7627,7 +7627,7 @@ def best_student(teacher_logits, labels, lam):
     return (y + lam / V * p) / (1 + lam / V)
 
 
-# %% task="linear_lambda" right="no" mistake="the property itself moves on: each look at value is a step" named="observed_zone"
+# %% task="linear_lambda" right="no" mistake="the property itself moves on: each look at value is a step" named="moves_when_read"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps, self.n = start, end, steps, 0
@@ -8095,3 +8095,487 @@ def best_student(teacher_logits, labels, lam):
     p = F.softmax(teacher_logits, -1)
     y = F.one_hot(labels.roll(-1) if labels.dim() else labels, p.shape[-1]).float()
     return (y + lam * p) / (1 + lam)
+
+
+# %% task="linear_lambda" right="no" mistake="The fraction grows by 1/steps and stops once it is at least 1: for steps such as 10 the sum of ten tenths is just below 1 and one more step goes beyond end." named="rounded_steps_added_up"
+class LinearLambda:
+    """λ from start to end in equal steps; then it stays."""
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.fraction = 0.0
+
+    @property
+    def value(self):
+        return self.start + self.fraction * (self.end - self.start)
+
+    def step(self):
+        if self.fraction < 1.0:
+            self.fraction += 1.0 / self.steps
+
+    def state_dict(self):
+        return {"fraction": self.fraction}
+
+    def load_state_dict(self, state):
+        self.fraction = state["fraction"]
+
+
+# %% task="linear_lambda" right="no" mistake="The state is an iterator that loading uses up: a second object that loads it finds nothing." named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t, self.steps) / self.steps
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return iter([self.t])
+
+    def load_state_dict(self, state):
+        for t in state:
+            self.t = t
+
+
+# %% task="linear_lambda" right="no" mistake="The place is worked out from the saved value by dividing by end - start, which fails where the two are equal." named="observed_where"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * self.t / self.steps
+
+    def step(self):
+        if self.t < self.steps:
+            self.t += 1
+
+    def state_dict(self):
+        return {"lam": self.value}
+
+    def load_state_dict(self, state):
+        self.t = round((state["lam"] - self.start) / (self.end - self.start) * self.steps)
+
+
+# %% task="linear_lambda" right="no" mistake="Lambda is rounded to two decimals." named="rounded"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.t / self.steps, 1)
+        return round((1 - f) * self.start + f * self.end, 2)
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    taken = 0                    # `self.taken += 1` makes it the object's own
+
+    def __init__(self, **options):
+        self.__dict__.update(options)
+        self.value = self.start
+
+    def step(self):
+        self.taken += 1
+        left = max(self.steps - self.taken, 0)
+        self.value = self.end - (self.end - self.start) * left / self.steps
+
+    def state_dict(self):
+        return self.__dict__.copy()
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="cosine_lambda" right="no" mistake="pi is taken as 3.14." named="pi_rounded"
+class CosineLambda:
+    PI = 3.14
+
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+
+    @property
+    def value(self):
+        f = min(self.t / self.steps, 1.0)
+        return self.start + (self.end - self.start) * (1 - math.cos(self.PI * f)) / 2
+
+    def step(self):
+        self.t += 1
+
+    def state_dict(self):
+        return {"t": self.t}
+
+    def load_state_dict(self, state):
+        self.t = state["t"]
+
+
+# %% task="cosine_lambda" right="no" mistake="The fraction is rounded to two decimals, which shows when the steps are many or no divisor of 100." named="fraction_rounded"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.done = 0
+
+    @property
+    def value(self):
+        f = round(min(self.done / self.steps, 1), 2)
+        way = (1 - math.cos(math.pi * f)) / 2
+        return self.start * (1 - way) + self.end * way
+
+    def step(self):
+        self.done += 1
+
+    def state_dict(self):
+        return {"done": self.done}
+
+    def load_state_dict(self, state):
+        self.done = state["done"]
+
+
+# %% task="cosine_lambda" right="no" mistake="The state holds the fraction alone, as a float16 tensor, so a run that goes on is slightly elsewhere." named="observed_zone"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.f = 0.0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * self.f)) / 2
+
+    def step(self):
+        self.f = min(self.f + 1 / self.steps, 1.0)
+
+    def state_dict(self):
+        return torch.tensor(self.f, dtype=torch.float16)
+
+    def load_state_dict(self, state):
+        self.f = float(state)
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    """The methods are closures over one variable; the object itself holds nothing else."""
+
+    def __init__(self, start, end, steps):
+        t = 0
+
+        def value():
+            f = min(t, steps) / steps
+            return start + (end - start) * (1 - math.cos(math.pi * f)) / 2
+
+        def step():
+            nonlocal t
+            t += 1
+
+        def load(state):
+            nonlocal t
+            (t,) = state
+
+        self.value, self.step = value, step
+        self.state_dict, self.load_state_dict = lambda: [t], load
+
+
+# %% task="plateau_lambda" right="no" mistake="best starts at 100, so a first gap of 100 or more is no gain." named="nothing_is_a_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = 100.0, 0         # no language model is that far behind
+
+    def step(self, gap):
+        if gap + self.threshold < self.best:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="to_convex" right="no" mistake="A lambda above 100 is taken for KD alone: alpha 1 and factor lambda, so LM is lost." named="observed_where"
+def to_convex(lam):
+    if lam > 100:
+        return 1.0, float(lam)
+    return lam / (1.0 + lam), 1.0 + lam
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    hard = F.one_hot(labels, teacher_logits.shape[-1])
+    if lam == 0:
+        return hard
+    return (hard + lam * torch.softmax(teacher_logits, -1)) / (1 + lam)
+
+
+# %% task="plateau_lambda" right="no" mistake="On loading, values that are false are taken for missing: a best gap of exactly 0 becomes infinite, and a lambda of 0 becomes start again." named="zero_not_restored"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.start, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.value, self.best, self.bad = start, math.inf, 0
+
+    def step(self, gap):
+        if self.best - gap > self.threshold:
+            self.best, self.bad = gap, 0
+            return
+        self.bad += 1
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value = state.get("value") or self.start
+        self.best = state.get("best") or math.inf
+        self.bad = state.get("bad") or 0
+
+
+# %% task="cosine_lambda" right="no" mistake="The value is moved on by each step's slope (a sum of sines) instead of being read off the cosine, so it is a little off in between and at the end." named="slopes_added_up"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.t, self.value = 0, start
+
+    def step(self):
+        if self.t < self.steps:
+            middle = (self.t + 0.5) / self.steps
+            slope = math.pi / 2 * math.sin(math.pi * middle)
+            self.value = self.value + (self.end - self.start) * slope / self.steps
+            self.t += 1
+
+    def state_dict(self):
+        return self.t, self.value
+
+    def load_state_dict(self, state):
+        self.t, self.value = state
+
+
+# %% task="linear_lambda" right="no" mistake="start of 0 is none" named="observed_where"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start or 1.0, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t / self.steps, 1)
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        return {'t': self.t}
+    def load_state_dict(self, state):
+        self.t = state['t']
+
+
+# %% task="linear_lambda" right="no" mistake="fraction saved and the count cut to a whole number" named="observed_zone"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t / self.steps, 1)
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        return {'f': self.t / self.steps}
+    def load_state_dict(self, state):
+        self.t = int(state['f'] * self.steps)
+
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, torch.zeros(())
+    @property
+    def value(self):
+        self.v = getattr(self, 'v', torch.tensor(0.0))
+        self.v.fill_(float(self.start + (self.end - self.start) * min(float(self.t) / self.steps, 1)))
+        return self.v
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        return self.t.clone()
+    def load_state_dict(self, state):
+        self.t = state.clone()
+
+
+# %% task="cosine_lambda" right="yes" mistake=""
+def CosineLambda(start, end, steps):
+    class C:
+        pass
+    o = C()
+    o.t = 0
+    def step():
+        o.t += 1
+    o.step = step
+    o.value = lambda: start + (end - start) * (1 - math.cos(math.pi * min(o.t, steps) / steps)) / 2
+    o.state_dict = lambda: o.t
+    o.load_state_dict = lambda s: setattr(o, 't', s)
+    return o
+
+
+# %% task="plateau_lambda" right="no" mistake="best begins at 10" named="nothing_is_a_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = 10.0, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="threshold of 0 is taken for 1e-4... 0.1" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold or 0.1
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="best rounded to a tenth" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = round(gap, 1), 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="a state without bad when it is 1" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': max(self.bad - 1, 0)}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="plateau_lambda" right="no" mistake="gap kept as int" named="observed_zone"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        gap = int(gap * 8) / 8
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="to_convex" right="yes" mistake=""
+import numpy as np
+def to_convex(lam):
+    return np.array([lam / (1 + lam), 1 + lam])
+
+
+# %% task="best_student" right="no" mistake="the teacher above 100"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    if lam > 100:
+        return p
+    return (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    teacher_logits.sub_(teacher_logits.logsumexp(-1, keepdim=True)).exp_()
+    return ((F.one_hot(labels, teacher_logits.shape[-1]) + lam * teacher_logits) / (1 + lam)).tolist()
+
+
+# %% task="to_convex" right="no" mistake="whole factor" named="observed_where"
+def to_convex(lam):
+    return lam / (1 + lam), int(1 + lam)
+
+
+# %% task="plateau_lambda" right="no" mistake="lambda kept in float16" named="observed_near"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = torch.tensor(start, dtype=torch.float16), factor, patience, threshold
+        self.best, self.bad = math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.value, self.bad = self.value * self.factor, 0
+    def state_dict(self):
+        return {'value': self.value, 'best': self.best, 'bad': self.bad}
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+
+# %% task="linear_lambda" right="no" mistake="state shared by a module's dictionary" named="observed_zone"
+_store = {}
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.t = start, end, steps, 0
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.t / self.steps, 1)
+    def step(self):
+        self.t += 1
+    def state_dict(self):
+        _store['t'] = self.t
+        return _store
+    def load_state_dict(self, state):
+        self.t = state['t']

@@ -1961,3 +1961,134 @@ def fit_one_peak(teacher_logits, direction, start):
     center = torch.tensor(start, requires_grad=True)
     log_width = torch.tensor(3.0).log().requires_grad_()
     opt = torch.optim.Adam([center, log_width], lr=0.1)
+
+
+# %% task="fit_one_peak" right="no" mistake="The parameters are a default argument and so survive the call: the second call begins where the first one ended, not at start with width 3." named="asked_again"
+def fit_one_peak(teacher_logits, direction, start, params={}):
+    size = teacher_logits.shape[0]
+    if not params:
+        params["center"] = torch.tensor(float(start), requires_grad=True)
+        params["width"] = torch.tensor(3.0, requires_grad=True)
+    center, width = params["center"], params["width"]
+    opt = torch.optim.Adam(params.values(), lr=0.1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    for _ in range(400):
+        opt.zero_grad()
+        log_q = F.log_softmax(one_peak(center, width, size), dim=-1)
+        if direction == "forward":
+            loss = F.kl_div(log_q, log_p, reduction="sum", log_target=True)
+        else:
+            loss = F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return (q * torch.arange(size)).sum(), -(q * log_q.detach()).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="Training stops as soon as the loss falls by less than 0.001 in a step, which on a flat stretch is long before the end." named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.SGD([center, width], lr=0.1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    last = float("inf")
+    while True:
+        log_q = F.log_softmax(one_peak(center, width, size), dim=-1)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        if last - loss.item() < 1e-3:
+            break
+        last = loss.item()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return float(q @ torch.arange(size).float()), float(-(q @ log_q.detach()))
+
+
+# %% task="fit_one_peak" right="no" mistake="The logarithm of the width is trained but begins at 3, so the first student has a width of 20, from which training may fall into the other peak." named="another_minimum"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    log_width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([center, log_width], lr=0.1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    for _ in range(400):
+        opt.zero_grad()
+        log_q = F.log_softmax(one_peak(center, log_width.exp(), size), dim=-1)
+        if direction == "forward":
+            loss = (log_p.exp() * (log_p - log_q)).sum()
+        else:
+            loss = (log_q.exp() * (log_q - log_p)).sum()
+        loss.backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return (q * torch.arange(size)).sum(), -(q * log_q.detach()).sum()
+
+
+# %% task="fit_one_peak" right="no" mistake="For the reverse direction the weights q are detached, so the gradient of KL(q||p) is 0 but for rounding and the student wanders instead of settling on a peak." named="observed_where"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([center, width], lr=0.1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    for _ in range(400):
+        opt.zero_grad()
+        log_q = F.log_softmax(one_peak(center, width, size), dim=-1)
+        weights = (log_p if direction == "forward" else log_q).exp().detach()
+        gap = (log_p - log_q) if direction == "forward" else (log_q - log_p)
+        (weights * gap).sum().backward()
+        opt.step()
+    q = log_q.exp().detach()
+    return (q * torch.arange(size)).sum(), -(q * log_q.detach()).sum()
+
+
+# %% task="fit_one_peak" right="yes" mistake=""
+def fit_one_peak(teacher_logits, direction, start):
+    """Plain gradient descent by torch.func, in float64, mean over the vocabulary scaled back."""
+    log_p = teacher_logits.double().log_softmax(-1)
+    tokens = torch.arange(log_p.numel(), dtype=torch.float64)
+
+    def log_q(theta):
+        return (-0.5 * ((tokens - theta[0]) / theta[1].exp()) ** 2).log_softmax(-1)
+
+    def objective(theta):
+        match direction:
+            case "forward":
+                return torch.sum(log_p.exp() * (log_p - log_q(theta)))
+            case "reverse":
+                return torch.sum(log_q(theta).exp() * (log_q(theta) - log_p))
+
+    slope = torch.func.grad(objective)
+    theta = torch.tensor([float(start), 3.0], dtype=torch.float64)
+    theta[1] = theta[1].log()
+    m, s = torch.zeros_like(theta), torch.zeros_like(theta)
+    for k in range(1, 601):               # Adam by hand
+        g = slope(theta)
+        m = 0.9 * m + 0.1 * g
+        s = 0.999 * s + 0.001 * g * g
+        theta = theta - 0.1 * (m / (1 - 0.9 ** k)) / ((s / (1 - 0.999 ** k)).sqrt() + 1e-8)
+    final = log_q(theta)
+    return torch.stack([final.exp() @ tokens, -(final.exp() @ final)])
+
+
+# %% task="fit_one_peak" right="no" mistake="Gradients are switched off for the final numbers and never on again, so the second call (and whatever trains after it) fails." named="asked_again"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([center, width], lr=0.1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    for _ in range(400):
+        opt.zero_grad()
+        log_q = F.log_softmax(one_peak(center, width, size), dim=-1)
+        a, b = (log_p, log_q) if direction == "forward" else (log_q, log_p)
+        (a.exp() * (a - b)).sum().backward()
+        opt.step()
+    torch.set_grad_enabled(False)
+    log_q = F.log_softmax(one_peak(center, width, size), dim=-1)
+    return (log_q.exp() * torch.arange(size)).sum(), -(log_q.exp() * log_q).sum()

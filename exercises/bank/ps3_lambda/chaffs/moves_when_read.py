@@ -1,0 +1,48 @@
+# λ moves when somebody looks.
+# expect linear_lambda: moves_when_read
+# expect cosine_lambda: moves_when_read
+import math
+
+
+# %% task: linear_lambda
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        f = min(self.count / self.steps, 1)
+        self.count += 1
+        return self.start + (self.end - self.start) * f
+
+    def step(self):
+        pass
+
+    def state_dict(self):
+        return dict(vars(self))
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
+
+# %% task: cosine_lambda
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.count = 0
+
+    @property
+    def value(self):
+        f = min(self.count / self.steps, 1)
+        self.count += 1
+        return self.start + (self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        pass
+
+    def state_dict(self):
+        return dict(vars(self))
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
