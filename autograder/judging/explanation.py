@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder.judging.agreement import agrees
-from autograder.kernel.evidence import Outcome
+from autograder.kernel.evidence import CHANGED, Outcome
 
 if TYPE_CHECKING:
     from autograder.judging.verdict import Rubric, WrongWay
@@ -46,7 +46,9 @@ def explain(
     certain = [
         index
         for index in failed
-        if rubric.expectations[index].public and rubric.expectations[index].part == first
+        if rubric.expectations[index].public
+        and rubric.expectations[index].part == first
+        and outcomes[index].type != CHANGED
     ]
     # Whatever explains the answer comes to the same in the first of these, and few ways do. What
     # the others come to in hidden cases, which are new for each submission, is never worked out.

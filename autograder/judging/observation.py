@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from autograder.judging.agreement import fitted, same
+from autograder.kernel.evidence import CHANGED
 
 if TYPE_CHECKING:
     from autograder.judging.verdict import Expectation, Rubric
@@ -29,8 +30,13 @@ CONSTANTS = {
     float(np.log(2)): "the right one multiplied by ln 2",
     float(1 / np.log(10)): "the right one divided by ln 10",
 }
+CHANGES = (
+    "a list or a tensor that your function is given is another one after the call than before."
+    " Whoever gave it may use it again: leave it as it is, and work on one of your own."
+)
 NEAR = 0.01  # the share of the largest number by which those that are nearly right may be off
 PRECISE = 0.01  # the largest share of itself by which a ratio may be off and still be named
+PLAIN = 0.05  # the same of a difference
 OF_NUMBERS = (
     "observed_factor",
     "observed_offset",
@@ -252,6 +258,8 @@ def _logarithms(seen: list[Seen]) -> list[Seen]:
 def _asked_again(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
     """Whether the same question gets two answers."""
     for index, case in enumerate(rubric.expectations):
+        if outcomes[index].type == CHANGED:
+            return Observation("observed_again", f"Whatever else may be off, {CHANGES}")
         if case.again is not None and not _alike(outcomes, case.again, index, case.tolerance):
             return Observation(
                 "observed_again",
@@ -419,8 +427,8 @@ def _offset(seen: list[Seen]) -> Observation | None:
         if (np.abs(gap - gap[0]) > 2 * each.tolerance).any():
             return None
         offsets.append((float(gap[0]), 2 * each.tolerance, each.facts))
-    if len(offsets) < 2 or all(abs(gap) <= error for gap, error, _ in offsets):
-        return None
+    if len(offsets) < 2 or any(PLAIN * abs(gap) < error for gap, error, _ in offsets):
+        return None  # to be told from others, a difference must be large beside what rounding does
 
     def fits(number: Callable[[dict[str, float]], float]) -> bool:
         return all(abs(gap - number(facts)) <= error for gap, error, facts in offsets)
