@@ -1118,6 +1118,16 @@ def kept_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     return tuple(each[found[2] != IGNORED][None] for each in found)
 
 
+def flat(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the next label, in all rows as one."""
+    return next_ones(*(each.flatten(0, 1)[None] for each in (student, teacher, labels)))
+
+
+def flat_and_round(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """The same, and the very last position with the very first label."""
+    return student, teacher, labels.flatten().roll(-1).view_as(labels)
+
+
 def one_row(at: int) -> Callable[[Tensor, Tensor, Tensor], Aligned]:
     """The positions of one row."""
     return lambda *batch: tuple(each[at][None] for each in next_ones(*batch))
@@ -1711,6 +1721,17 @@ LOSS_MISCONCEPTIONS = (
             rolled,
             FORMULA,
         ),
+        *(
+            Wrong(
+                "shifted_while_flat",
+                "Your loss is that of a shift with all rows in one: the logits at a row's end are"
+                " compared with the first token of the next row. Which axis is to be shifted, and"
+                " when?",
+                way,
+                FORMULA,
+            )
+            for way in (flat, flat_and_round)
+        ),
     ),
     *ways(answer_loss, "kd", *KINDS),
     *ways(
@@ -1919,7 +1940,7 @@ def loss_cases() -> tuple[Case, ...]:
     rng = np.random.default_rng(62)
     short_and_long = answers(rng, 6, 5, ((2, 4),), ((1, 6),))
     turns = answers(rng, 8, 4, ((1, 2), (4, 6)), (), ((5, 8),))
-    begins = answers(rng, 5, 6, ((0, 3),), ((2, 4),))
+    begins = answers(rng, 5, 6, ((2, 4),), ((0, 3),))
     short_and_long[2][0, 2] = turns[2][0, 4] = begins[2][1, 2] = 0  # token 0 counts
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
     alike = answers(rng, 5, 5, ((1, 4),), ((3, 5),))
@@ -2259,11 +2280,21 @@ def told_the_answer(
 
 
 def as_long_as_the_answer(
-    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int
+    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int, more: int = 0
 ) -> float:
-    """The model writes as many tokens as the answer has."""
-    texts = [text[: len(answer)] for text, answer in zip(written, answers, strict=True)]
+    """The model writes as many tokens as the answer has, or some more."""
+    texts = [text[: len(answer) + more] for text, answer in zip(written, answers, strict=True)]
     return accuracy(prompts, texts, answers, *others)
+
+
+def each_prompt_once(
+    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int, last: bool
+) -> float:
+    """Of a question that is asked again the last time counts, or the first."""
+    order = list(range(len(prompts)))
+    places = {tuple(prompts[at].tolist()): at for at in (order if last else order[::-1])}
+    kept = sorted(places.values())
+    return accuracy(*([each[at] for at in kept] for each in (prompts, written, answers)), *others)
 
 
 def longest_alone(
@@ -2459,13 +2490,14 @@ ACCURACY_MISCONCEPTIONS = (
         Misconception(
             "answer_at_hand",
             "Your number is that of a model which is examined with the right answer at hand: it"
-            " writes as many tokens as that has, or reads it while it writes. One that would have"
-            " gone on talking is right to you. Whoever asks does not know the answer yet.",
+            " writes about as many tokens as that has, or reads it while it writes. One that would"
+            " have gone on talking is right to you. Whoever asks does not know the answer yet.",
             FINE_TUNING,
             wrong,
         )
         for wrong in (
             as_long_as_the_answer,
+            partial(as_long_as_the_answer, more=1),
             partial(told_the_answer, judge=exactly, reduce=average),
         )
     ),
@@ -2479,6 +2511,16 @@ ACCURACY_MISCONCEPTIONS = (
         for number in (1, -1)
     ),
     Misconception(*PADDED, FINE_TUNING, longest_alone),
+    *(
+        Misconception(
+            "asked_twice_counted_once",
+            "A question that is asked twice counts once in your number, as if results were kept by"
+            " what was asked. The share is one of all questions.",
+            FINE_TUNING,
+            partial(each_prompt_once, last=last),
+        )
+        for last in (True, False)
+    ),
     *pairs(accuracy, "write", (TOO_FEW,), "reduce", SHARES),
     *pairs(accuracy, "write", (TOO_FEW,), "judge", STRICT),
     *pairs(accuracy, "cut", ENDS, "reduce", SHARES[:2]),
@@ -2527,8 +2569,8 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
     more = next(word for word in PLAIN if word not in answer)
     if kind == "spelled":
         return [LINE, 0, END, *TAIL], [16]
-    if kind == "joined":
-        return [17, END, *TAIL], [7, 9]
+    if kind.startswith("joined"):
+        return [17, *([LINE, 11] if "more" in kind else []), END, *TAIL], [7, 9]
     if kind == "capital":
         return [0, END, *TAIL], [15]
     again = [END, LINE, START, ROLES["assistant"], LINE]
@@ -2548,6 +2590,7 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         "more before": [more, *answer],
         "less": answer[:-1],
         "nothing": [],
+        "again": [],
         "unended": [*answer, more],
     }[kind]
     return [*written, END, *TAIL], answer
@@ -2564,6 +2607,8 @@ def examination(
         before = [message("user", *words), message("assistant", 9)] if turns else []
         ids, _ = encode([*before, message("user", *words)], last=(START, ROLES["assistant"], LINE))
         text, answer = asked(rng, kind, most)
+        if kind == "again":  # the question before, which has another answer this time
+            ids, text = prompts[-1], written[-1].tolist()
         prompts.append(ids)
         written.append(torch.tensor(text))
         answers.append(torch.tensor(answer))
@@ -2591,10 +2636,17 @@ def accuracy_cases() -> tuple[Case, ...]:
                 "line after",
                 "line within",
                 "line more",
+                "joined, line more",
+                "line within",
                 "spaced",
             ),
         ),
-        ("more or less than the answer", True, 6, ("more", "more before", "right", "less", "less")),
+        (
+            "more or less than the answer, and one asked twice",
+            True,
+            6,
+            ("more", "more before", "right", "again", "less", "less"),
+        ),
         (
             "answers as long as they may be",
             True,
@@ -2681,6 +2733,19 @@ def up_to_last_end(prompt: list[int], text: list[int]) -> list[bool]:
     """The text up to its last end."""
     size = len(text) - text[::-1].index(END) if END in text else len(text)
     return [False] * len(prompt) + [i < size for i in range(len(text))]
+
+
+def up_to_second_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """The text before its second end."""
+    found = [text[: i + 1].count(END) <= 1 for i in range(len(text))]
+    return [False] * len(prompt) + found
+
+
+def prompts_end_alone(prompt: list[int], text: list[int]) -> list[bool]:
+    """The first end in prompt and text together, and nothing else of the prompt."""
+    tokens = prompt + text
+    stop = tokens.index(END) if END in tokens else len(tokens) - 1
+    return [min(len(prompt), stop) <= i <= stop for i in range(len(tokens))]
 
 
 def ends_left_out(prompt: list[int], text: list[int]) -> list[bool]:
@@ -2996,7 +3061,8 @@ NO_END = (
 )
 MORE_COUNTS = (
     *(Wrong(*NO_END, way) for way in (first_if_endless, none_if_endless, but_last_if_endless)),
-    Wrong(*STEP_COUNTS[-1][:2], first_if_ended),
+    *(Wrong(*STEP_COUNTS[-1][:2], way) for way in (first_if_ended, prompts_end_alone)),
+    Wrong(*STEP_COUNTS[0][:2], up_to_second_end),
     Wrong(
         "token_zero_not_counted",
         "0 is the number of a token like any other, and where the student wrote it, it does not"
