@@ -1092,15 +1092,31 @@ def earlier_teacher(
     return task(student, kept, batches, *others)
 
 
-def with_earlier_teachers(task: Callable[..., Any], first: Case) -> tuple[Misconception, ...]:
-    """Both ways to keep one."""
-    return tuple(
+def with_earlier_teachers(
+    task: Callable[..., Any], first: Case, numbers: slice
+) -> tuple[Misconception, ...]:
+    """Both ways to keep one, and a λ that is kept; `numbers` says where a case has λ."""
+    kept = first.args[numbers]
+
+    def with_earlier_lambda(*args: Any) -> Tensor | None:
+        return task(*args[: numbers.start], *kept, *args[numbers.stop :])
+
+    return (
         Misconception(
-            *EARLIER_TEACHER,
+            "lambda_of_an_earlier_call",
+            "Right the first time. Called with another λ, or another schedule, your function still"
+            " takes that of an earlier call. What does it keep from one call to the next?",
             SECTIONS["3.2"],
-            partial(earlier_teacher, task, first, by_tokens=by_tokens),
-        )
-        for by_tokens in (True, False)
+            with_earlier_lambda,
+        ),
+        *(
+            Misconception(
+                *EARLIER_TEACHER,
+                SECTIONS["3.2"],
+                partial(earlier_teacher, task, first, by_tokens=by_tokens),
+            )
+            for by_tokens in (True, False)
+        ),
     )
 
 
@@ -1302,7 +1318,7 @@ STEP_MISCONCEPTIONS = told_apart(
             {"watched": {"loss": "nothing"}},
         ),
     ),
-) + with_earlier_teachers(training_step, step_cases()[0])
+) + with_earlier_teachers(training_step, step_cases()[0], slice(3, 4))
 
 # --- The loop -----------------------------------------------------------------------------------
 
@@ -2230,7 +2246,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
     )
 )
-TRAIN_MISCONCEPTIONS += with_earlier_teachers(train, train_cases()[0])
+TRAIN_MISCONCEPTIONS += with_earlier_teachers(train, train_cases()[0], slice(3, 5))
 
 # --- The evaluation -----------------------------------------------------------------------------
 

@@ -2926,6 +2926,8 @@ def on_policy_step(
     refused: str = "",
     endless: Exception | None = None,
     told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
+    once: bool = False,
+    stale: bool = False,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -2953,12 +2955,15 @@ def on_policy_step(
         refused: What PyTorch says where it refuses.
         endless: What is raised where a text has no end.
         told_reduce: How the loss that is returned is made, where it differs.
+        once: Whether a prompt that comes twice in a list counts once.
+        stale: Whether what was once written after a prompt is taken for it later too.
     """
     if refused:
         raise RuntimeError(refused)
     own, foreign = student.double(), teacher.double()
     received, held = torch.zeros_like(foreign), torch.zeros_like(own)
     path, losses = [], []
+    known: dict[tuple[int, ...], list[int]] = {}
 
     def loss_of(
         table: Tensor,
@@ -2982,6 +2987,10 @@ def on_policy_step(
         for prompts in groups:
             model = own if writes == "student" else foreign
             texts = [(each.tolist(), go_on_from(model, each.tolist(), draws)) for each in prompts]
+            if once:
+                texts = list({tuple(prompt): (prompt, text) for prompt, text in texts}.values())
+            if stale:
+                texts = [(prompt, known.setdefault(tuple(prompt), text)) for prompt, text in texts]
             if endless and not all(END in text for _, text in texts):
                 raise endless
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
@@ -3344,6 +3353,27 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(
         on_policy_step,
+        "once",
+        Wrong(
+            "prompt_twice_counted_once",
+            "Where a prompt comes twice in a list, what is written after it counts once in your"
+            " step, as if texts were kept by their prompts. The list says how often.",
+            True,
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "stale",
+        Wrong(
+            "text_of_an_earlier_step",
+            "Where a prompt comes again in a later step, your step is that of what the student"
+            " wrote after it before. It has changed since; on-policy means its words of now.",
+            True,
+            OWN_WORDS,
+        ),
+    ),
+    *ways(
+        on_policy_step,
         "refused",
         Wrong(
             "student_cut_off",
@@ -3399,16 +3429,19 @@ def own_cases() -> tuple[Case, ...]:
     """As (student, teacher, batches, draws, rate, what is looked at)."""
     rng = np.random.default_rng(63)
     two, three_steps = own_words(rng, (3, 5, 4), (4, 2)), own_words(rng, (2, 4), (5, 3), (3, 3, 6))
+    # A prompt that comes again, when the student writes something else after it, and one twice.
+    two[2][1].append(two[2][0][1].clone())
     one = own_words(rng, (4, 3, 6, 5))
+    one[2][0].append(one[2][0][0].clone())
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
     apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)  # a norm above 1
     return (
-        Case("the student after two steps", (*two, 0.8, "student"), public=True, unit="step"),
+        Case("the student after two steps", (*two, 2.0, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
         Case("large gradients", (*apart, 0.5, "student"), public=True, unit="step"),
-        Case("the losses of two steps", (*two, 0.8, "loss"), {}, LOSS, True, unit="step"),
-        Case("the teacher after two steps", (*two, 0.8, "teacher"), {}, TEACHER, True),
+        Case("the losses of two steps", (*two, 2.0, "loss"), {}, LOSS, True, unit="step"),
+        Case("the teacher after two steps", (*two, 2.0, "teacher"), {}, TEACHER, True),
         Case("the student after three steps", (*three_steps, 0.5, "student")),
         Case("student and teacher alike", (*same, 1.0, "student")),
         Case("one prompt", (*own_words(rng, (3, 4), (6,)), 1.0, "student")),
