@@ -964,8 +964,8 @@ MANNERS: tuple[tuple, ...] = (
         "Your updates are those of a gradient that is made smaller where it is large. That is a"
         " useful habit elsewhere, and nobody asked for it here.",
         "3.2",
-        *(Way(bound=bound) for bound in (0.1, 0.5)),
-        *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
+        *(Way(bound=bound) for bound in (0.1, 0.5, 1.0)),
+        *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)),
     ),
     (
         "parameters_penalised",

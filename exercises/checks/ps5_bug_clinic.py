@@ -366,6 +366,15 @@ MEANS = (
         lambda shares: shares.sum(-1).max(),
     ),
     (
+        "zeros_not_counted",
+        "Your loss is that of a sum divided by the number of positions whose loss is not 0, or not"
+        " next to nothing. Where student and teacher agree it is 0, and such a position is one of"
+        " the N.",
+        "2.2",
+        lambda shares: shares.sum() / (shares.sum(-1).abs() > 1e-6).sum(),
+        lambda shares: shares.sum() / max(int((shares.sum(-1).abs() > 1e-6).sum()), 1),
+    ),
+    (
         "not_averaged",
         "You return a value for each position. One number is asked for, their mean.",
         "2.2",
@@ -1499,8 +1508,8 @@ def guarded_jsd(
     log_m = (beta * p + (1 - beta) * q + within).log()
     if how == "mixture":
         log_m = (beta * p + (1 - beta) * q + epsilon).log()
-    of_teacher, of_student = (each * ((each + within).log() - log_m) for each in (p, q))
-    return (beta * of_teacher + (1 - beta) * of_student).nan_to_num(nan=0.0).sum(-1)
+    of_teacher, of_student = (torch.xlogy(each, each + within) - each * log_m for each in (p, q))
+    return (beta * of_teacher + (1 - beta) * of_student).sum(-1)
 
 
 def never_negative(log_q: Tensor, log_p: Tensor) -> Tensor:
@@ -2327,10 +2336,11 @@ def mean_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, temperature)."""
     rng = np.random.default_rng(51)
     first, other = two_models(rng, 2, 3, 5), two_models(rng, 4, 3, 6)
+    other[0][1, 2] = other[1][1, 2]
     sure_of = sure(rng, 2, 2, 4)
     return (
         Case("two texts of three tokens, T = 1.5", (*first, 1.5), public=True),
-        Case("four texts of three tokens, T = 3", (*other, 3.0), public=True),
+        Case("four texts of three tokens, agreement on one, T = 3", (*other, 3.0), public=True),
         Case("T = 1 when no temperature is given", first, public=True),
         Case("sure models", (*sure_of, 1.0), public=True),
         Case("sure models, T = 0.5", (*sure_of, 0.5), public=True),
@@ -2477,6 +2487,10 @@ def accumulated_facts(case: Case) -> dict[str, Any]:
         "one more than the number of labels that count": sum(counts) + 1,
         "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
         "a part has no label that counts": not all(counts),
+        "a part has one label that counts": 1 in counts,
+        "a text begins with labels that do not count": any(
+            bool(((each[:, 0] == IGNORED) & (each != IGNORED).any(1)).any()) for each in labels
+        ),
         "all labels of a part that count are 0": any(
             count > 0 and int(each.max()) == 0 for each, count in zip(labels, counts, strict=True)
         ),
@@ -2583,7 +2597,7 @@ def large(rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
 
 def near(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
     """Two models whose logits are all large, and differ by little from token to token."""
-    return tuple(each + 1000 for each in two_models(rng, *shape))
+    return tuple(each + 9000 for each in two_models(rng, *shape))
 
 
 def jsd_cases() -> tuple[Case, ...]:
@@ -2597,7 +2611,7 @@ def jsd_cases() -> tuple[Case, ...]:
         Case("the first models, β = 0.6", (*first, 0.6), public=True),
         Case("large logits, β = 0.25", (*large(rng, 4), 0.25), {}, LARGE, True),
         Case(
-            "all logits near 1000, β = 0.3",
+            "all logits near 9000, β = 0.3",
             (*near(np.random.default_rng(60), 1, 3, 4), 0.3),
             {},
             LARGE,
@@ -2649,12 +2663,14 @@ def accumulated_cases() -> tuple[Case, ...]:
     for of, labels in sure_of:
         of[..., 0], of[..., 1:] = LARGEST, -LARGEST
         labels[0, :2] = torch.tensor([0, 1])
-    empty = parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 1))
+    sure_of[1][1] = sure_of[1][1].flip(1)  # what does not count stands in front
+    three = parts(rng, 5, (3, 3), (5, 2, 4, 1), (2, 1))
+    empty = parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 3))
     empty[2][1][0, 0] = 2
     return (
         Case("a long part, and a short one in which all labels are 0", (zeros,), public=True),
-        Case("three parts", (parts(rng, 5, (3, 3), (5, 2, 4, 1), (2, 1, 2)),), public=True),
-        Case("a sure student", (sure_of,), public=True),
+        Case("three parts, of which one has one label", (three,), public=True),
+        Case("a sure student, and a mark in front", (sure_of,), public=True),
         Case("the second is empty", (empty,), {}, EMPTY, True),
         Case("a part in which the student is sure and right", (knowing(),), public=True),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -630,7 +630,11 @@ def encode_cases() -> tuple[Case, ...]:
         ),
         ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
         ("three answers", False, three()),
-        ("two answers in a row", True, [ask(when), reply(at, six), reply(0, at, 0), ask(falls)]),
+        (
+            "two answers in a row, and a system message after them",
+            True,
+            [ask(when), reply(at, six), reply(0, at, 0), told(low, 0), ask(falls)],
+        ),
         (
             "words that the template has too",
             True,
@@ -661,6 +665,7 @@ def encode_facts(case: Case) -> dict[str, Any]:
     roles = [each["role"] for each in messages]
     return {
         "a system message comes first": roles[0] == "system",
+        "a system message comes later": "system" in roles[1:],
         "there are several answers": roles.count("assistant") > 1,
         "the user has the last word": roles[-1] == "user",
         "two answers follow each other": ("assistant",) * 2 in pairwise(roles),
@@ -2297,6 +2302,34 @@ def each_prompt_once(
     return accuracy(*([each[at] for at in kept] for each in (prompts, written, answers)), *others)
 
 
+def each_right_text_once(
+    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int
+) -> float:
+    """Right questions that are the same count once, over the number of all."""
+    right = {
+        tuple(prompt.tolist())
+        for prompt, *asked_for in zip(prompts, written, answers, strict=True)
+        if accuracy([prompt], *([each] for each in asked_for), *others)
+    }
+    return len(right) / len(prompts)
+
+
+@cache
+def first_texts() -> dict[tuple[int, ...], Tensor]:
+    """What is written after each prompt of the first case."""
+    prompts, written, *_ = accuracy_cases()[0].args
+    return {tuple(a.tolist()): b for a, b in zip(prompts, written, strict=True)}
+
+
+def with_earlier_texts(prompts: list[Tensor], written: list[Tensor], *others: Any) -> float:
+    """What was written after a prompt in the first case is taken for it later too."""
+    found = [
+        first_texts().get(tuple(prompt.tolist()), text)
+        for prompt, text in zip(prompts, written, strict=True)
+    ]
+    return accuracy(prompts, found, *others)
+
+
 def longest_alone(
     prompts: list[Tensor], written: list[Tensor], *others: Any, **options: Any
 ) -> float:
@@ -2497,7 +2530,7 @@ ACCURACY_MISCONCEPTIONS = (
         )
         for wrong in (
             as_long_as_the_answer,
-            partial(as_long_as_the_answer, more=1),
+            *(partial(as_long_as_the_answer, more=more) for more in (1, 2)),
             partial(told_the_answer, judge=exactly, reduce=average),
         )
     ),
@@ -2511,15 +2544,26 @@ ACCURACY_MISCONCEPTIONS = (
         for number in (1, -1)
     ),
     Misconception(*PADDED, FINE_TUNING, longest_alone),
+    Misconception(
+        "text_of_an_earlier_call",
+        "Right the first time. Where a prompt comes again and another model is asked, your number"
+        " is that of what was written after it before. What does your function keep from one call"
+        " to the next?",
+        FINE_TUNING,
+        with_earlier_texts,
+    ),
     *(
         Misconception(
             "asked_twice_counted_once",
             "A question that is asked twice counts once in your number, as if results were kept by"
             " what was asked. The share is one of all questions.",
             FINE_TUNING,
-            partial(each_prompt_once, last=last),
+            wrong,
         )
-        for last in (True, False)
+        for wrong in (
+            *(partial(each_prompt_once, last=last) for last in (True, False)),
+            each_right_text_once,
+        )
     ),
     *pairs(accuracy, "write", (TOO_FEW,), "reduce", SHARES),
     *pairs(accuracy, "write", (TOO_FEW,), "judge", STRICT),
@@ -2561,7 +2605,7 @@ TAIL = (LINE, START, ROLES["user"], LINE, 9, END, LINE)  # how a model goes on t
 def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], list[int]]:
     """What a model writes and what it should, of a kind."""
     size = most if kind in ("unended", "fits") else int(rng.integers(2, most - 2))
-    if kind in ("twice", "right, then as the assistant", "wrong, then as the assistant"):
+    if kind in ("twice", "line more") or "then as the assistant" in kind:
         size = 2
     answer = [
         int(word) for word in rng.permutation(PLAIN)[: max(size, 3 if "within" in kind else 0)]
@@ -2583,14 +2627,17 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         "wrong": [*answer[:-1], more],
         "wrong within": [answer[0], more, *answer[2:]],
         "spaced": [LINE, *answer],
+        "spaced twice": [LINE, LINE, *answer],
         "line after": [*answer, LINE],
-        "line more": [*answer, LINE, more],
+        "line more": [*answer, LINE, LINE, more],
+        "header after": [*answer, START, ROLES["user"]],
         "line within": [answer[0], LINE, *answer[1:]],
         "more": [*answer, more],
         "more before": [more, *answer],
         "less": answer[:-1],
         "nothing": [],
         "again": [],
+        "once more": [],
         "unended": [*answer, more],
     }[kind]
     return [*written, END, *TAIL], answer
@@ -2607,8 +2654,9 @@ def examination(
         before = [message("user", *words), message("assistant", 9)] if turns else []
         ids, _ = encode([*before, message("user", *words)], last=(START, ROLES["assistant"], LINE))
         text, answer = asked(rng, kind, most)
-        if kind == "again":  # the question before, which has another answer this time
+        if kind in ("again", "once more"):  # the question before, with another answer or its own
             ids, text = prompts[-1], written[-1].tolist()
+            answer = answers[-1].tolist() if kind == "once more" else answer
         prompts.append(ids)
         written.append(torch.tensor(text))
         answers.append(torch.tensor(answer))
@@ -2629,15 +2677,8 @@ def accuracy_cases() -> tuple[Case, ...]:
             True,
             6,
             (
-                "spaced",
-                "spelled",
-                "line within",
-                "joined",
-                "line after",
-                "line within",
-                "line more",
-                "joined, line more",
-                "line within",
+                *("spaced twice", "spelled", "line within", "joined", "line after", "line within"),
+                *("line more", "joined, line more", "line within", "line more", "line within"),
                 "spaced",
             ),
         ),
@@ -2645,7 +2686,7 @@ def accuracy_cases() -> tuple[Case, ...]:
             "more or less than the answer, and one asked twice",
             True,
             6,
-            ("more", "more before", "right", "again", "less", "less"),
+            ("more", "more before", "right", "again", "right", "once more", "less", "header after"),
         ),
         (
             "answers as long as they may be",
@@ -2674,9 +2715,15 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
         ("nothing is said", False, 6, ("nothing", "right", "nothing", "more")),
     )
+    asked_for = [
+        examination(seed, most, *kinds, turns="as the" in name)
+        for seed, (name, _, most, kinds) in enumerate(found)
+    ]
+    place = [name for name, *_ in found].index("all right")
+    asked_for[place][0][:] = asked_for[0][0][:3]  # prompts that come again, and another model
     return tuple(
-        Case(name, examination(seed, most, *kinds, turns="as the" in name), public=public)
-        for seed, (name, public, most, kinds) in enumerate(found)
+        Case(name, args, public=public)
+        for (name, public, *_), args in zip(found, asked_for, strict=True)
     )
 
 
@@ -2927,7 +2974,6 @@ def on_policy_step(
     endless: Exception | None = None,
     told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
     once: bool = False,
-    stale: bool = False,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -2956,14 +3002,12 @@ def on_policy_step(
         endless: What is raised where a text has no end.
         told_reduce: How the loss that is returned is made, where it differs.
         once: Whether a prompt that comes twice in a list counts once.
-        stale: Whether what was once written after a prompt is taken for it later too.
     """
     if refused:
         raise RuntimeError(refused)
     own, foreign = student.double(), teacher.double()
     received, held = torch.zeros_like(foreign), torch.zeros_like(own)
     path, losses = [], []
-    known: dict[tuple[int, ...], list[int]] = {}
 
     def loss_of(
         table: Tensor,
@@ -2989,8 +3033,6 @@ def on_policy_step(
             texts = [(each.tolist(), go_on_from(model, each.tolist(), draws)) for each in prompts]
             if once:
                 texts = list({tuple(prompt): (prompt, text) for prompt, text in texts}.values())
-            if stale:
-                texts = [(prompt, known.setdefault(tuple(prompt), text)) for prompt, text in texts]
             if endless and not all(END in text for _, text in texts):
                 raise endless
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
@@ -3279,8 +3321,8 @@ STEP_MISCONCEPTIONS = (
             partial(on_policy_step, **{how: limit}),
         )
         for how, limits in (
-            ("longest", (1.0, 0.5, 0.25, 0.1, 0.01)),
-            ("largest", (0.5, 0.1, 0.01)),
+            ("longest", (5.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.01)),
+            ("largest", (1.0, 0.5, 0.1, 0.01)),
         )
         for limit in limits
     ),
@@ -3363,17 +3405,6 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(
         on_policy_step,
-        "stale",
-        Wrong(
-            "text_of_an_earlier_step",
-            "Where a prompt comes again in a later step, your step is that of what the student"
-            " wrote after it before. It has changed since; on-policy means its words of now.",
-            True,
-            OWN_WORDS,
-        ),
-    ),
-    *ways(
-        on_policy_step,
         "refused",
         Wrong(
             "student_cut_off",
@@ -3435,7 +3466,8 @@ def own_cases() -> tuple[Case, ...]:
     one[2][0].append(one[2][0][0].clone())
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
-    apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)  # a norm above 1
+    apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)
+    apart = (apart[0], 3 * apart[1], *apart[2:])  # the gradient's norm is above 5
     return (
         Case("the student after two steps", (*two, 2.0, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
