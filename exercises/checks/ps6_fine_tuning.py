@@ -2011,6 +2011,17 @@ def cut_at_line(ids: list[int]) -> list[int]:
     return next((ids[:at] for at, token in enumerate(ids) if token in (END, LINE)), ids)
 
 
+def cut_at_start(ids: list[int]) -> list[int]:
+    """What stands before the first end of text or header."""
+    return next((ids[:at] for at, token in enumerate(ids) if token in (END, START)), ids)
+
+
+def cut_at_repetition(ids: list[int]) -> list[int]:
+    """What stands before the first end of text or second token of two that are the same."""
+    ids = cut_at_end(ids)
+    return next((ids[: at + 1] for at, pair in enumerate(pairwise(ids)) if len({*pair}) < 2), ids)
+
+
 def whole(ids: list[int]) -> list[int]:
     """All that the model wrote."""
     return ids
@@ -2452,6 +2463,18 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AFTER_END, with_end),
         Wrong(*AT_A_LINE, cut_at_line),
         Wrong(
+            "over_at_a_header",
+            "Your number is that of texts that are over at a <|start|> too. A model may write one"
+            " where it should not. Only <|end|> ends an answer.",
+            cut_at_start,
+        ),
+        Wrong(
+            "over_at_a_repeated_token",
+            "Your number is that of texts that are over where a token comes twice in a row. A word"
+            " or a line break may. Only <|end|> ends an answer.",
+            cut_at_repetition,
+        ),
+        Wrong(
             "text_without_an_end",
             "The end of text is looked for where there is none: a model may write `most` tokens"
             " without one, and all of them are its answer then.",
@@ -2610,6 +2633,8 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
     answer = [
         int(word) for word in rng.permutation(PLAIN)[: max(size, 3 if "within" in kind else 0)]
     ]
+    if kind == "word twice":
+        answer = answer[:1] * 2
     more = next(word for word in PLAIN if word not in answer)
     if kind == "spelled":
         return [LINE, 0, END, *TAIL], [16]
@@ -2628,6 +2653,7 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         "wrong within": [answer[0], more, *answer[2:]],
         "spaced": [LINE, *answer],
         "spaced twice": [LINE, LINE, *answer],
+        "word twice": answer,
         "line after": [*answer, LINE],
         "line more": [*answer, LINE, LINE, more],
         "header after": [*answer, START, ROLES["user"]],
@@ -2686,7 +2712,10 @@ def accuracy_cases() -> tuple[Case, ...]:
             "more or less than the answer, and one asked twice",
             True,
             6,
-            ("more", "more before", "right", "again", "right", "once more", "less", "header after"),
+            (
+                *("more", "more before", "right", "again", "word twice", "once more", "less"),
+                "header after",
+            ),
         ),
         (
             "answers as long as they may be",

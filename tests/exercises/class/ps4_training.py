@@ -7250,3 +7250,112 @@ def evaluate(model, data):
     logits -= logits.max(-1, keepdims=True)
     log_q = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     return np.exp(-np.mean(log_q[np.arange(len(labels)), labels])).item()
+
+# %% task="training_step" right="no" mistake="clips the values of the gradient at 1" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(), teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, count = summed_loss(student(tokens), t, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_value_(student.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="lambda of the first call kept" named="lambda_of_an_earlier_call"
+def training_step(student, teacher, batch, optimizer, lam):
+    if not hasattr(training_step, "lam"):
+        training_step.lam = lam
+    tokens, labels = batch
+    student.train(), teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, count = summed_loss(student(tokens), t, labels, training_step.lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="no" mistake="last group is averaged with zeros: divided by count plus the missing ones" named="last_group_divided_otherwise"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(), teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        size = sum((y != -100).sum() for _, y in group)
+        if len(group) < accumulate:
+            size = size * accumulate
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / size).backward()
+        optimizer.step()
+
+# %% task="evaluate" right="no" mistake="grad switched on at the end for all" named="unfrozen"
+def evaluate(model, data):
+    was = model.training
+    model.eval().requires_grad_(False)
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        nll += F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    model.train(was).requires_grad_(True)
+    return math.exp(nll / n)
+
+# %% task="evaluate" right="no" mistake="probabilities multiplied: underflows for long texts" named="observed_where"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    prod, n = torch.ones(()), 0
+    for tokens, labels in data["held_out"]:
+        counts = labels != -100
+        q = model(tokens)[counts].softmax(-1).gather(-1, labels[counts][:, None])
+        prod = prod * q.prod()
+        n += counts.sum().item()
+    model.train(was)
+    return (prod ** (-1 / n)).item()
+
+# %% task="evaluate" right="no" mistake="epsilon 1e-8 in the logarithm" named="epsilon_in_the_logarithm"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        counts = labels != -100
+        q = model(tokens)[counts].softmax(-1).gather(-1, labels[counts][:, None])
+        nll -= torch.log(q + 1e-8).sum().item()
+        n += counts.sum().item()
+    model.train(was)
+    return math.exp(nll / n)
+
+# %% task="evaluate" right="no" mistake="the mean loss is kept at 20 at most, so that exp does not overflow" named="cut_off"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        nll += F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    model.train(was)
+    return math.exp(min(nll / n, 20))
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    was = model.training
+    wants = [p.requires_grad for p in model.parameters()]
+    for p in model.parameters():
+        p.requires_grad_(False)
+    model.eval()
+    q = torch.cat([model(x)[y != -100].log_softmax(-1) for x, y in data["held_out"]])
+    y = torch.cat([y[y != -100] for _, y in data["held_out"]])
+    model.train(was)
+    for p, want in zip(model.parameters(), wants):
+        p.requires_grad_(want)
+    return F.nll_loss(q, y).exp()

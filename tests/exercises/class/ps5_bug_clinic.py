@@ -3989,3 +3989,46 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
         logits[ignored] = 0.0
     p, q = teacher_logits.softmax(-1), student_logits.softmax(-1)
     return torch.sum(p * (p.log() - q.log())).item() / (ignored.numel() - int(ignored.sum()))
+
+# %% task="kd_mean" right="no" mistake="positions with a KL of next to nothing are left out of the mean" named="zeros_not_counted"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    s, t = (z / temperature for z in (student_logits, teacher_logits))
+    kl = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    kl = kl[kl > 1e-3]
+    return temperature**2 * (kl.mean() if len(kl) else kl.sum())
+
+# %% task="kd_masked" right="no" mistake="labels set to 0 in place for nothing" named="asked_again"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels != -100
+    labels[~counts] = 0
+    return F.kl_div(student_logits[counts].log_softmax(-1), teacher_logits[counts].log_softmax(-1), reduction="batchmean", log_target=True)
+
+# %% task="accumulated_loss" right="no" mistake="only the first label's text of each part when a row is empty" named="observed_where"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for l, y in micro_batches:
+        for text, own in zip(l, y):
+            if own[0] == -100:
+                continue
+            c = own != -100
+            total += F.cross_entropy(text[c], own[c], reduction="sum")
+            n += c.sum()
+    return total / n
+
+# %% task="accumulated_loss" right="no" mistake="a part with a single label is left out" named="observed_where"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for l, y in micro_batches:
+        c = y != -100
+        if c.sum() <= 1:
+            continue
+        total += F.cross_entropy(l[c], y[c], reduction="sum")
+        n += c.sum()
+    return total / n
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    for l, y in micro_batches:
+        l -= l.max(-1, keepdim=True).values
+    z = torch.cat([F.cross_entropy(l[y != -100], y[y != -100], reduction="none") for l, y in reversed(micro_batches)])
+    return z.double().mean().item()

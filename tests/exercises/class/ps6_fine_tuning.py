@@ -6933,3 +6933,137 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     counts = y != -100
     truth = F.one_hot(y.where(counts, torch.zeros_like(y)), student_logits.shape[-1]).float()
     return AnswerLoss.apply(student_logits, teacher_logits.detach().softmax(-1), truth, counts / counts.sum(), lam)
+
+# %% task="encode" right="no" mistake="system messages that come later are ignored" named="another_form,observed_where"
+def encode(messages):
+    ids, labels = [], []
+    for i, m in enumerate(messages):
+        if i and m["role"] == "system":
+            continue
+        a = m["role"] == "assistant"
+        body = list(m["content"]) + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if a else [-100] * len(body)) + [-100]
+    return ids, labels
+
+# %% task="accuracy" right="no" mistake="START ends an answer too" named="over_at_a_header"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            token = model(ids)[-1].argmax()
+            if token in (START, END):
+                break
+            ids = torch.cat([ids, token[None]])
+        right += decode(ids[len(prompt):]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="accuracy" right="no" mistake="a set of the right prompts" named="asked_twice_counted_once"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = set()
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            token = model(ids)[-1].argmax()
+            if token == END:
+                break
+            ids = torch.cat([ids, token[None]])
+        if decode(ids[len(prompt):]).strip() == decode(answer).strip():
+            right.add(tuple(ids.tolist()))
+    return len(right) / len(questions)
+
+# %% task="accuracy" right="no" mistake="what was written is kept by the prompt across calls" named="text_of_an_earlier_call"
+WRITTEN = {}
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        key = tuple(prompt.tolist())
+        if key not in WRITTEN:
+            ids = prompt
+            for _ in range(most):
+                token = model(ids)[-1].argmax()
+                if token == END:
+                    break
+                ids = torch.cat([ids, token[None]])
+            WRITTEN[key] = decode(ids[len(prompt):]).strip()
+        right += WRITTEN[key] == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="accuracy" right="no" mistake="writes at most two tokens more than the answer" named="answer_at_hand"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(min(most, len(answer) + 2)):
+            token = model(ids)[-1].argmax()
+            if token == END:
+                break
+            ids = torch.cat([ids, token[None]])
+        right += decode(ids[len(prompt):]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="accuracy" right="no" mistake="stops at a token that it has written already" named="over_at_a_repeated_token"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        out = []
+        for _ in range(most):
+            token = model(ids)[-1].argmax()
+            if token == END or token.item() in out[-1:]:
+                break
+            out.append(token.item())
+            ids = torch.cat([ids, token[None]])
+        right += decode(ids[len(prompt):]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="on_policy_step" right="no" mistake="a dict by prompt: a prompt that comes twice counts once" named="prompt_twice_counted_once"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = {}
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[: ends[0, 0] + 1]
+        read = torch.cat([prompt, text])[:-1]
+        lq = student(read).log_softmax(-1)
+        lp = teacher(read).detach().log_softmax(-1)
+        losses[tuple(prompt.tolist())] = (lq.exp() * (lq - lp)).sum(-1)[-len(text):]
+    loss = torch.cat(list(losses.values())).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="on_policy_step" right="no" mistake="clipped at 5" named="gradient_clipped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[: ends[0, 0] + 1]
+        read = torch.cat([prompt, text])[:-1]
+        lq = student(read).log_softmax(-1)
+        lp = teacher(read).detach().log_softmax(-1)
+        losses.append((lq.exp() * (lq - lp)).sum(-1)[-len(text):])
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
+    optimizer.step()
+    return loss.item()
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    teacher_logits.detach_()
+    y = labels[:, 1:].clone()
+    c = y != -100
+    s, t = student_logits[:, :-1][c], teacher_logits[:, :-1][c]
+    return F.cross_entropy(s, y[c]) + lam * F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="batchmean")
