@@ -1801,7 +1801,7 @@ def train_cases() -> tuple[Case, ...]:
     return (
         case("four micro-batches, two an update", four, 3.0, 0.5, 2, **public),
         case("six micro-batches, three an update", six, 2.0, 0.25, 3, **public),
-        case("one micro-batch an update", alone, 2.0, 0.5, 1, **public),
+        case("one micro-batch an update", alone, 10.0, 0.5, 1, rate=0.1, **public),
         case("a micro-batch of padding alone", padding, 1.0, 0.5, 2, **public),
         case("micro-batches of other lengths", lengths, 2.0, 0.5, 2, **public),
         case("texts that begin with ignored positions", front, 1.5, 0.5, 2, rate=0.2, **public),
@@ -2753,7 +2753,7 @@ EVALUATION_WAYS = (
         "1.1",
         *(
             {"kernel": kernel}
-            for small in (1e-5, 1e-6, 1e-7, EPSILON, 1e-8, 1e-9, 1e-10, 1e-12)
+            for small in (1e-6, 1e-7, EPSILON, 1e-8, 1e-9, 1e-10, 1e-12)
             for kernel in (
                 lambda q, small=small: (q.softmax(-1) + small).log(),
                 lambda q, small=small: q.softmax(-1).clamp_min(small).log(),
@@ -2765,7 +2765,7 @@ EVALUATION_WAYS = (
         "Right for models that are not too bad. Of a very bad one your number is that of a loss"
         " that is cut off. How bad it is, is what was asked.",
         "1.1",
-        *({"reduce": cut_off(most)} for most in (5.0, 10.0, 20.0)),
+        {"reduce": cut_off(20.0)},
     ),
     (
         "gradients_wiped",

@@ -3931,7 +3931,7 @@ def jsd(student_logits, teacher_logits, beta):
     of_student = (log_q.exp() * (log_q - log_m)).sum(-1)
     return beta * of_teacher + (1 - beta) * of_student
 
-# %% task="jsd" right="no" mistake="1e-5 is added to the mixture, so every value is too small by about 1e-5 times V" named="observed_near"
+# %% task="jsd" right="no" mistake="1e-5 is added to the mixture, so every value is too small by about 1e-5 times V" named="epsilon_in_the_logarithm"
 def jsd(student_logits, teacher_logits, beta):
     p, q = teacher_logits.softmax(-1), student_logits.softmax(-1)
     m = beta * p + (1 - beta) * q + 1e-5
@@ -3990,12 +3990,11 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     p, q = teacher_logits.softmax(-1), student_logits.softmax(-1)
     return torch.sum(p * (p.log() - q.log())).item() / (ignored.numel() - int(ignored.sum()))
 
-# %% task="kd_mean" right="no" mistake="positions with a KL of next to nothing are left out of the mean" named="zeros_not_counted"
+# %% task="kd_mean" right="no" mistake="positions without a loss are left out of the mean" named="zeros_not_counted"
 def kd_mean(student_logits, teacher_logits, temperature=1.0):
     s, t = (z / temperature for z in (student_logits, teacher_logits))
     kl = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1)
-    kl = kl[kl > 1e-3]
-    return temperature**2 * (kl.mean() if len(kl) else kl.sum())
+    return temperature**2 * kl[kl > 0].mean()
 
 # %% task="kd_masked" right="no" mistake="labels set to 0 in place for nothing" named="asked_again"
 def kd_masked(student_logits, teacher_logits, input_ids, labels):
