@@ -434,7 +434,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher's forward pass" named="teacher_in_training_mode"
+# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher's forward pass" named="modes_set_too_late"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -1384,7 +1384,7 @@ def evaluate(model, data):
     return torch.cat(nll).mean().exp().item()
 
 
-# %% task="evaluate" right="no" mistake="means of batches weighted by the number of sentences; batches of padding alone guarded" named="mean_of_means"
+# %% task="evaluate" right="no" mistake="means of batches weighted by the number of sentences; batches of padding alone guarded" named="weighted_by_size"
 def evaluate(model, data):
     was = model.training
     model.eval()

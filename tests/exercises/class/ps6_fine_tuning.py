@@ -2254,7 +2254,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="observed_where"
+# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="text_without_an_end"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
