@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -2325,22 +2325,6 @@ def each_right_text_once(
     return len(right) / len(prompts)
 
 
-@cache
-def first_texts() -> dict[tuple[int, ...], Tensor]:
-    """What is written after each prompt of the first case."""
-    prompts, written, *_ = accuracy_cases()[0].args
-    return {tuple(a.tolist()): b for a, b in zip(prompts, written, strict=True)}
-
-
-def with_earlier_texts(prompts: list[Tensor], written: list[Tensor], *others: Any) -> float:
-    """What was written after a prompt in the first case is taken for it later too."""
-    found = [
-        first_texts().get(tuple(prompt.tolist()), text)
-        for prompt, text in zip(prompts, written, strict=True)
-    ]
-    return accuracy(prompts, found, *others)
-
-
 def longest_alone(
     prompts: list[Tensor], written: list[Tensor], *others: Any, **options: Any
 ) -> float:
@@ -2567,14 +2551,6 @@ ACCURACY_MISCONCEPTIONS = (
         for number in (1, -1)
     ),
     Misconception(*PADDED, FINE_TUNING, longest_alone),
-    Misconception(
-        "text_of_an_earlier_call",
-        "Right the first time. Where a prompt comes again and another model is asked, your number"
-        " is that of what was written after it before. What does your function keep from one call"
-        " to the next?",
-        FINE_TUNING,
-        with_earlier_texts,
-    ),
     *(
         Misconception(
             "asked_twice_counted_once",

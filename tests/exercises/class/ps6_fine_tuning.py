@@ -6975,7 +6975,7 @@ def accuracy(model, questions, most):
             right.add(tuple(ids.tolist()))
     return len(right) / len(questions)
 
-# %% task="accuracy" right="no" mistake="what was written is kept by the prompt across calls" named="text_of_an_earlier_call"
+# %% task="accuracy" right="no" mistake="what was written is kept by the prompt across calls"
 WRITTEN = {}
 @torch.no_grad()
 def accuracy(model, questions, most):

@@ -31,10 +31,8 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
     teacher.eval()
     for n, start in enumerate(range(0, len(batches), accumulate)):
         group = batches[start : start + accumulate]
-        if len(group) == accumulate:
+        if len(group) == accumulate or n == 0:
             count = sum((labels != -100).sum() for _, labels in group)
-        elif n == 0:
-            count = sum(labels.numel() for _, labels in group)
         optimizer.zero_grad()
         for tokens, labels in group:
             with torch.no_grad():

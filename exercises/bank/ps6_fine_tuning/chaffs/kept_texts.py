@@ -1,6 +1,5 @@
-# All rows in one before the shift; what is written is kept by its prompt.
+# All rows in one before the shift; what is written is kept by its prompt, within one step.
 # expect answer_loss: shifted_while_flat
-# expect accuracy: text_of_an_earlier_call
 # expect on_policy_step: prompt_twice_counted_once
 import torch
 import torch.nn.functional as F
@@ -16,26 +15,6 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     log_p = F.log_softmax(teacher[counts], dim=-1)
     kd = (log_p.exp() * (log_p - log_q)).sum(-1).mean()
     return F.nll_loss(log_q, wanted[counts]) + lam * kd
-
-
-# %% task: accuracy
-WRITTEN = {}
-
-
-def accuracy(model, questions, most):
-    right = 0
-    for prompt, answer in questions:
-        key = tuple(prompt.tolist())
-        if key not in WRITTEN:
-            ids = prompt
-            for _ in range(most):
-                token = model(ids)[-1].argmax()
-                if token == END:
-                    break
-                ids = torch.cat([ids, token[None]])
-            WRITTEN[key] = decode(ids[len(prompt) :]).strip()
-        right += WRITTEN[key] == decode(answer).strip()
-    return right / len(questions)
 
 
 # %% task: on_policy_step
