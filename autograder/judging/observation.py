@@ -31,7 +31,7 @@ CONSTANTS = {
     float(1 / np.log(10)): "the right one divided by ln 10",
 }
 CHANGES = (
-    "a list or a tensor that your function is given is another one after the call than before."
+    "A list or a tensor that your function is given is another one after the call than before."
     " Whoever gave it may use it again: leave it as it is, and work on one of your own."
 )
 NEAR = 0.01  # the share of the largest number by which those that are nearly right may be off
@@ -98,6 +98,8 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
         for index, case in enumerate(rubric.expectations)
         if case.public and case.again is None and case.outcome is not None
     ]
+    if any(outcome.type == CHANGED for outcome in outcomes):
+        return Observation("observed_again", CHANGES)
     if len(public) < 2 or all(passed[index] for index in public):
         return None
     found = _asked_again(rubric, outcomes) or _of(rubric, outcomes, passed, public)
@@ -258,8 +260,6 @@ def _logarithms(seen: list[Seen]) -> list[Seen]:
 def _asked_again(rubric: Rubric, outcomes: list[Outcome]) -> Observation | None:
     """Whether the same question gets two answers."""
     for index, case in enumerate(rubric.expectations):
-        if outcomes[index].type == CHANGED:
-            return Observation("observed_again", f"Whatever else may be off, {CHANGES}")
         if case.again is not None and not _alike(outcomes, case.again, index, case.tolerance):
             return Observation(
                 "observed_again",

@@ -22,7 +22,7 @@ from autograder.judging.agreement import agrees, complaint, form, is_number, sam
 from autograder.judging.comparison import Comparison, compare
 from autograder.judging.evidence import Refused, decode_outcome
 from autograder.judging.explanation import explain
-from autograder.judging.observation import CHANGES, observed
+from autograder.judging.observation import observed
 from autograder.kernel.evidence import CHANGED, Outcome, encode_outcome
 
 MAX_LISTED = 6  # answers that are all named when one is malformed
@@ -343,7 +343,7 @@ def _failure(
         worst = [outcome for outcome in raised if is_out_of_memory(outcome)] or raised
         return raised_status(worst[0])
     if all(outcome.type == CHANGED for outcome, _ in failed):
-        return Status.WRONG, f"All results are right, and yet {CHANGES}"
+        return Status.WRONG, "All results are right, and what was given is not left as it was."
     failed = [(outcome, expectation) for outcome, expectation in failed if outcome.type != CHANGED]
     unsupported = [outcome for outcome, _ in failed if outcome.kind == "unsupported"]
     if unsupported:

@@ -32,7 +32,6 @@ from autograder.check import describe
 from autograder.grading.accidents import why_without_result
 from autograder.judging.agreement import complaint
 from autograder.judging.evidence import read_evidence
-from autograder.judging.observation import CHANGES
 from autograder.judging.verdict import Rubric, Status, Verdict, judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import Outcome, write_evidence
@@ -228,7 +227,7 @@ def names_in(verdict: Verdict, rubric: Rubric, outcomes: list[Outcome]) -> set[s
         return found
     if "return statement" in verdict.message:
         found.add("missing_return")
-    elif "asked again" in verdict.message or CHANGES in verdict.message:
+    elif "asked again" in verdict.message:
         found.add("asked_again")
     elif "must" in verdict.message and verdict.message.count(".") > 1:
         found.add("another_form")  # of an answer that is a value
