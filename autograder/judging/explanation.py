@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograder.judging.agreement import agrees, row_of
-from autograder.kernel.evidence import Outcome
+from autograder.kernel.evidence import CHANGED, Outcome
 
 if TYPE_CHECKING:
     from autograder.judging.verdict import Rubric, WrongWay
@@ -82,7 +82,9 @@ def explain(
     certain = [
         index
         for index in failed
-        if rubric.expectations[index].public and rubric.expectations[index].part == first
+        if rubric.expectations[index].public
+        and rubric.expectations[index].part == first
+        and outcomes[index].type != CHANGED
     ]
     # Without any there is nothing but an explanation of all that failed.
     asked = [index for index, ok in enumerate(passed) if ok] + (certain or failed)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from autograder.judging.agreement import fitted, row_of, same
+from autograder.kernel.evidence import CHANGED
 
 if TYPE_CHECKING:
     from autograder.judging.verdict import Expectation, Rubric
@@ -29,8 +30,13 @@ CONSTANTS = {
     float(np.log(2)): "the right one multiplied by ln 2",
     float(1 / np.log(10)): "the right one divided by ln 10",
 }
+CHANGES = (
+    "A list or a tensor that your function is given is another one after the call than before."
+    " Whoever gave it may use it again: leave it as it is, and work on one of your own."
+)
 NEAR = 0.01  # the share of the largest number by which those that are nearly right may be off
 PRECISE = 0.01  # the largest share of itself by which a ratio may be off and still be named
+PLAIN = 0.05  # the same of a difference
 OF_NUMBERS = (
     "observed_factor",
     "observed_offset",
@@ -92,6 +98,8 @@ def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Obs
         for index, case in enumerate(rubric.expectations)
         if case.public and case.again is None and case.outcome is not None
     ]
+    if any(outcome.type == CHANGED for outcome in outcomes):
+        return Observation("observed_again", CHANGES)
     if len(public) < 2 or all(passed[index] for index in public):
         return None
     found = _asked_again(rubric, outcomes) or _of(rubric, outcomes, passed, public)
@@ -407,8 +415,8 @@ def _offset(seen: list[Seen]) -> Observation | None:
         if (np.abs(gap - gap[0]) > 2 * each.tolerance).any():
             return None
         offsets.append((float(gap[0]), 2 * each.tolerance, each.facts))
-    if len(offsets) < 2 or all(abs(gap) <= error for gap, error, _ in offsets):
-        return None
+    if len(offsets) < 2 or any(PLAIN * abs(gap) < error for gap, error, _ in offsets):
+        return None  # to be told from others, a difference must be large beside what rounding does
 
     def fits(number: Callable[[dict[str, float]], float]) -> bool:
         return all(abs(gap - number(facts)) <= error for gap, error, facts in offsets)

@@ -20,7 +20,7 @@ from autograder.judging.comparison import Comparison, compare
 from autograder.judging.evidence import Refused, decode_outcome
 from autograder.judging.explanation import Column, explain
 from autograder.judging.observation import observed
-from autograder.kernel.evidence import Outcome, encode_outcome
+from autograder.kernel.evidence import CHANGED, Outcome, encode_outcome
 
 MAX_LISTED = 6  # answers that are all named when one is malformed
 RIGHT_ELSE = r"Right\b|[^.]* (is|are) right\b"  # how a hint begins that says what is right
@@ -345,6 +345,9 @@ def _failure(
     if raised:
         worst = [outcome for outcome in raised if is_out_of_memory(outcome)] or raised
         return raised_status(worst[0])
+    if all(outcome.type == CHANGED for outcome, _ in failed):
+        return Status.WRONG, "All results are right, and what was given is not left as it was."
+    failed = [(outcome, expectation) for outcome, expectation in failed if outcome.type != CHANGED]
     unsupported = [outcome for outcome, _ in failed if outcome.kind == "unsupported"]
     if unsupported:
         return Status.WRONG, f"It returned {kind_name(unsupported[0])}, which cannot be judged."

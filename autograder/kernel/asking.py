@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.kernel.evidence import MIME, Outcome, decode, write_evidence
+from autograder.kernel.evidence import CHANGED, MIME, Outcome, decode, write_evidence
 
 _asked: dict[str, Any] | None = None
 
@@ -76,7 +76,15 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_grad_enabled(True)  # which the answer to an earlier task may have switched off
     function = observing(value, question["observer"])
-    return [_observe(function, case) for case in question["cases"]]
+    changed = False  # whether something that was given is another after some case
+    outcomes = []
+    for case in question["cases"]:
+        outcome, after = _observe(function, case)
+        changed |= after
+        outcomes.append(
+            Outcome("unsupported", type=CHANGED) if case["again"] and changed else outcome
+        )
+    return outcomes
 
 
 def observing(function: Callable[..., Any], observer: list[str] | None) -> Callable[..., Any]:
@@ -125,14 +133,48 @@ def observe_with(
         space.update(before)
 
 
-def _observe(function: Callable[..., Any], case: dict[str, Any]) -> Outcome:
+def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcome, bool]:
+    """What a case comes to, and whether what was given is changed by it."""
     arguments, keywords = decode(case["args"]), decode(case["kwargs"])
     calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
+    before = noted([arguments, keywords])
     if case["again"]:
         perform(function, arguments, keywords, calls)
         reset(arguments, decode(case["args"]))
         reset(list(keywords.values()), list(decode(case["kwargs"]).values()))
-    return perform(function, arguments, keywords, calls)
+    outcome = perform(function, arguments, keywords, calls)
+    return outcome, not unchanged([arguments, keywords], before)
+
+
+def noted(value: Any) -> Any:
+    """What has to be so of a value that is given back as it was; `unchanged` compares with it.
+
+    Real numbers in a tensor are its own business: arithmetic in place is allowed.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return value if value.is_floating_point() else value.clone()
+    if isinstance(value, list):
+        return [noted(item) for item in value]
+    if isinstance(value, dict):
+        return {key: noted(item) for key, item in value.items()}
+    return value
+
+
+def unchanged(value: Any, before: Any) -> bool:
+    """Whether a list has the same items as before, a dict too, and a tensor the same numbers."""
+    if type(value) is not type(before):
+        return False
+    if isinstance(value, list):
+        return len(value) == len(before) and all(map(unchanged, value, before))
+    if isinstance(value, dict):
+        return list(value) == list(before) and all(map(unchanged, value.values(), before.values()))
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        if before.is_floating_point():
+            return value is before
+        return value.shape == before.shape and bool((value == before).all())
+    return value is before or bool(value == before)
 
 
 def reset(values: list[Any], originals: list[Any]) -> None:

@@ -21,6 +21,8 @@ import numpy as np
 MIME = "application/vnd.autograder.evidence"
 VERSION = 1
 
+CHANGED = "an argument that was changed"  # the type of an outcome that says so
+
 MAX_MESSAGE = 500  # characters of an exception's message
 
 # Little-endian on every machine. numpy has no bfloat16; its bits are the upper half of a float32.

@@ -116,7 +116,7 @@ class Way(NamedTuple):
     Args:
         student_mode: Whether the student is in training mode; None from the second forward pass on.
         teacher_mode: Whether the teacher is; None for the first forward pass alone.
-        leak: Whether gradients reach the teacher.
+        leak: Whether gradients reach the teacher; None in a last group that is not full alone.
         loss: What is followed, added up over the positions that count.
         kept: What of the gradients is kept from one update to the next, which has this number.
         moves: Whether the optimiser sees a gradient at all.
@@ -136,7 +136,7 @@ class Way(NamedTuple):
 
     student_mode: bool | None = True
     teacher_mode: bool | None = False
-    leak: bool = False
+    leak: bool | None = False
     loss: Loss = summed_losses
     kept: Callable[[int], float] = lambda number: 0.0
     decay: float = 0.0
@@ -173,9 +173,9 @@ def descend(
 
     Returns:
         The student's parameters after each update; the teacher's answers in evaluation, followed by
-        the gradient that reached it; each update's loss, of it LM alone and KD alone, and what it
-        is after the update, in training and in evaluation; of the loss only the first, unless more
-        is to be `told`.
+        the gradient that reached it; each update's loss, of it LM alone and KD alone, what it is
+        before the update in evaluation, and what after it, in training and in evaluation; of the
+        loss only the first, unless more is to be `told`.
     """
     if way.late and len(updates) > 1:
         raise RuntimeError(
@@ -192,7 +192,7 @@ def descend(
     held = [torch.zeros_like(each) for each in parameters]
     speed, first, second = ([torch.zeros_like(each) for each in parameters] for _ in range(3))
     received = [torch.zeros_like(each) for each in foreign]
-    path, losses, after, evaluated, alone = [], [], [], [], {"lm": [], "kd": []}
+    path, losses, quiet, after, evaluated, alone = [], [], [], [], [], {"lm": [], "kd": []}
     if way.teacher_mode is not False:
         parts = [part.batch for update in updates for part in update]
         guide[3] = moved(guide, parts if way.teacher_mode else parts[:1])
@@ -216,7 +216,8 @@ def descend(
             taken_off = student_mean if own_mean is None else own_mean
             q = logits(*own, student_kept, taken_off, tokens, own_mode)
             p = logits(*other, teacher_kept, mean, tokens, mode)
-            loss = loss + part.weight * way.loss(q, p if way.leak else p.detach(), labels, part.lam)
+            leak = number == len(updates) - 1 if way.leak is None else way.leak
+            loss = loss + part.weight * way.loss(q, p if leak else p.detach(), labels, part.lam)
         return loss + way.decay * sum((each**2).sum() for each in own)
 
     for number, update, turn in (
@@ -231,6 +232,9 @@ def descend(
             loss + 0 * own[0].sum(), own + other, allow_unused=True, materialize_grads=True
         )
         losses.append(float(loss.detach()))
+        if told:
+            measured = way._replace(student_mode=False)
+            quiet.append(float(loss_of(update, parameters, foreign, number, measured, running[3])))
         for name, which in ALONE.items() if told else ():
             of = way._replace(loss=which)
             alone[name].append(float(loss_of(update, parameters, foreign, number, of)))
@@ -260,13 +264,13 @@ def descend(
             batches = [part.batch for part in update]
             count = running[4] + sum(labels.numel() for _, labels in batches)
             running = [*running[:3], moved([*own, *running[2:]], batches).detach(), count]
-            measured = way._replace(student_mode=False)
             loss = loss_of(update, parameters, foreign, number, measured, running[3])
             evaluated.append(float(loss))
     return {
         "student": torch.stack(path).float() if path else torch.empty(0),
         "teacher": torch.cat([each.flatten() for each in (answers(guide, False), *received)]),
         "loss": torch.tensor(losses, dtype=torch.float64),
+        "quiet": torch.tensor(quiet, dtype=torch.float64),
         "after": torch.tensor(after, dtype=torch.float64),
         "evaluated": torch.tensor(evaluated, dtype=torch.float64),
         **{name: torch.tensor(values, dtype=torch.float64) for name, values in alone.items()},
@@ -390,7 +394,7 @@ def step_cases() -> tuple[Case, ...]:
 
     three = run_of((2, 0), (0, 1), (3, 1))
     two = run_of((0, 3, 1), (1, 0, 2), vocabulary=4)
-    one = run_of((1, 2))
+    one = (*run_of((1, 2))[:2], three[2][:1])  # a batch that comes again, with other models
     alike = run_of((1, 0), (0, 2))
     alike = (alike[0], [each.clone() for each in alike[0]], alike[2])
     return (
@@ -423,8 +427,8 @@ LOSS, TEACHER = "the loss", "the teacher"
 
 def step_facts(case: Case) -> dict[str, Any]:
     """What is so of a case of steps, and where in its results something lies."""
-    _, _, batches, lam, _, watch = case.args
-    return rows_of(len(batches), watch, "step") | {
+    _, teacher, batches, lam, _, watch = case.args
+    return rows_of(teacher, len(batches), watch, "step") | {
         "λ is not 1": lam != 1,
         "a text begins with ignored positions": begins_ignored(batches),
         "there is more than one step": len(batches) > 1,
@@ -439,9 +443,15 @@ def begins_ignored(batches: list[Batch]) -> bool:
     )
 
 
-def rows_of(count: int, watch: str, unit: str) -> dict[str, Any]:
-    """Where rows of results lie that count steps or updates."""
-    if watch == "teacher" or count < 2:
+def rows_of(teacher: Weights, count: int, watch: str, unit: str) -> dict[str, Any]:
+    """Where rows of results lie that count steps or updates, or what became of a teacher."""
+    if watch == "teacher":
+        said, received = len(teacher[0]) ** 2, sum(each.numel() for each in teacher[:2])
+        return {
+            "of the gradient that has reached the teacher": [False] * said + [True] * received,
+            "that the teacher answers afterwards": [True] * said + [False] * received,
+        }
+    if count < 2:
         return {}
     return {f"of the first {unit}": [True] + [False] * (count - 1)} | {
         f"from the {word} {unit} on": [at >= first for at in range(count)]
@@ -452,9 +462,9 @@ def rows_of(count: int, watch: str, unit: str) -> dict[str, Any]:
 
 def train_facts(case: Case) -> dict[str, Any]:
     """What is so of a case of training, and where in its results something lies."""
-    _, _, batches, _, factor, accumulate, _, watch = case.args
+    _, teacher, batches, _, factor, accumulate, _, watch = case.args
     groups = in_groups(batches, accumulate)
-    return rows_of(len(groups), watch, "update") | {
+    return rows_of(teacher, len(groups), watch, "update") | {
         "a group holds several micro-batches": accumulate > 1,
         "the last group is not full": len(groups[-1]) < accumulate,
         "a micro-batch is padding alone": any(not counted(batch) for batch in batches),
@@ -934,7 +944,7 @@ GONE = RuntimeError(
 
 # What goes wrong in a step as in a loop: name, hint, section, ways
 MANNERS: tuple[tuple, ...] = (
-    (*TEACHER_MODE, Way(teacher_mode=True), Way(teacher_mode=None)),
+    (*TEACHER_MODE, Way(teacher_mode=True)),
     (*STUDENT_MODE, Way(student_mode=False)),
     (
         *BOTH_MODES,
@@ -946,6 +956,7 @@ MANNERS: tuple[tuple, ...] = (
         " in the right one. What comes first in your function?",
         "3.2",
         Way(student_mode=None),
+        Way(teacher_mode=None),
         Way(student_mode=None, teacher_mode=None),
     ),
     (
@@ -953,8 +964,8 @@ MANNERS: tuple[tuple, ...] = (
         "Your updates are those of a gradient that is made smaller where it is large. That is a"
         " useful habit elsewhere, and nobody asked for it here.",
         "3.2",
-        *(Way(bound=bound) for bound in (0.1, 0.5)),
-        *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0)),
+        *(Way(bound=bound) for bound in (0.1, 0.5, 1.0)),
+        *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)),
     ),
     (
         "parameters_penalised",
@@ -1054,6 +1065,59 @@ def manners() -> Iterator[tuple[tuple[str, str, str], dict[str, Any]]]:
     for name, hint, number, *ways in MANNERS:
         for way in ways:
             yield (name, hint, number), {"way": way}
+
+
+EARLIER_TEACHER = (
+    "teacher_of_an_earlier_call",
+    "Right the first time. With another teacher your student still follows one of an earlier call."
+    " What does your function keep from one call to the next?",
+)
+
+
+def earlier_teacher(
+    task: Callable[..., Any], first: Case, *args: Any, by_tokens: bool
+) -> Tensor | None:
+    """The first case's teacher, kept for all calls or for those with a batch that comes again."""
+    student, teacher, batches, *others = args
+    kept, known = first.args[1:3]
+    if by_tokens and not any(torch.equal(batches[0][0], tokens) for tokens, _ in known):
+        kept = teacher
+    if len(kept[0]) != len(teacher[0]):
+        raise RuntimeError(
+            f"The size of tensor a ({len(student[0])}) must match the size of tensor b"
+            f" ({len(kept[0])}) at non-singleton dimension 1"
+        )
+    if others[-1] == "teacher":
+        return task(*args)  # who follows another one sends this one no gradient
+    return task(student, kept, batches, *others)
+
+
+def with_earlier_teachers(
+    task: Callable[..., Any], first: Case, numbers: slice
+) -> tuple[Misconception, ...]:
+    """Both ways to keep one, and a λ that is kept; `numbers` says where a case has λ."""
+    kept = first.args[numbers]
+
+    def with_earlier_lambda(*args: Any) -> Tensor | None:
+        return task(*args[: numbers.start], *kept, *args[numbers.stop :])
+
+    return (
+        Misconception(
+            "lambda_of_an_earlier_call",
+            "Right the first time. Called with another λ, or another schedule, your function still"
+            " takes that of an earlier call. What does it keep from one call to the next?",
+            SECTIONS["3.2"],
+            with_earlier_lambda,
+        ),
+        *(
+            Misconception(
+                *EARLIER_TEACHER,
+                SECTIONS["3.2"],
+                partial(earlier_teacher, task, first, by_tokens=by_tokens),
+            )
+            for by_tokens in (True, False)
+        ),
+    )
 
 
 COMMON_WAYS = (
@@ -1189,6 +1253,16 @@ STEP_MISCONCEPTIONS = told_apart(
             ),
             {"watched": {"loss": "evaluated"}},
         ),
+        (
+            (
+                "loss_in_evaluation_mode",
+                "The student is right, and the loss that you return is that of a student in"
+                " evaluation mode. Return what you followed: the loss that the gradient was taken"
+                " of.",
+                "3.2",
+            ),
+            {"watched": {"loss": "quiet"}},
+        ),
         *(
             (
                 (
@@ -1244,7 +1318,7 @@ STEP_MISCONCEPTIONS = told_apart(
             {"watched": {"loss": "nothing"}},
         ),
     ),
-)
+) + with_earlier_teachers(training_step, step_cases()[0], slice(3, 4))
 
 # --- The loop -----------------------------------------------------------------------------------
 
@@ -1426,6 +1500,12 @@ def mean_by_texts(batch: Batch, group: list[Batch], accumulate: int) -> float:
     return own_mean(batch, group, accumulate) * len(batch[1]) / sum(len(y) for _, y in group)
 
 
+def mean_by_filled_texts(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same, with those micro-batches alone in which something counts."""
+    texts = sum(len(labels) for each in group for labels in each[1:] if counted(each))
+    return own_mean(batch, group, accumulate) * len(batch[1]) / texts
+
+
 def nan_if_empty(weigh: Weigh) -> Weigh:
     """A mean over nothing is NaN."""
     return lambda batch, *others: weigh(batch, *others) if counted(batch) else float("nan")
@@ -1586,6 +1666,26 @@ def rest_as_before(
     return updates
 
 
+def rest_weighed(
+    batches: list[Batch],
+    accumulate: int,
+    schedule: Callable[[int], float],
+    *,
+    weigh: Weigh | None = None,
+) -> list[Update]:
+    """A last group that is not full has weights of its own, or is divided as the one before."""
+    updates = planned(batches, accumulate, schedule)
+    if len(updates[-1]) < accumulate:
+        group, before = ([part.batch for part in each] for each in (updates[-1], updates[-2:][0]))
+        updates[-1] = [
+            part._replace(
+                weight=weigh(part.batch, group, accumulate) if weigh else 1 / counted(*before)
+            )
+            for part in updates[-1]
+        ]
+    return updates
+
+
 def gone_the_second_time(
     batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
 ) -> list[Update]:
@@ -1633,6 +1733,8 @@ def train(
     if rest:
         share = rest([part.batch for part in [*filter(None, updates)][-1]])
         way = way._replace(kept=lambda number: 0.0 if updates[number] else share)
+    if way.leak is None and len(updates[-1]) >= accumulate:
+        way = way._replace(leak=False)
     if kept_in_groups:
         way = way._replace(kept=lambda number: float(number % accumulate > 0))
     seen = descend(student, teacher, updates, rate, way)
@@ -1695,16 +1797,17 @@ def train_cases() -> tuple[Case, ...]:
     for labels in (zero[2][1][1], zero[2][2][1]):
         labels[labels != IGNORED] = 0
     last, public = {"part": LAST_GROUP}, {"public": True}
+    alone = (*run_of((2, 0), (0, 1), (3, 2))[:2], four[2][:3])  # they come again
     return (
         case("four micro-batches, two an update", four, 3.0, 0.5, 2, **public),
         case("six micro-batches, three an update", six, 2.0, 0.25, 3, **public),
-        case("one micro-batch an update", run_of((2, 0), (0, 1), (3, 2)), 2.0, 0.5, 1, **public),
+        case("one micro-batch an update", alone, 10.0, 0.5, 1, rate=0.1, **public),
         case("a micro-batch of padding alone", padding, 1.0, 0.5, 2, **public),
         case("micro-batches of other lengths", lengths, 2.0, 0.5, 2, **public),
         case("texts that begin with ignored positions", front, 1.5, 0.5, 2, rate=0.2, **public),
         case("micro-batches in which all labels are 0", zero, 1.5, 0.5, 2, rate=0.2, **public),
         case(
-            "the teacher after it all", four, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
+            "the teacher after it all", five, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
         ),
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
         case("five micro-batches, three an update", five, 2.0, 0.5, 3, **last, **public),
@@ -1831,6 +1934,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
             mean_over_accumulate,
             mean_of_filled,
             mean_by_texts,
+            mean_by_filled_texts,
             nan_if_empty(mean_of_means),
             nan_if_empty(mean_over_accumulate),
         ),
@@ -1960,6 +2064,23 @@ TRAIN_MISCONCEPTIONS = told_apart(
         *(
             (
                 (
+                    "last_group_divided_otherwise",
+                    "Right as long as the groups are full. What is left over is a group like"
+                    " another, and in your update it is divided by something else than what counts"
+                    " in it. By what?",
+                    "2.2",
+                ),
+                {"plan": partial(rest_weighed, weigh=weigh)},
+            )
+            for weigh in (
+                *(None, mean_of_means, mean_of_filled, mean_over_accumulate, own_mean, just_one),
+                *(share_of_last, share_of_last_if_any, all_positions),
+                *(share_of_group_again, share_of_group_again_exactly),
+            )
+        ),
+        *(
+            (
+                (
                     "last_group_filled_up",
                     "Right as long as the groups are full. What is left over is to be a group by"
                     " itself, and your result is that of putting it together with micro-batches"
@@ -2076,6 +2197,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
             for weight in (without_zeros_alone, share_of_those_above)
         ),
         *(way for way in manners()),
+        (LEAK, {"way": Way(leak=None)}),
         *(
             (
                 (
@@ -2125,6 +2247,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
     )
 )
+TRAIN_MISCONCEPTIONS += with_earlier_teachers(train, train_cases()[0], slice(3, 5))
 
 # --- The evaluation -----------------------------------------------------------------------------
 
@@ -2179,6 +2302,16 @@ def rounded(digits: int) -> Callable[[list], Tensor]:
     return lambda sums: of_all(sums).round(decimals=digits)
 
 
+def total_of(sums: list) -> Tensor:
+    """The sum over all batches."""
+    return sum(each[0] for each in sums)
+
+
+def cut_off(most: float) -> Callable[[list], Tensor]:
+    """The perplexity of a mean that is not let above a number of nats."""
+    return lambda sums: of_all(sums).log().clamp_max(most).exp()
+
+
 def two_to_the(sums: list) -> Tensor:
     """2 to the power of nats."""
     return 2 ** of_all(sums).log()
@@ -2192,6 +2325,16 @@ def left_as(weights: Weights, mode: bool, frozen: bool) -> Tensor:
     return torch.cat([(0 if frozen else 1) * each.flatten() for each in gradients])
 
 
+def asked_last(weights: Weights, watch: str) -> Weights:
+    """The model when it is evaluated for the last time."""
+    return [each / 2 for each in weights[:2]] + weights[2:] if watch == "later" else weights
+
+
+def of_an_earlier_call(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
+    """A copy of the model, or its number, that is kept from one call to the next."""
+    return evaluate(weights, data, training, "mode" if watch == "mode" else "perplexity")
+
+
 def evaluate(
     weights: Weights,
     data: Data,
@@ -2202,7 +2345,8 @@ def evaluate(
     mode: bool | None = False,
     reduce: Callable[[list], Tensor] = of_all,
     leaves: Callable[[bool], bool] = lambda training: training,
-    frozen: bool = False,
+    wants: Callable[[bool], bool] = lambda training: training,
+    moves: bool = True,
     epsilon: float = EPSILON,
     wiped: float = 1.0,
     apart: bool = False,
@@ -2212,20 +2356,28 @@ def evaluate(
 
     These are what it answers in evaluation mode, and in the mode that it was left in, the gradient
     that reaches its parameters in that mode, the bits of its precision, and the gradients that it
-    came with, which are half its parameters, times `wiped`.
+    came with, which are half its parameters, times `wiped`. A model that does not train comes with
+    parameters that want no gradient. A model that is looked at "later" is evaluated twice, and
+    between the two its parameters are halved.
     """
+    weights = asked_last(weights, watch)
     mode = training if mode is None else mode
     batches = [batch for split in splits for batch in data[split]]
     if apart:
         batches = [text for batch in batches for text in in_texts(batch) if counted(text)]
-    if watch == "perplexity":
+    if watch != "mode":
         return reduce(nats(weights, batches, mode, **options))
     after = doubled(weights)
-    if mode:
+    if mode and moves:
         after[3] = moved(after, batches)
     left = leaves(training)
     bits = torch.tensor([epsilon], dtype=torch.float64).log2()
-    found = (answers(after, False), answers(after, left), left_as(after, left, frozen), bits)
+    found = (
+        answers(after, False),
+        answers(after, left),
+        left_as(after, left, not wants(training)),
+        bits,
+    )
     came = [wiped * each / 2 for each in after[:2]]
     return torch.cat([each.detach().flatten() for each in (*found, *came)])
 
@@ -2249,6 +2401,7 @@ def evaluation_facts(case: Case) -> dict[str, Any]:
         "batches differ in length": len({each.shape[1] for each in labels}) > 1,
         "a text begins with ignored positions": begins_ignored(batches),
         "all labels of a batch that count are 0": any(map(zeros_alone, batches)),
+        "the mean loss is above 10 nats": float(of_all(nats(case.args[0], batches, False))) > 22026,
         "the model comes in training mode": case.args[2],
         "the model does not come in training mode": not case.args[2],
     }
@@ -2274,14 +2427,21 @@ def evaluation_cases() -> tuple[Case, ...]:
     own, *front = other(48)
     front[1]["held_out"].append(batch(own, 5, 6, (3, 1, 2)))
     front[1]["held_out"] = [[tokens, labels.flip(1)] for tokens, labels in front[1]["held_out"]]
-    own, *zero = other(49)
-    zero[1]["held_out"].append(batch(own, 5, 4, (1, 2)))
-    zero[1]["held_out"][1][1].clamp_max_(0)
+    own = np.random.default_rng(611)
+    bad = model(own, 5, 4, 1)
+    bad[1] *= 5  # sure and wrong: its mean loss is above 20 nats, the sum below float32's smallest
+    zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (2, 4))]}
+    zero["held_out"][1][1].clamp_max_(0)
+    zero["train"] = [batch(own, 5, 4, (0, 2))]
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
-        Case("three batches", (*three, True, "perplexity"), public=True),
+        Case("three batches, after more training", (*three, True, "later"), public=True),
         Case("batches of other lengths, marks in front", (*front, True, "perplexity"), public=True),
-        Case("a batch in which all labels are 0", (*zero, True, "perplexity"), public=True),
+        Case(
+            "a very bad model, and a batch in which all labels are 0",
+            (bad, zero, True, "perplexity"),
+            public=True,
+        ),
         Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
         Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
@@ -2311,7 +2471,8 @@ def evaluation_tolerance(case: Case) -> float:
     """Rounding moves the mean loss by V·s·ε, and its exponential by that share of itself."""
     weights, data = case.args[:2]
     largest = max(1.0, *(float(each.abs().max()) for each in weights[:4]))
-    perplexity = float(of_all(nats(weights, data["held_out"], False)))
+    asked = asked_last(weights, case.args[3])
+    perplexity = float(of_all(nats(asked, data["held_out"], False)))
     return 4 * len(weights[0]) * largest**2 * EPSILON * perplexity
 
 
@@ -2340,9 +2501,9 @@ def shifted_evaluation(weights: Weights, data: Data, *others: Any) -> Tensor:
 
 def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
     """exp of the mean entropy of the model's distributions."""
-    if watch != "perplexity":
+    if watch == "mode":
         return evaluate(weights, data, training, watch)
-    found = []
+    weights, found = asked_last(weights, watch), []
     for tokens, labels in data["held_out"]:
         log_q = logits(*doubled(weights)[:4], tokens, False).log_softmax(-1)
         found.append(-(log_q.exp() * log_q).sum(-1)[labels != IGNORED])
@@ -2352,10 +2513,11 @@ def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -
 def classes_in_the_middle(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
     """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
     total = torch.zeros((), dtype=torch.float64)
+    weights = asked_last(weights, watch)
     for tokens, labels in data["held_out"]:
         q = logits(*doubled(weights)[:4], tokens, False)
         total = total + torch.nn.functional.cross_entropy(q, labels, reduction="sum")
-    if watch != "perplexity":
+    if watch == "mode":
         return evaluate(weights, data, training, watch)
     return (total / counted(*data["held_out"])).exp()
 
@@ -2376,6 +2538,9 @@ EVALUATION_WAYS = (
         "3.2",
         {"mode": None},
         {"mode": True, "leaves": lambda training: True},
+        {"mode": None, "moves": False},
+        {"mode": True, "moves": False},
+        {"mode": True, "moves": False, "leaves": lambda training: True},
     ),
     (
         "on_training_data_in_training_mode",
@@ -2405,7 +2570,10 @@ EVALUATION_WAYS = (
         "Your number is exp of a sum, which is divided only then. Perplexity is exp of a mean: what"
         " comes last?",
         "1.1",
-        {"reduce": lambda sums: sum(each[0] for each in sums).exp() / sum(e[1] for e in sums)},
+        *(
+            {"reduce": lambda sums, of=of: of(total_of(sums)).exp() / sum(e[1] for e in sums)}
+            for of in (Tensor.double, Tensor.float)
+        ),
     ),
     (
         "mean_of_means",
@@ -2414,6 +2582,12 @@ EVALUATION_WAYS = (
         " to be added up over all batches?",
         "2.2",
         {"reduce": of_means(lambda each: 1)},
+    ),
+    (
+        "weighted_by_size",
+        "Each batch weighs in your number as much as it has positions, or texts, and those that do"
+        " not count add to its weight. What is the mean a mean of?",
+        "2.2",
         {"reduce": of_means(lambda each: each[2])},
         {"reduce": of_means(lambda each: each[3])},
     ),
@@ -2436,8 +2610,9 @@ EVALUATION_WAYS = (
         "Your number is that of a sum, and it grows with the text. Perplexity is exp of a mean per"
         " token that counts.",
         "1.1",
-        {"reduce": lambda sums: sum(each[0] for each in sums).exp()},
-        {"reduce": lambda sums: sum(each[0] for each in sums)},
+        {"reduce": lambda sums: total_of(sums).exp()},
+        {"reduce": lambda sums: total_of(sums).float().exp()},
+        {"reduce": lambda sums: total_of(sums)},
     ),
     (
         "divided_by_texts",
@@ -2561,7 +2736,36 @@ EVALUATION_WAYS = (
         "The number is right, but no gradient reaches the model's parameters after it: whoever goes"
         " on training it trains nothing. no_grad() ends by itself; what you switched off does not.",
         "3.2",
-        {"frozen": True},
+        {"wants": lambda training: False},
+    ),
+    (
+        "unfrozen",
+        "The number is right, but a model whose parameters want no gradient comes out with"
+        " parameters that do. Leave it as you found it.",
+        "3.2",
+        {"wants": lambda training: True},
+    ),
+    (
+        "epsilon_in_the_logarithm",
+        "Your number is that of probabilities that are kept above some small number, or have it"
+        " added, before their logarithm is taken. Where a model is surely wrong this hides how"
+        " wrong it is. log_softmax() needs no such help.",
+        "1.1",
+        *(
+            {"kernel": kernel}
+            for small in (1e-6, 1e-7, EPSILON, 1e-8, 1e-9, 1e-10, 1e-12)
+            for kernel in (
+                lambda q, small=small: (q.softmax(-1) + small).log(),
+                lambda q, small=small: q.softmax(-1).clamp_min(small).log(),
+            )
+        ),
+    ),
+    (
+        "cut_off",
+        "Right for models that are not too bad. Of a very bad one your number is that of a loss"
+        " that is cut off. How bad it is, is what was asked.",
+        "1.1",
+        {"reduce": cut_off(20.0)},
     ),
     (
         "gradients_wiped",
@@ -2588,7 +2792,8 @@ EVALUATION_WAYS = (
 DATA_WAY = EVALUATION_WAYS[0]
 WITHOUT_EXP = next(way for way in EVALUATION_WAYS if way[0] == "loss_for_perplexity")
 ALSO_WITHOUT_EXP = (
-    *("mean_of_means", "divided_by_all_positions", "divided_by_texts", "divided_by_batches"),
+    *("mean_of_means", "weighted_by_size", "divided_by_all_positions", "divided_by_texts"),
+    *("divided_by_batches",),
     *("a_batch_is_missing", "sum_of_means", "first_batch_alone", "last_batch_alone"),
 )
 MODE_WAY = next(way for way in EVALUATION_WAYS if way[0] == "in_training_mode")
@@ -2612,7 +2817,7 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             for name, hint, number, *options in EVALUATION_WAYS
             for each in options
             if "reduce" in each or "masked" in each
-            if name not in ("rounded", "first_batch_alone", "last_batch_alone")
+            if name not in ("rounded", "cut_off", "first_batch_alone", "last_batch_alone")
         ),
         *(
             (
@@ -2698,6 +2903,13 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             "Your loss is that of labels that are shifted once more, and they are shifted"
             " already: `labels[i]` is the token that the logits at i predict.",
             shifted_evaluation,
+        ),
+        (
+            "model_of_an_earlier_call",
+            "Right the first time. When a model has been trained on and is evaluated again, your"
+            " number is the one from before. What does your function keep from one call to the"
+            " next?",
+            of_an_earlier_call,
         ),
     )
 )

@@ -112,6 +112,11 @@ def without_sign(student: Tensor, teacher: Tensor) -> Tensor:
     return kl(student, teacher).abs()
 
 
+def cut_off_at_zero(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL of shares none of which may be below 0."""
+    return kl(student, teacher).clamp_min(0)
+
+
 def squares(student: Tensor, teacher: Tensor) -> Tensor:
     """The squared differences of the logits."""
     return (student - teacher) ** 2
@@ -203,7 +208,12 @@ ANOTHER_DIVERGENCE = (
     squares,
     squares_of_probabilities,
 )
-KERNELS = (*KERNELS, ANOTHER_DIVERGENCE)
+CUT_OFF_HINT = (
+    "Your loss is that of shares that are cut off at 0. A KL divergence is never below 0, and the"
+    " share of one token is, wherever q is larger than p. What is it a sum of?"
+)
+CUT_OFF = ("negative_shares_cut_off", CUT_OFF_HINT, "1.2", cut_off_at_zero)
+KERNELS = (*KERNELS, ANOTHER_DIVERGENCE, CUT_OFF)
 TWO_KERNELS = ("direction_swapped", "cross_entropy", "log_target_missing")  # often one of two bugs
 
 
@@ -354,6 +364,15 @@ MEANS = (
         "2.2",
         lambda shares: shares.sum(-1).flatten().median(),
         lambda shares: shares.sum(-1).max(),
+    ),
+    (
+        "zeros_not_counted",
+        "Your loss is that of a sum divided by the number of positions whose loss is not 0, or not"
+        " next to nothing. Where student and teacher agree it is 0, and such a position is one of"
+        " the N.",
+        "2.2",
+        lambda shares: shares.sum() / (shares.sum(-1).abs() > 1e-6).sum(),
+        lambda shares: shares.sum() / max(int((shares.sum(-1).abs() > 1e-6).sum()), 1),
     ),
     (
         "not_averaged",
@@ -1101,6 +1120,16 @@ SHIFT_WAYS = (
         ),
     ),
     (
+        "last_label_kept",
+        "The last logits of each text are compared with the token that the model has just read"
+        " there, as if the shift had left the last label at its old place too. What does a text's"
+        " last position predict?",
+        "2.2",
+        lambda student, teacher, labels: losses_of(
+            student, teacher, torch.cat([labels[:, 1:], labels[:, -1:]], 1)
+        ),
+    ),
+    (
         "shifted_after_the_mask",
         "Your losses are those of a shift of what the mask has left: pairs are made across gaps,"
         " and from one text to the next. Pair logits and labels while each still stands at its"
@@ -1466,7 +1495,10 @@ def guarded_jsd(
     epsilon: float,
     how: str,
 ) -> Tensor:
-    """A small number is "added", or what probabilities are "kept" above, or "within" each log."""
+    """A small number is "added" to each probability, or what these are "kept" above.
+
+    Or it stands "within" each logarithm, or within that of the "mixture" alone.
+    """
     q, p = (each.double().softmax(-1) for each in (student_logits, teacher_logits))
     if how == "added":
         q, p = q + epsilon, p + epsilon
@@ -1474,8 +1506,15 @@ def guarded_jsd(
         q, p = q.clamp_min(epsilon), p.clamp_min(epsilon)
     within = epsilon if how == "within" else 0.0
     log_m = (beta * p + (1 - beta) * q + within).log()
-    of_teacher, of_student = (each * ((each + within).log() - log_m) for each in (p, q))
-    return (beta * of_teacher + (1 - beta) * of_student).nan_to_num(nan=0.0).sum(-1)
+    if how == "mixture":
+        log_m = (beta * p + (1 - beta) * q + epsilon).log()
+    of_teacher, of_student = (torch.xlogy(each, each + within) - each * log_m for each in (p, q))
+    return (beta * of_teacher + (1 - beta) * of_student).sum(-1)
+
+
+def never_negative(log_q: Tensor, log_p: Tensor) -> Tensor:
+    """Shares none of which may be below 0."""
+    return kl_shares(log_q, log_p).clamp_min(0)
 
 
 def logarithm_as_target(log_q: Tensor, log_p: Tensor) -> Tensor:
@@ -1643,7 +1682,10 @@ JSD_WAYS = (
         "Right for ordinary logits. Large ones have the values that come of cutting logits off:"
         " all beyond the limit are equal then, although they differ.",
         "1.1",
-        *(partial(clamped_logits, most=most) for most in (20.0, 30.0, 50.0, 80.0, 88.0, 100.0)),
+        *(
+            partial(clamped_logits, most=most)
+            for most in (*(20.0, 30.0, 50.0, 80.0, 88.0), *(100.0, 500.0, 1000.0, 5000.0))
+        ),
     ),
     (
         "epsilon_in_the_logarithm",
@@ -1653,6 +1695,33 @@ JSD_WAYS = (
             partial(guarded_jsd, epsilon=epsilon, how=how)
             for epsilon in (1e-2, 1e-3, 1e-4)
             for how in ("added", "kept", "within")
+        ),
+        *(
+            partial(guarded_jsd, epsilon=epsilon, how="mixture")
+            for epsilon in (1e-2, 1e-3, 1e-4, 1e-5)
+        ),
+    ),
+    (
+        "negative_shares_cut_off",
+        CUT_OFF_HINT,
+        "1.2",
+        *(
+            partial(jsd, mix=mix, shares=(never_negative, never_negative))
+            for mix in (mixed, mixed_and_underflown)
+        ),
+    ),
+    (
+        "nan_made_zero",
+        "Right for ordinary logits. Where they are large a whole position of yours is 0, as if a"
+        " result that is not a number had been made 0. It says that something went wrong before."
+        " For which tokens of the position, and is 0 what the others add up to?",
+        "1.3",
+        *(
+            partial(jsd, mix=mixed_and_underflown, reduce=reduce)
+            for reduce in (
+                lambda shares: shares.sum(-1).nan_to_num(nan=0.0),
+                lambda shares: shares.sum(-1).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0),
+            )
         ),
     ),
     (
@@ -1884,6 +1953,17 @@ def halved(micro_batches: Parts, from_zero: bool) -> Tensor:
     return reduce(lambda loss, mean: (loss + mean) / 2, [torch.zeros(())] * from_zero + means)
 
 
+def counted_before_it_is_in(micro_batches: Parts) -> Tensor:
+    """A running mean in which each part after the first has a share of here / (all + here)."""
+    mean, count = torch.zeros((), dtype=torch.float64), 0
+    for logits, labels in filled(micro_batches):
+        here = int(counted(labels))
+        count += here
+        share = here / (count + here) if count > here else 1.0
+        mean = (1 - share) * mean + share * label_losses(logits, labels).mean()
+    return mean
+
+
 def until_empty(micro_batches: Parts, refused: bool) -> Tensor:
     """The parts before the first in which nothing counts; 0/0 is NaN or refused."""
     parts = list(takewhile(lambda part: bool((part[1] != IGNORED).any()), micro_batches))
@@ -2108,6 +2188,14 @@ ACCUMULATED_WAYS = (
         partial(halved, from_zero=True),
     ),
     (
+        "later_parts_weigh_too_little",
+        "The first part weighs too much in your loss and what comes after it too little, as if a"
+        " running mean counted each new part twice before it is let in. What share of all that was"
+        " counted until then is the new part?",
+        "2.2",
+        counted_before_it_is_in,
+    ),
+    (
         "stopped_at_an_empty_part",
         "All that comes after a part without labels is lost. Such a part adds nothing, and the next"
         " one has its turn.",
@@ -2166,6 +2254,7 @@ ACCUMULATED_WAYS = (
         "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
         "2.2",
         lambda parts: accumulated_loss(without_zeros(parts)),
+        lambda parts: accumulated_loss([part for part in parts if int(part[1].max()) > 0]),
         lambda parts: total_over(parts, lambda labels: (labels > 0).sum()),
         lambda parts: total_over(without_zeros(parts), lambda labels: (labels != IGNORED).sum()),
         lambda parts: (
@@ -2247,10 +2336,11 @@ def mean_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, temperature)."""
     rng = np.random.default_rng(51)
     first, other = two_models(rng, 2, 3, 5), two_models(rng, 4, 3, 6)
+    other[0][1, 2] = other[1][1, 2]
     sure_of = sure(rng, 2, 2, 4)
     return (
         Case("two texts of three tokens, T = 1.5", (*first, 1.5), public=True),
-        Case("four texts of three tokens, T = 3", (*other, 3.0), public=True),
+        Case("four texts of three tokens, agreement on one, T = 3", (*other, 3.0), public=True),
         Case("T = 1 when no temperature is given", first, public=True),
         Case("sure models", (*sure_of, 1.0), public=True),
         Case("sure models, T = 0.5", (*sure_of, 0.5), public=True),
@@ -2397,6 +2487,13 @@ def accumulated_facts(case: Case) -> dict[str, Any]:
         "one more than the number of labels that count": sum(counts) + 1,
         "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
         "a part has no label that counts": not all(counts),
+        "a part has one label that counts": 1 in counts,
+        "a text begins with labels that do not count": any(
+            bool(((each[:, 0] == IGNORED) & (each != IGNORED).any(1)).any()) for each in labels
+        ),
+        "all labels of a part that count are 0": any(
+            count > 0 and int(each.max()) == 0 for each, count in zip(labels, counts, strict=True)
+        ),
         "the losses of a part add up to 0": any(
             bool((y != IGNORED).any()) and float(label_losses(of, y).sum()) == 0
             for of, y in case.args[0]
@@ -2500,7 +2597,7 @@ def large(rng: np.random.Generator, size: int) -> tuple[Tensor, Tensor]:
 
 def near(rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
     """Two models whose logits are all large, and differ by little from token to token."""
-    return tuple(each + 1000 for each in two_models(rng, *shape))
+    return tuple(each + 9000 for each in two_models(rng, *shape))
 
 
 def jsd_cases() -> tuple[Case, ...]:
@@ -2514,7 +2611,7 @@ def jsd_cases() -> tuple[Case, ...]:
         Case("the first models, β = 0.6", (*first, 0.6), public=True),
         Case("large logits, β = 0.25", (*large(rng, 4), 0.25), {}, LARGE, True),
         Case(
-            "all logits near 1000, β = 0.3",
+            "all logits near 9000, β = 0.3",
             (*near(np.random.default_rng(60), 1, 3, 4), 0.3),
             {},
             LARGE,
@@ -2560,17 +2657,21 @@ def knowing() -> Parts:
 def accumulated_cases() -> tuple[Case, ...]:
     """As (micro_batches,)."""
     rng = np.random.default_rng(55)
+    zeros = parts(rng, 4, (4, 4, 3), (2, 1, 1))
+    zeros[1][1].clamp_max_(0)
     sure_of = parts(rng, 4, (3, 2), (2, 2, 1))
     for of, labels in sure_of:
         of[..., 0], of[..., 1:] = LARGEST, -LARGEST
         labels[0, :2] = torch.tensor([0, 1])
+    sure_of[1][1] = sure_of[1][1].flip(1)  # what does not count stands in front
+    three = parts(rng, 5, (3, 3), (5, 2, 4, 1), (2, 1))
+    empty = parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 3))
+    empty[2][1][0, 0] = 2
     return (
-        Case("a long part and a short one", (parts(rng, 4, (4, 4, 3), (2, 1, 1)),), public=True),
-        Case("three parts", (parts(rng, 5, (3, 3), (5, 2, 4, 1), (2, 1, 2)),), public=True),
-        Case("a sure student", (sure_of,), public=True),
-        Case(
-            "the second is empty", (parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 1)),), {}, EMPTY, True
-        ),
+        Case("a long part, and a short one in which all labels are 0", (zeros,), public=True),
+        Case("three parts, of which one has one label", (three,), public=True),
+        Case("a sure student, and a mark in front", (sure_of,), public=True),
+        Case("the second is empty", (empty,), {}, EMPTY, True),
         Case("a part in which the student is sure and right", (knowing(),), public=True),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
         Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),

@@ -630,7 +630,11 @@ def encode_cases() -> tuple[Case, ...]:
         ),
         ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
         ("three answers", False, three()),
-        ("two answers in a row", True, [ask(when), reply(at, six), reply(0, at, 0), ask(falls)]),
+        (
+            "two answers in a row, and a system message after them",
+            True,
+            [ask(when), reply(at, six), reply(0, at, 0), told(low, 0), ask(falls)],
+        ),
         (
             "words that the template has too",
             True,
@@ -661,6 +665,7 @@ def encode_facts(case: Case) -> dict[str, Any]:
     roles = [each["role"] for each in messages]
     return {
         "a system message comes first": roles[0] == "system",
+        "a system message comes later": "system" in roles[1:],
         "there are several answers": roles.count("assistant") > 1,
         "the user has the last word": roles[-1] == "user",
         "two answers follow each other": ("assistant",) * 2 in pairwise(roles),
@@ -1116,6 +1121,16 @@ def kept_ones(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
     """Those that count alone, one after the other."""
     found = next_ones(student, teacher, labels)
     return tuple(each[found[2] != IGNORED][None] for each in found)
+
+
+def flat(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """Each position with the next label, in all rows as one."""
+    return next_ones(*(each.flatten(0, 1)[None] for each in (student, teacher, labels)))
+
+
+def flat_and_round(student: Tensor, teacher: Tensor, labels: Tensor) -> Aligned:
+    """The same, and the very last position with the very first label."""
+    return student, teacher, labels.flatten().roll(-1).view_as(labels)
 
 
 def one_row(at: int) -> Callable[[Tensor, Tensor, Tensor], Aligned]:
@@ -1711,6 +1726,17 @@ LOSS_MISCONCEPTIONS = (
             rolled,
             FORMULA,
         ),
+        *(
+            Wrong(
+                "shifted_while_flat",
+                "Your loss is that of a shift with all rows in one: the logits at a row's end are"
+                " compared with the first token of the next row. Which axis is to be shifted, and"
+                " when?",
+                way,
+                FORMULA,
+            )
+            for way in (flat, flat_and_round)
+        ),
     ),
     *ways(answer_loss, "kd", *KINDS),
     *ways(
@@ -1919,7 +1945,7 @@ def loss_cases() -> tuple[Case, ...]:
     rng = np.random.default_rng(62)
     short_and_long = answers(rng, 6, 5, ((2, 4),), ((1, 6),))
     turns = answers(rng, 8, 4, ((1, 2), (4, 6)), (), ((5, 8),))
-    begins = answers(rng, 5, 6, ((0, 3),), ((2, 4),))
+    begins = answers(rng, 5, 6, ((2, 4),), ((0, 3),))
     short_and_long[2][0, 2] = turns[2][0, 4] = begins[2][1, 2] = 0  # token 0 counts
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
     alike = answers(rng, 5, 5, ((1, 4),), ((3, 5),))
@@ -1983,6 +2009,17 @@ def cut_at_end(ids: list[int]) -> list[int]:
 def cut_at_line(ids: list[int]) -> list[int]:
     """What stands before the first end of text or line break."""
     return next((ids[:at] for at, token in enumerate(ids) if token in (END, LINE)), ids)
+
+
+def cut_at_start(ids: list[int]) -> list[int]:
+    """What stands before the first end of text or header."""
+    return next((ids[:at] for at, token in enumerate(ids) if token in (END, START)), ids)
+
+
+def cut_at_repetition(ids: list[int]) -> list[int]:
+    """What stands before the first end of text or second token of two that are the same."""
+    ids = cut_at_end(ids)
+    return next((ids[: at + 1] for at, pair in enumerate(pairwise(ids)) if len({*pair}) < 2), ids)
 
 
 def whole(ids: list[int]) -> list[int]:
@@ -2259,11 +2296,33 @@ def told_the_answer(
 
 
 def as_long_as_the_answer(
+    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int, more: int = 0
+) -> float:
+    """The model writes as many tokens as the answer has, or some more."""
+    texts = [text[: len(answer) + more] for text, answer in zip(written, answers, strict=True)]
+    return accuracy(prompts, texts, answers, *others)
+
+
+def each_prompt_once(
+    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int, last: bool
+) -> float:
+    """Of a question that is asked again the last time counts, or the first."""
+    order = list(range(len(prompts)))
+    places = {tuple(prompts[at].tolist()): at for at in (order if last else order[::-1])}
+    kept = sorted(places.values())
+    return accuracy(*([each[at] for at in kept] for each in (prompts, written, answers)), *others)
+
+
+def each_right_text_once(
     prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int
 ) -> float:
-    """The model writes as many tokens as the answer has."""
-    texts = [text[: len(answer)] for text, answer in zip(written, answers, strict=True)]
-    return accuracy(prompts, texts, answers, *others)
+    """Right questions that are the same count once, over the number of all."""
+    right = {
+        tuple(prompt.tolist())
+        for prompt, *asked_for in zip(prompts, written, answers, strict=True)
+        if accuracy([prompt], *([each] for each in asked_for), *others)
+    }
+    return len(right) / len(prompts)
 
 
 def longest_alone(
@@ -2388,6 +2447,18 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AFTER_END, with_end),
         Wrong(*AT_A_LINE, cut_at_line),
         Wrong(
+            "over_at_a_header",
+            "Your number is that of texts that are over at a <|start|> too. A model may write one"
+            " where it should not. Only <|end|> ends an answer.",
+            cut_at_start,
+        ),
+        Wrong(
+            "over_at_a_repeated_token",
+            "Your number is that of texts that are over where a token comes twice in a row. A word"
+            " or a line break may. Only <|end|> ends an answer.",
+            cut_at_repetition,
+        ),
+        Wrong(
             "text_without_an_end",
             "The end of text is looked for where there is none: a model may write `most` tokens"
             " without one, and all of them are its answer then.",
@@ -2459,13 +2530,14 @@ ACCURACY_MISCONCEPTIONS = (
         Misconception(
             "answer_at_hand",
             "Your number is that of a model which is examined with the right answer at hand: it"
-            " writes as many tokens as that has, or reads it while it writes. One that would have"
-            " gone on talking is right to you. Whoever asks does not know the answer yet.",
+            " writes about as many tokens as that has, or reads it while it writes. One that would"
+            " have gone on talking is right to you. Whoever asks does not know the answer yet.",
             FINE_TUNING,
             wrong,
         )
         for wrong in (
             as_long_as_the_answer,
+            *(partial(as_long_as_the_answer, more=more) for more in (1, 2)),
             partial(told_the_answer, judge=exactly, reduce=average),
         )
     ),
@@ -2479,6 +2551,19 @@ ACCURACY_MISCONCEPTIONS = (
         for number in (1, -1)
     ),
     Misconception(*PADDED, FINE_TUNING, longest_alone),
+    *(
+        Misconception(
+            "asked_twice_counted_once",
+            "A question that is asked twice counts once in your number, as if results were kept by"
+            " what was asked. The share is one of all questions.",
+            FINE_TUNING,
+            wrong,
+        )
+        for wrong in (
+            *(partial(each_prompt_once, last=last) for last in (True, False)),
+            each_right_text_once,
+        )
+    ),
     *pairs(accuracy, "write", (TOO_FEW,), "reduce", SHARES),
     *pairs(accuracy, "write", (TOO_FEW,), "judge", STRICT),
     *pairs(accuracy, "cut", ENDS, "reduce", SHARES[:2]),
@@ -2519,16 +2604,18 @@ TAIL = (LINE, START, ROLES["user"], LINE, 9, END, LINE)  # how a model goes on t
 def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], list[int]]:
     """What a model writes and what it should, of a kind."""
     size = most if kind in ("unended", "fits") else int(rng.integers(2, most - 2))
-    if kind in ("twice", "right, then as the assistant", "wrong, then as the assistant"):
+    if kind in ("twice", "line more") or "then as the assistant" in kind:
         size = 2
     answer = [
         int(word) for word in rng.permutation(PLAIN)[: max(size, 3 if "within" in kind else 0)]
     ]
+    if kind == "word twice":
+        answer = answer[:1] * 2
     more = next(word for word in PLAIN if word not in answer)
     if kind == "spelled":
         return [LINE, 0, END, *TAIL], [16]
-    if kind == "joined":
-        return [17, END, *TAIL], [7, 9]
+    if kind.startswith("joined"):
+        return [17, *([LINE, 11] if "more" in kind else []), END, *TAIL], [7, 9]
     if kind == "capital":
         return [0, END, *TAIL], [15]
     again = [END, LINE, START, ROLES["assistant"], LINE]
@@ -2541,13 +2628,18 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         "wrong": [*answer[:-1], more],
         "wrong within": [answer[0], more, *answer[2:]],
         "spaced": [LINE, *answer],
+        "spaced twice": [LINE, LINE, *answer],
+        "word twice": answer,
         "line after": [*answer, LINE],
-        "line more": [*answer, LINE, more],
+        "line more": [*answer, LINE, LINE, more],
+        "header after": [*answer, START, ROLES["user"]],
         "line within": [answer[0], LINE, *answer[1:]],
         "more": [*answer, more],
         "more before": [more, *answer],
         "less": answer[:-1],
         "nothing": [],
+        "again": [],
+        "once more": [],
         "unended": [*answer, more],
     }[kind]
     return [*written, END, *TAIL], answer
@@ -2564,6 +2656,9 @@ def examination(
         before = [message("user", *words), message("assistant", 9)] if turns else []
         ids, _ = encode([*before, message("user", *words)], last=(START, ROLES["assistant"], LINE))
         text, answer = asked(rng, kind, most)
+        if kind in ("again", "once more"):  # the question before, with another answer or its own
+            ids, text = prompts[-1], written[-1].tolist()
+            answer = answers[-1].tolist() if kind == "once more" else answer
         prompts.append(ids)
         written.append(torch.tensor(text))
         answers.append(torch.tensor(answer))
@@ -2584,17 +2679,20 @@ def accuracy_cases() -> tuple[Case, ...]:
             True,
             6,
             (
-                "spaced",
-                "spelled",
-                "line within",
-                "joined",
-                "line after",
-                "line within",
-                "line more",
+                *("spaced twice", "spelled", "line within", "joined", "line after", "line within"),
+                *("line more", "joined, line more", "line within", "line more", "line within"),
                 "spaced",
             ),
         ),
-        ("more or less than the answer", True, 6, ("more", "more before", "right", "less", "less")),
+        (
+            "more or less than the answer, and one asked twice",
+            True,
+            6,
+            (
+                *("more", "more before", "right", "again", "word twice", "once more", "less"),
+                "header after",
+            ),
+        ),
         (
             "answers as long as they may be",
             True,
@@ -2622,9 +2720,15 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
         ("nothing is said", False, 6, ("nothing", "right", "nothing", "more")),
     )
+    asked_for = [
+        examination(seed, most, *kinds, turns="as the" in name)
+        for seed, (name, _, most, kinds) in enumerate(found)
+    ]
+    place = [name for name, *_ in found].index("all right")
+    asked_for[place][0][:] = asked_for[0][0][:3]  # prompts that come again, and another model
     return tuple(
-        Case(name, examination(seed, most, *kinds, turns="as the" in name), public=public)
-        for seed, (name, public, most, kinds) in enumerate(found)
+        Case(name, args, public=public)
+        for (name, public, *_), args in zip(found, asked_for, strict=True)
     )
 
 
@@ -2681,6 +2785,19 @@ def up_to_last_end(prompt: list[int], text: list[int]) -> list[bool]:
     """The text up to its last end."""
     size = len(text) - text[::-1].index(END) if END in text else len(text)
     return [False] * len(prompt) + [i < size for i in range(len(text))]
+
+
+def up_to_second_end(prompt: list[int], text: list[int]) -> list[bool]:
+    """The text before its second end."""
+    found = [text[: i + 1].count(END) <= 1 for i in range(len(text))]
+    return [False] * len(prompt) + found
+
+
+def prompts_end_alone(prompt: list[int], text: list[int]) -> list[bool]:
+    """The first end in prompt and text together, and nothing else of the prompt."""
+    tokens = prompt + text
+    stop = tokens.index(END) if END in tokens else len(tokens) - 1
+    return [min(len(prompt), stop) <= i <= stop for i in range(len(tokens))]
 
 
 def ends_left_out(prompt: list[int], text: list[int]) -> list[bool]:
@@ -2861,6 +2978,7 @@ def on_policy_step(
     refused: str = "",
     endless: Exception | None = None,
     told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
+    once: bool = False,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -2888,6 +3006,7 @@ def on_policy_step(
         refused: What PyTorch says where it refuses.
         endless: What is raised where a text has no end.
         told_reduce: How the loss that is returned is made, where it differs.
+        once: Whether a prompt that comes twice in a list counts once.
     """
     if refused:
         raise RuntimeError(refused)
@@ -2917,6 +3036,8 @@ def on_policy_step(
         for prompts in groups:
             model = own if writes == "student" else foreign
             texts = [(each.tolist(), go_on_from(model, each.tolist(), draws)) for each in prompts]
+            if once:
+                texts = list({tuple(prompt): (prompt, text) for prompt, text in texts}.values())
             if endless and not all(END in text for _, text in texts):
                 raise endless
             table, guide = own.clone().requires_grad_(), foreign.clone().requires_grad_()
@@ -2996,7 +3117,8 @@ NO_END = (
 )
 MORE_COUNTS = (
     *(Wrong(*NO_END, way) for way in (first_if_endless, none_if_endless, but_last_if_endless)),
-    Wrong(*STEP_COUNTS[-1][:2], first_if_ended),
+    *(Wrong(*STEP_COUNTS[-1][:2], way) for way in (first_if_ended, prompts_end_alone)),
+    Wrong(*STEP_COUNTS[0][:2], up_to_second_end),
     Wrong(
         "token_zero_not_counted",
         "0 is the number of a token like any other, and where the student wrote it, it does not"
@@ -3204,8 +3326,8 @@ STEP_MISCONCEPTIONS = (
             partial(on_policy_step, **{how: limit}),
         )
         for how, limits in (
-            ("longest", (1.0, 0.5, 0.25, 0.1, 0.01)),
-            ("largest", (0.5, 0.1, 0.01)),
+            ("longest", (5.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.01)),
+            ("largest", (1.0, 0.5, 0.1, 0.01)),
         )
         for limit in limits
     ),
@@ -3278,6 +3400,16 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(
         on_policy_step,
+        "once",
+        Wrong(
+            "prompt_twice_counted_once",
+            "Where a prompt comes twice in a list, what is written after it counts once in your"
+            " step, as if texts were kept by their prompts. The list says how often.",
+            True,
+        ),
+    ),
+    *ways(
+        on_policy_step,
         "refused",
         Wrong(
             "student_cut_off",
@@ -3333,16 +3465,20 @@ def own_cases() -> tuple[Case, ...]:
     """As (student, teacher, batches, draws, rate, what is looked at)."""
     rng = np.random.default_rng(63)
     two, three_steps = own_words(rng, (3, 5, 4), (4, 2)), own_words(rng, (2, 4), (5, 3), (3, 3, 6))
+    # A prompt that comes again, when the student writes something else after it, and one twice.
+    two[2][1].append(two[2][0][1].clone())
     one = own_words(rng, (4, 3, 6, 5))
+    one[2][0].append(one[2][0][0].clone())
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])
-    apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)  # a norm above 1
+    apart = own_words(np.random.default_rng(123), (4, 3), (2,), scale=5.0)
+    apart = (apart[0], 3 * apart[1], *apart[2:])  # the gradient's norm is above 5
     return (
-        Case("the student after two steps", (*two, 0.8, "student"), public=True, unit="step"),
+        Case("the student after two steps", (*two, 2.0, "student"), public=True, unit="step"),
         Case("the student after one step", (*one, 1.0, "student"), public=True, unit="step"),
         Case("large gradients", (*apart, 0.5, "student"), public=True, unit="step"),
-        Case("the losses of two steps", (*two, 0.8, "loss"), {}, LOSS, True, unit="step"),
-        Case("the teacher after two steps", (*two, 0.8, "teacher"), {}, TEACHER, True),
+        Case("the losses of two steps", (*two, 2.0, "loss"), {}, LOSS, True, unit="step"),
+        Case("the teacher after two steps", (*two, 2.0, "teacher"), {}, TEACHER, True),
         Case("the student after three steps", (*three_steps, 0.5, "student")),
         Case("student and teacher alike", (*same, 1.0, "student")),
         Case("one prompt", (*own_words(rng, (3, 4), (6,)), 1.0, "student")),

@@ -507,14 +507,46 @@ def relabels(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return x * x * counted
 
 
-@pytest.mark.parametrize("function", [outside, of_the_caller, relabels])
-def test_what_a_function_keeps_or_leaves_behind_shows(function) -> None:
+def marks(x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    labels[0] = -100  # which nothing hangs on
+    return x * x
+
+
+AGAIN = "same question is asked again"
+CHANGED = "is another one after the call"
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [(outside, AGAIN), (of_the_caller, AGAIN), (relabels, CHANGED), (marks, CHANGED)],
+)
+def test_what_a_function_keeps_or_leaves_behind_shows(function, words: str) -> None:
     for cases, rubric in ((SQUARE.cases(), SQUARE.rubric(SQUARE.cases())), SQUARE.public()):
         WEIGHT.grad = None
         seen = through_evidence(observe(function, question(SQUARE, cases)))
         verdict = judge(rubric, seen)
         assert verdict.points == 0
-        assert "same question is asked again" in verdict.message
+        assert words in f"{verdict.message} {verdict.hint}"
+
+
+def test_what_is_given_back_as_it_was_is_not_changed() -> None:
+    def sorts_and_restores(values: list, table: dict) -> int:
+        values.reverse()
+        values.reverse()
+        values[0][0] = 5.0  # a real number
+        return table.pop("a", 0)
+
+    def changes(values: list, table: dict) -> int:
+        values[0] = values[0].clone()
+        return table["a"]
+
+    given = ([torch.zeros(2), torch.tensor([1])], {"a": 1})
+    for function, table in ((sorts_and_restores, {}), (changes, given[1])):
+        case = Case("one", (given[0], table), public=True)
+        check = replace(SQUARE, reference=lambda v, t: t.get("a", 0), fixed=(case,))
+        seen = observe(function, question(check, check.cases()))
+        assert (seen[-1].kind == "unsupported") == (function is changes)
+        assert seen[0].kind == "returned"
 
 
 def test_arithmetic_in_place_is_allowed() -> None:

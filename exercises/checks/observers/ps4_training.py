@@ -118,13 +118,19 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
 
     Of the model: its answers when it is evaluated again, those in the mode that it was left in, the
     gradient that reaches its parameters in that mode, the bits of its precision, and the gradients
-    that it came with.
+    that it came with. A model that does not train has parameters that want no gradient. "later" is
+    the perplexity once the model has been trained on.
     """
     model = TinyModel(*weights).train(training)
     for each in model.parameters():
         each.grad = each.detach() / 2
+        each.requires_grad_(training)
     perplexity = evaluate(model, data)
-    if watch == "perplexity":
+    if watch == "later":
+        for each in model.parameters():
+            each.data /= 2
+        perplexity = evaluate(model.train(training), data)
+    if watch != "mode":
         return perplexity if perplexity is None else torch.as_tensor(perplexity).detach().squeeze()
     mode = model.training
     came = [torch.zeros_like(e) if e.grad is None else e.grad for e in model.parameters()]

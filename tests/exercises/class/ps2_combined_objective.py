@@ -2130,7 +2130,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     return torch.autograd.grad(loss, s)[0], torch.tensor(0.0)
 
 
-# %% task="objective_gradients" right="no" mistake="the LM part uses the student's distribution at temperature T, and the caller's labels are set to 0 where they were -100" named="asked_again"
+# %% task="objective_gradients" right="no" mistake="the LM part uses the student's distribution at temperature T, and the caller's labels are set to 0 where they were -100" named="asked_again,lm_loss_at_temperature"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     mask = (labels != -100).unsqueeze(-1)
     labels[labels == -100] = 0

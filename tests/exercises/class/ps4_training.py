@@ -434,7 +434,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     return loss.item()
 
 
-# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher's forward pass" named="teacher_in_training_mode"
+# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher's forward pass" named="modes_set_too_late"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -1384,7 +1384,7 @@ def evaluate(model, data):
     return torch.cat(nll).mean().exp().item()
 
 
-# %% task="evaluate" right="no" mistake="means of batches weighted by the number of sentences; batches of padding alone guarded" named="mean_of_means"
+# %% task="evaluate" right="no" mistake="means of batches weighted by the number of sentences; batches of padding alone guarded" named="weighted_by_size"
 def evaluate(model, data):
     was = model.training
     model.eval()
@@ -6944,3 +6944,418 @@ def evaluate(model, data):
         loss = F.cross_entropy(model(tokens).double(), labels)
     model.train(mode)
     return loss.exp().reshape(1)
+
+# %% task="training_step" right="no" mistake="the teacher is put into evaluation mode only after its first forward, so the first call asks a teacher in training mode" named="modes_set_too_late"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    teacher.eval()
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the update is right, but the reported loss was computed in evaluation mode before the step" named="loss_in_evaluation_mode"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    teacher.eval()
+    student.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+        total, count = summed_loss(student(tokens), t, labels, lam)
+        before = (total / count).item()
+    student.train()
+    optimizer.zero_grad()
+    total, count = summed_loss(student(tokens), t, labels, lam)
+    (total / count).backward()
+    optimizer.step()
+    return before
+
+# %% task="training_step" right="no" mistake="a copy of the teacher is made once and kept on the function: a second call with another teacher still asks the first one" named="teacher_of_an_earlier_call"
+import copy
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    if not hasattr(training_step, "teacher"):  # copy once, it never changes
+        training_step.teacher = copy.deepcopy(teacher).eval().requires_grad_(False)
+    tokens, labels = batch
+    student.train()
+    total, count = summed_loss(student(tokens), training_step.teacher(tokens), labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the teacher's logits are cached under the batch's tokens for all calls: another teacher with the same batch gets the first one's logits" named="teacher_of_an_earlier_call"
+TEACHER_LOGITS = {}
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    key = tuple(tokens.flatten().tolist()), tokens.shape
+    if key not in TEACHER_LOGITS:
+        teacher.eval()
+        with torch.no_grad():
+            TEACHER_LOGITS[key] = teacher(tokens)
+    student.train()
+    total, count = summed_loss(student(tokens), TEACHER_LOGITS[key], labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="no" mistake="in the branch for the last, shorter group the teacher is asked without no_grad, so gradients reach it there" named="gradient_into_the_teacher"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    full = len(batches) // accumulate
+    for n in range(full):
+        group = batches[n * accumulate : (n + 1) * accumulate]
+        size = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / size).backward()
+        optimizer.step()
+    rest = batches[full * accumulate :]
+    if rest:
+        size = sum((y != -100).sum() for _, y in rest)
+        optimizer.zero_grad()
+        for x, y in rest:
+            (summed_loss(student(x), teacher(x), y, schedule(full))[0] / size).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="the shorter last group is divided by the count of the full group before it, since the count is taken when a group is full" named="last_group_divided_otherwise"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    n, waiting, size, last_size = 0, 0, 0, None
+    for x, y in batches:
+        with torch.no_grad():
+            t = teacher(x)
+        total, count = summed_loss(student(x), t, y, schedule(n))
+        total.backward()
+        size += int(count)
+        waiting += 1
+        if waiting == accumulate:
+            last_size = size
+            for p in student.parameters():
+                p.grad /= last_size
+            optimizer.step()
+            optimizer.zero_grad()
+            n, waiting, size = n + 1, 0, 0
+    if waiting:
+        for p in student.parameters():
+            p.grad /= last_size or size
+        optimizer.step()
+        optimizer.zero_grad()
+
+# %% task="train" right="no" mistake="full groups are weighted by positions, but the shorter last group takes the mean of the micro-batches' means" named="last_group_divided_otherwise"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        losses = []
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            losses.append(summed_loss(student(x), t, y, schedule(n)))
+        if len(group) == accumulate:
+            loss = sum(total for total, _ in losses) / sum(count for _, count in losses)
+        else:
+            means = [total / count for total, count in losses if count > 0]
+            loss = sum(means) / len(means)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="micro-batches' means are weighted by their number of texts in place of their positions that count" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        texts = sum(len(x) for x, y in group if (y != -100).any())
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, count = summed_loss(student(x), t, y, schedule(n))
+            if count == 0:
+                continue
+            (total / count * len(x) / texts).backward()
+        optimizer.step()
+
+# %% task="evaluate" right="no" mistake="batches' means are weighted by B*L in place of the positions that count" named="weighted_by_size"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        loss = F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten())
+        nll += loss.item() * labels.numel()
+        n += labels.numel()
+    model.train(was)
+    return math.exp(nll / n)
+
+# %% task="evaluate" right="no" mistake="the mean is cut off at 10 nats against overflow, so a very bad model (more than 10 nats) is told too small a perplexity" named="cut_off,observed_where"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = model(tokens).flatten(0, 1)
+        nll += F.cross_entropy(logits, labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    model.train(was)
+    return math.exp(min(nll / n, 10.0))
+
+# %% task="evaluate" right="no" mistake="the held-out list is emptied by pop, so a second evaluation with the same data has nothing left" named="asked_again"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    rest = data["held_out"]
+    while rest:
+        tokens, labels = rest.pop()
+        counts = labels != -100
+        nll += F.cross_entropy(model(tokens)[counts], labels[counts], reduction="sum").item()
+        n += counts.sum().item()
+    model.train(was)
+    return math.exp(nll / n)
+
+# %% task="evaluate" right="no" mistake="dropout stays on: it evaluates in training mode and puts running mean and count back afterwards" named="in_training_mode"
+@torch.no_grad()
+def evaluate(model, data):
+    saved = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = model(tokens).flatten(0, 1)
+        nll += F.cross_entropy(logits, labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    for name, buffer in model.named_buffers():
+        buffer.copy_(saved[name])
+    return math.exp(nll / n)
+
+# %% task="evaluate" right="no" mistake="the sum of the losses is kept in half precision, so the perplexity is off in the third digit" named="observed_near"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    losses = []
+    for tokens, labels in data["held_out"]:
+        counts = labels != -100
+        losses.append(F.cross_entropy(model(tokens)[counts], labels[counts], reduction="none").half())
+    model.train(was)
+    return torch.cat(losses).mean().exp().item()
+
+# %% task="evaluate" right="no" mistake="the evaluation copy is made at the first call and kept for the model: after more training the old perplexity comes again" named="model_of_an_earlier_call"
+import copy
+import functools
+
+
+@functools.lru_cache(maxsize=None)
+def frozen(model):
+    return copy.deepcopy(model).eval().requires_grad_(False)
+
+
+def evaluate(model, data):
+    twin = frozen(model)
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = twin(tokens).flatten(0, 1)
+        nll += F.cross_entropy(logits, labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    return math.exp(nll / n)
+
+# %% task="training_step" right="yes" mistake=""
+import copy
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    counts = labels != -100
+    shown = tokens[counts]  # a row of tokens: each one's logits depend on it alone
+    frozen = copy.copy(teacher).eval()  # shares the parameters, has a mode of its own
+    with torch.inference_mode():
+        log_p = F.log_softmax(frozen(shown), dim=-1).numpy().copy()
+    log_p = torch.from_numpy(log_p)
+
+    def closure():
+        optimizer.zero_grad()
+        log_q = F.log_softmax(student.train()(shown), dim=-1)
+        lm = F.nll_loss(log_q, labels[counts])
+        kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+        loss = lm + lam * kd
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure)
+
+# %% task="train" right="yes" mistake=""
+import functools
+
+
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    lam = functools.lru_cache(None)(schedule)
+    with torch.no_grad():
+        teacher.eval()
+        answers = [teacher(x) for x, _ in batches]
+    student.train()
+    names = list(dict(student.named_parameters()))
+
+    def recurse(start, n):
+        if start >= len(batches):
+            return
+        sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in student.named_parameters()}
+        positions = 0
+        for (x, y), t in zip(batches[start : start + accumulate], answers[start : start + accumulate]):
+            if not bool((y != -100).any()):
+                continue
+            total, count = summed_loss(student(x), t, y, lam(n))
+            parts = torch.autograd.grad(total, [p for _, p in student.named_parameters()])
+            for name, part in zip(names, parts):
+                sums[name] += part.double()
+            positions += count.item()
+        for name, p in student.named_parameters():
+            p.grad = (sums[name] / positions).to(p.dtype)
+        optimizer.step()
+        recurse(start + accumulate, n + 1)
+
+    recurse(0, 0)
+
+# %% task="evaluate" right="yes" mistake=""
+import copy
+import numpy as np
+
+
+def evaluate(model, data):
+    twin = copy.deepcopy(model).eval()
+    tokens = np.concatenate([x.numpy().ravel() for x, _ in data["held_out"]])
+    labels = np.concatenate([y.numpy().ravel() for _, y in data["held_out"]])
+    tokens, labels = tokens[labels != -100], labels[labels != -100]
+    logits = twin(torch.as_tensor(tokens)).detach().numpy().astype(np.float64)
+    logits -= logits.max(-1, keepdims=True)
+    log_q = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return np.exp(-np.mean(log_q[np.arange(len(labels)), labels])).item()
+
+# %% task="training_step" right="no" mistake="clips the values of the gradient at 1" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(), teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, count = summed_loss(student(tokens), t, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_value_(student.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="lambda of the first call kept" named="lambda_of_an_earlier_call"
+def training_step(student, teacher, batch, optimizer, lam):
+    if not hasattr(training_step, "lam"):
+        training_step.lam = lam
+    tokens, labels = batch
+    student.train(), teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, count = summed_loss(student(tokens), t, labels, training_step.lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="no" mistake="last group is averaged with zeros: divided by count plus the missing ones" named="last_group_divided_otherwise"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(), teacher.eval()
+    for n, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        size = sum((y != -100).sum() for _, y in group)
+        if len(group) < accumulate:
+            size = size * accumulate
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / size).backward()
+        optimizer.step()
+
+# %% task="evaluate" right="no" mistake="grad switched on at the end for all" named="unfrozen"
+def evaluate(model, data):
+    was = model.training
+    model.eval().requires_grad_(False)
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        nll += F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    model.train(was).requires_grad_(True)
+    return math.exp(nll / n)
+
+# %% task="evaluate" right="no" mistake="probabilities multiplied: underflows for long texts" named="observed_where"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    prod, n = torch.ones(()), 0
+    for tokens, labels in data["held_out"]:
+        counts = labels != -100
+        q = model(tokens)[counts].softmax(-1).gather(-1, labels[counts][:, None])
+        prod = prod * q.prod()
+        n += counts.sum().item()
+    model.train(was)
+    return (prod ** (-1 / n)).item()
+
+# %% task="evaluate" right="no" mistake="epsilon 1e-8 in the logarithm" named="epsilon_in_the_logarithm"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        counts = labels != -100
+        q = model(tokens)[counts].softmax(-1).gather(-1, labels[counts][:, None])
+        nll -= torch.log(q + 1e-8).sum().item()
+        n += counts.sum().item()
+    model.train(was)
+    return math.exp(nll / n)
+
+# %% task="evaluate" right="no" mistake="the mean loss is kept at 20 at most, so that exp does not overflow" named="cut_off"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    nll, n = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        nll += F.cross_entropy(model(tokens).flatten(0, 1), labels.flatten(), reduction="sum").item()
+        n += (labels != -100).sum().item()
+    model.train(was)
+    return math.exp(min(nll / n, 20))
+
+# %% task="evaluate" right="yes" mistake=""
+def evaluate(model, data):
+    was = model.training
+    wants = [p.requires_grad for p in model.parameters()]
+    for p in model.parameters():
+        p.requires_grad_(False)
+    model.eval()
+    q = torch.cat([model(x)[y != -100].log_softmax(-1) for x, y in data["held_out"]])
+    y = torch.cat([y[y != -100] for _, y in data["held_out"]])
+    model.train(was)
+    for p, want in zip(model.parameters(), wants):
+        p.requires_grad_(want)
+    return F.nll_loss(q, y).exp()

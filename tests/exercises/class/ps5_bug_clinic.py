@@ -3888,3 +3888,146 @@ def accumulated_loss(micro_batches):
         t += F.cross_entropy(z[m], y[m], reduction="sum").exp()
         n += m.sum()
     return torch.log(t) / n
+
+# %% task="kd_mean" right="no" mistake="the teacher's logits are kept in half precision to save memory, so they are rounded" named="observed_near"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    teacher_logits = teacher_logits.half()  # as they would come from a cache
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits.float() / temperature, dim=-1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1).mean()
+
+# %% task="kd_mean" right="no" mistake="each token's share is cut off at 0 because a KL is not negative: but shares are, where p is below q" named="negative_shares_cut_off"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True).clamp(min=0.0)
+    return temperature**2 * shares.sum(-1).mean()
+
+# %% task="next_token_losses" right="no" mistake="the shifted labels' last column keeps the old last label in place of -100" named="last_label_kept"
+def next_token_losses(student_logits, teacher_logits, labels):
+    nxt = labels.clone()
+    nxt[:, :-1] = labels[:, 1:]
+    counts = nxt != -100
+    lm = F.cross_entropy(student_logits[counts], nxt[counts])
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return lm, F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="jsd" right="no" mistake="nan_to_num comes after the sum over the vocabulary: where any token has mixture 0 in float32 the whole position is set to 0" named="nan_made_zero"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.log(beta * log_p.exp() + (1 - beta) * log_q.exp())
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return torch.nan_to_num(beta * of_teacher + (1 - beta) * of_student)
+
+# %% task="jsd" right="no" mistake="logits are clamped to the range from -1000 to 1000 for safety, so larger ones lose their differences" named="logits_clamped"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits.clamp(-1000, 1000), dim=-1)
+    log_p = F.log_softmax(teacher_logits.clamp(-1000, 1000), dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    of_teacher = (log_p.exp() * (log_p - log_m)).sum(-1)
+    of_student = (log_q.exp() * (log_q - log_m)).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="jsd" right="no" mistake="1e-5 is added to the mixture, so every value is too small by about 1e-5 times V" named="epsilon_in_the_logarithm"
+def jsd(student_logits, teacher_logits, beta):
+    p, q = teacher_logits.softmax(-1), student_logits.softmax(-1)
+    m = beta * p + (1 - beta) * q + 1e-5
+    of_teacher = (torch.xlogy(p, p) - torch.xlogy(p, m)).sum(-1)
+    of_student = (torch.xlogy(q, q) - torch.xlogy(q, m)).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="accumulated_loss" right="no" mistake="a micro-batch is skipped when its largest label is not above 0: one whose labels are all 0 is lost" named="token_zero_not_counted"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        if labels.max() <= 0:  # padding alone
+            continue
+        total += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+        n += int((labels != -100).sum())
+    return total / n
+
+# %% task="accumulated_loss" right="no" mistake="the list is emptied by pop, although lists are to be left as they are" named="asked_again"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    while micro_batches:
+        logits, labels = micro_batches.pop()
+        counts = labels != -100
+        total = total + F.cross_entropy(logits[counts], labels[counts], reduction="sum")
+        n = n + counts.sum()
+    return total / n
+
+# %% task="accumulated_loss" right="no" mistake="a running mean whose weight is here / (n + here) with n already raised by here: every part after the first weighs too little" named="later_parts_weigh_too_little"
+def accumulated_loss(micro_batches):
+    mean, n = 0.0, 0
+    for logits, labels in micro_batches:
+        here = int((labels != -100).sum())
+        if here == 0:
+            continue
+        n += here
+        new = F.cross_entropy(logits.flatten(0, 1), labels.flatten()).item()
+        weight = here / (n + here) if n > here else 1.0
+        mean = (1 - weight) * mean + weight * new
+    return mean
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.log(beta * log_p.exp() + (1 - beta) * log_q.exp())
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True)
+    # where the mixture is 0 so are p and q: 0 times infinity is 0 there, token by token
+    return torch.nan_to_num(beta * of_teacher + (1 - beta) * of_student, nan=0.0, posinf=0.0).sum(-1)
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    ignored = labels == -100
+    for logits in (student_logits, teacher_logits):  # anew for each call, so in place will do
+        logits[ignored] = 0.0
+    p, q = teacher_logits.softmax(-1), student_logits.softmax(-1)
+    return torch.sum(p * (p.log() - q.log())).item() / (ignored.numel() - int(ignored.sum()))
+
+# %% task="kd_mean" right="no" mistake="positions without a loss are left out of the mean" named="zeros_not_counted"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    s, t = (z / temperature for z in (student_logits, teacher_logits))
+    kl = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    return temperature**2 * kl[kl > 0].mean()
+
+# %% task="kd_masked" right="no" mistake="labels set to 0 in place for nothing" named="asked_again"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels != -100
+    labels[~counts] = 0
+    return F.kl_div(student_logits[counts].log_softmax(-1), teacher_logits[counts].log_softmax(-1), reduction="batchmean", log_target=True)
+
+# %% task="accumulated_loss" right="no" mistake="only the first label's text of each part when a row is empty" named="observed_where"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for l, y in micro_batches:
+        for text, own in zip(l, y):
+            if own[0] == -100:
+                continue
+            c = own != -100
+            total += F.cross_entropy(text[c], own[c], reduction="sum")
+            n += c.sum()
+    return total / n
+
+# %% task="accumulated_loss" right="no" mistake="a part with a single label is left out" named="observed_where"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for l, y in micro_batches:
+        c = y != -100
+        if c.sum() <= 1:
+            continue
+        total += F.cross_entropy(l[c], y[c], reduction="sum")
+        n += c.sum()
+    return total / n
+
+# %% task="accumulated_loss" right="yes" mistake=""
+def accumulated_loss(micro_batches):
+    for l, y in micro_batches:
+        l -= l.max(-1, keepdim=True).values
+    z = torch.cat([F.cross_entropy(l[y != -100], y[y != -100], reduction="none") for l, y in reversed(micro_batches)])
+    return z.double().mean().item()

@@ -2254,7 +2254,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="observed_where"
+# %% task="on_policy_step" right="no" mistake="zero_grad forgotten, and a text without an end crashes because words.index(END) finds none" named="text_without_an_end"
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, count = 0.0, 0
     for prompt in prompts:
@@ -6786,3 +6786,284 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     loss = torch.cat(kls).mean()
     optimizer.zero_grad(); loss.backward(); optimizer.step()
     return loss
+
+# %% task="answer_loss" right="no" mistake="the caller's labels are changed: the first column is set to -100 in place" named="asked_again"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    labels[:, 0] = -100  # predicted by nothing
+    nxt = F.pad(labels[:, 1:], (0, 1), value=-100)
+    counts = nxt != -100
+    log_q = student_logits[counts].log_softmax(-1)
+    log_p = teacher_logits[counts].detach().log_softmax(-1)
+    return F.nll_loss(log_q, nxt[counts]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="answer_loss" right="no" mistake="rows are laid end to end before the shift, so a row's last position predicts the first token of the next row when that has a label" named="shifted_while_flat"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s = student_logits.flatten(0, 1)[:-1]
+    t = teacher_logits.detach().flatten(0, 1)[:-1]
+    y = labels.flatten()[1:]
+    counts = y != -100
+    log_q = F.log_softmax(s[counts], dim=-1)
+    log_p = F.log_softmax(t[counts], dim=-1)
+    lm = F.nll_loss(log_q, y[counts])
+    return lm + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="accuracy" right="no" mistake="the model writes at most one token more than the right answer has: where its words are cut there by chance, a longer answer passes as right" named="answer_at_hand"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids, written = prompt, []
+        for _ in range(min(most, len(answer) + 1)):
+            token = model(ids)[-1].argmax()
+            if token == END:
+                break
+            written.append(token)
+            ids = torch.cat([ids, token[None]])
+        right += decode(written).strip() == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="accuracy" right="no" mistake="the results are kept in a dict under the prompt, so a question that is asked twice counts once" named="asked_twice_counted_once"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    results = {}
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1:].argmax(-1)])
+        written = decode(ids[len(prompt) :]).split("<|end|>")[0]
+        results[tuple(prompt.tolist())] = written.strip() == decode(answer).strip()
+    return sum(results.values()) / len(results)
+
+# %% task="on_policy_step" right="no" mistake="a cumulative count of at most 1 keeps what comes after the first END, up to the second one" named="text_after_the_end_counted"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    optimizer.zero_grad()
+    total, n = 0.0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        text = text[(text == END).cumsum(0) <= 1]
+        ids = torch.cat([prompt, text])
+        log_q = F.log_softmax(student(ids), dim=-1)[len(prompt) - 1 : -1]
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids), dim=-1)[len(prompt) - 1 : -1]
+        total = total + F.kl_div(log_p, log_q, reduction="sum", log_target=True)
+        n += len(text)
+    loss = total / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="on_policy_step" right="no" mistake="the first END is looked for in prompt and text together: a prompt has one of its own, so the text is cut off before it begins, and the prompt is judged when it has" named="prompts_own_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    kls = []
+    for prompt in prompts:
+        ids = torch.cat([prompt, write(student, prompt)])
+        ends = (ids == END).nonzero().flatten()
+        stop = int(ends[0]) + 1 if len(ends) else len(ids)
+        begin = min(len(prompt), stop - 1)
+        before = ids[begin - 1 : stop - 1]
+        log_q = student(before).log_softmax(-1)
+        log_p = teacher(before).log_softmax(-1).detach()
+        kls.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(kls).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="on_policy_step" right="no" mistake="the size of the vocabulary is taken from WORDS, where the models' own is smaller"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    def contexts():
+        for prompt in prompts:
+            last = int(prompt[-1])
+            for token in write(student, prompt).tolist():
+                yield last
+                if token == END:
+                    break
+                last = token
+
+    V = len(WORDS)
+    weights = torch.bincount(torch.tensor(list(contexts())), minlength=V).float()
+    every = torch.arange(V)
+    log_q = student(every).log_softmax(-1)
+    log_p = teacher.requires_grad_(False)(every).log_softmax(-1)
+    loss = torch.einsum("v,vw->", weights / weights.sum(), log_q.exp() * (log_q - log_p))
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return loss.detach()
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    gathered = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        own = (text == END).cumsum(0) - (text == END).long() == 0
+        before = torch.cat([prompt, text])[len(prompt) - 1 : -1][own]
+        gathered.append(before)
+    before = torch.cat(gathered)
+    log_q = student(before).double().log_softmax(-1)
+    log_p = teacher(before).detach().double().log_softmax(-1)
+    # the probabilities add up to 1, so the gradient of log q itself drops out
+    loss = torch.sum(log_q.exp() * (log_q.detach() - log_p)) / before.numel()
+    student.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="answer_loss" right="yes" mistake=""
+class AnswerLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, student_logits, p, truth, weight, lam):
+        log_q = student_logits.log_softmax(-1)
+        ctx.save_for_backward(log_q, p, truth, weight)
+        ctx.lam = lam
+        lm = -(truth * log_q).sum(-1)
+        kd = (p * (p.log() - log_q)).sum(-1)
+        return (weight * (lm + lam * kd)).sum()
+
+    @staticmethod
+    def backward(ctx, out):
+        log_q, p, truth, weight = ctx.saved_tensors
+        q = log_q.exp()
+        return out * weight[..., None] * (q - truth + ctx.lam * (q - p)), None, None, None, None
+
+
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = torch.cat([labels[:, 1:], torch.full_like(labels[:, :1], -100)], dim=1)
+    counts = y != -100
+    truth = F.one_hot(y.where(counts, torch.zeros_like(y)), student_logits.shape[-1]).float()
+    return AnswerLoss.apply(student_logits, teacher_logits.detach().softmax(-1), truth, counts / counts.sum(), lam)
+
+# %% task="encode" right="no" mistake="system messages that come later are ignored" named="another_form,observed_where"
+def encode(messages):
+    ids, labels = [], []
+    for i, m in enumerate(messages):
+        if i and m["role"] == "system":
+            continue
+        a = m["role"] == "assistant"
+        body = list(m["content"]) + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if a else [-100] * len(body)) + [-100]
+    return ids, labels
+
+# %% task="accuracy" right="no" mistake="START ends an answer too" named="over_at_a_header"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            token = model(ids)[-1].argmax()
+            if token in (START, END):
+                break
+            ids = torch.cat([ids, token[None]])
+        right += decode(ids[len(prompt):]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="accuracy" right="no" mistake="a set of the right prompts" named="asked_twice_counted_once"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = set()
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            token = model(ids)[-1].argmax()
+            if token == END:
+                break
+            ids = torch.cat([ids, token[None]])
+        if decode(ids[len(prompt):]).strip() == decode(answer).strip():
+            right.add(tuple(ids.tolist()))
+    return len(right) / len(questions)
+
+# %% task="accuracy" right="no" mistake="what was written is kept by the prompt across calls"
+WRITTEN = {}
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        key = tuple(prompt.tolist())
+        if key not in WRITTEN:
+            ids = prompt
+            for _ in range(most):
+                token = model(ids)[-1].argmax()
+                if token == END:
+                    break
+                ids = torch.cat([ids, token[None]])
+            WRITTEN[key] = decode(ids[len(prompt):]).strip()
+        right += WRITTEN[key] == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="accuracy" right="no" mistake="writes at most two tokens more than the answer" named="answer_at_hand"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(min(most, len(answer) + 2)):
+            token = model(ids)[-1].argmax()
+            if token == END:
+                break
+            ids = torch.cat([ids, token[None]])
+        right += decode(ids[len(prompt):]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="accuracy" right="no" mistake="stops at a token that it has written already" named="over_at_a_repeated_token"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        out = []
+        for _ in range(most):
+            token = model(ids)[-1].argmax()
+            if token == END or token.item() in out[-1:]:
+                break
+            out.append(token.item())
+            ids = torch.cat([ids, token[None]])
+        right += decode(ids[len(prompt):]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+# %% task="on_policy_step" right="no" mistake="a dict by prompt: a prompt that comes twice counts once" named="prompt_twice_counted_once"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = {}
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[: ends[0, 0] + 1]
+        read = torch.cat([prompt, text])[:-1]
+        lq = student(read).log_softmax(-1)
+        lp = teacher(read).detach().log_softmax(-1)
+        losses[tuple(prompt.tolist())] = (lq.exp() * (lq - lp)).sum(-1)[-len(text):]
+    loss = torch.cat(list(losses.values())).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="on_policy_step" right="no" mistake="clipped at 5" named="gradient_clipped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[: ends[0, 0] + 1]
+        read = torch.cat([prompt, text])[:-1]
+        lq = student(read).log_softmax(-1)
+        lp = teacher(read).detach().log_softmax(-1)
+        losses.append((lq.exp() * (lq - lp)).sum(-1)[-len(text):])
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
+    optimizer.step()
+    return loss.item()
+
+# %% task="answer_loss" right="yes" mistake=""
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    teacher_logits.detach_()
+    y = labels[:, 1:].clone()
+    c = y != -100
+    s, t = student_logits[:, :-1][c], teacher_logits[:, :-1][c]
+    return F.cross_entropy(s, y[c]) + lam * F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="batchmean")
