@@ -626,7 +626,7 @@ def encode_cases() -> tuple[Case, ...]:
         (
             "the assistant begins, and the user has the last word",
             True,
-            [reply(when, water), ask(high, at), reply(at, 0), ask(six, water)],
+            [reply(when, water), ask(high, at), reply(at, 0), ask(high, at)],
         ),
         ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
         ("three answers", False, three()),
@@ -1058,7 +1058,7 @@ def collate_cases() -> tuple[Case, ...]:
     return (
         Case("three rows, and padding of its own", (two, pad, "right"), public=True),
         Case("the end of text is the padding", (three_rows, END, "right"), public=True),
-        Case("right, when no side is given", (short, pad), public=True),
+        Case("right, when no side is given, padded with token 0", (short, 0), public=True),
         Case("a row that ends with the padding", (short, END, "right"), public=True),
         Case("on the left", (two, pad, "left"), {}, LEFT, True),
         Case("on the left, padded with the end of text", (three_rows, END, "left"), {}, LEFT, True),
@@ -1076,6 +1076,7 @@ def collate_facts(case: Case) -> dict[str, Any]:
     _, pad_id, *side = case.args
     return {
         "the padding is the end of text": pad_id == END,
+        "the padding is token 0": pad_id == 0,
         "the padding stands on the left": side == ["left"],
         "no side is given": not side,
     }
@@ -2448,8 +2449,9 @@ ACCURACY_MISCONCEPTIONS = (
         Wrong(*AT_A_LINE, cut_at_line),
         Wrong(
             "over_at_a_header",
-            "Your number is that of texts that are over at a <|start|> too. A model may write one"
-            " where it should not. Only <|end|> ends an answer.",
+            "Your number is that of texts that are over at a <|start|>, or lose it. A model may"
+            " write one where it should not, and its text is then another. Only <|end|> ends an"
+            " answer.",
             cut_at_start,
         ),
         Wrong(
@@ -2632,7 +2634,7 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         "word twice": answer,
         "line after": [*answer, LINE],
         "line more": [*answer, LINE, LINE, more],
-        "header after": [*answer, START, ROLES["user"]],
+        "header after": [*answer, START],
         "line within": [answer[0], LINE, *answer[1:]],
         "more": [*answer, more],
         "more before": [more, *answer],

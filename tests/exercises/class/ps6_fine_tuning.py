@@ -7067,3 +7067,39 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     c = y != -100
     s, t = student_logits[:, :-1][c], teacher_logits[:, :-1][c]
     return F.cross_entropy(s, y[c]) + lam * F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="batchmean")
+
+# %% task="collate" right="no" mistake="pad_id or END" named="observed_where"
+def collate(rows, pad_id, side="right"):
+    pad_id = pad_id or END
+    L = max(len(i) for i, _ in rows)
+    f = lambda x, v: F.pad(x, (L - len(x), 0) if side == "left" else (0, L - len(x)), value=v)
+    return {"input_ids": torch.stack([f(x, pad_id) for x, _ in rows]), "labels": torch.stack([f(y, -100) for _, y in rows]), "attention_mask": torch.stack([f(torch.ones_like(x), 0) for x, _ in rows])}
+
+# %% task="encode" right="no" mistake="stops at an END within the last message: repeated identical messages are dropped" named="another_form,observed_where"
+def encode(messages):
+    ids, labels = [], []
+    seen = []
+    for m in messages:
+        if m in seen:
+            continue
+        seen.append(m)
+        a = m["role"] == "assistant"
+        body = list(m["content"]) + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if a else [-100] * len(body)) + [-100]
+    return ids, labels
+
+# %% task="accuracy" right="no" mistake="most counts the END too" named="over_at_a_header"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        for k in range(most):
+            token = model(ids)[-1].argmax()
+            ids = torch.cat([ids, token[None]])
+            if token == END:
+                break
+        text = decode(ids[len(prompt):]).replace("<|end|>", "").replace("<|start|>", "")
+        right += text.strip() == decode(answer).strip()
+    return right / len(questions)
