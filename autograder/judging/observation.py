@@ -1,9 +1,10 @@
 """What is certain about a wrong answer that no misconception explains.
 
-An observation is read off the public cases alone, so it tells nothing of hidden ones, and its words
-are fixed when the exercise is written: no number of the student's process is in them, because that
-process could choose such a number by what hidden cases ask. It says how results and right results
-differ and never why, so that it is true whatever the mistake is.
+An observation is read off the public cases alone, so it tells nothing of hidden ones; only an
+argument that was changed, which the notebooks forbid, is told of any. Its words are fixed when the
+exercise is written: no number of the student's process is in them, because that process could
+choose such a number by what hidden cases ask. It says how results and right results differ and
+never why, so that it is true whatever the mistake is.
 """
 
 from __future__ import annotations
