@@ -22,10 +22,13 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 from book_diagrams import in_words
+from jupyter_cache import get_cache
+from jupyter_cache.cache.main import JupyterCacheBase
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 
@@ -162,9 +165,12 @@ def is_for_the_page_alone(cell) -> bool:
     return "remove-cell" in cell.metadata.get("tags", []) and "glue(" in cell.source
 
 
-def plain_notebook(source: Path):
+def plain_notebook(source: Path, cache: JupyterCacheBase):
     """The executed notebook without a word of MyST."""
     notebook = nbformat.read(source, as_version=4)
+    # Of a page that was not executed anew, MyST-NB writes it without its outputs.
+    with suppress(KeyError):
+        _, notebook = cache.merge_match_into_notebook(notebook)
     numbers = source.with_name(f"{source.stem}.glue.json")
     glued = json.loads(numbers.read_text(encoding="utf8")) if numbers.exists() else {}
     cells = []
@@ -177,7 +183,6 @@ def plain_notebook(source: Path):
         cell["id"] = f"cell-{i}"
     notebook.cells = cells
     notebook.nbformat_minor = 5
-    # A page whose outputs came from the cache has no language_info.
     kept = ("kernelspec", "language_info")
     notebook.metadata = {key: notebook.metadata[key] for key in kept if key in notebook.metadata}
     return notebook
@@ -219,7 +224,8 @@ def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None
         return
     target = Path(app.outdir) / "_sources" / f"{page}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    notebook = plain_notebook(executed)
+    cache = get_cache(app.env.mystnb_config.execution_cache_path)
+    notebook = plain_notebook(executed, cache)
     repository = app.config.book_repository.rstrip("/")
     if repository:
         notebook.cells.insert(0, new_code_cell(fetch(repository, page), id="fetch"))

@@ -51,6 +51,7 @@ def small_book(tmp_path, build):
             book_execution: {EXT}
             book_kernels: {EXT}
             book_figures: {EXT}
+            book_notebooks: {EXT}
           config:
             book_execution_sources: ["library/*.py"]
             book_execution_versions: [sphinx]
@@ -82,6 +83,8 @@ def test_changing_the_library_changes_the_page(small_book):
     assert "Using cached notebook" in result.stdout
     assert "Executing notebook" not in result.stdout
     assert "The same page" in page
+    notebook = small_book.root / "_build/html/_sources/book/index.ipynb"
+    assert "the answer is 41" in notebook.read_text(encoding="utf8").partition('"outputs"')[2]
 
     (small_book.root / "library/answer.py").write_text("ANSWER = 42\n")
     result, page = small_book(HEADER + PAGE.replace("A page", "The same page"))
