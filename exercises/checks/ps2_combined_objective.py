@@ -1939,26 +1939,19 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 * kd_loss(s, t, y, temperature)
             ),
         ),
-        named(
-            f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
-            f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call of"
-            " the KD loss. Arguments that are given by their place go to the parameters in their"
-            " order; compare the two orders, or write the names.",
-            "2.2",
-            lambda s, t, y, lam, temperature=1.0: (
-                (1 - lam if convex else 1.0) * lm_loss(s, y) + temperature * kd_loss(s, t, y, lam)
-            ),
-        ),
-        named(
-            f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
-            f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call of"
-            " the KD loss. Arguments that are given by their place go to the parameters in their"
-            " order; compare the two orders, or write the names.",
-            "2.2",
-            lambda s, t, y, lam, temperature=1.0: (
-                (1 - lam if convex else 1.0) * lm_loss(s, y)
-                + (temperature * kd_loss(s, t, y, lam) if lam else 0.0)
-            ),
+        *(
+            named(
+                f"{'alpha' if convex else 'lambda'}_and_temperature_swapped",
+                f"Your result is as if {'α' if convex else 'λ'} and T had changed places in a call"
+                " of the KD loss. Arguments that are given by their place go to the parameters in"
+                " their order; compare the two orders, or write the names.",
+                "2.2",
+                lambda s, t, y, lam, temperature=1.0, skipped=skipped: (
+                    (1 - lam if convex else 1.0) * lm_loss(s, y)
+                    + (temperature * kd_loss(s, t, y, lam) if lam or not skipped else 0.0)
+                ),
+            )
+            for skipped in (False, True)  # where λ is 0
         ),
         named(
             f"{'alpha' if convex else 'lambda'}_as_temperature",

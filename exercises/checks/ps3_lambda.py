@@ -491,8 +491,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 
         return NotBelow, NotOutside
 
-    class FromTheLastValue(right):
-        """Each step goes the fraction of the way from where λ is."""
+    class Kept(right):
+        """λ is kept from step to step, and not worked out from how many were taken."""
 
         def __init__(self, start: float, end: float, steps: int) -> None:
             super().__init__(start, end, steps)
@@ -501,6 +501,9 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         @property
         def value(self) -> float:
             return self.shown
+
+    class FromTheLastValue(Kept):
+        """Each step goes the fraction of the way from where λ is."""
 
         def step(self) -> None:
             super().step()
@@ -548,18 +551,10 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
 
         return Cut, CutWhenStepped
 
-    class CutStepByStep(right):
+    class CutStepByStep(Kept):
         """Each step adds its share to λ, which is never below its end."""
 
         limit = max
-
-        def __init__(self, start: float, end: float, steps: int) -> None:
-            super().__init__(start, end, steps)
-            self.shown = start
-
-        @property
-        def value(self) -> float:
-            return self.shown
 
         def step(self) -> None:
             self.shown = type(self).limit(
@@ -580,16 +575,8 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             if self.sum < 1:
                 self.sum += 1 / self.steps
 
-    class StepsAddedUp(right):
+    class StepsAddedUp(Kept):
         """Each step adds its share to λ until that is at its end, or past it."""
-
-        def __init__(self, start: float, end: float, steps: int) -> None:
-            super().__init__(start, end, steps)
-            self.shown = start
-
-        @property
-        def value(self) -> float:
-            return self.shown
 
         def left(self) -> bool:
             return self.shown < self.end if self.start < self.end else self.shown > self.end
