@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat.notebooknode import NotebookNode
@@ -33,7 +34,7 @@ from autograder.kernel.evidence import MIME, Outcome
 from autograder.sandbox.kernels import SandboxKernelManager
 from autograder.sandbox.options import MiB, Sandbox, withheld_modules
 from autograder.sandbox.walls import refuse_exposed
-from autograder.sandbox.wire import TooMuch
+from autograder.sandbox.wire import PATIENCE, TooMuch
 from autograder.spec import (
     Check,
     generator,
@@ -151,7 +152,10 @@ class Judge(Execute):
         cell.outputs = []
         if self._deadline is None:  # the kernel is there; its start costs nobody time
             self._deadline = time.monotonic() + self.notebook_timeout
-        if not self._gone and time.monotonic() > self._deadline:
+        self._left = self._deadline - time.monotonic()
+        if self._left < (super()._get_timeout(cell) or math.inf):
+            self._left += min(self._waited(), (PATIENCE - 1) * self.notebook_timeout)
+        if not self._gone and self._left < 0:
             self._gone = "Earlier cells used up the notebook's time, so this one could not run."
         if self._gone:
             return Status.NOT_RUN, self._gone
@@ -197,8 +201,13 @@ class Judge(Execute):
     def _get_timeout(self, cell: NotebookNode | None) -> int | None:
         if self._deadline is None:
             return super()._get_timeout(cell)
-        left = max(1, math.ceil(self._deadline - time.monotonic()))
+        left = max(1, math.ceil(self._left))
         return min(super()._get_timeout(cell) or left, left)
+
+    def _waited(self) -> float:
+        """Seconds that the kernel has waited for a processor, which no limit counts."""
+        waited = getattr(self.km.provisioner, "waited", None)
+        return run_sync(waited)() if waited else 0.0
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
         self._late = True

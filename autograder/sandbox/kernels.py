@@ -22,7 +22,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerBase
-from traitlets import Integer, List, Unicode, default
+from traitlets import Callable, Integer, List, Unicode, default
 
 from autograder.sandbox.options import MiB, Sandbox, SandboxLimits, bubblewrap
 from autograder.sandbox.pool import WarmPool, open_pool
@@ -64,6 +64,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     _own: WarmPool | None = None
     _folder: Path | None = None
     _ended: dict[str, Any] | None = None
+    _waited: float | None = None
 
     @property
     def cause(self) -> str | None:
@@ -136,7 +137,11 @@ class SandboxProvisioner(KernelProvisionerBase):
             return None
         except OSError:
             text = b""
-        self._ended = json.loads(text) if text else {"exit": -9, "cause": None}
+        message = json.loads(text) if text else {"exit": -9, "cause": None}
+        if "waited" in message:
+            self._waited = message["waited"]
+            return None
+        self._ended = message
         self._connection.close()
         self._connection = None
         return self._ended["exit"]
@@ -146,11 +151,23 @@ class SandboxProvisioner(KernelProvisionerBase):
             await asyncio.sleep(0.005)
         return status
 
+    async def waited(self) -> float:
+        """Seconds that the kernel could have run and had no processor; 0 when it has ended."""
+        self._waited = None
+        await self._say(b"waited")
+        while self._waited is None and await self.poll() is None:
+            await asyncio.sleep(0.002)
+        return self._waited or 0.0
+
     async def send_signal(self, signum: int) -> None:
         words = {2: b"interrupt", 9: b"kill", 15: b"kill"}
-        if self._connection is not None and signum in words:
+        if signum in words:
+            await self._say(words[signum])
+
+    async def _say(self, word: bytes) -> None:
+        if self._connection is not None:
             try:
-                self._connection.send(words[signum])
+                self._connection.send(word)
             except OSError:  # it is dead already
                 await self.poll()
 
@@ -181,9 +198,11 @@ class SandboxClient(AsyncKernelClient):
 
     Args:
         most: Bytes of one message.
+        waited: How long the kernel has waited for a processor; see `Channel`.
     """
 
     most = Integer(16 * MiB)
+    waited = Callable(None, allow_none=True)
     _channels: dict[str, Channel] | None = None
 
     @property
@@ -197,7 +216,7 @@ class SandboxClient(AsyncKernelClient):
     def start_channels(self, *args: Any, **kwargs: Any) -> None:
         """Makes the channels; `wait_for_ready` opens them. Grading has no use for others."""
         self._channels = {
-            name: Channel(self._address(port), kind, self.session, self.most)
+            name: Channel(self._address(port), kind, self.session, self.most, self.waited)
             for name, port, kind in (
                 ("shell", self.shell_port, "DEALER"),
                 ("iopub", self.iopub_port, "SUB"),
@@ -267,4 +286,6 @@ class SandboxKernelManager(AsyncKernelManager):
 
     def client(self, **kwargs: Any) -> Any:
         """A client that drops connections over which too much comes at once."""
-        return super().client(most=Sandbox(parent=self).message_mb * MiB, **kwargs)
+        most = Sandbox(parent=self).message_mb * MiB
+        waited = getattr(self.provisioner, "waited", None)
+        return super().client(most=most, waited=waited, **kwargs)

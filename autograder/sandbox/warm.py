@@ -7,8 +7,10 @@ or read, and forks once more: that child, process 1 of a world of its own, gives
 has and becomes the kernel. The guard stays outside that world, watches its memory, and kills all of
 it when the grader says so or goes away.
 
-    grader → guard    the name of the kernel's folder; then "interrupt" or "kill"; or the end
-    guard → grader    {"ready": true}; then {"exit": status, "cause": ...}; or {"error": text}
+    grader → guard    the name of the kernel's folder; then "waited", "interrupt" or "kill"; or
+                      the end
+    guard → grader    {"ready": true}; {"waited": seconds} for each such question; then
+                      {"exit": status, "cause": ...}; or {"error": text}
 """
 
 from __future__ import annotations
@@ -157,8 +159,11 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
     while True:
         events, _, _ = select.select(urgent, [], [], WATCH_SECONDS)
         if connection in events:
-            if connection.recv(64) == b"interrupt":
+            asked = connection.recv(64)
+            if asked == b"interrupt":
                 os.kill(pid, signal.SIGINT)
+            elif asked == b"waited":
+                connection.send(json.dumps({"waited": waited(pid, processes)}).encode())
             else:  # "kill", or the grader is gone
                 cause = cause or "killed"
                 urgent = [alive]
@@ -179,6 +184,26 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
     return {"exit": code, "cause": cause, "cpu_seconds": seconds}
 
 
+def waited(pid: int, processes: int) -> float:
+    """Seconds that a process could have run and had no processor, as Linux counts them.
+
+    Args:
+        pid: The process, of which the first thread counts: cells run in it.
+        processes: Descriptor of a /proc that shows it.
+    """
+    counted = read(processes, f"{pid}/schedstat").split()  # nanoseconds: run, waited; and turns
+    return int(counted[1]) / 1e9 if counted else 0.0
+
+
+def read(processes: int, path: str) -> str:
+    """A file below a descriptor of /proc; "" where it is not, or no longer, there."""
+    try:
+        with open(os.open(path, os.O_RDONLY, dir_fd=processes)) as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
 def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
     """Whether a process and its descendants use more memory than they may.
 
@@ -190,13 +215,6 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
         urgent: Where something may arrive that matters more; then this is not finished.
     """
     memory, socket = limits["memory"], limits["socket"]
-
-    def read(path: str) -> str:
-        try:
-            with open(os.open(path, os.O_RDONLY, dir_fd=processes)) as stream:
-                return stream.read()
-        except OSError:  # it ended meanwhile
-            return ""
 
     def names(path: str) -> list[str]:
         try:
@@ -227,12 +245,12 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
     sizes, waiting, descriptors, tables = {}, [pid], 0, 0
     while waiting:
         member = waiting.pop()
-        status = read(f"{member}/status")
+        status = read(processes, f"{member}/status")
         sizes[member] = 1024 * kilobytes("VmRSS", status)
         tables += 1024 * kilobytes("VmPTE", status)  # of pages, which may all be the one of zeros
         descriptors += len(names(f"{member}/fd"))
         for task in names(f"{member}/task"):
-            waiting += map(int, read(f"{member}/task/{task}/children").split())
+            waiting += map(int, read(processes, f"{member}/task/{task}/children").split())
     if sum(sizes.values()) + tables + descriptors * socket <= memory:
         return False
     # What several share was counted for each. To divide it takes a while, so one by one.
@@ -240,7 +258,7 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
     for member in sorted(sizes, key=sizes.get, reverse=True):
         if any(select.select(urgent, [], [], 0)):
             return False
-        left -= 1024 * kilobytes("Pss", read(f"{member}/smaps_rollup"))
+        left -= 1024 * kilobytes("Pss", read(processes, f"{member}/smaps_rollup"))
         if left < 0:
             return True
     return False

@@ -8,6 +8,7 @@ Every message passes `autograder.judging.messages.read_message`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from queue import Empty
 from typing import Any
 
@@ -19,6 +20,7 @@ GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + byt
 MORE, LONG, COMMAND = 1, 2, 4  # bits of a frame's first byte
 MAX_FRAMES = 64  # of a message
 SUBSCRIBE = b"\x01"  # to everything
+PATIENCE = 4  # times a timeout that a kernel has at the most which waits for a processor
 
 
 class TooMuch(RuntimeError):
@@ -33,12 +35,20 @@ class Channel:
         kind: The ZeroMQ socket to be: "DEALER" or "SUB".
         session: Writes and signs what is sent.
         most: Bytes of one message that are taken in.
+        waited: How many seconds the kernel has waited for a processor so far, which no timeout
+            counts; None where nobody knows.
     """
 
     def __init__(
-        self, address: str | tuple[str, int], kind: str, session: Session, most: int
+        self,
+        address: str | tuple[str, int],
+        kind: str,
+        session: Session,
+        most: int,
+        waited: Callable[[], Awaitable[float]] | None = None,
     ) -> None:
         self.address, self.kind, self.session, self.most = address, kind, session, most
+        self.waited = waited
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Future | None = None  # of a message that is on its way
@@ -78,12 +88,27 @@ class Channel:
         """The next message that grading has a use for.
 
         Args:
-            timeout: Seconds to wait; None for as long as it takes.
+            timeout: Seconds that the kernel has, not counting those in which it waits for a
+                processor, as long as it is no more than `PATIENCE` times as long; None for as
+                long as it takes.
 
         Raises:
             Empty: When none comes in time.
             TooMuch: When the kernel sends too much at once.
         """
+        if timeout is None or self.waited is None:
+            return await self._within(timeout)
+        before, granted, left = await self.waited(), 0.0, timeout
+        while True:
+            try:
+                return await self._within(left)
+            except Empty:
+                lost = min(await self.waited() - before, (PATIENCE - 1) * timeout)
+                granted, left = lost, lost - granted
+                if left < 0.01 * timeout:  # it had its time
+                    raise
+
+    async def _within(self, timeout: float | None) -> dict[str, Any]:
         try:
             return await asyncio.wait_for(self._next(), timeout)
         except TimeoutError:

@@ -318,15 +318,40 @@ def test_a_notebook_has_a_time_in_all(run, monkeypatch: pytest.MonkeyPatch) -> N
         assert self._deadline <= time.monotonic() + 1800
         if "1000" in cell.source:
             self._deadline = time.monotonic()
+            self._left = 0
         return survive(self, cell, *where)
 
     monkeypatch.setattr(Judge, "_survive", use_up)
+    monkeypatch.setattr(Judge, "_waited", lambda self: 0.0)
     results = run(answers, notebook_timeout=1800)
     assert [results[name].verdict["status"] for name in answers] == [
         Status.CORRECT,
         Status.NOT_RUN,
         Status.NOT_RUN,
     ]
+
+
+def test_what_a_notebook_waits_for_a_processor_is_not_its_time(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lefts = []
+
+    def waited(self: Judge) -> float:
+        """First the kernel has waited for half of its time; then for far more than it has."""
+        return 900.0 if len(lefts) == 0 else 1e9
+
+    survive = Judge._survive
+
+    def noted(self: Judge, *where: object) -> object:
+        lefts.append(round(self._left))
+        return survive(self, *where)
+
+    monkeypatch.setattr("autograder.grading.judge.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(Judge, "_waited", waited)
+    monkeypatch.setattr(Judge, "_survive", noted)
+    results = run({"plain": HONEST["plain"]}, timeout=3600, notebook_timeout=1800)
+    assert results["plain"].verdict["status"] == Status.CORRECT
+    assert lefts == [1800 + 900, 1800 + 3 * 1800]
 
 
 def test_a_later_task_is_judged_with_right_functions_too(run) -> None:

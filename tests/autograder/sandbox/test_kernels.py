@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from copy import deepcopy
 from pathlib import Path
 
@@ -527,6 +528,25 @@ def test_a_notebook_has_one_processor_whatever_it_starts(kernel: Kernel) -> None
     print(os.waitstatus_to_exitcode(os.wait()[1]))
     """
     assert kernel.run(code).split() == ["1", "1"]
+
+
+@needs_bubblewrap
+def test_a_kernel_that_waits_for_its_processor_is_seen_to_wait(kernel: Kernel) -> None:
+    where = "import os; print(*os.sched_getaffinity(0))"
+    processor = int(kernel.run(where))
+    hog = f"import os; os.sched_setaffinity(0, {{{processor}}})\nwhile True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", hog]) for _ in range(3)]
+    before = kernel.do(kernel.manager.provisioner.waited())
+    try:
+        kernel.client.execute("while True: pass")
+        while kernel.do(kernel.manager.provisioner.waited()) < before + 1:
+            time.sleep(0.05)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    kernel.do(kernel.manager.shutdown_kernel(now=True))
+    assert kernel.do(kernel.manager.provisioner.waited()) == 0
 
 
 @needs_bubblewrap

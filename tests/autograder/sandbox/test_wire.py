@@ -10,7 +10,7 @@ import pytest
 import zmq
 from jupyter_client.session import Session
 
-from autograder.sandbox.wire import Channel, TooMuch
+from autograder.sandbox.wire import PATIENCE, Channel, TooMuch
 
 MOST = 2**20
 
@@ -73,6 +73,55 @@ def test_messages_come_in_order_and_waiting_loses_none(sockets, tmp_path: Path) 
         return [(await channel.get_msg(timeout=60))["content"]["text"][0] for _ in range(3)]
 
     assert listening(tmp_path, pub, do) == ["0", "1", "2"]
+
+
+def test_what_a_kernel_waits_for_a_processor_is_not_counted(sockets, tmp_path: Path) -> None:
+    _, pub = sockets
+    asked = 0
+
+    async def waited() -> float:
+        """Twice it waits as long as it has; then it comes to answer."""
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            pub.send_multipart(parts("stream", {"text": "at last"}))
+        return min(asked - 1, 2) * 1000.0
+
+    async def do(channel: Channel) -> str:
+        channel.waited = waited
+        task = asyncio.ensure_future(channel.get_msg(timeout=1000))
+        within, granted = channel._within, []
+
+        async def clocked(timeout: float) -> dict:
+            granted.append(timeout)
+            return await within(None if asked == 3 else 0)
+
+        channel._within = clocked
+        text = (await task)["content"]["text"]
+        assert granted == [1000, 1000, 1000]
+        return text
+
+    assert listening(tmp_path, pub, do) == "at last"
+
+
+def test_nobody_waits_for_a_kernel_without_end(sockets, tmp_path: Path) -> None:
+    _, pub = sockets
+    granted = []
+
+    async def do(channel: Channel) -> None:
+        async def waited() -> float:
+            return float(10**9 * len(granted))
+
+        async def clocked(timeout: float) -> dict:
+            granted.append(timeout)
+            raise Empty
+
+        channel.waited, channel._within = waited, clocked
+        with pytest.raises(Empty):
+            await channel.get_msg(timeout=60)
+
+    listening(tmp_path, pub, do)
+    assert sum(granted) == PATIENCE * 60
 
 
 @pytest.mark.parametrize(
