@@ -18,6 +18,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 BROWSERS = (
+    "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",

@@ -2,8 +2,6 @@
 
 import functools
 import http.server
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import browsing
+from tests.browsing import PATIENCE
+
 ROOT = Path(__file__).parents[2]
-PATIENCE = 300_000  # ms that a browser may take for a step; a machine may be very busy
 
 
 @pytest.fixture(scope="session")
@@ -42,16 +42,8 @@ def pages(book) -> list[Path]:
 @pytest.fixture(scope="module")  # the event loop of Playwright would be in the way of other tests
 def chromium():
     """A headless Chromium. Without one, tests are skipped; in CI they fail."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        message = "these tests drive a browser; install it with: apt-get install chromium"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE)
+    with browsing.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from tests import browsing
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -20,13 +21,12 @@ SUDO = [] if IS_ROOT else ["sudo", "-n"]
 
 def needs() -> dict[str, bool]:
     """What the room needs, by the line that installs it."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     may = IS_ROOT or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0
     return {
         "a Linux system": sys.platform == "linux",
         ".venv/bin/python -m pip install jupyterhub": find_spec("jupyterhub") is not None,
         "npm install -g configurable-http-proxy": bool(shutil.which("configurable-http-proxy")),
-        "apt-get install chromium": bool(chromium),
+        "apt-get install chromium": bool(browsing.browser()),
         "apt-get install bubblewrap": bool(shutil.which("bwrap")),
         "apt-get install openssl": bool(shutil.which("openssl")),
         "to be root, or sudo without a password": may,

@@ -7,15 +7,15 @@ What people saw is kept as pictures in the test's folder, room0/seen.
 import csv
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from exercises.bank import ANSWER, entries, solution, source
+from tests.browsing import chromium
 from tests.deploy.lab import (
     SET,
     Terminal,
@@ -58,14 +58,11 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def browser(hub: Hub) -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
         for context in browser.contexts:
             for page in context.pages:
                 hub.picture(page, "last")
-        browser.close()
 
 
 def mark(hub: Hub, page: Page, points: str) -> None:

@@ -22,6 +22,7 @@ from autograder.grading.feedback import ForStudents
 from autograder.grading.inert import MakeInert, inert_markdown
 from autograder.grading.preprocessors import VERDICT_MIME
 from autograder.judging.verdict import Section, Status, Verdict
+from tests.browsing import chromium
 
 ASSIGNMENT = "set"
 RUN = "window.parent.ran = window.ran = (window.ran || 0) + 1"
@@ -205,13 +206,7 @@ def test_nothing_runs_in_a_browser(
 @pytest.fixture
 def browser_page() -> Callable:
     """Opens a page, clicks on everything, and says what ran."""
-    import shutil
-
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as browser:
 
         def open_page(path: Path, html: str) -> object:
             path.write_text(html, encoding="utf-8")
@@ -228,7 +223,6 @@ def browser_page() -> Callable:
             return ran or dialogs or None
 
         yield open_page
-        browser.close()
 
 
 def test_markdown_stays_readable() -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import bs4
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from typer.testing import CliRunner
 
 from autograder.grading import report_page
 from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.report import Report, gather_report
+from tests.browsing import chromium
 
 ASSIGNMENT = "set"
 
@@ -113,13 +114,10 @@ def test_a_class_of_nobody(empty_course: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def page(report: Report, course: Path) -> Iterator[Page]:
     CliRunner().invoke(app, ["report"])
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page()
         page.goto((course / "report.html").as_uri())
         yield page
-        browser.close()
 
 
 @pytest.mark.slow
