@@ -1,11 +1,13 @@
 """How the suite is run: spread over processes by `make test`, or in part by `make quick`.
 
 Each process has one thread. Tests of a file stay together, and so do those that share something
-costly: a page of the built book, a round of the course. What takes longest is begun first.
+costly: a page of the built book, what an assignment's misconceptions come to, a round of the
+course. What takes longest is begun first.
 """
 
 import gc
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +48,8 @@ def group(nodeid: str) -> str:
     file, _, test = nodeid.partition("::")
     if file == "tests/test_readme.py":
         return nodeid
+    if file.startswith("tests/exercises/") and (assignment := re.search(r"ps\d", nodeid)):
+        return assignment[0]  # what its misconceptions come to is worked out once
     if file == "tests/book/test_pages.py" and "[" in test:
         page = test.partition("[")[2].partition(".html")[0]
         return f"{file} {zlib.crc32(page.encode()) % 8}"

@@ -35,8 +35,8 @@ from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import Outcome, write_evidence
-from autograder.spec import AnswerCheck, Case, Check, generator, load_checks, question
-from exercises.bank import ANSWER, EXERCISES, grade_id, solution, source
+from autograder.spec import AnswerCheck, Case, generator, question
+from exercises.bank import ANSWER, checks, grade_id, solution, source
 
 FOLDER = Path(__file__).parent / "class"
 SECTION = re.compile(
@@ -129,12 +129,6 @@ def answers(assignment: str) -> list[Answer]:
 def assignments() -> list[str]:
     """Those that the class has answered."""
     return sorted(path.stem for path in FOLDER.glob("*.py"))
-
-
-@cache
-def checks(assignment: str) -> dict[str, Check]:
-    """An assignment's checks."""
-    return load_checks(EXERCISES / "checks" / f"{assignment}.py")
 
 
 @cache

@@ -21,20 +21,19 @@ from autograder.spec import (
     Check,
     FunctionCheck,
     generator,
-    load_checks,
     question,
     right_versions,
     run,
     to_replace,
 )
-from exercises.bank import ANSWER, EXERCISES, Entry, entries, grade_id, solution, source
+from exercises.bank import ANSWER, EXERCISES, Entry, checks, entries, grade_id, solution, source
 
 ASSIGNMENTS = sorted(path.stem for path in (EXERCISES / "checks").glob("*.py"))
 BANK = [(assignment, entry) for assignment in ASSIGNMENTS for entry in entries(assignment)]
 SEEDS = (0, 1)
 NOTEBOOKS = {name: source(name) for name in ASSIGNMENTS}
 SOLUTIONS = {name: solution(notebook) for name, notebook in NOTEBOOKS.items()}
-CHECKS = {name: load_checks(EXERCISES / "checks" / f"{name}.py") for name in ASSIGNMENTS}
+CHECKS = {name: checks(name) for name in ASSIGNMENTS}
 ALL_CHECKS = [
     pytest.param(check, id=f"{assignment[:3]}-{check.name}")
     for assignment, checks in CHECKS.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from exercises.bank import entries
+from exercises.bank import checks, entries
 
 # Tests are imported by their paths; what lies beside them is too.
 _spec = importlib.util.spec_from_file_location(
@@ -71,7 +71,7 @@ def test_every_misconception_is_told_to_somebody(assignment: str) -> None:
     """In the class or in the bank, where test_checks.py holds each chaff to its own."""
     told = {name for result in results(assignment) for name in result.told}
     told |= {name for entry in entries(assignment) for name in entry.expected.values()}
-    for check in classroom.checks(assignment).values():
+    for check in checks(assignment).values():
         for misconception in getattr(check, "misconceptions", ()):
             assert set(misconception.name.split("+")) <= told, (check.name, misconception.name)
 

@@ -7,11 +7,11 @@ import pytest
 
 from autograder.authoring.mutants import mutants
 from autograder.authoring.proof import equivalent, survivors
-from autograder.spec import FunctionCheck, load_checks
-from exercises.bank import EXERCISES, solution, source
+from autograder.spec import FunctionCheck
+from exercises.bank import EXERCISES, checks, solution, source
 
 LEAST = 0.98
-CHECKS = {path.stem: load_checks(path) for path in sorted((EXERCISES / "checks").glob("*.py"))}
+CHECKS = {path.stem: checks(path.stem) for path in sorted((EXERCISES / "checks").glob("*.py"))}
 KNOWN = {name: equivalent(EXERCISES / "bank" / name / "equivalent.txt") for name in CHECKS}
 TASKS = [
     (assignment, name)
@@ -23,7 +23,7 @@ TASKS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("assignment", "name"), [pytest.param(*task, id=task[1]) for task in TASKS]
+    ("assignment", "name"), [pytest.param(*task, id=f"{task[0][:3]}-{task[1]}") for task in TASKS]
 )
 def test_the_cases_notice_mutants(assignment: str, name: str) -> None:
     tried, missed = survivors(source(assignment), CHECKS[assignment][name], KNOWN[assignment])

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from autograder.judging.verdict import judge
-from autograder.spec import FunctionCheck, generator, load_checks, run
-from exercises.bank import EXERCISES
+from autograder.spec import FunctionCheck, generator, run
+from exercises.bank import checks
 from kdlab import divergences
 
-CHECKS = load_checks(EXERCISES / "checks" / "ps1_divergences.py")
+CHECKS = checks("ps1_divergences")
 KLS = [CHECKS["forward_kl"], CHECKS["reverse_kl"]]
 FIT = CHECKS["fit_one_peak"]
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from autograder.judging.verdict import judge
-from autograder.spec import FunctionCheck, generator, load_checks
-from exercises.bank import EXERCISES
+from autograder.spec import FunctionCheck, generator
+from exercises.bank import checks
 from kdlab import CombinedObjective
 
-CHECKS = load_checks(EXERCISES / "checks" / "ps2_combined_objective.py")
+CHECKS = checks("ps2_combined_objective")
 
 
 @pytest.mark.parametrize(

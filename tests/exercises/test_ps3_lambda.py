@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from autograder.spec import generator, load_checks, run
-from exercises.bank import EXERCISES
+from autograder.spec import generator, run
+from exercises.bank import checks
 from kdlab import CombinedObjective
 from kdlab.schedules import CosineLambda, LinearLambda, PlateauLambda
 
-CHECKS = load_checks(EXERCISES / "checks" / "ps3_lambda.py")
+CHECKS = checks("ps3_lambda")
 
 
 class PlateauOfTheLibrary(PlateauLambda):

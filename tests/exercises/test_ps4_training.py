@@ -13,11 +13,11 @@ from autograder.judging.evidence import decode_outcome
 from autograder.judging.verdict import Rubric, judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import encode_outcome
-from autograder.spec import Case, generator, load_checks, question
-from exercises.bank import EXERCISES, grade_id, source
+from autograder.spec import Case, generator, question
+from exercises.bank import checks, grade_id, source
 from kdlab import CombinedObjective
 
-CHECKS = load_checks(EXERCISES / "checks" / "ps4_training.py")
+CHECKS = checks("ps4_training")
 MOMENTUM = 0.9
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from autograder.spec import FunctionCheck, generator, load_checks
-from exercises.bank import EXERCISES, grade_id, source
+from autograder.spec import FunctionCheck, generator
+from exercises.bank import checks, grade_id, source
 from kdlab import CombinedObjective, forward_kl, jensen_shannon
 
 ASSIGNMENT = "ps5_bug_clinic"
-CHECKS = load_checks(EXERCISES / "checks" / f"{ASSIGNMENT}.py")
+CHECKS = checks(ASSIGNMENT)
 END, IGNORED = 0, -100
 
 

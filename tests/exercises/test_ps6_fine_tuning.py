@@ -9,14 +9,14 @@ from autograder.judging.evidence import decode_outcome
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import encode_outcome
-from autograder.spec import Case, FunctionCheck, generator, load_checks, question
-from exercises.bank import EXERCISES, grade_id, source
+from autograder.spec import Case, FunctionCheck, generator, question
+from exercises.bank import checks, grade_id, source
 from kdlab import CombinedObjective, Conversation, collate, generate
 from kdlab.divergences import reverse_kl
 from kdlab.templates import ChatTemplate
 
 ASSIGNMENT = "ps6_fine_tuning"
-CHECKS = load_checks(EXERCISES / "checks" / f"{ASSIGNMENT}.py")
+CHECKS = checks(ASSIGNMENT)
 GIVEN = CHECKS["encode"].reference.__globals__  # the names of that file
 END = GIVEN["END"]
 TEMPLATE = (
