@@ -72,7 +72,11 @@ class Judge(Execute):
         help="Seed of the random cases; None draws one for every submission. It is recorded.",
     ).tag(config=True)
 
-    notebook_timeout = Integer(300, help="Seconds that a whole notebook may take.").tag(config=True)
+    notebook_timeout = Integer(
+        300,
+        help="Seconds that a whole notebook may take. As in `timeout`, what its kernel waits for a"
+        " processor is not counted, as long as it takes no more than four times as long.",
+    ).tag(config=True)
 
     output_mb = Integer(8, help="MiB of output that is kept of a notebook.").tag(config=True)
 
