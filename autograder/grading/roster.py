@@ -17,6 +17,8 @@ from autograder.grading.course import Course, Misconfigured
 from autograder.grading.downloads import File
 from autograder.grading.files import read_text
 
+POINTS = (1, *range(10, 37))  # combining classes: what strikes through, Hebrew's and Arabic's
+
 
 class Roster:
     """The students of the gradebook, by all that a download may know them by.
@@ -45,7 +47,7 @@ class Roster:
                 first, last = student.first_name or "", student.last_name or ""
                 names = {plain(first + last), plain(last + first)} - {""}
                 self.names[student.id] = names
-                for name in names | {plain(student.id)}:
+                for name in (names | {plain(student.id)}) - {""}:
                     self.by_name.setdefault(name, []).append(student.id)
             self.ids = {student.id for student in gradebook.students}
         self.nameless = {student for student, names in self.names.items() if not names}
@@ -126,9 +128,23 @@ class Roster:
 
 
 def plain(name: str) -> str:
-    """A name without what systems change: case, accents, spaces and hyphens."""
+    """A name without what systems change: case, accents, spaces and hyphens.
+
+    Vowels and sounds that a script writes as marks stay, because they tell names apart.
+    """
     apart = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in apart if letter.isalnum())
+    return "".join(letter for letter in apart if letter.isalnum() or _is_sound(letter))
+
+
+def _is_sound(letter: str) -> bool:
+    """Whether it is a mark that belongs to a letter, as in Hindi, Thai and Japanese.
+
+    Accents of Latin, Greek and Cyrillic and the points of Hebrew and Arabic are none.
+    """
+    if unicodedata.category(letter)[0] != "M" or "VARIATION" in unicodedata.name(letter, ""):
+        return False
+    kind = unicodedata.combining(letter)
+    return kind < 200 and kind not in POINTS
 
 
 def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[dict[str, str]]:
@@ -145,7 +161,8 @@ def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[
         text, _ = read_text(path.read_bytes())  # Excel may have saved it in its own way
         first = text.partition("\n")[0]
         parts = max(",;\t", key=first.count)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=parts))
+        table = csv.DictReader(io.StringIO(text, newline=""), delimiter=parts, restval="")
+        rows = list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Misconfigured(f"{path} cannot be read: {error}") from None
     for column in needed if rows else ():
