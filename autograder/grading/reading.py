@@ -46,6 +46,8 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
     except ValueError as error:
         if re.search(r"^<{7}", text, re.MULTILINE):
             raise Unfit(f"{name} holds both sides of a merge that git could not settle.") from None
+        if "<html" in text[:1000].lower():
+            raise Unfit(f"{name} is a page of the web, perhaps of a login.") from None
         raise Unfit(f"{name} is not JSON: {str(error)[:100]}.") from None
     if not isinstance(data, dict):
         raise Unfit(f"{name} is JSON, but not a notebook.")

@@ -726,6 +726,7 @@ TEXTS = {
     '{"nbformat": 4, "cells": [{"source": 5}]}': "source of cell 1 is not text",
     '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "1"}]}': "none of the assignment's",
     "PK\x03\x04": "is not JSON",
+    "\n<!DOCTYPE html>\n<HTML lang='en'><title>Log in</title>": "is a page of the web",
 }
 
 
