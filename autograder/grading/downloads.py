@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 import re
 import zipfile
 import zlib
@@ -39,6 +40,7 @@ AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 UNREADABLE += (FileExistsError, NotADirectoryError, IsADirectoryError)  # a file where a folder is
 FOLDER = "lms"  # of the course: who handed in on a platform
+MAX_NAME = 255  # bytes of a file's name; Moodle allows as many letters
 MAX_FILE = 200 * 2**20  # bytes
 MAX_ALL = 8 * 2**30
 
@@ -95,8 +97,15 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
         times = int(found["times"]) if found and found["times"] else 0
         if found and found["times"]:
             path = f"{found['stem']}{found['ending'] or ''}"
-        if not path or path.startswith((".", "/")) or ".." in path.split("/") or "\\" in path:
-            strange[name] = "It has a name that is none."
+        parts = path.split("/")
+        if (
+            not path
+            or path.startswith((".", "/"))
+            or ".." in parts
+            or "\\" in path
+            or any(len(os.fsencode(part)) > MAX_NAME for part in parts)
+        ):
+            strange[name] = "It has a name that is none, or too long for a file here."
             continue
         late = lms == "canvas" and bool(match["late"])
         prefix, between = match["prefix"], match["between"] or "/"

@@ -34,8 +34,8 @@ MAX_NAMES = 20  # of notebooks in a version that was not graded
 MAX_SECRET = 4096  # bytes; nbgrader's has 128
 NOTHING = "Nothing was submitted:"
 NO_SECRET = (
-    f"It came without {SECRET}, so not through the exchange: give its page to the student yourself,"
-    " or with lms give, where it came from Moodle or Canvas."
+    f"It came without {SECRET}, so not through the exchange: give its page, which lies in"
+    " feedback/, to the student yourself, or with lms give, where it came from Moodle or Canvas."
 )
 NO_NOTEBOOK = (
     "Beside folders and zips it has no file that ends in .ipynb, and Fetch Feedback looks for the"

@@ -136,6 +136,7 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
         "anon_4x7Qz_9001_set.ipynb": b"{}",
         "anon_LATE_12345_9002_set.ipynb": b"{}",
         "Ada Lovelace_4711_assignsubmission_file_/../../../evil.ipynb": b"{}",
+        f"Ada Lovelace_4711_assignsubmission_file_/{'م' * 200}.txt": b"long",  # for Moodle, 204
     }
     result = take(zipped(root, files))
     assert result.exit_code == 3
@@ -145,6 +146,7 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
     )
     assert "python -m autograder lms number ID 7, or give Moodle's" in result.output
     assert result.output.count("graded anonymously") == 2
+    assert "م.txt: It has a name that is none, or too long" in result.output
     assert result.output.count("typed into Canvas; read it there") == 2
     assert "notes.txt: It is named neither as Moodle nor as Canvas" in result.output
     assert "onlinetext.html: It is no file that was handed in, but text" in result.output

@@ -101,6 +101,7 @@ def test_what_a_table_does_not_say_stays(write: Callable, empty_course: Path) ->
         (PLAIN + "Ada,Ada,King,\n", "Line 4: Ada is there already, as ada: two ids that differ"),
         (PLAIN + "zoe,Zoe,de la Cruz, Jr.,z@example.org\n", "Line 4 has more cells"),
         (PLAIN + "../zoe,Zoe,Cruz,\n", "Line 4: '../zoe' is no id"),
+        (PLAIN + f"{'م' * 65},Zoe,Cruz,\n", "Line 4: 'ممم"),
         (PLAIN + "zoe+1,Zoe,Cruz,\n", "Line 4: 'zoe+1' is no id"),
         ("id,id\nada,bob\n", "There are two columns id."),
         ("id,lms_user_id\nada,7\nbob,7\n", "Line 3: 7 is ada's number too."),
