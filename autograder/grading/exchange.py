@@ -140,8 +140,9 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                 fresh.replace(released)
         except OSError as error:
             return f"The exchange could not be written: {error.strerror}."
-        asked = [name for _, secret, name in addresses if secret == handed_in]
-        return NO_NOTEBOOK if asked and names.isdisjoint(asked) else ""
+        of_last = [(page, name) for page, secret, name in addresses if secret == handed_in]
+        found = {page for page, name in of_last if name in names}
+        return NO_NOTEBOOK if {page for page, _ in of_last} - found else ""
 
     def _handed_in(self, student: str) -> tuple[str, set[str]]:
         """What a student's last version looks for its pages with: its secret, its notebooks."""
