@@ -41,6 +41,8 @@ def _say(kind: type[BaseException], error: BaseException, trace: TracebackType |
     """Says in a sentence what nbgrader's own commands would show a traceback of."""
     if isinstance(error, UNUSABLE):
         print(unusable(error), file=sys.stderr)
+    elif kind.__name__ == "Misconfigured":  # ours; not each command needs its module
+        print(error, file=sys.stderr)
     elif kind.__name__ == "ParserError":  # dateutil's, of a due date
         print(f"{error}. Write a date as 2027-10-15 18:00:00 UTC, the year first.", file=sys.stderr)
     else:

@@ -5,6 +5,8 @@ import errno
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -529,6 +531,14 @@ def test_a_full_disk_costs_no_word_on_who_handed_in(
     result = take(zipped(root, moodle(root), day=2))
     assert result.exit_code == 2
     assert f"{path} is damaged" in result.output
+    command = [
+        "nbgrader",
+        "export",
+        f"--exporter={CanvasExportPlugin.__module__}.CanvasExportPlugin",
+    ]
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert f"{path} is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("what", ["missing", "no zip", "no worksheet"])
@@ -557,3 +567,5 @@ def test_names() -> None:
     assert (lms, match["user"], match["file"]) == ("canvas", "12", "my_set-1.ipynb")
     lms, match = parse("fox_smithann_LATE_12_34_set.ipynb")
     assert (match["name"], match["user"], match["late"]) == ("fox_smithann", "12", "LATE_")
+    lms, match = parse("foxann_late_12_34_set.ipynb")  # as older ones of Canvas write it
+    assert (match["name"], match["user"], match["late"]) == ("foxann", "12", "late_")
