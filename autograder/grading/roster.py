@@ -35,6 +35,7 @@ class Roster:
         self.by_name: dict[str, list[str]] = {}
         self.by_mail: dict[str, str] = {}
         self.names: dict[str, set[str]] = {}
+        self.spelt: dict[str, set[str]] = {}  # the same names, with their accents
         self.numbers: dict[str, str] = {}
         self.users: dict[str, set[str]] = {}  # by name, the numbers that are nobody's yet
         with course.gradebook() as gradebook:
@@ -47,6 +48,9 @@ class Roster:
                 first, last = student.first_name or "", student.last_name or ""
                 names = {plain(first + last), plain(last + first)} - {""}
                 self.names[student.id] = names
+                self.spelt[student.id] = set(
+                    map(accented, (first + last, last + first, student.id))
+                )
                 for name in (names | {plain(student.id)}) - {""}:
                     self.by_name.setdefault(name, []).append(student.id)
             self.ids = {student.id for student in gradebook.students}
@@ -97,6 +101,11 @@ class Roster:
         if len(found) > 1:
             return None, f"{' and '.join(found)} have this name. Say whose it is: {say}"
         (student,) = found
+        if self._has_other_accents(self._name(file), student):
+            return (
+                None,
+                f"By its name it is {student}'s but for the accents. Say whose it is: {say}",
+            )
         if len(self.users.get(name, ())) > 1:
             return None, (
                 f"The gradebook has one of this name, {student}, and the download"
@@ -116,6 +125,12 @@ class Roster:
             )
         return student, ""
 
+    def _has_other_accents(self, name: str, student: str) -> bool:
+        """Whether a name and the student's have accents, and not the same: two names in Vietnam."""
+        key, spelt = plain(name), accented(name)
+        own = {each for each in self.spelt[student] if plain(each) == key}
+        return spelt != key and key not in own and spelt not in own
+
     def when(self, file: File) -> datetime | None:
         """When it was handed in, in UTC, as the worksheet has it."""
         text = self.rows.get(file.user, {}).get("Last modified (submission)", "")
@@ -134,6 +149,12 @@ def plain(name: str) -> str:
     """
     apart = unicodedata.normalize("NFKD", name.casefold())
     return "".join(letter for letter in apart if letter.isalnum() or _is_sound(letter))
+
+
+def accented(name: str) -> str:
+    """A name as `plain` has it, with its accents."""
+    whole = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name.casefold()))
+    return "".join(letter for letter in whole if letter.isalnum() or _is_sound(letter))
 
 
 def _is_sound(letter: str) -> bool:

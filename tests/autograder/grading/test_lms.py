@@ -479,6 +479,25 @@ def test_names_that_differ_in_more_than_accents_are_two(root: Path, there: str, 
     assert f"{name}_9_assignsubmission_file: Nobody of this name" in result.output
 
 
+@pytest.mark.parametrize(
+    ("there", "name", "said"),
+    [
+        ("Nguyễn Vân Anh", "Nguyễn Văn Anh", "but for the accents"),
+        ("Nguyễn Vân Anh", "Anh Nguyễn Văn", "but for the accents"),
+        ("Nguyễn Vân Anh", "Nguyen Van Anh", ""),
+        ("Nguyen Van Anh", "nguyễnvănanh", ""),
+        ("Nguyễn Vân Anh", "nguye\u0302\u0303n va\u0302n anh", ""),
+    ],
+)
+def test_other_accents_may_be_another(root: Path, there: str, name: str, said: str) -> None:
+    with Course(root).gradebook() as gradebook:
+        first, _, last = there.rpartition(" ")
+        gradebook.add_student("anh", first_name=first, last_name=last)
+    result = take(zipped(root, {f"{name}_9_assignsubmission_file_/set.ipynb": b"{}"}))
+    assert ("0 taken in" if said else "1 taken in") in result.output
+    assert said in result.output
+
+
 def test_names_in_a_zip_that_was_made_anew(root: Path) -> None:
     """macOS writes names in UTF-8 and does not say so; some programs write no time."""
     files = {"B@@b O'Neil-Smith_88_assignsubmission_file_/set.ipynb": notebook(root, RIGHT)}
