@@ -109,10 +109,7 @@ def remember(settings: Path, path: Path) -> None:
     text, found = re.subn(r"^\s*exchange\s*=.*$", lambda _: line, text, flags=re.MULTILINE)
     if found != 1:
         raise ValueError(f"{settings} has no line that begins with exchange. Write one: {line}")
-    fresh = settings.with_suffix(".new")  # a full disk leaves the old one
-    fresh.write_text(text, encoding="utf-8")
-    fresh.chmod(settings.stat().st_mode)
-    fresh.replace(settings.resolve())
+    settings.write_text(text, encoding="utf-8")
 
 
 def join(
