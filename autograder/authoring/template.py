@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,7 @@ def make(root: Path, name: str) -> list[Path]:
     Raises:
         ValueError: When the name cannot be used.
         FileExistsError: When there is something of that name.
+        OSError: When it cannot be written; then nothing is.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,60}", name):
         raise ValueError(
@@ -220,9 +222,16 @@ def make(root: Path, name: str) -> list[Path]:
         if not (root / "course.toml").exists():
             course = re.sub(r"[^\w.-]", "-", root.resolve().name) or "course"
             files["course.toml"] = SETTINGS.format(course=course)
-    for path, text in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text, encoding="utf-8")
+    try:
+        for path, text in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+    except OSError:  # half a set would be in the way of the next attempt
+        for path in files:
+            (root / path).unlink(missing_ok=True)
+        for folder in ("source", "bank"):
+            shutil.rmtree(root / folder / name, ignore_errors=True)
+        raise
     return [root / path for path in sorted(files)]
 
 

@@ -27,6 +27,9 @@ def new(name: Name) -> None:
     except (ValueError, FileExistsError) as error:
         say(str(error))
         raise typer.Exit(2) from None
+    except OSError as error:
+        say(f"Nothing was written: {error.strerror}.")
+        raise typer.Exit(2) from None
     for path in made:
         console.print(str(path.relative_to(Path.cwd())), highlight=False, soft_wrap=True)
     console.print(f"Prove it: python -m autograder selftest {name}", highlight=False)

@@ -5,11 +5,14 @@ A course's nbgrader_config.py calls it, and says after it what is different ther
 
 from __future__ import annotations
 
+import logging
+import re
 import sys
 from pathlib import Path
 from types import TracebackType
 
 import nbgrader
+from nbgrader.api import InvalidEntry
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
@@ -18,22 +21,37 @@ from autograder.spec import load_settings
 HERE = Path(__file__).parent
 
 
-def unusable(error: SQLAlchemyError) -> str:
+UNUSABLE = (SQLAlchemyError, InvalidEntry)  # nbgrader makes the latter of what it cannot write
+WHAT_TO_DO = {
+    "locked": " Another command is writing into it; wait for that, and give this one again.",
+    "disk is full": " Make room, and give the command again.",
+    "no such": " Is it from an older nbgrader? Then type: nbgrader db upgrade",
+}
+
+
+def unusable(error: BaseException) -> str:
     """Why the gradebook cannot be used, and what to do."""
     why = str(getattr(error, "orig", None) or error).partition("\n")[0]
-    return f"The gradebook cannot be used: {why}." + (
-        " Another command is writing into it; wait for that, and give this one again."
-        if "locked" in why
-        else ""
-    )
+    why = re.sub(r"^\([\w.]+\) ", "", why)  # the error's class
+    found = [todo for words, todo in WHAT_TO_DO.items() if words in why]
+    return f"The gradebook cannot be used: {why}.{''.join(found)}"
 
 
 def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Says in a sentence what nbgrader's own commands would show a traceback of."""
-    if isinstance(error, SQLAlchemyError):
+    if isinstance(error, UNUSABLE):
         print(unusable(error), file=sys.stderr)
+    elif kind.__name__ == "Misconfigured":  # ours; not each command needs its module
+        print(error, file=sys.stderr)
+    elif kind.__name__ == "ParserError":  # dateutil's, of a due date
+        print(f"{error}. Write a date as 2027-10-15 18:00:00 UTC, the year first.", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leaves out the traceback that nbgrader logs before the error that `_say` says."""
+    return not str(record.msg).startswith("Rolling back session")
 
 
 def configure(c: Config, root: Path) -> None:
@@ -53,6 +71,7 @@ def configure(c: Config, root: Path) -> None:
     except ValueError as error:
         raise SystemExit(str(error)) from None
     sys.excepthook = _say
+    logging.getLogger("tornado.application").addFilter(_is_news)
     c.CourseDirectory.course_id = settings.id
     c.Exchange.root = str(settings.exchange)
 

@@ -15,9 +15,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import SAWarning, SQLAlchemyError
+from sqlalchemy.exc import SAWarning
 
-from autograder.grading.configuration import unusable
+from autograder.grading.configuration import UNUSABLE, unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.delivery import in_exchange
 from autograder.grading.intake import Stopped, shown, words
@@ -139,7 +139,7 @@ def failures() -> Iterator[None]:
         if isinstance(error, Stopped):
             errors.print("Grades so far are kept. Put that right, and give the command again.")
         raise typer.Exit(2) from error
-    except SQLAlchemyError as error:
+    except UNUSABLE as error:
         say(unusable(error))
         raise typer.Exit(2) from error
     except OSError as error:

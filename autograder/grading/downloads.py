@@ -12,31 +12,35 @@ from __future__ import annotations
 
 import json
 import lzma
+import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from autograder.grading.course import Misconfigured
 from autograder.grading.files import is_litter
+from autograder.grading.unpacking import name_of
 
 MOODLE = re.compile(
     r"(?P<prefix>(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
 )
 CANVAS = re.compile(
-    r"(?P<prefix>(?P<name>[^/]+?)_(?P<late>LATE_)?(?P<user>\d+)_(?P<attachment>\d+))(?P<between>_)(?P<file>[^/]+)"
+    r"(?P<prefix>(?P<name>[^/]+?)_(?P<late>LATE_|late_)?(?P<user>\d+)_(?P<attachment>\d+))(?P<between>_)(?P<file>[^/]+)"
 )
 TYPED = re.compile(r"(.*/)?[^/]+_\d+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]+).*")
+CANVAS_TYPED = re.compile(r"(.*/)?[^/]+_(LATE_|late_)?\d+_(text|link)\.html")
 ANONYMOUS = re.compile(r"(.*/)?anon_(LATE_)?\w+?_\d+_[^/]+")  # Canvas's, while it hides names
 AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
 # What a damaged zip raises, or one of a kind that Python cannot unpack.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 UNREADABLE += (FileExistsError, NotADirectoryError, IsADirectoryError)  # a file where a folder is
 FOLDER = "lms"  # of the course: who handed in on a platform
+MAX_NAME = 255  # bytes of a file's name; Moodle allows as many letters
 MAX_FILE = 200 * 2**20  # bytes
 MAX_ALL = 8 * 2**30
 
@@ -81,6 +85,9 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
                 else "It is no file that was handed in, but text that was typed into Moodle; read"
                 " it there."
                 if TYPED.fullmatch(name)
+                else "It is no file that was handed in, but text or a link that was typed into"
+                " Canvas; read it there."
+                if CANVAS_TYPED.fullmatch(name)
                 else "It is named neither as Moodle nor as Canvas names submissions."
             )
             continue
@@ -90,8 +97,15 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
         times = int(found["times"]) if found and found["times"] else 0
         if found and found["times"]:
             path = f"{found['stem']}{found['ending'] or ''}"
-        if not path or path.startswith((".", "/")) or ".." in path.split("/") or "\\" in path:
-            strange[name] = "It has a name that is none."
+        parts = path.split("/")
+        if (
+            not path
+            or path.startswith((".", "/"))
+            or ".." in parts
+            or "\\" in path
+            or any(len(os.fsencode(part)) > MAX_NAME for part in parts)
+        ):
+            strange[name] = "It has a name that is none, or too long for a file here."
             continue
         late = lms == "canvas" and bool(match["late"])
         prefix, between = match["prefix"], match["between"] or "/"
@@ -122,8 +136,8 @@ def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, dat
                 if path.stat().st_size > MAX_FILE:
                     strange[name] = f"It has more than {MAX_FILE} bytes."
                     continue
-                when = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                yield name, when.replace(tzinfo=None), path.read_bytes
+                # The clock on the wall, as in a zip: what unpacks one takes its times for local.
+                yield name, datetime.fromtimestamp(path.stat().st_mtime), path.read_bytes
         return
     try:
         archive = zipfile.ZipFile(download)
@@ -134,14 +148,22 @@ def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, dat
     if sum(entry.file_size for entry in archive.infolist()) > MAX_ALL:
         raise Misconfigured(f"{download} holds more than {MAX_ALL} bytes.")
     for entry in archive.infolist():
-        if entry.is_dir() or _litter(entry.filename):
+        name = name_of(entry)
+        if entry.is_dir() or _litter(name):
             continue
         if entry.file_size > MAX_FILE or entry.flag_bits & 1:
-            strange[entry.filename] = "It is encrypted, or larger than is read."
+            strange[name] = "It is encrypted, or larger than is read."
             continue
-        year, month, day, hour, minute, second = entry.date_time
-        when = datetime(year, month or 1, day or 1, hour, minute, min(second, 59))
-        yield entry.filename, when, lambda entry=entry: archive.read(entry)
+        yield name, _time_of(entry), lambda entry=entry: archive.read(entry)
+
+
+def _time_of(entry: zipfile.ZipInfo) -> datetime:
+    """When a file of a zip was written; the first day that a zip knows where it is none."""
+    *minutes, second = entry.date_time
+    try:
+        return datetime(*minutes, min(second, 59))
+    except ValueError:
+        return datetime(1980, 1, 1)
 
 
 def _litter(name: str) -> bool:
@@ -164,9 +186,20 @@ def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
 
 
 def known_of(root: Path, assignment: str) -> dict[str, list[str]]:
-    """By student who handed in on a platform, the last file's lms, prefix, when and between."""
+    """By student who handed in on a platform, the last file's lms, prefix, when and between.
+
+    Raises:
+        Misconfigured: When that cannot be read.
+    """
     path = root / FOLDER / f"{assignment}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise Misconfigured(
+            f"{path} is damaged. Remove it, and take the last download in again, which makes it."
+        ) from None
 
 
 def sender(lms: str, prefix: str) -> tuple[str, str]:

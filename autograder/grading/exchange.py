@@ -34,8 +34,12 @@ MAX_NAMES = 20  # of notebooks in a version that was not graded
 MAX_SECRET = 4096  # bytes; nbgrader's has 128
 NOTHING = "Nothing was submitted:"
 NO_SECRET = (
-    f"It came without {SECRET}, so not through the exchange: give its page to the student yourself,"
-    " or with lms give, where it came from Moodle or Canvas."
+    f"It came without {SECRET}, so not through the exchange: give its page, which lies in"
+    " feedback/, to the student yourself, or with lms give, where it came from Moodle or Canvas."
+)
+NO_NOTEBOOK = (
+    "Beside folders and zips it has no file that ends in .ipynb, and Fetch Feedback looks for the"
+    " pages of such files alone: give its page, which lies in feedback/, to the student yourself."
 )
 
 
@@ -122,8 +126,9 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
             ]
         if record and record.state is State.QUARANTINED:
             addresses += self._of_set_aside(student, pages)
+        handed_in, names = self._handed_in(student)
         if not addresses:
-            return NO_SECRET
+            return NO_NOTEBOOK if handed_in else NO_SECRET
         try:
             for page, secret, name in addresses:
                 released = Path(
@@ -135,21 +140,28 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                 fresh.replace(released)
         except OSError as error:
             return f"The exchange could not be written: {error.strerror}."
-        return ""
+        of_last = [(page, name) for page, secret, name in addresses if secret == handed_in]
+        found = {page for page, name in of_last if name in names}
+        return NO_NOTEBOOK if {page for page, _ in of_last} - found else ""
 
-    def _of_set_aside(self, student: str, pages: list[Path]) -> list[tuple[Path, str, str]]:
-        """Where a version that was not graded looks for its page, whatever its notebooks' names."""
+    def _handed_in(self, student: str) -> tuple[str, set[str]]:
+        """What a student's last version looks for its pages with: its secret, its notebooks."""
         folder = Path(
             self.coursedir.format_path(
                 self.coursedir.submitted_directory, student, self.coursedir.assignment_id
             )
         )
-        secret = "" if folder.is_symlink() else read_secret(folder / SECRET)
-        if not secret:
-            return []
-        names = [path.stem for path in folder.glob("*.ipynb") if is_text(path.stem)]
+        if folder.is_symlink():
+            return "", set()
+        names = {path.stem for path in folder.glob("*.ipynb") if is_text(path.stem)}
+        return read_secret(folder / SECRET), names
+
+    def _of_set_aside(self, student: str, pages: list[Path]) -> list[tuple[Path, str, str]]:
+        """Where a version that was not graded looks for its page, whatever its notebooks' names."""
+        secret, names = self._handed_in(student)
         by_name = {page.stem: page for page in pages}
-        return [(by_name.get(name, pages[0]), secret, name) for name in sorted(names)[:MAX_NAMES]]
+        chosen = sorted(names)[:MAX_NAMES] if secret else []
+        return [(by_name.get(name, pages[0]), secret, name) for name in chosen]
 
 
 def read_secret(path: Path) -> str:

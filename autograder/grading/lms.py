@@ -74,7 +74,7 @@ def take(
 
     Raises:
         LookupError: When the gradebook does not have the assignment.
-        Misconfigured: When the download cannot be read.
+        Misconfigured: When the download cannot be read, or what is known of those before.
     """
     blueprints = course.blueprints(assignment)
     roster = Roster(course, read_worksheet(worksheet) if worksheet else [], zone)
@@ -103,11 +103,6 @@ def take(
         files, notes = latest(files, needed)
         when, seen = roster.when(files[0]), max(file.when for file in files)
         folder = course.folder("submitted", student, assignment)
-        if student not in stale and not _is_newer(
-            course, folder, known.get(student, []), when, seen
-        ):
-            result.skipped.append(student)
-            continue
         fresh = folder.with_name(f".{assignment}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         try:
@@ -115,6 +110,17 @@ def take(
         except UNREADABLE as error:
             result.unknown[files[0].prefix] = f"It cannot be unpacked: {words(error)}"
             shutil.rmtree(fresh, ignore_errors=True)
+            continue
+        if student not in stale and not _is_newer(
+            course, folder, known.get(student, []), when, seen
+        ):
+            if _contents(folder, None) != _contents(fresh, None):
+                result.notes.setdefault(student, []).append(
+                    f"The download's version is not the one in {folder}, and looks older, so it is"
+                    " left out. If it counts, remove that folder, and give this command again."
+                )
+            shutil.rmtree(fresh)
+            result.skipped.append(student)
             continue
         _stamp(fresh, when)
         is_same = folder.is_dir() and _contents(folder, when) == _contents(fresh, when)
@@ -146,7 +152,9 @@ def take(
     result.misread = roster.misread
     path = course.root / FOLDER / f"{assignment}.json"
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    written = path.with_suffix(".new")  # a full disk leaves the old one
+    written.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    written.replace(path)
     return result
 
 

@@ -15,6 +15,13 @@ from autograder.grading.files import Unfit, read_text
 MAX_VALUES = 10_000_000  # commas and opening brackets of a notebook's file
 MAX_CELLS = 5000
 MAX_SOURCE = 4 * 2**20  # characters of a notebook's cells
+OTHERS = {  # how files begin that are handed in under a notebook's name
+    (b"<!", b"<?", b"<h", b"<H"): "a page of the web, perhaps of a login",
+    (b"PK\x03\x04",): "a zip",
+    (b"\x1f\x8b",): "a packed file (gzip)",
+    (b"%PDF",): "a PDF",
+    (b"{\\rtf",): "a document of a word processor",
+}
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -29,6 +36,10 @@ def read_notebook(raw: bytes, name: str, repairs: list[str]) -> NotebookNode:
     Raises:
         Unfit: When it is not a notebook.
     """
+    begins = raw[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
+    for marks, form in OTHERS.items():
+        if begins.startswith(marks):
+            raise Unfit(f"{name} is {form}, and no notebook.")
     try:
         text, done = read_text(raw)
     except UnicodeDecodeError:

@@ -27,7 +27,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 caption { text-align: left; padding: .3rem 0; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: left;
   vertical-align: top; }
-td.wide { min-width: 16rem; }
+td.wide { min-width: 16rem; } tbody th { min-width: 8rem; overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 thead th { background: var(--soft); }
 thead button { all: unset; cursor: pointer; font-weight: 600; }

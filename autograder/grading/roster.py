@@ -17,6 +17,8 @@ from autograder.grading.course import Course, Misconfigured
 from autograder.grading.downloads import File
 from autograder.grading.files import read_text
 
+POINTS = (1, *range(10, 37))  # combining classes: what strikes through, Hebrew's and Arabic's
+
 
 class Roster:
     """The students of the gradebook, by all that a download may know them by.
@@ -33,6 +35,7 @@ class Roster:
         self.by_name: dict[str, list[str]] = {}
         self.by_mail: dict[str, str] = {}
         self.names: dict[str, set[str]] = {}
+        self.spelt: dict[str, set[str]] = {}  # the same names, with their accents
         self.numbers: dict[str, str] = {}
         self.users: dict[str, set[str]] = {}  # by name, the numbers that are nobody's yet
         with course.gradebook() as gradebook:
@@ -45,7 +48,10 @@ class Roster:
                 first, last = student.first_name or "", student.last_name or ""
                 names = {plain(first + last), plain(last + first)} - {""}
                 self.names[student.id] = names
-                for name in names | {plain(student.id)}:
+                self.spelt[student.id] = set(
+                    map(accented, (first + last, last + first, student.id))
+                )
+                for name in (names | {plain(student.id)}) - {""}:
                     self.by_name.setdefault(name, []).append(student.id)
             self.ids = {student.id for student in gradebook.students}
         self.nameless = {student for student, names in self.names.items() if not names}
@@ -95,6 +101,11 @@ class Roster:
         if len(found) > 1:
             return None, f"{' and '.join(found)} have this name. Say whose it is: {say}"
         (student,) = found
+        if self._has_other_accents(self._name(file), student):
+            return (
+                None,
+                f"By its name it is {student}'s but for the accents. Say whose it is: {say}",
+            )
         if len(self.users.get(name, ())) > 1:
             return None, (
                 f"The gradebook has one of this name, {student}, and the download"
@@ -114,6 +125,12 @@ class Roster:
             )
         return student, ""
 
+    def _has_other_accents(self, name: str, student: str) -> bool:
+        """Whether a name and the student's have accents, and not the same: two names in Vietnam."""
+        key, spelt = plain(name), accented(name)
+        own = {each for each in self.spelt[student] if plain(each) == key}
+        return spelt != key and key not in own and spelt not in own
+
     def when(self, file: File) -> datetime | None:
         """When it was handed in, in UTC, as the worksheet has it."""
         text = self.rows.get(file.user, {}).get("Last modified (submission)", "")
@@ -126,9 +143,29 @@ class Roster:
 
 
 def plain(name: str) -> str:
-    """A name without what systems change: case, accents, spaces and hyphens."""
+    """A name without what systems change: case, accents, spaces and hyphens.
+
+    Vowels and sounds that a script writes as marks stay, because they tell names apart.
+    """
     apart = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in apart if letter.isalnum())
+    return "".join(letter for letter in apart if letter.isalnum() or _is_sound(letter))
+
+
+def accented(name: str) -> str:
+    """A name as `plain` has it, with its accents."""
+    whole = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name.casefold()))
+    return "".join(letter for letter in whole if letter.isalnum() or _is_sound(letter))
+
+
+def _is_sound(letter: str) -> bool:
+    """Whether it is a mark that belongs to a letter, as in Hindi, Thai and Japanese.
+
+    Accents of Latin, Greek and Cyrillic and the points of Hebrew and Arabic are none.
+    """
+    if unicodedata.category(letter)[0] != "M" or "VARIATION" in unicodedata.name(letter, ""):
+        return False
+    kind = unicodedata.combining(letter)
+    return kind < 200 and kind not in POINTS
 
 
 def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[dict[str, str]]:
@@ -145,7 +182,8 @@ def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[
         text, _ = read_text(path.read_bytes())  # Excel may have saved it in its own way
         first = text.partition("\n")[0]
         parts = max(",;\t", key=first.count)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=parts))
+        table = csv.DictReader(io.StringIO(text, newline=""), delimiter=parts, restval="")
+        rows = list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Misconfigured(f"{path} cannot be read: {error}") from None
     for column in needed if rows else ():

@@ -23,6 +23,7 @@ from autograder.grading.files import is_litter, read_text
 from autograder.grading.outstanding import names
 
 COLUMNS = ("id", "first_name", "last_name", "email", "lms_user_id")
+MAX_ID = 128  # bytes; in the exchange the assignment and a time stand behind it
 MAX_NAMED = 10  # of what is wrong with a table
 
 
@@ -131,8 +132,9 @@ def _no_id(student: str) -> str:
     bad = {
         letter for letter in student if letter in "/\\+,*" or unicodedata.category(letter)[0] == "C"
     }
-    if bad or student.startswith(".") or is_litter(student):
-        return f"{student!r} is no id, because no folder can be called that in the exchange."
+    is_long = len(student.encode()) > MAX_ID
+    if bad or is_long or student.startswith(".") or is_litter(student):
+        return f"{student!r:.80} is no id, because no folder can be called that in the exchange."
     return ""
 
 

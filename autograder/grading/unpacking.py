@@ -16,6 +16,7 @@ from autograder.grading.files import (
     usable,
 )
 
+SAYS_UTF8 = 0x800
 HEAD = b"PK\x01\x02"  # of each file in a zip's list
 PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to be unpacked
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
@@ -52,6 +53,16 @@ def unpack(files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> 
         files.setdefault(path, raw)
 
 
+def name_of(entry: zipfile.ZipInfo) -> str:
+    """A file's name in a zip; many systems write UTF-8 and do not say so."""
+    if entry.flag_bits & SAYS_UTF8:
+        return entry.filename
+    try:
+        return entry.filename.encode("cp437").decode()
+    except UnicodeError:
+        return entry.filename
+
+
 def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:
     """The files of a zip, by names that lead nowhere else.
 
@@ -63,17 +74,18 @@ def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:
     room = MAX_NOTEBOOK
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         for entry in archive.infolist():
-            parts = entry.filename.split("/")
+            name = name_of(entry)
+            parts = name.split("/")
             # Only the platform or the exchange says when something was handed in.
             if entry.is_dir() or any(map(is_litter, parts)) or parts[-1] == "timestamp.txt":
                 continue
             if entry.compress_type not in PLAIN or not {"", ".", ".."}.isdisjoint(parts):
                 raise ValueError
-            if not entry.filename.isprintable() or "\\" in entry.filename:
+            if not name.isprintable() or "\\" in name:
                 raise ValueError
             with archive.open(entry) as stream:
                 content = stream.read(room + 1)  # whatever its list says
             if len(content) > room:
                 raise ValueError
             room -= len(content)
-            yield entry.filename, content
+            yield name, content

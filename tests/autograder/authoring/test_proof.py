@@ -1,5 +1,6 @@
 """A set of one's own: made by a command, proved by another, changed as the book's page says."""
 
+import errno
 import json
 import os
 import shutil
@@ -42,6 +43,28 @@ def change(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_a_full_disk_leaves_no_half_of_a_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_text
+
+    def full(self: Path, *arguments: object, **named: object) -> int:
+        if self.suffix == ".ipynb":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, *arguments, **named)
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        result = CliRunner().invoke(app, ["new", NAME])
+    assert (result.exit_code, result.output) == (
+        2,
+        "Nothing was written: No space left on device.\n",
+    )
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert CliRunner().invoke(app, ["new", NAME]).exit_code == 0
 
 
 def test_a_new_set_is_sound(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

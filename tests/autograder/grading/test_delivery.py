@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from autograder.grading.course import Course
 from autograder.grading.delivery import deliver, in_exchange
 from autograder.grading.exchange import Fetch, Release, ReleaseFeedback, Submit
 from autograder.grading.outstanding import outstanding
+from autograder.grading.record import State
 
 ASSIGNMENT = "set"
 RIGHT = "def double(x):\n    return 2 * x"
@@ -118,6 +120,36 @@ def test_feedback_arrives_whatever_the_notebook_was_called(
     for student in ("bob", "eve", "zoë"):
         (page,) = room.read(student)
         assert "Not the square." in page
+
+
+def test_what_fetch_feedback_does_not_look_for_is_not_said_to_be_released(
+    room: Room, canned_grades: Callable
+) -> None:
+    """A notebook in a folder or a zip is graded, and nbgrader's step finds no page of it."""
+    places = {"ada": "x.ipynb", "bob": "work/x.ipynb", "eve": "x.ipynb.txt", "joe": "x.zip"}
+    places["zoe"] = "x.rar"  # set aside
+    for student, place in places.items():
+        room.submit(student, WRONG, name="y")
+        home = room.home(student)
+        notebook = home / ASSIGNMENT / "y.ipynb"
+        there = home / ASSIGNMENT / place
+        there.parent.mkdir(exist_ok=True)
+        if place == "x.zip":
+            with zipfile.ZipFile(there, "w") as archive:
+                archive.write(notebook, "x.ipynb")
+            notebook.unlink()
+        else:
+            notebook.rename(there)
+        room.step(Submit, student, home)
+    room.collect()
+    canned = canned_grades(room.root)
+    assert [name for name in canned if canned[name].state is State.QUARANTINED] == ["zoe"]
+    done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
+    for student in places:
+        assert list((room.root / "feedback" / student / ASSIGNMENT).glob("*.html"))
+        arrives = student == "ada"
+        assert (len(room.read(student)), done[student].released) == (arrives, arrives)
+        assert ("no file that ends in .ipynb" in done[student].problem) is not arrives
 
 
 def test_what_a_student_fetches_no_one_else_can_read(room: Room) -> None:

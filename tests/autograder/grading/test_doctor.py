@@ -725,7 +725,10 @@ TEXTS = {
     '{"nbformat": 4, "cells": [1]}': "no list of cells",
     '{"nbformat": 4, "cells": [{"source": 5}]}': "source of cell 1 is not text",
     '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "1"}]}': "none of the assignment's",
-    "PK\x03\x04": "is not JSON",
+    "PK\x03\x04": "is a zip, and no notebook",
+    "{\\rtf1 x}": "is a document of a word processor",
+    "\n<!DOCTYPE html>\n<HTML lang='en'><title>Log in</title>": "is a page of the web",
+    "def f(x): return x": "is not JSON",
 }
 
 

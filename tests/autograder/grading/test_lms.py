@@ -1,9 +1,15 @@
 """Downloads of Moodle and Canvas, as they are named there, and what goes back."""
 
 import csv
+import errno
+import os
 import shutil
+import struct
+import subprocess
+import sys
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -126,10 +132,13 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
         "Wei Li_99_assignsubmission_file_/set.ipynb": b"{}",
         "Eve Stranger_7_assignsubmission_file_/set.ipynb": b"{}",
         "Ada Lovelace_4711_assignsubmission_onlinetext/onlinetext.html": b"2 x",
+        "lovelaceada_4711_text.html": b"2 x",
+        "lovelaceada_LATE_4711_link.html": b"2 x",
         "notes.txt": b"mine",
         "anon_4x7Qz_9001_set.ipynb": b"{}",
         "anon_LATE_12345_9002_set.ipynb": b"{}",
         "Ada Lovelace_4711_assignsubmission_file_/../../../evil.ipynb": b"{}",
+        f"Ada Lovelace_4711_assignsubmission_file_/{'م' * 200}.txt": b"long",  # for Moodle, 204
     }
     result = take(zipped(root, files))
     assert result.exit_code == 3
@@ -139,6 +148,8 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
     )
     assert "python -m autograder lms number ID 7, or give Moodle's" in result.output
     assert result.output.count("graded anonymously") == 2
+    assert "م.txt: It has a name that is none, or too long" in result.output
+    assert result.output.count("typed into Canvas; read it there") == 2
     assert "notes.txt: It is named neither as Moodle nor as Canvas" in result.output
     assert "onlinetext.html: It is no file that was handed in, but text" in result.output
     assert not list(root.parent.rglob("evil.ipynb"))
@@ -422,10 +433,131 @@ def test_what_of_a_zip_cannot_be_unpacked_is_named(root: Path) -> None:
 def test_only_what_is_newer_takes_a_place(root: Path, canned_grades: Callable) -> None:
     name = "Ada Lovelace_4711_assignsubmission_file_/set.ipynb"
     take(zipped(root, {name: notebook(root, WRONG)}, day=2))
-    assert "0 taken in, 1 no newer" in take(zipped(root, {name: notebook(root, RIGHT)}, 1)).output
+    said = take(zipped(root, {name: notebook(root, RIGHT)}, 1)).output
+    assert "0 taken in, 1 no newer" in said
+    assert f"not the one in {root / 'submitted' / 'ada' / ASSIGNMENT}, and looks older" in said
+    assert "looks older" not in take(zipped(root, {name: notebook(root, WRONG)}, 1)).output
     assert graded(root, canned_grades) == {"ada": 0}
     assert "1 taken in" in take(zipped(root, {name: notebook(root, RIGHT)}, day=3)).output
     assert graded(root, canned_grades) == {"ada": 4}
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_zip_and_a_folder_are_told_apart_by_the_same_clock(root: Path, tokyo: None) -> None:
+    """A browser may unpack the second download; what it wrote has the local time of the zip."""
+    name = "Ada Lovelace_4711_assignsubmission_file_/set.ipynb"
+    assert "1 taken in" in take(zipped(root, {name: notebook(root, WRONG)}, day=2)).output  # 10:00
+    path = root / "download" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(notebook(root, RIGHT))
+    later = datetime(2026, 2, 2, 11, 0).timestamp()
+    os.utime(path, (later, later))
+    assert "1 taken in" in take(root / "download").output
+
+
+@pytest.mark.parametrize(
+    ("there", "name"),
+    [("रीमा कुमार", "राम कुमार"), ("タカダ マイ", "タカタ マイ"), ("🙂", "🎓"), ("กุ", "กู")],
+)
+def test_names_that_differ_in_more_than_accents_are_two(root: Path, there: str, name: str) -> None:
+    with Course(root).gradebook() as gradebook:
+        gradebook.add_student(there, first_name=there)
+    files = {
+        f"{name}_9_assignsubmission_file_/set.ipynb": b"{}",
+        "Zoe De La Cruz_8_assignsubmission_file_/set.ipynb": b"{}",
+    }
+    result = take(zipped(root, files))
+    assert "1 taken in" in result.output
+    assert f"{name}_9_assignsubmission_file: Nobody of this name" in result.output
+
+
+@pytest.mark.parametrize(
+    ("there", "name", "said"),
+    [
+        ("Nguyễn Vân Anh", "Nguyễn Văn Anh", "but for the accents"),
+        ("Nguyễn Vân Anh", "Anh Nguyễn Văn", "but for the accents"),
+        ("Nguyễn Vân Anh", "Nguyen Van Anh", ""),
+        ("Nguyen Van Anh", "nguyễnvănanh", ""),
+        ("Nguyễn Vân Anh", "nguye\u0302\u0303n va\u0302n anh", ""),
+    ],
+)
+def test_other_accents_may_be_another(root: Path, there: str, name: str, said: str) -> None:
+    with Course(root).gradebook() as gradebook:
+        first, _, last = there.rpartition(" ")
+        gradebook.add_student("anh", first_name=first, last_name=last)
+    result = take(zipped(root, {f"{name}_9_assignsubmission_file_/set.ipynb": b"{}"}))
+    assert ("0 taken in" if said else "1 taken in") in result.output
+    assert said in result.output
+
+
+def test_names_in_a_zip_that_was_made_anew(root: Path) -> None:
+    """macOS writes names in UTF-8 and does not say so; some programs write no time."""
+    files = {"B@@b O'Neil-Smith_88_assignsubmission_file_/set.ipynb": notebook(root, RIGHT)}
+    path = zipped(root, files)
+    raw = path.read_bytes().replace(b"B@@b", "Böb".encode())
+    day = zipfile.ZipInfo("x", (2026, 2, 1, 10, 0, 0))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.infolist()[0].date_time == day.date_time
+    dos = struct.pack("<H", (2026 - 1980) << 9 | 2 << 5 | 1)
+    path.write_bytes(raw.replace(dos, struct.pack("<H", 15 << 5)))
+    result = take(path)
+    assert result.exit_code == 0, result.output
+    assert (root / "submitted" / "bob").is_dir()
+
+
+def test_rows_of_a_worksheet_that_are_cut_short(root: Path, canned_grades: Callable) -> None:
+    sheet = root / "worksheet.csv"
+    sheet.write_text(f"{WORKSHEET}Participant 504\n\n,,\n", encoding="utf-8")
+    files = {
+        "Wei Li_501_assignsubmission_file/set.ipynb": notebook(root, RIGHT),
+        "Eve Stranger_504_assignsubmission_file/set.ipynb": notebook(root, RIGHT),
+    }
+    result = take(zipped(root, files), "--worksheet", sheet)
+    assert "1 taken in, 0 no newer than what is here, 1 left out." in result.output
+    canned_grades(root)
+    give = ["lms", "give", ASSIGNMENT, "--worksheet", str(sheet)]
+    assert CliRunner().invoke(app, give).exit_code == 0
+
+
+def test_a_full_disk_costs_no_word_on_who_handed_in(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert take(zipped(root, moodle(root))).exit_code == 0
+    path = root / "lms" / f"{ASSIGNMENT}.json"
+    before, write = path.read_text(), Path.write_text
+
+    def full(self: Path, text: str, *arguments: object, **named: object) -> int:
+        if self.parent == path.parent:
+            write(self, text[:10], *arguments, **named)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        return write(self, text, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        result = take(zipped(root, moodle(root), day=2))
+    assert result.exit_code == 2
+    assert "No space left on device" in result.output
+    assert path.read_text() == before
+    path.write_text(before[:10])
+    result = take(zipped(root, moodle(root), day=2))
+    assert result.exit_code == 2
+    assert f"{path} is damaged" in result.output
+    command = [
+        "nbgrader",
+        "export",
+        f"--exporter={CanvasExportPlugin.__module__}.CanvasExportPlugin",
+    ]
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert f"{path} is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("what", ["missing", "no zip", "no worksheet"])
@@ -454,3 +586,5 @@ def test_names() -> None:
     assert (lms, match["user"], match["file"]) == ("canvas", "12", "my_set-1.ipynb")
     lms, match = parse("fox_smithann_LATE_12_34_set.ipynb")
     assert (match["name"], match["user"], match["late"]) == ("fox_smithann", "12", "LATE_")
+    lms, match = parse("foxann_late_12_34_set.ipynb")  # as older ones of Canvas write it
+    assert (match["name"], match["user"], match["late"]) == ("foxann", "12", "late_")

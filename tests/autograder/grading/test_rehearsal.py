@@ -214,6 +214,17 @@ def test_cells_that_have_marks_stay(
 
 
 @pytest.mark.slow
+def test_a_due_date_that_is_none_is_a_sentence(course: Path) -> None:
+    command = ["nbgrader", "db", "assignment", "add", ASSIGNMENT, "--duedate", "tomorrow"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=course, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "tomorrow. Write a date as 2027-10-15 18:00:00 UTC" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["export", "generate_assignment set --force", "autograde set"])
 def test_a_locked_gradebook_is_a_sentence_of_nbgraders_commands_too(
     course: Path, command: str

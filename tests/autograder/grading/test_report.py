@@ -134,6 +134,8 @@ def test_it_sorts_and_is_accessible(page: Page) -> None:
     assert first.inner_text() == "ada"
     table.get_by_role("button", name="student").click()
     assert first.inner_text() == "ada"
+    width = first.evaluate("cell => { cell.textContent = 'x'.repeat(80); return cell.offsetWidth }")
+    assert width < 400  # whoever is called so hides nobody's marks
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (1280, 390):

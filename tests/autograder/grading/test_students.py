@@ -1,5 +1,8 @@
 """A class's list, as programs write it: what is clear is in the gradebook, what is not is named."""
 
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from unicodedata import normalize
@@ -98,6 +101,7 @@ def test_what_a_table_does_not_say_stays(write: Callable, empty_course: Path) ->
         (PLAIN + "Ada,Ada,King,\n", "Line 4: Ada is there already, as ada: two ids that differ"),
         (PLAIN + "zoe,Zoe,de la Cruz, Jr.,z@example.org\n", "Line 4 has more cells"),
         (PLAIN + "../zoe,Zoe,Cruz,\n", "Line 4: '../zoe' is no id"),
+        (PLAIN + f"{'م' * 65},Zoe,Cruz,\n", "Line 4: 'ممم"),
         (PLAIN + "zoe+1,Zoe,Cruz,\n", "Line 4: 'zoe+1' is no id"),
         ("id,id\nada,bob\n", "There are two columns id."),
         ("id,lms_user_id\nada,7\nbob,7\n", "Line 3: 7 is ada's number too."),
@@ -119,3 +123,24 @@ def test_a_table_that_is_not_there_is_named(write: Callable) -> None:
     result = CliRunner().invoke(app, ["students", "nowhere.csv"])
     assert result.exit_code == 2
     assert "nowhere.csv" in result.output
+
+
+@pytest.mark.parametrize(
+    ("why", "todo"), [("database or disk is full", "Make room"), ("database is locked", "wait for")]
+)
+def test_a_gradebook_that_cannot_be_written_is_a_sentence(
+    write: Callable, empty_course: Path, why: str, todo: str
+) -> None:
+    """nbgrader has an error of its own for what the database did not write."""
+    with sqlite3.connect(empty_course / "gradebook.db") as database:
+        database.execute(
+            f"CREATE TRIGGER full BEFORE INSERT ON student BEGIN SELECT RAISE(FAIL, '{why}'); END"
+        )
+    result = write(PLAIN)
+    assert result.exit_code == 2
+    assert f"The gradebook cannot be used: {why}. " in result.output
+    assert todo in result.output
+    ada = ["nbgrader", "db", "student", "add", "ada"]
+    stock = subprocess.run([sys.executable, "-m", *ada], capture_output=True, text=True)
+    assert f"The gradebook cannot be used: {why}. " in stock.stderr
+    assert "Traceback" not in stock.stderr
