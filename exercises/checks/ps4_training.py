@@ -411,11 +411,21 @@ def step_cases() -> tuple[Case, ...]:
             public=True,
             unit="step",
         ),
-        Case("nothing ignored", (*run_of((0, 0), (0, 0)), 0.5, 0.3, "student")),
-        Case("labels alone", (*run_of((1, 0), (2, 0), (0, 1)), 0.0, 0.4, "student")),
+        Case(
+            "λ is 0, which leaves the labels alone",
+            (*run_of((1, 0), (2, 0)), 0.0, 0.4, "student"),
+            public=True,
+            unit="step",
+        ),
+        Case(
+            "one position counts",
+            (*run_of((3, 4)), 1.0, 0.2, "student"),
+            public=True,
+            unit="step",
+        ),
+        Case("nothing ignored", (*run_of((0, 0), (0, 0), length=140), 0.5, 0.3, "student")),
         Case("mostly the teacher", (*run_of((1, 0), (2, 0)), 10.0, 0.05, "student")),
         Case("teacher and student alike", (*alike, 1.0, 0.3, "student")),
-        Case("one position counts", (*run_of((3, 4), (4, 3)), 1.0, 0.2, "student")),
         Case("the losses of two steps", (*two, 1.0, 0.3, "loss"), {}, LOSS),
         Case("the teacher after two steps", (*two, 1.0, 0.3, "teacher"), {}, TEACHER),
         Case("the teacher after one step", (*one, 3.0, 0.3, "teacher"), {}, TEACHER),
@@ -1655,6 +1665,14 @@ def over_all_so_far(
     return updates
 
 
+def over_the_whole_list(
+    batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
+) -> list[Update]:
+    """Each group is divided by what counts in all of them."""
+    share = 1 / counted(*batches)
+    return planned(batches, accumulate, schedule, weight=lambda *_: share)
+
+
 def rest_as_before(
     batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
 ) -> list[Update]:
@@ -1812,7 +1830,7 @@ def train_cases() -> tuple[Case, ...]:
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
         case("five micro-batches, three an update", five, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
-        case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 1.5, 1.0, 2),
+        case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=70), 1.5, 1.0, 2),
         case("labels alone", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 0.0, 1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
         case("four micro-batches, three an update", four, 2.0, 0.5, 3, **last),
@@ -2017,6 +2035,16 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 "2.2",
             ),
             {"plan": over_all_so_far},
+        ),
+        (
+            (
+                "divided_by_the_whole_list",
+                "Your updates are those of groups divided by what counts in the whole list, and"
+                " not by what counts in the group alone. A batch as large as a group would know"
+                " nothing of the others.",
+                "2.2",
+            ),
+            {"plan": over_the_whole_list},
         ),
         (
             (
@@ -2292,9 +2320,10 @@ def of_means(weigh: Callable[[tuple], float]) -> Callable[[list], Tensor]:
     ).exp()
 
 
-def mean_of_perplexities(sums: list) -> Tensor:
-    """The mean of the batches' perplexities."""
-    return torch.stack([(each[0] / each[1]).exp() for each in sums]).mean()
+def mean_of_perplexities(sums: list, weigh: Callable[[tuple], float] = lambda each: 1) -> Tensor:
+    """The mean of the batches' perplexities, each with a weight."""
+    weighed = [weigh(each) * (each[0] / each[1]).exp() for each in sums]
+    return sum(weighed) / sum(map(weigh, sums))
 
 
 def rounded(digits: int) -> Callable[[list], Tensor]:
@@ -2446,7 +2475,7 @@ def evaluation_cases() -> tuple[Case, ...]:
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
         Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
         Case("a model in evaluation mode", (*material((0, 3), (2,)), False, "perplexity")),
-        Case("one batch", (*material((1, 2, 0)), True, "perplexity")),
+        Case("one batch", (*material((1, 2, 0), length=100), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
         Case("another model that trains", (*three, True, "mode"), {}, MODE),
         Case("another that does not", (*three, False, "mode"), {}, MODE),
@@ -2557,6 +2586,7 @@ EVALUATION_WAYS = (
         "1.1",
         {"reduce": mean_of_perplexities},
         {"reduce": mean_of_perplexities, "apart": True},
+        {"reduce": partial(mean_of_perplexities, weigh=lambda each: each[1])},
     ),
     (
         "averaged_per_text",
