@@ -440,6 +440,8 @@ def step_facts(case: Case) -> dict[str, Any]:
     _, teacher, batches, lam, _, watch = case.args
     return rows_of(teacher, len(batches), watch, "step") | {
         "λ is not 1": lam != 1,
+        "λ is 0": lam == 0,
+        "one position counts": counted(*batches) == 1,
         "a text begins with ignored positions": begins_ignored(batches),
         "there is more than one step": len(batches) > 1,
     }
