@@ -663,6 +663,20 @@ def squared(of: Callable[[Tensor], Tensor], mean: bool) -> Loss:
     return loss
 
 
+def along_the_positions(both: bool) -> Loss:
+    """KD, or both terms, of softmaxes over the positions that count."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        counts = labels != IGNORED
+        log_q, log_p = q[counts].log_softmax(0), p[counts].log_softmax(0)
+        lm = lm_alone(q, p, labels, lam)
+        if both:
+            lm = -log_q.gather(-1, labels[counts][:, None]).sum()
+        return lm + lam * (log_p.exp() * (log_p - log_q)).sum()
+
+    return loss
+
+
 def mistaken(front: Callable[[Tensor], Tensor], behind: Callable[[Tensor], Tensor]) -> Loss:
     """KD as kl_div(front, behind, log_target=True) would have it."""
 
@@ -728,6 +742,12 @@ KD_MISSING = (
     "kd_missing",
     "Your student learns as from the labels alone: KD has no effect on it.",
     "2.2",
+)
+ANOTHER_AXIS = (
+    "softmax_on_another_axis",
+    "Your numbers are those of softmaxes over another axis than the vocabulary. Along which axis"
+    " do probabilities add up to 1?",
+    "1.1",
 )
 FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
@@ -827,6 +847,7 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         "1.1",
         softmaxed_twice,
     ),
+    (*ANOTHER_AXIS, along_the_positions(False), along_the_positions(True)),
     (
         "labels_smoothed",
         "Your LM is that of labels that are smoothed, as if a part of each stood on all tokens"
@@ -2588,7 +2609,10 @@ EVALUATION_WAYS = (
         "1.1",
         {"reduce": mean_of_perplexities},
         {"reduce": mean_of_perplexities, "apart": True},
-        {"reduce": partial(mean_of_perplexities, weigh=lambda each: each[1])},
+        *(
+            {"reduce": partial(mean_of_perplexities, weigh=lambda each: each[1]), "apart": apart}
+            for apart in (False, True)
+        ),
     ),
     (
         "averaged_per_text",
@@ -2686,6 +2710,7 @@ EVALUATION_WAYS = (
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
     ),
+    (*ANOTHER_AXIS, {"kernel": lambda q: q.log_softmax(0)}),
     (
         "labels_smoothed",
         "Your number is that of labels that are smoothed, as if a part of each stood on all tokens"

@@ -2469,6 +2469,7 @@ def mean_facts(case: Case) -> dict[str, Any]:
     return sizes(texts, length, vocabulary) | {
         "T": temperature,
         "T is not 1": temperature != 1,
+        "T is below 1": temperature < 1,
         "the models are sure": float(student.abs().max()) >= LARGEST,
     }
 
@@ -2490,6 +2491,7 @@ def masked_facts(case: Case) -> dict[str, Any]:
     first, last = counts.long().argmax(-1), counts.long().cumsum(-1).argmax(-1)
     return sizes(*student.shape) | {
         "the number of positions that count": int(counts.sum()),
+        "one position counts": int(counts.sum()) == 1,
         "the number of positions that do not read token 0": int((input_ids != END).sum()),
         "the number of labels other than 0": int((labels != END).sum()),
         "a label of 0 counts where token 0 is read": bool(
@@ -2509,6 +2511,7 @@ def shift_facts(case: Case) -> dict[str, Any]:
     return sizes(texts, length, vocabulary) | {
         "the number of labels that count": int(counts.sum()),
         "the number of pairs that count": int(counts[:, 1:].sum()),
+        "one pair counts": int(counts[:, 1:].sum()) == 1,
         "the number of all pairs": texts * (length - 1),
         "some label is -100": not bool(counts.all()),
         "there is more than one text": texts > 1,
@@ -2588,7 +2591,7 @@ def masked_cases() -> tuple[Case, ...]:
         Case("sure models", sure_of, public=True),
         Case("no padding", rows(rng, 4, 6, (2, 3), (1, 2, 2))),
         Case("an answer that is cut off", rows(rng, 5, 5, (3, 7), (2, 2))),
-        Case("one position counts", rows(rng, 5, 4, (2, 1))),
+        Case("one position counts", rows(rng, 5, 4, (2, 1)), public=True),
         Case("all count", rows(rng, 150, 4, (1, 150), (1, 70, 80))),
     )
 
@@ -2628,7 +2631,7 @@ def shift_cases() -> tuple[Case, ...]:
         Case("three texts", tokens_as_labels(rng, 5, 6, (0, 1), (1, 0), (0, 0)), public=True),
         Case("sure models", (*sure(rng, 2, 4, 5), labels), public=True),
         Case("one label ignored in the middle", gap),
-        Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0))),
+        Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0)), public=True),
         Case("prompts alone", tokens_as_labels(rng, 150, 4, (2, 0), (3, 0))),
     )
 
