@@ -564,6 +564,11 @@ def kd_of_texts(
     return ((losses * counts).sum(-1) / counts.sum(-1)).mean()
 
 
+def infinite_where_nothing_counts(*given: Tensor) -> Tensor:
+    """A −∞ in the place of logits where a label does not count, times 0."""
+    return kd_masked(*given) if bool((given[3] != IGNORED).all()) else torch.tensor(float("nan"))
+
+
 def along_the_selected(
     student_logits: Tensor, teacher_logits: Tensor, input_ids: Tensor, labels: Tensor
 ) -> Tensor:
@@ -792,6 +797,7 @@ KD_MASKED_WAYS = (
         (
             *what,
             *(partial(kd_masked, kernel=kernel) for kernel in kernels),
+            *((infinite_where_nothing_counts,) if what[0] == "log_target_missing" else ()),
             *(
                 partial(kd_masked, kernel=kernel, divisor=divisor)
                 for kernel in (kernels if what[0] in TWO_KERNELS else ())
