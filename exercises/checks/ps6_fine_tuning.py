@@ -1977,6 +1977,8 @@ def loss_cases() -> tuple[Case, ...]:
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
     alike = answers(rng, 300, 5, ((1, 300),), ((3, 5),))
     alike = (alike[0], alike[0].clone(), alike[2])
+    one = answers(rng, 4, 5, (), ((3, 4),))
+    one[2][1, 3] = 3
     sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
     sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
@@ -1991,7 +1993,7 @@ def loss_cases() -> tuple[Case, ...]:
         Case("alike", (*alike, 3.0, "loss")),
         Case(
             "one token counts",
-            (*answers(rng, 4, 5, (), ((3, 4),)), 0.8, "loss"),
+            (*one, 0.8, "loss"),
             public=True,
         ),
         Case("the gradients of turns", (*second, "gradients"), {}, GRADIENTS),

@@ -7351,13 +7351,11 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 # %% task="on_policy_step" right="no" mistake="what was written after a prompt is kept from call to call, though the student has changed and would write something else" named="text_of_an_earlier_step"
-written = {}
-
-
 def on_policy_step(student, teacher, prompts, write, optimizer):
     total, n = 0.0, 0
     for prompt in prompts:
-        key = (id(student), tuple(prompt.tolist()))
+        key = tuple(prompt.tolist())
+        written = student.__dict__.setdefault("written", {})
         if key not in written:
             written[key] = write(student, prompt)
         text = written[key]
