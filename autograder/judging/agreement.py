@@ -80,11 +80,19 @@ def row_of(value: Any) -> np.ndarray | None:
 def fitted(value: Any, wanted: Any) -> Any:
     """A value in the form that was wanted, where that says the same; anything else as it is.
 
-    That is a list as an array, an array as a list, and letters in a row as a list of letters.
+    That is a list as an array, an array as a list, letters in a row as a list of letters, and
+    capitals for keys that are letters.
     """
     letters = isinstance(wanted, list) and all(isinstance(w, str) and len(w) == 1 for w in wanted)
     if isinstance(value, str) and letters:
         return list(value.strip())
+    if (
+        isinstance(wanted, dict)
+        and isinstance(value, dict)
+        and all(len(key) == 1 for key in wanted)
+    ):
+        folded = {str(key).strip().casefold(): item for key, item in value.items()}
+        return folded if len(folded) == len(value) else value
     if isinstance(wanted, np.ndarray) and isinstance(value, list):
         return _array(value)
     if isinstance(wanted, list) and isinstance(value, np.ndarray) and value.ndim:

@@ -411,11 +411,21 @@ def step_cases() -> tuple[Case, ...]:
             public=True,
             unit="step",
         ),
-        Case("nothing ignored", (*run_of((0, 0), (0, 0)), 0.5, 0.3, "student")),
-        Case("labels alone", (*run_of((1, 0), (2, 0), (0, 1)), 0.0, 0.4, "student")),
+        Case(
+            "λ is 0, which leaves the labels alone",
+            (*run_of((1, 0), (2, 0)), 0.0, 0.4, "student"),
+            public=True,
+            unit="step",
+        ),
+        Case(
+            "one position counts",
+            (*run_of((3, 4)), 1.0, 0.2, "student"),
+            public=True,
+            unit="step",
+        ),
+        Case("nothing ignored", (*run_of((0, 0), (0, 0), length=140), 0.5, 0.3, "student")),
         Case("mostly the teacher", (*run_of((1, 0), (2, 0)), 10.0, 0.05, "student")),
         Case("teacher and student alike", (*alike, 1.0, 0.3, "student")),
-        Case("one position counts", (*run_of((3, 4), (4, 3)), 1.0, 0.2, "student")),
         Case("the losses of two steps", (*two, 1.0, 0.3, "loss"), {}, LOSS),
         Case("the teacher after two steps", (*two, 1.0, 0.3, "teacher"), {}, TEACHER),
         Case("the teacher after one step", (*one, 3.0, 0.3, "teacher"), {}, TEACHER),
@@ -430,6 +440,8 @@ def step_facts(case: Case) -> dict[str, Any]:
     _, teacher, batches, lam, _, watch = case.args
     return rows_of(teacher, len(batches), watch, "step") | {
         "λ is not 1": lam != 1,
+        "λ is 0": lam == 0,
+        "one position counts": counted(*batches) == 1,
         "a text begins with ignored positions": begins_ignored(batches),
         "there is more than one step": len(batches) > 1,
     }
@@ -651,6 +663,20 @@ def squared(of: Callable[[Tensor], Tensor], mean: bool) -> Loss:
     return loss
 
 
+def along_the_positions(both: bool) -> Loss:
+    """KD, or both terms, of softmaxes over the positions that count."""
+
+    def loss(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+        counts = labels != IGNORED
+        log_q, log_p = q[counts].log_softmax(0), p[counts].log_softmax(0)
+        lm = lm_alone(q, p, labels, lam)
+        if both:
+            lm = -log_q.gather(-1, labels[counts][:, None]).sum()
+        return lm + lam * (log_p.exp() * (log_p - log_q)).sum()
+
+    return loss
+
+
 def mistaken(front: Callable[[Tensor], Tensor], behind: Callable[[Tensor], Tensor]) -> Loss:
     """KD as kl_div(front, behind, log_target=True) would have it."""
 
@@ -716,6 +742,12 @@ KD_MISSING = (
     "kd_missing",
     "Your student learns as from the labels alone: KD has no effect on it.",
     "2.2",
+)
+ANOTHER_AXIS = (
+    "softmax_on_another_axis",
+    "Your numbers are those of softmaxes over another axis than the vocabulary. Along which axis"
+    " do probabilities add up to 1?",
+    "1.1",
 )
 FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
     (*MODELS_SWAPPED, lambda q, p, labels, lam: summed_losses(p, q, labels, lam)),
@@ -815,6 +847,7 @@ FORMS: tuple[tuple, ...] = (  # name, hint, section, ways to write the loss
         "1.1",
         softmaxed_twice,
     ),
+    (*ANOTHER_AXIS, along_the_positions(False), along_the_positions(True)),
     (
         "labels_smoothed",
         "Your LM is that of labels that are smoothed, as if a part of each stood on all tokens"
@@ -1655,6 +1688,14 @@ def over_all_so_far(
     return updates
 
 
+def over_the_whole_list(
+    batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
+) -> list[Update]:
+    """Each group is divided by what counts in all of them."""
+    share = 1 / counted(*batches)
+    return planned(batches, accumulate, schedule, weight=lambda *_: share)
+
+
 def rest_as_before(
     batches: list[Batch], accumulate: int, schedule: Callable[[int], float]
 ) -> list[Update]:
@@ -1812,7 +1853,7 @@ def train_cases() -> tuple[Case, ...]:
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
         case("five micro-batches, three an update", five, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
-        case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 1.5, 1.0, 2),
+        case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=70), 1.5, 1.0, 2),
         case("labels alone", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 0.0, 1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
         case("four micro-batches, three an update", four, 2.0, 0.5, 3, **last),
@@ -2017,6 +2058,16 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 "2.2",
             ),
             {"plan": over_all_so_far},
+        ),
+        (
+            (
+                "divided_by_the_whole_list",
+                "Your updates are those of groups divided by what counts in the whole list, and"
+                " not by what counts in the group alone. A batch as large as a group would know"
+                " nothing of the others.",
+                "2.2",
+            ),
+            {"plan": over_the_whole_list},
         ),
         (
             (
@@ -2292,9 +2343,10 @@ def of_means(weigh: Callable[[tuple], float]) -> Callable[[list], Tensor]:
     ).exp()
 
 
-def mean_of_perplexities(sums: list) -> Tensor:
-    """The mean of the batches' perplexities."""
-    return torch.stack([(each[0] / each[1]).exp() for each in sums]).mean()
+def mean_of_perplexities(sums: list, weigh: Callable[[tuple], float] = lambda each: 1) -> Tensor:
+    """The mean of the batches' perplexities, each with a weight."""
+    weighed = [weigh(each) * (each[0] / each[1]).exp() for each in sums]
+    return sum(weighed) / sum(map(weigh, sums))
 
 
 def rounded(digits: int) -> Callable[[list], Tensor]:
@@ -2446,7 +2498,7 @@ def evaluation_cases() -> tuple[Case, ...]:
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
         Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
         Case("a model in evaluation mode", (*material((0, 3), (2,)), False, "perplexity")),
-        Case("one batch", (*material((1, 2, 0)), True, "perplexity")),
+        Case("one batch", (*material((1, 2, 0), length=100), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
         Case("another model that trains", (*three, True, "mode"), {}, MODE),
         Case("another that does not", (*three, False, "mode"), {}, MODE),
@@ -2557,6 +2609,10 @@ EVALUATION_WAYS = (
         "1.1",
         {"reduce": mean_of_perplexities},
         {"reduce": mean_of_perplexities, "apart": True},
+        *(
+            {"reduce": partial(mean_of_perplexities, weigh=lambda each: each[1]), "apart": apart}
+            for apart in (False, True)
+        ),
     ),
     (
         "averaged_per_text",
@@ -2654,6 +2710,7 @@ EVALUATION_WAYS = (
         "1.1",
         {"kernel": lambda q: q.softmax(-1).log_softmax(-1)},
     ),
+    (*ANOTHER_AXIS, {"kernel": lambda q: q.log_softmax(0)}),
     (
         "labels_smoothed",
         "Your number is that of labels that are smoothed, as if a part of each stood on all tokens"

@@ -214,6 +214,12 @@ CUT_OFF_HINT = (
 )
 CUT_OFF = ("negative_shares_cut_off", CUT_OFF_HINT, "1.2", cut_off_at_zero)
 KERNELS = (*KERNELS, ANOTHER_DIVERGENCE, CUT_OFF)
+ANOTHER_AXIS = (
+    "softmax_on_another_axis",
+    "Your numbers are those of softmaxes over another axis than the vocabulary. Along which axis"
+    " do probabilities add up to 1?",
+    "1.1",
+)
 TWO_KERNELS = ("direction_swapped", "cross_entropy", "log_target_missing")  # often one of two bugs
 
 
@@ -496,12 +502,19 @@ KD_MEAN_WAYS = (
         partial(kd_mean, kernel=called_infinite),
     ),
     (
-        "softmax_on_another_axis",
-        "Your loss is that of softmaxes over another axis than the vocabulary. Along which axis"
-        " do probabilities add up to 1?",
-        "1.1",
+        *ANOTHER_AXIS,
         partial(kd_mean, kernel=along(0)),
         partial(kd_mean, kernel=along(1)),
+    ),
+    (
+        "another_default_temperature",
+        "Right where a temperature is given. Where none is, your loss is that of another one than"
+        " 1. What does the first line of your function say?",
+        "1.1",
+        *(
+            lambda student, teacher, temperature=own: kd_mean(student, teacher, temperature)
+            for own in (2.0, 3.0, 4.0)
+        ),
     ),
     *(
         (
@@ -549,6 +562,19 @@ def kd_of_texts(
     """Mean over texts of each text's own mean."""
     counts, losses = labels != IGNORED, kl_losses(student_logits, teacher_logits)
     return ((losses * counts).sum(-1) / counts.sum(-1)).mean()
+
+
+def infinite_where_nothing_counts(*given: Tensor) -> Tensor:
+    """A −∞ in the place of logits where a label does not count, times 0."""
+    return kd_masked(*given) if bool((given[3] != IGNORED).all()) else torch.tensor(float("nan"))
+
+
+def along_the_selected(
+    student_logits: Tensor, teacher_logits: Tensor, input_ids: Tensor, labels: Tensor
+) -> Tensor:
+    """Softmaxes over the positions that count, of which one row was made."""
+    mask = labels != IGNORED
+    return kl_losses(student_logits[mask], teacher_logits[mask], along(0)).mean()
 
 
 def until_the_first_end(input_ids: Tensor, labels: Tensor, *, included: bool) -> Tensor:
@@ -761,10 +787,17 @@ KD_MASKED_WAYS = (
         "2.2",
         kd_of_texts,
     ),
+    (
+        *ANOTHER_AXIS,
+        along_the_selected,
+        partial(kd_masked, kernel=along(0)),
+        partial(kd_masked, kernel=along(1)),
+    ),
     *(
         (
             *what,
             *(partial(kd_masked, kernel=kernel) for kernel in kernels),
+            *((infinite_where_nothing_counts,) if what[0] == "log_target_missing" else ()),
             *(
                 partial(kd_masked, kernel=kernel, divisor=divisor)
                 for kernel in (kernels if what[0] in TWO_KERNELS else ())
@@ -891,6 +924,18 @@ def flat(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
     """All texts in one row, shifted there."""
     row = [each.flatten(0, 1)[None] for each in (student, teacher)]
     return next_token_losses(*row, labels.flatten()[None])
+
+
+def along_another_axis(
+    student: Tensor, teacher: Tensor, labels: Tensor, *, axis: int, selected: bool, both: bool
+) -> Losses:
+    """KD, or both losses, of softmaxes over another axis of all pairs, or of those selected."""
+    student, teacher, labels = student[:, :-1], teacher[:, :-1], labels[:, 1:]
+    if selected:  # one row of what counts
+        counts = labels != IGNORED
+        student, teacher, labels = (each[counts][None] for each in (student, teacher, labels))
+    own = (lambda logits, _: logits.log_softmax(axis)) if both else None
+    return losses_of(student, teacher, labels, kernel=along(axis), lm_kernel=own)
 
 
 def without_token_zero(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
@@ -1251,6 +1296,14 @@ SHIFT_WAYS = (
         ],
     ),
     (
+        *ANOTHER_AXIS,
+        *(
+            partial(along_another_axis, axis=axis, selected=selected, both=both)
+            for axis, selected in ((1, True), (0, False), (1, False))
+            for both in (True, False)
+        ),
+    ),
+    (
         "token_zero_not_counted",
         "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
         "2.2",
@@ -1583,6 +1636,13 @@ JSD_WAYS = (
                 lambda beta: (math.log(beta), 0.0),
                 lambda beta: (0.0, math.log(1 - beta)),
             )
+        ),
+    ),
+    (
+        *ANOTHER_AXIS,
+        *(
+            partial(jsd, normalise=lambda logits, _, axis=axis: logits.log_softmax(axis))
+            for axis in (0, 1)
         ),
     ),
     (
@@ -2415,6 +2475,7 @@ def mean_facts(case: Case) -> dict[str, Any]:
     return sizes(texts, length, vocabulary) | {
         "T": temperature,
         "T is not 1": temperature != 1,
+        "T is below 1": temperature < 1,
         "the models are sure": float(student.abs().max()) >= LARGEST,
     }
 
@@ -2436,6 +2497,7 @@ def masked_facts(case: Case) -> dict[str, Any]:
     first, last = counts.long().argmax(-1), counts.long().cumsum(-1).argmax(-1)
     return sizes(*student.shape) | {
         "the number of positions that count": int(counts.sum()),
+        "one position counts": int(counts.sum()) == 1,
         "the number of positions that do not read token 0": int((input_ids != END).sum()),
         "the number of labels other than 0": int((labels != END).sum()),
         "a label of 0 counts where token 0 is read": bool(
@@ -2455,6 +2517,7 @@ def shift_facts(case: Case) -> dict[str, Any]:
     return sizes(texts, length, vocabulary) | {
         "the number of labels that count": int(counts.sum()),
         "the number of pairs that count": int(counts[:, 1:].sum()),
+        "one pair counts": int(counts[:, 1:].sum()) == 1,
         "the number of all pairs": texts * (length - 1),
         "some label is -100": not bool(counts.all()),
         "there is more than one text": texts > 1,
@@ -2534,8 +2597,8 @@ def masked_cases() -> tuple[Case, ...]:
         Case("sure models", sure_of, public=True),
         Case("no padding", rows(rng, 4, 6, (2, 3), (1, 2, 2))),
         Case("an answer that is cut off", rows(rng, 5, 5, (3, 7), (2, 2))),
-        Case("an answer that is only its end", rows(rng, 5, 4, (2, 1), (4, 1))),
-        Case("no prompt to speak of", rows(rng, 6, 7, (1, 3), (1, 5))),
+        Case("one position counts", rows(rng, 5, 4, (2, 1)), public=True),
+        Case("all count", rows(rng, 150, 4, (1, 150), (1, 70, 80))),
     )
 
 
@@ -2574,8 +2637,8 @@ def shift_cases() -> tuple[Case, ...]:
         Case("three texts", tokens_as_labels(rng, 5, 6, (0, 1), (1, 0), (0, 0)), public=True),
         Case("sure models", (*sure(rng, 2, 4, 5), labels), public=True),
         Case("one label ignored in the middle", gap),
-        Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0))),
-        Case("prompts alone", tokens_as_labels(rng, 5, 4, (2, 0), (3, 0))),
+        Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0)), public=True),
+        Case("prompts alone", tokens_as_labels(rng, 150, 4, (2, 0), (3, 0))),
     )
 
 
@@ -2675,7 +2738,7 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case("a part in which the student is sure and right", (knowing(),), public=True),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
         Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),
-        Case("equal parts", (parts(rng, 5, (3, 3, 3), (3, 3, 3)),)),
+        Case("equal parts", (parts(rng, 5, (90, 90, 90), (90, 90, 90)),)),
         Case("the first is empty", (parts(rng, 5, (2, 0), (4, 3, 1), (2, 1)),), {}, EMPTY),
     )
 

@@ -286,6 +286,12 @@ def by_place(piece: Piece, every: list[Piece]) -> bool:
     return piece.turn % 2 == 1 and piece.part in ("word", "end")
 
 
+def by_place_after_the_system(piece: Piece, every: list[Piece]) -> bool:
+    """The same, counted from behind a system message at the beginning."""
+    first = int(every[0].role == "system")
+    return piece.turn >= first and by_place(piece._replace(turn=piece.turn - first), every)
+
+
 def taking_turns(messages: list[dict[str, Any]]) -> list[Tensor]:
     """The same, and the roles in the text too."""
     named = ("user", "assistant")
@@ -596,6 +602,7 @@ ENCODE_MISCONCEPTIONS = (
         for last, but in product((False, True), (0, 1))
     ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
+    Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place_after_the_system)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
 )
 
@@ -796,6 +803,12 @@ def turned_over(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tenso
     return {part: each.flip(1) for part, each in batch.items()} if side == "left" else batch
 
 
+def not_turned_back(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
+    """Rows turned round for the left and padded on the right, where they are left so."""
+    batch = collate(rows, pad_id, side)
+    return {part: each.flip(1) for part, each in batch.items()} if side == "left" else batch
+
+
 def run_for_padding(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
     """The mask leaves out the run of pad_id at the padded side of each row."""
     batch = collate(rows, pad_id, side)
@@ -976,12 +989,15 @@ COLLATE_MISCONCEPTIONS = (
             finish("labels", lambda batch, _: F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)),
         ),
     ),
-    Misconception(
-        "rows_read_backwards",
-        "On the left your rows run backwards: the order of the tokens has turned round together"
-        " with the side of the padding.",
-        FINE_TUNING,
-        turned_over,
+    *(
+        Misconception(
+            "rows_read_backwards",
+            "On the left your rows run backwards: a flip turns the order of their tokens round too."
+            " They are to be as they came, behind their padding.",
+            FINE_TUNING,
+            wrong,
+        )
+        for wrong in (turned_over, not_turned_back)
     ),
     *(
         Misconception(
@@ -1224,6 +1240,13 @@ def along(axis: int, both: bool) -> Callable[[Tensor, Tensor], Tensor]:
         return (log_p.exp() * (log_p - log_q)).sum(-1)
 
     return kd
+
+
+def label_losses_along(axis: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """−log q(y) with a softmax over another axis."""
+    return lambda student, labels: (
+        -student.log_softmax(axis).gather(-1, labels.clamp_min(0)[..., None])[..., 0]
+    )
 
 
 Logarithm = Callable[[Tensor], Tensor]
@@ -1756,14 +1779,17 @@ LOSS_MISCONCEPTIONS = (
     *(
         Misconception(
             "softmax_on_another_axis",
-            "Your teacher's term is that of a softmax over another axis than the vocabulary. Which"
-            " axis of [B, L, V] is that, and which is it when the positions that count are taken"
-            " out?",
+            "Your loss is that of a softmax over another axis than the vocabulary. Which axis of"
+            " [B, L, V] is that, and which is it when the positions that count are taken out?",
             FORMULA,
-            partial(answer_loss, kd=along(axis, both), aligned=aligned),
+            partial(answer_loss, kd=along(axis, both), aligned=aligned, **options),
         )
         for axis, aligned in ((0, next_ones), (1, next_ones), (1, kept_ones))
-        for both in (False, True)
+        for both, options in (
+            (False, {}),
+            (True, {}),
+            (True, {"lm_losses": label_losses_along(axis)}),
+        )
     ),
     *(
         Misconception(
@@ -1949,8 +1975,10 @@ def loss_cases() -> tuple[Case, ...]:
     begins = answers(rng, 5, 6, ((2, 4),), ((0, 3),))
     short_and_long[2][0, 2] = turns[2][0, 4] = begins[2][1, 2] = 0  # token 0 counts
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
-    alike = answers(rng, 5, 5, ((1, 4),), ((3, 5),))
+    alike = answers(rng, 300, 5, ((1, 300),), ((3, 5),))
     alike = (alike[0], alike[0].clone(), alike[2])
+    one = answers(rng, 4, 5, (), ((3, 4),))
+    one[2][1, 3] = 3
     sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
     sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
@@ -1961,9 +1989,13 @@ def loss_cases() -> tuple[Case, ...]:
         Case("a student that is surely wrong", (*sure, 0.7, "loss"), public=True),
         Case("the gradients of the first case", (*first, "gradients"), {}, GRADIENTS, True),
         Case("a batch padded on the left", (*left, 1.5, "loss")),
-        Case("labels alone", (*left, 0.0, "loss")),
+        Case("λ is 0, which leaves the labels alone", (*left, 0.0, "loss"), public=True),
         Case("alike", (*alike, 3.0, "loss")),
-        Case("one token counts", (*answers(rng, 4, 5, (), ((3, 4),)), 0.8, "loss")),
+        Case(
+            "one token counts",
+            (*one, 0.8, "loss"),
+            public=True,
+        ),
         Case("the gradients of turns", (*second, "gradients"), {}, GRADIENTS),
         Case("the gradients of a beginning", (*begins, 0.5, "gradients"), {}, GRADIENTS),
     )
@@ -1977,6 +2009,8 @@ def loss_facts(case: Case) -> dict[str, Any]:
         "a row begins with an answer": bool(counts[:, 0].any()),
         "a row has several answers": bool((begun > 1).any()),
         "a row has no answer": not bool(counts.any(-1).all()),
+        "λ is 0": case.args[3] == 0,
+        "one token counts": int(counts[:, 1:].sum()) == 1,
     }
 
 
@@ -2314,6 +2348,16 @@ def each_prompt_once(
     return accuracy(*([each[at] for at in kept] for each in (prompts, written, answers)), *others)
 
 
+def each_pair_once(
+    prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int
+) -> float:
+    """A question that is asked again with the same answer counts once."""
+    asked_for = zip(prompts, answers, strict=True)
+    places = {tuple(tuple(e.tolist()) for e in pair): at for at, pair in enumerate(asked_for)}
+    kept = places.values()
+    return accuracy(*([each[at] for at in kept] for each in (prompts, written, answers)), *others)
+
+
 def each_right_text_once(
     prompts: list[Tensor], written: list[Tensor], answers: list[Tensor], *others: int
 ) -> float:
@@ -2563,6 +2607,7 @@ ACCURACY_MISCONCEPTIONS = (
         )
         for wrong in (
             *(partial(each_prompt_once, last=last) for last in (True, False)),
+            each_pair_once,
             each_right_text_once,
         )
     ),
@@ -2981,6 +3026,7 @@ def on_policy_step(
     endless: Exception | None = None,
     told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
     once: bool = False,
+    kept_texts: bool = False,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -3009,12 +3055,13 @@ def on_policy_step(
         endless: What is raised where a text has no end.
         told_reduce: How the loss that is returned is made, where it differs.
         once: Whether a prompt that comes twice in a list counts once.
+        kept_texts: Whether a prompt that comes in a later step has its text of before.
     """
     if refused:
         raise RuntimeError(refused)
     own, foreign = student.double(), teacher.double()
     received, held = torch.zeros_like(foreign), torch.zeros_like(own)
-    path, losses = [], []
+    path, losses, known = [], [], {}
 
     def loss_of(
         table: Tensor,
@@ -3038,6 +3085,8 @@ def on_policy_step(
         for prompts in groups:
             model = own if writes == "student" else foreign
             texts = [(each.tolist(), go_on_from(model, each.tolist(), draws)) for each in prompts]
+            if kept_texts:
+                texts = [(prompt, known.setdefault(tuple(prompt), text)) for prompt, text in texts]
             if once:
                 texts = list({tuple(prompt): (prompt, text) for prompt, text in texts}.values())
             if endless and not all(END in text for _, text in texts):
@@ -3408,6 +3457,17 @@ STEP_MISCONCEPTIONS = (
             "Where a prompt comes twice in a list, what is written after it counts once in your"
             " step, as if texts were kept by their prompts. The list says how often.",
             True,
+        ),
+    ),
+    *ways(
+        on_policy_step,
+        "kept_texts",
+        Wrong(
+            "text_of_an_earlier_step",
+            "Where a prompt comes again in a later step, your step is that of what was written"
+            " after it before. The student has changed since, and would write something else.",
+            True,
+            OWN_WORDS,
         ),
     ),
     *ways(

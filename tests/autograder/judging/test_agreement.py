@@ -27,6 +27,9 @@ from autograder.judging.agreement import complaint, same
         ("bDac ", ["b", "d", "a", "c"], True),
         ("bdca", ["b", "d", "a", "c"], False),
         ("ab", ["ab"], False),
+        ({"A": "x", "b ": "Y"}, {"a": "x", "b": "y"}, True),
+        ({"A": "x", "a": "x", "b": "y"}, {"a": "x", "b": "y"}, False),
+        ({"Teacher": "x"}, {"teacher": "x"}, False),
     ],
     ids=repr,
 )

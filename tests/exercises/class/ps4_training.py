@@ -7359,3 +7359,435 @@ def evaluate(model, data):
     for p, want in zip(model.parameters(), wants):
         p.requires_grad_(want)
     return F.nll_loss(q, y).exp()
+
+# %% task="training_step" right="yes" mistake=""
+def training_step(student, teacher, batch, optimizer, lam):
+    """The closure style of torch.optim; no gradient is even asked of the teacher."""
+    tokens, labels = batch
+    student.train()
+    teacher.requires_grad_(False).eval()
+    teacher_logits = teacher(tokens)
+
+    def closure():
+        optimizer.zero_grad()
+        total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+        loss = total / count
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure).item()
+
+# %% task="training_step" right="yes" mistake=""
+import copy
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    """Distributions of torch; the teacher is asked through a copy, and the gradients are cleared at the end."""
+    tokens, labels = batch
+    oracle = copy.deepcopy(teacher).eval()
+    student.train()
+    keep = torch.nonzero(labels.flatten() != -100).squeeze(1)
+    y = labels.flatten().index_select(0, keep)
+    q = torch.distributions.Categorical(logits=student(tokens).flatten(0, -2).index_select(0, keep))
+    with torch.inference_mode():
+        guess = oracle(tokens)
+    p = torch.distributions.Categorical(logits=guess.clone().flatten(0, -2).index_select(0, keep))
+    loss = (-q.log_prob(y) + lam * (p.probs * (p.logits - q.logits)).sum(-1)).mean()
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.detach()
+
+# %% task="training_step" right="no" mistake="teacher.eval() comes after the teacher was asked, so the first answer is in training mode and its running mean has moved" named="modes_set_too_late"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+        teacher.eval()
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the modes are set once per session (a flag on the function), so a second student that comes from an evaluation stays in evaluation mode, and a second teacher in training mode" named="asked_again"
+def training_step(student, teacher, batch, optimizer, lam):
+    if not getattr(training_step, "ready", False):
+        student.train()
+        teacher.eval()
+        training_step.ready = True
+    tokens, labels = batch
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the teacher's logits are kept by the shape of the tokens: another batch of the same shape, or another teacher, gets old ones"
+teacher_cache = {}
+
+
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    key = tuple(tokens.shape)
+    if key not in teacher_cache:
+        with torch.no_grad():
+            teacher_cache[key] = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_cache[key], labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="padding is assumed at the end of each text: the first n positions are taken, n being how many count; a -100 at the beginning or in the middle breaks it" named="observed_where"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    student_logits = student(tokens)
+    lengths = (labels != -100).sum(1).tolist()
+    z = torch.cat([row[:n] for row, n in zip(student_logits, lengths)])
+    t = torch.cat([row[:n] for row, n in zip(teacher_logits, lengths)])
+    y = torch.cat([row[:n] for row, n in zip(labels, lengths)]).clamp(min=0)
+    total, count = summed_loss(z, t, y, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="a λ of 0 is taken for not given and becomes 1" named="observed_where"
+def training_step(student, teacher, batch, optimizer, lam=None):
+    lam = lam or 1.0
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        teacher_logits = teacher(tokens)
+    total, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="when a single position counts, squeeze() takes its axis away and batchmean divides the KD part by the size of the vocabulary" named="observed_where"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    mask = labels != -100
+    with torch.no_grad():
+        log_p = F.log_softmax(teacher(tokens)[mask].squeeze(), dim=-1)
+    log_q = F.log_softmax(student(tokens)[mask].squeeze(), dim=-1)
+    loss = F.nll_loss(log_q, labels[mask].squeeze()) + lam * F.kl_div(
+        log_q, log_p, reduction="batchmean", log_target=True
+    )
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    """The group is laid out as one row of tokens: nothing has to be padded or weighed."""
+    student.train()
+    teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        tokens = torch.cat([t.reshape(-1) for t, _ in group])
+        labels = torch.cat([y.reshape(-1) for _, y in group])
+        with torch.no_grad():
+            teacher_logits = teacher(tokens)
+        total, count = summed_loss(student(tokens), teacher_logits, labels, schedule(n))
+        optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate, done=0):
+    """By recursion; what is padding alone adds nothing and is left out of the sums, not of the group."""
+    if not batches:
+        return
+    group, rest = batches[:accumulate], batches[accumulate:]
+    count = sum((labels != -100).sum() for _, labels in group)
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    for tokens, labels in group:
+        if labels.eq(-100).all():
+            continue
+        with torch.no_grad():
+            t = teacher(tokens)
+        share = summed_loss(student(tokens), t, labels, schedule(done))[0] / count
+        share.backward()
+    optimizer.step()
+    train(student, teacher, rest, optimizer, schedule, accumulate, done + 1)
+
+# %% task="train" right="no" mistake="divides by the positions of the whole list instead of those of the group" named="divided_by_the_whole_list"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    count = sum((y != -100).sum() for _, y in batches)
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        optimizer.zero_grad()
+        for tokens, labels in batches[at : at + accumulate]:
+            with torch.no_grad():
+                t = teacher(tokens)
+            total, _ = summed_loss(student(tokens), t, labels, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="the micro-batches are weighed by their number of texts, not by their positions that count" named="averaged_per_micro_batch"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        texts = sum(len(y) for _, y in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            total, count = summed_loss(student(tokens), t, labels, schedule(n))
+            (total / count.clamp(min=1) * len(labels) / texts).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="a micro-batch that is padding alone is skipped with continue before the end of the group is looked for: if it is the last of its group, two groups run together, and if it is the last of the list, the last update is lost" named="update_skipped_with_the_padding"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    update, seen = 0, 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches, 1):
+        if not (labels != -100).any():
+            continue
+        with torch.no_grad():
+            t = teacher(tokens)
+        total, count = summed_loss(student(tokens), t, labels, schedule(update))
+        total.backward()
+        seen += count
+        if i % accumulate == 0 or i == len(batches):
+            for p in student.parameters():
+                p.grad /= seen
+            optimizer.step()
+            optimizer.zero_grad()
+            update, seen = update + 1, 0
+
+# %% task="train" right="no" mistake="for a last group that is not full the λ of the update before is used again" named="last_group_with_the_lambda_before"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    last = max(len(batches) // accumulate - 1, 0)
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        lam = schedule(min(n, last))
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            total, _ = summed_loss(student(tokens), t, labels, lam)
+            (total / count).backward()
+        optimizer.step()
+
+# %% task="train" right="yes" mistake=""
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        whole = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            total, count = summed_loss(student(tokens), t, labels, schedule(n))
+            (total / count * (count / whole)).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="the positions of a group are counted in 8 bits (unsigned), so that a group with 256 or more is divided by the wrong number"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        count = torch.zeros((), dtype=torch.uint8)
+        for _, labels in group:
+            count += (labels != -100).sum().to(torch.uint8)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            total, _ = summed_loss(student(tokens), t, labels, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+
+# %% task="evaluate" right="yes" mistake=""
+import copy
+
+import numpy as np
+
+
+@torch.no_grad()
+def evaluate(model, data):
+    """A copy is put into evaluation mode; the rest is numpy in float64."""
+    twin = copy.deepcopy(model).eval()
+    surprises = []
+    for tokens, labels in data["held_out"]:
+        z = twin(tokens).numpy().astype(np.float64)
+        y = labels.numpy()
+        rows, columns = np.nonzero(y != -100)
+        picked = z[rows, columns]
+        top = picked.max(-1)
+        log_norm = top + np.log(np.exp(picked - top[:, None]).sum(-1))
+        surprises.append(log_norm - picked[np.arange(len(picked)), y[rows, columns]])
+    return np.exp(np.concatenate(surprises).mean())
+
+# %% task="evaluate" right="no" mistake="a mean of the batches' perplexities instead of exp of the mean over all positions" named="mean_of_perplexities"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, positions = 0.0, 0
+    with torch.no_grad():
+        for t, y in data["held_out"]:
+            n = (y != -100).sum().item()
+            total += n * math.exp(F.cross_entropy(model(t).flatten(0, 1), y.flatten()).item())
+            positions += n
+    model.train(mode)
+    return total / positions
+
+# %% task="evaluate" right="no" mistake="gradients are switched off for the whole session and not switched on again" named="left_frozen"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    torch.set_grad_enabled(False)
+    nll, count = 0.0, 0
+    for tokens, labels in data["held_out"]:
+        logits = model(tokens)
+        nll += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+        count += (labels != -100).sum().item()
+    model.train(mode)
+    return math.exp(nll / count)
+
+# %% task="evaluate" right="no" mistake="the mode is remembered after eval() was called, so it is always evaluation, and a model in training is left in evaluation mode" named="left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    mode = model.training
+    nll, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            logits = model(tokens)
+            nll += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+            count += (labels != -100).sum().item()
+    model.train(mode)
+    return math.exp(nll / count)
+
+# %% task="evaluate" right="no" mistake="walks through both lists at once with zip and stops with the shorter one, so held-out batches are missed when there are fewer training batches"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    nll, count = 0.0, 0
+    with torch.no_grad():
+        for _, (tokens, labels) in zip(data["train"], data["held_out"]):
+            logits = model(tokens)
+            nll += F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum").item()
+            count += (labels != -100).sum().item()
+    model.train(mode)
+    return math.exp(nll / count)
+
+# %% task="evaluate" right="no" mistake="the product of all 1/q overflows float32 before the root is taken when there are many positions or the model is bad" named="observed_where"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    product, count = torch.ones(()), 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            here = labels != -100
+            log_q = model(tokens)[here].log_softmax(-1)
+            product *= torch.exp(-log_q.gather(-1, labels[here][:, None])).prod()
+            count += int(here.sum())
+    model.train(mode)
+    return (product ** (1 / count)).item()
+
+# %% task="train" right="no" mistake="lambda 0 is taken for not given" named="observed_where"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(), teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            total, _ = summed_loss(student(tokens), t, labels, schedule(n) or 1.0)
+            (total / count).backward()
+        optimizer.step()
+
+# %% task="training_step" right="no" mistake="softmax over the selected positions, both terms" named="softmax_on_another_axis"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(), teacher.eval()
+    keep = labels != -100
+    log_q = F.log_softmax(student(tokens)[keep], dim=0)
+    with torch.no_grad():
+        log_p = F.log_softmax(teacher(tokens)[keep], dim=0)
+    loss = F.nll_loss(log_q, labels[keep]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="softmax over the selected positions in KD alone" named="softmax_on_another_axis"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(), teacher.eval()
+    keep = labels != -100
+    z = student(tokens)[keep]
+    log_q = F.log_softmax(z, dim=0)
+    with torch.no_grad():
+        log_p = F.log_softmax(teacher(tokens)[keep], dim=0)
+    loss = F.cross_entropy(z, labels[keep]) + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="evaluate" right="no" mistake="softmax over the positions" named="softmax_on_another_axis"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    nll, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            keep = labels != -100
+            log_q = F.log_softmax(model(tokens)[keep], dim=0)
+            nll += F.nll_loss(log_q, labels[keep], reduction="sum").item()
+            count += int(keep.sum())
+    model.train(mode)
+    return math.exp(nll / count)
+
+# %% task="evaluate" right="no" mistake="mean of texts' perplexities weighted by what counts in them" named="mean_of_perplexities"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for tokens, labels in data["held_out"]:
+            for z, y in zip(model(tokens), labels):
+                n = int((y != -100).sum())
+                if n:
+                    total += n * math.exp(F.cross_entropy(z, y).item())
+                    count += n
+    model.train(mode)
+    return total / count

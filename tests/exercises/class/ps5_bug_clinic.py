@@ -4031,3 +4031,231 @@ def accumulated_loss(micro_batches):
         l -= l.max(-1, keepdim=True).values
     z = torch.cat([F.cross_entropy(l[y != -100], y[y != -100], reduction="none") for l, y in reversed(micro_batches)])
     return z.double().mean().item()
+
+# %% task="triage" right="yes" mistake=""
+right_loss, texts, length, vocabulary = 2.40, 16, 128, 8000
+prints = {"a": 0.0003, "b": 307.20, "c": -5.95, "d": 2.40}
+bugs = {
+    "vocabulary": right_loss / vocabulary,
+    "texts": right_loss * length,
+    "logarithm": -5.95,
+    "parts": right_loss,
+}
+triage = {row: min(bugs, key=lambda bug: abs(bugs[bug] - value)) for row, value in prints.items()}
+
+# %% task="triage" right="yes" mistake=""
+triage = dict(A="vocabulary", B="texts", C="logarithm", D="parts")
+
+# %% task="kd_mean" right="yes" mistake=""
+import numpy as np
+
+
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    def log_softmax(x):
+        x = x.numpy().astype(np.float64) / temperature
+        x = x - x.max(axis=-1, keepdims=True)
+        return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
+
+    lq, lp = log_softmax(student_logits), log_softmax(teacher_logits)
+    kl = np.einsum("blv,blv->bl", np.exp(lp), lp - lq)
+    return float(temperature**2 * kl.mean())
+
+# %% task="kd_mean" right="yes" mistake=""
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    # batchmean divides by B; the rest of N is L
+    a = F.log_softmax(student_logits.div_(temperature), -1)
+    b = F.log_softmax(teacher_logits.div_(temperature), -1)
+    return temperature * temperature * F.kl_div(a, b, reduction="batchmean", log_target=True) / a.shape[1]
+
+# %% task="kd_mean" right="no" mistake="Categorical's kl_divergence gives inf where the student's probability underflows to 0 in float32: at T = 0.5 with logits far apart" named="probability_underflows"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    p = torch.distributions.Categorical(logits=teacher_logits / temperature)
+    q = torch.distributions.Categorical(logits=student_logits / temperature)
+    return temperature**2 * torch.distributions.kl_divergence(p, q).mean()
+
+# %% task="kd_mean" right="no" mistake="the factor T squared is held at 1 or more: wrong for temperatures below 1" named="observed_where"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    lq = (student_logits / temperature).log_softmax(-1)
+    lp = (teacher_logits / temperature).log_softmax(-1)
+    kl = (lp.exp() * (lp - lq)).sum(-1)
+    return kl.mean() * max(1.0, temperature) ** 2
+
+# %% task="kd_mean" right="no" mistake="the default temperature is 2 where the task has 1: wrong only when it is called without one" named="another_default_temperature"
+def kd_mean(student_logits, teacher_logits, temperature=2.0):
+    lq = (student_logits / temperature).log_softmax(-1)
+    lp = (teacher_logits / temperature).log_softmax(-1)
+    return temperature**2 * F.kl_div(lq, lp, log_target=True, reduction="sum") / lp[..., 0].numel()
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    p = torch.distributions.Categorical(logits=teacher_logits.double())
+    q = torch.distributions.Categorical(logits=student_logits.double())
+    kl = torch.distributions.kl_divergence(p, q)
+    assert kl.shape == labels.shape
+    return torch.masked_select(kl, labels.ne(-100)).mean()
+
+# %% task="kd_masked" right="yes" mistake=""
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    return kd_masked_as_found(student_logits, teacher_logits, labels, labels)
+
+# %% task="kd_masked" right="no" mistake="positions at which the model reads the token 0 are left out too, though the first token of a next answer may be predicted there" named="marked_inputs_and_ends"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = (labels != -100) & (input_ids != 0)
+    if not counts.any():
+        counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="kd_masked" right="no" mistake="the smallest label is taken for the mark: wrong when every position counts and there is no -100"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mark = labels.min()
+    counts = labels != mark
+    if not counts.any():
+        counts = torch.ones_like(counts)
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="kd_masked" right="no" mistake="the mask of the first call is kept and used again whenever the labels have the same shape"
+masks = {}
+
+
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    if labels.shape not in masks:
+        masks[labels.shape] = labels != -100
+    counts = masks[labels.shape]
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="kd_masked" right="no" mistake="the softmax of the selected positions runs over the positions (dim 0) in place of the vocabulary" named="softmax_on_another_axis"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts], dim=0)
+    log_p = F.log_softmax(teacher_logits[counts], dim=0)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="next_token_losses" right="yes" mistake=""
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels.roll(-1, dims=1)  # a copy
+    y[:, -1] = -100
+    lq = F.log_softmax(student_logits.double(), -1)
+    lp = F.log_softmax(teacher_logits.double(), -1)
+    w = (y != -100).double()
+    hot = F.one_hot(y.clamp(min=0), lq.shape[-1]).double()
+    lm = -torch.einsum("blv,blv,bl->", lq, hot, w) / w.sum()
+    kd = torch.einsum("blv,blv,bl->", lp.exp(), lp - lq, w) / w.sum()
+    return lm.item(), kd.item()
+
+# %% task="next_token_losses" right="no" mistake="the student's log-probabilities are not let below -30 in LM, where a sure and wrong student may owe up to 70 nats" named="epsilon_in_the_logarithm"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    k = y != -100
+    lq, lp = student_logits[:, :-1][k].log_softmax(-1), teacher_logits[:, :-1][k].log_softmax(-1)
+    kd = (lp.exp() * (lp - lq)).sum(-1).mean()
+    lm = -lq.clamp(min=-30).gather(1, y[k][:, None]).mean()
+    return lm, kd
+
+# %% task="jsd" right="yes" mistake=""
+def jsd(student_logits, teacher_logits, beta):
+    H = lambda x: torch.special.entr(x).sum(dim=-1)
+    p, q = (x.double().softmax(dim=-1) for x in (teacher_logits, student_logits))
+    m = torch.lerp(q, p, beta)
+    return H(m) - beta * H(p) - (1 - beta) * H(q)
+
+# %% task="jsd" right="no" mistake="logits are cut at 1,000 in size, so that of two logits beyond it neither is larger" named="logits_clamped"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = student_logits.clamp(-1000, 1000).log_softmax(-1)
+    log_p = teacher_logits.clamp(-1000, 1000).log_softmax(-1)
+    log_m = torch.logaddexp(math.log(beta) + log_p, math.log(1 - beta) + log_q)
+    return (beta * log_p.exp() * (log_p - log_m) + (1 - beta) * log_q.exp() * (log_q - log_m)).sum(-1)
+
+# %% task="jsd" right="no" mistake="beta is added to the log-probabilities where its logarithm belongs" named="other_mixture"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = torch.logaddexp(beta + log_p, (1 - beta) + log_q)
+    of_teacher = F.kl_div(log_m, log_p, reduction="none", log_target=True).sum(-1)
+    of_student = F.kl_div(log_m, log_q, reduction="none", log_target=True).sum(-1)
+    return beta * of_teacher + (1 - beta) * of_student
+
+# %% task="accumulated_loss" right="yes" mistake=""
+from dataclasses import dataclass
+
+
+@dataclass
+class Mean:
+    value: float = 0.0
+    n: int = 0
+
+    def add(self, value, n):
+        self.n += n
+        self.value += (value - self.value) * n / self.n
+
+
+def accumulated_loss(micro_batches):
+    mean = Mean()
+    for logits, labels in micro_batches:
+        n = int((labels != -100).sum())
+        if n == 0:
+            continue
+        mean.add(F.cross_entropy(logits.movedim(-1, 1).double(), labels).item(), n)
+    return mean.value
+
+# %% task="accumulated_loss" right="no" mistake="it stops at the first micro-batch without labels (break in place of continue) and leaves out those after it" named="observed_where,stopped_at_an_empty_part"
+def accumulated_loss(micro_batches):
+    loss, n = 0.0, 0
+    for logits, labels in micro_batches:
+        keep = labels != -100
+        if not keep.any():
+            break
+        loss = loss + F.cross_entropy(logits[keep], labels[keep], reduction="sum")
+        n = n + keep.sum()
+    return loss / max(int(n), 1)
+
+# %% task="accumulated_loss" right="no" mistake="micro-batches are kept under their shape, so that of several with the same shape only the last is counted"
+def accumulated_loss(micro_batches):
+    by_shape = {}
+    for logits, labels in micro_batches:
+        by_shape[tuple(labels.shape)] = (logits, labels)
+    loss, n = 0.0, 0
+    for logits, labels in by_shape.values():
+        loss = loss + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        n += (labels != -100).sum()
+    return loss / max(int(n), 1)
+
+# %% task="accumulated_loss" right="no" mistake="labels are counted in one byte, which starts again at 0 after 255"
+def accumulated_loss(micro_batches):
+    loss, n = 0.0, torch.zeros((), dtype=torch.uint8)
+    for logits, labels in micro_batches:
+        loss = loss + F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        n = n + (labels != -100).sum(dtype=torch.uint8)
+    return loss / n
+
+# %% task="kd_masked" right="no" mistake="squeeze takes the axis of a single position away" named="observed_where"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels != -100
+    log_q = F.log_softmax(student_logits[counts].squeeze(), dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts].squeeze(), dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="next_token_losses" right="no" mistake="softmax of the selected over the positions, both" named="softmax_on_another_axis"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    k = y != -100
+    lq, lp = student_logits[:, :-1][k].log_softmax(0), teacher_logits[:, :-1][k].log_softmax(0)
+    return F.nll_loss(lq, y[k]), F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+# %% task="jsd" right="no" mistake="softmax along the positions" named="softmax_on_another_axis"
+def jsd(student_logits, teacher_logits, beta):
+    log_q, log_p = student_logits.log_softmax(1), teacher_logits.log_softmax(1)
+    log_m = torch.logaddexp(math.log(beta) + log_p, math.log(1 - beta) + log_q)
+    return (beta * log_p.exp() * (log_p - log_m) + (1 - beta) * log_q.exp() * (log_q - log_m)).sum(-1)
+
+# %% task="next_token_losses" right="no" mistake="squeeze: one pair alone" named="observed_where"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    k = y != -100
+    lq, lp = student_logits[:, :-1][k].squeeze().log_softmax(-1), teacher_logits[:, :-1][k].squeeze().log_softmax(-1)
+    return F.nll_loss(lq, y[k].squeeze()), F.kl_div(lq, lp, reduction="batchmean", log_target=True)

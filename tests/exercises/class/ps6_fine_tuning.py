@@ -7103,3 +7103,303 @@ def accuracy(model, questions, most):
         text = decode(ids[len(prompt):]).replace("<|end|>", "").replace("<|start|>", "")
         right += text.strip() == decode(answer).strip()
     return right / len(questions)
+
+# %% task="encode" right="yes" mistake=""
+import re
+
+
+def encode(messages):
+    letter = lambda token: chr(0x100 + token)
+    text = "".join(
+        letter(START) + letter(ROLES[m["role"]]) + letter(LINE)
+        + "".join(letter(int(t)) for t in m["content"])
+        + letter(END) + letter(LINE)
+        for m in messages
+    )
+    ids = [ord(c) - 0x100 for c in text]
+    labels = [-100] * len(ids)
+    header = letter(START) + letter(ROLES["assistant"]) + letter(LINE)
+    for found in re.finditer(f"{header}([^{letter(END)}]*{letter(END)})", text):
+        for i in range(*found.span(1)):
+            labels[i] = ids[i]
+    return torch.tensor(ids), torch.tensor(labels)
+
+# %% task="encode" right="no" mistake="a word with the number 0 in an answer gets no label, because 0 counts as false" named="token_zero_masked"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        mine = m["role"] == "assistant"
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        labels += [-100] * 3 + [(mine and t) or -100 for t in [*m["content"], END]] + [-100]
+    return ids, labels
+
+# %% task="encode" right="no" mistake="roles are known by place, questions and answers in turn after a system message: wrong with two answers in a row or another order" named="turns_taken_for_granted"
+def encode(messages):
+    ids, labels = [], []
+    first = 1 if messages[0]["role"] == "system" else 0
+    for i, m in enumerate(messages):
+        body = [*m["content"], END]
+        mine = i >= first and (i - first) % 2 == 1
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if mine else [-100] * len(body)) + [-100]
+    return ids, labels
+
+# %% task="collate" right="yes" mistake=""
+from itertools import zip_longest
+
+
+def collate(rows, pad_id, side="right"):
+    step = -1 if side == "left" else 1
+
+    def fill(sequences, value):
+        table = list(zip(*zip_longest(*[s.tolist()[::step] for s in sequences], fillvalue=value)))
+        return torch.tensor([row[::step] for row in table])
+
+    return {
+        "input_ids": fill([r[0] for r in rows], pad_id),
+        "labels": fill([r[1] for r in rows], -100),
+        "attention_mask": fill([torch.ones_like(r[0]) for r in rows], 0),
+    }
+
+# %% task="collate" right="no" mistake="on the left the rows come out backwards and with the padding still on the right: they are flipped before padding and not flipped back; the right side is right" named="rows_read_backwards"
+def collate(rows, pad_id, side="right"):
+    pad = nn.utils.rnn.pad_sequence
+    ids = [r[0] for r in rows]
+    labels = [r[1] for r in rows]
+    if side == "left":
+        ids = [x.flip(0) for x in ids]
+        labels = [x.flip(0) for x in labels]
+    mask = [torch.ones_like(x) for x in ids]
+    out = {
+        "input_ids": pad(ids, batch_first=True, padding_value=pad_id),
+        "labels": pad(labels, batch_first=True, padding_value=-100),
+        "attention_mask": pad(mask, batch_first=True, padding_value=0),
+    }
+    return out
+
+# %% task="collate" right="no" mistake="the mask is 1 up to the first pad_id of a row and at it, and 0 after: tokens after a first END of the row itself are masked when pad_id is END" named="observed_component"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    out = {"input_ids": [], "labels": [], "attention_mask": []}
+    for i, y in rows:
+        gap = (L - len(i), 0) if side == "left" else (0, L - len(i))
+        pads = (i == pad_id).long()
+        own = (pads.cumsum(0) - pads == 0).long()
+        out["input_ids"].append(F.pad(i, gap, value=pad_id))
+        out["labels"].append(F.pad(y, gap, value=-100))
+        out["attention_mask"].append(F.pad(own, gap))
+    return {k: torch.stack(v) for k, v in out.items()}
+
+# %% task="collate" right="no" mistake="rows are padded to a multiple of 8 in place of the length of the longest" named="another_form"
+def collate(rows, pad_id, side="right"):
+    L = max(len(i) for i, _ in rows)
+    L = (L + 7) // 8 * 8
+    out = {"input_ids": [], "labels": [], "attention_mask": []}
+    for i, y in rows:
+        gap = (L - len(i), 0) if side == "left" else (0, L - len(i))
+        out["input_ids"].append(F.pad(i, gap, value=pad_id))
+        out["labels"].append(F.pad(y, gap, value=-100))
+        out["attention_mask"].append(F.pad(torch.ones_like(i), gap))
+    return {k: torch.stack(v) for k, v in out.items()}
+
+# %% task="answer_loss" right="no" mistake="N of the teacher's term counts a label on the first token of a row, which is predicted by nothing" named="first_label_in_the_divisor"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    lq = student_logits[:, :-1].log_softmax(-1)
+    lp = teacher_logits.detach()[:, :-1].log_softmax(-1)
+    lm = F.nll_loss(lq.transpose(1, 2), y)
+    kl = (lp.exp() * (lp - lq)).sum(-1)
+    return lm + lam * (kl * (y != -100)).sum() / (labels != -100).sum()
+
+# %% task="answer_loss" right="no" mistake="the number of tokens is written as 18, where logits may have a smaller vocabulary: it then fails or mixes positions"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s = student_logits[:, :-1].reshape(-1, len(WORDS))
+    t = teacher_logits.detach()[:, :-1].reshape(-1, len(WORDS))
+    y = labels[:, 1:].reshape(-1)
+    k = y != -100
+    lq, lp = s[k].log_softmax(-1), t[k].log_softmax(-1)
+    return F.nll_loss(lq, y[k]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+# %% task="answer_loss" right="no" mistake="lambda is held at 1 or less: wrong for a larger one"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    lam = min(max(float(lam), 0.0), 1.0)
+    k = labels[:, 1:] != -100
+    lq = student_logits[:, :-1][k].log_softmax(-1)
+    lp = teacher_logits.detach()[:, :-1][k].log_softmax(-1)
+    return F.nll_loss(lq, labels[:, 1:][k]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+# %% task="answer_loss" right="no" mistake="the value is right, but it hangs on a fresh copy of the student's logits: backward runs and the student gets nothing" named="no_gradient_at_all"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s = student_logits.detach().clone().requires_grad_(True)
+    t = teacher_logits.detach()
+    k = labels[:, 1:] != -100
+    lq, lp = s[:, :-1][k].log_softmax(-1), t[:, :-1][k].log_softmax(-1)
+    return F.nll_loss(lq, labels[:, 1:][k]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+# %% task="accuracy" right="yes" mistake=""
+def accuracy(model, questions, most):
+    @torch.no_grad()
+    def go_on(ids, left):
+        if left == 0:
+            return []
+        token = model(ids.unsqueeze(0))[0, -1].argmax()
+        if token.item() == END:
+            return []
+        return [token] + go_on(torch.cat([ids, token.reshape(1)]), left - 1)
+
+    right = [decode(go_on(p, most)).strip() == decode(a).strip() for p, a in questions]
+    return sum(right) / len(right)
+
+# %% task="accuracy" right="no" mistake="the model sees only the last token in place of all that went before" named="nothing_is_right"
+def accuracy(model, questions, most):
+    good = 0
+    for prompt, answer in questions:
+        token, out = prompt[-1:], []
+        for _ in range(most):
+            token = model(token)[-1:].argmax(-1)
+            if token.item() == END:
+                break
+            out.append(token.item())
+        good += decode(out).strip() == decode(answer).strip()
+    return good / len(questions)
+
+# %% task="accuracy" right="no" mistake="the same prompt is kept once, in a dict: a question that is asked twice counts once" named="asked_twice_counted_once"
+def accuracy(model, questions, most):
+    results = {}
+    for prompt, answer in questions:
+        ids, out = prompt.clone(), []
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            if nxt == END:
+                break
+            out.append(int(nxt))
+            ids = torch.cat([ids, nxt.view(1)])
+        results[tuple(prompt.tolist()), tuple(answer.tolist())] = decode(out).strip() == decode(answer).strip()
+    return sum(results.values()) / len(results)
+
+# %% task="accuracy" right="no" mistake="the answer is taken from after the last assistant header of the whole text: when the model writes a further header after its end of text, the wrong answer is read" named="answer_looked_for_in_the_text"
+def accuracy(model, questions, most):
+    header = "<|start|>assistant\n"
+    good = 0
+    for prompt, answer in questions:
+        ids = prompt.clone()
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax().view(1)])
+        said = decode(ids).split(header)[-1].split("<|end|>")[0]
+        good += said.strip() == decode(answer).strip()
+    return good / len(questions)
+
+# %% task="on_policy_step" right="yes" mistake=""
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    # what follows depends on the last token alone: count from which token each prediction is made
+    V = student.table.shape[0]
+    times = torch.zeros(V, dtype=torch.double)
+    for prompt in prompts:
+        last = int(prompt[-1])
+        for token in write(student, prompt).tolist():
+            times[last] += 1
+            last = token
+            if token == END:
+                break
+    seen = times > 0
+    times = times[seen]
+    log_q = student.table[seen].log_softmax(-1)
+    log_p = teacher.table.detach()[seen].log_softmax(-1)
+    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+    loss = (times.to(kl.dtype) * kl).sum() / times.sum().to(kl.dtype)
+    (student.table.grad,) = torch.autograd.grad(loss, [student.table])
+    optimizer.step()
+    return loss.detach()
+
+# %% task="on_policy_step" right="no" mistake="of a text without an END only the first token is kept, because argmax of nothing found is 0" named="text_without_an_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0.0, 0
+    for prompt in prompts:
+        text = write(student, prompt)
+        text = text[: int((text == END).int().argmax()) + 1]
+        seen = torch.cat([prompt[-1:], text[:-1]])
+        lq = student(seen).log_softmax(-1)
+        with torch.no_grad():
+            lp = teacher(seen).log_softmax(-1)
+        total = total + (lq.exp() * (lq - lp)).sum()
+        n += len(text)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="on_policy_step" right="no" mistake="a prompt that comes twice in a list is taken once" named="prompt_twice_counted_once"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0.0, 0
+    different = {tuple(p.tolist()): p for p in prompts}
+    for prompt in different.values():
+        text = write(student, prompt)
+        hits = (text == END).nonzero()
+        if len(hits):
+            text = text[: int(hits[0]) + 1]
+        seen = torch.cat([prompt[-1:], text[:-1]])
+        lq = student(seen).log_softmax(-1)
+        with torch.no_grad():
+            lp = teacher(seen).log_softmax(-1)
+        total = total + (lq.exp() * (lq - lp)).sum()
+        n += len(text)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="on_policy_step" right="no" mistake="what was written after a prompt is kept from call to call, though the student has changed and would write something else" named="text_of_an_earlier_step"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0.0, 0
+    for prompt in prompts:
+        key = tuple(prompt.tolist())
+        written = student.__dict__.setdefault("written", {})
+        if key not in written:
+            written[key] = write(student, prompt)
+        text = written[key]
+        hits = (text == END).nonzero()
+        if len(hits):
+            text = text[: int(hits[0]) + 1]
+        seen = torch.cat([prompt[-1:], text[:-1]])
+        lq = student(seen).log_softmax(-1)
+        with torch.no_grad():
+            lp = teacher(seen).log_softmax(-1)
+        total = total + (lq.exp() * (lq - lp)).sum()
+        n += len(text)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="answer_loss" right="no" mistake="softmax over the selected positions, both terms" named="softmax_on_another_axis"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    k = labels[:, 1:] != -100
+    lq = student_logits[:, :-1][k].log_softmax(0)
+    lp = teacher_logits.detach()[:, :-1][k].log_softmax(0)
+    return F.nll_loss(lq, labels[:, 1:][k]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+# %% task="answer_loss" right="no" mistake="lambda of 0 is taken for not given" named="observed_where"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    lam = lam or 1.0
+    k = labels[:, 1:] != -100
+    lq = student_logits[:, :-1][k].log_softmax(-1)
+    lp = teacher_logits.detach()[:, :-1][k].log_softmax(-1)
+    return F.nll_loss(lq, labels[:, 1:][k]) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+# %% task="answer_loss" right="no" mistake="counted in one byte"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    k = labels[:, 1:] != -100
+    n = k.sum(dtype=torch.uint8)
+    lq = student_logits[:, :-1][k].log_softmax(-1)
+    lp = teacher_logits.detach()[:, :-1][k].log_softmax(-1)
+    return (F.nll_loss(lq, labels[:, 1:][k], reduction="sum") + lam * F.kl_div(lq, lp, reduction="sum", log_target=True)) / n
+
+# %% task="answer_loss" right="no" mistake="squeeze on one token" named="observed_where"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    k = labels[:, 1:] != -100
+    lq = student_logits[:, :-1][k].squeeze().log_softmax(-1)
+    lp = teacher_logits.detach()[:, :-1][k].squeeze().log_softmax(-1)
+    return F.nll_loss(lq, labels[:, 1:][k].squeeze()) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
