@@ -1,8 +1,6 @@
 """What the pages of part 1 and page 2.3 say of their numbers, and of TRL's and torchtune's."""
 
 import functools
-import importlib.metadata
-import importlib.util
 import math
 import re
 from pathlib import Path
@@ -137,17 +135,8 @@ def defined(page: str, *marks: str) -> dict:
 
 
 @pytest.fixture
-def torchtune():
-    """Its file of KD losses: to import the package would take what it depends on."""
-    try:
-        installed = importlib.metadata.distribution("torchtune")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("to compare with it: pip install --no-deps torchtune==0.6.1")
-    path = installed.locate_file("torchtune/modules/loss/kd_losses.py")
-    spec = importlib.util.spec_from_file_location("kd_losses", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def torchtune(losses_of):
+    return losses_of("torchtune", "0.6.1", "torchtune/modules/loss/kd_losses.py")
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.5, 0.9, 1.0])
