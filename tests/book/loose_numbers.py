@@ -66,6 +66,7 @@ ELSEWHERE = {
         "right 0.86 of the time": "test_part6.py",
         "right on 0.002 of": "test_part6.py",
     },
+    "index": {"Python 3.11": "a version"},
     "labs/assistant": {"the text of 4.5": "a page"},
     "labs/pretrained-teacher": {
         "4.6 nats a token at 0.25 tokens": MADE_UP,

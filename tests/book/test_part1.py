@@ -31,6 +31,14 @@ def table(book):
     return read
 
 
+def test_between_the_ends_the_first_student_is_better_than_at_either(table):
+    """The front page: perplexities of three seeds, at each λ."""
+    found = table("index", 3)
+    for lam in ("1", "3", "10"):
+        assert max(found[lam]) < min(*found["0"], *found["100"])
+    assert max(found["100"]) < 10.45 + 0.1  # "nearly a copy of its teacher"
+
+
 def test_1000_distributions_beat_10000_labels_with_every_seed(table):
     """1.1: perplexities by label, argmax and distribution, at each number of positions."""
     scores = table("before/soft-targets", 3)
