@@ -3,7 +3,7 @@
 MyST-NB executes a page as a notebook whose text is still MyST. Here that text becomes what any
 notebook shows: directives and roles turn into plain Markdown, diagrams into words, widgets into
 cells that show them. The page gets the theme's ``.ipynb`` button, and a line at its end that says
-how to run it.
+how to run it; the notebook says it at its top.
 
 Where the repository has an address, a notebook fetches it first, since a page may read the recorded
 runs that lie there; the page offers to open it in Colab, and the theme offers to suggest an edit
@@ -209,6 +209,15 @@ def fetch(repository: str, page: str) -> str:
     )
 
 
+def how_to_run(page: str) -> str:
+    """The words that a notebook begins with: who has it alone is told what else it needs."""
+    return (
+        "> This notebook is a page of the course. It uses the course's library and recorded runs. "
+        f"To run it, put it into `{Path(page).parent.as_posix()}` of your clone of the repository, "
+        f"type `make book` in the clone once, and then `.venv/bin/jupyter lab {page}.ipynb`."
+    )
+
+
 def in_colab(repository: str, page: str) -> str:
     """Where Colab opens a page's notebook; "" where it cannot."""
     found = re.match(r"https://github\.com/([^/]+/[^/]+?)(?:\.git)?/?$", repository)
@@ -229,6 +238,7 @@ def offer(app: Sphinx, page: str, template: str, context: dict, doctree) -> None
     repository = app.config.book_repository.rstrip("/")
     if repository:
         notebook.cells.insert(0, new_code_cell(fetch(repository, page), id="fetch"))
+    notebook.cells.insert(0, new_markdown_cell(how_to_run(page), id="how-to-run"))
     nbformat.write(notebook, target)
     context["ipynb_source"] = f"{page}.ipynb"
     link = context["pathto"](f"_sources/{page}.ipynb", 1)

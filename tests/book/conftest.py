@@ -2,6 +2,8 @@
 
 import functools
 import http.server
+import importlib.metadata
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -31,6 +33,23 @@ def build():
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def losses_of():
+    """A library's file of losses: to import the package would take what it depends on."""
+
+    def load(library: str, version: str, file: str):
+        try:
+            installed = importlib.metadata.distribution(library)
+        except importlib.metadata.PackageNotFoundError:
+            pytest.skip(f"to compare with it: pip install --no-deps {library}=={version}")
+        spec = importlib.util.spec_from_file_location(library, installed.locate_file(file))
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

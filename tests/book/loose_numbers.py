@@ -5,10 +5,10 @@ MADE_UP = "a case that we made up"
 SEEN = "read off the figure"
 
 ELSEWHERE = {
-    "after/optimizing-training": {"about 5.5 nats": SEEN},
+    "after/optimizing-training": {"about 5.5 nats": "a new student's loss is about log 257"},
     "before/measuring-the-mismatch": {
         "0.5 costs 0.69 nats, 0.1 costs 2.30 and 0.005 costs 5.30": EXACT,
-        "the largest bar, 0.55,": SEEN,
+        "the largest bar, 0.55,": "0.8 · log(0.8 / 0.4)",
     },
     "before/one-knob": {
         "1.6 million positions": "1.1 prints how many",
@@ -37,6 +37,8 @@ ELSEWHERE = {
     "combined/the-formula": {
         "α = 0.9 is λ = 9": EXACT,
         "acts like 0.00002": EXACT,
+        "up to 0.5, and up to 0.3": "versions",
+        "up to 0.42": "a version",
         "The loss stays at 1.9": MADE_UP,
     },
     "combined/two-sources": {"between 3 and 3.5": SEEN},
@@ -49,7 +51,7 @@ ELSEWHERE = {
         "that curve is 0.3 nats below": "test_part6.py",
         "In 2.1, where text is short": "a page",
         "4.1, 4.2 and 2.1": "pages",
-        "begin near 5.5": SEEN,
+        "begin near 5.5": "test_part6.py",
     },
     "field/on-policy-in-practice": {
         "TRL 1.16, `DistillationTrainer`": "a version",
@@ -64,11 +66,12 @@ ELSEWHERE = {
         "right 0.86 of the time": "test_part6.py",
         "right on 0.002 of": "test_part6.py",
     },
+    "index": {"Python 3.11": "a version"},
     "labs/assistant": {"the text of 4.5": "a page"},
     "labs/pretrained-teacher": {
         "4.6 nats a token at 0.25 tokens": MADE_UP,
         "4.6 · 0.25 = 1.15 against 4.0 · 0.30 = 1.20": EXACT,
     },
-    "labs/weak-teacher": {"whose grey line is 0.6 nats higher": SEEN},
-    "reference/how-fast": {"rises from 0.13 to 0.2": SEEN},
+    "labs/weak-teacher": {"whose grey line is 0.6 nats higher": "test_labs.py"},
+    "reference/how-fast": {"rises from 0.13 to 0.2": "test_how_fast.py"},
 }

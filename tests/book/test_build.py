@@ -122,8 +122,8 @@ def test_citations_are_in_the_bibliography_and_can_be_found():
 
 
 def test_code_fits_beside_the_contents():
-    """Longer lines scroll, or are broken on paper."""
-    long = []
+    """Longer lines scroll, or are broken on paper; a comment's length breaks no statement."""
+    long, broken = [], []
     for source in (ROOT / "book").rglob("*.md"):
         for options, code in re.findall(
             r"^```(?:\{code-cell\} ipython3|\w+)\n((?:---\n.*?\n---\n|:tags:.*\n)?)(.*?)^```$",
@@ -132,4 +132,7 @@ def test_code_fits_beside_the_contents():
         ):
             if not re.search("remove-(input|cell)", options):
                 long += [f"{source.name}: {line}" for line in code.splitlines() if len(line) > 72]
+                found = re.findall(r"^ *[])}].*  #.*", code, re.MULTILINE)
+                broken += [f"{source.name}: {line}" for line in found]
     assert not long
+    assert not broken, "put the comment above"

@@ -92,6 +92,26 @@ def test_liger_computes_what_the_page_says(formula):
     torch.testing.assert_close(formula["liger_jsd"]().float(), theirs)  # Liger sums in float32
 
 
+def test_torchtune_computes_what_the_page_says(formula, losses_of):
+    losses = losses_of("torchtune", "0.6.1", "torchtune/modules/loss/kd_losses.py")
+    theirs = losses.ForwardKLLoss()(formula["student"], formula["teacher"], formula["labels"])
+    torch.testing.assert_close(formula["torchtune_forward_kl"]().float(), theirs)
+
+
+def test_nemo_computes_what_the_page_says(formula, losses_of):
+    losses = losses_of("nemo-automodel", "0.7.0", "nemo_automodel/components/loss/kd_loss.py")
+    loss = losses.KDLoss(temperature=formula["T"])
+    theirs = loss(formula["student"], formula["teacher"], formula["labels"])
+    torch.testing.assert_close(formula["nemo_kd"]().float(), theirs)
+
+
+def test_modelopt_computes_what_the_page_says(formula, losses_of):
+    losses = losses_of("nvidia-modelopt", "0.47.0", "modelopt/torch/distill/losses.py")
+    counted = (formula[name][formula["counts"]] for name in ("student", "teacher"))
+    theirs = losses.LogitsDistillationLoss(temperature=formula["T"])(*counted)
+    torch.testing.assert_close(formula["modelopt_logits"](), theirs)
+
+
 def as_written(like: str, value: float) -> str:
     """A value with as many digits as a text gives."""
     return f"{value:,.{len(like.partition('.')[2])}f}"

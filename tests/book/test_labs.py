@@ -153,6 +153,7 @@ def ahead_until(results: SweepResults, arm: str) -> int:
 def test_help_turns_to_harm_before_the_labels_pass_the_teacher(weak):
     level = {t: weak.mean(f"{t}: λ = 1", "teacher_lm_loss").mean for t in ("weak", "weaker")}
     assert {t: passes(weak, level[t]) for t in level} == {"weak": 100, "weaker": 40}
+    assert level["weaker"] - level["weak"] == pytest.approx(0.6, abs=0.05)  # of the figures
     for arm in weak.arms:
         if arm != "labels":
             steps, less = weak.curve(arm, "lm_loss", beside="labels")

@@ -143,6 +143,13 @@ def test_a_notebook_without_a_clone_fetches_what_its_page_reads(page, notebooks)
     assert all((folder / path).is_file() for path in read)
 
 
+def test_a_notebook_says_at_its_top_what_it_needs(notebooks):
+    for page, notebook in notebooks.items():
+        told = notebook.cells[0].source
+        assert f"`{Path(page).parent.as_posix()}` of your clone" in told
+        assert f"jupyter lab {page}.ipynb`" in told
+
+
 def test_notebook_shows_a_question_without_giving_it_away(notebooks):
     text = "\n".join(cell.source for cell in notebooks["book/combined/the-formula"].cells)
     asked = text[text.index("**Question** (ordering)") :]

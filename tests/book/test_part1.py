@@ -1,8 +1,6 @@
 """What the pages of part 1 and page 2.3 say of their numbers, and of TRL's and torchtune's."""
 
 import functools
-import importlib.metadata
-import importlib.util
 import math
 import re
 from pathlib import Path
@@ -31,6 +29,14 @@ def table(book):
         return {name: [float(n.replace(",", "")) for n in found] for name, *found in rows}
 
     return read
+
+
+def test_between_the_ends_the_first_student_is_better_than_at_either(table):
+    """The front page: perplexities of three seeds, at each λ."""
+    found = table("index", 3)
+    for lam in ("1", "3", "10"):
+        assert max(found[lam]) < min(*found["0"], *found["100"])
+    assert max(found["100"]) < 10.45 + 0.1  # "nearly a copy of its teacher"
 
 
 def test_1000_distributions_beat_10000_labels_with_every_seed(table):
@@ -137,17 +143,8 @@ def defined(page: str, *marks: str) -> dict:
 
 
 @pytest.fixture
-def torchtune():
-    """Its file of KD losses: to import the package would take what it depends on."""
-    try:
-        installed = importlib.metadata.distribution("torchtune")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("to compare with it: pip install --no-deps torchtune==0.6.1")
-    path = installed.locate_file("torchtune/modules/loss/kd_losses.py")
-    spec = importlib.util.spec_from_file_location("kd_losses", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def torchtune(losses_of):
+    return losses_of("torchtune", "0.6.1", "torchtune/modules/loss/kd_losses.py")
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.5, 0.9, 1.0])

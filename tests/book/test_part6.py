@@ -182,6 +182,8 @@ def test_finished_runs_on_labels_cost_less_and_end_lower_in_lab_4_1(text_of, lap
     assert 120 * ratio / 3 / (price - 120) == pytest.approx(2.5, abs=0.05)  # of "Try it"
     unfinished = dict(zip(*laptop.curve("all text: labels, as long", "lm_loss"), strict=True))
     assert unfinished[140].mean < four < unfinished[120].mean
+    begin = laptop.curve("all text: labels", "lm_loss")[1][0].mean
+    assert begin == pytest.approx(5.5, abs=0.1)  # of the figure
     assert labels - unfinished[120].mean == pytest.approx(0.3, abs=0.02)
 
 
