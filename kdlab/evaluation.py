@@ -13,6 +13,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdlab.arguments import check_match_vocab, check_vocabularies
 from kdlab.batches import (
     Rows,
     check_batch_size,
@@ -23,7 +24,7 @@ from kdlab.batches import (
     collate,
     logits_for,
 )
-from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
+from kdlab.divergences import forward_kl, reverse_kl
 from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
 from kdlab.objective import counted
@@ -150,6 +151,7 @@ def evaluate(
     """
     check_rows(data, "data", ignore_index=ignore_index)
     check_batch_size(batch_size)
+    check_match_vocab(match_vocab)
     models = [m for m in (student, teacher) if isinstance(m, nn.Module)]
     if is_packed(data):
         for model in models:

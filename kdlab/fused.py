@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from kdlab import kernels
-from kdlab.divergences import Divergence, check_vocabularies, kernel_of
+from kdlab.arguments import check_devices, check_vocabularies, check_whole
+from kdlab.divergences import Divergence, check_differentiated_once, kernel_of
 from kdlab.kernels import Terms
 from kdlab.objective import (
     CombinedObjective,
@@ -95,10 +96,14 @@ class LinearCombinedObjective(CombinedObjective):
         chunk_size: int | None = None,
         **options: Any,
     ):
-        super().__init__(divergence, **options)
-        if chunk_size is not None and chunk_size < 1:
-            raise ValueError(f"chunk_size must be at least 1 position, got {chunk_size}")
         self.chunk_size = chunk_size
+        super().__init__(divergence, **options)
+
+    def check_options(self) -> None:
+        """Raise ValueError if an option is outside what is listed above."""
+        super().check_options()
+        if self.chunk_size is not None:
+            self.chunk_size = check_whole("chunk_size", self.chunk_size, least=1)
         kernel_of(self.divergence)  # a function without a kernel is an error now, not in training
 
     def __call__(  # type: ignore[override]  # of hidden states: it stands in no other's place
@@ -132,6 +137,7 @@ class LinearCombinedObjective(CombinedObjective):
             ValueError: shapes, dtypes or vocabularies do not fit, a label is out of range, or a
                 head does more than multiply and add a bias.
         """
+        self.check_options()
         weight, bias = _read_head("student", student_hidden, student_head)
         teacher: _Teacher | TopK | None = None
         if isinstance(teacher_hidden, TopK):
@@ -160,7 +166,10 @@ class LinearCombinedObjective(CombinedObjective):
         # NaN) costs nothing and can reach neither the loss nor the gradient.
         logits_shape = (*student_hidden.shape[:-1], len(weight))
         counts = counted(labels, logits_shape, self.ignore_index)
-        labels = labels[counts].long()
+        check_devices(student_hidden=student_hidden, student_head=weight, labels=labels)
+        if isinstance(teacher, _Teacher):
+            check_devices(teacher_hidden=teacher.hidden, teacher_head=teacher.weight, labels=labels)
+        labels = labels.long()[counts]
         if isinstance(teacher, TopK):
             teacher = self._checked(teacher, logits_shape, counts)
         elif teacher is not None:
@@ -251,8 +260,8 @@ class _LinearObjective(torch.autograd.Function):
         return lm_loss, kd_loss, loss
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        check_differentiated_once()
         scale = upstream / ctx.divisor
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         hidden, weight, bias = (

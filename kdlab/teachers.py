@@ -25,6 +25,7 @@ import torch.nn as nn
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from kdlab.arguments import check_temperature
 from kdlab.batches import (
     Rows,
     check_batch_size,
@@ -38,7 +39,7 @@ from kdlab.batches import (
     telling_row,
 )
 from kdlab.devices import stays
-from kdlab.divergences import check_temperature, log_softmax
+from kdlab.divergences import log_softmax
 from kdlab.heads import find_head, unchanged
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
