@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import numpy as np
 import torch
+import torch.nn as nn
 from torch import Tensor
 
 __all__ = [
     "check_devices",
     "check_logits",
     "check_match_vocab",
+    "check_module",
     "check_number",
     "check_temperature",
     "check_tensor",
     "check_vocabularies",
     "check_whole",
+    "ends_of",
     "widened",
 ]
 
@@ -48,6 +52,23 @@ def check_whole(name: str, value: object, least: int | None = None) -> int:
     if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(value) if isinstance(value, Integral) else int(number)
+
+
+def ends_of(end_of_text: object) -> tuple[int, ...]:
+    """The tokens that end a text: none, one, or several in any sequence, array or tensor."""
+    if end_of_text is None:
+        return ()
+    if isinstance(end_of_text, Tensor | np.ndarray):
+        end_of_text = end_of_text.tolist()
+    several = isinstance(end_of_text, Sequence) and not isinstance(end_of_text, str)
+    tokens = end_of_text if several else [end_of_text]
+    return tuple(check_whole("end_of_text", token) for token in tokens)
+
+
+def check_module(name: str, value: object) -> None:
+    """Raise TypeError if this is no module of torch."""
+    if not isinstance(value, nn.Module):
+        raise TypeError(f"{name} must be a torch module; got {type(value).__name__} {value!r:.80}")
 
 
 def check_temperature(temperature: object) -> float:

@@ -19,6 +19,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from kdlab.arguments import check_module
 from kdlab.devices import kept_random_state
 from kdlab.models import logits_of, longest_text
 
@@ -235,11 +236,6 @@ def check_rows(
         )
 
 
-def check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-
-
 def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
     return bool((_read(row, True, ignore_index)["labels"][1:] != ignore_index).any())
 
@@ -388,7 +384,8 @@ def _padded_left(mask: Tensor) -> bool:
 
 
 def check_causal(model: nn.Module) -> None:
-    """Raise ValueError if a model sees more of a text than what came before."""
+    """Raise ValueError if a model sees more of a text than what came before; TypeError if none."""
+    check_module("a model", model)
     model = _pretrained(model) or _unwrapped(model)
     config, kind = getattr(model, "config", None), type(model).__name__
     if getattr(config, "is_encoder_decoder", False):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -126,7 +126,7 @@ class CombinedObjective:
         ignore_index: int = -100,
         match_vocab: str = "error",
     ):
-        self.divergence: Any = divergence
+        self.divergence: Divergence = resolve_divergence(divergence)
         self.temperature = temperature
         self.form = form
         self.scale_by_temperature = scale_by_temperature
