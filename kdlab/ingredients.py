@@ -28,6 +28,7 @@ from kdlab.data import (
 )
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.examples import Examples, load_examples
+from kdlab.fingerprints import model_sha256
 from kdlab.generation import continued
 from kdlab.models import PRESETS, TinyGPT, every_nth_layer, longest_text
 from kdlab.objective import CombinedObjective
@@ -35,7 +36,6 @@ from kdlab.packing import PackedRows
 from kdlab.pretrained import check_same_tokens, entries_of, load_both, tokenizer_of
 from kdlab.recipes import BLOCK_SIZE, TEACHER_STEPS, Recipe
 from kdlab.saving import load_student, save_student
-from kdlab.teachers import model_sha256
 from kdlab.trainer import DistillationTrainer
 
 __all__ = ["Ingredients", "trained_teacher"]
@@ -84,7 +84,12 @@ class Ingredients:
         corpus = load_corpus(recipe.corpus)
         if recipe.teacher.startswith("hf:"):
             teacher, kept = _pretrained_teacher(recipe)
-            tokenizer, end = kept.backend_tokenizer, kept.eos_token
+            tokenizer, end = kept, kept.eos_token
+            if end is None:
+                raise ValueError(
+                    f"the tokenizer of {recipe.teacher} names no eos_token, with which a document "
+                    "of a corpus ends; name one and save it there with save_pretrained"
+                )
         else:
             teacher = own = trained_teacher(
                 corpus,
