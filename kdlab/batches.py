@@ -40,6 +40,15 @@ SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|d
 """Architectures of transformers that are causal only where their config says ``is_decoder``."""
 
 
+SEES_AHEAD = (
+    "sees what comes after a token: it would read the labels. A causal language model is needed"
+)
+SCALED_BY_BATCH = (
+    "rounds its activations on a scale of the whole batch, as quantize_dynamic of torch.ao does: "
+    "what it says of a token depends on the others. Take torchao's, which rounds token by token"
+)
+
+
 class Rows(Protocol):
     """A data set whose rows are asked for by their number: a list, torch's, or Hugging Face's."""
 
@@ -395,10 +404,7 @@ def check_causal(model: nn.Module) -> None:
         )
     both_ways = SEES_BOTH_WAYS.search(getattr(config, "model_type", None) or "")
     if both_ways and not getattr(config, "is_decoder", False):
-        raise ValueError(
-            f"{kind} sees what comes after a token: it would read the labels. A causal language "
-            "model is needed"
-        )
+        raise ValueError(f"{kind} {SEES_AHEAD}")
 
 
 @torch.no_grad()
@@ -415,6 +421,8 @@ def check_no_future(
         ask: returns its logits for a batch, of all positions or of all but the last.
         batch: at least one row.
     """
+    if any("quantized.dynamic" in type(part).__module__ for part in model.modules()):
+        raise ValueError(f"{_kind(model)} {SCALED_BY_BATCH}")
     mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
     at = _first_padded_left(mask) or 0
     row = {name: value[at : at + 1] for name, value in batch.items()}
@@ -447,10 +455,7 @@ def check_no_future(
     end = torch.zeros_like(there)
     end[0, last] = True
     if depends_on(end):
-        raise ValueError(
-            f"{_kind(model)} sees what comes after a token: it would read the labels. A causal "
-            "language model is needed"
-        )
+        raise ValueError(f"{_kind(model)} {SEES_AHEAD}")
     if _padded_left(there) and depends_on(~there):
         raise ValueError(
             f"{_kind(model)} reads the padding on the left, whatever its attention_mask says; pad "

@@ -40,9 +40,8 @@ def find_head(model: nn.Module) -> nn.Linear | str:
         return f"{kind} shows no head, neither by get_output_embeddings() nor as lm_head"
     if not isinstance(head, nn.Linear) or type(head).forward is not nn.Linear.forward:
         named = type(head).__name__
-        if named == "Linear":  # PEFT's is called so too, and that of torch.ao.quantization
-            library, _, part = type(head).__module__.partition(".")
-            named = f"{library}.Linear" + " in 8 bits" * part.startswith("ao.")
+        if named == "Linear":  # PEFT's is called so too
+            named = f"{type(head).__module__.partition('.')[0]}.Linear"
         return f"the head of {kind} is a {named}, not a plain nn.Linear"
     if "forward" in vars(head):
         return f"the forward of {kind}'s head was replaced, as a device_map does"

@@ -197,7 +197,9 @@ class CombinedObjective:
                 parts then add up to the loss of the whole, however it was split.
 
         Returns:
-            The loss and its two terms, all attached to the graph; 0 if no position counts.
+            The loss and its two terms, all attached to the graph; 0 if no position counts. With a
+            divergence of this library they are differentiated once: a backward pass with
+            ``create_graph=True`` raises RuntimeError.
 
         Raises:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.

@@ -1,5 +1,7 @@
 """Parts of one's own: what a trainer could not use, train or keep is refused before a step."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -137,3 +139,12 @@ def test_what_is_no_model_is_named_wherever_one_is_needed(tmp_path):
             needs_one()
     with pytest.raises(TypeError, match=r"a teacher is a model, or anything with targets\(batch\)"):
         evaluate(gpt(), rows(), "gpt2")
+
+
+def test_a_model_whose_activations_share_a_scale_over_the_batch_is_refused():
+    quantization = pytest.importorskip("torch.ao.quantization")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated
+        teacher = quantization.quantize_dynamic(gpt(1), {nn.Linear}, dtype=torch.qint8)
+    with pytest.raises(ValueError, match="rounds its activations on a scale of the whole batch"):
+        evaluate(gpt(), rows(), teacher)
