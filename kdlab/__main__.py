@@ -2,4 +2,5 @@
 
 from kdlab.cli import app
 
-app(prog_name="kdlab")
+if __name__ == "__main__":
+    app(prog_name="kdlab")
