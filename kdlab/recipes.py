@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 import warnings
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,9 @@ class Recipe:
             may_be_path = value.startswith("hf:") if model else value not in BUILT_IN
             if may_be_path and os.path.exists(place):
                 changes[name] = value.removesuffix(place) + os.path.abspath(place)
-        return replace(self, **changes)
+        found = copy.copy(self)
+        vars(found).update(changes)  # frozen, and checked already
+        return found
 
     def setting(self) -> Recipe:
         """What the text and the teacher depend on; all else is as by default."""
