@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def check_whole(name: str, value: object, least: int | None = None) -> int:
     return int(value) if isinstance(value, Integral) else int(number)
 
 
-def ends_of(end_of_text: object) -> tuple[int, ...]:
+def ends_of(end_of_text: Any) -> tuple[int, ...]:
     """The tokens that end a text: none, one, or several in any sequence, array or tensor."""
     if end_of_text is None:
         return ()

@@ -34,9 +34,9 @@ def check_types(options: Any) -> None:
             continue
         if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
             raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
-        if isinstance(value, Number) and type(value) not in (bool, int, float):
-            number = int(value) if isinstance(value, Integral) else float(value)  # type: ignore[arg-type]
-            object.__setattr__(options, item.name, number)
+        if isinstance(value, Number) and type(value).__module__ != "builtins":
+            plain: Any = int if isinstance(value, Integral) else float
+            object.__setattr__(options, item.name, plain(value))
 
 
 @dataclass(frozen=True)

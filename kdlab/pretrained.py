@@ -100,7 +100,10 @@ def loading(name: str) -> Iterator[None]:
     """Raise ValueError, in one sentence that names it, where something cannot be loaded."""
     try:
         yield
-    except (ImportError, SafetensorError, ValueError) as error:
+    except Exception as error:
+        ours = isinstance(error, ImportError | SafetensorError | ValueError)
+        if not (ours or type(error) is Exception):  # as tokenizers raises it
+            raise
         first, _, _ = str(error).strip().partition("\n")
         raise ValueError(f"{name} cannot be loaded: {first}") from error
 

@@ -79,7 +79,7 @@ def load_tokenizer(folder: str | Path) -> Any:
     """The tokenizer in a folder that :func:`distill` wrote, as one of transformers.
 
     Raises:
-        ValueError: there is none, or transformers is not installed.
+        ValueError: there is none, it is damaged, or transformers is not installed.
     """
     folder = Path(folder)
     if not (folder / "tokenizer.json").exists():
@@ -90,9 +90,10 @@ def load_tokenizer(folder: str | Path) -> Any:
         raise ValueError(
             "to read a tokenizer takes transformers: pip install 'kdlab[hf]'"
         ) from None
-    if "model_type" in read_record(folder / "config.json"):
-        return AutoTokenizer.from_pretrained(folder)
-    if (folder / "tokenizer_config.json").exists():
-        return PreTrainedTokenizerFast.from_pretrained(folder)
     make: Any = PreTrainedTokenizerFast
-    return make(tokenizer_file=str(folder / "tokenizer.json"), eos_token=END_OF_TEXT)
+    with loading(f"the tokenizer of {folder}"):
+        if "model_type" in read_record(folder / "config.json"):
+            return AutoTokenizer.from_pretrained(folder)
+        if (folder / "tokenizer_config.json").exists():
+            return make.from_pretrained(folder)
+        return make(tokenizer_file=str(folder / "tokenizer.json"), eos_token=END_OF_TEXT)

@@ -29,6 +29,7 @@ from kdlab import (
     train_tokenizer,
 )
 from kdlab.pretrained import load_both, shortened
+from kdlab.saving import load_tokenizer
 from tests.kdlab.tiny_models import ARCHITECTURES, tiny
 
 transformers = pytest.importorskip("transformers")
@@ -310,16 +311,21 @@ def test_a_vocabulary_is_not_made_larger(llama):
         load_both(llama, 2000)
 
 
-@pytest.mark.parametrize("change", ["cut", "encoder", "unknown"])
+@pytest.mark.parametrize("change", ["cut", "encoder", "unknown", "tokenizer"])
 def test_what_cannot_be_loaded_is_one_sentence(folder, change):
     if change == "cut":
         os.truncate(folder / "model.safetensors", 1000)
+    elif change == "tokenizer":
+        (folder / "tokenizer.json").write_text("{")
     else:
         kind = {"encoder": "t5", "unknown": "nosuch"}[change]
         (folder / "config.json").write_text(json.dumps({"model_type": kind}))
     with pytest.raises(ValueError, match=r"model cannot be loaded: ") as found:
         load_both(str(folder))
     assert "\n" not in str(found.value)
+    if change == "tokenizer":
+        with pytest.raises(ValueError, match=r"the tokenizer of .* cannot be loaded: "):
+            load_tokenizer(folder)
 
 
 def test_a_tokenizer_without_an_end_or_in_python(text, folder, monkeypatch):
