@@ -14,6 +14,7 @@ from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from kdlab.batches import check_ids
 from kdlab.chats import ChatDataset, train_chat_tokenizer
 from kdlab.config import TrainConfig
 from kdlab.data import (
@@ -76,7 +77,8 @@ class Ingredients:
             progress: show a bar while it trains.
 
         Raises:
-            ValueError: the corpus is unknown, or the teacher cannot have that vocabulary.
+            ValueError: the corpus is unknown, the teacher cannot have that vocabulary, or the text
+                has tokens that it does not know.
         """
         recipe = setting = recipe.setting()
         if recipe.data is not None:
@@ -105,6 +107,8 @@ class Ingredients:
             PackedDataset(split, tokenizer, recipe.block_size or BLOCK_SIZE, end_of_text=end)
             for split in (corpus.train, corpus.validation)
         )
+        highest = max(int(data.blocks.max()) for data in (train, validation))
+        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
         if recipe.train_fraction < 1:
             train = train.spread(max(1, round(recipe.train_fraction * len(train))))
         if recipe.eval_blocks is not None:
@@ -146,6 +150,8 @@ class Ingredients:
         train, validation = (
             ChatDataset(part, tokenizer, max_length=longest) for part in (told, held_out)
         )
+        highest = max(int(row["input_ids"].max()) for row in (*train.rows, *validation.rows))
+        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
         return cls(
             setting,
             teacher,

@@ -341,6 +341,20 @@ def test_a_tokenizer_without_an_end_or_in_python(text, folder, monkeypatch):
         load_both(str(folder), 270)
 
 
+@pytest.mark.parametrize("kind", ["corpus", "data"])
+def test_tokens_that_a_teacher_has_no_entry_for_are_told_before_a_step(folder, tmp_path, kind):
+    """They were added to the tokenizer, and may stand in the last batch alone."""
+    tokenizer = load_tokenizer(folder)
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(folder)
+    (tmp_path / "corpus").write_text("\n\n".join(f"{i} and <new> " * 40 for i in range(60)))
+    row = '{"prompt": "%d and", "completion": " <new>"}\n'
+    (tmp_path / "data").write_text("".join(row % i for i in range(60)))
+    recipe = Recipe(teacher=f"hf:{folder}", **{kind: str(tmp_path / kind)})
+    with pytest.raises(ValueError, match="has token id 300; those of LlamaForCausalLM are from 0"):
+        Ingredients.of(recipe)
+
+
 def test_layers_with_adapters_in_them_are_not_taken(llama):
     peft = pytest.importorskip("peft")
     model, _ = load_both(llama)
