@@ -10,7 +10,8 @@ from typing import Any
 import torch
 import torch.nn as nn
 
-from kdlab.batches import check_batch_size, collate
+from kdlab.arguments import check_whole
+from kdlab.batches import collate
 from kdlab.examples import Conversation, conversations_of
 from kdlab.generation import continued, end_of_text_of
 from kdlab.models import longest_text
@@ -131,7 +132,7 @@ def write_answers(
     conversations = conversations_of(conversations)
     if not conversations:
         raise ValueError("there are no conversations to answer")
-    check_batch_size(batch_size)
+    batch_size = check_whole("batch_size", batch_size, least=1)
     template = ChatTemplate(tokenizer)
     ends = list(dict.fromkeys([*template.end_ids, *end_of_text_of(model)]))
     device = next(model.parameters()).device

@@ -19,6 +19,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from kdlab.arguments import check_module
 from kdlab.devices import kept_random_state
 from kdlab.models import logits_of, longest_text
 
@@ -37,6 +38,15 @@ POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
 
 SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
 """Architectures of transformers that are causal only where their config says ``is_decoder``."""
+
+
+SEES_AHEAD = (
+    "sees what comes after a token: it would read the labels. A causal language model is needed"
+)
+SCALED_BY_BATCH = (
+    "rounds its activations on a scale of the whole batch, as quantize_dynamic of torch.ao does: "
+    "what it says of a token depends on the others. Take torchao's, which rounds token by token"
+)
 
 
 class Rows(Protocol):
@@ -235,11 +245,6 @@ def check_rows(
         )
 
 
-def check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-
-
 def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
     return bool((_read(row, True, ignore_index)["labels"][1:] != ignore_index).any())
 
@@ -388,7 +393,8 @@ def _padded_left(mask: Tensor) -> bool:
 
 
 def check_causal(model: nn.Module) -> None:
-    """Raise ValueError if a model sees more of a text than what came before."""
+    """Raise ValueError if a model sees more of a text than what came before; TypeError if none."""
+    check_module("a model", model)
     model = _pretrained(model) or _unwrapped(model)
     config, kind = getattr(model, "config", None), type(model).__name__
     if getattr(config, "is_encoder_decoder", False):
@@ -398,10 +404,7 @@ def check_causal(model: nn.Module) -> None:
         )
     both_ways = SEES_BOTH_WAYS.search(getattr(config, "model_type", None) or "")
     if both_ways and not getattr(config, "is_decoder", False):
-        raise ValueError(
-            f"{kind} sees what comes after a token: it would read the labels. A causal language "
-            "model is needed"
-        )
+        raise ValueError(f"{kind} {SEES_AHEAD}")
 
 
 @torch.no_grad()
@@ -418,6 +421,8 @@ def check_no_future(
         ask: returns its logits for a batch, of all positions or of all but the last.
         batch: at least one row.
     """
+    if any("quantized.dynamic" in type(part).__module__ for part in model.modules()):
+        raise ValueError(f"{_kind(model)} {SCALED_BY_BATCH}")
     mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
     at = _first_padded_left(mask) or 0
     row = {name: value[at : at + 1] for name, value in batch.items()}
@@ -450,10 +455,7 @@ def check_no_future(
     end = torch.zeros_like(there)
     end[0, last] = True
     if depends_on(end):
-        raise ValueError(
-            f"{_kind(model)} sees what comes after a token: it would read the labels. A causal "
-            "language model is needed"
-        )
+        raise ValueError(f"{_kind(model)} {SEES_AHEAD}")
     if _padded_left(there) and depends_on(~there):
         raise ValueError(
             f"{_kind(model)} reads the padding on the left, whatever its attention_mask says; pad "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kdlab.data import END_OF_TEXT, Corpus, trained_tokenizer
+from kdlab.data import END_OF_TEXT, Corpus, tokenizer_sha256, trained_tokenizer
 from kdlab.examples import Conversation, Examples, check_conversations
 from kdlab.packing import PackedRows
 from kdlab.templates import ChatTemplate
@@ -133,8 +132,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         left_out = given - len(self.rows)
         counts = tokens, answer_tokens, longest, truncated, cut, left_out, odd
         self.report = ChatReport(given, len(self.rows), *counts, odd_token)
-        state = tokenizer_text(tokenizer)
-        self.tokenizer_sha256 = hashlib.sha256(state.encode()).hexdigest()
+        self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
 
     @property
     def end_ids(self) -> list[int]:
@@ -157,15 +155,6 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
             ValueError: a conversation is longer than that.
         """
         return PackedRows(self, block_size)
-
-
-def tokenizer_text(tokenizer: Any) -> str:
-    """What a tokenizer's tokens depend on, as text."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:
-        state: str = backend.to_str()
-        return state
-    return repr(sorted(tokenizer.get_vocab().items()))
 
 
 # --- a tokenizer that is trained here ---

@@ -213,7 +213,18 @@ def identity_of(
         teacher: by its fingerprint, if it has one.
         student: the names and shapes of its weights, and which of them are trained.
         data: how many rows, and what up to 1,024 of them hold, spread over all.
+
+    Raises:
+        ValueError: the schedule's state cannot be written.
     """
+    for name, value in schedule.items():
+        try:
+            to_json(value)
+        except TypeError:
+            raise ValueError(
+                f"the schedule's {name} is of type {type(value).__name__}, which no checkpoint "
+                "holds; give it numbers and lists of them, or a state_dict and a load_state_dict"
+            ) from None
     shown = {"device", "progress", "compile", "eval_every", "checkpoint_every"}
     run = {name: value for name, value in asdict(config).items() if name not in shown}
     of_objective = {

@@ -22,19 +22,30 @@ def check_parts(student: Any, objective: Any, schedule: Any, config: Any) -> Non
         "student": (student, isinstance(student, nn.Module), "a torch module"),
         "objective": (
             objective,
-            callable(objective) and hasattr(objective, "lam"),
-            'an objective, CombinedObjective("forward_kl", lam=0.5)',
+            callable(objective)
+            and not isinstance(objective, type)
+            and all(hasattr(objective, name) for name in ("lam", "ignore_index")),
+            'an objective, CombinedObjective("forward_kl", lam=0.5), or one with its lam and its '
+            "ignore_index",
         ),
         "schedule": (
             schedule,
-            schedule is None or isinstance(schedule, LambdaSchedule),
-            "a schedule, LinearLambda(1.0, 0.0, steps=200)",
+            schedule is None
+            or (isinstance(schedule, LambdaSchedule) and hasattr(schedule, "step_count")),
+            "a schedule, LinearLambda(1.0, 0.0, steps=200), or one that calls super().__init__()",
         ),
         "config": (config, isinstance(config, TrainConfig), "a TrainConfig(steps=200)"),
     }
     for name, (part, fits, what) in right.items():
         if not fits:
             raise TypeError(f"{name} must be {what}; got {type(part).__name__} {part!r:.80}")
+    if isinstance(objective, nn.Module):
+        learned = next((n for n, p in objective.named_parameters() if p.requires_grad), None)
+        if learned is not None:
+            raise ValueError(
+                f"the objective has a weight of its own, {learned}, and only the student's are "
+                "trained; make it a part of the student, or freeze it with requires_grad_(False)"
+            )
 
 
 def check_models(student: nn.Module, teacher: Any) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from numbers import Integral, Real
+from numbers import Integral, Number, Real
 from pathlib import Path
 from typing import Any
 
+from kdlab.arguments import check_number, ends_of
 from kdlab.devices import check_device
 from kdlab.records import with_numbers
 
@@ -17,16 +19,24 @@ __all__ = ["History", "TrainConfig"]
 
 NUMBERS: dict[Any, Any] = {
     **{"int": Integral, "float": Real, "int | None": Integral | None},
-    **{"float | None": Real | None, "str": str, "str | None": str | None},
+    **{"float | None": Real | None, "str": str, "str | None": str | None, "bool": bool},
 }
 
 
 def check_types(options: Any) -> None:
-    """Raise ValueError if a field of a dataclass of options is of another type than it says."""
+    """Raise ValueError if a field of a dataclass of options is of another type than it says.
+
+    A number of another library, numpy's for one, becomes Python's own.
+    """
     for item in fields(options):
-        kind, value = NUMBERS.get(item.type, object), getattr(options, item.name)
-        if not isinstance(value, kind) or (kind is not object and isinstance(value, bool)):
+        kind, value = NUMBERS.get(item.type), getattr(options, item.name)
+        if kind is None:
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
             raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
+        if isinstance(value, Number) and type(value).__module__ != "builtins":
+            plain: Any = int if isinstance(value, Integral) else float
+            object.__setattr__(options, item.name, plain(value))
 
 
 @dataclass(frozen=True)
@@ -77,8 +87,14 @@ class TrainConfig:
             value = getattr(self, name)
             if not value > 0 or (name == "learning_rate" and value == math.inf):
                 raise ValueError(f"{name} must be above 0, got {value}")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be at least 0 and below 1, got {self.betas}")
+        if not isinstance(self.betas, Sequence) or len(self.betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {self.betas!r}")
+        betas = tuple(check_number("betas", beta) for beta in self.betas)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must be at least 0 and below 1, got {betas}")
+        object.__setattr__(self, "betas", betas)
+        if not isinstance(self.end_of_text, int | tuple | None):
+            object.__setattr__(self, "end_of_text", ends_of(self.end_of_text))
         check_device(self.device)
         if self.mixed_precision not in ("no", "bf16"):
             raise ValueError(
@@ -126,9 +142,12 @@ class History:
         for line in Path(path).read_text(encoding="utf-8").splitlines(keepends=True):
             try:
                 record = with_numbers(json.loads(line))
-            except json.JSONDecodeError:
+                records = {"train": history.train, "eval": history.eval}[record.pop("kind")]
+            except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
                 if line.endswith("\n"):
-                    raise
+                    raise ValueError(
+                        f"{path} holds what is no record of a run: {line.strip():.60}"
+                    ) from None
                 break
-            getattr(history, record.pop("kind")).append(record)
+            records.append(record)
         return history

@@ -27,6 +27,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from kdlab.arguments import check_whole
+
 __all__ = ["Corpus", "PackedDataset", "cache_dir", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
@@ -71,7 +73,7 @@ class Corpus:
         return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
 
 
-def load_corpus(name: str = "pydocs") -> Corpus:
+def load_corpus(name: str | Path = "pydocs") -> Corpus:
     """A corpus by name.
 
     Args:
@@ -86,6 +88,7 @@ def load_corpus(name: str = "pydocs") -> Corpus:
     >>> set(corpus.train) & set(corpus.validation)
     set()
     """
+    name = str(name)
     if name == "pydocs":
         path = cache_dir() / "corpora" / f"pydocs-{platform.python_version()}.json"
         if not path.exists():
@@ -223,12 +226,13 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
 
     Args:
         documents: the text.
-        tokenizer: encodes it.
-        block_size: T, tokens in a block.
+        tokenizer: encodes it: of the ``tokenizers`` library, or of transformers.
+        block_size: T, tokens in a block, at least 2.
         end_of_text: the token between documents.
 
     Raises:
-        ValueError: the text does not fill a single block.
+        ValueError: the text does not fill a single block, is one text and not a list of them, or
+            the tokenizer has no such token.
 
     >>> corpus = load_corpus("pydocs")
     >>> data = PackedDataset(corpus.validation, train_tokenizer(corpus), block_size=128)
@@ -239,22 +243,29 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
     def __init__(
         self,
         documents: Iterable[str],
-        tokenizer: Tokenizer,
+        tokenizer: Any,
         block_size: int = 128,
         *,
         end_of_text: str = END_OF_TEXT,
     ):
-        end = tokenizer.token_to_id(end_of_text)
+        block_size = check_whole("block_size", block_size, least=2)
+        if isinstance(documents, str):
+            raise ValueError("documents are one text, whose letters would be one each: [text]")
+        end = tokenizer.get_vocab().get(end_of_text)
         if end is None:
-            raise ValueError(f"the tokenizer has no token {end_of_text!r} to end a document with")
+            raise ValueError(
+                f"the tokenizer has no token {end_of_text!r} to end a document with; name one it "
+                "has, end_of_text=tokenizer.eos_token"
+            )
+        documents = list(documents)
         stream: list[int] = []
-        for encoding in tokenizer.encode_batch(list(documents), add_special_tokens=False):
-            stream += encoding.ids
+        for ids in _encoded(tokenizer, documents) if documents else []:
+            stream += ids
             stream.append(end)
         blocks = len(stream) // block_size
         if blocks == 0:
             raise ValueError(f"{len(stream)} tokens do not fill a block of {block_size}")
-        self.tokenizer_sha256 = hashlib.sha256(tokenizer.to_str().encode()).hexdigest()
+        self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
         self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
 
     def spread(self, number: int) -> PackedDataset:
@@ -275,6 +286,22 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         block = self.blocks[index]
         return {"input_ids": block, "labels": block}
+
+
+def _encoded(tokenizer: Any, documents: list[str]) -> Iterator[list[int]]:
+    """The tokens of each document, and none that a tokenizer puts around a text."""
+    if isinstance(tokenizer, Tokenizer):
+        batch = tokenizer.encode_batch(documents, add_special_tokens=False)
+        return (encoding.ids for encoding in batch)
+    return iter(tokenizer(documents, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def tokenizer_sha256(tokenizer: Any) -> str:
+    """A fingerprint of what the tokens of a tokenizer depend on, of either library."""
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    to_str = getattr(backend, "to_str", None)
+    state = to_str() if to_str is not None else repr(sorted(tokenizer.get_vocab().items()))
+    return hashlib.sha256(state.encode()).hexdigest()
 
 
 def slug(name: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +19,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 __all__ = [
     "check_device",
     "kept_random_state",
+    "machine",
     "make_accelerator",
     "moved",
     "own_accelerate_state",
@@ -122,3 +125,22 @@ def kept_random_state() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
+
+
+def machine() -> dict[str, Any]:
+    """What a run's time depends on: the processor, its cores, the GPU if there is one."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

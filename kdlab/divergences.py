@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kdlab.arguments import check_logits, check_temperature, widened
+
 __all__ = [
     "DIVERGENCES",
     "forward_kl",
@@ -366,7 +368,7 @@ def resolve_divergence(divergence: str | Divergence) -> Divergence:
         return divergence
     try:
         return DIVERGENCES[divergence]
-    except KeyError:
+    except (KeyError, TypeError):
         raise ValueError(
             f"unknown divergence {divergence!r}; known: {', '.join(DIVERGENCES)}, "
             "or a function (student_logits, teacher_logits, *, temperature) -> [...]"
@@ -404,16 +406,30 @@ class _Divergence(torch.autograd.Function):
         return value
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
+        check_differentiated_once()
         (gradient,) = ctx.saved_tensors
         scaled = gradient * (upstream / ctx.temperature).unsqueeze(-1)
         return scaled.to(ctx.dtype), None, None, None
 
 
+def check_differentiated_once() -> None:
+    """Raise RuntimeError in a backward pass that is to be differentiated in turn.
+
+    A gradient in closed form is a constant to autograd: what depends on it would lack this part,
+    without a word. PyTorch's ``once_differentiable`` lets that pass.
+    """
+    if torch.is_grad_enabled():  # by create_graph=True
+        raise RuntimeError(
+            "kdlab's losses are differentiated once: they have no second derivative, which "
+            "create_graph=True asks for. CombinedObjective takes a divergence of your own, and "
+            "autograd differentiates that as often as you like"
+        )
+
+
 def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """log softmax(logits / temperature) over the last axis, in float32 or better."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = widened(logits)
     if temperature != 1.0:
         logits = logits / temperature
     return torch.log_softmax(logits, dim=-1)
@@ -422,51 +438,8 @@ def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
 def _divergence(
     kernel: Kernel, student_logits: Tensor, teacher_logits: Tensor, temperature: float
 ) -> Tensor:
-    check_temperature(temperature)
+    temperature = check_temperature(temperature)
     check_logits(student_logits, teacher_logits)
     apply: Any = _Divergence.apply
     value: Tensor = apply(student_logits, teacher_logits.detach(), temperature, kernel)
     return value
-
-
-def check_number(name: str, value: object) -> None:
-    """YAML reads 1e-4 as text, and a command line everything."""
-    if isinstance(value, str) or value is None:
-        raise ValueError(f"{name} must be a number, got {value!r}")
-
-
-def check_tensor(name: str, value: object) -> None:
-    if not isinstance(value, Tensor):
-        remedy = "; take its .logits" if hasattr(value, "logits") else ""
-        raise ValueError(f"{name} must be a tensor, got {type(value).__name__}{remedy}")
-
-
-def check_temperature(temperature: float) -> None:
-    check_number("temperature", temperature)
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise ValueError(f"temperature must be a positive, finite number, got {temperature}")
-
-
-def check_logits(student_logits: Tensor, teacher_logits: Tensor) -> None:
-    for name, logits in (("student_logits", student_logits), ("teacher_logits", teacher_logits)):
-        check_tensor(name, logits)
-        if not logits.is_floating_point():
-            raise ValueError(f"{name} must be floating point, got {logits.dtype}")
-        if logits.dim() == 0:
-            raise ValueError(f"{name} must be [..., V]; got a scalar")
-    check_vocabularies(student_logits.shape[-1], teacher_logits.shape[-1])
-    if student_logits.shape != teacher_logits.shape:
-        raise ValueError(
-            f"student_logits {tuple(student_logits.shape)} and teacher_logits "
-            f"{tuple(teacher_logits.shape)} must have the same shape"
-        )
-
-
-def check_vocabularies(student: int, teacher: int) -> None:
-    if student != teacher:
-        raise ValueError(
-            f"the student's vocabulary has {student} entries and the teacher's {teacher}; a "
-            "divergence compares distributions over one vocabulary. If both count the same tokens "
-            "in the same order and differ only in padding, use an objective with "
-            'match_vocab="truncate".'
-        )

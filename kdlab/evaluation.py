@@ -13,9 +13,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdlab.arguments import check_match_vocab, check_module, check_vocabularies, check_whole
 from kdlab.batches import (
     Rows,
-    check_batch_size,
     check_causal,
     check_ids,
     check_no_future,
@@ -23,13 +23,13 @@ from kdlab.batches import (
     collate,
     logits_for,
 )
-from kdlab.divergences import check_vocabularies, forward_kl, reverse_kl
+from kdlab.divergences import forward_kl, reverse_kl
 from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
 from kdlab.objective import counted
 from kdlab.packing import check_packing, is_packed
 from kdlab.products import gathered, in_rows, projected
-from kdlab.teachers import Teacher
+from kdlab.teachers import Teacher, as_teacher
 
 __all__ = ["Calibration", "Evaluation", "evaluate", "perplexity"]
 
@@ -148,8 +148,10 @@ def evaluate(
     >>> result.positions
     7
     """
+    check_module("student", student)
     check_rows(data, "data", ignore_index=ignore_index)
-    check_batch_size(batch_size)
+    batch_size = check_whole("batch_size", batch_size, least=1)
+    check_match_vocab(match_vocab)
     models = [m for m in (student, teacher) if isinstance(m, nn.Module)]
     if is_packed(data):
         for model in models:
@@ -195,7 +197,8 @@ class _Asked:
             self.ask = partial(logits_for, source)
             head = find_head(source)
         else:
-            self.ask, head = cast(Teacher, source).targets, getattr(source, "head", None)
+            teacher = cast(Teacher, as_teacher(source))
+            self.ask, head = teacher.targets, getattr(teacher, "head", None)
         self.source = source
         self.head = head if isinstance(head, nn.Linear) else None
         self.known = False  # whether it is causal, and its head can be left out

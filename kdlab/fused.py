@@ -22,7 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from kdlab import kernels
-from kdlab.divergences import Divergence, check_vocabularies, kernel_of
+from kdlab.arguments import check_devices, check_vocabularies, check_whole
+from kdlab.chunks import chunk_size, workspace
+from kdlab.divergences import Divergence, check_differentiated_once, kernel_of
 from kdlab.kernels import Terms
 from kdlab.objective import (
     CombinedObjective,
@@ -48,14 +50,6 @@ __all__ = ["LinearCombinedObjective", "linear_twin"]
 
 Head = nn.Linear | Tensor | tuple[Tensor, Tensor | None]
 """A linear layer; or its weight ``[V, d]``; or its weight and its bias ``[V]``."""
-
-# For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
-_LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
-# A quarter of the logits of few positions at a time, unless that is less than this.
-_LEAST_BYTES = 2**23
-# The C library of Linux gives a block back to the system if it has this size; what is not written
-# to takes no memory.
-_GIVEN_BACK_BYTES = 2**25
 
 
 class LinearCombinedObjective(CombinedObjective):
@@ -95,10 +89,14 @@ class LinearCombinedObjective(CombinedObjective):
         chunk_size: int | None = None,
         **options: Any,
     ):
-        super().__init__(divergence, **options)
-        if chunk_size is not None and chunk_size < 1:
-            raise ValueError(f"chunk_size must be at least 1 position, got {chunk_size}")
         self.chunk_size = chunk_size
+        super().__init__(divergence, **options)
+
+    def check_options(self) -> None:
+        """Raise ValueError if an option is outside what is listed above."""
+        super().check_options()
+        if self.chunk_size is not None:
+            self.chunk_size = check_whole("chunk_size", self.chunk_size, least=1)
         kernel_of(self.divergence)  # a function without a kernel is an error now, not in training
 
     def __call__(  # type: ignore[override]  # of hidden states: it stands in no other's place
@@ -132,6 +130,7 @@ class LinearCombinedObjective(CombinedObjective):
             ValueError: shapes, dtypes or vocabularies do not fit, a label is out of range, or a
                 head does more than multiply and add a bias.
         """
+        self.check_options()
         weight, bias = _read_head("student", student_hidden, student_head)
         teacher: _Teacher | TopK | None = None
         if isinstance(teacher_hidden, TopK):
@@ -160,7 +159,10 @@ class LinearCombinedObjective(CombinedObjective):
         # NaN) costs nothing and can reach neither the loss nor the gradient.
         logits_shape = (*student_hidden.shape[:-1], len(weight))
         counts = counted(labels, logits_shape, self.ignore_index)
-        labels = labels[counts].long()
+        check_devices(student_hidden=student_hidden, student_head=weight, labels=labels)
+        if isinstance(teacher, _Teacher):
+            check_devices(teacher_hidden=teacher.hidden, teacher_head=teacher.weight, labels=labels)
+        labels = labels.long()[counts]
         if isinstance(teacher, TopK):
             teacher = self._checked(teacher, logits_shape, counts)
         elif teacher is not None:
@@ -251,8 +253,8 @@ class _LinearObjective(torch.autograd.Function):
         return lm_loss, kd_loss, loss
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        check_differentiated_once()
         scale = upstream / ctx.divisor
         pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
         hidden, weight, bias = (
@@ -290,9 +292,9 @@ def _run(
     """Sums of the LM and KD terms over all positions, and the gradients of their weighted sum."""
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
-    size = _chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
+    size = chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
     models = 2 if isinstance(teacher, _Teacher) else 1
-    logits, *of_teacher = _workspace(hidden, models, size, vocabulary, dtype)
+    logits, *of_teacher = workspace(hidden, models, size, vocabulary, dtype)
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
     to_hidden, to_weight, to_bias = (
         torch.zeros_like(x, dtype=dtype) if want and x is not None else None
@@ -384,27 +386,3 @@ def _first(size: int, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tens
     if size == len(weight):
         return weight, bias
     return gathered(weight)[:size], None if bias is None else bias[:size]
-
-
-def _workspace(
-    hidden: Tensor, models: int, size: int, vocabulary: int, dtype: torch.dtype
-) -> Tensor:
-    """Where the logits of a chunk are made, ``[models, size, V]``."""
-    number = models * size * vocabulary
-    enough = number
-    if hidden.device.type == "cpu" and number * dtype.itemsize >= _LEAST_BYTES:
-        enough = max(number, _GIVEN_BACK_BYTES // dtype.itemsize + 1)
-    return hidden.new_empty(enough, dtype=dtype)[:number].view(models, size, vocabulary)
-
-
-def _chunk_size(
-    number: int, vocabulary: int, dtype: torch.dtype, device: str, asked: int | None
-) -> int:
-    """Positions per chunk: as asked or as memory allows, and the last chunk no mere remainder."""
-    memory = _LOGIT_BYTES.get(device, _LOGIT_BYTES["cuda"])
-    size = asked or max(16, memory // (2 * dtype.itemsize * vocabulary))
-    if asked is None and device == "cpu":
-        parts = min(4, number * 2 * dtype.itemsize * vocabulary // _LEAST_BYTES)
-        size = min(size, math.ceil(number / max(1, parts))) or 1
-    chunks = max(1, math.ceil(number / size))
-    return max(1, math.ceil(number / chunks))

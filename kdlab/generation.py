@@ -11,6 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdlab.arguments import ends_of
 from kdlab.batches import check_causal, check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
@@ -82,7 +83,7 @@ def generate(
         raise ValueError(f"top_k must be at least 1, got {top_k}")
     check_causal(model)
     check_ids({"input_ids": input_ids}, model)
-    ends = _as_tuple(end_of_text)
+    ends = ends_of(end_of_text)
     mask = _checked_mask(model, attention_mask, input_ids)
     rooms = None
     if at_most is not None and min(at_most) < new_tokens and takes_padding(model):
@@ -146,12 +147,6 @@ def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     draw = torch.rand(whole.shape, dtype=whole.dtype, generator=generator) * whole
     index = torch.searchsorted(reached, draw, right=True)
     return index.minimum((reached < whole).sum(-1, keepdim=True))  # a draw may be rounded up
-
-
-def _as_tuple(end_of_text: Ends) -> tuple[int, ...]:
-    if end_of_text is None:
-        return ()
-    return (end_of_text,) if isinstance(end_of_text, int) else tuple(end_of_text)
 
 
 def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> Tensor | None:
@@ -224,7 +219,7 @@ def end_of_text_of(model: nn.Module) -> tuple[int, ...]:
     for name in ("generation_config", "config"):
         found = getattr(getattr(model, name, None), "eos_token_id", None)
         if found is not None:
-            return _as_tuple(found)
+            return ends_of(found)
     return ()
 
 
@@ -267,7 +262,7 @@ def continued(
     >>> continued(copier, torch.tensor([[1, 3]]), 4)["labels"]
     tensor([[-100, -100,    3,    3]])
     """
-    ends = _as_tuple(end_of_text_of(model) if end_of_text is None else end_of_text)
+    ends = ends_of(end_of_text_of(model) if end_of_text is None else end_of_text)
     there = torch.ones_like(texts) if attention_mask is None else attention_mask
     most = texts.shape[1] if prompt_tokens is None else prompt_tokens
     at_most = [most] * len(texts) if isinstance(most, int) else list(most)

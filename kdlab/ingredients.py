@@ -14,6 +14,7 @@ from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from kdlab.batches import check_ids
 from kdlab.chats import ChatDataset, train_chat_tokenizer
 from kdlab.config import TrainConfig
 from kdlab.data import (
@@ -28,6 +29,7 @@ from kdlab.data import (
 )
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.examples import Examples, load_examples
+from kdlab.fingerprints import model_sha256
 from kdlab.generation import continued
 from kdlab.models import PRESETS, TinyGPT, every_nth_layer, longest_text
 from kdlab.objective import CombinedObjective
@@ -35,7 +37,6 @@ from kdlab.packing import PackedRows
 from kdlab.pretrained import check_same_tokens, entries_of, load_both, tokenizer_of
 from kdlab.recipes import BLOCK_SIZE, TEACHER_STEPS, Recipe
 from kdlab.saving import load_student, save_student
-from kdlab.teachers import model_sha256
 from kdlab.trainer import DistillationTrainer
 
 __all__ = ["Ingredients", "trained_teacher"]
@@ -76,7 +77,8 @@ class Ingredients:
             progress: show a bar while it trains.
 
         Raises:
-            ValueError: the corpus is unknown, or the teacher cannot have that vocabulary.
+            ValueError: the corpus is unknown, the teacher cannot have that vocabulary, or the text
+                has tokens that it does not know.
         """
         recipe = setting = recipe.setting()
         if recipe.data is not None:
@@ -84,7 +86,12 @@ class Ingredients:
         corpus = load_corpus(recipe.corpus)
         if recipe.teacher.startswith("hf:"):
             teacher, kept = _pretrained_teacher(recipe)
-            tokenizer, end = kept.backend_tokenizer, kept.eos_token
+            tokenizer, end = kept, kept.eos_token
+            if end is None:
+                raise ValueError(
+                    f"the tokenizer of {recipe.teacher} names no eos_token, with which a document "
+                    "of a corpus ends; name one and save it there with save_pretrained"
+                )
         else:
             teacher = own = trained_teacher(
                 corpus,
@@ -100,6 +107,8 @@ class Ingredients:
             PackedDataset(split, tokenizer, recipe.block_size or BLOCK_SIZE, end_of_text=end)
             for split in (corpus.train, corpus.validation)
         )
+        highest = max(int(data.blocks.max()) for data in (train, validation))
+        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
         if recipe.train_fraction < 1:
             train = train.spread(max(1, round(recipe.train_fraction * len(train))))
         if recipe.eval_blocks is not None:
@@ -141,6 +150,8 @@ class Ingredients:
         train, validation = (
             ChatDataset(part, tokenizer, max_length=longest) for part in (told, held_out)
         )
+        highest = max(int(row["input_ids"].max()) for row in (*train.rows, *validation.rows))
+        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
         return cls(
             setting,
             teacher,

@@ -305,7 +305,7 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     >>> every_nth_layer(TinyGPT("tiny-teacher"), 2).config.n_layer
     2
     """
-    if hasattr(model, "get_base_model"):
+    if hasattr(model, "get_base_model") or getattr(model, "_hf_peft_config_loaded", False):
         raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
     path, layers = _layers(model)
     total = len(layers)

@@ -20,12 +20,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.divergences import (
-    Divergence,
+from kdlab.arguments import (
+    check_devices,
     check_logits,
+    check_match_vocab,
     check_number,
     check_temperature,
     check_tensor,
+    check_whole,
+    widened,
+)
+from kdlab.divergences import (
+    Divergence,
     divergence_name,
     is_infinite_without_tail,
     resolve_divergence,
@@ -120,18 +126,31 @@ class CombinedObjective:
         ignore_index: int = -100,
         match_vocab: str = "error",
     ):
-        check_temperature(temperature)
-        if form not in ("additive", "convex"):
-            raise ValueError(f'form must be "additive" or "convex", got {form!r}')
-        if match_vocab not in ("error", "truncate"):
-            raise ValueError(f'match_vocab must be "error" or "truncate", got {match_vocab!r}')
-        self.divergence = resolve_divergence(divergence)
+        self.divergence: Divergence = resolve_divergence(divergence)
         self.temperature = temperature
         self.form = form
         self.scale_by_temperature = scale_by_temperature
         self.ignore_index = ignore_index
         self.match_vocab = match_vocab
-        self.lam = lam
+        self._lam = lam
+        self.check_options()
+
+    def check_options(self) -> None:
+        """Raise ValueError if an option is outside what is listed above.
+
+        Options may be assigned at any time: each call asks.
+        """
+        self.divergence = resolve_divergence(self.divergence)
+        self.temperature = check_temperature(self.temperature)
+        if self.form not in ("additive", "convex"):
+            raise ValueError(f'form must be "additive" or "convex", got {self.form!r}')
+        if not isinstance(self.scale_by_temperature, bool):
+            raise ValueError(
+                f"scale_by_temperature must be True or False, got {self.scale_by_temperature!r}"
+            )
+        self.ignore_index = check_whole("ignore_index", self.ignore_index)
+        check_match_vocab(self.match_vocab)
+        self.lam = self._lam
 
     @property
     def lam(self) -> float:
@@ -140,12 +159,12 @@ class CombinedObjective:
 
     @lam.setter
     def lam(self, lam: float) -> None:
-        check_number("lam", lam)
+        number = check_number("lam", lam)
         highest = 1.0 if self.form == "convex" else math.inf
-        if not (0.0 <= lam <= highest and math.isfinite(lam)):
+        if not (0.0 <= number <= highest and math.isfinite(number)):
             allowed = "between 0 and 1" if self.form == "convex" else "at least 0 and finite"
             raise ValueError(f"lam must be {allowed} in the {self.form} form, got {lam}")
-        self._lam = float(lam)
+        self._lam = number
 
     @property
     def weights(self) -> tuple[float, float]:
@@ -178,11 +197,14 @@ class CombinedObjective:
                 parts then add up to the loss of the whole, however it was split.
 
         Returns:
-            The loss and its two terms, all attached to the graph; 0 if no position counts.
+            The loss and its two terms, all attached to the graph; 0 if no position counts. With a
+            divergence of this library they are differentiated once: a backward pass with
+            ``create_graph=True`` raises RuntimeError.
 
         Raises:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
         """
+        self.check_options()
         check_tensor("student_logits", student_logits)
         if not (teacher_logits is None or isinstance(teacher_logits, TopK)):
             check_tensor("teacher_logits", teacher_logits)
@@ -190,6 +212,8 @@ class CombinedObjective:
         full = teacher_logits if isinstance(teacher_logits, Tensor) else student_logits
         check_logits(student_logits, full)
         counts = counted(labels, student_logits.shape, self.ignore_index)
+        labels = labels.long()
+        check_devices(student_logits=student_logits, labels=labels)
         if teacher_logits is None and self.lam > 0:
             raise ValueError(f"teacher_logits may be None only while lam is 0; lam is {self.lam}")
 
@@ -204,13 +228,17 @@ class CombinedObjective:
         student_logits = student_logits if everything else student_logits[counts]
         num_items, divisor = count_items(num_items, labels.numel())
 
-        logits = student_logits.to(torch.promote_types(student_logits.dtype, torch.float32))
-        flat = logits.reshape(-1, logits.shape[-1])
-        lm_loss = F.cross_entropy(flat, labels.reshape(-1).long(), reduction="sum") / divisor
+        flat = widened(student_logits).reshape(-1, student_logits.shape[-1])
+        lm_loss = F.cross_entropy(flat, labels.reshape(-1), reduction="sum") / divisor
 
         kd_loss = None
         if teacher_logits is not None:
-            per_position = self._divergence(student_logits, teacher_logits).reshape(-1)
+            per_position = self._divergence(student_logits, teacher_logits)
+            if per_position.numel() != labels.numel():
+                raise ValueError(
+                    f"{divergence_name(self.divergence)} returned {list(per_position.shape)} for "
+                    f"logits {list(student_logits.shape)}; it must return a number per position"
+                )
             kd_loss = self.kd_scale * per_position.sum() / divisor
         return ObjectiveOutput(self.combine(lm_loss, kd_loss), lm_loss, kd_loss, num_items)
 
@@ -284,6 +312,7 @@ def counted(labels: Tensor, logits_shape: tuple[int, ...], ignore_index: int) ->
             f"labels {tuple(labels.shape)} must have the shape of the positions in the logits, "
             f"{tuple(logits_shape[:-1])}; nothing is shifted here"
         )
+    labels = labels.long()  # in 8 bits, 256 would be 0
     counts = labels != ignore_index
     vocabulary = logits_shape[-1]
     wrong = counts & ((labels < 0) | (labels >= vocabulary))
@@ -300,7 +329,11 @@ def count_items(num_items: int | Tensor | None, here: int) -> tuple[int | Tensor
     if num_items is None:
         num_items = here
     if isinstance(num_items, Tensor):
-        return num_items, num_items.detach().clamp(min=1)  # not read: that would wait for a GPU
-    if num_items < 0:
+        if num_items.numel() != 1:
+            raise ValueError(f"num_items must be one number, got {list(num_items.shape)}")
+        num_items = num_items.detach().reshape(())
+        if num_items.device.type != "cpu":
+            return num_items, num_items.clamp(min=1)  # not read: that would wait for a GPU
+    if not check_number("num_items", num_items) >= 0:
         raise ValueError(f"num_items counts positions and cannot be negative, got {num_items}")
-    return num_items, max(num_items, 1)
+    return num_items, num_items.clamp(min=1) if isinstance(num_items, Tensor) else max(num_items, 1)

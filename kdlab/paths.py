@@ -18,11 +18,18 @@ from kdlab.batches import check_no_future, logits_for
 from kdlab.fused import linear_twin
 from kdlab.heads import find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.modes import in_evaluation_mode
-from kdlab.objective import Objective
+from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.teachers import Teacher
 from kdlab.topk import TopK
 
-__all__ = ["Heads", "check_averages", "choose_path", "in_pieces_again", "targets_for"]
+__all__ = [
+    "Heads",
+    "as_output",
+    "check_averages",
+    "choose_path",
+    "in_pieces_again",
+    "targets_for",
+]
 
 
 class Heads(NamedTuple):
@@ -123,6 +130,18 @@ def targets_for(
             f"must be [{size}, {length - 1}, ...], one for each token that another follows"
         )
     return targets
+
+
+def as_output(objective: Objective, output: Any) -> ObjectiveOutput:
+    """What an objective returned, if it is what one returns."""
+    terms = [getattr(output, name, None) for name in ("loss", "lm_loss", "kd_loss")]
+    if not all(isinstance(term, Tensor) for term in terms[: 2 if terms[2] is None else 3]):
+        raise ValueError(
+            f"{type(objective).__name__} returned {type(output).__name__}; it must return an "
+            "ObjectiveOutput, whose losses are tensors"
+        )
+    found: ObjectiveOutput = output
+    return found
 
 
 def in_pieces_again(model: nn.Module) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn as nn
+from safetensors import SafetensorError
 from tokenizers import Tokenizer, pre_tokenizers
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "entries_of",
     "load_both",
     "load_pretrained",
+    "loading",
     "shortened",
     "tokenizer_of",
     "unpacked",
@@ -48,14 +51,18 @@ def load_both(
             shares a model out over devices, ``{"quantization_config": {...}}`` quantises it.
 
     Raises:
-        ValueError: transformers is not installed, or refuses an option.
+        ValueError: transformers is not installed, or refuses an option; the model is none, lacks
+            weights, or has fewer tokens.
     """
     try:
         from transformers import AutoModelForCausalLM
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
+    if os.path.exists(name):
+        name = os.path.abspath(name)  # adapters write down where their model is
     tokenizer = tokenizer_of(name)
     folder, where = _place(name)
+    told = {} if where else {"output_loading_info": True}
     more = (unpacked() if where else {}) | dict(options or {})
     if twice := more.keys() & {"dtype", "torch_dtype"}:
         raise ValueError(
@@ -63,17 +70,42 @@ def load_both(
             "--dtype of kdlab distill"
         )
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), **where, **more
-        )
+        with loading(name):
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, dtype), **where, **told, **more
+            )
     except (TypeError, ImportError, AttributeError, AssertionError, LookupError) as error:
         if not options:
             raise
         raise ValueError(f"{name} cannot be loaded with the options {more}: {error}") from error
+    if told:
+        model, found = model
+        if missing := sorted(found["missing_keys"]):
+            raise ValueError(
+                f"{name} lacks {len(missing)} weights of {type(model).__name__}, {missing[0]} for "
+                "one, which would be drawn at random; save the model as what it is used for"
+            )
     if vocab_size is not None:
+        if vocab_size > entries_of(model):
+            raise ValueError(
+                f"vocab_size {vocab_size} is more than the {entries_of(model)} entries of {name}"
+            )
         tokenizer = _shortened(tokenizer, vocab_size)
         model.resize_token_embeddings(vocab_size)  # the rest of its distribution is renormalised
     return model.eval(), tokenizer
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Raise ValueError, in one sentence that names it, where something cannot be loaded."""
+    try:
+        yield
+    except Exception as error:
+        ours = isinstance(error, ImportError | SafetensorError | ValueError)
+        if not (ours or type(error) is Exception):  # as tokenizers raises it
+            raise
+        first, _, _ = str(error).strip().partition("\n")
+        raise ValueError(f"{name} cannot be loaded: {first}") from error
 
 
 def _place(name: str) -> tuple[str, dict[str, Any]]:
@@ -97,14 +129,19 @@ def tokenizer_of(name: str) -> Any:
             f"{folder} holds no tokenizer; tokenizer.save_pretrained({folder!r}) writes the one "
             "that the model was trained with"
         )
-    return AutoTokenizer.from_pretrained(folder, **where)
+    with loading(f"the tokenizer of {name}"):
+        return AutoTokenizer.from_pretrained(folder, **where)
 
 
 def _shortened(tokenizer: Any, vocab_size: int) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     make: Any = PreTrainedTokenizerFast
-    backend = shortened(tokenizer.backend_tokenizer, vocab_size)
+    whole = getattr(tokenizer, "backend_tokenizer", None)
+    if whole is None:
+        kind = type(tokenizer).__name__
+        raise ValueError(f"vocab_size needs a BPE tokenizer; this one is {kind}")
+    backend = shortened(whole, vocab_size)
     fewer = make(tokenizer_object=backend, **tokenizer.special_tokens_map)
     fewer.chat_template = tokenizer.chat_template
     return fewer

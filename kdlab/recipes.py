@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 import re
 import warnings
 from dataclasses import dataclass, fields
@@ -12,6 +14,7 @@ from typing import Any
 from kdlab.config import TrainConfig, check_types
 from kdlab.models import PRESETS, TinyGPTConfig
 from kdlab.objective import CombinedObjective
+from kdlab.records import read_record
 from kdlab.schedules import LambdaSchedule, make_schedule
 
 __all__ = ["BLOCK_SIZE", "Recipe", "read_recipe"]
@@ -19,6 +22,7 @@ __all__ = ["BLOCK_SIZE", "Recipe", "read_recipe"]
 ARMS = ("lm", "kd", "combined")
 DTYPES = ("float32", "bfloat16", "float16")
 TEACHER_STEPS = 800
+BUILT_IN = ("pydocs", "pydocs-qa", "reckoning", "")
 BLOCK_SIZE = TinyGPTConfig.block_size  # tokens that a student reads at once
 
 
@@ -155,6 +159,19 @@ class Recipe:
             raise ValueError(f"teacher_options must be an object of JSON, got {options!r}")
         return options
 
+    def absolute(self) -> Recipe:
+        """The same with absolute paths, which say the same from any folder."""
+        changes = {}
+        for name in ("corpus", "data", "teacher", "student", "teacher_file"):
+            value: str = getattr(self, name) or ""
+            place, model = value.removeprefix("hf:"), name in ("teacher", "student")
+            may_be_path = value.startswith("hf:") if model else value not in BUILT_IN
+            if may_be_path and os.path.exists(place):
+                changes[name] = value.removesuffix(place) + os.path.abspath(place)
+        found = copy.copy(self)
+        vars(found).update(changes)  # frozen, and checked already
+        return found
+
     def setting(self) -> Recipe:
         """What the text and the teacher depend on; all else is as by default."""
         names: tuple[str, ...] = (
@@ -222,5 +239,11 @@ def read_recipe(run: str | Path) -> Recipe:
 
     Raises:
         FileNotFoundError: the folder holds no run.
+        ValueError: the recipe is damaged, or of another version.
     """
-    return Recipe(**json.loads((Path(run) / "recipe.json").read_text(encoding="utf-8")))
+    path = Path(run) / "recipe.json"
+    found = read_record(path)
+    odd = found.keys() - {item.name for item in fields(Recipe)}
+    if odd:
+        raise ValueError(f"{path} has {min(odd)!r}, which this version of kdlab does not know")
+    return Recipe(**found)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
-__all__ = ["to_json", "with_numbers"]
+__all__ = ["read_record", "to_json", "with_numbers"]
 
 WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 
@@ -27,6 +29,22 @@ def to_json(value: Any, **options: Any) -> str:
     '{"perplexity": "Infinity", "step": 7}'
     """
     return json.dumps(_in_words(value), allow_nan=False, **options)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The one object in a file of JSON.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or holds something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: it is no JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds a {type(found).__name__}, not an object of JSON")
+    return found
 
 
 def with_numbers(value: Any) -> Any:
@@ -47,6 +65,8 @@ def _in_words(value: Any) -> Any:
         return {name: _in_words(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_in_words(part) for part in value]
+    if isinstance(value, Real) and not isinstance(value, bool | int | float):  # numpy's
+        value = int(value) if isinstance(value, Integral) else float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

@@ -6,7 +6,6 @@ A :class:`kdlab.Recipe` says everything that a result depends on. A run's folder
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from dataclasses import asdict, dataclass, field
@@ -30,7 +29,7 @@ from kdlab.ingredients import Ingredients, spread
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_adapters, with_less_memory
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.records import to_json, with_numbers
+from kdlab.records import read_record, to_json, with_numbers
 from kdlab.saving import load_student, load_tokenizer, save_student, save_tokenizer
 from kdlab.teachers import Teacher, TopKTeacher, write_topk_store
 from kdlab.trainer import DistillationTrainer
@@ -82,17 +81,15 @@ def distill(
     if not resume:
         _check_unused(out)
     elif (out / "recipe.json").exists():
-        for field, value in asdict(read_recipe(out)).items():
-            asked = getattr(recipe, field)
+        for field, value in asdict(read_recipe(out).absolute()).items():
+            asked = getattr(recipe.absolute(), field)
             if value != asked:
                 raise ValueError(
                     f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
                     "begun, or give the new run a folder of its own"
                 )
         if (out / "summary.json").exists():  # it is written last
-            found: dict[str, Any] = with_numbers(
-                json.loads((out / "summary.json").read_text(encoding="utf-8"))
-            )
+            found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
             return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
@@ -126,7 +123,7 @@ def distill(
         out=out,
     )
     _clear(out, resume and has_checkpoint(out))
-    write_atomically(out / "recipe.json", to_json(asdict(recipe), indent=2) + "\n")
+    write_atomically(out / "recipe.json", to_json(asdict(recipe.absolute()), indent=2) + "\n")
     validation = ingredients.validation if recipe.eval_every else None
     history = trainer.fit(train, validation, resume=resume)
     tokens, rates = history.column("num_items"), history.column("tokens_per_second")

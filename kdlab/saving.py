@@ -14,6 +14,8 @@ from safetensors.torch import load_model, save_model
 from kdlab.data import END_OF_TEXT, whole_or_not_at_all, write_atomically, writing
 from kdlab.devices import kept_random_state
 from kdlab.models import TinyGPT, TinyGPTConfig
+from kdlab.pretrained import loading
+from kdlab.records import read_record
 
 __all__ = ["load_student", "load_tokenizer", "save_student", "save_tokenizer"]
 
@@ -36,6 +38,7 @@ def load_student(folder: str | Path) -> nn.Module:
 
     Raises:
         FileNotFoundError: there is none.
+        ValueError: it is damaged.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -49,15 +52,16 @@ def load_student(folder: str | Path) -> nn.Module:
             f"{folder} holds no finished run"
             + ("; it has not ended yet" if (folder / "recipe.json").exists() else "")
         )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    with kept_random_state():  # a model draws its first weights, to be overwritten
+    config = read_record(folder / "config.json")
+    # A model draws its first weights, to be overwritten.
+    with loading(str(folder)), kept_random_state():
         if "model_type" in config:  # of transformers
             from transformers import AutoModelForCausalLM
 
             theirs: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
             return cast(nn.Module, theirs.eval())
         model = TinyGPT(TinyGPTConfig(**config))
-    load_model(model, str(folder / "model.safetensors"))
+        load_model(model, str(folder / "model.safetensors"))
     return model.eval()
 
 
@@ -75,7 +79,7 @@ def load_tokenizer(folder: str | Path) -> Any:
     """The tokenizer in a folder that :func:`distill` wrote, as one of transformers.
 
     Raises:
-        ValueError: there is none, or transformers is not installed.
+        ValueError: there is none, it is damaged, or transformers is not installed.
     """
     folder = Path(folder)
     if not (folder / "tokenizer.json").exists():
@@ -86,9 +90,10 @@ def load_tokenizer(folder: str | Path) -> Any:
         raise ValueError(
             "to read a tokenizer takes transformers: pip install 'kdlab[hf]'"
         ) from None
-    if "model_type" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
-        return AutoTokenizer.from_pretrained(folder)
-    if (folder / "tokenizer_config.json").exists():
-        return PreTrainedTokenizerFast.from_pretrained(folder)
     make: Any = PreTrainedTokenizerFast
-    return make(tokenizer_file=str(folder / "tokenizer.json"), eos_token=END_OF_TEXT)
+    with loading(f"the tokenizer of {folder}"):
+        if "model_type" in read_record(folder / "config.json"):
+            return AutoTokenizer.from_pretrained(folder)
+        if (folder / "tokenizer_config.json").exists():
+            return make.from_pretrained(folder)
+        return make(tokenizer_file=str(folder / "tokenizer.json"), eos_token=END_OF_TEXT)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kdlab.divergences import check_number
+from kdlab.arguments import check_number, check_whole
 
 __all__ = [
     "ConstantLambda",
@@ -127,7 +127,7 @@ class LinearLambda(LambdaSchedule):
         super().__init__()
         self.start = _check_lambda("start", start)
         self.end = _check_lambda("end", end)
-        self.steps = _check_steps(steps)
+        self.steps = check_whole("steps", steps, least=1)
 
     @property
     def value(self) -> float:
@@ -219,9 +219,9 @@ class WarmupStableDecayLambda(LambdaSchedule):
         super().__init__()
         self.peak = _check_lambda("peak", peak)
         self.end = _check_lambda("end", end)
-        self.warmup_steps = _check_steps(warmup_steps, "warmup_steps", least=0)
-        self.stable_steps = _check_steps(stable_steps, "stable_steps", least=0)
-        self.decay_steps = _check_steps(decay_steps, "decay_steps", least=0)
+        self.warmup_steps = check_whole("warmup_steps", warmup_steps, least=0)
+        self.stable_steps = check_whole("stable_steps", stable_steps, least=0)
+        self.decay_steps = check_whole("decay_steps", decay_steps, least=0)
 
     @property
     def value(self) -> float:
@@ -278,14 +278,11 @@ class PlateauLambda(LambdaSchedule):
         minimum: float = 0.0,
     ):
         super().__init__()
-        if not 0.0 <= factor < 1.0:
-            raise ValueError(f"factor must lie in [0, 1), got {factor}")
-        if not (threshold >= 0 and math.isfinite(threshold)):
-            raise ValueError(f"threshold must be at least 0 and finite, got {threshold}")
+        self.factor = _check_share("factor", factor)
+        self.threshold = _check_lambda("threshold", threshold)
         self.lam = _check_lambda("start", start)
         self.minimum = _check_lambda("minimum", minimum)
-        self.factor, self.threshold = factor, threshold
-        self.patience = _check_steps(patience, "patience", least=0)
+        self.patience = check_whole("patience", patience, least=0)
         self.best = math.inf
         self.without_gain = 0
 
@@ -340,12 +337,10 @@ class RatioLambda(LambdaSchedule):
         maximum: float = 100.0,
     ):
         super().__init__()
-        if not 0.0 <= momentum < 1.0:
-            raise ValueError(f"momentum must lie in [0, 1), got {momentum}")
         self.share = _check_lambda("share", share)
         self.start = _check_lambda("start", start)
         self.maximum = _check_lambda("maximum", maximum)
-        self.momentum = momentum
+        self.momentum = _check_share("momentum", momentum)
         self.lm_mean = self.kd_mean = 0.0  # weighted sums of the past; their ratio needs no divisor
 
     @property
@@ -400,14 +395,14 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
 
 
 def _check_lambda(name: str, lam: float) -> float:
-    check_number(name, lam)
-    if not (lam >= 0 and math.isfinite(lam)):
+    number = check_number(name, lam)
+    if not (number >= 0 and math.isfinite(number)):
         raise ValueError(f"{name} must be at least 0 and finite, got {lam}")
-    return float(lam)
+    return number
 
 
-def _check_steps(steps: int, name: str = "steps", least: int = 1) -> int:
-    check_number(name, steps)
-    if steps < least:
-        raise ValueError(f"{name} must be at least {least}, got {steps}")
-    return int(steps)
+def _check_share(name: str, share: float) -> float:
+    number = check_number(name, share)
+    if not 0.0 <= number < 1.0:
+        raise ValueError(f"{name} must lie in [0, 1), got {share}")
+    return number

@@ -29,7 +29,15 @@ from torch import Tensor
 from kdlab.batches import collate
 from kdlab.chats import ChatDataset
 from kdlab.data import whole_or_not_at_all
-from kdlab.topk_file import FORMAT, ROW, encode_header, record_type, records_of, row_keys
+from kdlab.topk_file import (
+    FORMAT,
+    ROW,
+    encode_header,
+    is_written,
+    record_type,
+    records_of,
+    row_keys,
+)
 
 __all__ = ["ServedReport", "TokenIds", "write_served_store"]
 
@@ -91,7 +99,8 @@ def write_served_store(
 
     Raises:
         ValueError: a response lists no log-probabilities, is of another text, is not in its place,
-            or holds a token of the text without an id; its line is told.
+            or holds a token of the text without an id; its line is told. Or the path holds another
+            store or something else, which is not replaced.
 
     >>> from kdlab import Examples, TopKTeacher, train_chat_tokenizer
     >>> import tempfile
@@ -369,6 +378,7 @@ def _write(
         "model": None,
         "tokenizer": tokenizer,
     }
+    is_written(path, header, table)
     with whole_or_not_at_all(path) as partial, partial.open("wb") as file:
         file.write(encode_header(header) + table.tobytes())
         for positions in spoken:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import shutil
 import statistics
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import lru_cache
+from itertools import count
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,8 +28,10 @@ import torch
 from scipy.special import stdtrit  # Student's t, by its probability
 from tqdm.auto import tqdm
 
+from kdlab.checkpoints import has_checkpoint
 from kdlab.config import History
 from kdlab.data import slug, write_atomically
+from kdlab.devices import machine
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
 from kdlab.records import to_json, with_numbers
@@ -138,6 +141,9 @@ class Sweep:
 
         Raises:
             ValueError: the names of two arms differ in neither letters nor digits.
+
+        Warns:
+            UserWarning: a run of another specification was there; it is kept, under another name.
         """
         folder = Path(folder)
         if self.prepare is not None:
@@ -158,7 +164,7 @@ class Sweep:
         self, arms: Mapping[str, Any], folder: Path, jobs: int, threads: int, progress: bool
     ) -> list[dict[str, Any]]:
         _make_what_is_shared(arms.values(), progress)
-        made = {**_machine(), "runs_at_a_time": jobs, "threads_per_run": threads}
+        made = {**machine(), "runs_at_a_time": jobs, "threads_per_run": threads}
         tasks = [(name, spec, seed) for seed in range(self.seeds) for name, spec in arms.items()]
         todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", made) for task in tasks]
         bar = tqdm(total=len(todo), unit="run", desc=self.name, disable=not progress)
@@ -355,7 +361,7 @@ def _one(
         done = _read(json.loads(path.read_text(encoding="utf-8")))
         if done.pop("spec") == identity and "machine" in done:
             return done | {"arm": arm}
-        shutil.rmtree(folder)
+        _set_aside(folder)
     if isinstance(spec, Recipe):
         spec = replace(spec, seed=seed)
         kept_ingredients(spec)  # what is kept is not the time of one run
@@ -372,9 +378,11 @@ def _one(
 
 def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
     if (folder / "recipe.json").exists():  # of a run that was cut off
-        goes_on = (folder / "checkpoint").exists() and read_recipe(folder) == recipe
-        if not goes_on:
+        worth = has_checkpoint(folder) or (folder / "summary.json").exists()
+        if not worth:
             shutil.rmtree(folder)
+        elif read_recipe(folder).absolute() != recipe.absolute():
+            _set_aside(folder)
     ingredients = kept_ingredients(recipe)
     summary = distill(folder, recipe, checkpoint_every=100, resume=True, ingredients=ingredients)
     shutil.rmtree(folder / "checkpoint", ignore_errors=True)
@@ -387,6 +395,16 @@ def _distilled(recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
     curve = {name: history.column(name, of="eval") for name in CURVE}
     curve["lam"] = [lams[step] for step in curve["step"]]
     return {"final": final, "curve": curve}
+
+
+def _set_aside(folder: Path) -> None:
+    """Move what took its time, and is of another recipe, out of the way; nothing of it is lost."""
+    names = (folder.with_name(f"{folder.name}.old-{n}") for n in count(1))
+    kept = folder.rename(next(name for name in names if not name.exists()))
+    warnings.warn(
+        f"{folder} held a run of another specification, which is now in {kept.name} beside it",
+        stacklevel=2,
+    )
 
 
 def _in_common(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -420,21 +438,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(part) for part in value]
     return value
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -12,7 +12,6 @@ elsewhere.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,9 +24,9 @@ import torch.nn as nn
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from kdlab.arguments import check_temperature, check_whole
 from kdlab.batches import (
     Rows,
-    check_batch_size,
     check_causal,
     check_ids,
     check_no_future,
@@ -38,7 +37,8 @@ from kdlab.batches import (
     telling_row,
 )
 from kdlab.devices import stays
-from kdlab.divergences import check_temperature, log_softmax
+from kdlab.divergences import log_softmax
+from kdlab.fingerprints import model_sha256, tensors_sha256
 from kdlab.heads import find_head, unchanged
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
@@ -48,8 +48,10 @@ from kdlab.topk_file import (
     FORMAT,
     HEADER_BYTES,
     ROW,
+    check_numbers,
     encode,
     encode_header,
+    is_written,
     positions_done,
     present,
     read_header,
@@ -205,7 +207,7 @@ class AdaptersOffTeacher:
     def fingerprint(self) -> str:
         """Of the weights that no adapter changes."""
         frozen = {n: p for n, p in self.student.named_parameters() if not p.requires_grad}
-        return _sha256(frozen, at_most=4096)
+        return tensors_sha256(frozen, at_most=4096)
 
 
 def _has_adapters(part: Any) -> bool:
@@ -281,6 +283,7 @@ class TopKTeacher:
             for i in range(len(data)):
                 self._rows_of(collate([data[i]], labels=False))
         if model is not None:
+            model = model.model if isinstance(model, LiveTeacher) else model
             _check_same(self.path, "model", header["model"], model_sha256(model))
 
     @property
@@ -367,7 +370,7 @@ def write_topk_store(
     """Ask a teacher about every position of a data set, and keep its k likeliest answers.
 
     The file appears under its name when it is complete. Until then it grows beside it, and the same
-    call after an interruption goes on where it stopped.
+    call after an interruption goes on where it stopped; of a complete one, it asks nothing again.
 
     Args:
         teacher: any causal language model.
@@ -381,8 +384,10 @@ def write_topk_store(
         progress: show a bar.
 
     Raises:
-        ValueError: k, the temperature or the vocabulary is outside its range, or the teacher is no
-            causal language model.
+        TypeError: the teacher is no model.
+        ValueError: k, the temperature or the vocabulary is outside its range, the teacher is no
+            causal language model or says what is no number, or the path holds another store or
+            something else, which is not replaced.
 
     A position takes ``4k + 2`` bytes with a vocabulary of up to 65,536, and ``k/8`` more for each
     further bit of token id: 258 bytes at k = 64, 274 with 262,144 tokens. A row takes 28 more.
@@ -393,9 +398,9 @@ def write_topk_store(
     >>> path.stat().st_size  # a header, a row, and 7 positions of 14 bytes
     4222
     """
-    check_temperature(temperature)
-    check_batch_size(batch_size)
-    path = Path(path)
+    temperature = check_temperature(temperature)
+    batch_size = check_whole("batch_size", batch_size, least=1)
+    path, k = Path(path), check_whole("k", k)
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)
@@ -426,10 +431,12 @@ def write_topk_store(
             "vocabulary": entries,
             "items": len(table),
             "positions": int(table["positions"].sum()),
-            "temperature": float(temperature),
+            "temperature": temperature,
             "model": model_sha256(teacher),
             "tokenizer": getattr(data, "tokenizer_sha256", None),
         }
+        if is_written(path, header, table):
+            return
         partial = path.with_name(path.name + ".partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         done = positions_done(partial, header, table)
@@ -446,7 +453,9 @@ def write_topk_store(
             for start in range(first, len(table), batch_size):
                 rows = [data[i] for i in range(start, min(start + batch_size, len(table)))]
                 batch, logits = asked(rows)
-                records = encode(log_softmax(logits[:, :-1], temperature), header)
+                log_p = log_softmax(logits[:, :-1], temperature)
+                check_numbers(log_p, present(batch), start)
+                records = encode(log_p, header)
                 for row, there in zip(records, present(batch), strict=True):
                     followed = there.nonzero().flatten()[:-1].cpu().numpy()
                     file.write(row[followed].tobytes())
@@ -476,27 +485,3 @@ def _check_same(path: Path, field: str, stored: str | None, found: str | None) -
             f"{path} was written for another {field}: its hash is {stored[:12]}…, that of the "
             f"{field} given is {found[:12]}…; write it anew with write_topk_store"
         )
-
-
-def model_sha256(model: nn.Module, at_most: int | None = None) -> str:
-    """A fingerprint of a model's weights, wherever they are; of so many of each tensor at most."""
-    if isinstance(model, LiveTeacher):
-        model = model.model
-    return _sha256(model.state_dict(), at_most)
-
-
-def _sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        if not isinstance(tensor, Tensor):
-            continue
-        if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
-            tensor = tensor.full_tensor()
-        digest.update(f"{name} {tuple(tensor.shape)}".encode())
-        if tensor.is_meta:  # on a disk: its name and shape must do
-            continue
-        values = tensor.detach().reshape(-1)
-        if at_most is not None:
-            values = values[:: max(1, len(values) // at_most)]
-        digest.update(values.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlab.divergences import check_vocabularies, log_softmax
+from kdlab.arguments import check_vocabularies
+from kdlab.divergences import log_softmax
 
 __all__ = ["TopK"]
 

@@ -139,12 +139,58 @@ def records_begin(header: Mapping[str, Any]) -> int:
     return HEADER_BYTES + items * ROW.itemsize
 
 
+def is_written(path: Path, header: Mapping[str, Any], table: np.ndarray) -> bool:
+    """Whether the file is complete already.
+
+    Raises:
+        ValueError: the path holds something else, which would be replaced.
+    """
+    if not path.exists():
+        return False
+    if path.is_file():
+        beginning = encode_header(header) + table.tobytes()
+        size = len(beginning) + header["positions"] * record_type(header).itemsize
+        with path.open("rb") as file:
+            if path.stat().st_size == size and file.read(len(beginning)) == beginning:
+                return True
+    raise ValueError(
+        f"{path} holds another store, or something else, which this one would replace; give this "
+        "one a path of its own"
+    )
+
+
+def check_numbers(log_p: Tensor, there: Tensor, first: int) -> None:
+    """Raise ValueError if log-probabilities ``[B, T − 1, V]`` are no numbers where a token is.
+
+    Args:
+        log_p: of some rows of the data, from the first one on.
+        there: ``[B, T]`` bool, where a row is not padded.
+        first: the number of the first row.
+    """
+    wrong = (log_p.isnan().any(-1) & there[:, :-1] & there[:, 1:]).any(-1)
+    if wrong.any():
+        raise ValueError(
+            f"the teacher's logits for row {first + int(wrong.nonzero()[0])} of the data are not "
+            "finite: there is no distribution to keep"
+        )
+
+
 def positions_done(partial: Path, header: Mapping[str, Any], table: np.ndarray) -> int | None:
-    """How many positions an interrupted call has written; None if it was about something else."""
+    """How many positions an interrupted call has written; None if it had not come so far.
+
+    Raises:
+        ValueError: it was about something else, which would be replaced.
+    """
     if not partial.exists():
         return None
     beginning = encode_header(header) + table.tobytes()
     with partial.open("rb") as file:
-        if file.read(len(beginning)) != beginning:
+        found = file.read(len(beginning))
+    if found != beginning:
+        if beginning.startswith(found):
             return None
+        raise ValueError(
+            f"{partial} is the beginning of another store, which this one would replace; remove "
+            "it, or give this one a path of its own"
+        )
     return (partial.stat().st_size - len(beginning)) // record_type(header).itemsize

@@ -62,8 +62,16 @@ from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
 from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
+from kdlab.optimizers import adamw
 from kdlab.packing import check_packing, is_packed
-from kdlab.paths import Heads, check_averages, choose_path, in_pieces_again, targets_for
+from kdlab.paths import (
+    Heads,
+    as_output,
+    check_averages,
+    choose_path,
+    in_pieces_again,
+    targets_for,
+)
 from kdlab.records import to_json
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
@@ -71,7 +79,6 @@ from kdlab.teachers import Teacher, as_teacher
 __all__ = ["DistillationTrainer"]
 
 METRICS = "metrics.jsonl"
-FUSED = ("cpu", "cuda")  # devices on which AdamW is one kernel
 
 log = logging.getLogger("kdlab")
 
@@ -375,7 +382,7 @@ class DistillationTrainer:
         targets = targets_for(self.teacher, batch, left_out_head)
         if self._heads is None:
             logits = logits_of(student, **model_inputs(self.student, batch))[:, :-1]
-            output = objective(logits, targets, labels, num_items=num_items)
+            output = as_output(objective, objective(logits, targets, labels, num_items=num_items))
             if on_policy:  # labels that the student made up teach it nothing
                 if output.kd_loss is None:
                     raise ValueError(
@@ -409,7 +416,7 @@ class DistillationTrainer:
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
         if not (sharded or stays(student)):
             student.to(accelerator.device)
-        optimizer = _optimizer(student, self.config)
+        optimizer = adamw(student, self.config)
         if self.config.compile:
             student = cast(nn.Module, torch.compile(student))
         autocast, accelerator.native_amp = accelerator.native_amp, False  # around steps, not inside
@@ -604,27 +611,6 @@ class DistillationTrainer:
         path = self.out / f"{name}.pt"
         torch.save(batches, path)
         return f"{message}; its batch is in {path}"
-
-
-def _optimizer(student: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    parameters = [p for p in student.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    fused = all(map(_in_one_pass, parameters))
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=fused)
-
-
-def _in_one_pass(weight: nn.Parameter) -> bool:
-    """Whether AdamW's kernel, a tenth of the time and no copy of a weight, can be trusted with it.
-
-    It takes no weights in pieces beside whole ones, and one with gaps in memory for one without.
-    """
-    if type(weight) is not nn.Parameter or weight.device.type not in FUSED:
-        return False
-    return torch.empty_like(weight, device="meta").stride() == weight.stride()
 
 
 def _terms(output: ObjectiveOutput) -> tuple[Tensor, Tensor, Tensor]:

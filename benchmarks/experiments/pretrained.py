@@ -179,6 +179,7 @@ def _cached(ingredients: Ingredients, path: Path, before: dict) -> dict:
     except (FileNotFoundError, ValueError):
         partial = path.with_name(path.name + ".partial")
         written = partial.stat().st_size if partial.exists() else 0  # by an interrupted call
+        path.unlink(missing_ok=True)  # of another teacher
         started = time.perf_counter()
         write_topk_store(
             ingredients.teacher, ingredients.train, path, K, progress=sys.stderr.isatty()

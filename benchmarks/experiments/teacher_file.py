@@ -41,6 +41,7 @@ def write_files(sweep: Sweep) -> None:
     for file, recipe in files.items():
         notes = Path(file).with_suffix(".json")
         if not notes.exists():
+            Path(file).unlink(missing_ok=True)  # written anew, for its time
             started = time.perf_counter()
             asked = replace(recipe, teacher_file=None)
             store = cache_teacher(file, asked, k=k_of(file), progress=progress)

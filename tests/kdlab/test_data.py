@@ -159,3 +159,37 @@ def test_a_data_set_that_cannot_be_read_is_told(tmp_path, monkeypatch):
     (tmp_path / "data" / "a.jsonl").write_text('{"text": "x"}\n{"text": \n')
     with pytest.raises(ValueError, match=r"the data set .*data cannot be read: \S"):
         load_corpus(f"hf:{tmp_path / 'data'}")
+
+
+def test_a_corpus_may_be_named_by_a_path(tmp_path):
+    path = tmp_path / "owls.txt"
+    path.write_text("\n\n".join(f"{i} owls" for i in range(60)))
+    assert load_corpus(path).sha256 == load_corpus(str(path)).sha256
+
+
+def test_a_tokenizer_of_transformers_gives_the_same_blocks(pydocs):
+    """Of both kinds: over the tokenizers library, and in Python."""
+    transformers = pytest.importorskip("transformers")
+    own = train_tokenizer(pydocs, 400)
+    theirs = transformers.PreTrainedTokenizerFast(tokenizer_object=own)
+    texts = pydocs.validation[:3]
+    found, expected = (PackedDataset(texts, each, 16) for each in (theirs, own))
+    assert torch.equal(found.blocks, expected.blocks)
+    in_python = transformers.ByT5Tokenizer()
+    blocks = PackedDataset(["an owl"], in_python, 7, end_of_text="</s>").blocks
+    assert in_python.decode(blocks[0]) == "an owl</s>"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"documents": "one text"}, r"documents are one text.*: \[text\]"),
+        ({"block_size": 1}, "block_size must be at least 2, got 1"),
+        ({"block_size": 2.5}, "block_size must be a whole number"),
+        ({"end_of_text": None}, "has no token None to end a document with; name one it has"),
+    ],
+)
+def test_what_makes_no_blocks_is_refused(pydocs, changes, message):
+    given = {"documents": ["a text"], "tokenizer": train_tokenizer(pydocs, 400), "block_size": 4}
+    with pytest.raises(ValueError, match=message):
+        PackedDataset(**given | changes)

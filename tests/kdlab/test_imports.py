@@ -25,6 +25,12 @@ def fresh(code: str) -> str:
     return done.stdout
 
 
+def test_the_package_is_the_command():
+    asked = [sys.executable, "-m", "kdlab", "--help"]
+    printed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert "Usage: kdlab [OPTIONS] COMMAND" in printed
+
+
 @pytest.mark.parametrize("words", [["--help"], ["distill", "--help"]])
 def test_help_waits_for_no_slow_module(words):
     printed = fresh(
@@ -50,7 +56,7 @@ def test_the_stub_names_what_is_offered():
     modules = {alias.name for node in imports if not node.module for alias in node.names}
     (listed,) = (node.value for node in tree.body if isinstance(node, ast.Assign))
     assert names == set(ast.literal_eval(listed)) == set(kdlab.__all__)
-    assert modules == set(MODULES) - {"cli"}
+    assert modules == set(MODULES) - {"cli", "__main__"}
     assert all(hasattr(kdlab, name) for name in names | modules)
     assert not names & set(MODULES)  # else the name would be the function or the module by chance
 

@@ -2,10 +2,13 @@
 
 import importlib.util
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import kdlab.pretrained
@@ -25,7 +28,8 @@ from kdlab import (
     logits_of,
     train_tokenizer,
 )
-from kdlab.pretrained import shortened
+from kdlab.pretrained import load_both, shortened
+from kdlab.saving import load_tokenizer
 from tests.kdlab.tiny_models import ARCHITECTURES, tiny
 
 transformers = pytest.importorskip("transformers")
@@ -279,6 +283,84 @@ def test_a_start_from_layers_is_the_teachers_and_one_of_its_shape_is_new(text, l
 def test_unknown_students_are_named(student):
     with pytest.raises(ValueError, match=f"unknown student '{student}'; known: tiny-teacher"):
         Recipe(student=student)
+
+
+# --- what cannot be loaded ---
+
+
+@pytest.fixture
+def folder(llama, tmp_path):
+    """A copy of that model, to be damaged."""
+    return Path(shutil.copytree(llama, tmp_path / "model"))
+
+
+def test_weights_that_would_be_drawn_at_random_are_refused(folder):
+    """Transformers warns, and half a teacher is noise."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    kept = {name: weights[name] for name in weights if "layers.1." not in name}
+    save_file(kept, path, metadata={"format": "pt"})
+    message = r"lacks 9 weights of LlamaForCausalLM, model\.layers\.1\..* drawn at random"
+    with pytest.raises(ValueError, match=message):
+        load_both(str(folder))
+
+
+def test_a_vocabulary_is_not_made_larger(llama):
+    """Its new tokens would be noise, and share in every softmax."""
+    with pytest.raises(ValueError, match="vocab_size 2000 is more than the 300 entries of "):
+        load_both(llama, 2000)
+
+
+@pytest.mark.parametrize("change", ["cut", "encoder", "unknown", "tokenizer"])
+def test_what_cannot_be_loaded_is_one_sentence(folder, change):
+    if change == "cut":
+        os.truncate(folder / "model.safetensors", 1000)
+    elif change == "tokenizer":
+        (folder / "tokenizer.json").write_text("{")
+    else:
+        kind = {"encoder": "t5", "unknown": "nosuch"}[change]
+        (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(ValueError, match=r"model cannot be loaded: ") as found:
+        load_both(str(folder))
+    assert "\n" not in str(found.value)
+    if change == "tokenizer":
+        with pytest.raises(ValueError, match=r"the tokenizer of .* cannot be loaded: "):
+            load_tokenizer(folder)
+
+
+def test_a_tokenizer_without_an_end_or_in_python(text, folder, monkeypatch):
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": None}))
+    recipe = Recipe(corpus=text, teacher=f"hf:{folder}")
+    with pytest.raises(ValueError, match="names no eos_token, with which a document of a corpus"):
+        Ingredients.of(recipe)
+    in_python = transformers.ByT5Tokenizer()
+    monkeypatch.setattr(kdlab.pretrained, "tokenizer_of", lambda name: in_python)
+    assert Ingredients.of(recipe).train.blocks.max() < 300
+    with pytest.raises(ValueError, match="needs a BPE tokenizer; this one is ByT5Tokenizer"):
+        load_both(str(folder), 270)
+
+
+@pytest.mark.parametrize("kind", ["corpus", "data"])
+def test_tokens_that_a_teacher_has_no_entry_for_are_told_before_a_step(folder, tmp_path, kind):
+    """They were added to the tokenizer, and may stand in the last batch alone."""
+    tokenizer = load_tokenizer(folder)
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(folder)
+    (tmp_path / "corpus").write_text("\n\n".join(f"{i} and <new> " * 40 for i in range(60)))
+    row = '{"prompt": "%d and", "completion": " <new>"}\n'
+    (tmp_path / "data").write_text("".join(row % i for i in range(60)))
+    recipe = Recipe(teacher=f"hf:{folder}", **{kind: str(tmp_path / kind)})
+    with pytest.raises(ValueError, match="has token id 300; those of LlamaForCausalLM are from 0"):
+        Ingredients.of(recipe)
+
+
+def test_layers_with_adapters_in_them_are_not_taken(llama):
+    peft = pytest.importorskip("peft")
+    model, _ = load_both(llama)
+    model.add_adapter(peft.LoraConfig(target_modules=["q_proj"]))
+    with pytest.raises(ValueError, match="adapters belong to their layers"):
+        every_nth_layer(model, 2)
 
 
 # --- weights in a GGUF ---

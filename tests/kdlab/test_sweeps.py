@@ -43,7 +43,12 @@ def test_what_is_done_is_not_done_again(tmp_path):
 def test_another_specification_is_run_anew(tmp_path):
     SWEEP.results(tmp_path)
     changed = replace(SWEEP, arms={"low": {"level": 1.5}, "high": {"level": 3.0}})
-    assert changed.results(tmp_path).values("low", "score") == [1.5, 2.5, 3.5]
+    with pytest.warns(UserWarning, match=r"low-\d held a run of another .*low-\d\.old-1 beside"):
+        assert changed.results(tmp_path).values("low", "score") == [1.5, 2.5, 3.5]
+    with pytest.warns(UserWarning, match=r"low-\d\.old-2 beside it"):
+        assert SWEEP.results(tmp_path).values("low", "score") == [1.0, 2.0, 3.0]
+    kept = json.loads((tmp_path / "low-0.old-1" / "record.json").read_text())
+    assert kept["final"] == {"score": 1.0}
 
 
 def test_an_arm_that_is_renamed_keeps_its_runs(tmp_path):
@@ -212,7 +217,9 @@ def test_a_run_cut_off_with_another_recipe_is_begun_anew(small, tmp_path):
     folder = tmp_path / "both-0"
     distill(folder, replace(small, lam=3.0), checkpoint_every=1, device="cpu")
     assert (folder / "checkpoint").exists()
-    results = Sweep("small", {"both": small}, seeds=1).results(tmp_path, threads=1)
+    with pytest.warns(UserWarning, match="both-0 held a run of another specification"):
+        results = Sweep("small", {"both": small}, seeds=1).results(tmp_path, threads=1)
+    assert (tmp_path / "both-0.old-1" / "checkpoint").exists()
     assert History.read(folder / "metrics.jsonl").column("lam") == [1.0, 1.0]
     assert len(results.runs) == 1
 

@@ -226,6 +226,7 @@ def test_what_is_no_store_is_refused(tmp_path):
     path.write_bytes(b"not a store")
     with pytest.raises(ValueError, match="is not a top-k store"):
         TopKTeacher(path, data)
+    path.unlink()
     write_topk_store(model(), data, path, 4)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match="but its header says"):
@@ -259,9 +260,11 @@ def test_an_interrupted_store_goes_on_and_is_the_same(tmp_path, monkeypatch):
 def test_the_beginning_of_another_store_is_not_gone_on_with(tmp_path):
     data, teacher = items(), model()
     write_topk_store(model(seed=1), data, tmp_path / "other", 4)
-    (tmp_path / "other").rename(tmp_path / "store.partial")
-    write_topk_store(teacher, data, tmp_path / "store", 4)
-    TopKTeacher(tmp_path / "store", data, teacher)
+    partial = (tmp_path / "other").rename(tmp_path / "store.partial")
+    found = partial.read_bytes()
+    with pytest.raises(ValueError, match=r"store\.partial is the beginning of another store, whi"):
+        write_topk_store(teacher, data, tmp_path / "store", 4)
+    assert partial.read_bytes() == found
 
 
 def test_errors_say_what_is_allowed(tmp_path):

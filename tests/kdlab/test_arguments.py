@@ -1,0 +1,245 @@
+"""What the library is given is what it says, whenever it is given; or it is refused by its name."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from kdlab import (
+    DIVERGENCES,
+    CombinedObjective,
+    ConstantLambda,
+    LinearCombinedObjective,
+    LinearLambda,
+    PlateauLambda,
+    RatioLambda,
+    TinyGPT,
+    evaluate,
+    forward_kl,
+)
+from kdlab.records import to_json
+
+V = 9
+
+
+def batch(n=4, vocabulary=V):
+    generator = torch.Generator().manual_seed(0)
+    student, teacher = torch.randn(2, n, vocabulary, generator=generator)
+    labels = torch.randint(0, vocabulary, (n,), generator=generator)
+    return student.requires_grad_(True), teacher, labels
+
+
+def asked(objective, student, teacher, labels, **named):
+    """An objective of either kind, called with logits, or with what they are without a head."""
+    if not isinstance(objective, LinearCombinedObjective):
+        return objective(student, teacher, labels, **named)
+    head = torch.eye(student.shape[-1])
+    return objective(student, head, teacher, head, labels, **named)
+
+
+def dense(*given, **options):
+    return asked(CombinedObjective(**options), *given)
+
+
+BOTH = pytest.mark.parametrize("kind", [CombinedObjective, LinearCombinedObjective])
+
+
+# --- numbers ---
+
+
+@pytest.mark.parametrize(
+    "half", [np.float32(0.5), np.float64(0.5), np.array(0.5), torch.tensor(0.5)], ids=repr
+)
+def test_a_number_may_be_numpy_s_or_a_tensor_s(half):
+    """They are kept as Python's: a record of them can be written."""
+    student, teacher, labels = batch()
+    expected = dense(student, teacher, labels, lam=0.5, temperature=0.5).loss
+    objective = CombinedObjective(lam=half, temperature=half)
+    assert torch.equal(objective(student, teacher, labels).loss, expected)
+    assert type(objective.lam) is type(objective.temperature) is float
+    assert torch.equal(
+        forward_kl(student, teacher, temperature=half),
+        forward_kl(student, teacher, temperature=0.5),
+    )
+    schedules = (
+        ConstantLambda(half),
+        LinearLambda(half, half, steps=np.int64(3)),
+        PlateauLambda(half, factor=half, threshold=half, minimum=half, patience=np.int64(1)),
+        RatioLambda(half, momentum=half, start=half, maximum=half),
+    )
+    for schedule in schedules:
+        to_json(schedule.state_dict())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [True, [0.5], torch.tensor([0.5, 0.5]), np.array([0.5, 0.5]), 1 + 0j, lambda step: 0.5],
+    ids=repr,
+)
+def test_what_is_no_number_is_named(wrong):
+    for given in (
+        lambda: CombinedObjective(lam=wrong),
+        lambda: CombinedObjective(temperature=wrong),
+        lambda: forward_kl(*batch()[:2], temperature=wrong),
+        lambda: ConstantLambda(wrong),
+        lambda: PlateauLambda(factor=wrong),
+        lambda: PlateauLambda(threshold=wrong),
+        lambda: RatioLambda(momentum=wrong),
+    ):
+        with pytest.raises(ValueError, match="must be a number, got"):
+            given()
+
+
+def test_a_number_that_is_to_be_learned_is_refused():
+    """Its gradient would lack what goes through the softmax, or be missing."""
+    learned = torch.nn.Parameter(torch.tensor(2.0))
+    for name in ("lam", "temperature"):
+        with pytest.raises(ValueError, match=f"{name} is a number, which nothing learns"):
+            CombinedObjective(**{name: learned})
+
+
+def test_steps_are_whole():
+    with pytest.raises(ValueError, match=r"steps must be a whole number, got 2\.7"):
+        LinearLambda(1.0, 0.0, steps=2.7)
+    assert LinearLambda(1.0, 0.0, steps=1e2).steps == 100
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale_by_temperature": "false"}, "must be True or False, got 'false'"),
+        ({"ignore_index": None}, "ignore_index must be a number, got None"),
+        ({"ignore_index": True}, "ignore_index must be a number, got True"),
+        ({"divergence": ["forward_kl"]}, r"unknown divergence \['forward_kl'\]; known"),
+        ({"chunk_size": "2"}, "chunk_size must be a number, got '2'"),
+        ({"chunk_size": 2.5}, "chunk_size must be a whole number"),
+    ],
+)
+def test_options_are_of_their_kind(options, message):
+    with pytest.raises(ValueError, match=message):
+        LinearCombinedObjective(**options)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("form", "convex", "lam must be between 0 and 1 in the convex form, got 2"),
+        ("form", "sum", "form must be .*'sum'"),
+        ("temperature", -2.0, "temperature must be a positive"),
+        ("temperature", 0, "temperature must be a positive"),
+        ("match_vocab", "trunc", "match_vocab must be .*'trunc'"),
+        ("scale_by_temperature", "no", "must be True or False"),
+    ],
+)
+def test_an_option_that_is_assigned_later_is_looked_at(kind, name, value, message):
+    objective = kind(lam=2.0)
+    setattr(objective, name, value)
+    with pytest.raises(ValueError, match=message):
+        asked(objective, *batch())
+
+
+def test_a_divergence_that_is_assigned_later_may_be_a_name():
+    objective, given = CombinedObjective(), batch()
+    objective.divergence = "reverse_kl"
+    assert torch.equal(objective(*given).loss, CombinedObjective("reverse_kl")(*given).loss)
+
+
+def test_an_evaluation_knows_two_ways_with_vocabularies():
+    model, row = TinyGPT("tiny-student", vocab_size=V), {"input_ids": [1, 2], "labels": [1, 2]}
+    with pytest.raises(ValueError, match=r"match_vocab must be .*'trunc'"):
+        evaluate(model, [row], match_vocab="trunc")
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("num_items", "message"),
+    [
+        (float("nan"), "cannot be negative, got nan"),
+        (torch.tensor(-3), "cannot be negative, got -3"),
+        (torch.tensor([2, 2]), r"must be one number, got \[2\]"),
+        (True, "num_items must be a number, got True"),
+        ("4", "num_items must be a number, got '4'"),
+    ],
+)
+def test_items_are_counted_by_one_number(kind, num_items, message):
+    with pytest.raises(ValueError, match=message):
+        asked(kind(), *batch(), num_items=num_items)
+
+
+# --- tensors ---
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "dtype", [torch.uint8, torch.int16, torch.uint16, torch.uint32, torch.uint64], ids=str
+)
+def test_labels_of_any_integers_are_compared_as_whole_numbers(kind, dtype):
+    """A vocabulary of bytes: 256 is 0 in 8 bits, and −100 is 156."""
+    student, teacher, _ = batch(vocabulary=256)
+    labels = torch.tensor([0, 156, 200, 255])
+    expected = asked(kind(), student, teacher, labels)
+    found = asked(kind(), student, teacher, labels.to(dtype))
+    assert found.num_items == expected.num_items == 4
+    assert torch.equal(found.loss, expected.loss)
+
+
+def test_logits_in_eight_bits_are_computed_in_float32():
+    student, teacher, labels = batch()
+    small = student.detach().to(torch.float8_e4m3fn), teacher.to(torch.float8_e4m3fn)
+    found = dense(*small, labels).loss
+    assert torch.equal(found, dense(small[0].float(), small[1].float(), labels).loss)
+
+
+def test_tensors_that_cannot_be_computed_with_are_named():
+    student, teacher, labels = batch()
+    with pytest.raises(ValueError, match=r"teacher_logits must be a dense tensor, .*sparse_coo"):
+        dense(student, teacher.to_sparse(), labels)
+    with pytest.raises(ValueError, match=r"student_logits is on cpu, teacher_logits is on meta;"):
+        dense(student, teacher.to("meta"), labels)
+    with pytest.raises(ValueError, match=r"student_logits is on meta, labels is on cpu; move"):
+        dense(student.to("meta"), None, labels, lam=0.0)
+    with pytest.raises(ValueError, match=r"student_hidden is on cpu, student_head is on meta, lab"):
+        LinearCombinedObjective(lam=0)(student, torch.eye(V).to("meta"), None, None, labels)
+
+
+def mean_of_a_batch(student, teacher, *, temperature):
+    return forward_kl(student, teacher, temperature=temperature).mean()
+
+
+def by_terms(student, teacher, *, temperature):
+    logs = (x.log_softmax(-1) for x in (student / temperature, teacher / temperature))
+    return F.kl_div(*logs, log_target=True, reduction="none")
+
+
+@pytest.mark.parametrize(("divergence", "shape"), [(mean_of_a_batch, r"\[\]"), (by_terms, "[^ ]")])
+def test_a_divergence_of_one_s_own_returns_a_number_per_position(divergence, shape):
+    """A mean would be divided by the positions a second time."""
+    with pytest.raises(ValueError, match=f"returned {shape}.*must return a number per position"):
+        dense(*batch(), divergence=divergence)
+
+
+# --- second derivatives ---
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+@BOTH
+def test_a_second_derivative_is_refused(name, kind):
+    """It would be 0, or lack the KD term, without a word."""
+    student, teacher, labels = batch()
+    loss = asked(kind(name), student, teacher, labels).loss
+    with pytest.raises(RuntimeError, match=r"have no second derivative.*divergence of your own"):
+        torch.autograd.grad(loss, student, create_graph=True)
+
+
+def test_a_divergence_of_one_s_own_has_a_second_derivative():
+    def squares(student, teacher, *, temperature):
+        return ((student - teacher) / temperature).square().sum(-1)
+
+    student, teacher, labels = batch()
+    loss = dense(student, teacher, labels, divergence=squares).loss
+    (slope,) = torch.autograd.grad(loss, student, create_graph=True)
+    (curve,) = torch.autograd.grad(slope[0, 0], student)
+    q = student[0].detach().softmax(-1)
+    expected = q[0] * (F.one_hot(torch.tensor(0), V) - q) + 2 * F.one_hot(torch.tensor(0), V)
+    torch.testing.assert_close(curve[0], expected / len(labels))
