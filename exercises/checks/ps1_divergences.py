@@ -891,8 +891,8 @@ SHARED = {
     ),
     "logarithm_cut_off": (
         "Right as long as no token is very unlikely. Where one is, your result is as if its"
-        " logarithm, or the divergence, were cut off at some number: the token that should cost most costs too little."
-        " Which logarithm needs no limit, because it is never −∞?",
+        " logarithm, or the divergence, were cut off at some number: the token that should cost"
+        " most costs too little. Which logarithm needs no limit, because it is never −∞?",
         "1.2",
         tuple(
             partial(logarithm_cut_off, least, of)
