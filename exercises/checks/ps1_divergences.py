@@ -1498,8 +1498,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                 softmax_twice,
                 lambda logits, temperature=1.0: (logits / temperature).softmax(-1).softmax(-1),
                 lambda logits, temperature=1.0: (
-                    ((logits / temperature).softmax(-1) / temperature).softmax(-1)
-                ),
+                    (logits / temperature).softmax(-1) / temperature
+                ).softmax(-1),
             ),
         ),
         (

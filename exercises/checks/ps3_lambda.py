@@ -2438,6 +2438,8 @@ def best_cases() -> tuple[Case, ...]:
         Case("λ = 1", (*position((3, 3)), 1.0)),
         Case("a large λ", (*position((2, 6)), 1000.0)),
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
+        # Of the labels one does not fit into 7 bits, and one not into 8.
+        Case("a vocabulary of 300", (position((2, 300))[0], torch.tensor([130, 299]), 3.0)),
     )
 
 
