@@ -2145,6 +2145,11 @@ TOO_FEW = {  # steps after which training has not ended yet
     ("sgd", 0.05): (50, 100, 200),
     ("sgd", 0.01): (100, 200, 300, 400, 500, 1000),
 }
+PLAINLY_TOO_FEW = {  # where the width is trained, and not its logarithm
+    ("adam", 0.1): (10, 20, 30, 40, 50),
+    ("adam", 0.01): (50, 100, 200),
+    ("sgd", 0.1): (20, 40, 50, 100),
+}
 
 
 SETTLED = {  # changes of the loss at which it seems to have ended
@@ -2227,8 +2232,8 @@ FIT_MISCONCEPTIONS = tuple(
                     for count in (most - 1, most)
                 ),
                 *(
-                    stopped("adam", rate, count, plain=True, until=200)
-                    for rate, counts in ((0.1, (10, 20, 30, 50)), (0.01, (50, 100, 200)))
+                    stopped(*optimiser, count, plain=True, until=200)
+                    for optimiser, counts in PLAINLY_TOO_FEW.items()
                     for most in counts
                     for count in (most - 1, most)
                 ),

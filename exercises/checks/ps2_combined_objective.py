@@ -407,6 +407,14 @@ def guarded_losses(epsilon: float, form: Callable, *given: Any) -> Tensor:
     return form(p, q, epsilon).sum(-1)
 
 
+def label_ratio(*given: Any) -> Tensor:
+    """log p(y) − log q(y) of each position's label, without a weight."""
+    student, teacher, labels, *temperature = given
+    t = temperature[0] if temperature else 1.0
+    gaps = label_losses(student, labels, t) - label_losses(teacher, labels, t)
+    return t**2 * token_mean(gaps, labels)
+
+
 def label_of_the_sum(alone: bool, *given: Any, mean: Mean = token_mean) -> Tensor:
     """The share of a position's label in its KL, alone, or the KL without it."""
     student, teacher, labels, *temperature = given
@@ -1492,12 +1500,15 @@ KD_MISCONCEPTIONS = (
         "2.2",
         partial(label_of_the_sum, False),
     ),
-    named(
-        "label_alone",
-        "Your KD is the share of the label's own token alone. The divergence is a sum over the"
-        " whole vocabulary, in which the label's token is one of many.",
-        "1.2",
-        partial(label_of_the_sum, True),
+    *(
+        named(
+            "label_alone",
+            "Your KD looks at the label's own token alone. The divergence is a sum over the whole"
+            " vocabulary, in which the label's token is one of many.",
+            "1.2",
+            wrong,
+        )
+        for wrong in (partial(label_of_the_sum, True), label_ratio)
     ),
     named(*EMPTIED, partial(emptied, kd_loss)),
     *(

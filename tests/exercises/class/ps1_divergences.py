@@ -593,7 +593,7 @@ def forward_kl(student_logits, teacher_logits):
     return cross - entropy
 
 
-# %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="observed_total,observed_where"
+# %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="wrong_axis"
 def softmax_with_temperature(logits, temperature=1.0):
     z = logits / temperature
     z = z - z.max(-1, keepdim=True).values

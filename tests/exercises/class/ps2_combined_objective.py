@@ -706,7 +706,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     g = (q - y + lam * temperature * kd) / m.sum()
     return g, torch.zeros_like(teacher_logits)
 
-# %% task="objective_gradients" right="no" mistake="mask forgotten in the KD part" named="observed_moved"
+# %% task="objective_gradients" right="no" mistake="mask forgotten in the KD part" named="teacher_rows_kept"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     mask = (labels != -100).unsqueeze(-1)
     n = mask.sum()
@@ -1546,7 +1546,7 @@ def lm_loss(student_logits, labels):
     return loss.mean()
 
 
-# %% task="lm_loss" right="no" mistake="the logits are reshaped to [B, V, L] where the axes had to be exchanged, which mixes up positions and tokens" named="observed_moved"
+# %% task="lm_loss" right="no" mistake="the logits are reshaped to [B, V, L] where the axes had to be exchanged, which mixes up positions and tokens" named="axes_reshaped"
 def lm_loss(student_logits, labels):
     B, L, V = student_logits.shape
     if (labels == -100).all():
@@ -2082,7 +2082,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     return g * mask / n, torch.zeros_like(teacher_logits)
 
 
-# %% task="objective_gradients" right="no" mistake="the KD part is not masked, so positions that do not count get a gradient from the teacher" named="observed_moved"
+# %% task="objective_gradients" right="no" mistake="the KD part is not masked, so positions that do not count get a gradient from the teacher" named="teacher_rows_kept"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach().clone().requires_grad_(True)
     n = (labels != -100).sum()
@@ -3106,7 +3106,7 @@ def lm_loss(student_logits, labels):
     return F.cross_entropy(probs.view(-1, V), labels.view(-1), ignore_index=-100)
 
 
-# %% task="lm_loss" right="no" mistake="reshapes [B, L, V] to [B, V, L] instead of permuting, which mixes positions and tokens" named="observed_moved"
+# %% task="lm_loss" right="no" mistake="reshapes [B, L, V] to [B, V, L] instead of permuting, which mixes positions and tokens" named="axes_reshaped"
 def lm_loss(student_logits, labels):
     B, L, V = student_logits.shape
     if int((labels != -100).sum()) == 0:

@@ -1822,7 +1822,7 @@ class LinearLambda:
         self.value = state["value"]
 
 
-# %% task="linear_lambda" right="no" mistake="geometric in place of equal steps" named="observed_zone"
+# %% task="linear_lambda" right="no" mistake="geometric in place of equal steps" named="equal_ratios"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps, self.n = start, end, steps, 0
