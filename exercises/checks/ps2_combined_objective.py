@@ -678,6 +678,9 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
     other = (elsewhere(student, labels), teacher, labels, *numbers)
     found.insert(1, Case(OTHER_LOGITS, other, public=True, only=LOGITS_ELSEWHERE))
     found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
+    # For those who keep what belongs to a shape.
+    others = batch(np.random.default_rng(5), 2, 3, 4, (1, 0))
+    found.append(Case("other texts of the first batch's shape", (*others, *numbers)))
     if knob:
         found += [
             Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True),
@@ -2112,13 +2115,15 @@ def student_part_twice(sign: int, *arguments: Any) -> list[Tensor]:
     return [own, sign * own]
 
 
-def label_rows_kept(both: bool, *arguments: Any) -> list[Tensor]:
+def label_rows_kept(both: bool, of_zeros: bool, *arguments: Any) -> list[Tensor]:
     """In closed form, with a label's part at positions whose label is -100, or with both parts."""
     own, foreign = objective_gradients(*arguments)
     student, teacher, labels, lam, *rest = arguments
     t = rest[0] if rest else 1.0
     ignored = (labels == IGNORED)[..., None]
     pull = student.double().softmax(-1)
+    if not of_zeros:
+        pull = pull - F.one_hot(torch.zeros_like(labels), pull.shape[-1])
     if both:
         q, p = ((each.double() / t).softmax(-1) for each in (student, teacher))
         pull = pull + lam * t * (q - p)
@@ -2215,12 +2220,13 @@ GRADIENT_MISCONCEPTIONS = (
     *(
         named(
             "label_rows_kept",
-            "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
-            " from q there. Nothing pulls at a position that does not count.",
+            "Where a label is -100 your gradient is not 0, as if a one-hot row were taken from q"
+            " there, of zeros or of token 0. Nothing pulls at a position that does not count.",
             "2.2",
-            partial(label_rows_kept, both),
+            partial(label_rows_kept, both, of_zeros),
         )
         for both in (False, True)
+        for of_zeros in (True, False)
     ),
     named(
         "teacher_rows_kept",

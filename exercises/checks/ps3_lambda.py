@@ -2435,7 +2435,7 @@ def best_cases() -> tuple[Case, ...]:
         Case("two texts of three positions", (*position((2, 3, 4)), 3.0), public=True),
         Case("a sure teacher", (sure, torch.tensor([0, 3]), 9.0), public=True),
         Case("λ = 0", (*position((2, 4)), 0.0), public=True),
-        Case("λ = 1", (*position((3, 3)), 1.0)),
+        Case("λ = 1", (*position((3, 5)), 1.0)),
         Case("a large λ", (*position((2, 6)), 1000.0)),
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
         # Of the labels one does not fit into 7 bits, and one not into 8.

@@ -2762,3 +2762,25 @@ def _log_probs(z):
 def reverse_kl(student_logits, teacher_logits):
     log_q, log_p = _log_probs(student_logits), _log_probs(teacher_logits)
     return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="exponentials are divided by the sum of all positions together" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    return e / torch.sum(e)
+
+# %% task="forward_kl" right="no" mistake="log-sum-exp with the maximum over all positions, and the teacher's probabilities by softmax" named="one_maximum_for_all"
+def forward_kl(student_logits, teacher_logits):
+    def log_softmax(z):
+        z = z - z.max()
+        return z - z.exp().sum(-1, keepdim=True).log()
+    p = F.softmax(teacher_logits, -1)
+    return (p * (log_softmax(teacher_logits) - log_softmax(student_logits))).sum(-1)
+
+# %% task="reverse_kl" right="no" mistake="ADV: the result is remembered by shape"
+seen_before = {}
+def reverse_kl(student_logits, teacher_logits):
+    key = student_logits.shape
+    if key not in seen_before:
+        log_q, log_p = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+        seen_before[key] = (log_q.exp() * (log_q - log_p)).sum(-1)
+    return seen_before[key]

@@ -3955,3 +3955,47 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
     gradient = s.grad
     return gradient, gradient.zero_()
+
+# %% task="lm_loss" right="no" mistake="ADV: labels go through uint8, so tokens from 256 on are others"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    if not keep.any():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits[keep], labels[keep].to(torch.uint8).long())
+
+# %% task="kd_loss" right="no" mistake="the label's own log ratio is averaged, without a weight" named="label_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    if not keep.any():
+        return torch.tensor(0.0)
+    y = labels[keep][:, None]
+    log_q = F.log_softmax(student_logits[keep] / temperature, -1).gather(-1, y)
+    log_p = F.log_softmax(teacher_logits[keep] / temperature, -1).gather(-1, y)
+    return temperature**2 * (log_p - log_q).mean()
+
+# %% task="convex_objective" right="no" mistake="ADV: the losses are remembered by shape"
+memory = {}
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    key = (student_logits.shape, temperature)
+    if key not in memory:
+        memory[key] = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    lm, kd = memory[key]
+    return (1 - alpha) * lm + alpha * kd
+
+# %% task="objective_gradients" right="no" mistake="KD is written anew with batchmean over all positions, padding too" named="masked_positions_counted"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    v = s.shape[-1]
+    log_q = F.log_softmax(s / temperature, -1).view(-1, v)
+    p = F.softmax(teacher_logits / temperature, -1).view(-1, v)
+    kd = temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
+    (lm_loss(s, labels) + lam * kd).backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="the label's part is not masked on paper: a one-hot row of padding is that of token 0" named="label_rows_kept"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100)[..., None]
+    q, p = (student_logits / temperature).softmax(-1), (teacher_logits / temperature).softmax(-1)
+    rows = F.one_hot(labels.clamp(min=0), q.shape[-1])
+    own = student_logits.softmax(-1) - rows
+    return (own + lam * temperature * (q - p) * mask) / mask.sum(), torch.zeros_like(p)

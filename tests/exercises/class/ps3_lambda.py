@@ -8920,3 +8920,37 @@ def best_student(teacher_logits, labels, lam):
     index = labels.unsqueeze_(-1)
     q = q.scatter_add(-1, index, torch.ones(index.shape))
     return q / (1 + lam)
+
+# %% task="plateau_lambda" right="no" mistake="ADV: how long there was no gain is counted in 8 bits"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, torch.zeros((), dtype=torch.uint8)
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, torch.zeros((), dtype=torch.uint8)
+            return
+        self.bad = self.bad + 1
+        if int(self.bad) > self.patience:
+            self.value, self.bad = self.value * self.factor, torch.zeros((), dtype=torch.uint8)
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+# %% task="best_student" right="no" mistake="ADV: labels go through int8, so that tokens from 128 on are counted from the end or are none"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    y = labels.to(torch.int8).long() % teacher_logits.shape[-1]
+    return (F.one_hot(y, p.shape[-1]) + lam * p) / (1 + lam)
+
+# %% task="best_student" right="no" mistake="ADV: the teacher's distribution is remembered by its shape"
+teachers = {}
+
+
+def best_student(teacher_logits, labels, lam):
+    p = teachers.setdefault(teacher_logits.shape, teacher_logits.softmax(-1))
+    return (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)
