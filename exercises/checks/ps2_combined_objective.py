@@ -2225,8 +2225,7 @@ GRADIENT_MISCONCEPTIONS = (
             "2.2",
             partial(label_rows_kept, both, of_zeros),
         )
-        for both in (False, True)
-        for of_zeros in (True, False)
+        for both, of_zeros in ((False, True), (True, True), (False, False))
     ),
     named(
         "teacher_rows_kept",
