@@ -132,7 +132,7 @@ def fixed_cases() -> tuple[Case, ...]:
             part=EXTREME,
             public=True,
         ),
-        Case("a vocabulary of 300", (logits(rng, (2, 300), 1.5), logits(rng, (2, 300), 1.5))),
+        Case("a vocabulary of 40", (logits(rng, (2, 40), 1.5), logits(rng, (2, 40), 1.5))),
     )
 
 
@@ -982,7 +982,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("one text of two positions, T = 100", (logits(rng, (1, 2, 6)), 100.0), public=True),
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
         Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME, public=True),
-        Case("a vocabulary of 300", (logits(rng, (2, 300)), 1.5)),
+        Case("a vocabulary of 40", (logits(rng, (2, 40)), 1.5)),
     )
 
 
