@@ -123,6 +123,16 @@ def fixed_cases() -> tuple[Case, ...]:
             part=EXTREME,
             public=True,
         ),
+        Case(
+            "one position near 5000, one near -5000",
+            (
+                t([[5000.0, 4995.0, 4990.0], [-5000.0, -4993.0, -4996.0]]),
+                t([[4996.0, 5000.0, 4991.0], [-4997.0, -5000.0, -4994.0]]),
+            ),
+            part=EXTREME,
+            public=True,
+        ),
+        Case("a vocabulary of 40", (logits(rng, (2, 40), 1.5), logits(rng, (2, 40), 1.5))),
     )
 
 
@@ -523,6 +533,16 @@ def overflowed_logarithm(front: Tensor, behind: Tensor) -> Tensor:
     return (log_f.exp() * (log_f - log_b)).sum(-1)
 
 
+def one_maximum_for_all(of: tuple[bool, bool], front: Tensor, behind: Tensor) -> Tensor:
+    """Logarithms from which the largest logit of all positions was taken, of one model or both."""
+    log_f, log_b = (
+        gap - gap.exp().sum(-1, keepdim=True).log() if of_all else each.log_softmax(-1)
+        for each, of_all in zip((front, behind), of, strict=True)
+        for gap in [each - each.max()]
+    )
+    return (log_f.exp() * (log_f - log_b)).sum(-1)
+
+
 def in_double(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
     """In float64, which holds more."""
     return of(front.double(), behind.double())
@@ -693,6 +713,15 @@ SHARED = {
         "1.2",
         (overflowed, overflowed_by_ratio, overflowed_logarithm),
     ),
+    "one_maximum_for_all": (
+        "Right for ordinary logits. But a position far below the largest logit of all comes out as"
+        " NaN or infinite, as if one maximum were taken from all positions. Each position has a"
+        " maximum of its own.",
+        "1.2",
+        tuple(
+            partial(one_maximum_for_all, of) for of in ((True, True), (True, False), (False, True))
+        ),
+    ),
     "underflow_in_float64": (
         "Right while every probability is a number in float64. Where logits lie further apart, your"
         " results are those of probabilities that became 0 there, as all below about 1e-323 do, or"
@@ -862,8 +891,8 @@ SHARED = {
     ),
     "logarithm_cut_off": (
         "Right as long as no token is very unlikely. Where one is, your result is as if its"
-        " logarithm were cut off at some number: the token that should cost most costs too little."
-        " Which logarithm needs no limit, because it is never −∞?",
+        " logarithm, or the divergence, were cut off at some number: the token that should cost"
+        " most costs too little. Which logarithm needs no limit, because it is never −∞?",
         "1.2",
         tuple(
             partial(logarithm_cut_off, least, of)
@@ -936,6 +965,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("two positions, T = 0.5", (two, 0.5), public=True),
         Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
         Case("three tokens, T = 1.5", (t([2.0, 1.0, -1.0]), 1.5), public=True),
+        Case("three other logits, T = 2", (t([-1.0, 0.5, 0.0]), 2.0), public=True),
         Case("T = 1 when no temperature is given", (t([12.0, -0.2, 1.0]),), public=True),
         Case("logits of ±5000, T = 2", (large, 2.0), part=EXTREME, public=True),
         Case(
@@ -952,6 +982,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("one text of two positions, T = 100", (logits(rng, (1, 2, 6)), 100.0), public=True),
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
         Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME, public=True),
+        Case("a vocabulary of 40", (logits(rng, (2, 40)), 1.5)),
     )
 
 
@@ -1051,6 +1082,20 @@ def softmax_twice(logits: Tensor, temperature: float = 1.0) -> Tensor:
 def squared(logits: Tensor, temperature: float) -> Tensor:
     """Logits over T²."""
     return logits / temperature**2
+
+
+def divided_by_the_sum_of_all(own: bool, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """One sum for all positions, with or without a maximum taken off before."""
+    z = logits / temperature
+    e = (z - z.amax(-1, keepdim=True)).exp() if own else z.exp()
+    return e / e.sum()
+
+
+def maximum_taken_too_late(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """The largest exponential is taken off, in the place of the largest logit."""
+    e = (logits / temperature).exp()
+    e = e - e.amax(-1, keepdim=True)
+    return e / e.sum(-1, keepdim=True)
 
 
 def no_keepdim(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -1201,6 +1246,8 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                 partial(temperature_over_axis, 0),
                 partial(temperature_over_axis, 1),
                 normalised_over_everything,
+                partial(divided_by_the_sum_of_all, True),
+                partial(divided_by_the_sum_of_all, False),
                 temperature_axis_left_out,
                 lambda logits, temperature=1.0: temperature_over_axis(
                     min(1, logits.ndim - 1), logits, temperature
@@ -1447,7 +1494,20 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "Your results are those of a softmax that was applied to probabilities. They lie"
             " between 0 and 1, so a second softmax makes almost everything equally likely. How"
             " many softmaxes does the formula have?",
-            (softmax_twice,),
+            (
+                softmax_twice,
+                lambda logits, temperature=1.0: (logits / temperature).softmax(-1).softmax(-1),
+                lambda logits, temperature=1.0: (
+                    (logits / temperature).softmax(-1) / temperature
+                ).softmax(-1),
+            ),
+        ),
+        (
+            "maximum_taken_too_late",
+            "Your results are as if the largest exponential were taken from the others of its"
+            " position. What changes nothing is a number that is taken from all logits, before"
+            " exp.",
+            (maximum_taken_too_late,),
         ),
     )
     for wrong in wrongs
@@ -1869,19 +1929,22 @@ def trained(
     cleared: bool = True,
     width: float = START_WIDTH,
     twice: bool = False,
+    plain: bool = False,
+    until: int = STEPS,
 ) -> tuple[tuple[float, float], ...]:
-    """Centre and width at `start` and after each of `STEPS` steps.
+    """Centre and width at `start` and after each of some steps.
 
     Besides forward and reverse there are the directions "crossed", a reverse KL without the
     student's own entropy, and "both", the sum of the two. The optimiser "new adam" is made anew for
-    each step. With `twice` the student's probabilities are taken for logits.
+    each step. With `twice` the student's probabilities are taken for logits. What is trained beside
+    the centre is the width's logarithm, and with `plain` the width.
     """
     logits = np.array(teacher_logits)
     log_p = logits - np.logaddexp.reduce(logits)
     p, token = np.exp(log_p), np.arange(float(len(logits)))
-    here, path = [start, math.log(width)], [(start, width)]
+    here, path = [start, width if plain else math.log(width)], [(start, width)]
     gradient, first, second = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
-    for step in range(1, STEPS + 1):
+    for step in range(1, until + 1):
         away = (token - here[0]) / path[-1][1]
         square = away * away
         log_q = -0.5 * square
@@ -1898,7 +1961,9 @@ def trained(
         if twice:
             pull = once * (pull - once @ pull)
         # Of two numbers alone, which Python multiplies in less time than numpy.
-        for at, new in enumerate((float(pull @ away) / path[-1][1], float(pull @ square))):
+        inner = path[-1][1] if plain else 1.0
+        slopes = float(pull @ away) / path[-1][1], float(pull @ square) / inner
+        for at, new in enumerate(slopes):
             slope = gradient[at] = new if cleared else gradient[at] + new
             if optimiser == "adam":
                 first[at] = 0.9 * first[at] + 0.1 * slope
@@ -1909,8 +1974,9 @@ def trained(
                 here[at] -= rate * slope / (abs(slope) + 1e-8)
             else:
                 here[at] -= rate * slope
-        here[1] = min(max(here[1], -5.0), 5.0)  # what runs away is wrong all the same
-        path.append((here[0], math.exp(here[1])))
+        low, high = (1e-2, 1e2) if plain else (-5.0, 5.0)
+        here[1] = min(max(here[1], low), high)  # what runs away is wrong all the same
+        path.append((here[0], here[1] if plain else math.exp(here[1])))
     return tuple(path)
 
 
@@ -2079,6 +2145,11 @@ TOO_FEW = {  # steps after which training has not ended yet
     ("sgd", 0.05): (50, 100, 200),
     ("sgd", 0.01): (100, 200, 300, 400, 500, 1000),
 }
+PLAINLY_TOO_FEW = {  # where the width is trained, and not its logarithm
+    ("adam", 0.1): (10, 20, 30, 40, 50),
+    ("adam", 0.01): (50, 100, 200),
+    ("sgd", 0.1): (20, 40, 50, 100),
+}
 
 
 SETTLED = {  # changes of the loss at which it seems to have ended
@@ -2157,6 +2228,12 @@ FIT_MISCONCEPTIONS = tuple(
                 *(
                     stopped(*optimiser, count)
                     for optimiser, counts in TOO_FEW.items()
+                    for most in counts
+                    for count in (most - 1, most)
+                ),
+                *(
+                    stopped(*optimiser, count, plain=True, until=200)
+                    for optimiser, counts in PLAINLY_TOO_FEW.items()
                     for most in counts
                     for count in (most - 1, most)
                 ),

@@ -407,15 +407,23 @@ def guarded_losses(epsilon: float, form: Callable, *given: Any) -> Tensor:
     return form(p, q, epsilon).sum(-1)
 
 
-def label_left_out(*given: Any, mean: Mean = token_mean) -> Tensor:
-    """Each position's KL without the share of its label."""
+def label_ratio(*given: Any) -> Tensor:
+    """log p(y) − log q(y) of each position's label, without a weight."""
+    student, teacher, labels, *temperature = given
+    t = temperature[0] if temperature else 1.0
+    gaps = label_losses(student, labels, t) - label_losses(teacher, labels, t)
+    return t**2 * token_mean(gaps, labels)
+
+
+def label_of_the_sum(alone: bool, *given: Any, mean: Mean = token_mean) -> Tensor:
+    """The share of a position's label in its KL, alone, or the KL without it."""
     student, teacher, labels, *temperature = given
     t = temperature[0] if temperature else 1.0
     log_q = (student.double() / t).log_softmax(-1)
     log_p = (teacher.double() / t).log_softmax(-1)
     shares = log_p.exp() * (log_p - log_q)
     own = shares.gather(-1, labels.clamp_min(0)[..., None])[..., 0]
-    return t**2 * mean(shares.sum(-1) - own, labels)
+    return t**2 * mean(own if alone else shares.sum(-1) - own, labels)
 
 
 def negative_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -522,6 +530,8 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
     alike[0][1, 2] = 20.0 * F.one_hot(alike[2][1, 2], 5)
     zeros = batch(rng, 2, 4, 5, (0, 0))
     zeros[2][:] = 0
+    large = batch(np.random.default_rng(4), 2, 2, 300, (1, 0))
+    large[2][:, 0], large[2][1, 1] = 130, 299  # which no integer of 8 bits can hold
     return [
         ("two texts, one padded", True, first),
         ("three texts, padded differently", True, second),
@@ -530,6 +540,7 @@ def batches() -> list[tuple[str, bool, tuple[Tensor, Tensor, Tensor]]]:
         ("one label ignored in the middle", True, middle),
         ("one text does not count at all", True, batch(rng, 3, 3, 4, (3, 0, 1))),
         ("one position counts", True, batch(rng, 2, 3, 5, (2, 3))),
+        ("a vocabulary of 300", False, large),
     ]
 
 
@@ -586,6 +597,7 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         found |= {f"1 + {knob}": 1 + lam, f"1 - {knob}": 1 - lam}
     temperature = numbers[0] if numbers else 1.0
     return found | {
+        "no T is given": not numbers,
         "T": temperature,
         "T is not 1": temperature != 1,
         "T is above 1": temperature > 1,
@@ -638,7 +650,16 @@ def random_lm_cases(rng: np.random.Generator) -> Iterator[Case]:
         yield Case("random", (student, labels))
 
 
-KNOBS = ((0.5, 2.0), (0.8, 4.0), (0.25, 0.75), (3.0, 1.0), (0.0, 2.0), (0.3, 0.5), (0.4, 1.5))
+KNOBS = (
+    (0.5, 2.0),
+    (0.8, 4.0),
+    (0.25, 0.75),
+    (3.0, 1.0),
+    (0.0, 2.0),
+    (0.3, 0.5),
+    (0.4, 1.5),
+    (0.5, 1.5),
+)
 
 
 def cases(*, knob: bool) -> tuple[Case, ...]:
@@ -657,6 +678,9 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
     other = (elsewhere(student, labels), teacher, labels, *numbers)
     found.insert(1, Case(OTHER_LOGITS, other, public=True, only=LOGITS_ELSEWHERE))
     found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
+    # For those who keep what belongs to a shape.
+    others = batch(np.random.default_rng(5), 2, 3, 4, (1, 0))
+    found.append(Case("other texts of the first batch's shape", (*others, *numbers)))
     if knob:
         found += [
             Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True),
@@ -920,7 +944,13 @@ MORE_SCALES = (
             "2.2",
             scale,
         )
-        for scale in (lambda t: t**3, lambda t: 2 * t, lambda t: t**0.5, lambda t: 1 / t)
+        for scale in (
+            lambda t: t**3,
+            lambda t: 2 * t,
+            lambda t: t**0.5,
+            lambda t: 1 / t,
+            lambda t: 2.0**t,
+        )
     ),
     (
         "divided_by_t_squared",
@@ -1133,6 +1163,13 @@ def classes_in_the_middle(student_logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(student_logits, labels)
 
 
+def axes_reshaped(mean: Mean, student_logits: Tensor, labels: Tensor) -> Tensor:
+    """The numbers of a text are cut into V rows of L, and the columns are taken for positions."""
+    texts, length, vocabulary = student_logits.shape
+    mixed = student_logits.reshape(texts, vocabulary, length).transpose(1, 2)
+    return lm_loss(mixed, labels, mean=mean)
+
+
 def classes_in_the_middle_or_zero(student_logits: Tensor, labels: Tensor) -> Tensor:
     """The same, and 0 where nothing counts."""
     if (labels == IGNORED).all():
@@ -1313,6 +1350,17 @@ LM_MISCONCEPTIONS = (
         )
         for wrong in (classes_in_the_middle, classes_in_the_middle_or_zero)
     ),
+    *(
+        named(
+            "axes_reshaped",
+            "Your results are as if `reshape` or `view` were to bring the vocabulary to axis 1."
+            " These cut the same row of numbers into other pieces, and logits of different tokens"
+            " and positions get mixed up. To swap two axes is a transposition.",
+            "2.2",
+            partial(axes_reshaped, mean),
+        )
+        for mean in (token_mean, empty_mean)
+    ),
     named(
         "sign_flipped",
         "Your loss is negative: it is the mean log-likelihood, which should rise. An optimiser"
@@ -1453,7 +1501,17 @@ KD_MISCONCEPTIONS = (
         "Your KD is as if the label's own token were not in the sum over the vocabulary. The"
         " teacher's opinion of it is a part of KD as all others are, whatever LM says about it.",
         "2.2",
-        label_left_out,
+        partial(label_of_the_sum, False),
+    ),
+    *(
+        named(
+            "label_alone",
+            "Your KD looks at the label's own token alone. The divergence is a sum over the whole"
+            " vocabulary, in which the label's token is one of many.",
+            "1.2",
+            wrong,
+        )
+        for wrong in (partial(label_of_the_sum, True), label_ratio)
     ),
     named(*EMPTIED, partial(emptied, kd_loss)),
     *(
@@ -2057,17 +2115,29 @@ def student_part_twice(sign: int, *arguments: Any) -> list[Tensor]:
     return [own, sign * own]
 
 
-def label_rows_kept(both: bool, *arguments: Any) -> list[Tensor]:
+def label_rows_kept(both: bool, of_zeros: bool, *arguments: Any) -> list[Tensor]:
     """In closed form, with a label's part at positions whose label is -100, or with both parts."""
     own, foreign = objective_gradients(*arguments)
     student, teacher, labels, lam, *rest = arguments
     t = rest[0] if rest else 1.0
     ignored = (labels == IGNORED)[..., None]
     pull = student.double().softmax(-1)
+    if not of_zeros:
+        pull = pull - F.one_hot(torch.zeros_like(labels), pull.shape[-1])
     if both:
         q, p = ((each.double() / t).softmax(-1) for each in (student, teacher))
         pull = pull + lam * t * (q - p)
     return [own + ignored * pull / (labels != IGNORED).sum(), foreign]
+
+
+def teacher_rows_kept(*arguments: Any) -> list[Tensor]:
+    """In closed form, with the teacher's part at positions whose label is -100."""
+    student, teacher, labels, lam, *rest = arguments
+    t = rest[0] if rest else 1.0
+    own, foreign = objective_gradients(*arguments)
+    q, p = ((each.double() / t).softmax(-1) for each in (student, teacher))
+    counts = (labels != IGNORED)[..., None]
+    return [own + ~counts * lam * t * (q - p) / counts.sum(), foreign]
 
 
 def label_part_at_temperature(*arguments: Any) -> list[Tensor]:
@@ -2150,12 +2220,19 @@ GRADIENT_MISCONCEPTIONS = (
     *(
         named(
             "label_rows_kept",
-            "Where a label is -100 your gradient is not 0, as if a one-hot row of zeros were taken"
-            " from q there. Nothing pulls at a position that does not count.",
+            "Where a label is -100 your gradient is not 0, as if a one-hot row were taken from q"
+            " there, of zeros or of token 0. Nothing pulls at a position that does not count.",
             "2.2",
-            partial(label_rows_kept, both),
+            partial(label_rows_kept, both, of_zeros),
         )
-        for both in (False, True)
+        for both, of_zeros in ((False, True), (True, True), (False, False))
+    ),
+    named(
+        "teacher_rows_kept",
+        "Where a label is -100 your gradient is not 0: the teacher still pulls there. A position"
+        " that does not count counts for neither loss.",
+        "2.2",
+        teacher_rows_kept,
     ),
     named(*NARROW, narrow_rows_on_paper),
     named(
@@ -2213,7 +2290,16 @@ GRADIENT_MISCONCEPTIONS = (
             "temperature_on_some",  # the logarithm of p has none either
             "another_measure",
         )
+        and losses is not late_temperature_of_probabilities  # has the gradient of what is next
     ),
+    gradient(
+        "temperature_in_front_alone",
+        "The teacher's part is as if q and p were those at T = 1, with a factor of T in front. They"
+        " belong at T: the temperature acts where the scores are still scores.",
+        "1.1",
+        losses=late_temperature_of_probabilities,
+    ),
+    gradient(*MEANS[0][:3], mean=unmasked_mean, lm_mean=token_mean),
     gradient(*NOT_PASSED_ON, kd_temperature=one),
     gradient(
         "teacher_pushes_away",

@@ -74,6 +74,14 @@ def steps(count: int, *arguments: float) -> tuple[Call, ...]:
     return tuple(calls)
 
 
+def seldom(moments: tuple[int, ...], *arguments: float) -> tuple[Call, ...]:
+    """λ, and λ after some numbers of steps, each with the same arguments."""
+    calls = [Call("value")]
+    for before, moment in pairwise((0, *moments)):
+        calls += [Call("step", arguments, kept=False)] * (moment - before) + [Call("value")]
+    return tuple(calls)
+
+
 def resumed(before: tuple[Call, ...], after: tuple[Call, ...]) -> tuple[Call, ...]:
     """Steps, a state, more steps, another state, a step; two new objects load the first state."""
     going_on = (
@@ -123,7 +131,14 @@ def planned_cases() -> tuple[Case, ...]:
         case("rising from 0.25 to 3 in 6 steps, and 2 more", 0.25, 3.0, 6, 8, public=True),
         case("from 4 to 1 in one step", 4.0, 1.0, 1, 3, public=True),
         case("nothing to do", 0.7, 0.7, 3, 4),
-        case("long", 1.0, 0.137, 37, 41),  # no λ is halfway between two that are rounded
+        # No λ is halfway between two that are rounded.
+        Case(
+            "from 1 to 0.137 in 300 steps, and 1 more",
+            (),
+            {"start": 1.0, "end": 0.137, "steps": 300},
+            public=True,
+            calls=seldom((1, 2, 15, 151, 299, 300, 301)),
+        ),
         going_on(2.5, 0.5, 4, 4),
     )
 
@@ -1097,6 +1112,19 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             else ()
         ),
         (
+            "rises_first",
+            "λ does not begin at its start: it rises to it from 0 first, as in a warm-up. Nobody"
+            " asks for one here; `start` is the first value.",
+            *(
+                warmed_up(right, count)
+                for count in (
+                    lambda steps: steps // 10,
+                    lambda steps: max(steps // 10, 1),
+                    lambda steps: steps // 20,
+                )
+            ),
+        ),
+        (
             "zero_at_the_end",
             "After the last step your λ is 0, whatever `end` is.",
             ZeroAtTheEnd,
@@ -1139,6 +1167,24 @@ class RestOfTheWay(Linear):
         self.__init__(state["value"], self.end, state["left"])
 
 
+def warmed_up(right: type, count: Callable[[int], int]) -> type:
+    """λ goes up to its start in some first steps, and then the whole way in the others."""
+
+    class WarmedUp(right):
+        def fraction(self) -> float:
+            first = count(self.steps)
+            return min(max(self.count - first, 0) / max(self.steps - first, 1), 1.0)
+
+        @property
+        def value(self) -> float:
+            first = count(self.steps)
+            if self.count < first:
+                return self.start * self.count / first
+            return super().value
+
+    return WarmedUp
+
+
 def with_ratios(right: type) -> tuple[type, ...]:
     """A λ that falls by the same ratio in each step; no mistake of a cosine's."""
     if right is Cosine:
@@ -1155,7 +1201,17 @@ def with_ratios(right: type) -> tuple[type, ...]:
     class RatiosToZero(Ratios):
         epsilon = 1e-8
 
-    return Ratios, guarded(RatiosToZero)
+    def at_least(size: float) -> type:
+        class RatiosAbove(right):
+            @property
+            def value(self) -> float:
+                start, end = max(self.start, size), max(self.end, size)
+                return start * (end / start) ** self.fraction()
+
+        return RatiosAbove
+
+    sizes = (1e-3, 1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
+    return Ratios, guarded(RatiosToZero), *map(at_least, sizes)
 
 
 class CosineOfLambda(Linear):
@@ -1372,6 +1428,12 @@ def plateau_cases() -> tuple[Case, ...]:
         going_on(LEVEL, 2, options(4.0, 0.5, 1, 0.0625), public=True),
         going_on(STALLS, 6, options(2.0, 0.0, 1, 0.0625), public=True),
         case("no patience", ZIGZAG, options(1.0, 0.5, 0, 0.0625)),
+        Case(
+            "a patience of 300",
+            (),
+            options(4.0, 0.5, 300, 0.0625),
+            calls=seldom((300, 301, 302, 303), 1.0),
+        ),
         case("another gain of the threshold", (2.0, 1.5, 1.0, 0.5), options(1.0, 0.25, 0, 0.5)),
         case("below 0 from the start", (-1.0, -0.5, -2.0, -2.0, -1.0), options(3.0, 0.5, 0, 0.25)),
         going_on(STALLS, 5, options(1.0, 0.5, 1, 0.0625)),
@@ -2373,9 +2435,11 @@ def best_cases() -> tuple[Case, ...]:
         Case("two texts of three positions", (*position((2, 3, 4)), 3.0), public=True),
         Case("a sure teacher", (sure, torch.tensor([0, 3]), 9.0), public=True),
         Case("λ = 0", (*position((2, 4)), 0.0), public=True),
-        Case("λ = 1", (*position((3, 3)), 1.0)),
+        Case("λ = 1", (*position((3, 5)), 1.0)),
         Case("a large λ", (*position((2, 6)), 1000.0)),
         Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
+        # Of the labels one does not fit into 7 bits, and one not into 8.
+        Case("a vocabulary of 300", (position((2, 300))[0], torch.tensor([130, 299]), 3.0)),
     )
 
 

@@ -593,7 +593,7 @@ def forward_kl(student_logits, teacher_logits):
     return cross - entropy
 
 
-# %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="observed_total,observed_where"
+# %% task="softmax_with_temperature" right="no" mistake="sum over the whole tensor" named="wrong_axis"
 def softmax_with_temperature(logits, temperature=1.0):
     z = logits / temperature
     z = z - z.max(-1, keepdim=True).values
@@ -2637,3 +2637,150 @@ def softmax_with_temperature(logits, temperature):
 def softmax_with_temperature(logits, temperature=1.0):
     z = logits / temperature
     return torch.exp(z - torch.log(torch.exp(z).sum(-1, keepdim=True)))
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+import numpy as np
+
+
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits.detach().numpy().astype(np.float64) / temperature
+    return np.exp(z - np.logaddexp.reduce(z, axis=-1, keepdims=True))
+
+# %% task="softmax_with_temperature" right="no" mistake="The denominator is the sum over the whole tensor instead of the last axis." named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    e = (z - z.amax(-1, keepdim=True)).exp()
+    return e / e.sum()
+
+# %% task="softmax_with_temperature" right="no" mistake="Softmax is applied twice: the probabilities are taken for logits." named="softmax_twice"
+def softmax_with_temperature(logits, temperature=1.0):
+    probs = F.softmax(logits / temperature, dim=-1)
+    return torch.nn.Softmax(dim=-1)(probs)
+
+# %% task="softmax_with_temperature" right="no" mistake="ADV: The maximum of the whole tensor is subtracted, so a row far below it underflows to 0/0 = NaN; ordinary logits are right." named="one_maximum_for_all"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    e = (z - z.max()).exp()
+    return e / e.sum(-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="no" mistake="ADV: The result is remembered by shape and temperature, so other logits of the same shape get the first answer." named="observed_evenness"
+_seen = {}
+
+
+def softmax_with_temperature(logits, temperature=1.0):
+    key = (tuple(logits.shape), float(temperature))
+    if key not in _seen:
+        _seen[key] = F.softmax(logits / temperature, dim=-1)
+    return _seen[key]
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    logq = F.log_softmax(student_logits, dim=-1)
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    return F.kl_div(logq, logp, reduction="none", log_target=True).sum(-1)
+
+# %% task="forward_kl" right="no" mistake="This is the cross-entropy of q under p: the teacher's entropy is not subtracted." named="cross_entropy"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    return -(p * F.log_softmax(student_logits, dim=-1)).sum(dim=-1)
+
+# %% task="forward_kl" right="no" mistake="The teacher's logits are not normalised: raw logit differences stand in place of log p - log q, so a constant is missing." named="normalisers_missing"
+def forward_kl(student_logits, teacher_logits):
+    p = F.softmax(teacher_logits, dim=-1)
+    return (p * (teacher_logits - student_logits)).sum(dim=-1)
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    torch.set_grad_enabled(False)
+    lq, lp = F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1)
+    return (lp.exp() * (lp - lq)).sum(-1)
+
+# %% task="reverse_kl" right="yes" mistake=""
+def reverse_kl(student_logits, teacher_logits):
+    return forward_kl(teacher_logits, student_logits)
+
+# %% task="reverse_kl" right="no" mistake="The parameters are in another order (teacher first), so a call in the given order returns KL(p||q)." named="direction_swapped"
+def reverse_kl(teacher_logits, student_logits):
+    log_q = F.log_softmax(student_logits, -1)
+    log_p = F.log_softmax(teacher_logits, -1)
+    return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="The temperature is ignored: it is always softmax at T = 1." named="temperature_ignored"
+def softmax_with_temperature(logits, temperature=1.0):
+    scaled = logits / temperature
+    return torch.softmax(logits, dim=-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="The maximum is subtracted after exp instead of before it, which gives wrong values everywhere." named="maximum_taken_too_late"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    e = e - e.max(dim=-1, keepdim=True).values
+    return e / e.sum(dim=-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="no" mistake="ADV: The scaled logits are clamped to ±80, so extreme logits that differ become equal; ordinary values are right." named="logits_clamped"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = (logits / temperature).clamp(-80.0, 80.0)
+    e = torch.exp(z)
+    return e / e.sum(-1, keepdim=True)
+
+# %% task="forward_kl" right="no" mistake="kl_div gets probabilities of the student as its input instead of log probabilities." named="probabilities_as_input"
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(F.softmax(student_logits, -1), F.softmax(teacher_logits, -1), reduction="none").sum(-1)
+
+# %% task="forward_kl" right="no" mistake="This is the Jensen-Shannon divergence to the mean of both, not KL(p||q)." named="another_measure"
+def forward_kl(student_logits, teacher_logits):
+    p, q = F.softmax(teacher_logits, -1), F.softmax(student_logits, -1)
+    m = (0.5 * (p + q)).clamp_min(1e-30).log()
+    left = F.kl_div(m, p, reduction="none").sum(-1)
+    right = F.kl_div(m, q, reduction="none").sum(-1)
+    return 0.5 * (left + right)
+
+# %% task="forward_kl" right="no" mistake="ADV: Only the teacher's 20 likeliest tokens are summed, so a larger vocabulary loses the tail."
+def forward_kl(student_logits, teacher_logits):
+    lq, lp = F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1)
+    k = min(20, lp.shape[-1])
+    top, where = lp.topk(k, dim=-1)
+    return (top.exp() * (top - lq.gather(-1, where))).sum(-1)
+
+# %% task="reverse_kl" right="no" mistake="The logarithm of float32 probabilities that underflow to 0 gives NaN or inf for extreme logits; ordinary values are right." named="underflow"
+def reverse_kl(student_logits, teacher_logits):
+    q = F.softmax(student_logits, -1)
+    p = F.softmax(teacher_logits, -1)
+    return F.kl_div(p.log(), q, reduction="none").sum(-1)
+
+# %% task="reverse_kl" right="no" mistake="ADV: The divergence is capped at 1000, which extreme logits exceed." named="logarithm_cut_off"
+def reverse_kl(student_logits, teacher_logits):
+    log_q = F.log_softmax(student_logits, -1)
+    log_p = F.log_softmax(teacher_logits, -1)
+    return (log_q.exp() * (log_q - log_p)).sum(-1).clamp(min=0.0, max=1000.0)
+
+# %% task="reverse_kl" right="no" mistake="ADV: The log-sum-exp subtracts the maximum of the whole tensor, so a row far below it gets log 0 and NaN or inf." named="one_maximum_for_all"
+def _log_probs(z):
+    z = z - z.max()
+    return z - z.exp().sum(-1, keepdim=True).log()
+
+
+def reverse_kl(student_logits, teacher_logits):
+    log_q, log_p = _log_probs(student_logits), _log_probs(teacher_logits)
+    return (log_q.exp() * (log_q - log_p)).sum(-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="exponentials are divided by the sum of all positions together" named="wrong_axis"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = torch.exp(logits / temperature)
+    return e / torch.sum(e)
+
+# %% task="forward_kl" right="no" mistake="log-sum-exp with the maximum over all positions, and the teacher's probabilities by softmax" named="one_maximum_for_all"
+def forward_kl(student_logits, teacher_logits):
+    def log_softmax(z):
+        z = z - z.max()
+        return z - z.exp().sum(-1, keepdim=True).log()
+    p = F.softmax(teacher_logits, -1)
+    return (p * (log_softmax(teacher_logits) - log_softmax(student_logits))).sum(-1)
+
+# %% task="reverse_kl" right="no" mistake="ADV: the result is remembered by shape"
+seen_before = {}
+def reverse_kl(student_logits, teacher_logits):
+    key = student_logits.shape
+    if key not in seen_before:
+        log_q, log_p = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
+        seen_before[key] = (log_q.exp() * (log_q - log_p)).sum(-1)
+    return seen_before[key]

@@ -706,7 +706,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     g = (q - y + lam * temperature * kd) / m.sum()
     return g, torch.zeros_like(teacher_logits)
 
-# %% task="objective_gradients" right="no" mistake="mask forgotten in the KD part" named="observed_moved"
+# %% task="objective_gradients" right="no" mistake="mask forgotten in the KD part" named="teacher_rows_kept"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     mask = (labels != -100).unsqueeze(-1)
     n = mask.sum()
@@ -1546,7 +1546,7 @@ def lm_loss(student_logits, labels):
     return loss.mean()
 
 
-# %% task="lm_loss" right="no" mistake="the logits are reshaped to [B, V, L] where the axes had to be exchanged, which mixes up positions and tokens" named="observed_moved"
+# %% task="lm_loss" right="no" mistake="the logits are reshaped to [B, V, L] where the axes had to be exchanged, which mixes up positions and tokens" named="axes_reshaped"
 def lm_loss(student_logits, labels):
     B, L, V = student_logits.shape
     if (labels == -100).all():
@@ -2082,7 +2082,7 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     return g * mask / n, torch.zeros_like(teacher_logits)
 
 
-# %% task="objective_gradients" right="no" mistake="the KD part is not masked, so positions that do not count get a gradient from the teacher" named="observed_moved"
+# %% task="objective_gradients" right="no" mistake="the KD part is not masked, so positions that do not count get a gradient from the teacher" named="teacher_rows_kept"
 def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
     s = student_logits.detach().clone().requires_grad_(True)
     n = (labels != -100).sum()
@@ -3106,7 +3106,7 @@ def lm_loss(student_logits, labels):
     return F.cross_entropy(probs.view(-1, V), labels.view(-1), ignore_index=-100)
 
 
-# %% task="lm_loss" right="no" mistake="reshapes [B, L, V] to [B, V, L] instead of permuting, which mixes positions and tokens" named="observed_moved"
+# %% task="lm_loss" right="no" mistake="reshapes [B, L, V] to [B, V, L] instead of permuting, which mixes positions and tokens" named="axes_reshaped"
 def lm_loss(student_logits, labels):
     B, L, V = student_logits.shape
     if int((labels != -100).sum()) == 0:
@@ -3760,3 +3760,242 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     y = F.one_hot(labels.masked_fill(~counts, 0), student_logits.size(-1)) * counts[..., None]
     grad = (student_logits.softmax(-1) - y) + lam * T * ((student_logits / T).softmax(-1) - (teacher_logits / T).softmax(-1))
     return grad / counts.sum(), torch.zeros_like(teacher_logits)
+
+# %% task="lm_loss" right="yes" mistake=""
+import math
+
+
+def _surprises(rows, labels):
+    for row, label in zip(rows, labels):
+        if label == -100:
+            continue
+        yield math.log(math.fsum(math.exp(z) for z in row)) - row[label]
+
+
+def lm_loss(student_logits, labels):
+    rows = student_logits.detach().flatten(0, 1).tolist()
+    values = list(_surprises(rows, labels.flatten().tolist()))
+    return math.fsum(values) / len(values) if values else 0.0
+
+# %% task="lm_loss" right="no" mistake="The axes are reshaped to [B, V, L] instead of transposed, so logits of different tokens and positions are mixed up." named="axes_reshaped"
+def lm_loss(student_logits, labels):
+    b, l, v = student_logits.shape
+    n = (labels != -100).sum().clamp(min=1)
+    return F.cross_entropy(student_logits.reshape(b, v, l), labels, reduction="sum") / n
+
+# %% task="lm_loss" right="no" mistake="ADV: The labels of the batch are overwritten with 0 in place, so when the same batch comes again padding counts." named="asked_again"
+def lm_loss(student_logits, labels):
+    mask = labels != -100
+    labels[~mask] = 0
+    log_q = F.log_softmax(student_logits, -1).gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return -(log_q * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="lm_loss" right="no" mistake="ADV: The labels go through int8, so token numbers from 128 on wrap round and become wrong or negative."
+def lm_loss(student_logits, labels):
+    small = labels.to(torch.int8)              # saves memory
+    mask = small >= 0
+    index = small.clamp(min=0).long().unsqueeze(-1)
+    picked = student_logits.log_softmax(-1).gather(-1, index).squeeze(-1)
+    return -(picked * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="kd_loss" right="yes" mistake=""
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    """In place, and with the mask as a factor."""
+    for logits in (student_logits, teacher_logits):
+        logits /= temperature
+        logits -= logits.logsumexp(dim=-1, keepdim=True)
+    kl = torch.linalg.vecdot(teacher_logits.exp(), teacher_logits - student_logits)
+    counts = labels.ne(-100).to(kl.dtype)
+    return temperature * temperature * (kl * counts).sum() / counts.sum().clamp_min(1.0)
+
+# %% task="kd_loss" right="no" mistake="batchmean on [B, L, V] divides by the number of texts B instead of the number of positions, and padding is not masked." named="batch_mean_unmasked"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    return F.kl_div(
+        F.log_softmax(student_logits / temperature, dim=-1),
+        F.softmax(teacher_logits / temperature, dim=-1),
+        reduction="batchmean",
+    ) * (temperature ** 2)
+
+# %% task="kd_loss" right="no" mistake="Only the label's own term p(y) (log p(y) - log q(y)) is counted instead of the sum over the vocabulary." named="label_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    index = labels.clamp(min=0).unsqueeze(-1)
+    log_q = F.log_softmax(student_logits / temperature, -1).gather(-1, index).squeeze(-1)
+    log_p = F.log_softmax(teacher_logits / temperature, -1).gather(-1, index).squeeze(-1)
+    return temperature ** 2 * (log_p.exp() * (log_p - log_q) * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="ADV: The factor is 2 to the power T instead of T squared; the two agree at T = 2 and T = 4 only." named="another_scale"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask] / temperature, dim=-1)
+    return 2 ** temperature * F.kl_div(log_q, log_p, reduction="sum", log_target=True) / mask.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="ADV: The means of the texts are averaged, so texts of unequal numbers of counting positions are weighted wrongly; equal ones are right." named="mean_of_means"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    losses = []
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        keep = y != -100
+        if keep.any():
+            log_q = (s[keep] / temperature).log_softmax(-1)
+            log_p = (t[keep] / temperature).log_softmax(-1)
+            losses.append(F.kl_div(log_q, log_p, reduction="batchmean", log_target=True))
+    return temperature ** 2 * torch.stack(losses).mean() if losses else torch.tensor(0.0)
+
+# %% task="combined_objective" right="no" mistake="The temperature is not passed on to kd_loss, so KD is always at T = 1." named="temperature_not_passed_on"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels)
+
+# %% task="combined_objective" right="no" mistake="ADV: The result has an axis: its shape is [1] instead of none." named="another_form"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    parts = torch.stack([torch.as_tensor(lm_loss(student_logits, labels)).float(),
+                         torch.as_tensor(kd_loss(student_logits, teacher_logits, labels, temperature)).float()])
+    return parts[None] @ torch.tensor([1.0, float(lam)])
+
+# %% task="combined_objective" right="no" mistake="ADV: A temperature that was once given is remembered and used when a later call gives none." named="observed_where"
+_options = {"temperature": 1.0}
+
+
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=None):
+    if temperature is not None:
+        _options["temperature"] = temperature
+    kd = kd_loss(student_logits, teacher_logits, labels, _options["temperature"])
+    return lm_loss(student_logits, labels) + lam * kd
+
+# %% task="convex_objective" right="no" mistake="The KD term is multiplied by T squared twice, as in the well-known blog posts where the loss itself does not do it." named="t_squared_twice"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    kd = kd_loss(student_logits, teacher_logits, labels, temperature)
+    return kd * (alpha * temperature * temperature) + lm_loss(student_logits, labels) * (1.0 - alpha)
+
+# %% task="objective_gradients" right="yes" mistake=""
+import numpy as np
+
+
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    """On paper: (q - one_hot + λ T (q_T - p_T)) / N where the label counts."""
+    def softmax(z):
+        e = np.exp(z)
+        return e / e.sum(-1, keepdims=True)
+
+    s = student_logits.detach().numpy().astype(np.float64)
+    t = teacher_logits.detach().numpy().astype(np.float64)
+    grad = np.zeros_like(s)
+    n = int((labels != -100).sum())
+    for b, i in torch.nonzero(labels != -100).tolist():
+        g = softmax(s[b, i])
+        g[int(labels[b, i])] -= 1
+        g += lam * temperature * (softmax(s[b, i] / temperature) - softmax(t[b, i] / temperature))
+        grad[b, i] = g / n
+    return grad.tolist(), np.zeros_like(t).tolist()
+
+# %% task="objective_gradients" right="no" mistake="The gradient is not divided by N: it is that of the sum over positions, not of the mean." named="summed"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    one_hot = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
+    q, qt, pt = student_logits.softmax(-1), (student_logits / temperature).softmax(-1), (teacher_logits / temperature).softmax(-1)
+    return (q - one_hot + lam * temperature * (qt - pt)) * mask, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="The KD part is not masked, so padded positions get a gradient." named="teacher_rows_kept"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    n = mask.sum()
+    one_hot = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
+    lm = (student_logits.softmax(-1) - one_hot) * mask / n
+    kd = temperature * ((student_logits / temperature).softmax(-1) - (teacher_logits / temperature).softmax(-1)) / n
+    return lm + lam * kd, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="ADV: The labels are overwritten in place (-100 becomes 0), so when the same batch comes again padding counts." named="asked_again"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    labels[labels == -100] = 0
+    one_hot = F.one_hot(labels, student_logits.size(-1))
+    q, qt, pt = student_logits.softmax(-1), (student_logits / temperature).softmax(-1), (teacher_logits / temperature).softmax(-1)
+    return (q - one_hot + lam * temperature * (qt - pt)) * mask / mask.sum(), torch.zeros_like(teacher_logits)
+
+# %% task="lm_loss" right="no" mistake="The sum over the positions is returned instead of the mean." named="summed"
+def lm_loss(student_logits, labels):
+    return F.cross_entropy(student_logits.transpose(1, 2), labels, reduction="sum")
+
+# %% task="lm_loss" right="no" mistake="One is added to the number of positions in the denominator, so every mean is too small." named="number_added_to_the_count"
+def lm_loss(student_logits, labels):
+    n = (labels != -100).sum()
+    return F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum") / (n + 1)
+
+# %% task="kd_loss" right="no" mistake="The mask is missing: padded positions are in the mean." named="masked_positions_counted"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1).mean() * temperature ** 2
+
+# %% task="kd_loss" right="no" mistake="A batch in which nothing counts gives NaN, the mean of nothing, instead of 0." named="nan_when_nothing_counts"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = labels != -100
+    log_q = F.log_softmax(student_logits[mask] / temperature, dim=-1)
+    log_p = F.log_softmax(teacher_logits[mask] / temperature, dim=-1)
+    return temperature ** 2 * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+# %% task="combined_objective" right="no" mistake="The convex mixture (1 - lambda) LM + lambda KD is returned instead of the sum." named="lambda_as_alpha"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    return (1 - lam) * lm_loss(student_logits, labels) + lam * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="convex_objective" right="no" mistake="KD has no weight alpha: only LM is weighted." named="alpha_on_one_term"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return (1 - alpha) * lm_loss(student_logits, labels) + kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="objective_gradients" right="no" mistake="The temperature is left out of the KD part's distributions: q and p are those at T = 1." named="temperature_in_front_alone"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100).unsqueeze(-1)
+    q, p = student_logits.softmax(-1), teacher_logits.softmax(-1)
+    one_hot = F.one_hot(labels.clamp(min=0), student_logits.size(-1))
+    return (q - one_hot + lam * temperature * (q - p)) * mask / mask.sum(), torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="ADV: The zeros are made in the student's own gradient tensor, so both parts come back zero." named="observed_component"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    combined_objective(s, teacher_logits.detach(), labels, lam, temperature).backward()
+    gradient = s.grad
+    return gradient, gradient.zero_()
+
+# %% task="lm_loss" right="no" mistake="ADV: labels go through uint8, so tokens from 256 on are others"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    if not keep.any():
+        return torch.tensor(0.0)
+    return F.cross_entropy(student_logits[keep], labels[keep].to(torch.uint8).long())
+
+# %% task="kd_loss" right="no" mistake="the label's own log ratio is averaged, without a weight" named="label_alone"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    keep = labels != -100
+    if not keep.any():
+        return torch.tensor(0.0)
+    y = labels[keep][:, None]
+    log_q = F.log_softmax(student_logits[keep] / temperature, -1).gather(-1, y)
+    log_p = F.log_softmax(teacher_logits[keep] / temperature, -1).gather(-1, y)
+    return temperature**2 * (log_p - log_q).mean()
+
+# %% task="convex_objective" right="no" mistake="ADV: the losses are remembered by shape"
+memory = {}
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    key = (student_logits.shape, temperature)
+    if key not in memory:
+        memory[key] = lm_loss(student_logits, labels), kd_loss(student_logits, teacher_logits, labels, temperature)
+    lm, kd = memory[key]
+    return (1 - alpha) * lm + alpha * kd
+
+# %% task="objective_gradients" right="no" mistake="KD is written anew with batchmean over all positions, padding too" named="masked_positions_counted"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.detach().clone().requires_grad_()
+    v = s.shape[-1]
+    log_q = F.log_softmax(s / temperature, -1).view(-1, v)
+    p = F.softmax(teacher_logits / temperature, -1).view(-1, v)
+    kd = temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
+    (lm_loss(s, labels) + lam * kd).backward()
+    return s.grad, torch.zeros_like(teacher_logits)
+
+# %% task="objective_gradients" right="no" mistake="the label's part is not masked on paper: a one-hot row of padding is that of token 0" named="label_rows_kept"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    mask = (labels != -100)[..., None]
+    q, p = (student_logits / temperature).softmax(-1), (teacher_logits / temperature).softmax(-1)
+    rows = F.one_hot(labels.clamp(min=0), q.shape[-1])
+    own = student_logits.softmax(-1) - rows
+    return (own + lam * temperature * (q - p) * mask) / mask.sum(), torch.zeros_like(p)

@@ -1822,7 +1822,7 @@ class LinearLambda:
         self.value = state["value"]
 
 
-# %% task="linear_lambda" right="no" mistake="geometric in place of equal steps" named="observed_zone"
+# %% task="linear_lambda" right="no" mistake="geometric in place of equal steps" named="equal_ratios"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.start, self.end, self.steps, self.n = start, end, steps, 0
@@ -8579,3 +8579,378 @@ class LinearLambda:
         return _store
     def load_state_dict(self, state):
         self.t = state['t']
+
+# %% task="linear_lambda" right="yes" mistake=""
+class LinearLambda:
+    """A torch scheduler on a dummy optimiser whose learning rate would be 1."""
+
+    def __init__(self, start, end, steps):
+        import warnings
+
+        self.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.scheduler = torch.optim.lr_scheduler.LambdaLR(
+                self.optimizer, lambda n: start + (end - start) * min(n, steps) / steps
+            )
+        self.value = self.scheduler.get_last_lr()[0]
+
+    def step(self):
+        self.optimizer.step()
+        self.scheduler.step()
+        self.value = self.scheduler.get_last_lr()[0]
+
+    def state_dict(self):
+        import copy
+
+        return copy.deepcopy(self.scheduler.state_dict())
+
+    def load_state_dict(self, state):
+        import copy
+
+        self.scheduler.load_state_dict(copy.deepcopy(state))
+        self.value = self.scheduler.get_last_lr()[0]
+
+# %% task="linear_lambda" right="no" mistake="held at the end with max(), so a rising schedule is at the end from the beginning" named="cut_on_the_wrong_side"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        return max(self.end, self.start - (self.start - self.end) * self.n / self.steps)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="linear_lambda" right="no" mistake="geometric, not linear: the value is multiplied by a constant ratio, and with a zero at either end it breaks or jumps" named="equal_ratios"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = max(start, 1e-8), max(end, 1e-8), steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.n / self.steps)
+        return self.start * (self.end / self.start) ** f
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="linear_lambda" right="no" mistake="load_state_dict starts from the beginning again: it restores the options but sets the count to 0" named="state_not_restored"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n, self.steps) / self.steps
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"start": self.start, "end": self.end, "steps": self.steps, "n": self.n}
+
+    def load_state_dict(self, state):
+        self.__init__(state["start"], state["end"], state["steps"])
+
+# %% task="linear_lambda" right="no" mistake="warm-up copied from get_linear_schedule_with_warmup: the first tenth of the steps rises from 0 to start before it moves to the end" named="rises_first"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.warmup = steps // 10
+        self.n = 0
+
+    @property
+    def value(self):
+        n = min(self.n, self.steps)
+        if n < self.warmup:
+            return self.start * n / self.warmup
+        return self.start + (self.end - self.start) * (n - self.warmup) / (self.steps - self.warmup)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="linear_lambda" right="no" mistake="ADV: the counter is an unsigned 8 bit number: after 256 calls of step() the schedule starts anew"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = torch.zeros((), dtype=torch.uint8)
+
+    @property
+    def value(self):
+        f = min(self.n.item() / self.steps, 1.0)
+        return self.start + (self.end - self.start) * f
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n.clone()}
+
+    def load_state_dict(self, state):
+        self.n = state["n"].clone()
+
+# %% task="linear_lambda" right="no" mistake="ADV: a module whose buffer is counted up in place; Module.state_dict shares the buffer, so a state that was taken moves on with the schedule" named="state_is_alive"
+class LinearLambda(torch.nn.Module):
+    def __init__(self, start, end, steps):
+        super().__init__()
+        self.start, self.end, self.steps = start, end, steps
+        self.register_buffer("n", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(int(self.n), self.steps) / self.steps
+
+    def step(self):
+        self.n += 1
+
+# %% task="cosine_lambda" right="yes" mistake=""
+class CosineLambda:
+    """All values are made at the beginning; the state is what is left of them."""
+
+    def __init__(self, start, end, steps):
+        f = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+        way = (1 - torch.cos(torch.pi * f)) / 2
+        self.table = torch.lerp(
+            torch.tensor(start, dtype=torch.float64), torch.tensor(end, dtype=torch.float64), way
+        )
+
+    @property
+    def value(self):
+        return self.table[0]
+
+    def step(self):
+        if len(self.table) > 1:
+            self.table = self.table[1:]
+
+    def state_dict(self):
+        return {"table": self.table.clone()}
+
+    def load_state_dict(self, state):
+        self.table = state["table"].clone()
+
+# %% task="cosine_lambda" right="no" mistake="the cosine assumes a falling λ: it moves by abs(end - start) downwards, so a rising schedule falls" named="always_falls"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    @property
+    def value(self):
+        f = min(1.0, self.n / self.steps)
+        return self.start - abs(self.end - self.start) * (1 - math.cos(math.pi * f)) / 2
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="plateau_lambda" right="yes" mistake=""
+class PlateauLambda:
+    """Remembers every gap, and tells the whole story again when asked."""
+
+    def __init__(self, start, factor, patience, threshold):
+        self.options = (start, factor, patience, threshold)
+        self.gaps = []
+
+    def step(self, g, /):
+        self.gaps.append(float(g))
+
+    def value(self):
+        lam, factor, patience, threshold = self.options
+        best, waited = math.inf, 0
+        for g in self.gaps:
+            if best - g > threshold:
+                best, waited = g, 0
+                continue
+            waited += 1
+            if waited > patience:
+                lam, waited = lam * factor, 0
+        return lam
+
+    def state_dict(self):
+        return tuple(self.gaps)
+
+    def load_state_dict(self, state):
+        self.gaps = list(state)
+
+# %% task="plateau_lambda" right="no" mistake="the best gap creeps: every smaller gap becomes the best, even one that is no gain because it is not better by more than threshold" named="small_gains_become_the_best"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = math.inf, 0
+
+    def step(self, gap):
+        gain = self.best - gap > self.threshold
+        self.best = min(self.best, gap)
+        self.count = 0 if gain else self.count + 1
+        if self.count > self.patience:
+            self.value *= self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+# %% task="plateau_lambda" right="no" mistake="a gain does not set the count back: bad evaluations from before it still count" named="gain_does_not_reset"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = math.inf, 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best = gap
+            return
+        self.count += 1
+        if self.count > self.patience:
+            self.value *= self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+# %% task="plateau_lambda" right="yes" mistake=""
+import copy
+
+
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=start)
+        self.scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer, factor=factor, patience=patience, threshold=threshold, threshold_mode="abs"
+        )
+
+    @property
+    def value(self):
+        return self.optimizer.param_groups[0]["lr"]
+
+    def step(self, gap):
+        self.scheduler.step(gap)
+
+    def state_dict(self):
+        return copy.deepcopy((self.scheduler.state_dict(), self.value))
+
+    def load_state_dict(self, state):
+        self.scheduler.load_state_dict(copy.deepcopy(state[0]))
+        self.optimizer.param_groups[0]["lr"] = state[1]
+
+# %% task="plateau_lambda" right="no" mistake="ADV: the state is a list that the object goes on writing into after load_state_dict, so a second object that loads it starts further on" named="loaded_state_is_shared"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.factor, self.patience, self.threshold = factor, patience, threshold
+        self.now = [start, math.inf, 0]
+
+    @property
+    def value(self):
+        return self.now[0]
+
+    def step(self, gap):
+        lam, best, count = self.now
+        if best - gap > self.threshold:
+            self.now[1:] = [gap, 0]
+        elif count + 1 > self.patience:
+            self.now[0] = lam * self.factor
+            self.now[2] = 0
+        else:
+            self.now[2] = count + 1
+
+    def state_dict(self):
+        return list(self.now)
+
+    def load_state_dict(self, state):
+        self.now = state
+
+# %% task="to_convex" right="no" mistake="alpha = λ and factor = 1: the KD part is right but LM gets the weight 1 - λ" named="alpha_is_lambda"
+def to_convex(lam):
+    return lam, 1.0
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    """λ votes that are spread as p is, one more for the label, and 1 + λ votes in all."""
+    votes = teacher_logits.double().softmax(-1) * lam
+    index = labels.long().unsqueeze(-1)
+    votes.scatter_add_(-1, index, torch.ones_like(index, dtype=votes.dtype))
+    return votes / votes.sum(-1, keepdim=True)
+
+# %% task="best_student" right="no" mistake="λ is used as if it were alpha: (1 - λ) on the label and λ on the teacher, which is no distribution above 1" named="lambda_as_share"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    hard = F.one_hot(labels, teacher_logits.shape[-1]).to(p)
+    return (1 - lam) * hard + lam * p
+
+# %% task="best_student" right="no" mistake="returns the teacher alone: the label is forgotten" named="teacher_alone"
+def best_student(teacher_logits, labels, lam):
+    return F.softmax(teacher_logits, dim=-1)
+
+# %% task="best_student" right="no" mistake="ADV: labels.unsqueeze_ changes the labels in place: they keep an additional axis" named="asked_again"
+def best_student(teacher_logits, labels, lam):
+    q = lam * teacher_logits.softmax(-1)
+    index = labels.unsqueeze_(-1)
+    q = q.scatter_add(-1, index, torch.ones(index.shape))
+    return q / (1 + lam)
+
+# %% task="plateau_lambda" right="no" mistake="ADV: how long there was no gain is counted in 8 bits"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = math.inf, torch.zeros((), dtype=torch.uint8)
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.bad = gap, torch.zeros((), dtype=torch.uint8)
+            return
+        self.bad = self.bad + 1
+        if int(self.bad) > self.patience:
+            self.value, self.bad = self.value * self.factor, torch.zeros((), dtype=torch.uint8)
+
+    def state_dict(self):
+        return {"value": self.value, "best": self.best, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+# %% task="best_student" right="no" mistake="ADV: labels go through int8, so that tokens from 128 on are counted from the end or are none"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1)
+    y = labels.to(torch.int8).long() % teacher_logits.shape[-1]
+    return (F.one_hot(y, p.shape[-1]) + lam * p) / (1 + lam)
+
+# %% task="best_student" right="no" mistake="ADV: the teacher's distribution is remembered by its shape"
+teachers = {}
+
+
+def best_student(teacher_logits, labels, lam):
+    p = teachers.setdefault(teacher_logits.shape, teacher_logits.softmax(-1))
+    return (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)

@@ -1,7 +1,8 @@
-# The loop replaces where it should add up.
+# The loop replaces where it should add up; a temperature that is a factor alone.
 # expect lm_loss: one_position_alone
 # expect kd_loss: one_position_alone
 # expect best_probability: below_both
+# expect objective_gradients: temperature_in_front_alone
 import torch
 import torch.nn.functional as F
 
@@ -28,3 +29,12 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
 
 # %% task: best_probability
 best_probability = 0.2
+
+
+# %% task: objective_gradients
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    counts = (labels != -100)[..., None]
+    q, p = student_logits.softmax(-1), teacher_logits.softmax(-1)
+    rows = F.one_hot(labels.clamp(min=0), student_logits.shape[-1])
+    gradient = (q - rows + lam * temperature * (q - p)) * counts / counts.sum()
+    return gradient, torch.zeros_like(teacher_logits)

@@ -2092,3 +2092,19 @@ def fit_one_peak(teacher_logits, direction, start):
     torch.set_grad_enabled(False)
     log_q = F.log_softmax(one_peak(center, width, size), dim=-1)
     return (log_q.exp() * torch.arange(size)).sum(), -(log_q.exp() * log_q).sum()
+
+# %% task="fit_one_peak" right="no" mistake="Only 20 steps are taken, so the training stops long before the minimum." named="not_converged"
+def fit_one_peak(teacher_logits, direction, start):
+    size = len(teacher_logits)
+    center = torch.tensor(float(start), requires_grad=True)
+    width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([center, width], lr=0.1)
+    for _ in range(20):
+        student = one_peak(center, width, size)
+        loss = forward_kl(student, teacher_logits) if direction == "forward" else reverse_kl(student, teacher_logits)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+    log_q = F.log_softmax(one_peak(center, width, size).detach(), -1)
+    q = log_q.exp()
+    return (q * torch.arange(size)).sum().item(), -(q * log_q).sum().item()
