@@ -25,7 +25,7 @@ help: ## list the targets
 $(BIN)/python:
 	@command -v $(firstword $(PYTHON)) >/dev/null || { echo "There is no $(firstword $(PYTHON)) here. Install Python 3.11 or newer, or say where it is: make PYTHON=/usr/bin/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "kdlab needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v)'
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) makes no environments here. On Debian and Ubuntu, install: sudo apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'from ensurepip import version' 2>/dev/null || { echo "$(PYTHON) makes no environments here. On Debian and Ubuntu, install: sudo apt-get install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; exit 1; }
 	@test -w . || { echo "You cannot write to this folder, $$PWD. Clone the repository to one of your own." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
