@@ -13,10 +13,8 @@ BIN         := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALL     := $(INSTALLER) install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 PORT        ?= 8000
-LAB         ?= _build/lab
 BOOK        := _build/html/index.html
 PDF         := _build/book.pdf
-CACHE       := $(or $(KDLAB_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kdlab)
 
 .DEFAULT_GOAL := help
 .PHONY: help cache book pdf test quick coverage hub serve lab course experiments bench lint constraints clean
@@ -25,13 +23,16 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"kdlab needs Python 3.11 or newer; this is {v.major}.{v.minor}. Try: make PYTHON=python3.12")'
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) makes no environments here. On Debian and Ubuntu, install: sudo apt-get install python3-venv" >&2; exit 1; }
-	@test -w . || { echo "You cannot write to this folder, $(CURDIR). Clone the repository to one of your own." >&2; exit 1; }
+	@command -v $(firstword $(PYTHON)) >/dev/null || { echo "There is no $(firstword $(PYTHON)) here. Install Python 3.11 or newer, or say where it is: make PYTHON=/usr/bin/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and "kdlab needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % v)'
+	@$(PYTHON) -c 'from ensurepip import version' 2>/dev/null || { echo "$(PYTHON) makes no environments here. On Debian and Ubuntu, install: sudo apt-get install $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; exit 1; }
+	@test -w . || { echo "You cannot write to this folder, $$PWD. Clone the repository to one of your own." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Folders are the shell's to read: a name may hold what make or the shell would take for its own.
 cache: # corpora, tokenizers and teachers
-	@mkdir -p "$(CACHE)" 2>/dev/null && test -w "$(CACHE)" || { echo "You cannot write to $(CACHE). Set KDLAB_CACHE to a folder of your own: KDLAB_CACHE=/tmp/kdlab make $(MAKECMDGOALS)" >&2; exit 1; }
+	@cache="$${KDLAB_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kdlab}"; \
+	mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" || { echo "You cannot write to $$cache. Set KDLAB_CACHE to a folder of your own: KDLAB_CACHE=/tmp/kdlab make $(MAKECMDGOALS)" >&2; exit 1; }
 
 # What else makes a .venv (an editor, uv) may have left pip out.
 $(VENV)/.course: pyproject.toml requirements.txt constraints.txt | $(BIN)/python
@@ -86,7 +87,7 @@ lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/mypy
 
 lab: cache $(VENV)/.course ## open the exercises in JupyterLab, as a student sees them
-	$(BIN)/python -m exercises.course lab --folder "$(LAB)" -- $(LAB_OPTIONS)
+	$(BIN)/python -m exercises.course lab --folder "$${LAB:-_build/lab}" -- $(LAB_OPTIONS)
 
 course: cache $(VENV)/.course ## the instructor's whole round, on the sample submissions
 	$(BIN)/python -m exercises.course demo

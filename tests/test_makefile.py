@@ -16,7 +16,7 @@ OF_MAKE = ("MAKE", "MFLAGS", "CONSTRAINTS", "INSTALLER", "PYTHON")
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
-@pytest.fixture(params=["a room", "l'été", "plain"])
+@pytest.fixture(params=["a room", "l'été #1", 'a "$HOME" `id`'])
 def folder(request, tmp_path) -> Path:
     """A folder as a clone has it, as far as setting up reads it."""
     folder = tmp_path / request.param / "kdlab"
@@ -71,15 +71,54 @@ def test_the_pdf_is_printed_from_the_book_which_is_rendered_first_if_it_is_not(f
         assert "\nbook/_ext/paper.py _build/book.pdf" in done.stdout
 
 
-def test_a_python_without_venv_says_what_to_install(folder, tmp_path):
+def test_a_machine_without_python_says_what_to_do(folder):
+    done = make(folder, "book", "PYTHON=./python9 -E")
+    assert done.returncode == 2
+    assert "There is no ./python9 here. Install Python 3.11 or newer, or say" in done.stdout
+
+
+def test_a_python_that_is_too_old_is_named(folder):
+    old = "import sys; sys.version_info = (3, 10, 13); exec(sys.argv[1])"
+    program(folder / "old", f"""[ "$1" = -c ] && exec "{sys.executable}" -c '{old}' "$2" """)
+    done = make(folder, "book", "PYTHON=./old")
+    assert done.returncode == 2
+    assert "kdlab needs Python 3.11 or newer; this is 3.10." in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("left", ["raise ModuleNotFoundError('No module named ensurepip')", ""])
+def test_a_python_without_venv_says_what_to_install(folder, tmp_path, left):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
-    (hidden / "ensurepip.py").write_text("raise ModuleNotFoundError('No module named ensurepip')")
+    (hidden / "ensurepip.py").write_text(left)  # nothing, or its folder without files
     done = make(folder, "book", f"PYTHON={sys.executable}", PYTHONPATH=str(hidden))
     assert done.returncode == 2
-    assert "install: sudo apt-get install python3-venv" in done.stdout
+    version = "{}.{}".format(*sys.version_info)
+    assert f"install: sudo apt-get install python{version}-venv" in done.stdout
     assert "Traceback" not in done.stdout
     assert not (folder / ".venv").exists()  # nothing half made, which a second try would take
+
+
+@pytest.mark.skipif(os.name != "posix" or not os.getuid(), reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_to_is_named(folder):
+    folder.chmod(0o555)
+    done = make(folder, "book", f"PYTHON={sys.executable}")
+    folder.chmod(0o755)
+    assert done.returncode == 2
+    assert f"You cannot write to this folder, {folder}. Clone the repository" in done.stdout
+
+
+def test_the_work_is_kept_in_a_folder_of_any_name(folder):
+    program(folder / ".venv/bin/python", 'for word; do echo "[$word]"; done')
+    program(folder / "installer", "exit 0")
+    for words, environment in (
+        ([f"LAB={folder}/lab".replace("$", "$$")], {}),
+        ([], {"LAB": f"{folder}/lab"}),
+    ):
+        done = make(folder, "lab", "INSTALLER=./installer", *words, **environment)
+        assert f"[--folder]\n[{folder}/lab]\n" in done.stdout
+    assert "[--folder]\n[_build/lab]\n" in make(folder, "lab", "INSTALLER=./installer").stdout
 
 
 def test_an_environment_without_pip_says_what_to_do(folder):

@@ -7,8 +7,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
-EXT = Path(__file__).parents[2] / "book/_ext"
+ROOT = Path(__file__).parents[2]
+EXT = ROOT / "book/_ext"
 HEADER = """\
 ---
 jupytext:
@@ -44,7 +46,7 @@ def small_book(tmp_path, build):
         textwrap.dedent(f"""\
         title: A book
         only_build_toc_files: true
-        execute: {{execute_notebooks: cache}}
+        execute: {{execute_notebooks: cache, timeout: 3600}}
         sphinx:
           local_extensions:
             book_questions: {EXT}
@@ -156,3 +158,9 @@ def test_kernels_are_forked_from_one_process_and_share_nothing(small_book):
     assert len(set(servers)) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(int(servers[0]), 0)
+
+
+def test_no_cell_is_cut_off_on_a_busy_machine():
+    """A page of 7 seconds was seen to take 681, and one was cut off after ten minutes."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+    assert config["execute"]["timeout"] >= 3600

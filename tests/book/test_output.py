@@ -165,7 +165,7 @@ def test_a_downloaded_notebook_runs(notebooks, tmp_path):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(notebook, timeout=None, resources={"metadata": {"path": tmp_path}}).execute()
     shown = [cell for cell in notebook.cells if "WIDGETS[" in cell.source]
     assert shown
     for cell in shown:

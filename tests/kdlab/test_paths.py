@@ -505,7 +505,12 @@ def test_adapters_that_were_added_to_a_model_are_turned_off_too(how):
         if how == "inject":
             student = peft.inject_adapter_in_model(config, student)
         else:
-            student.add_adapter(config)
+            try:
+                student.add_adapter(config)
+            except ValueError as refused:  # transformers 5.24 asks for a PEFT that is not out yet
+                if "version of PEFT" not in str(refused):
+                    raise
+                pytest.skip(str(refused))
         adapted = logits_of(student, ids)
     teacher = AdaptersOffTeacher(student)
     assert torch.equal(teacher.targets({"input_ids": ids}), before)

@@ -159,8 +159,10 @@ def test_a_disk_that_is_full_leaves_the_last_checkpoint_whole(tmp_path, monkeypa
     assert found.column("loss") == trainer().fit(rows()).column("loss")
 
 
-def test_a_student_that_does_not_fit_a_disk_is_told(tmp_path):
+def test_a_student_that_does_not_fit_a_disk_is_told(tmp_path, monkeypatch):
     resource = pytest.importorskip("resource")
+    # Python 3.13.0 would cut off the bytecode of what is imported meanwhile, and keep it so.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:

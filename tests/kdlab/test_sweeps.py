@@ -78,9 +78,12 @@ def test_results_say_on_what_their_runs_were_made_not_what_gathers_them(tmp_path
 
 
 def failing(spec, seed, folder):
-    """The first run fails; the others leave a note that they ran."""
+    """The first run fails; the others go on from there, and leave a note that they ran."""
+    failed = folder.parent / "failed"
     if spec == 0:
+        failed.touch()
         raise ArithmeticError("the first run failed")
+    wait_until(failed.exists)
     time.sleep(0.5)
     folder.mkdir(parents=True)
     (folder / "ran").touch()

@@ -454,9 +454,7 @@ def postgres() -> Iterator[str]:
 
     def run(program: str, *arguments: str) -> None:
         command = [programs[-1].with_name(program), *arguments]
-        subprocess.run(
-            command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=60
-        )
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
     data = folder / "data"
     run("initdb", "-D", str(data), "-A", "trust", "-U", "grader", "--no-sync")

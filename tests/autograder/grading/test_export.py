@@ -85,7 +85,6 @@ def test_nbgraders_own_command_writes_it(
         ],
         cwd=tmp_path,
         check=True,
-        timeout=120,
     )
     assert rows(tmp_path / "canvas.csv")[2][:4] == ["Lovelace, Ada", "4711", "", "ada"]
 

@@ -111,5 +111,5 @@ def test_guards_take_names_of_folders_and_nothing_else(name: str) -> None:
         thread = threading.Thread(target=run)
         thread.start()
         ours.send(name.encode()) if name else ours.shutdown(socket.SHUT_WR)
-        thread.join(10)
+        thread.join()
     assert failures == ["a kernel's folder has a name of 16 hexadecimal digits"]
