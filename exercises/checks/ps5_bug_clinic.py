@@ -2024,12 +2024,12 @@ def counted_before_it_is_in(micro_batches: Parts) -> Tensor:
     return mean
 
 
-def until_empty(micro_batches: Parts, refused: bool) -> Tensor:
-    """The parts before the first in which nothing counts; 0/0 is NaN or refused."""
+def until_empty(micro_batches: Parts, nothing: float | None) -> Tensor:
+    """The parts before the first in which nothing counts; of no part, `nothing`, or it raises."""
     parts = list(takewhile(lambda part: bool((part[1] != IGNORED).any()), micro_batches))
-    if refused and not parts:
+    if nothing is None and not parts:
         raise ZeroDivisionError
-    return accumulated_loss(parts) if parts else torch.tensor(NAN)
+    return accumulated_loss(parts) if parts else torch.tensor(nothing)
 
 
 def padded_with_zero(micro_batches: Parts) -> Tensor:
@@ -2260,8 +2260,9 @@ ACCUMULATED_WAYS = (
         "All that comes after a part without labels is lost. Such a part adds nothing, and the next"
         " one has its turn.",
         "2.2",
-        partial(until_empty, refused=False),
-        partial(until_empty, refused=True),
+        partial(until_empty, nothing=NAN),
+        partial(until_empty, nothing=0.0),
+        partial(until_empty, nothing=None),
     ),
     (
         "padded_with_a_token",

@@ -4203,7 +4203,7 @@ def accumulated_loss(micro_batches):
         mean.add(F.cross_entropy(logits.movedim(-1, 1).double(), labels).item(), n)
     return mean.value
 
-# %% task="accumulated_loss" right="no" mistake="it stops at the first micro-batch without labels (break in place of continue) and leaves out those after it" named="observed_where,stopped_at_an_empty_part"
+# %% task="accumulated_loss" right="no" mistake="it stops at the first micro-batch without labels (break in place of continue) and leaves out those after it" named="stopped_at_an_empty_part"
 def accumulated_loss(micro_batches):
     loss, n = 0.0, 0
     for logits, labels in micro_batches:
