@@ -74,7 +74,7 @@ def test_a_number_may_be_numpy_s_or_a_tensor_s(half):
 @pytest.mark.parametrize(
     "wrong",
     [True, [0.5], torch.tensor([0.5, 0.5]), np.array([0.5, 0.5]), 1 + 0j, lambda step: 0.5],
-    ids=repr,
+    ids=["bool", "list", "tensor", "array", "complex", "function"],
 )
 def test_what_is_no_number_is_named(wrong):
     for given in (
