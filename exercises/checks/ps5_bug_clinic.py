@@ -556,6 +556,11 @@ def kd_masked(
     return shares[mask].sum() / divisor(mask, shares)
 
 
+def at_least_one(mask: Tensor, shares: Tensor) -> Tensor:
+    """How many positions count, and 1 where none does: their mean is 0 then, not NaN."""
+    return mask.sum().clamp(min=1)
+
+
 def kd_of_texts(
     student_logits: Tensor, teacher_logits: Tensor, input_ids: Tensor, labels: Tensor
 ) -> Tensor:
@@ -756,6 +761,7 @@ KD_MASKED_WAYS = (
         (
             *what,
             *(partial(kd_masked, counts=counts) for counts in masks),
+            *(partial(kd_masked, counts=counts, divisor=at_least_one) for counts in masks),
             *(
                 partial(kd_masked, counts=counts, divisor=divisor)
                 for counts in masks
