@@ -489,7 +489,8 @@ def train_facts(case: Case) -> dict[str, Any]:
 
 def random_run(rng: np.random.Generator, micro_batches: int) -> tuple[Weights, Weights, list]:
     """Models and batches of a submission's own; the first text of a batch counts, the last less."""
-    vocabulary, length = int(rng.integers(4, 7)), int(rng.integers(3, 6))
+    # So many tokens that no batch of a submission comes twice.
+    vocabulary, length = int(rng.integers(5, 8)), int(rng.integers(4, 7))
     batches = [
         batch(rng, vocabulary, length, (0, int(rng.integers(1, length))))
         for _ in range(micro_batches)
