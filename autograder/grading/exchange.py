@@ -124,9 +124,13 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                 for page in pages
                 for name in {page.stem, renamed.get(page.stem, page.stem)}
             ]
-        if record and record.state is State.QUARANTINED:
-            addresses += self._of_set_aside(student, pages)
         handed_in, names = self._handed_in(student)
+        if record and record.state is State.QUARANTINED and handed_in:
+            # A version that was not graded looks for its page, whatever its notebooks' names.
+            by_name = {page.stem: page for page in pages}
+            addresses += [
+                (by_name.get(name, pages[0]), handed_in, name) for name in sorted(names)[:MAX_NAMES]
+            ]
         if not addresses:
             return NO_NOTEBOOK if handed_in else NO_SECRET
         try:
@@ -155,13 +159,6 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
             return "", set()
         names = {path.stem for path in folder.glob("*.ipynb") if is_text(path.stem)}
         return read_secret(folder / SECRET), names
-
-    def _of_set_aside(self, student: str, pages: list[Path]) -> list[tuple[Path, str, str]]:
-        """Where a version that was not graded looks for its page, whatever its notebooks' names."""
-        secret, names = self._handed_in(student)
-        by_name = {page.stem: page for page in pages}
-        chosen = sorted(names)[:MAX_NAMES] if secret else []
-        return [(by_name.get(name, pages[0]), secret, name) for name in chosen]
 
 
 def read_secret(path: Path) -> str:

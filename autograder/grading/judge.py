@@ -210,8 +210,7 @@ class Judge(Execute):
 
     def _waited(self) -> float:
         """Seconds that the kernel has waited for a processor, which no limit counts."""
-        waited = getattr(self.km.provisioner, "waited", None)
-        return run_sync(waited)() if waited else 0.0
+        return run_sync(self.kc.waited)() if self.kc.waited else 0.0
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
         self._late = True

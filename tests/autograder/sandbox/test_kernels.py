@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from copy import deepcopy
 from pathlib import Path
 
@@ -540,8 +539,7 @@ def test_a_kernel_that_waits_for_its_processor_is_seen_to_wait(kernel: Kernel) -
     before = kernel.do(kernel.manager.provisioner.waited())
     try:
         kernel.client.execute("while True: pass")
-        while kernel.do(kernel.manager.provisioner.waited()) < before + 1:
-            time.sleep(0.05)
+        wait_until(lambda: kernel.do(kernel.manager.provisioner.waited()) >= before + 1)
     finally:
         for other in others:
             other.kill()
