@@ -92,11 +92,11 @@ def test_windows_is_told_where_assignments_are_graded(module, tmp_path):
 def test_macos_is_told_that_there_is_no_sandbox_and_counts_its_processors(tmp_path):
     code = """
 os.environ["PATH"] = ""
-from autograder.grading import batch
+from autograder.grading.worker import cpu_jobs, process_pool, sandboxed
 from autograder.sandbox.options import SandboxMissing, bubblewrap
 from traitlets.config import Config
-print(batch.cpu_jobs() >= 1, batch.sandboxed(Config(Sandbox={"allow_unsandboxed": True})))
-print(batch.process_pool(1)._mp_context.get_start_method())
+print(cpu_jobs() >= 1, sandboxed(Config(Sandbox={"allow_unsandboxed": True})))
+print(process_pool(1)._mp_context.get_start_method())
 try:
     bubblewrap()
 except SandboxMissing as error:

@@ -11,12 +11,13 @@ from typing import Any
 
 from nbgrader.api import MissingEntry
 
-from autograder.grading.batch import Batch, Executed
+from autograder.grading.batch import Batch
 from autograder.grading.course import Course
 from autograder.grading.intake import words
 from autograder.grading.record import Record, Records, State
 from autograder.grading.rehearsal import readable
 from autograder.grading.terms import checks_folder
+from autograder.grading.worker import Executed
 from autograder.judging.evidence import Refused, loads, read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge_either, unjudged
 from autograder.spec import Check, generator, load_checks

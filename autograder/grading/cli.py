@@ -24,7 +24,7 @@ from rich.table import Table
 
 from autograder.grading import audit as auditing
 from autograder.grading.authoring_commands import new, selftest
-from autograder.grading.batch import Batch, cpu_jobs, process_pool
+from autograder.grading.batch import Batch
 from autograder.grading.console import (
     AssignmentArgument,
     Json,
@@ -50,6 +50,7 @@ from autograder.grading.record import Record, State
 from autograder.grading.report import RESOURCES
 from autograder.grading.report_command import report
 from autograder.grading.students import students as write_students
+from autograder.grading.worker import cpu_jobs, process_pool
 from autograder.judging.verdict import Status
 from autograder.sandbox.options import Sandbox
 

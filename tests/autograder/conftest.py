@@ -17,6 +17,7 @@ from autograder.grading import batch
 from autograder.grading.course import Course
 from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 from autograder.grading.record import Record
+from autograder.grading.worker import Executed, Job
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
@@ -190,7 +191,7 @@ def course(empty_course: Path, hand_in: Callable) -> Path:
 def canned_grades(monkeypatch: pytest.MonkeyPatch) -> Callable:
     """Grades a course without kernels: the answers are run in this process."""
 
-    def execute(job: batch.Job) -> batch.Executed:
+    def execute(job: Job) -> Executed:
         judged = {}
         for name, text in job.notebooks.items():
             notebook = nbformat.reads(text, as_version=4)
@@ -215,7 +216,7 @@ def canned_grades(monkeypatch: pytest.MonkeyPatch) -> Callable:
                     }
                     cell.outputs = [new_output("execute_result", data)]
             judged[name] = nbformat.writes(notebook)
-        return batch.Executed(judged, 0.1)
+        return Executed(judged, 0.1)
 
     monkeypatch.setattr(batch, "execute", execute)
     monkeypatch.setattr(batch, "sandboxed", lambda config: False)

@@ -21,10 +21,11 @@ from sqlalchemy.orm import Session
 
 from autograder.grading import batch
 from autograder.grading.audit import audit, verify
-from autograder.grading.batch import Batch, Executed, Stopped, process_pool
+from autograder.grading.batch import Batch, Stopped
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.delivery import deliver
 from autograder.grading.record import Record, Records, State
+from autograder.grading.worker import Executed, Job, process_pool
 
 ASSIGNMENT = "set"
 POINTS = {"ada": 4, "bob": 0, "eve": 0, "joe": 3}
@@ -81,7 +82,7 @@ def canned(graded: Path, monkeypatch: pytest.MonkeyPatch) -> Callable:
     """Takes what the workers found the first time, so that nothing is executed."""
     records = Records(graded, ASSIGNMENT)
 
-    def execute(job: batch.Job) -> Executed:
+    def execute(job: Job) -> Executed:
         record = records.read(job.student)
         if record is None:  # the untouched release
             return Executed(job.notebooks, 0.1)
@@ -392,7 +393,7 @@ def test_what_kills_its_worker_is_set_aside_and_the_rest_is_graded(
         def shutdown(self, **_: object) -> None:
             self.broken = True
 
-    def execute(job: batch.Job) -> Executed:
+    def execute(job: Job) -> Executed:
         if job.student == "bob":
             raise BrokenExecutor("a worker died")
         return canned(job)
@@ -408,7 +409,7 @@ def test_what_kills_its_worker_is_set_aside_and_the_rest_is_graded(
 def test_any_error_sets_one_submission_aside(
     ungraded: Path, canned: Callable, inline: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def execute(job: batch.Job) -> Executed:
+    def execute(job: Job) -> Executed:
         if job.student == "eve":
             raise ValueError("no such thing")
         return canned(job)

@@ -17,11 +17,11 @@ from typer.testing import CliRunner, Result
 
 from autograder.authoring.weights import told_otherwise
 from autograder.grading import batch, cli
-from autograder.grading.batch import Executed, sandboxed
 from autograder.grading.cli import app
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.record import Records, State
 from autograder.grading.rehearsal import before_release
+from autograder.grading.worker import Executed, Job, sandboxed
 
 ASSIGNMENT = "set"
 
@@ -289,7 +289,7 @@ def test_points_that_the_text_names_are_compared_with_the_cells() -> None:
 def test_where_the_untouched_release_fails_too_nobody_is_set_aside(
     invoke: Callable, course: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def execute(job: batch.Job) -> Executed:
+    def execute(job: Job) -> Executed:
         raise OSError("the workers have no such disk")
 
     monkeypatch.setattr(batch, "execute", execute)

@@ -13,12 +13,13 @@ from nbgrader.converters import GenerateFeedback
 from typer.testing import CliRunner, Result
 
 from autograder.grading import batch, cli
-from autograder.grading.batch import Batch, process_pool
+from autograder.grading.batch import Batch
 from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver
 from autograder.grading.export import TableExportPlugin
 from autograder.grading.record import State
+from autograder.grading.worker import process_pool
 
 ASSIGNMENT = "set"
 
