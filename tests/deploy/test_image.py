@@ -38,7 +38,10 @@ apt-get -qq purge -y nodejs npm || true
 rm -f /etc/apt/preferences.d/nodejs
 """
 
-# The container's own ports, a class of one, and whether the hub answers.
+# Its own ports, and a name that nothing knows yet.
+ALONE = "unshare --net --uts sh -c 'hostname hub-$$ && exec \"$@\"' alone"
+
+# A class of one, and whether the hub answers.
 TRY = """
 mkdir -p /srv/kdlab && rm -rf /srv/kdlab/* /home/*
 accounts() { for name; do echo "$name:$(openssl passwd -6 word)"; done > /srv/kdlab/accounts; }
@@ -105,7 +108,7 @@ def script() -> str:
             lines.append(f"({text})")
         elif kind == "CMD":
             command = " ".join(re.findall(r'"([^"]+)"', text))
-            lines += [TRY, ANEW.format(f"unshare --net python3 /tmp/answers.py {command}")]
+            lines += [TRY, ANEW.format(f"{ALONE} python3 /tmp/answers.py {command}")]
     return "\n".join(lines)
 
 
