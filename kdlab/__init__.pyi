@@ -12,6 +12,7 @@ from . import (
     divergences,
     evaluation,
     examples,
+    files,
     fingerprints,
     fused,
     generation,

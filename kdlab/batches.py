@@ -19,7 +19,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from kdlab.arguments import check_module
+from kdlab.arguments import check_module, checked
 from kdlab.devices import kept_random_state
 from kdlab.models import logits_of, longest_text
 
@@ -58,6 +58,7 @@ class Rows(Protocol):
         """A row: its fields by their names."""
 
 
+@checked
 def collate(
     rows: Sequence[Mapping[str, Any]],
     *,
@@ -88,7 +89,11 @@ def collate(
     """
     if padding_side not in ("left", "right"):
         raise ValueError(f'padding_side must be "left" or "right", got {padding_side!r}')
+    if not isinstance(rows, Iterable) or isinstance(rows, Mapping | str):
+        raise ValueError(f"rows must be a list of rows, got {type(rows).__name__}")
     read = [_read(row, labels, ignore_index) for row in rows]
+    if not read:
+        raise ValueError("a batch needs at least one row, got none")
     names = list(read[0])
     for row in read:
         if row.keys() != read[0].keys():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from kdlab.arguments import checked
 from kdlab.data import END_OF_TEXT, Corpus, tokenizer_sha256, trained_tokenizer
 from kdlab.examples import Conversation, Examples, check_conversations
 from kdlab.packing import PackedRows
@@ -62,6 +63,7 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
         return " ".join(said)
 
 
+@checked
 class ChatDataset(Dataset[dict[str, Tensor]]):
     """Conversations as rows ``{"input_ids": [T], "labels": [T]}`` of their own lengths.
 
@@ -145,6 +147,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return self.rows[index]
 
+    @checked
     def packed(self, block_size: int) -> PackedRows:
         """Several conversations a row, none of which sees another: less padding.
 
@@ -171,6 +174,7 @@ TEMPLATE = """\
 {%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"""
 
 
+@checked
 def train_chat_tokenizer(source: Examples | Corpus, vocab_size: int = 1024) -> Any:
     """A byte-level BPE tokenizer with a chat template, trained on the training split; cached.
 

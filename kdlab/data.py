@@ -27,13 +27,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kdlab.arguments import check_whole
+from kdlab.arguments import check_whole, checked
+from kdlab.files import as_path
 
 __all__ = ["Corpus", "PackedDataset", "cache_dir", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
 
 
+@checked
 @dataclass(frozen=True)
 class Corpus:
     """Documents, split once and for all into those to train on and those to validate on.
@@ -49,6 +51,13 @@ class Corpus:
     name: str
     documents: tuple[str, ...]
     validation_percent: int = 10  # of the documents, on average
+
+    def __post_init__(self) -> None:
+        check_texts(self.documents)
+        if not 0 <= self.validation_percent <= 100:
+            raise ValueError(
+                f"validation_percent must be from 0 to 100, got {self.validation_percent}"
+            )
 
     @cached_property
     def sha256(self) -> str:
@@ -73,6 +82,37 @@ class Corpus:
         return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
 
 
+def check_texts(documents: Any) -> None:
+    """Raise ValueError if these are no texts that can be written down; one is told by its number.
+
+    >>> check_texts(["an owl", None])
+    Traceback (most recent call last):
+    ValueError: document 1 must be text, got NoneType None
+    """
+    if isinstance(documents, str):
+        raise ValueError("documents are one text, whose letters would be one each: [text]")
+    if not isinstance(documents, Iterable):
+        remedy = "; take its .train or .validation" if isinstance(documents, Corpus) else ""
+        raise ValueError(f"documents must be texts, got {type(documents).__name__}{remedy}")
+    for i, document in enumerate(documents):
+        if not isinstance(document, str):
+            raise ValueError(
+                f"document {i} must be text, got {type(document).__name__} {document!r:.40}"
+            )
+        check_characters(document, f"document {i}")
+
+
+def check_characters(text: str, where: str) -> None:
+    """Raise ValueError if a text holds half a character, a surrogate that stands alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where} holds half a character, {text[error.start]!r}, which no tokenizer reads"
+        ) from None
+
+
+@checked
 def load_corpus(name: str | Path = "pydocs") -> Corpus:
     """A corpus by name.
 
@@ -130,7 +170,7 @@ def hugging_face(name: str) -> tuple[str, Any]:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
     try:
-        return slug(name), load_dataset(name, split=split or "train")
+        return slug(name), load_dataset(os.path.expanduser(name), split=split or "train")
     except DatasetsError as error:
         why = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"the data set {name} cannot be read: {why:.300}") from error
@@ -164,6 +204,7 @@ def standard_library() -> Iterator[tuple[str, ast.Module]]:
             yield name, ast.parse(path.read_bytes())
 
 
+@checked
 def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
     """A byte-level BPE tokenizer trained on the corpus's training split; cached.
 
@@ -192,6 +233,12 @@ def trained_tokenizer(
     digits: bool = False,
 ) -> Tokenizer:
     """A byte-level BPE tokenizer of texts from a named source; cached."""
+    least = 256 + len(special_tokens)
+    if vocab_size < least:
+        raise ValueError(
+            f"vocab_size must be at least {least}, the 256 bytes and {len(special_tokens)} special "
+            f"tokens, got {vocab_size}"
+        )
     kind = f"-chat{len(special_tokens)}" if digits else ""
     name = f"{slug(source.name)[:64]}-{source.sha256[:16]}-{vocab_size}{kind}.json"
     path = cache_dir() / "tokenizers" / name
@@ -217,6 +264,7 @@ def trained_tokenizer(
     return tokenizer
 
 
+@checked
 class PackedDataset(Dataset[dict[str, Tensor]]):
     """Documents as one stream of tokens, cut into blocks of equal length.
 
@@ -246,20 +294,26 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         tokenizer: Any,
         block_size: int = 128,
         *,
-        end_of_text: str = END_OF_TEXT,
+        end_of_text: str | None = END_OF_TEXT,
     ):
         block_size = check_whole("block_size", block_size, least=2)
-        if isinstance(documents, str):
-            raise ValueError("documents are one text, whose letters would be one each: [text]")
+        if not hasattr(tokenizer, "get_vocab"):
+            raise ValueError(
+                "a tokenizer of transformers or of tokenizers is needed, got "
+                f"{type(tokenizer).__name__} {tokenizer!r:.40}"
+            )
+        if isinstance(documents, Iterator):
+            documents = list(documents)  # it is read once
+        check_texts(documents)
         end = tokenizer.get_vocab().get(end_of_text)
         if end is None:
             raise ValueError(
                 f"the tokenizer has no token {end_of_text!r} to end a document with; name one it "
                 "has, end_of_text=tokenizer.eos_token"
             )
-        documents = list(documents)
         stream: list[int] = []
-        for ids in _encoded(tokenizer, documents) if documents else []:
+        texts = list(documents)
+        for ids in _encoded(tokenizer, texts) if texts else []:
             stream += ids
             stream.append(end)
         blocks = len(stream) // block_size
@@ -268,6 +322,7 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
         self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
 
+    @checked
     def spread(self, number: int) -> PackedDataset:
         """As many of the blocks as asked, spread evenly over all of them.
 
@@ -320,9 +375,9 @@ def cache_dir() -> Path:
         OSError: there is neither of them, nor a home folder.
     """
     if folder := os.environ.get("KDLAB_CACHE"):
-        return Path(folder)
+        return as_path(folder)
     if folder := os.environ.get("XDG_CACHE_HOME"):
-        return Path(folder) / "kdlab"
+        return as_path(folder) / "kdlab"
     try:
         return Path.home() / ".cache" / "kdlab"
     except RuntimeError:

@@ -13,7 +13,13 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.arguments import check_match_vocab, check_module, check_vocabularies, check_whole
+from kdlab.arguments import (
+    check_match_vocab,
+    check_module,
+    check_vocabularies,
+    check_whole,
+    checked,
+)
 from kdlab.batches import (
     Rows,
     check_causal,
@@ -109,6 +115,7 @@ def _exp(loss: float) -> float:
 
 
 @torch.no_grad()
+@checked
 def evaluate(
     student: nn.Module,
     data: Rows,
@@ -285,6 +292,7 @@ def _measured(
         yield torch.stack([term.float() for term in terms]), bins
 
 
+@checked
 def perplexity(model: nn.Module, data: Rows, *, batch_size: int = 32) -> float:
     """exp of the mean negative log-likelihood of the labels, the usual score of a language model.
 

@@ -22,6 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.arguments import checked
+from kdlab.data import check_characters, hugging_face
+
 __all__ = ["Conversation", "Examples", "load_examples"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -162,13 +165,7 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
         return message
     if not isinstance(content, str):
         raise ValueError(f"{where}.content is {_kind(content)}, not text")
-    try:
-        content.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{where}.content holds half a character, {content[error.start]!r}, which no tokenizer "
-            "reads"
-        ) from None
+    check_characters(content, f"{where}.content")
     return message
 
 
@@ -261,6 +258,7 @@ def check_conversations(data: Any) -> None:
     raise ValueError(f"conversations are {told}: rows of conversations are needed; {remedy}")
 
 
+@checked
 @dataclass(frozen=True)
 class Examples:
     """Conversations, split once and for all into those to train on and those to validate on.
@@ -315,6 +313,7 @@ class Examples:
         return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
 
 
+@checked
 def load_examples(name: str | Path) -> Examples:
     r"""Conversations by name.
 
@@ -339,8 +338,6 @@ def load_examples(name: str | Path) -> Examples:
 
         return {"pydocs-qa": questions.pydocs_qa, "reckoning": questions.reckoning}[name]()
     if name.startswith("hf:"):
-        from kdlab.data import hugging_face
-
         title, data = hugging_face(name.removeprefix("hf:"))
         return Examples.of(data, title)
     if not Path(name).is_file():

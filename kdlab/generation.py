@@ -11,7 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.arguments import ends_of
+from kdlab.arguments import checked, ends_of
 from kdlab.batches import check_causal, check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
@@ -24,6 +24,7 @@ Ends = int | Sequence[int] | None
 
 
 @torch.no_grad()
+@checked
 def generate(
     model: nn.Module,
     input_ids: Tensor,

@@ -15,13 +15,15 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kdlab.batches import forward_takes, model_inputs
+from kdlab.arguments import checked
+from kdlab.batches import check_rows, forward_takes, model_inputs
 from kdlab.heads import unchanged
 from kdlab.models import logits_of
 
 __all__ = ["PackedRows", "check_packing", "is_packed"]
 
 
+@checked
 class PackedRows(Dataset[dict[str, Tensor]]):
     """Rows of unequal length, packed into rows of one length.
 
@@ -44,6 +46,7 @@ class PackedRows(Dataset[dict[str, Tensor]]):
     """
 
     def __init__(self, data: Any, block_size: int):
+        check_rows(data, "data")
         self.data = data
         self.block_size = block_size
         self.report = getattr(data, "report", None)

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kdlab.arguments import checked
 from kdlab.config import History
 from kdlab.evaluation import Calibration
 from kdlab.schedules import LambdaSchedule, Metric
@@ -37,6 +38,7 @@ MEASURES = {
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
+@checked
 def training_curves(history: History, *, title: str = "Both losses fall together") -> Figure:
     """The two losses and λ over a run.
 
@@ -76,6 +78,7 @@ def training_curves(history: History, *, title: str = "Both losses fall together
     return figure
 
 
+@checked
 def evaluation_curves(
     histories: Mapping[str, History], column: str = "perplexity", *, title: str = ""
 ) -> Figure:
@@ -117,6 +120,7 @@ def evaluation_curves(
     return _open(axes)
 
 
+@checked
 def mean_curves(
     results: SweepResults,
     arms: Mapping[str, str],
@@ -164,6 +168,7 @@ def mean_curves(
     return figure
 
 
+@checked
 def measurements(
     results: SweepResults,
     arms: Mapping[str, str],
@@ -210,6 +215,7 @@ def measurements(
     return _open(axes)
 
 
+@checked
 def schedules(
     schedules: Mapping[str, LambdaSchedule],
     steps: int,
@@ -244,6 +250,7 @@ def schedules(
     return _open(axes)
 
 
+@checked
 def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
     """Accuracy over confidence; on the diagonal a model is as often right as it is sure.
 

@@ -19,6 +19,7 @@ import torch.nn as nn
 from accelerate.utils import set_seed
 
 from kdlab.answers import evaluate_answers, write_answers
+from kdlab.arguments import checked
 from kdlab.batches import Rows
 from kdlab.checkpoints import foreign_checkpoints, has_checkpoint
 from kdlab.data import write_atomically
@@ -37,6 +38,7 @@ from kdlab.trainer import DistillationTrainer
 __all__ = ["Chat", "cache_teacher", "distill", "evaluate_run"]
 
 
+@checked
 def distill(
     out: str | Path,
     recipe: Recipe = Recipe(),
@@ -197,7 +199,7 @@ def _check_place(out: Path, recipe: Recipe) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; a run needs a folder for all that it writes")
     for whose, name in (("teacher", recipe.teacher), ("student", recipe.student)):
-        place = name.removeprefix("hf:")
+        place = os.path.expanduser(name.removeprefix("hf:"))
         if name.startswith("hf:") and out.exists() and Path(place).exists():
             place = os.path.dirname(place) or "." if place.endswith(".gguf") else place
             if os.path.samefile(out, place):
@@ -239,6 +241,7 @@ def _clear(out: Path, resume: bool) -> None:
         path.unlink()
 
 
+@checked
 def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     r"""Measure the student of a run beside its teacher, on the validation split of its corpus.
 
@@ -269,6 +272,7 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     return evaluate(student.to(where), ingredients.validation, teacher, match_vocab=match_vocab)
 
 
+@checked
 @dataclass
 class Chat:
     """A conversation with the student of a run.
@@ -286,6 +290,7 @@ class Chat:
     said: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
+    @checked
     def of(cls, run: str | Path, *, system: str | None = None, device: str = "auto") -> Chat:
         """With the student and the tokenizer in a folder.
 
@@ -301,6 +306,7 @@ class Chat:
         said = [{"role": "system", "content": system}] if system else []
         return cls(student, load_tokenizer(run), said)
 
+    @checked
     def say(self, text: str, *, new_tokens: int = 256, temperature: float = 0.0) -> str:
         """What the student answers; a student of plain text goes on from it."""
         asked, answer = {"role": "user", "content": text}, {"role": "assistant", "content": ""}
@@ -318,6 +324,7 @@ class Chat:
         return found.text
 
 
+@checked
 def cache_teacher(
     out: str | Path,
     recipe: Recipe = Recipe(),

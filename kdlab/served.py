@@ -26,6 +26,7 @@ import torch
 from tokenizers import pre_tokenizers
 from torch import Tensor
 
+from kdlab.arguments import checked
 from kdlab.batches import collate
 from kdlab.chats import ChatDataset
 from kdlab.data import whole_or_not_at_all
@@ -73,6 +74,7 @@ one, and are part of the tail.
         return said
 
 
+@checked
 def write_served_store(
     responses: str | Path,
     data: ChatDataset,

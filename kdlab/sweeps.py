@@ -28,13 +28,14 @@ import torch
 from scipy.special import stdtrit  # Student's t, by its probability
 from tqdm.auto import tqdm
 
+from kdlab.arguments import checked
 from kdlab.checkpoints import has_checkpoint
 from kdlab.config import History
 from kdlab.data import slug, write_atomically
 from kdlab.devices import machine
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.records import to_json, with_numbers
+from kdlab.records import read_record, to_json, with_numbers
 from kdlab.runs import distill, versions
 
 __all__ = ["Interval", "Sweep", "SweepResults"]
@@ -83,6 +84,7 @@ class Interval(NamedTuple):
         return f"{self.mean:.3f} ± {self.half_width:.3f}"
 
 
+@checked
 @dataclass(frozen=True)
 class Sweep:
     """Arms, each run with the same seeds.
@@ -120,6 +122,7 @@ class Sweep:
         chosen = {name: replace(self.arms[name], **changes) for name in arms}
         return replace(self, arms=chosen, seeds=seeds, then=None)
 
+    @checked
     def results(
         self,
         folder: str | Path,
@@ -226,20 +229,26 @@ class SweepResults:
     runs: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
+    @checked
     def read(cls, path: str | Path) -> SweepResults:
         """The results that :meth:`write` wrote.
 
         Raises:
             FileNotFoundError: there is no such file.
+            ValueError: it is damaged, or holds something else.
         """
         if not Path(path).exists():
             raise FileNotFoundError(
                 f"there are no recorded results at {path}, seen from {Path.cwd()}. The book's "
                 "pages read those of the repository: run their code in their own folder of a clone."
             )
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(**found | {"runs": [_read(run) for run in found["runs"]]})
+        found = read_record(Path(path))
+        try:
+            return cls(**found | {"runs": [_read(run) for run in found["runs"]]})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} holds no results of a sweep: {error}") from None
 
+    @checked
     def write(self, path: str | Path) -> None:
         """To a JSON file, a line a run; numbers with five digits."""
         runs = ",\n  ".join(to_json(_rounded(run), ensure_ascii=False) for run in self.runs)

@@ -24,7 +24,7 @@ import torch.nn as nn
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kdlab.arguments import check_temperature, check_whole
+from kdlab.arguments import check_temperature, check_whole, checked
 from kdlab.batches import (
     Rows,
     check_causal,
@@ -115,6 +115,7 @@ def as_teacher(teacher: Any) -> Teacher | None:
     )
 
 
+@checked
 class LiveTeacher(nn.Module):
     """A model that teaches: frozen, in evaluation mode, and it stays so.
 
@@ -167,6 +168,7 @@ class LiveTeacher(nn.Module):
         return model_sha256(self.model, at_most=4096)
 
 
+@checked
 class AdaptersOffTeacher:
     """A PEFT student without its adapters: the model that it began as teaches it.
 
@@ -232,6 +234,7 @@ def _adapters_off(model: Any) -> Iterator[None]:
             part.enable_adapters(True)
 
 
+@checked
 class TopKTeacher:
     """A teacher in a file, for training: it knows the rows that it was asked about, and no others.
 
@@ -356,6 +359,7 @@ class TopKTeacher:
 
 
 @torch.no_grad()
+@checked
 def write_topk_store(
     teacher: nn.Module,
     data: Rows,
@@ -400,7 +404,9 @@ def write_topk_store(
     """
     temperature = check_temperature(temperature)
     batch_size = check_whole("batch_size", batch_size, least=1)
-    path, k = Path(path), check_whole("k", k)
+    if vocabulary is not None:
+        vocabulary = check_whole("vocabulary", vocabulary, least=1)  # −1 would leave the last out
+    path = Path(path)
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)

@@ -57,6 +57,7 @@ from kdlab.checks import check_models, check_parts, check_schedule, check_temper
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, make_accelerator, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
+from kdlab.files import as_path
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
@@ -145,7 +146,7 @@ class DistillationTrainer:
             **self.schedule.state_dict(),
         }
         self.config = config
-        self.out = None if out is None else Path(out)
+        self.out = None if out is None else as_path(out, "out")
         self.accelerator_options = dict(accelerator_options or {})
         self.step = 0  # optimiser steps taken
         self.history = History()
