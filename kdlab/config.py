@@ -131,14 +131,15 @@ class History:
             ValueError: a line is no record of a run.
         """
         history = cls()
-        for line in Path(path).read_text(encoding="utf-8").splitlines(keepends=True):
+        for line in Path(path).read_bytes().splitlines(keepends=True):
             try:
                 record = with_numbers(json.loads(line))
                 records = {"train": history.train, "eval": history.eval}[record.pop("kind")]
-            except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
-                if line.endswith("\n"):
+            except (ValueError, AttributeError, KeyError, TypeError):
+                if line.endswith(b"\n"):
+                    shown = line.decode(errors="backslashreplace").strip()
                     raise ValueError(
-                        f"{path} holds what is no record of a run: {line.strip():.60}"
+                        f"{path} holds what is no record of a run: {shown:.60}"
                     ) from None
                 break
             records.append(record)

@@ -414,8 +414,11 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
             f"cannot write to {path.parent}: {error.strerror}; set KDLAB_CACHE to a folder of your "
             "own"
         ) from error
-    yield partial
-    partial.replace(path)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # on a full disk, it would keep what room there is
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["as_path"]
+__all__ = ["as_path", "check_folder"]
 
 
 def as_path(value: object, name: str = "the path") -> Path:
@@ -30,3 +30,13 @@ def as_path(value: object, name: str = "the path") -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise ValueError(f"{name} is {text!r}, and there is no such home folder") from None
+
+
+def check_folder(path: Path) -> None:
+    """Raise ValueError if no folder can be here, because a file has its name, or that of a parent.
+
+    >>> check_folder(Path("a folder that is not there yet"))
+    """
+    there = next((each for each in (path, *path.parents) if each.exists()), path)
+    if there.exists() and not there.is_dir():
+        raise ValueError(f"{there} is a file; a run needs a folder for all that it writes")

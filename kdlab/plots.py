@@ -50,13 +50,15 @@ def training_curves(history: History, *, title: str = "Both losses fall together
         A figure of two panels, one of the losses in nats per position and one of λ.
 
     Raises:
-        ValueError: the run had no teacher.
+        ValueError: the run had no teacher, or has taken no step.
 
     >>> steps = [{"step": i, "lm_loss": 8 / i, "kd_loss": 2 / i, "lam": 1.0} for i in range(1, 9)]
     >>> [axes.get_ylabel() for axes in training_curves(History(steps)).axes]
     ['nats per token', 'λ']
     """
     kd_loss = history.column("kd_loss")
+    if not kd_loss:
+        raise ValueError("this run has taken no step yet: there is no loss to draw")
     if None in kd_loss:
         raise ValueError("this run had no teacher: there is no KD loss to draw")
     step = history.column("step")
@@ -100,11 +102,15 @@ def evaluation_curves(
     >>> evaluation_curves({"λ = 1": run}).axes[0].get_ylabel()
     'perplexity'
     """
+    if not histories:
+        raise ValueError("there are no runs to draw")
+    for name, history in histories.items():
+        measured = [record.get(column) for record in history.eval]
+        if not measured or None in measured:
+            raise ValueError(f"the run {name!r} has no {column}: was it evaluated, with a teacher?")
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for i, (name, history) in enumerate(histories.items()):
         values = history.column(column, of="eval")
-        if not values or None in values:
-            raise ValueError(f"the run {name!r} has no {column}: was it evaluated, with a teacher?")
         axes.plot(history.column("step", of="eval"), values, label=name, **_line(i))
     teachers = {
         round(value, 4)

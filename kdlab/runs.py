@@ -26,6 +26,7 @@ from kdlab.data import write_atomically
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
 from kdlab.examples import Conversation
+from kdlab.files import check_folder
 from kdlab.ingredients import Ingredients, spread
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_adapters, with_less_memory
@@ -196,8 +197,7 @@ FINISHED = (
 
 def _check_place(out: Path, recipe: Recipe) -> None:
     """Raise ValueError if a run in this folder would remove what is of no run."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; a run needs a folder for all that it writes")
+    check_folder(out)
     for whose, name in (("teacher", recipe.teacher), ("student", recipe.student)):
         place = os.path.expanduser(name.removeprefix("hf:"))
         if name.startswith("hf:") and out.exists() and Path(place).exists():
@@ -272,7 +272,6 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     return evaluate(student.to(where), ingredients.validation, teacher, match_vocab=match_vocab)
 
 
-@checked
 @dataclass
 class Chat:
     """A conversation with the student of a run.

@@ -57,7 +57,7 @@ from kdlab.checks import check_models, check_parts, check_schedule, check_temper
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, make_accelerator, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
-from kdlab.files import as_path
+from kdlab.files import as_path, check_folder
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
@@ -185,8 +185,10 @@ class DistillationTrainer:
             raise ValueError(
                 "resume=True needs the folder of the run: DistillationTrainer(..., out=)"
             )
-        if self.out is not None and not resume:
-            check_unused(self.out)
+        if self.out is not None:
+            check_folder(self.out)
+            if not resume:
+                check_unused(self.out)
         if not torch.is_grad_enabled():
             raise ValueError(
                 "gradients are switched off here, by torch.no_grad() or torch.inference_mode(); "

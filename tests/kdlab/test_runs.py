@@ -174,8 +174,8 @@ def test_a_bench_serves_every_recipe_of_its_setting_and_no_other(text, tmp_path)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"learning_rate": "1e-4"}, r"learning_rate must be float \| None, got '1e-4'"),
-        ({"data": 3}, r"data must be str \| None, got 3"),
+        ({"learning_rate": "1e-4"}, r"learning_rate must be a number, got '1e-4'"),
+        ({"data": 3}, r"data must be text, got int 3"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"on_policy": 2.0}, "on_policy must be a share from 0 to 1, got 2.0"),
