@@ -32,6 +32,7 @@ from . import (
     recipes,
     records,
     runs,
+    sampler,
     saving,
     schedules,
     served,

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from kdlab.arguments import checked
 from kdlab.data import END_OF_TEXT, Corpus, tokenizer_sha256, trained_tokenizer
-from kdlab.examples import Conversation, Examples, check_conversations
+from kdlab.examples import Conversation, Examples, check_conversations, read_conversations
 from kdlab.packing import PackedRows
 from kdlab.templates import ChatTemplate
 
@@ -106,9 +106,8 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         self.rows: list[dict[str, Tensor]] = []
         longest = truncated = cut = given = odd = 0
         odd_token = ""
-        for given, each in enumerate(conversations, 1):
-            if not isinstance(each, Conversation):
-                each = Conversation.of(each, f"row {given - 1}")
+        for each in read_conversations(conversations):
+            given += 1
             found = self.template.special_in(each)
             odd, odd_token = odd + bool(found), odd_token or found
             ids, written = self.template.encode(each)
@@ -124,8 +123,12 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
             self.conversations.append(each)
         if not self.rows:
             raise ValueError(
-                f"nothing of an answer fits into max_length {max_length} tokens; the longest of "
-                f"{given} conversations has {longest}"
+                (
+                    "there is no token of an answer to learn"
+                    if max_length is None
+                    else f"nothing of an answer fits into max_length {max_length} tokens"
+                )
+                + f"; the longest of {given} conversations has {longest}"
                 if given
                 else "there are no conversations"
             )

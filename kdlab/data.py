@@ -171,7 +171,7 @@ def hugging_face(name: str) -> tuple[str, Any]:
     name, _, split = name.partition("@")
     try:
         return slug(name), load_dataset(os.path.expanduser(name), split=split or "train")
-    except DatasetsError as error:
+    except (DatasetsError, ValueError, OSError) as error:
         why = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"the data set {name} cannot be read: {why:.300}") from error
 

@@ -22,11 +22,11 @@ from kdlab.arguments import (
 )
 from kdlab.batches import (
     Rows,
+    batch_of,
     check_causal,
     check_ids,
     check_no_future,
     check_rows,
-    collate,
     logits_for,
 )
 from kdlab.divergences import forward_kl, reverse_kl
@@ -168,9 +168,13 @@ def evaluate(
     parts: list[tuple[Tensor, Tensor]] = []
     with in_evaluation_mode(*models):
         for start in range(0, len(data), batch_size):
-            rows = [data[i] for i in range(start, min(start + batch_size, len(data)))]
-            batch = collate(rows, ignore_index=ignore_index)
-            check_ids(batch, *models)
+            numbers = range(start, min(start + batch_size, len(data)))
+            batch = batch_of(
+                data,
+                numbers,
+                check=lambda batch: check_ids(batch, *models),
+                ignore_index=ignore_index,
+            )
             labels = batch["labels"][:, 1:]
             batch = {key: value.to(device) for key, value in batch.items()}
             found = [model.about(batch) for model in asked]

@@ -79,7 +79,7 @@ def distill(
     >>> summary["teacher_params"] > summary["student_params"]
     True
     """
-    out = Path(out)
+    out = Path(out).absolute()  # the same folder, whatever the working folder is later
     _check_place(out, recipe)
     if not resume:
         _check_unused(out)
