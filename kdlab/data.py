@@ -82,7 +82,7 @@ class Corpus:
         return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
 
 
-def check_texts(documents: Any) -> None:
+def check_texts(documents: Any, name: str = "") -> None:
     """Raise ValueError if these are no texts that can be written down; one is told by its number.
 
     >>> check_texts(["an owl", None])
@@ -95,11 +95,12 @@ def check_texts(documents: Any) -> None:
         remedy = "; take its .train or .validation" if isinstance(documents, Corpus) else ""
         raise ValueError(f"documents must be texts, got {type(documents).__name__}{remedy}")
     for i, document in enumerate(documents):
+        where = f"{name}, document {i}" if name else f"document {i}"
         if not isinstance(document, str):
             raise ValueError(
-                f"document {i} must be text, got {type(document).__name__} {document!r:.40}"
+                f"{where} must be text, got {type(document).__name__} {document!r:.40}"
             )
-        check_characters(document, f"document {i}")
+        check_characters(document, where)
 
 
 def check_characters(text: str, where: str) -> None:
@@ -143,14 +144,17 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
     elif Path(name).is_file():
         try:
             title, text = Path(name).stem, Path(name).read_text(encoding="utf-8-sig")
-            documents = text.split("\n\n")
+            documents = re.split(r"\n[^\S\n]*\n", text)
         except UnicodeDecodeError as error:
-            raise ValueError(f"{name} is not UTF-8 text: {error.reason}") from None
+            raise ValueError(
+                f"{name} is not UTF-8 text: {error.reason} at byte {error.start}"
+            ) from None
     else:
         raise ValueError(
             f"unknown corpus {name!r}: it is not 'pydocs', not a text file, and does not begin "
             "with 'hf:'"
         )
+    check_texts(documents, name)
     stripped = (document.strip() for document in documents)
     corpus = Corpus(title, tuple(dict.fromkeys(filter(None, stripped))))
     if not corpus.train or not corpus.validation:

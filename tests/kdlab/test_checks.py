@@ -169,3 +169,13 @@ def test_a_row_that_is_wrong_is_told_by_its_number(tmp_path, bad, message):
     if bad is None or "id 48" in message:
         with pytest.raises(ValueError, match=f"row 5 of data: {message}"):
             write_topk_store(gpt(), data, tmp_path / "a.topk", k=2)
+
+
+def test_a_run_stays_in_its_folder_when_the_working_folder_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = trainer(out="run")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    run.fit(rows())
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+    assert not list((tmp_path / "other").iterdir())

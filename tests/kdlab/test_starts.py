@@ -547,16 +547,6 @@ def test_a_file_is_no_folder(tmp_path):
             trainer(out=tmp_path / "out" / "run").fit(rows(), resume=resume)
 
 
-def test_a_run_stays_in_its_folder_when_the_working_folder_changes(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run = trainer(out="run")
-    (tmp_path / "other").mkdir()
-    monkeypatch.chdir(tmp_path / "other")
-    run.fit(rows())
-    assert (tmp_path / "run" / "metrics.jsonl").exists()
-    assert not list((tmp_path / "other").iterdir())
-
-
 def test_a_trainer_leaves_a_folder_that_is_only_called_as_checkpoints_are(tmp_path):
     path = tmp_path / "checkpoint" / "config.json"
     path.parent.mkdir()
