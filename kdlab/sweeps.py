@@ -112,6 +112,16 @@ class Sweep:
     then: Callable[[SweepResults], Mapping[str, Any]] | None = None
     run: Callable[[Any, int, Path], dict[str, Any]] | None = None
 
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+        for name, arm in self.arms.items() if self.run is None else ():
+            if not isinstance(arm, Recipe):
+                raise TypeError(
+                    f"the arm {name!r} must be a Recipe, got {type(arm).__name__} {arm!r:.80}; "
+                    "for anything else give run, a function that runs it"
+                )
+
     @property
     def size(self) -> int:
         """Runs, those of ``then`` not counted."""
@@ -143,11 +153,14 @@ class Sweep:
             command: with which the results can be made again; they say it.
 
         Raises:
-            ValueError: the names of two arms differ in neither letters nor digits.
+            ValueError: the names of two arms differ in neither letters nor digits, or jobs is
+                below 1.
 
         Warns:
             UserWarning: a run of another specification was there; it is kept, under another name.
         """
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {jobs}")
         folder = Path(folder)
         if self.prepare is not None:
             self.prepare(self)

@@ -20,6 +20,7 @@ from kdlab import (
     PlateauLambda,
     RatioLambda,
     Recipe,
+    Sweep,
     SweepResults,
     TinyGPT,
     TopK,
@@ -323,6 +324,10 @@ TOKEN = {"input_ids": [1, 2], "labels": [1, 2]}
         (lambda: train_tokenizer(Corpus("a", ("a",)), 10), "vocab_size must be at least 257"),
         (lambda: reckoning(0), "number must be at least 1, got 0"),
         (lambda: PlateauLambda().step("0.3"), "the gap must be a number, got '0.3'"),
+        (lambda: Sweep("s", [Recipe()]), "arms must be a Mapping; got list"),
+        (lambda: Sweep("s", {"a": {"steps": 1}}), "the arm 'a' must be a Recipe, got dict"),
+        (lambda: Sweep("s", {}, seeds=0), "seeds must be at least 1, got 0"),
+        (lambda: Sweep("s", {}).results("runs", jobs=0), "jobs must be at least 1, got 0"),
         (lambda: plots.evaluation_curves([History()]), "histories must be a Mapping; got list"),
         (
             lambda: write_topk_store(small(), [TOKEN], "a", 2, vocabulary=-1),
