@@ -67,20 +67,22 @@ def checked(given: Checked) -> Checked:
         return given
     function: Any = given
     signature = inspect.signature(function)
-    checks: dict[str, Callable[[str, Any], Any]] = {}
+
+    @functools.cache  # at the first call, when all classes of the module are there
+    def checks() -> dict[str, Callable[[str, Any], Any]]:
+        every = signature.parameters.values()
+        return {each.name: _check_for(each, function.__globals__) for each in every}
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        check_names(function, named)
-        if not checks:  # at the first call all classes of the module are there
-            for parameter in signature.parameters.values():
-                checks[parameter.name] = _check_for(parameter, function.__globals__)
+        if not named.keys() <= signature.parameters.keys():
+            check_names(function, named)
         try:
             bound = signature.bind(*arguments, **named)
         except TypeError:
             return function(*arguments, **named)  # raises what Python says about it
         for name, value in bound.arguments.items():
-            bound.arguments[name] = checks[name](name, value)
+            bound.arguments[name] = checks()[name](name, value)
         return function(*bound.args, **bound.kwargs)
 
     return cast(Checked, call)
