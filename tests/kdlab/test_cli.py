@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
 import kdlab
+import kdlab.runs
 from kdlab.cli import app
 
 
@@ -79,3 +81,12 @@ def test_what_cannot_be_drawn_is_told(tmp_path, metrics, show, message):
     assert refused.exit_code == 1
     assert message in refused.output.replace("\n", "")
     assert not picture.exists()
+
+
+def test_a_byte_that_is_no_character_is_told(monkeypatch):
+    monkeypatch.setattr(kdlab.runs, "load_student", lambda run: torch.nn.Identity())
+    monkeypatch.setattr(kdlab.runs, "load_tokenizer", lambda run: None)
+    for words in (["--say", "\udcff"], ["--say", "Hi", "--system", "\udcff"]):
+        refused = kdlab_("chat", "run", "--cpu", *words)
+        assert refused.exit_code == 1
+        assert "holds half a character, '\\udcff', which no tokenizer reads" in refused.output
