@@ -116,8 +116,6 @@ def write_served_store(
     >>> TopKTeacher(folder / "teacher.topk", report.rows).read(torch.tensor([0])).ids.shape
     torch.Size([1, 7, 1])
     """
-    if not isinstance(data, ChatDataset):
-        raise ValueError(f"data must be a ChatDataset, got {type(data).__name__}")
     if k is not None and k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     tokens, report = TokenIds(data.tokenizer), ServedReport([])
