@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.nn as nn
 
-from kdlab.arguments import check_whole
+from kdlab.arguments import check_whole, checked
 from kdlab.batches import collate
 from kdlab.examples import Conversation, conversations_of
 from kdlab.generation import continued, end_of_text_of
@@ -80,6 +80,7 @@ class AnswerEvaluation:
         }
 
 
+@checked
 def exact_match(conversation: Conversation, said: str) -> bool:
     """Whether an answer is the expected one, but for case, spaces and a final full stop.
 
@@ -94,6 +95,7 @@ def _plainly(text: str) -> str:
 
 
 @torch.no_grad()
+@checked
 def write_answers(
     model: nn.Module,
     conversations: Iterable[Conversation | Mapping[str, Any]],
@@ -168,6 +170,7 @@ def write_answers(
     return [found[i] for i in range(len(prompts))]
 
 
+@checked
 def evaluate_answers(
     model: nn.Module,
     conversations: Iterable[Conversation | Mapping[str, Any]],

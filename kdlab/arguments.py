@@ -1,30 +1,179 @@
-"""What functions of the library are given: numbers, tensors and options that are what they say."""
+"""What functions of the library are given: numbers, tensors and options that are what they say.
+
+:func:`checked` is the door of the public functions: it reads from an annotation what an argument
+must be.
+"""
 
 from __future__ import annotations
 
+import difflib
+import functools
+import inspect
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
 
+from kdlab.files import as_path
+
 __all__ = [
     "check_devices",
     "check_logits",
     "check_match_vocab",
     "check_module",
+    "check_names",
     "check_number",
     "check_temperature",
     "check_tensor",
     "check_vocabularies",
     "check_whole",
+    "checked",
     "ends_of",
     "widened",
 ]
+
+
+Checked = TypeVar("Checked", bound=Callable[..., Any])
+
+
+def checked(given: Checked) -> Checked:
+    """A function, or a class, whose arguments are checked against their annotations at each call.
+
+    A number of another library becomes Python's own, and a path a :class:`pathlib.Path` without
+    ``~``. What is annotated as a list or a protocol is not looked at.
+
+    Raises:
+        TypeError: an argument is of another class, or has a name that the function does not know.
+        ValueError: an argument is no number, text, path or truth value, and should be one.
+
+    >>> @checked
+    ... def halved(number: float) -> float:
+    ...     return number / 2
+    >>> halved("3")
+    Traceback (most recent call last):
+    ValueError: number must be a number, got '3'
+    >>> halved(nmber=3)
+    Traceback (most recent call last):
+    TypeError: halved knows no argument 'nmber'; did you mean 'number'?
+    """
+    if isinstance(given, type):
+        given.__init__ = checked(given.__init__)  # type: ignore[misc]
+        return given
+    function: Any = given
+    signature = inspect.signature(function)
+
+    @functools.cache  # at the first call, when all classes of the module are there
+    def checks() -> dict[str, Callable[[str, Any], Any]]:
+        every = signature.parameters.values()
+        return {each.name: _check_for(each, function.__globals__) for each in every}
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        if not named.keys() <= signature.parameters.keys():
+            check_names(function, named)
+        try:
+            bound = signature.bind(*arguments, **named)
+        except TypeError:
+            return function(*arguments, **named)  # raises what Python says about it
+        for name, value in bound.arguments.items():
+            bound.arguments[name] = checks()[name](name, value)
+        return function(*bound.args, **bound.kwargs)
+
+    return cast(Checked, call)
+
+
+def check_names(function: Callable[..., Any], names: Iterable[str]) -> None:
+    """Raise TypeError if a function knows no argument of one of these names."""
+    parameters = inspect.signature(function).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return
+    known = [name for name in parameters if name != "self"]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            told = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+            called = function.__qualname__.removesuffix(".__init__")
+            raise TypeError(f"{called} knows no argument {name!r}; {told}")
+
+
+def _check_for(parameter: inspect.Parameter, scope: Mapping[str, Any]) -> Callable[[str, Any], Any]:
+    """What checks an argument: called with its name and its value, it returns the value."""
+    annotation = str(parameter.annotation)
+    kind, optional = annotation.removesuffix(" | None"), annotation.endswith(" | None")
+    check = KINDS.get(kind)
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        check = _anything
+    elif check is None:
+        found = [_class(each, scope) for each in kind.split(" | ")]
+        classes = tuple(each for each in found if each is not None)
+        known = len(classes) == len(found)
+        check = functools.partial(_of_class, classes) if known else _anything
+    return lambda name, value: value if optional and value is None else check(name, value)
+
+
+def _class(kind: str, scope: Mapping[str, Any]) -> type | None:
+    """The class of that name, unless it is a protocol, which anything may keep to."""
+    if kind == "str":
+        return str
+    kind = "Mapping" if kind.startswith("Mapping[") else kind
+    first, *rest = kind.split(".")
+    found = functools.reduce(lambda part, name: getattr(part, name, None), rest, scope.get(first))
+    protocol = getattr(found, "_is_protocol", False)
+    return found if isinstance(found, type) and not protocol else None
+
+
+def _anything(name: str, value: Any) -> Any:
+    return value
+
+
+def _of_class(classes: tuple[type, ...], name: str, value: Any) -> Any:
+    if isinstance(value, classes):
+        return value
+    what = " or ".join(each.__name__ for each in classes)
+    article = "an" if what[0] in "AEIO" else "a"
+    raise TypeError(f"{name} must be {article} {what}; got {type(value).__name__} {value!r:.80}")
+
+
+def _path(name: str, value: Any) -> Any:
+    return as_path(value, name)
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    raise ValueError(f"{name} must be a whole number, got {value!r:.80}")
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, os.PathLike):  # of a file or a folder, in the place of a name
+        value = os.fspath(value)
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{name} must be text, got {type(value).__name__} {value!r:.80}")
+
+
+def _truth(name: str, value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise ValueError(f"{name} must be True or False, got {value!r:.80}")
+
+
+def _tensor(name: str, value: Any) -> Any:
+    check_tensor(name, value)
+    return value
+
+
+def _module(name: str, value: Any) -> Any:
+    check_module(name, value)
+    return value
 
 
 def check_number(name: str, value: object) -> float:
@@ -53,6 +202,13 @@ def check_whole(name: str, value: object, least: int | None = None) -> int:
     if least is not None and number < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return int(value) if isinstance(value, Integral) else int(number)
+
+
+KINDS: dict[str, Callable[[str, Any], Any]] = {
+    **{"int": _integer, "float": check_number, "bool": _truth, "str": _text},
+    **{"Tensor": _tensor, "nn.Module": _module, "str | Path": _path, "Any": _anything},
+}
+"""What checks an argument, by its annotation."""
 
 
 def ends_of(end_of_text: Any) -> tuple[int, ...]:

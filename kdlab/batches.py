@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -19,7 +19,7 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from kdlab.arguments import check_module
+from kdlab.arguments import check_module, checked
 from kdlab.devices import kept_random_state
 from kdlab.models import logits_of, longest_text
 
@@ -58,6 +58,7 @@ class Rows(Protocol):
         """A row: its fields by their names."""
 
 
+@checked
 def collate(
     rows: Sequence[Mapping[str, Any]],
     *,
@@ -88,7 +89,11 @@ def collate(
     """
     if padding_side not in ("left", "right"):
         raise ValueError(f'padding_side must be "left" or "right", got {padding_side!r}')
+    if not isinstance(rows, Iterable) or isinstance(rows, Mapping | str):
+        raise ValueError(f"rows must be a list of rows, got {type(rows).__name__}")
     read = [_read(row, labels, ignore_index) for row in rows]
+    if not read:
+        raise ValueError("a batch needs at least one row, got none")
     names = list(read[0])
     for row in read:
         if row.keys() != read[0].keys():
@@ -238,15 +243,52 @@ def check_rows(
         )
     if len(data) == 0:
         raise ValueError(f"{name} has no rows")
-    if labels and not any(_labelled(data[i], ignore_index) for i in range(len(data))):
+    if labels and not any(_labelled(data, i, name, ignore_index) for i in range(len(data))):
         raise ValueError(
             f"no row of {name} has a label other than {ignore_index} after its first token: there "
             "is nothing to learn or to measure"
         )
 
 
-def _labelled(row: Mapping[str, Any], ignore_index: int) -> bool:
-    return bool((_read(row, True, ignore_index)["labels"][1:] != ignore_index).any())
+def _labelled(data: Rows, i: int, name: str, ignore_index: int) -> bool:
+    batch = batch_of(data, [i], name, ignore_index=ignore_index)
+    return bool((batch["labels"][:, 1:] != ignore_index).any())
+
+
+def batch_of(
+    data: Rows,
+    numbers: Sequence[int],
+    name: str = "data",
+    check: Callable[[dict[str, Tensor]], None] = lambda batch: None,
+    **options: Any,
+) -> dict[str, Tensor]:
+    """Rows of a data set by their numbers, as :func:`collate` makes a batch of them.
+
+    Args:
+        data: the rows.
+        numbers: which of them.
+        name: of the data set, for messages of errors.
+        check: of a batch; it raises ValueError if something is wrong with it.
+        options: of :func:`collate`.
+
+    Raises:
+        ValueError: something is wrong with a row, which is told by its number, from 0.
+    """
+
+    def made(numbers: Sequence[int]) -> dict[str, Tensor]:
+        batch = collate([data[i] for i in numbers], **options)
+        check(batch)
+        return batch
+
+    try:
+        return made(numbers)
+    except ValueError:
+        for i in numbers:
+            try:
+                made([i])
+            except ValueError as error:
+                raise ValueError(f"row {i} of {name}: {error}") from error
+        raise  # each is right by itself
 
 
 # --- what a model takes ---
@@ -463,47 +505,20 @@ def check_no_future(
         )
 
 
-def telling_row(data: Rows, at_most: int = 64) -> Mapping[str, Any]:
-    """The row to ask models about before a run: the first padded on the left, or the first."""
+def telling_row(data: Rows, at_most: int = 64) -> int:
+    """The number of the row to ask models about before a run.
+
+    It is the first that is padded on the left, or the first.
+    """
     for i in range(min(len(data), at_most)):
-        mask = data[i].get("attention_mask")
+        row = data[i]
+        mask = row.get("attention_mask") if isinstance(row, Mapping) else None
         if mask is not None and _first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
-            return data[i]
-    return data[0]
+            return i
+    return 0
 
 
 def _first_padded_left(mask: Tensor) -> int | None:
     """The first row in which a token stands after padding, if there is one."""
     found = (mask[:, 1:].bool() & ~mask[:, :-1].bool()).any(1).nonzero()
     return int(found[0]) if len(found) else None
-
-
-# --- which rows make a batch ---
-
-
-def micro_batches(
-    size: int,
-    *,
-    batch_size: int,
-    parts: int,
-    process: int,
-    processes: int,
-    seed: int,
-    steps: range,
-) -> Iterator[list[int]]:
-    """Which rows a process takes, micro-batch by micro-batch.
-
-    The rows of a step depend on the seed and on the step alone, so that a run can go on from any
-    step, on any number of processes. Each epoch is a new order of the data; its rest, less than a
-    batch, is left out.
-    """
-    width = batch_size // parts
-    current, order = None, []
-    for step in steps:
-        epoch, batch = divmod(step, size // batch_size)
-        if epoch != current:
-            generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-            current, order = epoch, torch.randperm(size, generator=generator).tolist()
-        for part in range(process, parts, processes):
-            start = batch * batch_size + part * width
-            yield order[start : start + width]

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from kdlab.arguments import checked
 from kdlab.data import END_OF_TEXT, Corpus, tokenizer_sha256, trained_tokenizer
-from kdlab.examples import Conversation, Examples, check_conversations
+from kdlab.examples import Conversation, Examples, check_conversations, read_conversations
 from kdlab.packing import PackedRows
 from kdlab.templates import ChatTemplate
 
@@ -62,6 +63,7 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
         return " ".join(said)
 
 
+@checked
 class ChatDataset(Dataset[dict[str, Tensor]]):
     """Conversations as rows ``{"input_ids": [T], "labels": [T]}`` of their own lengths.
 
@@ -104,9 +106,8 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         self.rows: list[dict[str, Tensor]] = []
         longest = truncated = cut = given = odd = 0
         odd_token = ""
-        for given, each in enumerate(conversations, 1):
-            if not isinstance(each, Conversation):
-                each = Conversation.of(each, f"row {given - 1}")
+        for each in read_conversations(conversations):
+            given += 1
             found = self.template.special_in(each)
             odd, odd_token = odd + bool(found), odd_token or found
             ids, written = self.template.encode(each)
@@ -122,8 +123,12 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
             self.conversations.append(each)
         if not self.rows:
             raise ValueError(
-                f"nothing of an answer fits into max_length {max_length} tokens; the longest of "
-                f"{given} conversations has {longest}"
+                (
+                    "there is no token of an answer to learn"
+                    if max_length is None
+                    else f"nothing of an answer fits into max_length {max_length} tokens"
+                )
+                + f"; the longest of {given} conversations has {longest}"
                 if given
                 else "there are no conversations"
             )
@@ -145,6 +150,7 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         return self.rows[index]
 
+    @checked
     def packed(self, block_size: int) -> PackedRows:
         """Several conversations a row, none of which sees another: less padding.
 
@@ -171,6 +177,7 @@ TEMPLATE = """\
 {%- if add_generation_prompt -%}<|assistant|>{%- endif -%}"""
 
 
+@checked
 def train_chat_tokenizer(source: Examples | Corpus, vocab_size: int = 1024) -> Any:
     """A byte-level BPE tokenizer with a chat template, trained on the training split; cached.
 

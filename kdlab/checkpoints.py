@@ -29,7 +29,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_state_dict,
 )
 
-from kdlab.batches import Rows, collate
+from kdlab.batches import Rows, batch_of
 from kdlab.config import TrainConfig
 from kdlab.data import writing
 from kdlab.divergences import divergence_name
@@ -254,7 +254,7 @@ def _data_sha256(data: Rows) -> str:
     digest = hashlib.sha256()
     rows = min(len(data), AT_MOST)
     for i in range(rows):
-        for name, values in sorted(collate([data[i * len(data) // rows]]).items()):
+        for name, values in sorted(batch_of(data, [i * len(data) // rows], "train").items()):
             digest.update(name.encode() + values.cpu().contiguous().numpy().tobytes())
     return f"{len(data)} rows, {digest.hexdigest()[:16]}"
 

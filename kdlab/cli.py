@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
+from kdlab import __version__
+from kdlab.files import as_path
 from kdlab.records import to_json
 
+
+class Commands(TyperGroup):
+    """What a user can mend is one sentence and exit code 1; Ctrl-C is 130."""
+
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        """With three streams: the next file would get the number of one that is closed."""
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+            if getattr(sys, name) is None:
+                stream = os.fdopen(os.open(os.devnull, os.O_RDWR), mode)
+                setattr(sys, name, stream)
+        try:
+            return super().main(*arguments, **named)
+        except (ValueError, FloatingPointError, OSError) as error:
+            typer.echo(f"kdlab: {_sentence(error)}", err=True)
+            sys.exit(1)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt as stopped:
+            resumes = ctx.invoked_subcommand == "distill"
+            going_on = " The same command with --resume goes on." if resumes else ""
+            typer.echo(f"kdlab: {stopped or 'stopped'}.{going_on}", err=True)
+            raise typer.Exit(130) from None
+        return found
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, without the number that a system has for it."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def _path(text: str) -> Path:
+    try:
+        return as_path(text, "it")
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+PATH: Any = {"parser": _path, "metavar": "PATH"}
+
 app = typer.Typer(
+    cls=Commands,
     help="Distil language models: a student learns from a teacher and from the truth.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -76,8 +124,20 @@ CpuOption = Annotated[bool, typer.Option("--cpu", help="Keep off a GPU that is t
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kdlab {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def main(context: typer.Context) -> None:
+def main(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_say_version, help="Say it and end."),
+    ] = False,
+) -> None:
     """Where a console or a file lacks a letter, λ for one, its number is written."""
     stream = sys.stdout
     if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
@@ -87,14 +147,14 @@ def main(context: typer.Context) -> None:
 
 @app.command()
 def distill(
-    out: Annotated[Path, typer.Option(help="Folder for all that the run writes.")],
+    out: Annotated[Path, typer.Option(**PATH, help="Folder for all that the run writes.")],
     corpus: CorpusOption = "pydocs",
     train_fraction: TrainFractionOption = 1.0,
     vocab_size: VocabSizeOption = None,
     teacher: TeacherOption = "tiny-teacher",
     teacher_steps: TeacherStepsOption = 800,
     teacher_file: Annotated[
-        Path | None, typer.Option(help="Train from this file of kdlab cache-teacher.")
+        Path | None, typer.Option(**PATH, help="Train from this file of kdlab cache-teacher.")
     ] = None,
     teacher_tail: Annotated[
         bool, typer.Option(help="Keep the mass of the tokens that the file left out.")
@@ -168,56 +228,55 @@ def distill(
     as_json: JsonOption = False,
 ) -> None:
     """Distil a teacher into a student and say how good the student became."""
-    with _errors_in_a_sentence(resumes=True):
-        from kdlab.checkpoints import has_checkpoint
-        from kdlab.recipes import Recipe
-        from kdlab.runs import distill as run
+    from kdlab.checkpoints import has_checkpoint
+    from kdlab.recipes import Recipe
+    from kdlab.runs import distill as run
 
-        if resume and not has_checkpoint(out) and not (out / "summary.json").exists():
-            typer.echo(f"There is no checkpoint in {out}: the run begins anew.", err=True)
-        recipe = Recipe(
-            corpus=corpus,
-            train_fraction=train_fraction,
-            vocab_size=vocab_size,
-            teacher=teacher,
-            teacher_steps=teacher_steps,
-            teacher_file=None if teacher_file is None else str(teacher_file),
-            teacher_tail=teacher_tail,
-            teacher_texts=teacher_texts,
-            student=student,
-            arm=arm,
-            divergence=divergence,
-            temperature=temperature,
-            schedule=schedule,
-            lam=lam,
-            steps=steps,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            seed=seed,
-            eval_every=eval_every,
-            eval_blocks=eval_blocks,
-            mixed_precision=mixed_precision,
-            on_policy=on_policy,
-            prompt_tokens=prompt_tokens,
-            data=data,
-            block_size=block_size,
-            packed=packed,
-            new_tokens=new_tokens,
-            eval_answers=eval_answers,
-            accumulation=accumulation,
-            lora=lora,
-            gradient_checkpointing=gradient_checkpointing,
-            dtype=dtype,
-            teacher_options=teacher_options,
-        )
-        summary = run(
-            out,
-            recipe,
-            checkpoint_every=checkpoint_every,
-            resume=resume,
-            device=_device(cpu),
-            progress=not as_json,
-        )
+    if resume and not has_checkpoint(out) and not (out / "summary.json").exists():
+        typer.echo(f"There is no checkpoint in {out}: the run begins anew.", err=True)
+    recipe = Recipe(
+        corpus=corpus,
+        train_fraction=train_fraction,
+        vocab_size=vocab_size,
+        teacher=teacher,
+        teacher_steps=teacher_steps,
+        teacher_file=None if teacher_file is None else str(teacher_file),
+        teacher_tail=teacher_tail,
+        teacher_texts=teacher_texts,
+        student=student,
+        arm=arm,
+        divergence=divergence,
+        temperature=temperature,
+        schedule=schedule,
+        lam=lam,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        eval_every=eval_every,
+        eval_blocks=eval_blocks,
+        mixed_precision=mixed_precision,
+        on_policy=on_policy,
+        prompt_tokens=prompt_tokens,
+        data=data,
+        block_size=block_size,
+        packed=packed,
+        new_tokens=new_tokens,
+        eval_answers=eval_answers,
+        accumulation=accumulation,
+        lora=lora,
+        gradient_checkpointing=gradient_checkpointing,
+        dtype=dtype,
+        teacher_options=teacher_options,
+    )
+    summary = run(
+        out,
+        recipe,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        device=_device(cpu),
+        progress=not as_json,
+    )
     if as_json:
         typer.echo(to_json(summary, indent=2))
         return
@@ -236,7 +295,7 @@ def distill(
 
 @app.command()
 def chat(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of a model.")],
+    run: Annotated[Path, typer.Argument(**PATH, help="Folder of a finished run, or of a model.")],
     say: Annotated[
         list[str] | None, typer.Option(help="Say this and end; else lines are read.")
     ] = None,
@@ -251,12 +310,11 @@ def chat(
 
     A student of plain text has no template for conversations: it goes on from what you type.
     """
-    with _errors_in_a_sentence():
-        from kdlab.runs import Chat
+    from kdlab.runs import Chat
 
-        talk = Chat.of(run, system=system, device=_device(cpu))
-        for line in say if say else _lines():
-            typer.echo(talk.say(line, new_tokens=new_tokens, temperature=temperature))
+    talk = Chat.of(run, system=system, device=_device(cpu))
+    for line in say if say else _lines():
+        typer.echo(talk.say(line, new_tokens=new_tokens, temperature=temperature))
 
 
 def _lines() -> Iterator[str]:
@@ -267,15 +325,14 @@ def _lines() -> Iterator[str]:
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(**PATH, help="Folder of a finished run.")],
     cpu: CpuOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a run's student beside its teacher, on text that neither was trained on."""
-    with _errors_in_a_sentence():
-        from kdlab.runs import evaluate_run
+    from kdlab.runs import evaluate_run
 
-        result = evaluate_run(run, device=_device(cpu))
+    result = evaluate_run(run, device=_device(cpu))
     values = {
         "perplexity": result.perplexity,
         "teacher_perplexity": result.teacher_perplexity,
@@ -297,7 +354,7 @@ def evaluate(
 
 @app.command()
 def cache_teacher(
-    out: Annotated[Path, typer.Option(help="The file; kdlab distill --teacher-file reads it.")],
+    out: Annotated[Path, typer.Option(**PATH, help="The file, for --teacher-file.")],
     corpus: CorpusOption = "pydocs",
     train_fraction: TrainFractionOption = 1.0,
     vocab_size: VocabSizeOption = None,
@@ -319,24 +376,23 @@ def cache_teacher(
 
     The same call goes on where an interrupted one stopped.
     """
-    with _errors_in_a_sentence():
-        from kdlab.recipes import Recipe
-        from kdlab.runs import cache_teacher as run
+    from kdlab.recipes import Recipe
+    from kdlab.runs import cache_teacher as run
 
-        recipe = Recipe(
-            corpus=corpus,
-            train_fraction=train_fraction,
-            vocab_size=vocab_size,
-            teacher=teacher,
-            teacher_steps=teacher_steps,
-            temperature=temperature,
-            data=data,
-            block_size=block_size,
-            packed=packed,
-            dtype=dtype,
-            teacher_options=teacher_options,
-        )
-        stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
+    recipe = Recipe(
+        corpus=corpus,
+        train_fraction=train_fraction,
+        vocab_size=vocab_size,
+        teacher=teacher,
+        teacher_steps=teacher_steps,
+        temperature=temperature,
+        data=data,
+        block_size=block_size,
+        packed=packed,
+        dtype=dtype,
+        teacher_options=teacher_options,
+    )
+    stored = run(out, recipe, k=k, device=_device(cpu), progress=not as_json)
     size = out.stat().st_size
     if as_json:
         typer.echo(to_json({**stored.header, "bytes": size}, indent=2))
@@ -350,38 +406,39 @@ def cache_teacher(
 
 @app.command()
 def plot(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of one or more runs.")],
-    out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")],
+    runs: Annotated[list[Path], typer.Argument(**PATH, help="Folders of one or more runs.")],
+    out: Annotated[Path, typer.Option(**PATH, help="The picture: .png, .svg or .pdf.")],
     show: Annotated[
         Column,
         typer.Option(help="training: losses and λ of one run; else evaluations of all runs."),
     ] = "training",
 ) -> None:
     """Draw a run's losses, or compare several runs on validation text."""
-    with _errors_in_a_sentence():
-        from matplotlib import pyplot as plt
+    from matplotlib import pyplot as plt
 
-        from kdlab import plots
-        from kdlab.config import History
+    from kdlab import plots
+    from kdlab.config import History
+    from kdlab.data import whole_or_not_at_all
 
-        if not out.suffix:
-            raise ValueError(f"{out} says not what kind of picture it is to be: .png, .svg or .pdf")
-        names = [run.name for run in runs]
-        if len({*names}) < len(names):  # runs of several folders
-            names = [str(run) for run in runs]
-        read = (History.read(run / "metrics.jsonl") for run in runs)
-        histories = dict(zip(names, read, strict=True))
-        if show == "training":
-            if len(runs) > 1:
-                raise ValueError(
-                    f"--show training draws one run, not {len(runs)}; compare runs with "
-                    "--show perplexity"
-                )
-            figure = plots.training_curves(*histories.values(), title=runs[0].name)
-        else:
-            figure = plots.evaluation_curves(histories, show)
-        figure.savefig(out, dpi=150)
-        plt.close(figure)
+    if not out.suffix:
+        raise ValueError(f"{out} says not what kind of picture it is to be: .png, .svg or .pdf")
+    names = [run.name for run in runs]
+    if len({*names}) < len(names):  # runs of several folders
+        names = [str(run) for run in runs]
+    read = (History.read(run / "metrics.jsonl") for run in runs)
+    histories = dict(zip(names, read, strict=True))
+    if show == "training":
+        if len(runs) > 1:
+            raise ValueError(
+                f"--show training draws one run, not {len(runs)}; compare runs with "
+                "--show perplexity"
+            )
+        figure = plots.training_curves(*histories.values(), title=runs[0].name)
+    else:
+        figure = plots.evaluation_curves(histories, show)
+    with whole_or_not_at_all(out) as partial:
+        figure.savefig(partial, dpi=150, format=out.suffix[1:])
+    plt.close(figure)
     typer.echo(f"Drawn to {out}.")
 
 
@@ -398,17 +455,3 @@ def _of_answers(summary: dict[str, Any]) -> str:
 
 def _device(cpu: bool) -> str:
     return "cpu" if cpu else "auto"
-
-
-@contextmanager
-def _errors_in_a_sentence(*, resumes: bool = False) -> Iterator[None]:
-    """What a user can mend is one sentence and exit code 1; Ctrl-C is 130."""
-    try:
-        yield
-    except (ValueError, FloatingPointError, OSError) as error:
-        typer.echo(f"kdlab: {error}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt as stopped:
-        going_on = " The same command with --resume goes on." if resumes else ""
-        typer.echo(f"kdlab: {stopped or 'stopped'}.{going_on}", err=True)
-        raise typer.Exit(130) from None

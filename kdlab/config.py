@@ -5,40 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from numbers import Integral, Number, Real
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kdlab.arguments import check_number, ends_of
+from kdlab.arguments import check_number, checked, ends_of
 from kdlab.devices import check_device
 from kdlab.records import with_numbers
 
 __all__ = ["History", "TrainConfig"]
 
 
-NUMBERS: dict[Any, Any] = {
-    **{"int": Integral, "float": Real, "int | None": Integral | None},
-    **{"float | None": Real | None, "str": str, "str | None": str | None, "bool": bool},
-}
-
-
-def check_types(options: Any) -> None:
-    """Raise ValueError if a field of a dataclass of options is of another type than it says.
-
-    A number of another library, numpy's for one, becomes Python's own.
-    """
-    for item in fields(options):
-        kind, value = NUMBERS.get(item.type), getattr(options, item.name)
-        if kind is None:
-            continue
-        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-            raise ValueError(f"{item.name} must be {item.type}, got {value!r}")
-        if isinstance(value, Number) and type(value).__module__ != "builtins":
-            plain: Any = int if isinstance(value, Integral) else float
-            object.__setattr__(options, item.name, plain(value))
-
-
+@checked
 @dataclass(frozen=True)
 class TrainConfig:
     """How to train. The learning rate warms up, then falls by a cosine to a tenth of its peak.
@@ -73,7 +51,6 @@ class TrainConfig:
     progress: bool = False  # show a bar
 
     def __post_init__(self) -> None:
-        check_types(self)
         at_least_1 = ("steps", "batch_size", "accumulation", "eval_every", "checkpoint_every")
         for name in (*at_least_1, "prompt_tokens", "new_tokens"):
             value = getattr(self, name)
@@ -129,24 +106,40 @@ class History:
     eval: list[dict[str, Any]] = field(default_factory=list)
 
     def column(self, name: str, of: str = "train") -> list[Any]:
-        """One quantity over the run: ``history.column("kd_loss")``."""
-        return [record[name] for record in getattr(self, of)]
+        """One quantity over the run: ``history.column("kd_loss")``.
+
+        Raises:
+            ValueError: it was not measured.
+        """
+        if of not in ("train", "eval"):
+            raise ValueError(f'a column is of "train" or of "eval", not of {of!r}')
+        records: list[dict[str, Any]] = getattr(self, of)
+        lacking = next((record for record in records if name not in record), None)
+        if lacking is not None:
+            raise ValueError(f"a record has no {name!r}, only {', '.join(map(repr, lacking))}")
+        return [record[name] for record in records]
 
     @classmethod
+    @checked
     def read(cls, path: str | Path) -> History:
         """The history that a ``metrics.jsonl`` holds.
 
         A last line that is still being written, or was cut off, is not read.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: a line is no record of a run.
         """
         history = cls()
-        for line in Path(path).read_text(encoding="utf-8").splitlines(keepends=True):
+        for line in Path(path).read_bytes().splitlines(keepends=True):
             try:
                 record = with_numbers(json.loads(line))
                 records = {"train": history.train, "eval": history.eval}[record.pop("kind")]
-            except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
-                if line.endswith("\n"):
+            except (ValueError, AttributeError, KeyError, TypeError):
+                if line.endswith(b"\n"):
+                    shown = line.decode(errors="backslashreplace").strip()
                     raise ValueError(
-                        f"{path} holds what is no record of a run: {line.strip():.60}"
+                        f"{path} holds what is no record of a run: {shown:.60}"
                     ) from None
                 break
             records.append(record)

@@ -27,13 +27,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kdlab.arguments import check_whole
+from kdlab.arguments import check_whole, checked
+from kdlab.files import as_path
 
 __all__ = ["Corpus", "PackedDataset", "cache_dir", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
 
 
+@checked
 @dataclass(frozen=True)
 class Corpus:
     """Documents, split once and for all into those to train on and those to validate on.
@@ -49,6 +51,13 @@ class Corpus:
     name: str
     documents: tuple[str, ...]
     validation_percent: int = 10  # of the documents, on average
+
+    def __post_init__(self) -> None:
+        check_texts(self.documents)
+        if not 0 <= self.validation_percent <= 100:
+            raise ValueError(
+                f"validation_percent must be from 0 to 100, got {self.validation_percent}"
+            )
 
     @cached_property
     def sha256(self) -> str:
@@ -73,6 +82,38 @@ class Corpus:
         return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
 
 
+def check_texts(documents: Any, name: str = "") -> None:
+    """Raise ValueError if these are no texts that can be written down; one is told by its number.
+
+    >>> check_texts(["an owl", None])
+    Traceback (most recent call last):
+    ValueError: document 1 must be text, got NoneType None
+    """
+    if isinstance(documents, str):
+        raise ValueError("documents are one text, whose letters would be one each: [text]")
+    if not isinstance(documents, Iterable):
+        remedy = "; take its .train or .validation" if isinstance(documents, Corpus) else ""
+        raise ValueError(f"documents must be texts, got {type(documents).__name__}{remedy}")
+    for i, document in enumerate(documents):
+        where = f"{name}, document {i}" if name else f"document {i}"
+        if not isinstance(document, str):
+            raise ValueError(
+                f"{where} must be text, got {type(document).__name__} {document!r:.40}"
+            )
+        check_characters(document, where)
+
+
+def check_characters(text: str, where: str) -> None:
+    """Raise ValueError if a text holds half a character, a surrogate that stands alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{where} holds half a character, {text[error.start]!r}, which no tokenizer reads"
+        ) from None
+
+
+@checked
 def load_corpus(name: str | Path = "pydocs") -> Corpus:
     """A corpus by name.
 
@@ -103,14 +144,17 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
     elif Path(name).is_file():
         try:
             title, text = Path(name).stem, Path(name).read_text(encoding="utf-8-sig")
-            documents = text.split("\n\n")
+            documents = re.split(r"\n[^\S\n]*\n", text)
         except UnicodeDecodeError as error:
-            raise ValueError(f"{name} is not UTF-8 text: {error.reason}") from None
+            raise ValueError(
+                f"{name} is not UTF-8 text: {error.reason} at byte {error.start}"
+            ) from None
     else:
         raise ValueError(
             f"unknown corpus {name!r}: it is not 'pydocs', not a text file, and does not begin "
             "with 'hf:'"
         )
+    check_texts(documents, name)
     stripped = (document.strip() for document in documents)
     corpus = Corpus(title, tuple(dict.fromkeys(filter(None, stripped))))
     if not corpus.train or not corpus.validation:
@@ -130,8 +174,8 @@ def hugging_face(name: str) -> tuple[str, Any]:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
     try:
-        return slug(name), load_dataset(name, split=split or "train")
-    except DatasetsError as error:
+        return slug(name), load_dataset(os.path.expanduser(name), split=split or "train")
+    except (DatasetsError, ValueError, OSError) as error:
         why = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"the data set {name} cannot be read: {why:.300}") from error
 
@@ -164,6 +208,7 @@ def standard_library() -> Iterator[tuple[str, ast.Module]]:
             yield name, ast.parse(path.read_bytes())
 
 
+@checked
 def train_tokenizer(corpus: Corpus, vocab_size: int = 2048) -> Tokenizer:
     """A byte-level BPE tokenizer trained on the corpus's training split; cached.
 
@@ -192,6 +237,12 @@ def trained_tokenizer(
     digits: bool = False,
 ) -> Tokenizer:
     """A byte-level BPE tokenizer of texts from a named source; cached."""
+    least = 256 + len(special_tokens)
+    if vocab_size < least:
+        raise ValueError(
+            f"vocab_size must be at least {least}, the 256 bytes and {len(special_tokens)} special "
+            f"tokens, got {vocab_size}"
+        )
     kind = f"-chat{len(special_tokens)}" if digits else ""
     name = f"{slug(source.name)[:64]}-{source.sha256[:16]}-{vocab_size}{kind}.json"
     path = cache_dir() / "tokenizers" / name
@@ -217,6 +268,7 @@ def trained_tokenizer(
     return tokenizer
 
 
+@checked
 class PackedDataset(Dataset[dict[str, Tensor]]):
     """Documents as one stream of tokens, cut into blocks of equal length.
 
@@ -246,20 +298,26 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         tokenizer: Any,
         block_size: int = 128,
         *,
-        end_of_text: str = END_OF_TEXT,
+        end_of_text: str | None = END_OF_TEXT,
     ):
         block_size = check_whole("block_size", block_size, least=2)
-        if isinstance(documents, str):
-            raise ValueError("documents are one text, whose letters would be one each: [text]")
+        if not hasattr(tokenizer, "get_vocab"):
+            raise ValueError(
+                "a tokenizer of transformers or of tokenizers is needed, got "
+                f"{type(tokenizer).__name__} {tokenizer!r:.40}"
+            )
+        if isinstance(documents, Iterator):
+            documents = list(documents)  # it is read once
+        check_texts(documents)
         end = tokenizer.get_vocab().get(end_of_text)
         if end is None:
             raise ValueError(
                 f"the tokenizer has no token {end_of_text!r} to end a document with; name one it "
                 "has, end_of_text=tokenizer.eos_token"
             )
-        documents = list(documents)
         stream: list[int] = []
-        for ids in _encoded(tokenizer, documents) if documents else []:
+        texts = list(documents)
+        for ids in _encoded(tokenizer, texts) if texts else []:
             stream += ids
             stream.append(end)
         blocks = len(stream) // block_size
@@ -268,6 +326,7 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
         self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
 
+    @checked
     def spread(self, number: int) -> PackedDataset:
         """As many of the blocks as asked, spread evenly over all of them.
 
@@ -320,9 +379,9 @@ def cache_dir() -> Path:
         OSError: there is neither of them, nor a home folder.
     """
     if folder := os.environ.get("KDLAB_CACHE"):
-        return Path(folder)
+        return as_path(folder)
     if folder := os.environ.get("XDG_CACHE_HOME"):
-        return Path(folder) / "kdlab"
+        return as_path(folder) / "kdlab"
     try:
         return Path.home() / ".cache" / "kdlab"
     except RuntimeError:
@@ -359,8 +418,11 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
             f"cannot write to {path.parent}: {error.strerror}; set KDLAB_CACHE to a folder of your "
             "own"
         ) from error
-    yield partial
-    partial.replace(path)
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # on a full disk, it would keep what room there is
 
 
 def write_atomically(path: Path, text: str) -> None:

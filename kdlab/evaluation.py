@@ -13,14 +13,20 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.arguments import check_match_vocab, check_module, check_vocabularies, check_whole
+from kdlab.arguments import (
+    check_match_vocab,
+    check_module,
+    check_vocabularies,
+    check_whole,
+    checked,
+)
 from kdlab.batches import (
     Rows,
+    batch_of,
     check_causal,
     check_ids,
     check_no_future,
     check_rows,
-    collate,
     logits_for,
 )
 from kdlab.divergences import forward_kl, reverse_kl
@@ -109,6 +115,7 @@ def _exp(loss: float) -> float:
 
 
 @torch.no_grad()
+@checked
 def evaluate(
     student: nn.Module,
     data: Rows,
@@ -161,9 +168,13 @@ def evaluate(
     parts: list[tuple[Tensor, Tensor]] = []
     with in_evaluation_mode(*models):
         for start in range(0, len(data), batch_size):
-            rows = [data[i] for i in range(start, min(start + batch_size, len(data)))]
-            batch = collate(rows, ignore_index=ignore_index)
-            check_ids(batch, *models)
+            numbers = range(start, min(start + batch_size, len(data)))
+            batch = batch_of(
+                data,
+                numbers,
+                check=lambda batch: check_ids(batch, *models),
+                ignore_index=ignore_index,
+            )
             labels = batch["labels"][:, 1:]
             batch = {key: value.to(device) for key, value in batch.items()}
             found = [model.about(batch) for model in asked]
@@ -285,6 +296,7 @@ def _measured(
         yield torch.stack([term.float() for term in terms]), bins
 
 
+@checked
 def perplexity(model: nn.Module, data: Rows, *, batch_size: int = 32) -> float:
     """exp of the mean negative log-likelihood of the labels, the usual score of a language model.
 

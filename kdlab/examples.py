@@ -22,6 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from kdlab.arguments import checked
+from kdlab.data import check_characters, hugging_face
+
 __all__ = ["Conversation", "Examples", "load_examples"]
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -143,11 +146,13 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
             raise ValueError(f"{where}.{name} is {weight!r}; known are 0 and 1")
         if weight == 0:
             message["weight"] = 0
-    calls = list(message.pop("tool_calls", ()))
+    calls = _as_sequence(message.pop("tool_calls", ()))
+    if not isinstance(calls, Sequence) or isinstance(calls, str):
+        raise ValueError(f"{where}.tool_calls is {_kind(calls)}, not a list of calls")
     if "function_call" in message:  # its form before there were tools
-        calls.append({"type": "function", "function": message.pop("function_call")})
+        calls = [*calls, {"type": "function", "function": message.pop("function_call")}]
     if calls:
-        message["tool_calls"] = [_called(call) for call in calls]
+        message["tool_calls"] = [_called(call, where) for call in calls]
     content = _as_sequence(message.get("content"))
     if isinstance(content, Sequence) and not isinstance(content, str):
         parts = [{"text": part} if isinstance(part, str) else part for part in content]
@@ -157,18 +162,16 @@ def _message(item: Any, where: str) -> Mapping[str, Any]:
                 f"{where}.content has parts of the kind {', '.join(sorted(kinds))}; "
                 "kdlab trains on text"
             )
-        content = message["content"] = "".join(part.get("text") or "" for part in parts)
+        texts = [part.get("text") or "" for part in parts]
+        odd = next((text for text in texts if not isinstance(text, str)), "")
+        if odd != "":
+            raise ValueError(f"{where}.content has a part whose text is {_kind(odd)}")
+        content = message["content"] = "".join(texts)
     if content is None and "tool_calls" in message:
         return message
     if not isinstance(content, str):
         raise ValueError(f"{where}.content is {_kind(content)}, not text")
-    try:
-        content.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{where}.content holds half a character, {content[error.start]!r}, which no tokenizer "
-            "reads"
-        ) from None
+    check_characters(content, f"{where}.content")
     return message
 
 
@@ -190,11 +193,12 @@ def _kind(value: Any) -> str:
     return "missing" if value is None else f"of type {type(value).__name__}"
 
 
-def _called(call: Mapping[str, Any]) -> Mapping[str, Any]:
+def _called(call: Any, where: str) -> Mapping[str, Any]:
     """A call of a tool; templates want its arguments as an object, servers give them as text."""
-    function = call.get("function")
-    if isinstance(function, Mapping):
-        return {**call, "function": _called(function)}
+    if not isinstance(call, Mapping):
+        raise ValueError(f"{where} has a call of a tool that is {_kind(call)}, not an object")
+    if "function" in call:
+        return {**call, "function": _called(call["function"], where)}
     return {**call, "arguments": _parsed(call.get("arguments", {}))}
 
 
@@ -211,7 +215,8 @@ def _parsed(value: Any) -> Any:
 
 def _tools(value: Any, where: str) -> tuple[Mapping[str, Any], ...]:
     value = _parsed(value) or ()
-    if isinstance(value, str) or not all(isinstance(tool, Mapping) for tool in value):
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    if not several or not all(isinstance(tool, Mapping) for tool in value):
         raise ValueError(f"{where}: 'tools' is no list of JSON schemas")
     return tuple(value)
 
@@ -232,11 +237,29 @@ def conversations_of(data: Any) -> list[Conversation]:
     Raises:
         ValueError: something else was given, or a row is no conversation; it is told by its number.
     """
+    return list(read_conversations(data))
+
+
+def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
+    """The same one after the other, of a data set with a name.
+
+    A table of Hugging Face has the fields of all rows in each, as null where there is none: what is
+    null there, an argument of a call for one, is not there.
+    """
     check_conversations(data)
-    return [
-        each if isinstance(each, Conversation) else Conversation.of(each, f"row {i}")
-        for i, each in enumerate(data)
-    ]
+    is_table = hasattr(data, "features")
+    for i, each in enumerate(data):
+        if isinstance(each, Conversation):
+            yield each
+        else:
+            row = _without_nulls(each) if is_table else each
+            yield Conversation.of(row, f"{name}, row {i}" if name else f"row {i}")
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def check_conversations(data: Any) -> None:
@@ -261,6 +284,7 @@ def check_conversations(data: Any) -> None:
     raise ValueError(f"conversations are {told}: rows of conversations are needed; {remedy}")
 
 
+@checked
 @dataclass(frozen=True)
 class Examples:
     """Conversations, split once and for all into those to train on and those to validate on.
@@ -285,9 +309,7 @@ class Examples:
         Raises:
             ValueError: a row is no conversation; it is told by its number, from 0.
         """
-        check_conversations(rows)
-        found = (Conversation.of(row, f"{name}, row {i}") for i, row in enumerate(rows))
-        return cls(name, tuple(found))
+        return cls(name, tuple(read_conversations(rows, name)))
 
     @cached_property
     def sha256(self) -> str:
@@ -315,6 +337,7 @@ class Examples:
         return int.from_bytes(first_bytes, "big") % 100 < self.validation_percent
 
 
+@checked
 def load_examples(name: str | Path) -> Examples:
     r"""Conversations by name.
 
@@ -339,8 +362,6 @@ def load_examples(name: str | Path) -> Examples:
 
         return {"pydocs-qa": questions.pydocs_qa, "reckoning": questions.reckoning}[name]()
     if name.startswith("hf:"):
-        from kdlab.data import hugging_face
-
         title, data = hugging_face(name.removeprefix("hf:"))
         return Examples.of(data, title)
     if not Path(name).is_file():
@@ -363,11 +384,15 @@ def _of_file(path: Path) -> Iterator[Conversation]:
                 row = json.loads(line or "{}")
             except UnicodeDecodeError as error:
                 raise ValueError(f"{where}: it is not UTF-8 text: {error.reason}") from None
+            except RecursionError:
+                raise ValueError(f"{where}: its lists or objects are too deep to be read") from None
             except json.JSONDecodeError as error:
                 raise ValueError(
                     f"{where}: it is no JSON: {error.msg} at column {error.colno}; a file of JSON "
                     "lines has one object a line"
                 ) from None
+            except ValueError as error:  # a number of thousands of digits
+                raise ValueError(f"{where}: it cannot be read: {error}") from None
             if line:
                 found = True
                 yield Conversation.of(row, where)

@@ -11,7 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.arguments import ends_of
+from kdlab.arguments import check_number, check_whole, ends_of
 from kdlab.batches import check_causal, check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
@@ -75,12 +75,12 @@ def generate(
         )
     if input_ids.dim() != 2 or input_ids.shape[1] == 0:
         raise ValueError(f"input_ids must be [B, T] with T ≥ 1, got {tuple(input_ids.shape)}")
-    if new_tokens < 0:
-        raise ValueError(f"new_tokens must be at least 0, got {new_tokens}")
+    new_tokens = check_whole("new_tokens", new_tokens, least=0)
+    temperature = check_number("temperature", temperature)
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1, got {top_k}")
+    if top_k is not None:
+        top_k = check_whole("top_k", top_k, least=1)
     check_causal(model)
     check_ids({"input_ids": input_ids}, model)
     ends = ends_of(end_of_text)

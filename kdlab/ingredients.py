@@ -14,6 +14,7 @@ from accelerate.utils import set_seed
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from kdlab.arguments import checked
 from kdlab.batches import check_ids
 from kdlab.chats import ChatDataset, train_chat_tokenizer
 from kdlab.config import TrainConfig
@@ -68,6 +69,7 @@ class Ingredients:
     tokenizer: Any = None  # of transformers, where the data are conversations; else of tokenizers
 
     @classmethod
+    @checked
     def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Ingredients:
         """The teacher and the data of a recipe; a preset teacher is trained if it is not cached.
 
@@ -161,6 +163,7 @@ class Ingredients:
             tokenizer,
         )
 
+    @checked
     def student(self, name: str) -> nn.Module:
         """A student before its first step, of one seed of torch's.
 
@@ -221,6 +224,7 @@ def spread(items: Sequence[Item], number: int) -> list[Item]:
     return [items[i * len(items) // number] for i in range(number)]
 
 
+@checked
 def trained_teacher(
     corpus: Corpus | Examples,
     preset: str = "tiny-teacher",

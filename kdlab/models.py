@@ -15,6 +15,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdlab.arguments import check_tensor, checked
+
 __all__ = [
     "PRESETS",
     "KeyValues",
@@ -26,12 +28,13 @@ __all__ = [
 ]
 
 
+@checked
 @dataclass(frozen=True)
 class TinyGPTConfig:
     """The shape of a :class:`TinyGPT`.
 
     Raises:
-        ValueError: d_model is not a multiple of n_head.
+        ValueError: d_model is not a multiple of n_head, or a number is outside its range.
 
     >>> TinyGPTConfig(n_layer=2, n_head=2, d_model=64) == PRESETS["tiny-student"]
     True
@@ -45,6 +48,13 @@ class TinyGPTConfig:
     dropout: float = 0.0  # share of activations dropped in training
 
     def __post_init__(self) -> None:
+        for name in ("vocab_size", "block_size", "n_head", "d_model"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.n_layer < 0:
+            raise ValueError(f"n_layer must be at least 0, got {self.n_layer}")
+        if not 0 <= self.dropout <= 1:
+            raise ValueError(f"dropout must be a share from 0 to 1, got {self.dropout}")
         if self.d_model % self.n_head:
             raise ValueError(f"d_model {self.d_model} must be a multiple of n_head {self.n_head}")
 
@@ -72,6 +82,7 @@ class TinyGPT(nn.Module):
     torch.Size([1, 8, 100])
     """
 
+    @checked
     def __init__(self, config: TinyGPTConfig | str = "tiny-student", **changes: Any):
         super().__init__()
         if isinstance(config, str):
@@ -117,6 +128,11 @@ class TinyGPT(nn.Module):
             ValueError: the texts are longer than ``block_size``, or the mask is not as long as
                 they are.
         """
+        check_tensor("input_ids", input_ids)
+        if input_ids.dim() != 2 or input_ids.is_floating_point():
+            raise ValueError(
+                f"input_ids must be integers [B, T], got {input_ids.dtype} {list(input_ids.shape)}"
+            )
         start = 0 if past is None else past.length
         new, end = input_ids.shape[-1], start + input_ids.shape[-1]
         device = input_ids.device
@@ -283,6 +299,7 @@ def _virtual_tokens(model: nn.Module) -> int:
     return getattr(config, "num_virtual_tokens", None) or 0
 
 
+@checked
 def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     """A smaller model of the same kind: each nth layer of a model, the last of each n.
 
@@ -352,6 +369,7 @@ def longest_text(model: nn.Module, at_most: int = 1024) -> int:
     return min([at_most, *(length for length in known if isinstance(length, int))])
 
 
+@checked
 def count_parameters(model: nn.Module) -> int:
     """Parameters of a model, a tied weight counted once.
 

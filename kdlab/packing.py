@@ -15,13 +15,15 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from kdlab.batches import forward_takes, model_inputs
+from kdlab.arguments import checked
+from kdlab.batches import NO_INPUTS, batch_of, check_rows, forward_takes, model_inputs
 from kdlab.heads import unchanged
 from kdlab.models import logits_of
 
 __all__ = ["PackedRows", "check_packing", "is_packed"]
 
 
+@checked
 class PackedRows(Dataset[dict[str, Tensor]]):
     """Rows of unequal length, packed into rows of one length.
 
@@ -29,11 +31,12 @@ class PackedRows(Dataset[dict[str, Tensor]]):
     a text never counts: what stands before it is another text.
 
     Args:
-        data: rows ``{"input_ids": [T], "labels": [T]}``, a :class:`kdlab.ChatDataset` for one.
+        data: rows ``{"input_ids": [T], "labels": [T]}``, a :class:`kdlab.ChatDataset` for one; what
+            their ``attention_mask`` hides is left out.
         block_size: tokens of each packed row.
 
     Raises:
-        ValueError: a row is longer than that.
+        ValueError: a row is longer than that, or has other fields.
 
     >>> rows = [{"input_ids": torch.arange(n), "labels": torch.arange(n)} for n in (3, 5, 2)]
     >>> data = PackedRows(rows, 5)
@@ -44,11 +47,12 @@ class PackedRows(Dataset[dict[str, Tensor]]):
     """
 
     def __init__(self, data: Any, block_size: int):
+        check_rows(data, "data")
         self.data = data
         self.block_size = block_size
         self.report = getattr(data, "report", None)
         self.tokenizer_sha256 = getattr(data, "tokenizer_sha256", None)
-        lengths = [len(self.data[i]["input_ids"]) for i in range(len(self.data))]
+        lengths = [len(self._text(i)[0]) for i in range(len(self.data))]
         if max(lengths) > block_size:
             raise ValueError(
                 f"a row of {max(lengths)} tokens does not fit a packed one of {block_size}; take "
@@ -60,9 +64,7 @@ class PackedRows(Dataset[dict[str, Tensor]]):
         return len(self.members)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        rows = [self.data[i] for i in self.members[index]]
-        ids = [torch.as_tensor(row["input_ids"]) for row in rows]
-        labels = [torch.as_tensor(row["labels"]).clone() for row in rows]
+        ids, labels = map(list, zip(*map(self._text, self.members[index]), strict=True))
         for each in labels:
             each[0] = -100
         filler = torch.zeros(self.block_size - sum(map(len, ids)), dtype=torch.long)
@@ -71,6 +73,19 @@ class PackedRows(Dataset[dict[str, Tensor]]):
             "labels": torch.cat([*labels, filler - 100]),
             "position_ids": torch.cat([torch.arange(len(text)) for text in (*ids, filler)]),
         }
+
+    def _text(self, i: int) -> tuple[Tensor, Tensor]:
+        """The ids and the labels of a row, without padding."""
+        batch = batch_of(self.data, [i])
+        if odd := batch.keys() - {*NO_INPUTS, "input_ids", "attention_mask"}:
+            raise ValueError(
+                f"a row has {min(odd)!r}, which would be lost in a packed one; remove that column"
+            )
+        ids = batch["input_ids"][0]
+        there = batch.get("attention_mask", torch.ones(1, len(ids)))[0].bool()
+        if not there.any():
+            raise ValueError(f"row {i} of data: its attention_mask hides every token")
+        return ids[there], batch["labels"][0][there]
 
 
 def _fitted(lengths: list[int], size: int) -> list[list[int]]:

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kdlab.arguments import checked
 from kdlab.config import History
 from kdlab.evaluation import Calibration
 from kdlab.schedules import LambdaSchedule, Metric
@@ -37,6 +38,7 @@ MEASURES = {
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
+@checked
 def training_curves(history: History, *, title: str = "Both losses fall together") -> Figure:
     """The two losses and λ over a run.
 
@@ -48,13 +50,15 @@ def training_curves(history: History, *, title: str = "Both losses fall together
         A figure of two panels, one of the losses in nats per position and one of λ.
 
     Raises:
-        ValueError: the run had no teacher.
+        ValueError: the run had no teacher, or has taken no step.
 
     >>> steps = [{"step": i, "lm_loss": 8 / i, "kd_loss": 2 / i, "lam": 1.0} for i in range(1, 9)]
     >>> [axes.get_ylabel() for axes in training_curves(History(steps)).axes]
     ['nats per token', 'λ']
     """
     kd_loss = history.column("kd_loss")
+    if not kd_loss:
+        raise ValueError("this run has taken no step yet: there is no loss to draw")
     if None in kd_loss:
         raise ValueError("this run had no teacher: there is no KD loss to draw")
     step = history.column("step")
@@ -76,6 +80,7 @@ def training_curves(history: History, *, title: str = "Both losses fall together
     return figure
 
 
+@checked
 def evaluation_curves(
     histories: Mapping[str, History], column: str = "perplexity", *, title: str = ""
 ) -> Figure:
@@ -97,11 +102,15 @@ def evaluation_curves(
     >>> evaluation_curves({"λ = 1": run}).axes[0].get_ylabel()
     'perplexity'
     """
+    if not histories:
+        raise ValueError("there are no runs to draw")
+    for name, history in histories.items():
+        measured = [record.get(column) for record in history.eval]
+        if not measured or None in measured:
+            raise ValueError(f"the run {name!r} has no {column}: was it evaluated, with a teacher?")
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for i, (name, history) in enumerate(histories.items()):
         values = history.column(column, of="eval")
-        if not values or None in values:
-            raise ValueError(f"the run {name!r} has no {column}: was it evaluated, with a teacher?")
         axes.plot(history.column("step", of="eval"), values, label=name, **_line(i))
     teachers = {
         round(value, 4)
@@ -117,6 +126,7 @@ def evaluation_curves(
     return _open(axes)
 
 
+@checked
 def mean_curves(
     results: SweepResults,
     arms: Mapping[str, str],
@@ -164,6 +174,7 @@ def mean_curves(
     return figure
 
 
+@checked
 def measurements(
     results: SweepResults,
     arms: Mapping[str, str],
@@ -210,6 +221,7 @@ def measurements(
     return _open(axes)
 
 
+@checked
 def schedules(
     schedules: Mapping[str, LambdaSchedule],
     steps: int,
@@ -244,6 +256,7 @@ def schedules(
     return _open(axes)
 
 
+@checked
 def reliability_diagram(calibration: Calibration, *, title: str = "") -> Figure:
     """Accuracy over confidence; on the diagonal a model is as often right as it is sure.
 

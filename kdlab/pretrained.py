@@ -58,8 +58,8 @@ def load_both(
         from transformers import AutoModelForCausalLM
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
-    if os.path.exists(name):
-        name = os.path.abspath(name)  # adapters write down where their model is
+    if os.path.exists(os.path.expanduser(name)):
+        name = os.path.abspath(os.path.expanduser(name))  # adapters write down where their model is
     tokenizer = tokenizer_of(name)
     folder, where = _place(name)
     told = {} if where else {"output_loading_info": True}
@@ -122,7 +122,7 @@ def tokenizer_of(name: str) -> Any:
         from transformers import AutoTokenizer
     except ImportError:
         raise ValueError("Hugging Face models need transformers: pip install 'kdlab[hf]'") from None
-    folder, where = _place(name)
+    folder, where = _place(os.path.expanduser(name))
     names = ("tokenizer*", "vocab*", "*.model", "*.tiktoken", "tekken*")
     if not where and os.path.isdir(folder) and not any(any(Path(folder).glob(n)) for n in names):
         raise ValueError(

@@ -14,6 +14,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from kdlab.arguments import checked
 from kdlab.data import cache_dir, standard_library, whole_or_not_at_all
 from kdlab.examples import Conversation, Examples
 
@@ -158,6 +159,7 @@ KINDS: dict[str, Callable[[random.Random], tuple[str, str]]] = {
 """Kinds of questions by name; each draws a question and its right answer."""
 
 
+@checked
 def reckoning(
     number: int = 2000, *, seed: int = 0, kinds: Sequence[str] = tuple(KINDS)
 ) -> Examples:
@@ -175,6 +177,8 @@ def reckoning(
     >>> asked.kind, asked.prompt[0]["content"], asked.answer
     ('weekdays', 'Which weekday is 25 days before Sunday?', 'Wednesday')
     """
+    if number < 1:
+        raise ValueError(f"number must be at least 1, got {number}")
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown or not kinds:
         raise ValueError(f"unknown kinds {unknown}; known: {', '.join(KINDS)}")

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from kdlab.config import TrainConfig, check_types
+from kdlab.arguments import checked
+from kdlab.config import TrainConfig
 from kdlab.models import PRESETS, TinyGPTConfig
 from kdlab.objective import CombinedObjective
 from kdlab.records import read_record
@@ -26,6 +27,7 @@ BUILT_IN = ("pydocs", "pydocs-qa", "reckoning", "")
 BLOCK_SIZE = TinyGPTConfig.block_size  # tokens that a student reads at once
 
 
+@checked
 @dataclass(frozen=True)
 class Recipe:
     """All that the result of a distillation depends on, besides the code and the machine.
@@ -73,7 +75,6 @@ class Recipe:
     teacher_options: str | None = None  # for its from_pretrained, as JSON
 
     def __post_init__(self) -> None:
-        check_types(self)
         if self.arm not in ARMS:
             raise ValueError(f"unknown arm {self.arm!r}; known: {', '.join(ARMS)}")
         if not 0 < self.train_fraction <= 1:
@@ -116,7 +117,7 @@ class Recipe:
             warnings.warn(
                 f"a learning rate of {self.learning_rate} is one for new weights; a pretrained "
                 "student loses with it what it knew, and takes about 1e-4",
-                stacklevel=3,
+                stacklevel=4,
             )
         self.objective()
         self.lambda_schedule()
@@ -166,8 +167,9 @@ class Recipe:
             value: str = getattr(self, name) or ""
             place, model = value.removeprefix("hf:"), name in ("teacher", "student")
             may_be_path = value.startswith("hf:") if model else value not in BUILT_IN
-            if may_be_path and os.path.exists(place):
-                changes[name] = value.removesuffix(place) + os.path.abspath(place)
+            there = os.path.abspath(os.path.expanduser(place))
+            if may_be_path and os.path.exists(there):
+                changes[name] = value.removesuffix(place) + there
         found = copy.copy(self)
         vars(found).update(changes)  # frozen, and checked already
         return found
@@ -234,6 +236,7 @@ def _as_folder(name: str) -> str:
     return f". For the folder, hf:{name}" if Path(name).is_dir() else ""
 
 
+@checked
 def read_recipe(run: str | Path) -> Recipe:
     """The recipe of a run.
 

@@ -40,6 +40,8 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder, not a file of JSON") from None
     except ValueError as error:
         raise ValueError(f"{path} is damaged: it is no JSON ({error})") from None
     if not isinstance(found, dict):

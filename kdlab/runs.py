@@ -19,12 +19,14 @@ import torch.nn as nn
 from accelerate.utils import set_seed
 
 from kdlab.answers import evaluate_answers, write_answers
+from kdlab.arguments import checked
 from kdlab.batches import Rows
 from kdlab.checkpoints import foreign_checkpoints, has_checkpoint
-from kdlab.data import write_atomically
+from kdlab.data import check_characters, write_atomically
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
 from kdlab.examples import Conversation
+from kdlab.files import check_folder
 from kdlab.ingredients import Ingredients, spread
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_adapters, with_less_memory
@@ -37,6 +39,7 @@ from kdlab.trainer import DistillationTrainer
 __all__ = ["Chat", "cache_teacher", "distill", "evaluate_run"]
 
 
+@checked
 def distill(
     out: str | Path,
     recipe: Recipe = Recipe(),
@@ -54,7 +57,8 @@ def distill(
         recipe: what to do.
         checkpoint_every: optimiser steps between checkpoints; None keeps none but that of Ctrl-C.
         resume: go on from the checkpoint in ``out``, if there is one; of a finished run, return
-            the summary. Without it, a run that is finished or has a checkpoint is not replaced.
+            the summary. What the recipe reads may have been moved since. Without it, a run that
+            is finished or has a checkpoint is not replaced.
         ingredients: the recipe's text and teacher, if they are at hand from another run.
         device: ``"auto"`` or ``"cpu"``.
         progress: show a bar.
@@ -76,19 +80,22 @@ def distill(
     >>> summary["teacher_params"] > summary["student_params"]
     True
     """
-    out = Path(out)
+    out = Path(out).absolute()  # the same folder, whatever the working folder is later
     _check_place(out, recipe)
     if not resume:
         _check_unused(out)
     elif (out / "recipe.json").exists():
-        for field, value in asdict(read_recipe(out).absolute()).items():
+        begun = read_recipe(out).absolute()
+        for field, value in asdict(begun).items():
             asked = getattr(recipe.absolute(), field)
-            if value != asked:
+            if value != asked and not _was_moved(value, asked):
                 raise ValueError(
                     f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
                     "begun, or give the new run a folder of its own"
                 )
         if (out / "summary.json").exists():  # it is written last
+            if begun != recipe.absolute():  # what it reads was moved
+                _write_recipe(out, recipe)
             found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
             return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
@@ -123,7 +130,7 @@ def distill(
         out=out,
     )
     _clear(out, resume and has_checkpoint(out))
-    write_atomically(out / "recipe.json", to_json(asdict(recipe.absolute()), indent=2) + "\n")
+    _write_recipe(out, recipe)
     validation = ingredients.validation if recipe.eval_every else None
     history = trainer.fit(train, validation, resume=resume)
     tokens, rates = history.column("num_items"), history.column("tokens_per_second")
@@ -185,6 +192,19 @@ def _of_conversations(
     return found
 
 
+def _write_recipe(out: Path, recipe: Recipe) -> None:
+    write_atomically(out / "recipe.json", to_json(asdict(recipe.absolute()), indent=2) + "\n")
+
+
+def _was_moved(before: Any, now: Any) -> bool:
+    """Whether a recipe reads a file or a folder in another place; a run checks what it holds."""
+    if not (isinstance(before, str) and isinstance(now, str)):
+        return False
+    gone, there = (Path(each.removeprefix("hf:")) for each in (before, now))
+    same = gone.name == there.name and before.startswith("hf:") == now.startswith("hf:")
+    return same and gone.is_absolute() and there.exists() and not gone.exists()
+
+
 FINISHED = (
     *("summary.json", "*config.json", "*.safetensors", "*.safetensors.index.json"),
     *("tokenizer.json", "chat_template.jinja", "special_tokens_map.json", "adapters/*"),
@@ -194,10 +214,9 @@ FINISHED = (
 
 def _check_place(out: Path, recipe: Recipe) -> None:
     """Raise ValueError if a run in this folder would remove what is of no run."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file; a run needs a folder for all that it writes")
+    check_folder(out)
     for whose, name in (("teacher", recipe.teacher), ("student", recipe.student)):
-        place = name.removeprefix("hf:")
+        place = os.path.expanduser(name.removeprefix("hf:"))
         if name.startswith("hf:") and out.exists() and Path(place).exists():
             place = os.path.dirname(place) or "." if place.endswith(".gguf") else place
             if os.path.samefile(out, place):
@@ -239,6 +258,7 @@ def _clear(out: Path, resume: bool) -> None:
         path.unlink()
 
 
+@checked
 def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     r"""Measure the student of a run beside its teacher, on the validation split of its corpus.
 
@@ -286,6 +306,7 @@ class Chat:
     said: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
+    @checked
     def of(cls, run: str | Path, *, system: str | None = None, device: str = "auto") -> Chat:
         """With the student and the tokenizer in a folder.
 
@@ -297,12 +318,19 @@ class Chat:
         Raises:
             FileNotFoundError: the folder holds no finished run.
         """
+        check_characters(system or "", "what the assistant is told")
         student = load_student(run).to(resolve_device(device))
         said = [{"role": "system", "content": system}] if system else []
         return cls(student, load_tokenizer(run), said)
 
+    @checked
     def say(self, text: str, *, new_tokens: int = 256, temperature: float = 0.0) -> str:
-        """What the student answers; a student of plain text goes on from it."""
+        """What the student answers; a student of plain text goes on from it.
+
+        Raises:
+            ValueError: the text holds half a character.
+        """
+        check_characters(text, "what is said")
         asked, answer = {"role": "user", "content": text}, {"role": "assistant", "content": ""}
         plain = not self.tokenizer.chat_template
         before = [] if plain else self.said
@@ -318,6 +346,7 @@ class Chat:
         return found.text
 
 
+@checked
 def cache_teacher(
     out: str | Path,
     recipe: Recipe = Recipe(),

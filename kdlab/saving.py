@@ -11,6 +11,7 @@ import torch
 import torch.nn as nn
 from safetensors.torch import load_model, save_model
 
+from kdlab.arguments import checked
 from kdlab.data import END_OF_TEXT, whole_or_not_at_all, write_atomically, writing
 from kdlab.devices import kept_random_state
 from kdlab.models import TinyGPT, TinyGPTConfig
@@ -20,6 +21,7 @@ from kdlab.records import read_record
 __all__ = ["load_student", "load_tokenizer", "save_student", "save_tokenizer"]
 
 
+@checked
 def save_student(model: nn.Module, folder: str | Path) -> None:
     """Write a model's shape and weights to a folder."""
     folder = Path(folder)
@@ -33,6 +35,7 @@ def save_student(model: nn.Module, folder: str | Path) -> None:
         save_model(model, str(partial))
 
 
+@checked
 def load_student(folder: str | Path) -> nn.Module:
     """The model in a folder that :func:`distill` wrote.
 
@@ -65,6 +68,7 @@ def load_student(folder: str | Path) -> nn.Module:
     return model.eval()
 
 
+@checked
 def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
     """Write a tokenizer, of transformers or of tokenizers, to a folder."""
     folder = Path(folder)
@@ -75,6 +79,7 @@ def save_tokenizer(tokenizer: Any, folder: str | Path) -> None:
         tokenizer.save(str(folder / "tokenizer.json"))
 
 
+@checked
 def load_tokenizer(folder: str | Path) -> Any:
     """The tokenizer in a folder that :func:`distill` wrote, as one of transformers.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kdlab.arguments import check_number, check_whole
+from kdlab.arguments import check_names, check_number, check_whole
 
 __all__ = [
     "ConstantLambda",
@@ -296,6 +296,7 @@ class PlateauLambda(LambdaSchedule):
             return
         if isinstance(metric, tuple):
             raise TypeError(f"PlateauLambda reacts to one number, the gap; got {metric}")
+        metric = check_number("the gap", metric)
         if metric < self.best - self.threshold:
             self.best, self.without_gain = metric, 0
             return
@@ -357,7 +358,7 @@ class RatioLambda(LambdaSchedule):
             return
         if not isinstance(metric, tuple):
             raise TypeError(f"RatioLambda reacts to two numbers, the losses; got {metric}")
-        lm_loss, kd_loss = metric
+        lm_loss, kd_loss = (check_number("a loss", loss) for loss in metric)
         self.lm_mean = self.momentum * self.lm_mean + (1 - self.momentum) * lm_loss
         self.kd_mean = self.momentum * self.kd_mean + (1 - self.momentum) * kd_loss
 
@@ -391,6 +392,7 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
         schedule = SCHEDULES[name]
     except KeyError:
         raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}") from None
+    check_names(schedule.__init__, options)
     return schedule(**options)
 
 

@@ -26,6 +26,7 @@ import torch
 from tokenizers import pre_tokenizers
 from torch import Tensor
 
+from kdlab.arguments import checked
 from kdlab.batches import collate
 from kdlab.chats import ChatDataset
 from kdlab.data import whole_or_not_at_all
@@ -73,6 +74,7 @@ one, and are part of the tail.
         return said
 
 
+@checked
 def write_served_store(
     responses: str | Path,
     data: ChatDataset,
@@ -114,8 +116,6 @@ def write_served_store(
     >>> TopKTeacher(folder / "teacher.topk", report.rows).read(torch.tensor([0])).ids.shape
     torch.Size([1, 7, 1])
     """
-    if not isinstance(data, ChatDataset):
-        raise ValueError(f"data must be a ChatDataset, got {type(data).__name__}")
     if k is not None and k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     tokens, report = TokenIds(data.tokenizer), ServedReport([])

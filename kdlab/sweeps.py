@@ -28,13 +28,14 @@ import torch
 from scipy.special import stdtrit  # Student's t, by its probability
 from tqdm.auto import tqdm
 
+from kdlab.arguments import checked
 from kdlab.checkpoints import has_checkpoint
 from kdlab.config import History
 from kdlab.data import slug, write_atomically
 from kdlab.devices import machine
 from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.records import to_json, with_numbers
+from kdlab.records import read_record, to_json, with_numbers
 from kdlab.runs import distill, versions
 
 __all__ = ["Interval", "Sweep", "SweepResults"]
@@ -83,6 +84,7 @@ class Interval(NamedTuple):
         return f"{self.mean:.3f} ± {self.half_width:.3f}"
 
 
+@checked
 @dataclass(frozen=True)
 class Sweep:
     """Arms, each run with the same seeds.
@@ -110,6 +112,16 @@ class Sweep:
     then: Callable[[SweepResults], Mapping[str, Any]] | None = None
     run: Callable[[Any, int, Path], dict[str, Any]] | None = None
 
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+        for name, arm in self.arms.items() if self.run is None else ():
+            if not isinstance(arm, Recipe):
+                raise TypeError(
+                    f"the arm {name!r} must be a Recipe, got {type(arm).__name__} {arm!r:.80}; "
+                    "for anything else give run, a function that runs it"
+                )
+
     @property
     def size(self) -> int:
         """Runs, those of ``then`` not counted."""
@@ -120,6 +132,7 @@ class Sweep:
         chosen = {name: replace(self.arms[name], **changes) for name in arms}
         return replace(self, arms=chosen, seeds=seeds, then=None)
 
+    @checked
     def results(
         self,
         folder: str | Path,
@@ -140,11 +153,14 @@ class Sweep:
             command: with which the results can be made again; they say it.
 
         Raises:
-            ValueError: the names of two arms differ in neither letters nor digits.
+            ValueError: the names of two arms differ in neither letters nor digits, or jobs is
+                below 1.
 
         Warns:
             UserWarning: a run of another specification was there; it is kept, under another name.
         """
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {jobs}")
         folder = Path(folder)
         if self.prepare is not None:
             self.prepare(self)
@@ -226,20 +242,26 @@ class SweepResults:
     runs: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
+    @checked
     def read(cls, path: str | Path) -> SweepResults:
         """The results that :meth:`write` wrote.
 
         Raises:
             FileNotFoundError: there is no such file.
+            ValueError: it is damaged, or holds something else.
         """
         if not Path(path).exists():
             raise FileNotFoundError(
                 f"there are no recorded results at {path}, seen from {Path.cwd()}. The book's "
                 "pages read those of the repository: run their code in their own folder of a clone."
             )
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(**found | {"runs": [_read(run) for run in found["runs"]]})
+        found = read_record(Path(path))
+        try:
+            return cls(**found | {"runs": [_read(run) for run in found["runs"]]})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} holds no results of a sweep: {error}") from None
 
+    @checked
     def write(self, path: str | Path) -> None:
         """To a JSON file, a line a run; numbers with five digits."""
         runs = ",\n  ".join(to_json(_rounded(run), ensure_ascii=False) for run in self.runs)

@@ -13,7 +13,7 @@ elsewhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,14 +24,14 @@ import torch.nn as nn
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from kdlab.arguments import check_temperature, check_whole
+from kdlab.arguments import check_temperature, check_whole, checked
 from kdlab.batches import (
     Rows,
+    batch_of,
     check_causal,
     check_ids,
     check_no_future,
     check_rows,
-    collate,
     logits_for,
     model_inputs,
     telling_row,
@@ -115,6 +115,7 @@ def as_teacher(teacher: Any) -> Teacher | None:
     )
 
 
+@checked
 class LiveTeacher(nn.Module):
     """A model that teaches: frozen, in evaluation mode, and it stays so.
 
@@ -167,6 +168,7 @@ class LiveTeacher(nn.Module):
         return model_sha256(self.model, at_most=4096)
 
 
+@checked
 class AdaptersOffTeacher:
     """A PEFT student without its adapters: the model that it began as teaches it.
 
@@ -232,6 +234,7 @@ def _adapters_off(model: Any) -> Iterator[None]:
             part.enable_adapters(True)
 
 
+@checked
 class TopKTeacher:
     """A teacher in a file, for training: it knows the rows that it was asked about, and no others.
 
@@ -281,7 +284,7 @@ class TopKTeacher:
             found = getattr(data, "tokenizer_sha256", None)
             _check_same(self.path, "tokenizer", header["tokenizer"], found)
             for i in range(len(data)):
-                self._rows_of(collate([data[i]], labels=False))
+                self._rows_of(batch_of(data, [i], labels=False))
         if model is not None:
             model = model.model if isinstance(model, LiveTeacher) else model
             _check_same(self.path, "model", header["model"], model_sha256(model))
@@ -356,6 +359,7 @@ class TopKTeacher:
 
 
 @torch.no_grad()
+@checked
 def write_topk_store(
     teacher: nn.Module,
     data: Rows,
@@ -400,7 +404,9 @@ def write_topk_store(
     """
     temperature = check_temperature(temperature)
     batch_size = check_whole("batch_size", batch_size, least=1)
-    path, k = Path(path), check_whole("k", k)
+    if vocabulary is not None:
+        vocabulary = check_whole("vocabulary", vocabulary, least=1)  # −1 would leave the last out
+    path = Path(path)
     if isinstance(teacher, LiveTeacher):
         teacher = teacher.model
     check_causal(teacher)
@@ -409,9 +415,8 @@ def write_topk_store(
         check_packing(teacher)
     device = next(teacher.parameters()).device
 
-    def asked(rows: list[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Tensor]:
-        batch = collate(rows, labels=False)
-        check_ids(batch, teacher)
+    def asked(numbers: Sequence[int]) -> tuple[dict[str, Tensor], Tensor]:
+        batch = batch_of(data, numbers, check=lambda each: check_ids(each, teacher), labels=False)
         batch = {key: value.to(device) for key, value in batch.items()}
         return batch, logits_for(teacher, batch)[..., :vocabulary]
 
@@ -451,7 +456,7 @@ def write_topk_store(
             file.seek(records_begin(header) + begin * record_type(header).itemsize)
             file.truncate()
             for start in range(first, len(table), batch_size):
-                rows = [data[i] for i in range(start, min(start + batch_size, len(table)))]
+                rows = range(start, min(start + batch_size, len(table)))
                 batch, logits = asked(rows)
                 log_p = log_softmax(logits[:, :-1], temperature)
                 check_numbers(log_p, present(batch), start)
@@ -469,7 +474,7 @@ def _table(data: Rows) -> np.ndarray:
     """A line for each row of the data: by what it is found, and where its records are."""
     table = np.zeros(len(data), ROW)
     for i in range(len(data)):
-        row = collate([data[i]], labels=False)
+        row = batch_of(data, [i], labels=False)
         table["key"][i] = np.void(row_keys(row)[0])
         table["positions"][i] = present(row).sum().item() - 1
     table["start"] = np.concatenate([[0], np.cumsum(table["positions"][:-1])])

@@ -307,6 +307,15 @@ class ChatTemplate:
                         "stop"
                     )
                 ids, written = [*ids[:end], self.tokenizer.eos_token_id], [*written[:end], True]
+        elif spans and conversation.learned(len(conversation.messages) - 1):
+            after = text[spans[-1][1] :].strip()
+            if not (ends[-1] and ids[ends[-1] - 1] in self.end_ids):
+                raise ValueError(
+                    f"{conversation.where or 'the conversation'}: after the last answer the "
+                    f"tokenizer's chat template writes {after!r:.40}, which is no token of the "
+                    "tokenizer, and no student would learn to stop. Add it with "
+                    "tokenizer.add_special_tokens, or let the template end a turn with eos_token"
+                )
         ids, written = begin + ids, [False] * len(begin) + written
         return Encoded(ids, [i > 0 and own for i, own in enumerate(written)])
 

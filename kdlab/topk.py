@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlab.arguments import check_vocabularies
+from kdlab.arguments import check_vocabularies, checked
 from kdlab.divergences import log_softmax
 
 __all__ = ["TopK"]
 
 
+@checked
 @dataclass(frozen=True)
 class TopK:
     """A distribution by its k likeliest tokens and the mass of the rest.
@@ -37,6 +38,7 @@ class TopK:
     vocabulary: int | None = None  # the teacher's entries, if they are known
 
     @classmethod
+    @checked
     def of(cls, ids: Tensor, log_probs: Tensor, **known: Any) -> TopK:
         """From log-probabilities alone, as a server gives them: the tail is what they leave.
 
@@ -45,9 +47,17 @@ class TopK:
             log_probs: ``[..., k]``, natural.
             **known: ``temperature`` and ``vocabulary``, if they are known.
 
+        Raises:
+            ValueError: they are no tensors of one shape.
+
         >>> TopK.of(torch.tensor([[7, 2]]), torch.tensor([[0.5, 0.3]]).log()).log_tail.exp()
         tensor([0.2000])
         """
+        if not log_probs.is_floating_point() or log_probs.shape != ids.shape:
+            raise ValueError(
+                "log_probs must be floating point, one for each of the ids; got "
+                f"{log_probs.dtype} {list(log_probs.shape)} for {list(ids.shape)}"
+            )
         rest = 1 - log_probs.double().exp().sum(-1)
         return cls(ids, log_probs, rest.clamp_min(0).log().to(log_probs.dtype), **known)
 
@@ -86,6 +96,7 @@ class TopK:
         )
         return TopK(ids, log_probs, log_tail, self.temperature, self.vocabulary)
 
+    @checked
     def within(self, vocabulary: int) -> TopK:
         """The distribution over the first so many entries of the vocabulary, renormalised.
 

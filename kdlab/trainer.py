@@ -19,9 +19,8 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -31,18 +30,16 @@ import torch.nn as nn
 from accelerate.utils import DistributedType, send_to_device, set_seed
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
-from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from kdlab import kernels
 from kdlab.batches import (
     NO_INPUTS,
     Rows,
+    batch_of,
     check_causal,
     check_ids,
     check_rows,
-    collate,
-    micro_batches,
     model_inputs,
     telling_row,
 )
@@ -57,6 +54,7 @@ from kdlab.checks import check_models, check_parts, check_schedule, check_temper
 from kdlab.config import History, TrainConfig
 from kdlab.devices import kept_random_state, make_accelerator, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
+from kdlab.files import as_path, check_folder
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
@@ -73,6 +71,7 @@ from kdlab.paths import (
     targets_for,
 )
 from kdlab.records import to_json
+from kdlab.sampler import micro_batches
 from kdlab.schedules import ConstantLambda, LambdaSchedule, Metric
 from kdlab.teachers import Teacher, as_teacher
 
@@ -145,7 +144,7 @@ class DistillationTrainer:
             **self.schedule.state_dict(),
         }
         self.config = config
-        self.out = None if out is None else Path(out)
+        self.out = None if out is None else as_path(out, "out").absolute()
         self.accelerator_options = dict(accelerator_options or {})
         self.step = 0  # optimiser steps taken
         self.history = History()
@@ -184,8 +183,10 @@ class DistillationTrainer:
             raise ValueError(
                 "resume=True needs the folder of the run: DistillationTrainer(..., out=)"
             )
-        if self.out is not None and not resume:
-            check_unused(self.out)
+        if self.out is not None:
+            check_folder(self.out)
+            if not resume:
+                check_unused(self.out)
         if not torch.is_grad_enabled():
             raise ValueError(
                 "gradients are switched off here, by torch.no_grad() or torch.inference_mode(); "
@@ -293,8 +294,9 @@ class DistillationTrainer:
 
         # Every sum is divided by the positions of the whole step, over micro-batches and processes:
         # a mean of means would weigh a short batch as much as a long one.
-        for batch in batches:
-            check_ids(batch, self.student, self.teacher)
+        if on_policy:
+            for batch in batches:
+                self._check_ids(batch)
         labels = [batch["labels"][:, 1:] for batch in batches]
         num_items = torch.stack([(part != objective.ignore_index).sum() for part in labels]).sum()
         num_items = accelerator.reduce(num_items.to(accelerator.device), "sum")
@@ -431,8 +433,7 @@ class DistillationTrainer:
 
     def _choose_path(self, train: Rows) -> str:
         """Linear, if both models can do without their heads and the objective without logits."""
-        batch = collate([telling_row(train)], ignore_index=self.objective.ignore_index)
-        check_ids(batch, self.student, self.teacher)
+        batch = self._batch(train, [telling_row(train)])
         written = {"input_ids", "attention_mask", *NO_INPUTS}
         if self.config.on_policy and not batch.keys() <= written:
             raise ValueError(
@@ -510,24 +511,26 @@ class DistillationTrainer:
                 f"a batch of {config.batch_size} sequences cannot be shared out equally over "
                 f"{accelerator.num_processes} processes in {config.accumulation} micro-batches"
             )
-        loader = DataLoader(
-            cast(Dataset[Any], data),  # torch asks for its length and its rows
-            batch_sampler=micro_batches(
-                len(data),
-                batch_size=config.batch_size,
-                parts=parts,
-                process=accelerator.process_index,
-                processes=accelerator.num_processes,
-                seed=config.seed,
-                steps=range(self.step, config.steps),
-            ),
-            collate_fn=partial(collate, ignore_index=self.objective.ignore_index),
-            generator=torch.Generator(),  # else it draws from that of dropout
-            pin_memory=accelerator.device.type == "cuda",
+        numbers = micro_batches(
+            len(data),
+            batch_size=config.batch_size,
+            parts=parts,
+            process=accelerator.process_index,
+            processes=accelerator.num_processes,
+            seed=config.seed,
+            steps=range(self.step, config.steps),
         )
-        batches = iter(loader)
         for _ in range(self.step, config.steps):
-            yield [next(batches) for _ in range(config.accumulation)]
+            yield [self._batch(data, next(numbers)) for _ in range(config.accumulation)]
+
+    def _batch(self, data: Rows, numbers: Sequence[int]) -> dict[str, Tensor]:
+        ignore_index = self.objective.ignore_index
+        batch = batch_of(data, numbers, "train", self._check_ids, ignore_index=ignore_index)
+        pinned = self.accelerator.device.type == "cuda"
+        return {key: value.pin_memory() for key, value in batch.items()} if pinned else batch
+
+    def _check_ids(self, batch: Mapping[str, Tensor]) -> None:
+        check_ids(batch, self.student, self.teacher)
 
     def _evaluate(self, data: Rows) -> float | None:
         """Measure; returns by how many nats the student's LM loss is above its teacher's."""

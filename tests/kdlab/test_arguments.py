@@ -4,19 +4,42 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from kdlab import (
     DIVERGENCES,
     CombinedObjective,
     ConstantLambda,
+    Corpus,
+    History,
     LinearCombinedObjective,
     LinearLambda,
+    PackedDataset,
+    PackedRows,
     PlateauLambda,
     RatioLambda,
+    Recipe,
+    Sweep,
+    SweepResults,
     TinyGPT,
+    TopK,
+    TopKTeacher,
+    TrainConfig,
+    collate,
+    count_parameters,
+    distill,
     evaluate,
+    every_nth_layer,
     forward_kl,
+    generate,
+    make_schedule,
+    plots,
+    reckoning,
+    train_tokenizer,
+    write_topk_store,
 )
+from kdlab.data import cache_dir
 from kdlab.records import to_json
 
 V = 9
@@ -243,3 +266,104 @@ def test_a_divergence_of_one_s_own_has_a_second_derivative():
     q = student[0].detach().softmax(-1)
     expected = q[0] * (F.one_hot(torch.tensor(0), V) - q) + 2 * F.one_hot(torch.tensor(0), V)
     torch.testing.assert_close(curve[0], expected / len(labels))
+
+
+# --- one door for every public function ---
+
+
+def small(**changes):
+    return TinyGPT("tiny-student", vocab_size=V, d_model=8, n_layer=2, **changes)
+
+
+TOKEN = {"input_ids": [1, 2], "labels": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: every_nth_layer(small(), "2"), "n must be a whole number, got '2'"),
+        (lambda: every_nth_layer("gpt2", 2), "model must be a torch module; got str 'gpt2'"),
+        (lambda: count_parameters(None), "model must be a torch module; got NoneType None"),
+        (lambda: TinyGPT(n_layer="2"), "n_layer must be a whole number"),
+        (lambda: small(layers=2), "TinyGPTConfig knows no argument 'layers'; did you mean 'n_lay"),
+        (lambda: small(dropout=2), "dropout must be a share from 0 to 1, got 2"),
+        (lambda: TinyGPT({"n_layer": 2}), "config must be a TinyGPTConfig or str; got dict"),
+        (lambda: TinyGPT(vocab_size=-1), "vocab_size must be at least 1, got -1"),
+        (lambda: small()(torch.arange(3)), r"input_ids must be integers \[B, T\], got .*int64 \[3"),
+        (lambda: small()([[1, 2]]), "input_ids must be a tensor, got list"),
+        (lambda: TrainConfig(step=3), "TrainConfig knows no argument 'step'; did you mean 'steps'"),
+        (lambda: Recipe(rate=3), "Recipe knows no argument 'rate'; known: corpus, train_fraction"),
+        (lambda: make_schedule("linear", stepz=3), "LinearLambda knows no argument 'stepz'; did"),
+        (lambda: distill("run", {"steps": 3}), "recipe must be a Recipe; got dict"),
+        (lambda: distill(None), "out must be a path, got NoneType None"),
+        (lambda: distill(""), "out must be a path, got nothing"),
+        (lambda: History.read(3), "path must be a path, got int 3"),
+        (lambda: History([{"step": 1}]).column("los"), "a record has no 'los', only 'step'"),
+        (
+            lambda: generate(small(), torch.ones(1, 2).long(), "3"),
+            "new_tokens must be a number, got",
+        ),
+        (lambda: collate([]), "a batch needs at least one row, got none"),
+        (lambda: collate(TOKEN), "rows must be a list of rows, got dict"),
+        (lambda: collate([TOKEN], ignore_index="-100"), "ignore_index must be a whole number"),
+        (lambda: PackedRows([], 8), "data has no rows"),
+        (lambda: PackedRows([TOKEN], "8"), "block_size must be a whole number, got '8'"),
+        (lambda: TopK.of(np.ones((1, 2)), np.ones((1, 2))), "ids must be a tensor, got ndarray"),
+        (
+            lambda: TopK.of(torch.ones(1, 2), torch.ones(1, 3)),
+            r"one for each of the ids; got",
+        ),
+        (lambda: TopK.of(torch.ones(1), torch.ones(1).long()), "log_probs must be floating point"),
+        (lambda: Corpus("owls", "one text"), "documents are one text"),
+        (lambda: Corpus("owls", ("a", None)), "document 1 must be text, got NoneType None"),
+        (lambda: Corpus("owls", ("a\ud800",)), r"document 0 holds half a character, '\\ud800'"),
+        (
+            lambda: PackedDataset(["a", b"b"], Tokenizer(BPE())),
+            "document 1 must be text",
+        ),
+        (lambda: PackedDataset(["a"], "gpt2"), "a tokenizer of .* is needed, got str 'gpt2'"),
+        (lambda: train_tokenizer(["a"], 300), "corpus must be a Corpus; got list"),
+        (lambda: train_tokenizer(Corpus("a", ("a",)), 10), "vocab_size must be at least 257"),
+        (lambda: reckoning(0), "number must be at least 1, got 0"),
+        (lambda: PlateauLambda().step("0.3"), "the gap must be a number, got '0.3'"),
+        (lambda: Sweep("s", [Recipe()]), "arms must be a Mapping; got list"),
+        (lambda: Sweep("s", {"a": {"steps": 1}}), "the arm 'a' must be a Recipe, got dict"),
+        (lambda: Sweep("s", {}, seeds=0), "seeds must be at least 1, got 0"),
+        (lambda: Sweep("s", {}).results("runs", jobs=0), "jobs must be at least 1, got 0"),
+        (lambda: plots.evaluation_curves([History()]), "histories must be a Mapping; got list"),
+        (
+            lambda: write_topk_store(small(), [TOKEN], "a", 2, vocabulary=-1),
+            "vocabulary must",
+        ),
+    ],
+)
+def test_what_is_of_another_kind_is_one_sentence(call, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
+
+
+def test_a_path_may_be_bytes_and_begins_at_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    record = '{"kind": "train", "step": 1}\n'
+    (tmp_path / "metrics.jsonl").write_text(record)
+    for path in ("~/metrics.jsonl", b"metrics.jsonl", tmp_path / "metrics.jsonl"):
+        assert History.read(path).column("step") == [1]
+    row = {"input_ids": torch.arange(8)}
+    write_topk_store(torch.nn.Embedding(8, 8), [row], "~/a.topk", k=2)
+    assert TopKTeacher("~/a.topk").path == tmp_path / "a.topk"
+    with pytest.raises(ValueError, match="there is no such home folder"):
+        History.read("~nobody-of-that-name/metrics.jsonl")
+    recipe = Recipe(corpus="~/metrics.jsonl", teacher="hf:~", student="hf:~").absolute()
+    assert recipe.corpus == str(tmp_path / "metrics.jsonl")
+    assert recipe.teacher == recipe.student == f"hf:{tmp_path}"
+    monkeypatch.setenv("KDLAB_CACHE", "~/cache")
+    assert cache_dir() == tmp_path / "cache"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"nam": "x", "runs": []}', '{"name": "x"}'])
+def test_what_holds_no_results_is_told(tmp_path, text):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(ValueError, match=r"results\.json (is damaged|holds)"):
+        SweepResults.read(tmp_path / "results.json")

@@ -273,3 +273,17 @@ def test_it_is_trained_on_a_corpus_too_and_never_on_what_is_held_out():
     )
     assert first.get_vocab() == second.get_vocab()
     assert len(train_chat_tokenizer(pydocs_qa(), 512)) == 512
+
+
+def test_padding_is_not_packed_and_nothing_of_a_row_is_lost():
+    bare = [{"input_ids": [5, 6, 7], "labels": [5, 6, 7]}, {"input_ids": [8, 9], "labels": [8, 9]}]
+    left = {"input_ids": [0, 5, 6, 7], "labels": [0, 5, 6, 7], "attention_mask": [0, 1, 1, 1]}
+    right = {"input_ids": [8, 9, 0, 0], "labels": [8, 9, 0, 0], "attention_mask": [1, 1, 0, 0]}
+    (expected,), (found,) = (list(PackedRows(rows, 6)) for rows in (bare, [left, right]))
+    assert {name: row.tolist() for name, row in found.items()} == {
+        name: row.tolist() for name, row in expected.items()
+    }
+    with pytest.raises(ValueError, match="a row has 'token_type_ids', which would be lost"):
+        PackedRows([bare[0] | {"token_type_ids": [0, 0, 0]}], 6)
+    with pytest.raises(ValueError, match="row 1 of data: its attention_mask hides every token"):
+        PackedRows([bare[0], bare[1] | {"attention_mask": [0, 0]}], 6)

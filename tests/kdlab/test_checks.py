@@ -148,3 +148,34 @@ def test_a_model_whose_activations_share_a_scale_over_the_batch_is_refused():
         teacher = quantization.quantize_dynamic(gpt(1), {nn.Linear}, dtype=torch.qint8)
     with pytest.raises(ValueError, match="rounds its activations on a scale of the whole batch"):
         evaluate(gpt(), rows(), teacher)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"input_ids": [1, 2], "labels": ["a", "b"]}, "the field 'labels' holds text"),
+        ({"input_ids": [1, 2, 3], "labels": [1]}, "'labels' of a row must be as long"),
+        ({"input_ids": [1, 48], "labels": [1, 2]}, "the data has token id 48"),
+        (None, "a row must be a mapping"),
+    ],
+)
+def test_a_row_that_is_wrong_is_told_by_its_number(tmp_path, bad, message):
+    data = rows()
+    data[5] = bad
+    with pytest.raises(ValueError, match=f"row 5 of train: {message}"):
+        trainer().fit(data)
+    with pytest.raises(ValueError, match=f"row 5 of data: {message}"):
+        evaluate(gpt(), data)
+    if bad is None or "id 48" in message:
+        with pytest.raises(ValueError, match=f"row 5 of data: {message}"):
+            write_topk_store(gpt(), data, tmp_path / "a.topk", k=2)
+
+
+def test_a_run_stays_in_its_folder_when_the_working_folder_changes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = trainer(out="run")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    run.fit(rows())
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
+    assert not list((tmp_path / "other").iterdir())

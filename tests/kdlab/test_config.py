@@ -32,7 +32,7 @@ def test_numbers_of_numpy_become_python_s():
 def test_a_word_is_no_truth(kind):
     """Any word but the empty one would be taken for True."""
     name = "compile" if kind is TrainConfig else "teacher_tail"
-    with pytest.raises(ValueError, match=f"{name} must be bool, got 'no'"):
+    with pytest.raises(ValueError, match=f"{name} must be True or False, got 'no'"):
         kind(**{name: "no"})
 
 

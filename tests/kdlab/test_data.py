@@ -69,6 +69,17 @@ def test_a_hugging_face_data_set_is_a_corpus(tmp_path):
     (tmp_path / "tales" / "train.jsonl").write_text(json.dumps({"content": "no text"}))
     with pytest.raises(ValueError, match=r"no column 'text', only \['content'\]"):
         load_corpus(f"hf:{tmp_path}/tales")
+    (tmp_path / "tales" / "train.jsonl").write_text('{"text": "a tale"}\n{"text": null}')
+    with pytest.raises(ValueError, match="tales, document 1 must be text, got NoneType None"):
+        load_corpus(f"hf:{tmp_path}/tales")
+    with pytest.raises(ValueError, match="tales cannot be read: Unknown split"):
+        load_corpus(f"hf:{tmp_path}/tales@dev")
+
+
+def test_a_line_of_spaces_is_blank(tmp_path):
+    path = tmp_path / "tales.txt"
+    path.write_text("\n \t\n".join(f"tale {i}\nsecond line" for i in range(60)))
+    assert len(load_corpus(path).documents) == 60
 
 
 def test_what_is_no_corpus_is_refused(tmp_path):

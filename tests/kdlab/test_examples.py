@@ -114,6 +114,12 @@ def test_an_answer_that_is_not_to_be_learned_is_not(name):
         ({"messages": [U, A | {"content": "\ud83d"}]}, r"holds half a character, '\\ud83d'"),
         ({"prompt": 3, "completion": "A."}, "'prompt' is of type int, not a list"),
         ({"messages": [U, A], "tools": "f"}, "'tools' is no list"),
+        ({"messages": [U, A], "tools": 3}, "'tools' is no list"),
+        ({"messages": [U, A | {"tool_calls": "f"}]}, "tool_calls is of type str, not a list of"),
+        ({"messages": [U, A | {"tool_calls": 3}]}, "tool_calls is of type int, not a list of"),
+        ({"messages": [U, A | {"tool_calls": ["f"]}]}, "a call of a tool that is of type str"),
+        ({"messages": [U, A | {"function_call": "f"}]}, "a call of a tool that is of type str"),
+        ({"messages": [U, A | {"content": [{"text": 3}]}]}, "a part whose text is of type int"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row, message):
@@ -133,6 +139,11 @@ def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row,
         (b"\n\n", "has no conversations"),
         (b"{'messages': 1}", "line 1: it is no JSON"),
         (b'{"a": 1} {"b": 2}', "line 1: it is no JSON: Extra data"),
+        (
+            b'{"a":' + b"[" * 10**5 + b"]" * 10**5 + b"}",
+            "line 1: its lists or objects are",
+        ),
+        (b'{"a":' + b"9" * 5000 + b"}", "line 1: it cannot be read: Exceeds the limit"),
         (b'[{"prompt": "a",\n', r'one array of JSON.*load_dataset\("json", data_files=.*to_json'),
         (b'[{"prompt": "a", "completion": "b"}]', "one array of JSON, not JSON lines"),
         (b"\xff\xfe{\x00}\x00", "line 1: it is not UTF-8"),
@@ -164,6 +175,20 @@ def test_rows_of_a_hugging_face_dataset_are_read():
     assert len(Examples.of(datasets.Dataset.from_list(rows)).conversations) == 3
     with pytest.raises(ValueError, match="chats, row 1: "):
         Examples.of(datasets.Dataset.from_list([{"messages": [U, A]}, {"messages": [U]}]), "chats")
+
+
+def test_an_argument_that_only_another_row_of_a_table_has_is_not_there():
+    """A table has the arguments of all calls in each, as null where there are none."""
+    datasets = pytest.importorskip("datasets")
+    calls = [{"name": "f", "arguments": {"x": 1}}, {"name": "g", "arguments": {"y": [2]}}]
+    rows = [{"messages": [U, {"role": "assistant", "tool_calls": [call]}]} for call in calls]
+    table = datasets.Dataset.from_list(rows)
+    data = Examples.of(table).conversations
+    assert [each.messages[1]["tool_calls"] for each in data] == [[call] for call in calls]
+    (kept,) = Examples.of(
+        [{"messages": [U, {"role": "assistant", "tool_calls": [{"arguments": {"x": None}}]}]}]
+    ).conversations
+    assert kept.messages[1]["tool_calls"] == [{"arguments": {"x": None}}]
 
 
 @pytest.mark.parametrize("what", [Examples.of, lambda data: ChatDataset(data, None)])

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -174,8 +175,8 @@ def test_a_bench_serves_every_recipe_of_its_setting_and_no_other(text, tmp_path)
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"learning_rate": "1e-4"}, r"learning_rate must be float \| None, got '1e-4'"),
-        ({"data": 3}, r"data must be str \| None, got 3"),
+        ({"learning_rate": "1e-4"}, r"learning_rate must be a number, got '1e-4'"),
+        ({"data": 3}, r"data must be text, got int 3"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"on_policy": 2.0}, "on_policy must be a share from 0 to 1, got 2.0"),
@@ -236,6 +237,23 @@ def test_a_run_is_resumed_with_its_own_recipe_only(text, tmp_path):
     shortly(tmp_path, corpus=text, steps=2)
     with pytest.raises(ValueError, match=r"has lam 1\.0, not 2\.0; resume it as it was begun"):
         distill(tmp_path, Recipe(corpus=text, **SHORT, steps=2, lam=2.0), resume=True)
+
+
+def test_a_run_finds_its_corpus_again_where_both_were_moved_to(text, tmp_path):
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+    old, new = (tmp_path / folder / "a.txt" for folder in ("old", "new"))
+    old.write_text(Path(text).read_text())
+    summary = shortly(tmp_path / "old" / "run", corpus=str(old), steps=2)
+    moved = Recipe(corpus=str(new), **SHORT, steps=2)
+    new.write_text("there are two now")
+    with pytest.raises(ValueError, match=r"has corpus .*a\.txt, not .*a\.txt"):
+        distill(tmp_path / "old" / "run", moved, resume=True)
+    old.replace(new)
+    (tmp_path / "old" / "run").replace(tmp_path / "new" / "run")
+    assert distill(tmp_path / "new" / "run", moved, resume=True) == summary
+    again = evaluate_run(tmp_path / "new" / "run", device="cpu")
+    assert again.perplexity == summary["eval_perplexity"]
 
 
 def test_a_finished_run_can_be_measured_again(text, tmp_path):

@@ -542,6 +542,9 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(ValueError, match="out is a file; a run needs a folder"):
         distill(tmp_path / "out", Recipe(), device="cpu")
+    for resume in (False, True):
+        with pytest.raises(ValueError, match="out is a file; a run needs a folder"):
+            trainer(out=tmp_path / "out" / "run").fit(rows(), resume=resume)
 
 
 def test_a_trainer_leaves_a_folder_that_is_only_called_as_checkpoints_are(tmp_path):

@@ -139,6 +139,16 @@ def test_a_call_of_a_tool_counts_and_what_the_tool_says_does_not():
     assert "TOOL SAYS 2" in text
 
 
+def test_an_end_that_is_no_token_is_refused():
+    """ChatML on a tokenizer that does not know it: no student would learn to stop."""
+    tokenizer = tokenizer_of(CHATML.replace("im_end", "over"))
+    with pytest.raises(ValueError, match=r"chat template writes '<\|over\|>', which is no token"):
+        counted(tokenizer, said("Q?", "A."))
+    counted(tokenizer, [*said("Q?", "A."), {"role": "user", "content": "Q?"}])
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<|over|>"]})
+    assert counted(tokenizer, said("Q?", "A."))[0] == "A.<|over|>"
+
+
 def test_a_template_without_an_end_is_ended_by_the_tokenizer():
     own, _ = counted(tokenizer_of(TEXT), said("Q1?", "A1.", "Q2?", "A2."))
     assert own == " A1. A2.<|endoftext|>"

@@ -79,7 +79,9 @@ def test_a_teacher_that_says_what_is_no_number_is_told_with_the_row(tmp_path):
     assert TopKTeacher(tmp_path / "own.topk", DATA).header["k"] == 3
 
 
-@pytest.mark.parametrize(("k", "message"), [(2.5, "a whole number, got 2.5"), ("2", "a number")])
+@pytest.mark.parametrize(
+    ("k", "message"), [(2.5, "a whole number, got 2.5"), ("2", "a whole number")]
+)
 def test_tokens_are_counted_whole(tmp_path, k, message):
     with pytest.raises(ValueError, match=f"k must be {message}"):
         write_topk_store(Table(), DATA, tmp_path / "t.topk", k)
