@@ -73,6 +73,13 @@ def check_models(student: nn.Module, teacher: Any) -> None:
                 f"{type(part).__name__} divides its own weights in evaluation mode, so that what "
                 "is saved is not what was trained; load the student with rescale_every=0"
             )
+        on_cpu = any(weight.device.type == "cpu" for weight in part.parameters(recurse=False))
+        if on_cpu and getattr(part, "support_avx512bf16_for_cpu", False):
+            raise ValueError(
+                f"{type(part).__name__} of bitsandbytes passes no gradient on, on this processor, "
+                "once it was asked in evaluation mode: the student would learn nothing, or "
+                "something else; load it in 8 bits, or train it on a GPU"
+            )
     trained = [p for p in student.parameters() if p.requires_grad]
     if not trained:
         raise ValueError(

@@ -148,3 +148,13 @@ def test_a_model_whose_activations_share_a_scale_over_the_batch_is_refused():
         teacher = quantization.quantize_dynamic(gpt(1), {nn.Linear}, dtype=torch.qint8)
     with pytest.raises(ValueError, match="rounds its activations on a scale of the whole batch"):
         evaluate(gpt(), rows(), teacher)
+
+
+def test_a_student_in_4_bits_is_refused_on_a_processor_that_cuts_its_gradient():
+    """bitsandbytes packs such a layer anew when it is first asked, for a kernel without one."""
+    student = gpt()
+    student.blocks[0].mlp[0].support_avx512bf16_for_cpu = False
+    DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)
+    student.blocks[0].mlp[0].support_avx512bf16_for_cpu = True
+    with pytest.raises(ValueError, match=r"Linear of bitsandbytes .* load it in 8 bits"):
+        DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)
