@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlab.arguments import check_logits, check_temperature, widened
+from kdlab.arguments import check_logits, check_number, check_temperature, widened
 
 __all__ = [
     "DIVERGENCES",
@@ -264,6 +264,7 @@ def _skew_reverse_kl(
 
 
 def _jensen_shannon_with(beta: float = 0.5) -> Kernel:
+    beta = check_number("beta", beta)
     if not 0.0 < beta < 1.0:
         raise ValueError(
             f"beta must lie strictly between 0 and 1, got {beta}: at 0 and 1 this divergence is 0 "
@@ -273,18 +274,20 @@ def _jensen_shannon_with(beta: float = 0.5) -> Kernel:
 
 
 def _skew_forward_kl_with(alpha: float = 0.1) -> Kernel:
-    _check_alpha(alpha)
+    alpha = _check_alpha(alpha)
     return partial(_skew_forward_kl, alpha=alpha) if alpha else _forward_kl
 
 
 def _skew_reverse_kl_with(alpha: float = 0.1) -> Kernel:
-    _check_alpha(alpha)
+    alpha = _check_alpha(alpha)
     return partial(_skew_reverse_kl, alpha=alpha) if alpha else _reverse_kl
 
 
-def _check_alpha(alpha: float) -> None:
-    if not 0.0 <= alpha < 1.0:
+def _check_alpha(alpha: float) -> float:
+    number = check_number("alpha", alpha)
+    if not 0.0 <= number < 1.0:
         raise ValueError(f"alpha must lie in [0, 1), got {alpha}")
+    return number
 
 
 _KERNELS: dict[Divergence, Callable[..., Kernel]] = {
@@ -311,7 +314,13 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
             f"{divergence_name(function)} has no closed-form gradient here; use CombinedObjective, "
             f"which takes any differentiable function, or one of: {', '.join(DIVERGENCES)}"
         )
-    return _KERNELS[function](**options)
+    try:
+        return _KERNELS[function](**options)
+    except TypeError:
+        raise ValueError(
+            f"{divergence_name(function)} has no option {', '.join(options)}; alpha belongs to the "
+            "skewed divergences and beta to jensen_shannon"
+        ) from None
 
 
 def is_infinite_without_tail(divergence: Divergence) -> bool:

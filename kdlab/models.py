@@ -15,6 +15,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from kdlab.arguments import check_whole
+
 __all__ = [
     "PRESETS",
     "KeyValues",
@@ -307,6 +309,7 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
     """
     if hasattr(model, "get_base_model") or getattr(model, "_hf_peft_config_loaded", False):
         raise ValueError("adapters belong to their layers; take those of model.merge_and_unload()")
+    n = check_whole("n", n)
     path, layers = _layers(model)
     total = len(layers)
     if not 1 <= n <= total:

@@ -296,6 +296,7 @@ class PlateauLambda(LambdaSchedule):
             return
         if isinstance(metric, tuple):
             raise TypeError(f"PlateauLambda reacts to one number, the gap; got {metric}")
+        metric = _plain(metric)
         if metric < self.best - self.threshold:
             self.best, self.without_gain = metric, 0
             return
@@ -357,7 +358,7 @@ class RatioLambda(LambdaSchedule):
             return
         if not isinstance(metric, tuple):
             raise TypeError(f"RatioLambda reacts to two numbers, the losses; got {metric}")
-        lm_loss, kd_loss = metric
+        lm_loss, kd_loss = map(_plain, metric)
         self.lm_mean = self.momentum * self.lm_mean + (1 - self.momentum) * lm_loss
         self.kd_mean = self.momentum * self.kd_mean + (1 - self.momentum) * kd_loss
 
@@ -392,6 +393,11 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
     except KeyError:
         raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}") from None
     return schedule(**options)
+
+
+def _plain(loss: Any) -> float:
+    """A loss as a number, free of the graph that it may be attached to."""
+    return float(loss.detach() if hasattr(loss, "detach") else loss)
 
 
 def _check_lambda(name: str, lam: float) -> float:

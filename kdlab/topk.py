@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlab.arguments import check_vocabularies
+from kdlab.arguments import check_tensor, check_vocabularies
 from kdlab.divergences import log_softmax
 
 __all__ = ["TopK"]
@@ -48,6 +48,8 @@ class TopK:
         >>> TopK.of(torch.tensor([[7, 2]]), torch.tensor([[0.5, 0.3]]).log()).log_tail.exp()
         tensor([0.2000])
         """
+        check_tensor("ids", ids)
+        check_tensor("log_probs", log_probs)
         rest = 1 - log_probs.double().exp().sum(-1)
         return cls(ids, log_probs, rest.clamp_min(0).log().to(log_probs.dtype), **known)
 

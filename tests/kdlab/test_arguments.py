@@ -1,5 +1,7 @@
 """What the library is given is what it says, whenever it is given; or it is refused by its name."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,13 @@ from kdlab import (
     PlateauLambda,
     RatioLambda,
     TinyGPT,
+    TopK,
     evaluate,
+    every_nth_layer,
     forward_kl,
+    jensen_shannon,
+    skew_forward_kl,
+    skew_reverse_kl,
 )
 from kdlab.records import to_json
 
@@ -243,3 +250,75 @@ def test_a_divergence_of_one_s_own_has_a_second_derivative():
     q = student[0].detach().softmax(-1)
     expected = q[0] * (F.one_hot(torch.tensor(0), V) - q) + 2 * F.one_hot(torch.tensor(0), V)
     torch.testing.assert_close(curve[0], expected / len(labels))
+
+
+@pytest.mark.parametrize("alpha", ["0.1", None, False, [0.1], torch.tensor(0.1).requires_grad_()])
+def test_the_share_of_a_mixture_is_a_number(alpha):
+    student, teacher, _ = batch()
+    for divergence in (skew_forward_kl, skew_reverse_kl):
+        with pytest.raises(ValueError, match="alpha"):
+            divergence(student, teacher, alpha=alpha)
+    with pytest.raises(ValueError, match="beta"):
+        jensen_shannon(student, teacher, beta=alpha)
+    with pytest.raises(ValueError, match="forward_kl has no option alpha"):
+        LinearCombinedObjective(partial(forward_kl, alpha=alpha))
+
+
+def test_losses_that_a_schedule_is_told_become_plain_numbers():
+    """They are attached to the graph of a whole step, which would be kept from step to step."""
+    loss = torch.tensor(4.0, requires_grad=True) * 1.0
+    ratio, plateau = RatioLambda(share=0.5), PlateauLambda(patience=0)
+    ratio.step((loss, loss / 4))
+    plateau.step(loss)
+    assert ratio.value == pytest.approx(2.0)
+    assert {type(value) for value in (*vars(ratio).values(), *vars(plateau).values())} <= {
+        int,
+        float,
+    }
+
+
+# --- tensors that come from elsewhere ---
+
+
+def test_tensors_that_were_made_in_inference_mode_are_learned_from():
+    """Labels were, until a batch came in which every position counts."""
+    student, teacher, labels = batch()
+    with torch.inference_mode():
+        made = teacher.clone(), labels.clone()
+    for kind in (CombinedObjective, LinearCombinedObjective):
+        found, expected = asked(kind(), student, *made), asked(kind(), student, teacher, labels)
+        assert torch.equal(found.loss, expected.loss)
+        (gradient,) = torch.autograd.grad(found.loss, student)
+        assert torch.equal(gradient, torch.autograd.grad(expected.loss, student)[0])
+
+
+def squared(student, teacher, *, temperature):
+    return (student - teacher).square().sum(-1)
+
+
+@pytest.mark.parametrize("divergence", [forward_kl, squared])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_no_gradient_reaches_a_teacher_that_requires_one(divergence, kept):
+    student, teacher, labels = batch()
+    labels[:kept] = -100
+    logits = teacher.clone().requires_grad_()
+    CombinedObjective(divergence)(student, logits, labels).loss.backward()
+    top = logits.log_softmax(-1).topk(3)
+    distribution = TopK.of(top.indices, top.values)
+    CombinedObjective(divergence)(student, distribution, labels).loss.backward()
+    assert logits.grad is None
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_what_is_no_tensor_with_a_shape_is_named():
+    student, teacher, labels = batch()
+    with pytest.raises(ValueError, match="must be a dense tensor, got a nested one"):
+        dense(torch.nested.nested_tensor([*student.detach()]), teacher, labels)
+    with pytest.raises(ValueError, match="log_probs must be a tensor, got ndarray"):
+        TopK.of(labels, teacher.numpy())
+
+
+def test_layers_are_counted_by_whole_numbers():
+    assert every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 2.0).config.n_layer == 1
+    with pytest.raises(ValueError, match=r"n must be a whole number, got 1\.5"):
+        every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 1.5)
