@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from kdlab.arguments import check_logits, check_number, check_temperature, widened
+from kdlab.closed_form import check_differentiated_once, check_no_transform
 
 __all__ = [
     "DIVERGENCES",
@@ -422,20 +423,6 @@ class _Divergence(torch.autograd.Function):
         return scaled.to(ctx.dtype), None, None, None
 
 
-def check_differentiated_once() -> None:
-    """Raise RuntimeError in a backward pass that is to be differentiated in turn.
-
-    A gradient in closed form is a constant to autograd: what depends on it would lack this part,
-    without a word. PyTorch's ``once_differentiable`` lets that pass.
-    """
-    if torch.is_grad_enabled():  # by create_graph=True
-        raise RuntimeError(
-            "kdlab's losses are differentiated once: they have no second derivative, which "
-            "create_graph=True asks for. CombinedObjective takes a divergence of your own, and "
-            "autograd differentiates that as often as you like"
-        )
-
-
 def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """log softmax(logits / temperature) over the last axis, in float32 or better."""
     logits = widened(logits)
@@ -449,6 +436,7 @@ def _divergence(
 ) -> Tensor:
     temperature = check_temperature(temperature)
     check_logits(student_logits, teacher_logits)
+    check_no_transform()
     apply: Any = _Divergence.apply
     value: Tensor = apply(student_logits, teacher_logits.detach(), temperature, kernel)
     return value

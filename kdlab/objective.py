@@ -199,7 +199,7 @@ class CombinedObjective:
         Returns:
             The loss and its two terms, all attached to the graph; 0 if no position counts. With a
             divergence of this library they are differentiated once: a backward pass with
-            ``create_graph=True`` raises RuntimeError.
+            ``create_graph=True``, or a transform of ``torch.func``, raises RuntimeError.
 
         Raises:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.

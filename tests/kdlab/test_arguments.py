@@ -322,3 +322,26 @@ def test_layers_are_counted_by_whole_numbers():
     assert every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 2.0).config.n_layer == 1
     with pytest.raises(ValueError, match=r"n must be a whole number, got 1\.5"):
         every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 1.5)
+
+
+# --- who differentiates ---
+
+
+@BOTH
+def test_transforms_of_torch_func_are_refused_in_a_sentence(kind):
+    student, teacher, labels = batch()
+    weights = {"weight": torch.eye(V)}
+    layer = torch.nn.Linear(V, V, bias=False)
+
+    def loss(weights):
+        logits = torch.func.functional_call(layer, weights, (student,))
+        return asked(kind(), logits, teacher, labels).loss
+
+    with pytest.raises(
+        RuntimeError, match=r"differentiated once, by backward\(\) or .* torch\.func"
+    ):
+        torch.func.grad(loss)(weights)
+    with pytest.raises(RuntimeError, match=r"vmap of torch\.func cannot be used on them"):
+        torch.vmap(forward_kl)(student, teacher)
+    weights["weight"].requires_grad_()
+    assert torch.autograd.grad(loss(weights), [weights["weight"]])[0].isfinite().all()
