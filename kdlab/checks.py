@@ -11,7 +11,7 @@ import torch.nn as nn
 from kdlab.config import TrainConfig
 from kdlab.objective import Objective
 from kdlab.schedules import LambdaSchedule
-from kdlab.teachers import Teacher
+from kdlab.teachers import AdaptersOffTeacher, Teacher, adapters_off
 
 __all__ = ["check_models", "check_parts", "check_schedule", "check_temperature_of"]
 
@@ -81,6 +81,16 @@ def check_models(student: nn.Module, teacher: Any) -> None:
                 "something else; load it in 8 bits, or train it on a GPU"
             )
     trained = [p for p in student.parameters() if p.requires_grad]
+    if isinstance(teacher, AdaptersOffTeacher):
+        with adapters_off(teacher.student):
+            stays = {id(p) for p in teacher.student.parameters() if p.requires_grad}
+        for name, parameter in student.named_parameters():
+            if parameter.requires_grad and id(parameter) in stays:
+                raise ValueError(
+                    f"the student's weight {name} is trained and belongs to no adapter: its "
+                    "teacher, the student without adapters, would change as it learns. Freeze it, "
+                    "or train a copy of it by modules_to_save of PEFT"
+                )
     if not trained:
         raise ValueError(
             "the student has no weights to train: all of them are frozen; "

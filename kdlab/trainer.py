@@ -309,7 +309,7 @@ class DistillationTrainer:
                     output = self._objective(student, batch, num_items.clamp_min(1), on_policy)
                 if not output.loss.requires_grad:
                     raise ValueError(
-                        "the loss depends on no weight that is to be trained: adapters may be "
+                        "the loss depends on no weight that is to be trained; adapters may be "
                         "merged, student.unmerge_adapter(), or quantised layers pass no gradient on"
                     )
                 # Data parallelism averages gradients over the processes; these are to be added.
