@@ -84,6 +84,8 @@ def check_models(student: nn.Module, teacher: Any) -> None:
     if isinstance(teacher, AdaptersOffTeacher):
         with adapters_off(teacher.student):
             stays = {id(p) for p in teacher.student.parameters() if p.requires_grad}
+        prompts = getattr(teacher.student, "prompt_encoder", None)  # left out by PEFT's forward
+        stays -= set() if prompts is None else {id(p) for p in prompts.parameters()}
         for name, parameter in student.named_parameters():
             if parameter.requires_grad and id(parameter) in stays:
                 raise ValueError(

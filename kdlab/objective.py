@@ -194,7 +194,9 @@ class CombinedObjective:
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
             num_items: what the sums are divided by; by default the positions of this batch that
                 count. With accumulation or several ranks, pass the number over all of them: the
-                parts then add up to the loss of the whole, however it was split.
+                parts then add up to the loss of the whole, however it was split. In a loop of your
+                own, DDP and FSDP average gradients over the ranks: there, the loss is multiplied by
+                their number before ``backward()``.
 
         Returns:
             The loss and its two terms, all attached to the graph; 0 if no position counts. With a

@@ -25,6 +25,7 @@ from kdlab import (
     train_tokenizer,
     write_topk_store,
 )
+from tests.kdlab.tiny_models import tiny
 
 V = 40
 
@@ -310,6 +311,9 @@ def test_a_teacher_that_would_change_as_its_student_learns_is_refused():
         trainer(adapted(**options)).fit(
             [{n: r[n] for n in ("input_ids", "labels")} for r in items()]
         )
+    peft = pytest.importorskip("peft")
+    prompts = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)
+    trainer(peft.get_peft_model(tiny("Llama"), prompts))
     with pytest.raises(ValueError, match=r"qkv.*\.bias is trained and belongs to no adapter"):
         trainer(adapted(bias="lora_only"))
     student = adapted()
