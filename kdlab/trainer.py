@@ -413,6 +413,7 @@ class DistillationTrainer:
     def _prepared(self) -> tuple[nn.Module, torch.optim.Optimizer]:
         """The student as it is trained, on its device and over all processes; and its optimiser."""
         accelerator, student = self.accelerator, self.student
+        student.zero_grad()  # what was there before is of no step
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
         if not (sharded or stays(student)):
             student.to(accelerator.device)

@@ -158,3 +158,15 @@ def test_a_student_in_4_bits_is_refused_on_a_processor_that_cuts_its_gradient():
     student.blocks[0].mlp[0].support_avx512bf16_for_cpu = True
     with pytest.raises(ValueError, match=r"Linear of bitsandbytes .* load it in 8 bits"):
         DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)
+
+
+def test_gradients_that_a_student_has_already_are_not_of_the_first_step():
+    """Somebody tried a loss before, or a run was broken off in the middle of a step."""
+    fresh, used = trainer(), trainer()
+    for each in (fresh, used):
+        each.student.norm.requires_grad_(False)  # its gradient would count in the norm of all
+    for parameter in used.student.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    expected, found = fresh.fit(rows()), used.fit(rows())
+    assert found.column("loss") == expected.column("loss")
+    assert found.column("grad_norm") == expected.column("grad_norm")
