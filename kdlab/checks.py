@@ -65,6 +65,11 @@ def check_models(student: nn.Module, teacher: Any) -> None:
             "shares out more than there is room for; what is to be trained must be: load a smaller "
             "student, or one in 4 bits under adapters"
         )
+    if made := next((n for n, p in student.named_parameters() if p.is_inference()), None):
+        raise ValueError(
+            f"the student's weight {made} was made in inference mode, and nothing learns from it; "
+            "make or load the student outside of torch.inference_mode()"
+        )
     for part in student.modules():  # RWKV of transformers, against overflow in half precision
         config: Any = getattr(part, "config", None)
         every = getattr(config, "rescale_every", 0)

@@ -170,3 +170,15 @@ def test_gradients_that_a_student_has_already_are_not_of_the_first_step():
     expected, found = fresh.fit(rows()), used.fit(rows())
     assert found.column("loss") == expected.column("loss")
     assert found.column("grad_norm") == expected.column("grad_norm")
+
+
+def test_models_are_measured_and_asked_in_inference_mode_too(tmp_path):
+    expected = evaluate(gpt(), rows(), gpt(1))
+    with torch.inference_mode():
+        assert evaluate(gpt(), rows(), gpt(1)) == expected
+        write_topk_store(gpt(1), rows(), tmp_path / "teacher.topk", k=4)
+        assert generate(gpt(), rows()[0]["input_ids"][None, :4], 2).shape == (1, 6)
+        student = gpt()
+    assert evaluate(student, rows(), gpt(1)) == expected
+    with pytest.raises(ValueError, match="weight .* was made in inference mode"):
+        DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)
