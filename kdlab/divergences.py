@@ -319,7 +319,7 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
         return _KERNELS[function](**options)
     except TypeError:
         raise ValueError(
-            f"{divergence_name(function)} has no option {', '.join(options)}; alpha belongs to the "
+            f"{divergence_name(function)} cannot take {', '.join(options)}; alpha belongs to the "
             "skewed divergences and beta to jensen_shannon"
         ) from None
 
