@@ -6,6 +6,7 @@ from . import (
     checkpoints,
     checks,
     chunks,
+    closed_form,
     config,
     data,
     devices,

@@ -147,7 +147,7 @@ def _path(name: str, value: Any) -> Any:
 def _integer(name: str, value: Any) -> int:
     if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, Real) and not isinstance(value, bool) and value == value // 1:
         return int(value)
     raise ValueError(f"{name} must be a whole number, got {value!r:.80}")
 
@@ -247,8 +247,9 @@ def check_tensor(name: str, value: object) -> None:
     if not isinstance(value, Tensor):
         remedy = "; take its .logits" if hasattr(value, "logits") else ""
         raise ValueError(f"{name} must be a tensor, got {type(value).__name__}{remedy}")
-    if value.layout != torch.strided:
-        raise ValueError(f"{name} must be a dense tensor, got the layout {value.layout}")
+    if value.is_nested or value.layout != torch.strided:
+        found = "a nested one" if value.is_nested else f"the layout {value.layout}"
+        raise ValueError(f"{name} must be a dense tensor, got {found}")
 
 
 def check_devices(**tensors: Tensor | None) -> None:

@@ -1,8 +1,8 @@
 """What a run needs to go on, and by what it is known again.
 
-A checkpoint holds the student, its optimiser, the random states, λ and the step; no teacher. It is
-whole or not there. The run that it is of is written beside them, field by field, so that another
-run is refused by the name of what differs.
+A checkpoint holds the student, its optimiser, the random states, λ and the step; no teacher, and no
+frozen weight of a quantised student. It is whole or not there. The run that it is of is written
+beside them, field by field, so that another run is refused by the name of what differs.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from kdlab.batches import Rows, batch_of
 from kdlab.config import TrainConfig
 from kdlab.data import writing
 from kdlab.divergences import divergence_name
+from kdlab.fingerprints import tensors_sha256
 from kdlab.records import to_json, with_numbers
 
 __all__ = [
@@ -70,7 +71,8 @@ def save_checkpoint(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
-    model_state, optimizer_state = get_state_dict(student, _plain(optimizer), options=WHOLE)
+    with _left_out(_as_loaded(student)):
+        model_state, optimizer_state = get_state_dict(student, _plain(optimizer), options=WHOLE)
     with writing(partial):
         torch.save(_random_states(), partial / f"random-{accelerator.process_index}.pt")
         if accelerator.is_main_process:
@@ -127,7 +129,7 @@ def load_checkpoint(
         _plain(optimizer),
         model_state_dict=model_state,
         optim_state_dict=optimizer_state,
-        options=StateDictOptions(full_state_dict=True),
+        options=StateDictOptions(full_state_dict=True, strict=not _as_loaded(student)),
     )
     draws = folder / f"random-{accelerator.process_index}.pt"
     if draws.exists():  # there may be more processes now than there were
@@ -135,6 +137,36 @@ def load_checkpoint(
             states = torch.load(draws, weights_only=False)
         _set_random_states(states)
     return progress | {"schedule": with_numbers(progress["schedule"])}
+
+
+def _as_loaded(student: nn.Module) -> list[nn.Module]:
+    """Layers whose frozen weights are of another class than PyTorch's, as quantised ones are.
+
+    What bitsandbytes writes of one into a state_dict, only transformers can read again. Nothing
+    changes them: a student that is loaded anew has them.
+    """
+
+    def quantised(weight: nn.Parameter) -> bool:
+        return not (weight.requires_grad or type(weight).__module__.startswith("torch."))
+
+    return [p for p in student.modules() if any(map(quantised, p.parameters(recurse=False)))]
+
+
+@contextmanager
+def _left_out(parts: Sequence[nn.Module]) -> Iterator[None]:
+    """While it lasts, the state_dict of a model has only what is trained of these layers."""
+
+    def leave_out(part: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+        kept = {prefix + name for name, weight in part.named_parameters() if weight.requires_grad}
+        for name in [name for name in state if name.startswith(prefix) and name not in kept]:
+            del state[name]
+
+    hooks = [cast(Any, part).register_state_dict_post_hook(leave_out) for part in parts]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager
@@ -211,7 +243,8 @@ def identity_of(
         objective: its class and what it holds, but for λ.
         schedule: its class and its options, as they were before the first step.
         teacher: by its fingerprint, if it has one.
-        student: the names and shapes of its weights, and which of them are trained.
+        student: the names and shapes of its weights, and which of them are trained; of weights that
+            no checkpoint holds, what is in them.
         data: how many rows, and what up to 1,024 of them hold, spread over all.
 
     Raises:
@@ -232,6 +265,10 @@ def identity_of(
     }
     fingerprint = getattr(teacher, "fingerprint", lambda: "")
     weights = {name: [*p.shape, p.requires_grad] for name, p in student.named_parameters()}
+    if quantised := _as_loaded(student):
+        each = (weight for part in quantised for weight in part.parameters(recurse=False))
+        frozen = {f"{i:05}": w for i, w in enumerate(each) if not w.requires_grad}
+        run["frozen_weights"] = tensors_sha256(frozen, at_most=4096)[:16]
     return {
         **run,
         "schedule": dict(schedule),

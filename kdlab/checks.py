@@ -11,7 +11,7 @@ import torch.nn as nn
 from kdlab.config import TrainConfig
 from kdlab.objective import Objective
 from kdlab.schedules import LambdaSchedule
-from kdlab.teachers import Teacher
+from kdlab.teachers import AdaptersOffTeacher, Teacher, adapters_off
 
 __all__ = ["check_models", "check_parts", "check_schedule", "check_temperature_of"]
 
@@ -65,6 +65,11 @@ def check_models(student: nn.Module, teacher: Any) -> None:
             "shares out more than there is room for; what is to be trained must be: load a smaller "
             "student, or one in 4 bits under adapters"
         )
+    if made := next((n for n, p in student.named_parameters() if p.is_inference()), None):
+        raise ValueError(
+            f"the student's weight {made} was made in inference mode, and nothing learns from it; "
+            "make or load the student outside of torch.inference_mode()"
+        )
     for part in student.modules():  # RWKV of transformers, against overflow in half precision
         config: Any = getattr(part, "config", None)
         every = getattr(config, "rescale_every", 0)
@@ -73,7 +78,26 @@ def check_models(student: nn.Module, teacher: Any) -> None:
                 f"{type(part).__name__} divides its own weights in evaluation mode, so that what "
                 "is saved is not what was trained; load the student with rescale_every=0"
             )
+        on_cpu = any(weight.device.type == "cpu" for weight in part.parameters(recurse=False))
+        if on_cpu and getattr(part, "support_avx512bf16_for_cpu", False):
+            raise ValueError(
+                f"{type(part).__name__} of bitsandbytes passes no gradient on, on this processor, "
+                "once it was asked in evaluation mode: the student would learn nothing, or "
+                "something else; load it in 8 bits, or train it on a GPU"
+            )
     trained = [p for p in student.parameters() if p.requires_grad]
+    if isinstance(teacher, AdaptersOffTeacher):
+        with adapters_off(teacher.student):
+            stays = {id(p) for p in teacher.student.parameters() if p.requires_grad}
+        prompts = getattr(teacher.student, "prompt_encoder", None)  # left out by PEFT's forward
+        stays -= set() if prompts is None else {id(p) for p in prompts.parameters()}
+        for name, parameter in student.named_parameters():
+            if parameter.requires_grad and id(parameter) in stays:
+                raise ValueError(
+                    f"the student's weight {name} is trained and belongs to no adapter: its "
+                    "teacher, the student without adapters, would change as it learns. Freeze it, "
+                    "or train a copy of it by modules_to_save of PEFT"
+                )
     if not trained:
         raise ValueError(
             "the student has no weights to train: all of them are frozen; "

@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdlab.arguments import check_logits, check_temperature, widened
+from kdlab.arguments import check_logits, check_number, check_temperature, widened
+from kdlab.closed_form import check_differentiated_once, check_no_transform
 
 __all__ = [
     "DIVERGENCES",
@@ -264,6 +265,7 @@ def _skew_reverse_kl(
 
 
 def _jensen_shannon_with(beta: float = 0.5) -> Kernel:
+    beta = check_number("beta", beta)
     if not 0.0 < beta < 1.0:
         raise ValueError(
             f"beta must lie strictly between 0 and 1, got {beta}: at 0 and 1 this divergence is 0 "
@@ -273,18 +275,20 @@ def _jensen_shannon_with(beta: float = 0.5) -> Kernel:
 
 
 def _skew_forward_kl_with(alpha: float = 0.1) -> Kernel:
-    _check_alpha(alpha)
+    alpha = _check_alpha(alpha)
     return partial(_skew_forward_kl, alpha=alpha) if alpha else _forward_kl
 
 
 def _skew_reverse_kl_with(alpha: float = 0.1) -> Kernel:
-    _check_alpha(alpha)
+    alpha = _check_alpha(alpha)
     return partial(_skew_reverse_kl, alpha=alpha) if alpha else _reverse_kl
 
 
-def _check_alpha(alpha: float) -> None:
-    if not 0.0 <= alpha < 1.0:
+def _check_alpha(alpha: float) -> float:
+    number = check_number("alpha", alpha)
+    if not 0.0 <= number < 1.0:
         raise ValueError(f"alpha must lie in [0, 1), got {alpha}")
+    return number
 
 
 _KERNELS: dict[Divergence, Callable[..., Kernel]] = {
@@ -311,7 +315,13 @@ def kernel_of(divergence: str | Divergence) -> Kernel:
             f"{divergence_name(function)} has no closed-form gradient here; use CombinedObjective, "
             f"which takes any differentiable function, or one of: {', '.join(DIVERGENCES)}"
         )
-    return _KERNELS[function](**options)
+    try:
+        return _KERNELS[function](**options)
+    except TypeError:
+        raise ValueError(
+            f"{divergence_name(function)} cannot take {', '.join(options)}; alpha belongs to the "
+            "skewed divergences and beta to jensen_shannon"
+        ) from None
 
 
 def is_infinite_without_tail(divergence: Divergence) -> bool:
@@ -413,20 +423,6 @@ class _Divergence(torch.autograd.Function):
         return scaled.to(ctx.dtype), None, None, None
 
 
-def check_differentiated_once() -> None:
-    """Raise RuntimeError in a backward pass that is to be differentiated in turn.
-
-    A gradient in closed form is a constant to autograd: what depends on it would lack this part,
-    without a word. PyTorch's ``once_differentiable`` lets that pass.
-    """
-    if torch.is_grad_enabled():  # by create_graph=True
-        raise RuntimeError(
-            "kdlab's losses are differentiated once: they have no second derivative, which "
-            "create_graph=True asks for. CombinedObjective takes a divergence of your own, and "
-            "autograd differentiates that as often as you like"
-        )
-
-
 def log_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """log softmax(logits / temperature) over the last axis, in float32 or better."""
     logits = widened(logits)
@@ -440,6 +436,7 @@ def _divergence(
 ) -> Tensor:
     temperature = check_temperature(temperature)
     check_logits(student_logits, teacher_logits)
+    check_no_transform()
     apply: Any = _Divergence.apply
     value: Tensor = apply(student_logits, teacher_logits.detach(), temperature, kernel)
     return value

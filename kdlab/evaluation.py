@@ -114,6 +114,7 @@ def _exp(loss: float) -> float:
     return math.exp(loss) if loss < 709 else math.inf
 
 
+@torch.inference_mode(False)  # there, tensors do not say whether they were written to
 @torch.no_grad()
 @checked
 def evaluate(

@@ -31,6 +31,10 @@ def tensors_sha256(tensors: Mapping[str, Any], at_most: int | None = None) -> st
 def _add(digest: Any, name: str, tensor: Tensor, at_most: int | None) -> None:
     if hasattr(tensor, "full_tensor"):  # it is sharded over processes, which all do this
         tensor = tensor.full_tensor()
+    if hasattr(tensor, "__tensor_flatten__"):  # made of several, as torchao's quantised ones are
+        for part in tensor.__tensor_flatten__()[0]:
+            _add(digest, f"{name}.{part}", getattr(tensor, part), at_most)
+        return
     digest.update(f"{name} {tuple(tensor.shape)}".encode())
     if tensor.is_meta:  # on a disk: its name and shape must do
         return

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from kdlab import kernels
 from kdlab.arguments import check_devices, check_vocabularies, check_whole
 from kdlab.chunks import chunk_size, workspace
-from kdlab.divergences import Divergence, check_differentiated_once, kernel_of
+from kdlab.closed_form import check_differentiated_once, check_no_transform
+from kdlab.divergences import Divergence, kernel_of
 from kdlab.kernels import Terms
 from kdlab.objective import (
     CombinedObjective,
@@ -131,6 +132,7 @@ class LinearCombinedObjective(CombinedObjective):
                 head does more than multiply and add a bias.
         """
         self.check_options()
+        check_no_transform()
         weight, bias = _read_head("student", student_hidden, student_head)
         teacher: _Teacher | TopK | None = None
         if isinstance(teacher_hidden, TopK):

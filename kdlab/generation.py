@@ -11,7 +11,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdlab.arguments import check_number, check_whole, ends_of
+from kdlab.arguments import check_number, check_tensor, check_whole, ends_of
 from kdlab.batches import check_causal, check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
@@ -43,7 +43,7 @@ def generate(
 
     Args:
         model: any causal language model. It writes in evaluation mode; its mode is restored.
-        input_ids: ``[B, T]`` token ids, T at least 1.
+        input_ids: ``[B, T]`` token ids, B and T at least 1.
         new_tokens: how many to add to each row.
         attention_mask: ``[B, T]``, 0 where a row is padded, which must be on the left.
         temperature: of the softmax that is drawn from; 0 takes the likeliest token.
@@ -73,14 +73,15 @@ def generate(
             f"input_ids must be a tensor of integers [B, T], got {kind}; a tokenizer gives it with "
             'return_tensors="pt", as its ["input_ids"]'
         )
-    if input_ids.dim() != 2 or input_ids.shape[1] == 0:
-        raise ValueError(f"input_ids must be [B, T] with T ≥ 1, got {tuple(input_ids.shape)}")
+    if input_ids.dim() != 2 or input_ids.numel() == 0:
+        raise ValueError(f"input_ids must be [B, T], both at least 1, got {list(input_ids.shape)}")
     new_tokens = check_whole("new_tokens", new_tokens, least=0)
     temperature = check_number("temperature", temperature)
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}")
-    if top_k is not None:
-        top_k = check_whole("top_k", top_k, least=1)
+    top_k = None if top_k is None else check_whole("top_k", top_k, least=1)
+    if at_most is not None and len(at_most) != len(input_ids):
+        raise ValueError(f"at_most must have a number for each of {len(input_ids)} rows: {at_most}")
     check_causal(model)
     check_ids({"input_ids": input_ids}, model)
     ends = ends_of(end_of_text)
@@ -151,7 +152,10 @@ def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
 
 def _checked_mask(model: nn.Module, mask: Tensor | None, input_ids: Tensor) -> Tensor | None:
     """The mask, if anything is padded."""
-    if mask is None or bool(mask.all()):
+    if mask is None:
+        return None
+    check_tensor("attention_mask", mask)
+    if bool(mask.all()):
         return None
     if mask.shape != input_ids.shape:
         raise ValueError(

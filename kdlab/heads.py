@@ -183,7 +183,8 @@ def unchanged(*models: nn.Module) -> Iterator[None]:
             for generator, state in draws:
                 generator.set_state(state)
             for tensor, value in [*buffers, *written.before]:
-                tensor.copy_(value)
+                with torch.inference_mode(tensor.is_inference()):  # nowhere else may it be written
+                    tensor.copy_(value)
 
 
 class _WrittenTo(TorchDispatchMode):  # type: ignore[no-untyped-call]

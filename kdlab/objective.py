@@ -194,12 +194,14 @@ class CombinedObjective:
             labels: ``[...]``, integers; ``ignore_index`` where a position does not count.
             num_items: what the sums are divided by; by default the positions of this batch that
                 count. With accumulation or several ranks, pass the number over all of them: the
-                parts then add up to the loss of the whole, however it was split.
+                parts then add up to the loss of the whole, however it was split. In a loop of your
+                own, DDP and FSDP average gradients over the ranks: there, the loss is multiplied by
+                their number before ``backward()``.
 
         Returns:
             The loss and its two terms, all attached to the graph; 0 if no position counts. With a
             divergence of this library they are differentiated once: a backward pass with
-            ``create_graph=True`` raises RuntimeError.
+            ``create_graph=True``, or a transform of ``torch.func``, raises RuntimeError.
 
         Raises:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
@@ -220,16 +222,17 @@ class CombinedObjective:
         # Ignored positions are dropped before anything is computed, so that whatever stands there
         # (padding, NaN) can reach neither the loss nor the gradient.
         everything = bool(counts.all())
-        labels = labels if everything else labels[counts]
+        labels = labels[counts]
         if isinstance(teacher_logits, TopK):
             teacher_logits = self._checked(teacher_logits, student_logits.shape, counts)
-        elif teacher_logits is not None and not everything:
-            teacher_logits = teacher_logits[counts]
+        elif teacher_logits is not None:  # a constant to every divergence, one's own too
+            teacher_logits = teacher_logits.detach()
+            teacher_logits = teacher_logits if everything else teacher_logits[counts]
         student_logits = student_logits if everything else student_logits[counts]
         num_items, divisor = count_items(num_items, labels.numel())
 
         flat = widened(student_logits).reshape(-1, student_logits.shape[-1])
-        lm_loss = F.cross_entropy(flat, labels.reshape(-1), reduction="sum") / divisor
+        lm_loss = F.cross_entropy(flat, labels, reduction="sum") / divisor
 
         kd_loss = None
         if teacher_logits is not None:
@@ -256,7 +259,7 @@ class CombinedObjective:
         if isinstance(teacher, TopK):
             student_logits = student_logits.reshape(-1, student_logits.shape[-1])
             buckets = teacher.student_buckets(student_logits, self.temperature)
-            return self.divergence(buckets, teacher.teacher_buckets(), temperature=1.0)
+            return self.divergence(buckets, teacher.teacher_buckets().detach(), temperature=1.0)
         return self.divergence(student_logits, teacher, temperature=self.temperature)
 
     def _same_vocabulary(

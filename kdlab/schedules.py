@@ -296,7 +296,7 @@ class PlateauLambda(LambdaSchedule):
             return
         if isinstance(metric, tuple):
             raise TypeError(f"PlateauLambda reacts to one number, the gap; got {metric}")
-        metric = check_number("the gap", metric)
+        metric = _plain("the gap", metric)
         if metric < self.best - self.threshold:
             self.best, self.without_gain = metric, 0
             return
@@ -358,7 +358,7 @@ class RatioLambda(LambdaSchedule):
             return
         if not isinstance(metric, tuple):
             raise TypeError(f"RatioLambda reacts to two numbers, the losses; got {metric}")
-        lm_loss, kd_loss = (check_number("a loss", loss) for loss in metric)
+        lm_loss, kd_loss = (_plain("a loss", loss) for loss in metric)
         self.lm_mean = self.momentum * self.lm_mean + (1 - self.momentum) * lm_loss
         self.kd_mean = self.momentum * self.kd_mean + (1 - self.momentum) * kd_loss
 
@@ -394,6 +394,11 @@ def make_schedule(name: str, **options: Any) -> LambdaSchedule:
         raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}") from None
     check_names(schedule.__init__, options)
     return schedule(**options)
+
+
+def _plain(name: str, loss: Any) -> float:
+    """A loss as a number, free of the graph that it may be attached to."""
+    return check_number(name, loss.detach() if hasattr(loss, "detach") else loss)
 
 
 def _check_lambda(name: str, lam: float) -> float:

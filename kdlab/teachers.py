@@ -173,7 +173,7 @@ class AdaptersOffTeacher:
     """A PEFT student without its adapters: the model that it began as teaches it.
 
     Self-distillation needs no second model in memory: this one turns the adapters off for as long
-    as it is asked.
+    as it is asked. A trainer refuses it where other weights of the student are trained, too.
 
     Args:
         student: a model of ``peft``, or one with its adapters inside; the one that is trained.
@@ -203,7 +203,7 @@ class AdaptersOffTeacher:
     @torch.no_grad()
     def targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits ``[B, T − 1, V]`` of the model without its adapters, in evaluation mode."""
-        with in_evaluation_mode(self.student), _adapters_off(self.student):
+        with in_evaluation_mode(self.student), adapters_off(self.student):
             return logits_for(self.student, batch)[:, :-1]
 
     def fingerprint(self) -> str:
@@ -218,8 +218,23 @@ def _has_adapters(part: Any) -> bool:
 
 
 @contextmanager
-def _adapters_off(model: Any) -> Iterator[None]:
-    """Without the adapters, whether PEFT is around a model or they were added to it."""
+def adapters_off(model: Any) -> Iterator[None]:
+    """Without the adapters; what is trained of them is then as it was.
+
+    PEFT has all of an adapter trained when it is on again, also what somebody had frozen.
+    """
+    trained = [(weight, weight.requires_grad) for weight in model.parameters()]
+    try:
+        with _disabled(model):
+            yield
+    finally:
+        for weight, wanted in trained:
+            weight.requires_grad_(wanted)
+
+
+@contextmanager
+def _disabled(model: Any) -> Iterator[None]:
+    """Whether PEFT is around a model or its adapters were added to it."""
     if hasattr(model, "disable_adapter"):
         with model.disable_adapter():
             yield

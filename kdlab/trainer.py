@@ -311,8 +311,8 @@ class DistillationTrainer:
                     output = self._objective(student, batch, num_items.clamp_min(1), on_policy)
                 if not output.loss.requires_grad:
                     raise ValueError(
-                        "the loss depends on no weight that is to be trained; adapters that are "
-                        "merged have no effect, student.unmerge_adapter()"
+                        "the loss depends on no weight that is to be trained; adapters may be "
+                        "merged, student.unmerge_adapter(), or quantised layers pass no gradient on"
                     )
                 # Data parallelism averages gradients over the processes; these are to be added.
                 accelerator.backward(output.loss * accelerator.num_processes)
@@ -415,6 +415,7 @@ class DistillationTrainer:
     def _prepared(self) -> tuple[nn.Module, torch.optim.Optimizer]:
         """The student as it is trained, on its device and over all processes; and its optimiser."""
         accelerator, student = self.accelerator, self.student
+        student.zero_grad()  # what was there before is of no step
         sharded = any(isinstance(part, FSDPModule) for part in student.modules())
         if not (sharded or stays(student)):
             student.to(accelerator.device)

@@ -1,5 +1,7 @@
 """What the library is given is what it says, whenever it is given; or it is refused by its name."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -33,9 +35,12 @@ from kdlab import (
     every_nth_layer,
     forward_kl,
     generate,
+    jensen_shannon,
     make_schedule,
     plots,
     reckoning,
+    skew_forward_kl,
+    skew_reverse_kl,
     train_tokenizer,
     write_topk_store,
 )
@@ -367,3 +372,98 @@ def test_what_holds_no_results_is_told(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(ValueError, match=r"results\.json (is damaged|holds)"):
         SweepResults.read(tmp_path / "results.json")
+
+
+@pytest.mark.parametrize("alpha", ["0.1", None, False, [0.1], torch.tensor(0.1).requires_grad_()])
+def test_the_share_of_a_mixture_is_a_number(alpha):
+    student, teacher, _ = batch()
+    for divergence in (skew_forward_kl, skew_reverse_kl):
+        with pytest.raises(ValueError, match="alpha"):
+            divergence(student, teacher, alpha=alpha)
+    with pytest.raises(ValueError, match="beta"):
+        jensen_shannon(student, teacher, beta=alpha)
+    with pytest.raises(ValueError, match="forward_kl cannot take alpha;"):
+        LinearCombinedObjective(partial(forward_kl, alpha=alpha))
+
+
+def test_losses_that_a_schedule_is_told_become_plain_numbers():
+    """They are attached to the graph of a whole step, which would be kept from step to step."""
+    loss = torch.tensor(4.0, requires_grad=True) * 1.0
+    ratio, plateau = RatioLambda(share=0.5), PlateauLambda(patience=0)
+    ratio.step((loss, loss / 4))
+    plateau.step(loss)
+    assert ratio.value == pytest.approx(2.0)
+    assert {type(value) for value in (*vars(ratio).values(), *vars(plateau).values())} <= {
+        int,
+        float,
+    }
+
+
+# --- tensors that come from elsewhere ---
+
+
+def test_tensors_that_were_made_in_inference_mode_are_learned_from():
+    """Labels were, until a batch came in which every position counts."""
+    student, teacher, labels = batch()
+    with torch.inference_mode():
+        made = teacher.clone(), labels.clone()
+    for kind in (CombinedObjective, LinearCombinedObjective):
+        found, expected = asked(kind(), student, *made), asked(kind(), student, teacher, labels)
+        assert torch.equal(found.loss, expected.loss)
+        (gradient,) = torch.autograd.grad(found.loss, student)
+        assert torch.equal(gradient, torch.autograd.grad(expected.loss, student)[0])
+
+
+def squared(student, teacher, *, temperature):
+    return (student - teacher).square().sum(-1)
+
+
+@pytest.mark.parametrize("divergence", [forward_kl, squared])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_no_gradient_reaches_a_teacher_that_requires_one(divergence, kept):
+    student, teacher, labels = batch()
+    labels[:kept] = -100
+    logits = teacher.clone().requires_grad_()
+    CombinedObjective(divergence)(student, logits, labels).loss.backward()
+    top = logits.log_softmax(-1).topk(3)
+    distribution = TopK.of(top.indices, top.values)
+    CombinedObjective(divergence)(student, distribution, labels).loss.backward()
+    assert logits.grad is None
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_what_is_no_tensor_with_a_shape_is_named():
+    student, teacher, labels = batch()
+    with pytest.raises(ValueError, match="must be a dense tensor, got a nested one"):
+        dense(torch.nested.nested_tensor([*student.detach()]), teacher, labels)
+    with pytest.raises(ValueError, match="log_probs must be a tensor, got ndarray"):
+        TopK.of(labels, teacher.numpy())
+
+
+def test_layers_are_counted_by_whole_numbers():
+    assert every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 2.0).config.n_layer == 1
+    with pytest.raises(ValueError, match=r"n must be a whole number, got 1\.5"):
+        every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 1.5)
+
+
+# --- who differentiates ---
+
+
+@BOTH
+def test_transforms_of_torch_func_are_refused_in_a_sentence(kind):
+    student, teacher, labels = batch()
+    weights = {"weight": torch.eye(V)}
+    layer = torch.nn.Linear(V, V, bias=False)
+
+    def loss(weights):
+        logits = torch.func.functional_call(layer, weights, (student,))
+        return asked(kind(), logits, teacher, labels).loss
+
+    with pytest.raises(
+        RuntimeError, match=r"differentiated once, by backward\(\) or .* torch\.func"
+    ):
+        torch.func.grad(loss)(weights)
+    with pytest.raises(RuntimeError, match=r"vmap of torch\.func cannot be used on them"):
+        torch.vmap(forward_kl)(student, teacher)
+    weights["weight"].requires_grad_()
+    assert torch.autograd.grad(loss(weights), [weights["weight"]])[0].isfinite().all()

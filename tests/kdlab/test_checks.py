@@ -179,3 +179,38 @@ def test_a_run_stays_in_its_folder_when_the_working_folder_changes(tmp_path, mon
     run.fit(rows())
     assert (tmp_path / "run" / "metrics.jsonl").exists()
     assert not list((tmp_path / "other").iterdir())
+
+
+def test_a_student_in_4_bits_is_refused_on_a_processor_that_cuts_its_gradient():
+    """bitsandbytes packs such a layer anew when it is first asked, for a kernel without one."""
+    student = gpt()
+    student.blocks[0].mlp[0].support_avx512bf16_for_cpu = False
+    DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)
+    student.blocks[0].mlp[0].support_avx512bf16_for_cpu = True
+    with pytest.raises(ValueError, match=r"Linear of bitsandbytes .* load it in 8 bits"):
+        DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)
+
+
+def test_gradients_that_a_student_has_already_are_not_of_the_first_step():
+    """Somebody tried a loss before, or a run was broken off in the middle of a step."""
+    fresh, used = trainer(), trainer()
+    for each in (fresh, used):
+        each.student.norm.requires_grad_(False)  # its gradient would count in the norm of all
+    for parameter in used.student.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    expected, found = fresh.fit(rows()), used.fit(rows())
+    assert found.column("loss") == expected.column("loss")
+    assert found.column("grad_norm") == expected.column("grad_norm")
+
+
+def test_models_are_measured_and_asked_in_inference_mode_too(tmp_path):
+    expected = evaluate(gpt(), rows(), gpt(1))
+    with torch.inference_mode():
+        assert evaluate(gpt(), rows(), gpt(1)) == expected
+        write_topk_store(gpt(1), rows(), tmp_path / "teacher.topk", k=4)
+        assert generate(gpt(), rows()[0]["input_ids"][None, :4], 2).shape == (1, 6)
+        student = gpt()
+        student.register_buffer("scale", torch.ones(1))
+    assert evaluate(student, rows(), gpt(1)) == expected
+    with pytest.raises(ValueError, match=r"weight .* was made in inference mode"):
+        DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)

@@ -10,6 +10,7 @@ import kdlab.teachers
 import kdlab.topk_file
 from kdlab import (
     DIVERGENCES,
+    AdaptersOffTeacher,
     CombinedObjective,
     DistillationTrainer,
     LinearCombinedObjective,
@@ -24,6 +25,7 @@ from kdlab import (
     train_tokenizer,
     write_topk_store,
 )
+from tests.kdlab.tiny_models import tiny
 
 V = 40
 
@@ -275,3 +277,46 @@ def test_errors_say_what_is_allowed(tmp_path):
     write_topk_store(model(), items(), tmp_path / "store", 4)
     with pytest.raises(ValueError, match=r"has no row that begins with the tokens \[0, 0, 0, 0, 0"):
         TopKTeacher(tmp_path / "store").targets({"input_ids": torch.zeros(1, 9).long()})
+
+
+# --- a student without its adapters ---
+
+
+def adapted(**options):
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(r=2, init_lora_weights=False, target_modules=["qkv"], **options)
+    return peft.get_peft_model(model(), config)
+
+
+def test_what_is_frozen_of_an_adapter_stays_frozen_when_it_is_on_again():
+    """It was in no optimiser, and its gradient grew in the norm by which all others are cut."""
+    student = adapted()
+    for name, weight in student.named_parameters():
+        weight.requires_grad_("lora_B" in name)
+    AdaptersOffTeacher(student).targets(batch_of(items()))
+    trained = {name for name, weight in student.named_parameters() if weight.requires_grad}
+    assert trained
+    assert all("lora_B" in name for name in trained)
+
+
+@pytest.mark.filterwarnings("ignore:Careful, disabling adapter layers with bias")
+def test_a_teacher_that_would_change_as_its_student_learns_is_refused():
+    config = TrainConfig(steps=1, batch_size=2, device="cpu")
+
+    def trainer(student):
+        teacher = AdaptersOffTeacher(student)
+        return DistillationTrainer(student, teacher, CombinedObjective(), config=config)
+
+    for options in ({}, {"modules_to_save": ["norm"]}):
+        trainer(adapted(**options)).fit(
+            [{n: r[n] for n in ("input_ids", "labels")} for r in items()]
+        )
+    peft = pytest.importorskip("peft")
+    prompts = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)
+    trainer(peft.get_peft_model(tiny("Llama"), prompts))
+    with pytest.raises(ValueError, match=r"qkv.*\.bias is trained and belongs to no adapter"):
+        trainer(adapted(bias="lora_only"))
+    student = adapted()
+    student.base_model.model.norm.requires_grad_(True)
+    with pytest.raises(ValueError, match=r"norm\.weight is trained and belongs to no adapter"):
+        trainer(student)

@@ -1,0 +1,34 @@
+"""What a gradient in closed form cannot be asked for: it is a constant to autograd."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["check_differentiated_once", "check_no_transform"]
+
+AS_OFTEN = (
+    "CombinedObjective takes a divergence of your own, and autograd differentiates that as often "
+    "as you like"
+)
+
+
+def check_differentiated_once() -> None:
+    """Raise RuntimeError in a backward pass that is to be differentiated in turn.
+
+    What depends on a gradient in closed form would lack this part, without a word. PyTorch's
+    ``once_differentiable`` lets that pass.
+    """
+    if torch.is_grad_enabled():  # by create_graph=True
+        raise RuntimeError(
+            "kdlab's losses are differentiated once: they have no second derivative, which "
+            f"create_graph=True asks for. {AS_OFTEN}"
+        )
+
+
+def check_no_transform() -> None:
+    """Raise RuntimeError under torch.func, whose gradients are all made to be differentiated."""
+    if torch._C._are_functorch_transforms_active():
+        raise RuntimeError(
+            "kdlab's losses are differentiated once, by backward() or torch.autograd.grad; grad, "
+            f"vjp, jvp and vmap of torch.func cannot be used on them. {AS_OFTEN}"
+        )
