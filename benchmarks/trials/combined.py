@@ -35,6 +35,17 @@ found = []
         cells=("def bigram_table",),
     ),
     Trial(
+        "combined/two-sources",
+        """the LM loss falls from {} nats to between 3 and 3.5, and the KD loss below it falls
+        from {} nats to about a half.""",
+        """
+lm, kd = (history.column(name) for name in ("lm_loss", "kd_loss"))
+assert all(3 < loss < 3.5 for loss in lm[-20:]) and 0.4 < kd[-1] < 0.6, (lm, kd)
+found = [lm[0], kd[0]]
+""",
+        cells=("def bigram_table", "objective = CombinedObjective(lam=1.0)", "training_curves"),
+    ),
+    Trial(
         "combined/the-formula",
         """divided by 0.7 they are {}, 0 and {}. At λ = 9 the target is {}, {} and {}: the label
         keeps""",

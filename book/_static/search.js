@@ -1,11 +1,15 @@
-// Finds sections that have every word of the query, each with an excerpt. A word that no section has
-// stands for the nearest one that some section has, and the page says so. No requests.
+// Finds sections that have every word of the query or, where none has, most of them, each with an
+// excerpt. Words that make a question of it are left out. A word that no section has stands for the
+// nearest one that some section has, and the page says so. No requests.
 (() => {
   "use strict";
   const LONGEST = 220; // characters of an excerpt
   const GREEK = { λ: "lambda", α: "alpha", β: "beta", θ: "theta", τ: "tau" };
   const plain = (text) =>
     text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase().replace(/[λαβθτ]/g, (letter) => GREEK[letter]);
+  const ASKING = new Set(
+    "a an and are at be by can do does for from how i if in is it me my of on or should that the to was what when where which who why with you your".split(" "),
+  );
   const wordsOf = (text) => plain(text).match(/[\p{L}\p{N}_]+/gu) || [];
 
   // forward_kl is found by forward, by kl and by itself.
@@ -72,14 +76,15 @@
     return found ? found.word : wanted;
   };
 
-  const find = (query) =>
+  const find = (query, enough) =>
     sections
       .map((section) => {
         const scores = query.map((wanted) => {
           const title = best(section.inTitle, wanted);
           return Math.max(5 * title, best(section.inText, wanted));
         });
-        return { section, score: Math.min(...scores) && scores.reduce((sum, one) => sum + one, 0) };
+        const has = scores.filter(Boolean).length;
+        return { section, score: has >= enough && scores.reduce((sum, one) => sum + one, 0) };
       })
       .filter(({ score }) => score)
       .sort((one, other) => other.score - one.score)
@@ -121,9 +126,13 @@
   const results = document.getElementById("search-results");
   if (!results || !asked.trim()) return;
   document.querySelectorAll("form.bd-search input[name=q]").forEach((field) => (field.value = asked));
-  const typed = wordsOf(asked);
+  const every = wordsOf(asked);
+  const telling = every.filter((word) => !ASKING.has(word));
+  const typed = telling.length ? telling : every;
   const query = typed.map((word) => (known(word) ? word : nearest(word)));
-  const found = query.length ? find(query) : [];
+  let found = query.length ? find(query, query.length) : [];
+  const some = !found.length && query.every(known);
+  for (let n = query.length - 1; some && !found.length && n > query.length / 2; n--) found = find(query, n);
   const said = found.length === 1 ? "one section" : `${found.length} sections`;
   results.append(el("h2", "", "Search results"));
   const summary = el("p", "search-summary", `Search finished: ${said} found.`);
@@ -133,6 +142,7 @@
     const wrong = typed.filter((word, i) => word !== query[i]).join(" ");
     summary.append(` No page has “${wrong}”; these have “${mended.join(" ")}”.`);
   }
+  if (found.length && some) summary.append(" No section has all of these words; these have most of them.");
   if (!found.length) summary.append(" Try fewer or other words.");
   const list = el("ul", "search");
   found.forEach((section) => {

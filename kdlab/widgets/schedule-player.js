@@ -133,14 +133,14 @@ function render({ model, el }) {
   const highest = Math.max(...run.lm, ...run.kd);
   const [above, below] = [draw("text", { x: 4, y: 12 }), draw("text", { x: 4, y: upper + 24 })];
   const lam = draw("path", { fill: "none", stroke: "var(--third)", "stroke-width": 3 });
-  const term = draw("path", { fill: "none", stroke: "var(--q)", "stroke-width": 2, "stroke-dasharray": "6 3" });
+  const term = draw("path", { fill: "none", stroke: "var(--p)", "stroke-width": 2, "stroke-dasharray": "6 3" });
   const path = (values, top) => values.map((v, i) => `${i ? "L" : "M"}${left(i).toFixed(1)},${top(v).toFixed(1)}`).join("");
   const loss = (v) => lower - Math.min(v / highest, 1.3) * (lower - upper - 35);
   const now = draw("line", { y1: 0, y2: lower, stroke: "var(--text)", "stroke-width": 1 });
   picture.append(
     draw("line", { x1: 0, x2: width, y1: upper, y2: upper, class: "axis" }),
     draw("line", { x1: 0, x2: width, y1: lower, y2: lower, class: "axis" }),
-    draw("path", { d: path(run.lm, loss), fill: "none", stroke: "var(--p)", "stroke-width": 1.5 }),
+    draw("path", { d: path(run.lm, loss), fill: "none", stroke: "var(--label)", "stroke-width": 1.5 }),
     term,
     lam,
     now,

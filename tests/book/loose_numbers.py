@@ -2,7 +2,6 @@
 
 EXACT = "follows from the numbers beside it"
 MADE_UP = "a case that we made up"
-SEEN = "read off the figure"
 
 ELSEWHERE = {
     "after/optimizing-training": {"about 5.5 nats": "a new student's loss is about log 257"},
@@ -41,7 +40,6 @@ ELSEWHERE = {
         "up to 0.42": "a version",
         "The loss stays at 1.9": MADE_UP,
     },
-    "combined/two-sources": {"between 3 and 3.5": SEEN},
     "combined/what-the-truth-contributes": {
         "1.6 million characters": "1.1 prints how many",
         "from 0.22 to 0.11": "0.215 and 0.109 in the table",

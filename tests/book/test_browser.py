@@ -138,3 +138,31 @@ def test_questions_by_keyboard_alone(page, book, settle):
     second = ordering.locator(".question-choices > li").nth(1)
     assert second.get_attribute("data-place") == first
     assert page.evaluate("document.activeElement.closest('li').dataset.place") == first
+
+
+# What has the focus and does not show it; by an outline, where no shadow is drawn.
+RINGLESS = """outlined => {
+    const ring = ({outlineStyle, boxShadow}) =>
+        outlineStyle !== "none" || (!outlined && boxShadow !== "none");
+    const seen = [...document.querySelectorAll("a[href], button, input, select, summary")]
+        .filter(node => node.checkVisibility() && !node.disabled);
+    document.head.append(Object.assign(document.createElement("style"),
+        {textContent: "* { transition: none !important }"}));
+    return seen.filter(node => {
+        node.focus();
+        const drawn = [node, ...node.children].map(each => getComputedStyle(each));
+        return document.activeElement === node && !drawn.some(ring);
+    }).map(node => node.outerHTML.slice(0, 120));
+}"""
+
+
+def test_who_goes_by_keyboard_sees_where_they_are(new_page, book, settle):
+    """In the page's colours and in the reader's own, where no shadow is drawn."""
+    for colours in ("none", "active"):
+        tab = new_page(forced_colors=colours)
+        tab.goto((book / "book/combined/the-formula.html").as_uri())
+        settle(tab)
+        tab.keyboard.press("Tab")  # from here on, what has the focus shows it
+        assert tab.evaluate("document.activeElement !== document.body")
+        assert not tab.evaluate(RINGLESS, colours == "active")
+        tab.context.close()

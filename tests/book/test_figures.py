@@ -66,6 +66,28 @@ def test_two_drawings_of_a_page_share_no_name(drawn):
     assert set(used) <= names[0]
 
 
+def test_label_and_teacher_have_the_same_colours_everywhere():
+    """In the style of the book, of its widgets, and in figures that draw both."""
+    book = (ROOT / "book/_static/book.css").read_text(encoding="utf8")
+    widgets = (ROOT / "kdlab/widgets/widgets.css").read_text(encoding="utf8")
+    names = {"label": "label", "p": "teacher", "third": "lambda"}
+    for ours, theirs in names.items():
+        light, dark = re.findall(rf"--book-{theirs}: (#\w{{6}});", book)
+        assert f"--{ours}: var(--book-{theirs}, {light});" in widgets
+        assert f"  --{ours}: {dark};\n" in widgets
+    drawn = {"blue": ("#0072B2", "#56B4E9"), "orange": ("#D55E00", "#E69F00")}
+    pattern = r'"(labels?|labels alone[^"]*|teacher|distribution|\{\} alone)"[:,] \(?"(#\w{6})"'
+    found = [
+        (page.stem, name, colour)
+        for page in (ROOT / "book").rglob("*.md")
+        for name, colour in re.findall(pattern, page.read_text(encoding="utf8"))
+    ]
+    assert len(found) > 3
+    for page, name, colour in found:
+        wanted = drawn["blue" if name.startswith("label") else "orange"]
+        assert colour in wanted, (page, name)
+
+
 def test_the_book_has_no_figure_that_ignores_the_theme(book, pages):
     figures = 0
     style = (ROOT / "book/_static/book.css").read_text(encoding="utf8")

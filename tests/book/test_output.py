@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,17 @@ def test_no_output_holds_what_is_for_a_terminal(book, page_names):
         text = (book / name).read_text(encoding="utf8")
         assert "\x1b" not in text, name
         assert not re.search(r'class="[^"]*-(Color|Bold)', text), name
+
+
+def test_what_a_page_prints_is_no_wider_than_its_text(book, page_names):
+    """In the window of a laptop; a page that prints a file of ours shows it as it is."""
+    wide = {}
+    for name in page_names:
+        soup = BeautifulSoup((book / name).read_text(encoding="utf8"), "html.parser")
+        lines = "\n".join(each.text for each in soup.select(".cell_output pre")).splitlines()
+        wide[name] = [line for line in lines if len(line) > 78]
+    del wide["book/instructors/your-own-set.html"]
+    assert not any(wide.values()), wide
 
 
 def test_styles_keep_what_a_page_or_a_script_names(tmp_path):

@@ -331,6 +331,13 @@ CUT_FORMULAS = """() => {
 }"""
 
 
+# Code that a fold hides goes over the end of a sheet; what is typed is a line to write on.
+WHOLE_OR_A_BOX = """() => [...document.querySelectorAll("details.hide, .question-number input")]
+    .filter(node => getComputedStyle(node).breakInside !== "auto"
+        || (node.localName === "input" && getComputedStyle(node).borderTopWidth !== "0px"))
+    .map(node => node.outerHTML.slice(0, 120))"""
+
+
 def test_prints(tab):
     """All of it, no wider than the sheet, with the answers at the end."""
     screen = tab.viewport_size
@@ -350,6 +357,7 @@ def test_prints(tab):
     assert not tab.evaluate(WIDER_THAN_PAPER)
     answers = tab.locator(".question-answers dd").all_inner_texts()
     assert len(answers) == tab.locator("form.question").count()
+    assert not tab.evaluate(WHOLE_OR_A_BOX)
     assert all(len(answer) > 20 for answer in answers)
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert tab.evaluate(theme) == "dark"
@@ -361,6 +369,11 @@ def test_prints(tab):
 
 def test_does_not_scroll_sideways_on_a_phone(tab):
     """And no formula in a line is wider than its paragraph, which would hide its end."""
+    width = "document.documentElement.scrollWidth"
     tab.set_viewport_size(PHONE)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert tab.evaluate(width) <= PHONE["width"]
     assert not tab.evaluate(CUT_FORMULAS)
+    # With text of twice the size; a formula in a line keeps the breaks that it was set with.
+    tab.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert tab.evaluate(width) <= 1.05 * PHONE["width"]
+    tab.evaluate("document.documentElement.style.fontSize = ''")

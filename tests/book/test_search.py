@@ -92,6 +92,17 @@ def test_a_slip_finds_what_was_meant_and_says_so(search, slip, meant):
     assert any(mark.startswith(meant[:5]) for mark in marked)
 
 
+def test_a_question_is_asked_as_one_would_ask_it(search):
+    """Without the words that make a question of it; and where no section has all, most will do."""
+    assert "3.2 Optimizing a student’s training" in [
+        result["title"] for result in search("why is my student worse")[1]
+    ]
+    summary, results = search("why does the student overfit its labels scanner")
+    assert "these have most of them" in summary
+    assert results
+    assert "these have" not in search("is it")[0]
+
+
 def test_nonsense_finds_nothing_and_is_told(search):
     summary, results = search("zxqvw+kl")
     assert summary == "Search finished: 0 sections found. Try fewer or other words."
