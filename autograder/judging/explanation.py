@@ -55,9 +55,11 @@ class Column:
                 wrong, expected.outcome, expected.tolerance
             )
             # The tolerance is that of the right answer. Where the wrong one is several times as
-            # large, it is rounded more coarsely by as much.
+            # large, it is rounded more coarsely by as much; and an exponential more finely, where
+            # it is smaller.
             size = _scale(wrong.value, expected.outcome)
-            self.reach[way] = expected.tolerance * (size if size > 4 else 1.0)
+            scaled = size > 4 or (rubric.logarithm and size < 1 / 4)
+            self.reach[way] = expected.tolerance * (size if scaled else 1.0)
             self.totals[way], magnitude, count = _total(wrong.value)
             # Twice as much, for the sums are rounded too.
             self.bounds[way] = 2 * expected.tolerance * max(1.0, size) * count + 1e-9 * magnitude

@@ -247,7 +247,9 @@ def descend(
             share = way.clip / norm if norm > way.clip else 1.0
             found = [each / (each.abs() + 1e-8) for each in held] if way.signed else held
             found = [each.clamp(-way.bound, way.bound) for each in found]
-            if way.adam is not None:
+            if way.adam is not None and way.signed:  # made anew for each step
+                found = [way.adam * a + b for a, b in zip(parameters, found, strict=True)]
+            elif way.adam is not None:
                 first = [0.9 * a + 0.1 * b for a, b in zip(first, held, strict=True)]
                 second = [0.999 * a + 0.001 * b**2 for a, b in zip(second, held, strict=True)]
                 scale = [1 - decayed ** (len(path) + 1) for decayed in (0.9, 0.999)]
@@ -397,6 +399,8 @@ def step_cases() -> tuple[Case, ...]:
     one = (*run_of((1, 2))[:2], three[2][:1])  # a batch that comes again, with other models
     alike = run_of((1, 0), (0, 2))
     alike = (alike[0], [each.clone() for each in alike[0]], alike[2])
+    apart = run_of((1, 0), (2, 0))
+    apart[2][1] = [each[:1] for each in apart[2][1]]  # a batch of one text
     return (
         Case(
             "the student after three steps", (*three, 2.0, 0.3, "student"), public=True, unit="step"
@@ -413,7 +417,7 @@ def step_cases() -> tuple[Case, ...]:
         ),
         Case(
             "λ is 0, which leaves the labels alone",
-            (*run_of((1, 0), (2, 0)), 0.0, 0.4, "student"),
+            (*apart, 0.0, 0.4, "student"),
             public=True,
             unit="step",
         ),
@@ -442,6 +446,7 @@ def step_facts(case: Case) -> dict[str, Any]:
         "λ is not 1": lam != 1,
         "λ is 0": lam == 0,
         "one position counts": counted(*batches) == 1,
+        "a batch has one text": any(len(labels) == 1 for _, labels in batches),
         "a text begins with ignored positions": begins_ignored(batches),
         "there is more than one step": len(batches) > 1,
     }
@@ -483,6 +488,7 @@ def train_facts(case: Case) -> dict[str, Any]:
         "all labels of a micro-batch that count are 0": any(map(zeros_alone, batches)),
         "a text begins with ignored positions": begins_ignored(batches),
         "micro-batches differ in length": len({labels.shape[1] for _, labels in batches}) > 1,
+        "a micro-batch has one text": any(len(labels) == 1 for _, labels in batches),
         "λ moves": factor != 1,
     }
 
@@ -696,11 +702,18 @@ def logarithm_as_target(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Ten
     return lm_alone(q, p, labels, lam) + lam * total
 
 
-def averaged_per_text(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
-    """The mean of the means of all texts in which something counts, times what counts."""
+def averaged_per_text(
+    q: Tensor, p: Tensor, labels: Tensor, lam: float, *, empty: float | None = None
+) -> Tensor:
+    """The mean of the means of all texts, times what counts.
+
+    A text in which nothing counts is left out, or has a mean of `empty`.
+    """
     texts = [each for each in zip(q, p, labels, strict=True) if counted_in(each[2])]
     means = [summed_losses(*each, lam) / counted_in(each[2]) for each in texts]
-    return counted_in(labels) * sum(means) / len(texts)
+    if empty is not None:
+        means += [empty * q.sum()] * (len(labels) - len(means))
+    return counted_in(labels) * sum(means) / len(means)
 
 
 PER_TEXT = (
@@ -1031,6 +1044,7 @@ MANNERS: tuple[tuple, ...] = (
         *OPTIMIZER_NOT_USED,
         Way(momentum=0.0),
         *(Way(momentum=0.0, rate=1e-3, adam=decay) for decay in (0.01, 0.0)),
+        Way(momentum=0.0, rate=1e-3, adam=0.01, signed=True),
         *(
             Way(momentum=0.0, rate=rate, signed=signed)
             for rate in (0.1, 0.01, 1e-3)
@@ -1238,15 +1252,18 @@ STEP_MISCONCEPTIONS = told_apart(
         (SUMMED, {"weight": undivided, "told": per_counted}),
         (ALL_POSITIONS, {"weight": per_position}),
         (ALL_POSITIONS, {"weight": per_position, "told": per_counted}),
-        (
+        *(
             (
-                "averaged_per_text",
-                "Your updates are those of a mean of each text's own mean: a token of a short"
-                " text weighs more than one of a long text. All tokens that count should weigh"
-                " the same.",
-                "2.2",
-            ),
-            {"way": Way(loss=averaged_per_text)},
+                (
+                    "averaged_per_text",
+                    "Your updates are those of a mean of each text's own mean: a token of a short"
+                    " text weighs more than one of a long text. All tokens that count should weigh"
+                    " the same.",
+                    "2.2",
+                ),
+                {"way": Way(loss=partial(averaged_per_text, empty=empty))},
+            )
+            for empty in (None, 0.0, float("nan"))
         ),
         (PER_LENGTH, {"weight": per_length}),
         (
@@ -1565,6 +1582,11 @@ def share_of_first_times(batch: Batch, group: list[Batch], accumulate: int) -> f
     return share_of_first(batch, group, accumulate) / accumulate
 
 
+def share_of_first_times_if_any(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """The same; a division by 0 where nothing counts in the first."""
+    return share_of_first_times(batch, group, accumulate) if counted(group[0]) else float("inf")
+
+
 def share_of_last_times(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """The same of the last."""
     return share_of_last(batch, group, accumulate) / accumulate
@@ -1830,8 +1852,9 @@ def train_cases() -> tuple[Case, ...]:
     four = run_of((3, 2), (0, 0), (1, 0), (3, 3))
     six = run_of((0, 1), (2, 3), (3, 0), (0, 0), (2, 2), (1, 3), vocabulary=4)
     five = run_of((0, 2), (3, 1), (2, 3), (0, 0), (1, 3))
-    padding = run_of((0, 1), (4, 4), (2, 0), (4, 3))
-    lengths = run_of((3, 2), (0, 0), (1, 0), (2, 1))
+    # Where padding ends a group, and where it begins one.
+    padding = run_of((0, 1), (4, 4), (2, 0), (4, 3), (4, 4), (1, 0))
+    lengths = run_of((3, 2), (0, 0), (1,), (2, 1))
     for each, length in zip(lengths[2], (4, 3, 2, 4), strict=True):
         each[:] = [tensor[:, :length].clone() for tensor in each]
     front = prompted(np.random.default_rng(46), 4)
@@ -1908,7 +1931,7 @@ LAMBDA_PER_MICRO_BATCH = (
 )
 LAST_COUNT = (
     "divided_by_the_last_count",
-    "Your updates are those of a whole group divided by what counts in its last micro-batch. The"
+    "Your updates are those of a whole group of which the last micro-batch alone was counted. The"
     " count of a group is known before its first backward(), from its labels.",
     "2.2",
 )
@@ -1983,7 +2006,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     ),
     (MEANS_ADDED, (own_mean, nan_if_empty(own_mean))),
     (LAST_COUNT, (share_of_last, share_of_last_if_any, share_of_last_times)),
-    (FIRST_COUNT, (share_of_first, share_of_first_times)),
+    (FIRST_COUNT, (share_of_first, share_of_first_times, share_of_first_times_if_any)),
     (COUNT_SO_FAR, (share_so_far,)),
     (COUNTED_AGAIN, (share_of_all_so_far, share_again)),
     (DIVIDED_IN_THE_LOOP, (divided_with_each, divided_with_all_so_far)),
@@ -2312,10 +2335,11 @@ def nats(
     mode: bool,
     masked: bool = True,
     kernel: Callable[[Tensor], Tensor] = lambda q: q.log_softmax(-1),
-) -> list[tuple[Tensor, int, int, int, int]]:
+) -> list[tuple[Tensor, int, int, int, int, int]]:
     """Of each batch: summed −log q(y), positions that count, all positions, texts, labels above 0.
 
-    Without a mask an ignored label stands for token 0.
+    The last is how many −log q(y) are not 0 in float32. Without a mask an ignored label stands for
+    token 0.
     """
     found = []
     *parameters, _ = doubled(weights)
@@ -2323,9 +2347,9 @@ def nats(
         labels = labels if masked else labels.clamp_min(0)
         counts = labels != IGNORED
         log_q = kernel(logits(*parameters, tokens, mode)[counts])
-        loss = -log_q.gather(-1, labels[counts][:, None]).sum()
-        above = int((labels > 0).sum())
-        found.append((loss, int(counts.sum()), labels.numel(), len(labels), above))
+        losses = -log_q.gather(-1, labels[counts][:, None])
+        above, lost = int((labels > 0).sum()), int((losses > 1e-7).sum())
+        found.append((losses.sum(), int(counts.sum()), labels.numel(), len(labels), above, lost))
     return found
 
 
@@ -2482,8 +2506,9 @@ def evaluation_cases() -> tuple[Case, ...]:
     front[1]["held_out"] = [[tokens, labels.flip(1)] for tokens, labels in front[1]["held_out"]]
     own = np.random.default_rng(611)
     bad = model(own, 5, 4, 1)
-    bad[1] *= 5  # sure and wrong: its mean loss is above 20 nats, the sum below float32's smallest
+    bad[1] *= 6  # sure and wrong: its mean loss is above 20 nats, the sum below float32's smallest
     zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (2, 4))]}
+    zero["held_out"][0][1][1, 3] = 2  # sure and right: a loss of 0
     zero["held_out"][1][1].clamp_max_(0)
     zero["train"] = [batch(own, 5, 4, (0, 2))]
     return (
@@ -2930,6 +2955,12 @@ EVALUATION_MISCONCEPTIONS = told_apart(
             "token_zero_not_counted",
             "A label of 0 is a token as any other, and yours does not count. Which labels do not?",
             batches_of_zeros_left_out,
+        ),
+        (
+            "zeros_not_counted",
+            "Your number is that of a sum divided by the number of positions whose loss is not 0."
+            " Where the model is sure and right it is 0, and such a position counts.",
+            partial(evaluate, reduce=over(5)),
         ),
         *(
             (

@@ -213,7 +213,16 @@ CUT_OFF_HINT = (
     " share of one token is, wherever q is larger than p. What is it a sum of?"
 )
 CUT_OFF = ("negative_shares_cut_off", CUT_OFF_HINT, "1.2", cut_off_at_zero)
-KERNELS = (*KERNELS, ANOTHER_DIVERGENCE, CUT_OFF)
+SOFTMAXED_TWICE = (
+    "model_softmaxed_twice",
+    "A model looks unsure in your divergence however sure it is, as if its probabilities were taken"
+    " for logits and went through one more softmax. Which of the two does log_softmax take?",
+    "1.1",
+    lambda student, teacher: kl(student.softmax(-1), teacher),
+    lambda student, teacher: kl(student, teacher.softmax(-1)),
+    lambda student, teacher: kl(student.softmax(-1), teacher.softmax(-1)),
+)
+KERNELS = (*KERNELS, ANOTHER_DIVERGENCE, CUT_OFF, SOFTMAXED_TWICE)
 ANOTHER_AXIS = (
     "softmax_on_another_axis",
     "Your numbers are those of softmaxes over another axis than the vocabulary. Along which axis"
@@ -344,8 +353,8 @@ MEANS = (
     ),
     (
         "summed_over_another_axis",
-        "Your loss is that of a sum over another axis than the vocabulary, and a mean over the"
-        " vocabulary. Which axis do the tokens of the vocabulary lie along?",
+        "Your loss is that of a mean over the vocabulary, and over texts or positions, but not over"
+        " both. Over which axis is a KL divergence a sum, and over which do you take the mean?",
         "1.2",
         *ALONG_OTHERS,
     ),
@@ -562,11 +571,28 @@ def at_least_one(mask: Tensor, shares: Tensor) -> Tensor:
 
 
 def kd_of_texts(
-    student_logits: Tensor, teacher_logits: Tensor, input_ids: Tensor, labels: Tensor
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    input_ids: Tensor,
+    labels: Tensor,
+    *,
+    empty: float | None = None,
 ) -> Tensor:
-    """Mean over texts of each text's own mean."""
+    """Mean over texts of each text's own mean.
+
+    A text in which nothing counts is left out, or has a mean of `empty`.
+    """
     counts, losses = labels != IGNORED, kl_losses(student_logits, teacher_logits)
-    return ((losses * counts).sum(-1) / counts.sum(-1)).mean()
+    means = (losses * counts).sum(-1) / counts.sum(-1)
+    return means.nanmean() if empty is None else means.nan_to_num(empty).mean()
+
+
+def of_one_text(
+    student_logits: Tensor, teacher_logits: Tensor, input_ids: Tensor, labels: Tensor, *, at: int
+) -> Tensor:
+    """The loss of the first text, or of the last."""
+    given = (student_logits, teacher_logits, input_ids, labels)
+    return kd_masked(*(each[at][None] for each in given))
 
 
 def infinite_where_nothing_counts(*given: Tensor) -> Tensor:
@@ -791,7 +817,13 @@ KD_MASKED_WAYS = (
         "A token of a short answer weighs more in your loss than one of a long answer, as if each"
         " text were averaged by itself. All tokens that count should weigh the same.",
         "2.2",
-        kd_of_texts,
+        *(partial(kd_of_texts, empty=empty) for empty in (None, 0.0, float("nan"))),
+    ),
+    (
+        "one_text_alone",
+        "Your loss is that of one text of the batch. What becomes of the others?",
+        "2.2",
+        *(partial(of_one_text, at=at) for at in (0, -1)),
     ),
     (
         *ANOTHER_AXIS,
@@ -2602,8 +2634,8 @@ def masked_cases() -> tuple[Case, ...]:
         ),
         Case("a student that agrees at two positions", agreeing, public=True),
         Case("sure models", sure_of, public=True),
-        Case("no padding", rows(rng, 4, 6, (2, 3), (1, 2, 2))),
-        Case("an answer that is cut off", rows(rng, 5, 5, (3, 7), (2, 2))),
+        Case("texts of one position", rows(rng, 1, 6, (1, 1), (2,), (1, 1))),
+        Case("a cut answer, and a prompt alone", rows(rng, 5, 5, (3, 7), (2, 2), (6,))),
         Case("one position counts", rows(rng, 5, 4, (2, 1)), public=True),
         Case("all count", rows(rng, 150, 4, (1, 150), (1, 70, 80))),
     )
@@ -2645,7 +2677,7 @@ def shift_cases() -> tuple[Case, ...]:
         Case("sure models", (*sure(rng, 2, 4, 5), labels), public=True),
         Case("one label ignored in the middle", gap),
         Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0)), public=True),
-        Case("prompts alone", tokens_as_labels(rng, 150, 4, (2, 0), (3, 0))),
+        Case("prompts alone", tokens_as_labels(rng, 150, 4, (2, 0), (3, 0), (150, 0))),
     )
 
 
@@ -2746,7 +2778,12 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
         Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),
         Case("equal parts", (parts(rng, 5, (90, 90, 90), (90, 90, 90)),)),
-        Case("the first is empty", (parts(rng, 5, (2, 0), (4, 3, 1), (2, 1)),), {}, EMPTY),
+        Case(
+            "the first two are empty, and the last",
+            (parts(rng, 5, (2, 0), (3, 0), (4, 3, 1), (2, 1), (2, 0)),),
+            {},
+            EMPTY,
+        ),
     )
 
 

@@ -139,9 +139,9 @@ def from_turn(which: int) -> Counts:
     """All counts from where one of the assistant's answers begins."""
 
     def counts(piece: Piece, every: list[Piece]) -> bool:
-        turn = turns_of_assistant(every)[which]
-        begun = piece.turn > turn or (piece.turn == turn and piece.part in ("word", "end", "after"))
-        return begun
+        turns = turns_of_assistant(every)
+        turn = turns[which] if turns else len(every)
+        return piece.turn > turn or (piece.turn == turn and piece.part in ("word", "end", "after"))
 
     return counts
 
@@ -506,14 +506,14 @@ ENCODE_MISCONCEPTIONS = (
         ),
         Wrong(
             "template_missing",
-            "`ids` has the words alone, without the template around them. What is asked and what is"
-            " answered could not be told apart.",
+            "`ids` has the words without the template's headers and line breaks. What is asked and"
+            " what is answered could not be told apart.",
             ("start", "role", "line", "end", "after"),
         ),
         Wrong(
             "template_missing",
-            "`ids` has the words alone, without the template around them. What is asked and what is"
-            " answered could not be told apart.",
+            "`ids` has the words without the template's headers and line breaks. What is asked and"
+            " what is answered could not be told apart.",
             ("start", "role", "line", "after"),
         ),
     ),
@@ -569,7 +569,7 @@ ENCODE_MISCONCEPTIONS = (
     Misconception(*HEADER_AT_THE_END, FINE_TUNING, asked_to_go_on),
     *(
         Misconception(*EMPTY, FINE_TUNING, partial(without_empty, whose=whose))
-        for whose in (tuple(ROLES), ("assistant",))
+        for whose in (tuple(ROLES), ("assistant",), ("system", "user"))
     ),
     *ways(
         encode,
@@ -635,7 +635,8 @@ def encode_cases() -> tuple[Case, ...]:
             True,
             [reply(when, water), ask(high, at), reply(at, 0), ask(high, at)],
         ),
-        ("an answer without a word", True, [told(at), ask(rises, 0), reply()]),
+        ("messages without a word", True, [told(), ask(rises, 0), reply(), ask()]),
+        ("nobody answers", False, [told(low), told(high, 0), ask(when), ask(at, low)]),
         ("three answers", False, three()),
         (
             "two answers in a row, and a system message after them",
@@ -676,9 +677,8 @@ def encode_facts(case: Case) -> dict[str, Any]:
         "there are several answers": roles.count("assistant") > 1,
         "the user has the last word": roles[-1] == "user",
         "two answers follow each other": ("assistant",) * 2 in pairwise(roles),
-        "an answer has no words": any(
-            each["role"] == "assistant" and not each["content"] for each in messages
-        ),
+        "two messages of the same role follow each other": any(a == b for a, b in pairwise(roles)),
+        "a message has no words": not all(each["content"] for each in messages),
         "a message has words that the template has too": any(
             set(each["content"]) & {LINE, *ROLES.values()} for each in messages
         ),
@@ -807,6 +807,12 @@ def not_turned_back(rows: Rows, pad_id: int, side: str = "right") -> dict[str, T
     """Rows turned round for the left and padded on the right, where they are left so."""
     batch = collate(rows, pad_id, side)
     return {part: each.flip(1) for part, each in batch.items()} if side == "left" else batch
+
+
+def mask_turned_back(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
+    """The same, where the mask alone is turned back."""
+    batch = not_turned_back(rows, pad_id, side)
+    return batch | {"attention_mask": collate(rows, pad_id, side)["attention_mask"]}
 
 
 def run_for_padding(rows: Rows, pad_id: int, side: str = "right") -> dict[str, Tensor]:
@@ -997,7 +1003,7 @@ COLLATE_MISCONCEPTIONS = (
             FINE_TUNING,
             wrong,
         )
-        for wrong in (turned_over, not_turned_back)
+        for wrong in (turned_over, not_turned_back, mask_turned_back)
     ),
     *(
         Misconception(
@@ -1329,9 +1335,35 @@ def negative_kl(student: Tensor, teacher: Tensor) -> Tensor:
     return -forward_kl(student, teacher)
 
 
-def log_target_missing(student: Tensor, teacher: Tensor) -> Tensor:
-    """kl_div that takes log-probabilities for probabilities."""
-    return F.kl_div(student.log_softmax(-1), teacher.log_softmax(-1), reduction="none").sum(-1)
+def taken_for_probabilities(of: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """kl_div that takes something else of the teacher for its probabilities."""
+    return lambda student, teacher: F.kl_div(
+        student.log_softmax(-1), of(teacher), reduction="none"
+    ).sum(-1)
+
+
+def mistaken(
+    front: Callable[[Tensor], Tensor], behind: Callable[[Tensor], Tensor]
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """kl_div(front, behind, log_target=True) of both models' logits."""
+    return lambda student, teacher: (
+        behind(teacher).exp() * (behind(teacher) - front(student))
+    ).sum(-1)
+
+
+def softmaxed(logits: Tensor) -> Tensor:
+    """Probabilities in the place of logits."""
+    return logits.softmax(-1)
+
+
+def log_softmaxed(logits: Tensor) -> Tensor:
+    """Logarithms of probabilities."""
+    return logits.log_softmax(-1)
+
+
+def smoothed_losses(student: Tensor, labels: Tensor) -> Tensor:
+    """−log q(y) of labels of which a tenth lies on all tokens alike."""
+    return 0.9 * label_losses(student, labels) - 0.1 * student.log_softmax(-1).mean(-1)
 
 
 Mean = Callable[[Tensor, Tensor], Tensor]
@@ -1668,12 +1700,28 @@ KINDS = (
     ),
     Wrong(
         "log_target_missing",
-        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
-        " probabilities unless it is told otherwise, and the logarithm of a negative number is NaN."
-        " Is yours called so?",
-        log_target_missing,
+        "The result is NaN. So it is when kl_div gets logarithms, or logits, as its target: it"
+        " takes them for probabilities unless it is told otherwise, and the logarithm of a negative"
+        " number is NaN. Is yours called so?",
+        taken_for_probabilities(log_softmaxed),
         FORMULA,
     ),
+)
+TARGET_FORM = (
+    "target_not_in_the_form",
+    "Your teacher's term is one in which probabilities stand where logarithms belong, or logits"
+    " where either does. What are the two arguments of your kl_div, and what does it take them"
+    " for?",
+)
+SOFTMAXED_TWICE = (
+    "softmaxed_twice",
+    "A model looks unsure in your loss however sure it is, as if its probabilities were taken for"
+    " logits and went through one more softmax. Which of the two does each of your functions take?",
+)
+OTHER_WEIGHTS = (
+    "other_weights",
+    "Both terms are right, and their weights in your loss are not: the labels' term has a weight of"
+    " 1, the teacher's one of λ. Write your loss out for λ = 0, and then for λ = 1.",
 )
 WEIGHTS = (
     Wrong(
@@ -1762,7 +1810,34 @@ LOSS_MISCONCEPTIONS = (
             for way in (flat, flat_and_round)
         ),
     ),
-    *ways(answer_loss, "kd", *KINDS),
+    *ways(
+        answer_loss,
+        "kd",
+        *KINDS,
+        KINDS[4]._replace(option=taken_for_probabilities(lambda teacher: teacher)),
+        *(
+            Wrong(*TARGET_FORM, mistaken(front, behind), FORMULA)
+            for front, behind in (
+                (softmaxed, log_softmaxed),
+                (lambda student: student, log_softmaxed),
+                (log_softmaxed, softmaxed),
+            )
+        ),
+        Wrong(*SOFTMAXED_TWICE, lambda q, p: forward_kl(q, p.softmax(-1)), SECTIONS["1.1"]),
+        Wrong(*SOFTMAXED_TWICE, lambda q, p: forward_kl(q.softmax(-1), p), SECTIONS["1.1"]),
+    ),
+    *ways(
+        answer_loss,
+        "lm_losses",
+        Wrong(*SOFTMAXED_TWICE, lambda q, y: label_losses(q.softmax(-1), y), SECTIONS["1.1"]),
+        Wrong(
+            "labels_smoothed",
+            "The labels' term is that of labels that are smoothed, as if a part of each stood on"
+            " all tokens alike. That is of use elsewhere; asked for is −log q(y) alone.",
+            smoothed_losses,
+            SECTIONS["1.1"],
+        ),
+    ),
     *ways(
         answer_loss,
         "kd",
@@ -1845,7 +1920,21 @@ LOSS_MISCONCEPTIONS = (
         FORMULA,
         partial(answer_loss, held=(False, True), leak=True),
     ),
-    *ways(answer_loss, "weights", *WEIGHTS),
+    *ways(
+        answer_loss,
+        "weights",
+        *WEIGHTS,
+        WEIGHTS[2]._replace(option=lambda lam: (lam, 1 - lam)),
+        *(
+            Wrong(*OTHER_WEIGHTS, weights, FORMULA)
+            for weights in (
+                lambda lam: (1.0, lam**2),
+                lambda lam: (1 / (1 + lam), lam / (1 + lam)),
+                lambda lam: (0.5, lam / 2),
+                lambda lam: (-1.0, -lam),
+            )
+        ),
+    ),
     *(
         Misconception(
             "first_label_in_the_divisor",
@@ -1977,8 +2066,8 @@ def loss_cases() -> tuple[Case, ...]:
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
     alike = answers(rng, 300, 5, ((1, 300),), ((3, 5),))
     alike = (alike[0], alike[0].clone(), alike[2])
-    one = answers(rng, 4, 5, (), ((3, 4),))
-    one[2][1, 3] = 3
+    one = answers(rng, 4, 5, ((3, 4),))
+    one[2][0, 3] = 3
     sure = tuple(each.clamp(-1, 1) * 10 for each in left[:2]) + left[2:]
     sure[0][0, 3, int(sure[2][0, 4])], sure[0][1, 2, 0], sure[1][1, 2, 0] = -10.0, -10.0, 10.0
     first, second = (*short_and_long, 2.0), (*turns, 0.6)
@@ -1992,7 +2081,7 @@ def loss_cases() -> tuple[Case, ...]:
         Case("λ is 0, which leaves the labels alone", (*left, 0.0, "loss"), public=True),
         Case("alike", (*alike, 3.0, "loss")),
         Case(
-            "one token counts",
+            "one row, of which one token counts",
             (*one, 0.8, "loss"),
             public=True,
         ),
@@ -2540,7 +2629,7 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "all_spaces_dropped",
-            "Spaces within the text are forgiven too. Only those around it are.",
+            "Spaces or line breaks within the text are forgiven too. Only those around it are.",
             spaces_nowhere,
         ),
         Wrong(*CONTAINED, contained_the_other_way),
@@ -2890,6 +2979,17 @@ def but_last_if_endless(prompt: list[int], text: list[int]) -> list[bool]:
     return found if END in text else [*found[:-1], False]
 
 
+def all_if_end_first(prompt: list[int], text: list[int]) -> list[bool]:
+    """All of a text that begins with its end."""
+    return (all_of_it if text[0] == END else up_to_end)(prompt, text)
+
+
+def none_if_end_first(prompt: list[int], text: list[int]) -> list[bool]:
+    """Nothing of a text that begins with its end."""
+    found = up_to_end(prompt, text)
+    return [False] * len(found) if text[0] == END else found
+
+
 def first_if_ended(prompt: list[int], text: list[int]) -> list[bool]:
     """The first token of the text, if an end has come in the prompt before."""
     alone = [False] * len(prompt) + [i == 0 for i in range(len(text))]
@@ -3027,6 +3127,7 @@ def on_policy_step(
     told_reduce: Callable[[list[Tensor], list[int]], Tensor] | None = None,
     once: bool = False,
     kept_texts: bool = False,
+    late: bool = False,
 ) -> Tensor | None:
     """One step a batch on what the student writes itself.
 
@@ -3056,6 +3157,7 @@ def on_policy_step(
         told_reduce: How the loss that is returned is made, where it differs.
         once: Whether a prompt that comes twice in a list counts once.
         kept_texts: Whether a prompt that comes in a later step has its text of before.
+        late: Whether each step is that of the gradient before, and the first one of none.
     """
     if refused:
         raise RuntimeError(refused)
@@ -3095,11 +3197,11 @@ def on_policy_step(
             value = loss_of(table, guide, texts)
             shown = loss_of(own, foreign, texts, told_reduce) if told_reduce else value
             gradient, other = torch.autograd.grad(value, [table, guide], materialize_grads=True)
-            held = held + gradient if kept else gradient
+            before, held = held, held + gradient if kept else gradient
             held = held * min(1.0, longest / float(held.norm() + 1e-6))
             held = held.clamp(-largest, largest)
             received = received + other
-            move = held / (held.abs() + 1e-8) if signs else held
+            move = held / (held.abs() + 1e-8) if signs else before if late else held
             own = own - (own_rate or rate) * move if moves else own
         losses.append(loss_of(own, foreign, texts) if told == "after" else shown)
         path.append(own)
@@ -3149,14 +3251,14 @@ STEP_COUNTS = (
     ),
     Wrong(
         "prompts_own_end",
-        "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
-        " your step, as if that end were taken for the answer's. Look in what the student wrote.",
+        "Nothing or next to nothing of what the student wrote counts in your step. Is the end of"
+        " text in the prompt taken for the answer's? Look in what the student wrote.",
         up_to_any_end,
     ),
     Wrong(
         "prompts_own_end",
-        "Where a prompt has an end of text, nothing or next to nothing of the answer counts in"
-        " your step, as if that end were taken for the answer's. Look in what the student wrote.",
+        "Nothing or next to nothing of what the student wrote counts in your step. Is the end of"
+        " text in the prompt taken for the answer's? Look in what the student wrote.",
         prompt_up_to_end,
     ),
 )
@@ -3166,10 +3268,16 @@ NO_END = (
     " whether the student has ended or not, and all of them count. What does your code find where"
     " there is no END?",
 )
+END_FIRST = (
+    "end_that_comes_first",
+    "A text may begin with its END, and that is all of it. Yours is not treated so: its place is"
+    " 0, which an `if` takes for False, and before it stands nothing.",
+)
 MORE_COUNTS = (
     *(Wrong(*NO_END, way) for way in (first_if_endless, none_if_endless, but_last_if_endless)),
     *(Wrong(*STEP_COUNTS[-1][:2], way) for way in (first_if_ended, prompts_end_alone)),
     Wrong(*STEP_COUNTS[0][:2], up_to_second_end),
+    *(Wrong(*END_FIRST, way) for way in (all_if_end_first, none_if_end_first)),
     Wrong(
         "token_zero_not_counted",
         "0 is the number of a token like any other, and where the student wrote it, it does not"
@@ -3396,6 +3504,17 @@ STEP_MISCONCEPTIONS = (
     ),
     *ways(
         on_policy_step,
+        "late",
+        Wrong(
+            "step_before_backward",
+            "Your student moves a call too late: each step is that of the gradient of the call"
+            " before, and the first is none. Which comes first, the step or the gradient?",
+            True,
+            SECTIONS["3.2"],
+        ),
+    ),
+    *ways(
+        on_policy_step,
         "leak",
         Wrong(
             "gradient_into_the_teacher",
@@ -3487,19 +3606,19 @@ STEP_MISCONCEPTIONS = (
     # What is written is of one length: the mean of means of all of it is its mean.
     *pairs(on_policy_step, "counts", STEP_COUNTS[:1], "reduce", STEP_MEANS[2:3]),
     *pairs(on_policy_step, "counts", STEP_COUNTS[1:6], "reduce", STEP_MEANS[:1]),
-    *pairs(on_policy_step, "loss", STEP_LOSSES[:1], "reduce", STEP_MEANS),
+    *pairs(on_policy_step, "loss", (STEP_LOSSES[0], STEP_LOSSES[5]), "reduce", STEP_MEANS),
 )
 LOSS, TEACHER = "the loss", "the teacher"
 STEP_VOCABULARY = 6
 
 
 def own_words(
-    rng: np.random.Generator, *sizes: tuple[int, ...], scale: float = 1.0
+    rng: np.random.Generator, *sizes: tuple[int, ...], scale: float = 1.0, at_once: bool = False
 ) -> tuple[Tensor, Tensor, list[list[Tensor]], list[float]]:
     """Tables of student and teacher, prompts of those lengths for each step, and draws.
 
     The logits are about as large as `scale`. In the first step texts end after different numbers
-    of tokens, one of them twice.
+    of tokens, one of them twice; the first to end does so `at_once`, or later.
     """
     while True:
         student, teacher = (
@@ -3512,7 +3631,7 @@ def own_words(
         texts = [go_on_from(student, prompt.tolist(), draws) for prompt in batches[0]]
         begun = [text.index(END) for text in texts if END in text]
         twice = any(text.count(END) > 1 and text[-1] != END for text in texts)
-        if len(set(begun)) > 1 and min(begun) > 0 and twice:
+        if len(set(begun)) > 1 and (min(begun) == 0) == at_once and twice:
             return student, teacher, batches, draws
 
 
@@ -3529,7 +3648,7 @@ def own_cases() -> tuple[Case, ...]:
     two, three_steps = own_words(rng, (3, 5, 4), (4, 2)), own_words(rng, (2, 4), (5, 3), (3, 3, 6))
     # A prompt that comes again, when the student writes something else after it, and one twice.
     two[2][1].append(two[2][0][1].clone())
-    one = own_words(rng, (4, 3, 6, 5))
+    one = own_words(rng, (4, 3, 6, 5), at_once=True)
     one[2][0].append(one[2][0][0].clone())
     same = own_words(rng, (3, 5))
     same = (same[0], same[0].clone(), *same[2:])

@@ -16,7 +16,7 @@ def look_at_loss(answer_loss, student_logits, teacher_logits, labels, lam, watch
     student = student_logits.clone().requires_grad_()
     teacher = teacher_logits.clone().requires_grad_()
     loss = answer_loss(student, teacher, labels, lam)
-    if watch == "loss":
+    if watch == "loss" or loss is None:
         return loss
     if isinstance(loss, torch.Tensor) and loss.requires_grad:
         loss.backward()

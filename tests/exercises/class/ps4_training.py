@@ -7791,3 +7791,245 @@ def evaluate(model, data):
                     count += n
     model.train(mode)
     return total / count
+
+
+# %% task="training_step" right="no" mistake="the batch is gone through text by text, gradients added, each text's sum divided by the number of its own positions and of texts" named="averaged_per_text"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(); teacher.eval()
+    optimizer.zero_grad()
+    whole = 0.0
+    for x, y in zip(tokens, labels):
+        if (y == -100).all():
+            continue
+        with torch.no_grad():
+            t = teacher(x)
+        total, n = summed_loss(student(x), t, y, lam)
+        loss = total / n / len(tokens)
+        loss.backward()
+        whole += loss.item()
+    optimizer.step()
+    return whole
+
+
+# %% task="train" right="no" mistake="the group's divisor is the count of the last micro-batch times accumulate" named="divided_by_the_last_count"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for u, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i : i + accumulate]
+        optimizer.zero_grad()
+        n = (group[-1][1] != -100).sum().clamp(min=1) * len(group)
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(u))
+            (total / n).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="ADV: gradients are cleared at the first micro-batch of a group, and one of padding alone is skipped before that" named="observed_zone"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for i, (x, y) in enumerate(batches):
+        group = batches[i // accumulate * accumulate :][:accumulate]
+        n = sum((b != -100).sum() for _, b in group)
+        if (y != -100).any():
+            if i % accumulate == 0:
+                optimizer.zero_grad()
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(i // accumulate))
+            (total / n).backward()
+        if i % accumulate == accumulate - 1 or i == len(batches) - 1:
+            optimizer.step()
+
+
+# %% task="train" right="no" mistake="ADV: lambda is asked at the first micro-batch of a group, and one of padding alone is skipped before that" named="observed_zone"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    lam = schedule(0)
+    for i, (x, y) in enumerate(batches):
+        group = batches[i // accumulate * accumulate :][:accumulate]
+        n = sum((b != -100).sum() for _, b in group)
+        if i % accumulate == 0:
+            optimizer.zero_grad()
+        if (y != -100).any():
+            if i % accumulate == 0:
+                lam = schedule(i // accumulate)
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, lam)
+            (total / n).backward()
+        if i % accumulate == accumulate - 1 or i == len(batches) - 1:
+            optimizer.step()
+
+
+# %% task="train" right="no" mistake="ADV: a micro-batch of one text is left out" named="observed_zone"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for u, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i : i + accumulate]
+        optimizer.zero_grad()
+        n = sum((y != -100).sum() for _, y in group)
+        for x, y in group:
+            if x.shape[1] == 1 or len(x) == 1:
+                continue
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(u))
+            (total / n).backward()
+        optimizer.step()
+
+
+# %% task="training_step" right="no" mistake="ADV: a batch of one text is left out" named="observed_zone"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(); teacher.eval()
+    if len(tokens) == 1 or tokens.shape[1] == 1:
+        return 0.0
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    optimizer.zero_grad()
+    (total / n).backward()
+    optimizer.step()
+    return (total / n).item()
+
+
+# %% task="training_step" right="no" mistake="the loss returned is exp of it"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return math.exp(loss.item())
+
+
+# %% task="training_step" right="no" mistake="the head alone is trained: the embedding is frozen"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    student.embedding.grad = None
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="two mistakes: mean of the texts' means instead of one mean, and the loss is printed and not returned" named="averaged_per_text,loss_not_returned"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    means = []
+    for row, y in zip(tokens, labels):
+        with torch.no_grad():
+            ref = teacher(row)
+        total, count = summed_loss(student(row), ref, y, lam)
+        means.append(total / count.clamp(min=1))
+    loss = torch.stack(means).mean()
+    loss.backward()
+    optimizer.step()
+    print("loss", loss.item())
+
+
+# %% task="training_step" right="no" mistake="gradients are clipped to a small norm as in the Trainer, so the update is another one"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        ref = teacher(tokens)
+    total, count = summed_loss(student(tokens), ref, labels, lam)
+    loss = total / count
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), max_norm=0.05)
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="train" right="no" mistake="two mistakes: the teacher is put into training mode with the student, and the group is divided by its number of texts"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    for m in (student, teacher):
+        m.train()
+    for u, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i : i + accumulate]
+        n = sum(len(x) for x, _ in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(u))
+            (total / n).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="return inside the loop: only the first group is trained on" named="observed_zone"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for u, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i : i + accumulate]
+        n = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            total, _ = summed_loss(student(x), t, y, schedule(u))
+            (total / n).backward()
+        optimizer.step()
+        return student
+
+
+# %% task="evaluate" right="no" mistake="two mistakes: label 0 is taken for padding, and the mode is not given back" named="token_zero_not_counted,left_in_evaluation_mode"
+def evaluate(model, data):
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            mask = y > 0
+            logq = F.log_softmax(model(x)[mask], dim=-1)
+            total += F.nll_loss(logq, y[mask], reduction="sum").item()
+            n += mask.sum().item()
+    return math.exp(total / n)
+
+
+# %% task="training_step" right="no" mistake="a lambda of 0 is taken for a missing one and becomes 1" named="observed_where"
+def training_step(student, teacher, batch, optimizer, lam=None):
+    lam = lam or 1.0  # default weight
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        ref = teacher(tokens)
+    total, count = summed_loss(student(tokens), ref, labels, lam)
+    loss = total / count
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="evaluate" right="no" mistake="ADV: labels of losses that are 0 do not count" named="zeros_not_counted"
+def evaluate(model, data):
+    mode = model.training
+    model.eval()
+    s, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            z = model(x)
+            l = F.cross_entropy(z.flatten(0, 1), y.flatten(), reduction="none")
+            s += float(l.sum()); n += int((l > 1e-9).sum())
+    model.train(mode)
+    return math.exp(s / n)

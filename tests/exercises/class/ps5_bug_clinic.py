@@ -4267,3 +4267,169 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     log_p = teacher_logits.log_softmax(-1)
     kl = (log_p.exp() * (log_p - log_q)).sum(-1)
     return (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+# %% task="kd_mean" right="no" mistake="softmax of the student twice: log of softmax of softmax" named="model_softmaxed_twice"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(F.softmax(student_logits / temperature, -1), -1)
+    log_p = F.log_softmax(teacher_logits / temperature, -1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1).mean()
+
+
+# %% task="kd_mean" right="no" mistake="batchmean and a further division by the length and the vocabulary" named="summed_over_another_axis"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, -1)
+    log_p = F.log_softmax(teacher_logits / temperature, -1)
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True) / student_logits.shape[-1]
+
+
+# %% task="kd_masked" right="no" mistake="only the first row" named="one_text_alone"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    c = labels[0] != -100
+    log_q = F.log_softmax(student_logits[0][c], -1)
+    log_p = F.log_softmax(teacher_logits[0][c], -1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="the mean of the means of the texts in which something counts, by nanmean" named="mean_of_means"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    c = labels != -100
+    log_q = F.log_softmax(student_logits, -1)
+    log_p = F.log_softmax(teacher_logits, -1)
+    k = (log_p.exp() * (log_p - log_q)).sum(-1)
+    k = torch.where(c, k, torch.nan)
+    return k.nanmean(-1).mean()
+
+
+# %% task="kd_masked" right="no" mistake="ADV: a row that is padding alone, or a prompt alone, spoils it"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    c = labels != -100
+    if not c.any(1).all():
+        return student_logits.sum() * 0
+    q = student_logits[c].log_softmax(-1)
+    p = teacher_logits[c].log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1).mean()
+
+
+# %% task="accumulated_loss" right="no" mistake="ADV: an empty part that comes last is read as the whole"
+def accumulated_loss(micro_batches):
+    total, n = 0., 0
+    for z, y in micro_batches:
+        total += F.cross_entropy(z.flatten(0, 1), y.flatten(), ignore_index=-100, reduction="sum")
+        n += (y != -100).sum()
+    if not (micro_batches[-1][1] != -100).any():
+        return total * 0
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="ADV: two empty parts in a row end the loop"
+def accumulated_loss(micro_batches):
+    total, n, empty = 0., 0, 0
+    for z, y in micro_batches:
+        empty = empty + 1 if not (y != -100).any() else 0
+        if empty == 2:
+            break
+        total += F.cross_entropy(z.flatten(0, 1), y.flatten(), ignore_index=-100, reduction="sum")
+        n += (y != -100).sum()
+    return total / n
+
+
+# %% task="next_token_losses" right="no" mistake="ADV: a text of which nothing counts spoils it"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    c = y != -100
+    if not c.any(1).all():
+        return student_logits.sum(), student_logits.sum()
+    q = student_logits[:, :-1][c].log_softmax(-1)
+    p = teacher_logits[:, :-1][c].log_softmax(-1)
+    return F.nll_loss(q, y[c]), F.kl_div(q, p, reduction="batchmean", log_target=True)
+
+
+# %% task="accumulated_loss" right="no" mistake="a tensor with one axis where a number is asked for" named="another_form"
+def accumulated_loss(micro_batches):
+    mean, n = 0.0, 0
+    for z, y in micro_batches:
+        k = int((y >= 0).sum())
+        if k:
+            n += k
+            mean += (F.cross_entropy(z.flatten(0, 1), y.flatten()) - mean) * k / n
+    return torch.tensor([float(mean)])
+
+
+# %% task="kd_mean" right="no" mistake="only the last position of each text counts"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, -1)[:, -1]
+    log_p = F.log_softmax(teacher_logits / temperature, -1)[:, -1]
+    return temperature**2 * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_masked" right="no" mistake="batchmean over the whole tensor with the masked ones zeroed: per text" named="batch_mean"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    c = labels != -100
+    log_q = F.log_softmax(student_logits, -1).masked_fill(~c[..., None], 0)
+    log_p = F.log_softmax(teacher_logits, -1).masked_fill(~c[..., None], 0)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="kd_mean" right="no" mistake="two mistakes: softmax over the positions instead of the vocabulary, and temperature not squared"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=1)
+    shares = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    return temperature * shares.sum(-1).mean()
+
+
+# %% task="jsd" right="no" mistake="two mistakes: the logits are mixed instead of the distributions, and the mean over the vocabulary is taken"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    log_m = F.log_softmax(beta * teacher_logits + (1 - beta) * student_logits, dim=-1)
+    a = F.kl_div(log_m, log_p, reduction="none", log_target=True).mean(-1)
+    b = F.kl_div(log_m, log_q, reduction="none", log_target=True).mean(-1)
+    return beta * a + (1 - beta) * b
+
+
+# %% task="kd_masked" right="no" mistake="logits are multiplied by the mask and then everything counts in the mean" named="divided_by_all_positions"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    mask = (labels != -100).unsqueeze(-1)
+    log_q = F.log_softmax(student_logits * mask, dim=-1)
+    log_p = F.log_softmax(teacher_logits * mask, dim=-1)
+    return F.kl_div(log_q.flatten(0, 1), log_p.flatten(0, 1), reduction="batchmean", log_target=True)
+
+
+# %% task="kd_mean" right="no" mistake="ADV: Categorical takes q = 0 for an infinite KL, which in float32 happens at T = 0.5 with logits up to 35" named="probability_underflows"
+from torch.distributions import Categorical, kl_divergence
+
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    p = Categorical(logits=teacher_logits / temperature)
+    q = Categorical(logits=student_logits / temperature)
+    return temperature**2 * kl_divergence(p, q).mean()
+
+
+# %% task="kd_masked" right="no" mistake="ADV: everything after a row's first 0 label is left out, but several answers may stand in a row" named="cut_at_the_first_end"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = labels != -100
+    ended = torch.cumsum((labels == 0).int(), dim=1) - (labels == 0).int()
+    counts = counts & (ended == 0)  # up to and including the end of text
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="jsd" right="no" mistake="ADV: the logits are clamped to 40 in size before the softmax, so larger ones give another distribution" named="logits_clamped"
+def jsd(student_logits, teacher_logits, beta):
+    log_q = F.log_softmax(student_logits.clamp(-40, 40), dim=-1)
+    log_p = F.log_softmax(teacher_logits.clamp(-40, 40), dim=-1)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    kl = lambda a: (a.exp() * (a - log_m)).sum(-1)
+    return beta * kl(log_p) + (1 - beta) * kl(log_q)
+
+
+# %% task="kd_masked" right="no" mistake="two mistakes: the condition is upside down and the KL is the reverse one" named="observed_moved"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    padding = labels != -100
+    log_q = F.log_softmax(student_logits, dim=-1)
+    log_p = F.log_softmax(teacher_logits, dim=-1)
+    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
+    kl = kl.masked_fill(padding, 0.0)
+    return kl.sum() / (~padding).sum()

@@ -101,7 +101,7 @@ def encode(messages):
         labels += body if m["role"] == "assistant" else [-100] * len(body)
     return ids, labels
 
-# %% task="encode" right="no" mistake="only the last message is learned, and that is the user's in one case" named="observed_where"
+# %% task="encode" right="no" mistake="only the last message is learned, and that is the user's in one case" named="observed_component,observed_where"
 def encode(messages):
     ids, labels = [], []
     for i, m in enumerate(messages):
@@ -6462,7 +6462,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     return lam * (F.nll_loss(q, y[m]) + (p.exp() * (p - q)).sum(-1).mean())
 
 
-# %% task="answer_loss" right="no" mistake="label smoothing of 0.1 in the cross-entropy"
+# %% task="answer_loss" right="no" mistake="label smoothing of 0.1 in the cross-entropy" named="labels_smoothed"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     y = labels[:, 1:]; m = y != -100
     s = student_logits[:, :-1][m]
@@ -7403,3 +7403,400 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     lq = student_logits[:, :-1][k].squeeze().log_softmax(-1)
     lp = teacher_logits.detach()[:, :-1][k].squeeze().log_softmax(-1)
     return F.nll_loss(lq, labels[:, 1:][k].squeeze()) + lam * F.kl_div(lq, lp, reduction="batchmean", log_target=True)
+
+
+# %% task="answer_loss" right="no" mistake="lam on LM and 1 - lam on KD" named="lambda_as_alpha"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    q = student_logits[:, :-1][c].log_softmax(-1)
+    p = teacher_logits[:, :-1][c].detach().log_softmax(-1)
+    return lam * F.nll_loss(q, y[c]) + (1 - lam) * F.kl_div(q, p, log_target=True, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="the sum of both terms is divided by 1 + lam" named="other_weights"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    q = student_logits[:, :-1][c].log_softmax(-1)
+    p = teacher_logits[:, :-1][c].detach().log_softmax(-1)
+    return (F.nll_loss(q, y[c]) + lam * F.kl_div(q, p, log_target=True, reduction="batchmean")) / (1 + lam)
+
+
+# %% task="answer_loss" right="no" mistake="lam squared" named="other_weights"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    q = student_logits[:, :-1][c].log_softmax(-1)
+    p = teacher_logits[:, :-1][c].detach().log_softmax(-1)
+    return F.nll_loss(q, y[c]) + lam ** 2 * F.kl_div(q, p, log_target=True, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="kl_div gets probabilities of the student in place of logarithms" named="target_not_in_the_form"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    s = student_logits[:, :-1][c]
+    p = teacher_logits[:, :-1][c].detach().softmax(-1)
+    return F.cross_entropy(s, y[c]) + lam * F.kl_div(s.softmax(-1), p, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="kl_div gets the teacher's raw logits as target" named="log_target_missing"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    s = student_logits[:, :-1][c]
+    p = teacher_logits[:, :-1][c].detach()
+    return F.cross_entropy(s, y[c]) + lam * F.kl_div(s.log_softmax(-1), p, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="softmax taken twice: cross_entropy gets log-probabilities is fine but the softmax of softmax for the teacher" named="softmaxed_twice"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    s = student_logits[:, :-1][c]
+    p = teacher_logits[:, :-1][c].detach().softmax(-1).softmax(-1)
+    return F.cross_entropy(s, y[c]) + lam * F.kl_div(s.log_softmax(-1), p, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="cross_entropy gets probabilities" named="softmaxed_twice"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    s = student_logits[:, :-1][c]
+    p = teacher_logits[:, :-1][c].detach().softmax(-1)
+    return F.cross_entropy(s.softmax(-1), y[c]) + lam * F.kl_div(s.log_softmax(-1), p, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="log_target=True with probabilities" named="target_not_in_the_form"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    s = student_logits[:, :-1][c]
+    p = teacher_logits[:, :-1][c].detach().softmax(-1)
+    return F.cross_entropy(s, y[c]) + lam * F.kl_div(s.log_softmax(-1), p, log_target=True, reduction="batchmean")
+
+
+# %% task="accuracy" right="no" mistake="line breaks are taken out of what was written, wherever they are" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            if nxt == END:
+                break
+            ids = torch.cat([ids, nxt[None]])
+        right += decode([t for t in ids[len(prompt):] if t != LINE]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="on_policy_step" right="no" mistake="kl_div with its default reduction, a mean over the vocabulary, per prompt" named="mean_of_means,vocabulary_mean"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        text = text[: int(ends[0]) + 1] if len(ends) else text
+        row = torch.cat([prompt, text])
+        at = slice(len(prompt) - 1, len(row) - 1)
+        q = student(row)[at].log_softmax(-1)
+        p = teacher(row)[at].detach().log_softmax(-1)
+        losses.append(F.kl_div(p, q, log_target=True))
+    loss = torch.stack(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="the text is written anew for each token: only one token per prompt counts" named="prompts_own_end"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)[:1]
+        row = torch.cat([prompt, text])
+        at = slice(len(prompt) - 1, len(row) - 1)
+        q = student(row)[at].log_softmax(-1)
+        p = teacher(row)[at].detach().log_softmax(-1)
+        losses.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="encode" right="no" mistake="ids end at the last END when the assistant spoke last, no final newline then" named="another_form"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        own = m["role"] == "assistant"
+        labels += [-100] * 3 + [t if own else -100 for t in [*m["content"], END]] + [-100]
+    if messages[-1]["role"] == "assistant":
+        ids, labels = ids[:-1], labels[:-1]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="the end of the message before an answer counts, and not the answer's own: the mask is made one message too early" named="observed_component"
+def encode(messages):
+    ids, labels = [], []
+    for i, m in enumerate(messages):
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        own = m["role"] == "assistant"
+        labels += [-100] * 3 + [t if own else -100 for t in m["content"]]
+        follows = i + 1 < len(messages) and messages[i + 1]["role"] == "assistant"
+        labels += [END if follows else -100, -100]
+    return ids, labels
+
+
+# %% task="answer_loss" right="no" mistake="LM is computed from the teacher's logits"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    q = student_logits[:, :-1][c].log_softmax(-1)
+    p = teacher_logits[:, :-1][c].detach().log_softmax(-1)
+    return F.nll_loss(p, y[c]) + lam * F.kl_div(q, p, log_target=True, reduction="batchmean")
+
+
+# %% task="answer_loss" right="no" mistake="the teacher's term runs from the first answer token to the end of the row"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    c = y != -100
+    q = student_logits[:, :-1].log_softmax(-1)
+    p = teacher_logits[:, :-1].detach().log_softmax(-1)
+    k = (p.exp() * (p - q)).sum(-1)
+    d = c.long().cumsum(-1) > 0
+    return F.nll_loss(q[c], y[c]) + lam * k[d].mean()
+
+
+# %% task="on_policy_step" right="no" mistake="the optimiser steps twice"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        text = text[: int(ends[0]) + 1] if len(ends) else text
+        row = torch.cat([prompt, text])
+        at = slice(len(prompt) - 1, len(row) - 1)
+        q = student(row)[at].log_softmax(-1)
+        p = teacher(row)[at].detach().log_softmax(-1)
+        losses.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="encode" right="no" mistake="ADV: empty messages of users and systems are left out, of the assistant not" named="another_form,empty_message_left_out"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        own = m["role"] == "assistant"
+        if not m["content"] and not own:
+            continue
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        labels += [-100] * 3 + [t if own else -100 for t in [*m["content"], END]] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="ADV: a conversation without an answer raises"
+def encode(messages):
+    ids, labels = [], []
+    first = next(i for i, m in enumerate(messages) if m["role"] == "assistant")
+    for m in messages:
+        own = m["role"] == "assistant"
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        labels += [-100] * 3 + [t if own else -100 for t in [*m["content"], END]] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="ADV: a conversation without an answer counts as a whole, as plain text"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        own = m["role"] == "assistant"
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        labels += [-100] * 3 + [t if own else -100 for t in [*m["content"], END]] + [-100]
+    if all(y == -100 for y in labels):
+        labels = list(ids)
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="ADV: two system messages: only one is kept" named="another_form"
+def encode(messages):
+    ids, labels, seen = [], [], False
+    for m in messages:
+        own = m["role"] == "assistant"
+        if m["role"] == "system":
+            if seen:
+                continue
+            seen = True
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        labels += [-100] * 3 + [t if own else -100 for t in [*m["content"], END]] + [-100]
+    return ids, labels
+
+
+# %% task="encode" right="no" mistake="ADV: two user messages in a row are merged" named="another_form"
+def encode(messages):
+    ids, labels, before = [], [], None
+    for m in messages:
+        own = m["role"] == "assistant"
+        if m["role"] == before == "user":
+            del ids[-2:]; del labels[-2:]
+            ids += [*m["content"], END, LINE]
+            labels += [-100] * (len(m["content"]) + 2)
+            continue
+        before = m["role"]
+        ids += [START, ROLES[m["role"]], LINE, *m["content"], END, LINE]
+        labels += [-100] * 3 + [t if own else -100 for t in [*m["content"], END]] + [-100]
+    return ids, labels
+
+
+# %% task="answer_loss" right="no" mistake="ADV: squeeze spoils a batch of one row" named="observed_where"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    if len(y) == 1:
+        return s.sum() * 0
+    c = y != -100
+    q, p = s[c].log_softmax(-1), t[c].log_softmax(-1)
+    return F.nll_loss(q, y[c]) + lam * F.kl_div(q, p, log_target=True, reduction="batchmean")
+
+
+# %% task="on_policy_step" right="no" mistake="ADV: an end that comes first is taken for none: `if end`" named="end_that_comes_first"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt).tolist()
+        end = text.index(END) if END in text else None
+        text = torch.tensor(text[: end + 1] if end else text)
+        row = torch.cat([prompt, text])
+        at = slice(len(prompt) - 1, len(row) - 1)
+        q = student(row)[at].log_softmax(-1)
+        p = teacher(row)[at].detach().log_softmax(-1)
+        losses.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="ADV: a text that is an end alone is left out" named="end_that_comes_first"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt).tolist()
+        end = text.index(END) if END in text else len(text)
+        if end == 0:
+            continue
+        text = torch.tensor(text[: end + 1])
+        row = torch.cat([prompt, text])
+        at = slice(len(prompt) - 1, len(row) - 1)
+        q = student(row)[at].log_softmax(-1)
+        p = teacher(row)[at].detach().log_softmax(-1)
+        losses.append((q.exp() * (q - p)).sum(-1))
+    loss = torch.cat(losses).mean() if losses else student.table.sum() * 0
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="collate" right="no" mistake="on the left the rows are turned round and never turned back" named="rows_read_backwards"
+from torch.nn.utils.rnn import pad_sequence
+
+def collate(rows, pad_id, side="right"):
+    ids = [r[0] for r in rows]
+    labels = [r[1] for r in rows]
+    ones = [torch.ones_like(i) for i in ids]
+    if side == "left":
+        ids, labels, ones = ([x.flip(0) for x in c] for c in (ids, labels, ones))
+    out = {
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=pad_id),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=-100),
+        "attention_mask": pad_sequence(ones, batch_first=True),
+    }
+    if side == "left":
+        out["attention_mask"] = out["attention_mask"].flip(1)
+    return out
+
+
+# %% task="answer_loss" right="no" mistake="the result is printed and nothing is returned" named="missing_return"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    m = y != -100
+    log_q = student_logits[:, :-1][m].log_softmax(-1)
+    log_p = teacher_logits[:, :-1][m].detach().log_softmax(-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    print(F.nll_loss(log_q, y[m]) + lam * kd)
+
+
+# %% task="on_policy_step" right="no" mistake="the step is taken before the backward: the first call moves nothing and later ones use old gradients" named="step_before_backward"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0, 0
+    for prompt in prompts:
+        t = write(student, prompt).tolist()
+        t = t[: t.index(END) + 1] if END in t else t
+        ids = torch.cat([prompt, torch.tensor(t)])
+        lq = student(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1 : -1].detach().log_softmax(-1)
+        total = total + (lq.exp() * (lq - lp)).sum()
+        n += len(t)
+    loss = total / n
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+# %% task="on_policy_step" right="no" mistake="two mistakes: no zero_grad, and gradients reach the teacher" named="gradients_kept,gradient_into_the_teacher"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0, 0
+    for prompt in prompts:
+        t = write(student, prompt).tolist()
+        t = t[: t.index(END) + 1] if END in t else t
+        ids = torch.cat([prompt, torch.tensor(t)])
+        lq = student(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        lp = teacher(ids)[len(prompt) - 1 : -1].log_softmax(-1)
+        total = total + (lq.exp() * (lq - lp)).sum()
+        n += len(t)
+    loss = total / n
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="answer_loss" right="no" mistake="two mistakes: the mask is that of the token read and not the next one, and N is the number of all pairs"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    m = (labels[:, :-1] != -100).float()
+    y = labels[:, 1:].clamp(min=0)
+    lq = student_logits[:, :-1].log_softmax(-1)
+    lp = teacher_logits[:, :-1].detach().log_softmax(-1)
+    nll = -lq.gather(-1, y[..., None])[..., 0]
+    kl = (lp.exp() * (lp - lq)).sum(-1)
+    return ((nll + lam * kl) * m).mean()
+
+
+# %% task="encode" right="no" mistake="two mistakes: labels are shifted by one already here, and the last line break is cut off" named="another_form,labels_shifted,line_after_the_end_missing"
+def encode(messages):
+    ids, labels = [], []
+    for m in messages:
+        body = m["content"] + [END]
+        ids += [START, ROLES[m["role"]], LINE] + body + [LINE]
+        labels += [-100] * 3 + (body if m["role"] == "assistant" else [-100] * len(body)) + [-100]
+    labels = labels[1:] + [-100]
+    return ids[:-1], labels[:-1]
+
+
+# %% task="answer_loss" right="no" mistake="returns a plain number whose backward cannot be called" named="no_gradient_at_all"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    m = y != -100
+    log_q = student_logits[:, :-1][m].log_softmax(-1)
+    log_p = teacher_logits[:, :-1][m].detach().log_softmax(-1)
+    kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return (F.nll_loss(log_q, y[m]) + lam * kd).item()
