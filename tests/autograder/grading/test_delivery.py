@@ -5,6 +5,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
@@ -360,17 +361,18 @@ def test_what_came_late_is_recommended_where_it_can_have_points(
     room.collect()
     canned_grades(room.root)
     with room.course.gradebook() as gradebook:
-        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2030-01-01 00:00:00 UTC")
-    inbound(room).joinpath(f"ada+{ASSIGNMENT}+2030-01-02 00:00:00 UTC+x").mkdir()
-    for path in inbound(room).glob("*2030*"):
-        path.joinpath("timestamp.txt").touch()
+        first = gradebook.find_submission(ASSIGNMENT, "ada").timestamp
+        due = f"{first + timedelta(minutes=2)} UTC"
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=due)
+    late = f"{first + timedelta(minutes=5)} UTC"  # as another machine's clock may have it
+    handed_in(room, "ada", when=late)
 
     def notes() -> list[str]:
         (ada,) = deliver(Course(room.root), ASSIGNMENT, release=False)
         return ada.notes
 
     (said,) = notes()
-    assert "A newer version of 2030-01-02 00:00:00 UTC, after the due date, is in the" in said
+    assert f"A newer version of {late}, after the due date, is in the" in said
     with (room.root / "nbgrader_config.py").open("a") as config:
         config.write("\nc.LateSubmissionPlugin.penalty_method = 'zero'\n")
     assert notes() == []
@@ -378,7 +380,7 @@ def test_what_came_late_is_recommended_where_it_can_have_points(
     assert "after the due date, and without any points if you collect it: ada." in said
     with room.course.gradebook() as gradebook:
         gradebook.grant_extension(ASSIGNMENT, "ada", days=2)
-    assert notes() == ["A newer version of 2030-01-02 00:00:00 UTC is in the exchange; collect it."]
+    assert notes() == [f"A newer version of {late} is in the exchange; collect it."]
 
 
 def test_set_aside_and_unwritable(
@@ -578,6 +580,32 @@ def test_a_time_that_is_made_up_is_doubted(room: Room, caplog: pytest.LogCapture
     room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
     (said,) = (line for line in caplog.messages if "made up" in line)
     assert said.startswith("ada+")
+
+
+def test_a_time_that_has_not_come_hides_no_newer_version(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.submit("ada", WRONG)
+    folder = handed_in(room, "ada")
+    written = datetime.fromtimestamp((folder / "timestamp.txt").lstat().st_ctime, UTC)
+    assert in_exchange(room.course, ASSIGNMENT)["ada"][:19] == str(written)[:19]
+    room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
+    (said,) = (line for line in caplog.messages if "had not come" in line)
+    assert f"{written:%Y-%m-%d %H:%M:%S} UTC" in said
+    assert collected(room, "ada")[f"{ASSIGNMENT}.ipynb"] == "newest"
+    assert collected(room, "ada")["timestamp.txt"][:19] == str(written)[:19]
+    assert "ada" not in in_exchange(room.course, ASSIGNMENT)
+    room.submit("ada", RIGHT)
+    assert "ada" in in_exchange(room.course, ASSIGNMENT)
+    room.collect()
+    assert "2 * x" in collected(room, "ada")[f"{ASSIGNMENT}.ipynb"]
+    # A time that was put there by hand hides none either.
+    stamp = room.root / "submitted" / "ada" / ASSIGNMENT / "timestamp.txt"
+    stamp.write_text("2099-01-01 00:00:00 UTC")
+    room.submit("ada", WRONG)
+    assert "ada" in in_exchange(room.course, ASSIGNMENT)
+    room.collect()
+    assert "x**2" in collected(room, "ada")[f"{ASSIGNMENT}.ipynb"]
 
 
 def test_a_full_disk_costs_no_collected_version(
