@@ -33,6 +33,20 @@ def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
     return points, cost, mark
 
 
+def moved(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Whose mark (`mark`, by student) is another one than before; the lower ones come first."""
+    pairs = [(name, each["mark"], after[name]["mark"]) for name, each in before.items()]
+    found = sorted((now >= then, name, then, now) for name, then, now in pairs if then != now)
+    if not found:
+        return []
+    said = [f"{shown(name)} {then:g} → {now:g}" for _, name, then, now in found[:8]]
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    lower = sum(not is_higher for is_higher, *_ in found)
+    return [f"Marks that changed, {lower} of {len(found)} to a lower one: {', '.join(said)}{more}."]
+
+
 def penalise(course: Course, assignment: str) -> list[str]:
     """Works out again what being late costs, and writes it into the gradebook.
 
