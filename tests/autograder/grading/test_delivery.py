@@ -45,8 +45,15 @@ class Room:
         self.exchange.mkdir(exist_ok=True)
         self.exchange.chmod(0o777)
 
-    def step(self, kind: type, student: str = "*", home: Path | None = None, **options: object):
-        coursedir = self.course._coursedir(assignment_id=ASSIGNMENT, student_id=student)
+    def step(
+        self,
+        kind: type,
+        student: str = "*",
+        home: Path | None = None,
+        name: str = ASSIGNMENT,
+        **options: object,
+    ):
+        coursedir = self.course._coursedir(assignment_id=name, student_id=student)
         if home:
             coursedir.root = str(home)
         made = kind(
@@ -151,6 +158,16 @@ def test_what_fetch_feedback_does_not_look_for_is_not_said_to_be_released(
         arrives = student == "ada"
         assert (len(room.read(student)), done[student].released) == (arrives, arrives)
         assert ("no file that ends in .ipynb" in done[student].problem) is not arrives
+        assert (f"send feedback/STUDENT/{ASSIGNMENT}/ to" in done[student].problem) is not arrives
+    # The way out that the sentence names.
+    place = room.home("joe") / ASSIGNMENT
+    shutil.unpack_archive(place / "x.zip", place)
+    room.submit("joe", WRONG)
+    room.collect()
+    canned_grades(room.root)
+    assert len(room.read("joe")) == 0
+    assert deliver(room.course, ASSIGNMENT, ["joe"])[0].released
+    assert len(room.read("joe")) == 1
 
 
 def test_what_a_student_fetches_no_one_else_can_read(room: Room) -> None:
@@ -702,6 +719,10 @@ def test_in_the_browser_a_failure_is_a_sentence(
     with monkeypatch.context() as patch:
         patch.setattr("nbgrader.exchange.default.submit.check_mode", lambda path, **_: False)
         assert submit().startswith("Nothing was submitted: You don't have write permissions to")
+    renamed = (home / ASSIGNMENT).rename(home / "my set")
+    with pytest.raises(ExchangeError, match=f"If that is your folder of {ASSIGNMENT}, call it"):
+        room.step(Submit, "ada", home, name="my set")
+    renamed.rename(home / ASSIGNMENT)
     shutil.rmtree(room.exchange / names[0] / "outbound" / ASSIGNMENT)
     assert submit() == (
         f"Nothing was submitted: {ASSIGNMENT} is not released in the course {names[0]}, or not any"
