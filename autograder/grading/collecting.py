@@ -90,6 +90,11 @@ def collected_of(coursedir: CourseDirectory, place: Path) -> datetime | None:
     return when if when is None or when <= latest else None
 
 
+def came_another_way(place: Path) -> bool:
+    """Whether a collected submission is none of the exchange's: those say when they came."""
+    return place.is_dir() and any(place.iterdir()) and not (place / STAMP).exists()
+
+
 def _written(folder: Path) -> datetime:
     """When a folder's timestamp.txt was written or changed, by the disk's clock, in UTC."""
     changed = (folder / STAMP).lstat().st_ctime
@@ -139,6 +144,14 @@ class Collect(ExchangeCollect):
         failed = []
         for record in self.src_records:
             student = record["username"]
+            if came_another_way(self._place(student)):
+                self.log.warning(
+                    "Left out: what %s handed in, because %s did not come through the exchange, and"
+                    " may be newer. If it is not, remove that folder, and collect again.",
+                    student,
+                    self._place(student),
+                )
+                continue
             step = self._step(self._place(student), record["timestamp"])
             self.log.info("%s: %s %s", step, student, self.coursedir.assignment_id)
             if step in (NEW, NEWER):

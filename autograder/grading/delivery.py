@@ -23,7 +23,7 @@ from nbgrader.utils import parse_utc, rmtree
 from traitlets.config import Config
 
 from autograder.grading.about import page_of_set_aside, sentences
-from autograder.grading.collecting import collected_of, handed_in, hindrance
+from autograder.grading.collecting import came_another_way, collected_of, handed_in, hindrance
 from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.downloads import known_of
 from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
@@ -247,6 +247,8 @@ def in_exchange(course: Course, assignment: str) -> dict[str, str]:
     newer = {}
     for student, (when, text) in found.items():
         folder = course.folder("submitted", student, assignment)
+        if came_another_way(folder):
+            continue  # nobody knows which is newer
         have = collected_of(course.coursedir, folder)
         if have is None or when > have:
             newer[student] = text

@@ -115,6 +115,24 @@ def test_a_time_that_has_not_come_hides_no_newer_version(
     assert "x**2" in collected(room, "ada")[f"{ASSIGNMENT}.ipynb"]
 
 
+def test_what_came_another_way_is_not_replaced(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From a platform that says no time, or put there by hand: nobody knows which is newer."""
+    place = room.root / "submitted" / "ada" / ASSIGNMENT
+    place.mkdir(parents=True)
+    (place / f"{ASSIGNMENT}.ipynb").write_text("by hand")
+    room.submit("ada", RIGHT)
+    assert in_exchange(room.course, ASSIGNMENT) == {}
+    room.step(Collect, check_owner=False, update=True, log=logging.getLogger("collect"))
+    assert collected(room, "ada") == {f"{ASSIGNMENT}.ipynb": "by hand"}
+    assert f"ada handed in, because {place} did not come" in caplog.text
+    shutil.rmtree(place)
+    place.mkdir()  # what the sentence asks for, or nearly
+    room.collect()
+    assert "2 * x" in collected(room, "ada")[f"{ASSIGNMENT}.ipynb"]
+
+
 def test_a_full_disk_costs_no_collected_version(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
