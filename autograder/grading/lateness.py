@@ -6,6 +6,7 @@ and never again. So whatever shows marks or writes them comes here first.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -47,6 +48,29 @@ def moved(
     return [f"Marks that changed, {lower} of {len(found)} to a lower one: {', '.join(said)}{more}."]
 
 
+def require_due_date(course: Course, assignment: str) -> None:
+    """Refuses to go on where students have more time than a due date that is not there any more.
+
+    nbgrader itself cannot read such a submission.
+
+    Raises:
+        Misconfigured: With what to type.
+    """
+    with course.gradebook() as gradebook:
+        try:
+            found = gradebook.find_assignment(assignment)
+            submissions = gradebook.assignment_submissions(assignment)
+        except MissingEntry:
+            return
+        more = sorted(each.student.id for each in submissions if each.extension is not None)
+        if found.duedate is None and more:
+            raise Misconfigured(
+                f"{assignment} has no due date any more, and {', '.join(map(shown, more))} had more"
+                " time after it. Set the date again, or take back the time of each:"
+                f" python -m autograder extend {assignment} {shlex.quote(more[0])} --days 0"
+            )
+
+
 def penalise(course: Course, assignment: str) -> list[str]:
     """Works out again what being late costs, and writes it into the gradebook.
 
@@ -84,6 +108,7 @@ def penalise(course: Course, assignment: str) -> list[str]:
 
 def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]:
     """By student, the seconds late and the points that they cost."""
+    require_due_date(course, assignment)
     with course.gradebook() as gradebook:
         try:
             submissions = gradebook.assignment_submissions(assignment)
@@ -104,8 +129,10 @@ def late_versions(course: Course, assignment: str, waiting: Mapping[str, str]) -
         waiting: By student, when a version that is not collected was handed in.
 
     Raises:
-        Misconfigured: When the plug-in for late work cannot work.
+        Misconfigured: When the plug-in for late work cannot work, or there is no due date that
+            more time was given after.
     """
+    require_due_date(course, assignment)
     with course.gradebook() as gradebook:
         found = gradebook.find_assignment(assignment)
         most, general = found.max_score, found.duedate
