@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,12 @@ def selftest(
 def _proved(name: str, seeds: int, quiet: bool, at: Callable[[str], None]) -> list[Part]:
     try:
         return prove(Path.cwd(), name, seeds, at, (lambda part: None) if quiet else _show)
-    except (FileNotFoundError, ValueError, SyntaxError, AttributeError, ImportError) as error:
+    except FileNotFoundError as error:
+        near = get_close_matches(name, (path.name for path in Path("source").glob("*")), 1)
+        meant = f" Do you mean {near[0]}?" if near else ""
+        say(f"{name} cannot be tried: there is no {error.filename or error}.{meant}")
+        raise typer.Exit(2) from None
+    except (ValueError, SyntaxError, AttributeError, ImportError) as error:
         say(f"{name} cannot be tried: {error}")
         raise typer.Exit(2) from None
 

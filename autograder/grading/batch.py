@@ -30,7 +30,7 @@ from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
 from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in, words
 from autograder.grading.judge import Judge
-from autograder.grading.lateness import penalise
+from autograder.grading.lateness import penalise, require_due_date
 from autograder.grading.record import Record, Records, State
 from autograder.grading.rehearsal import (
     is_of_plugin,
@@ -92,6 +92,7 @@ class Batch:
             RuntimeError: When another process grades the same assignment.
         """
         self.course.require_writable(self.assignment)
+        require_due_date(self.course, self.assignment)
         with self.records.alone(), self._at_work():
             for student, result, record in self._executed(students):
                 self._finish(student, result, record)

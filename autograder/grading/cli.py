@@ -43,7 +43,7 @@ from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
 from autograder.grading.intake import shown, take_in, words
 from autograder.grading.joining import exchange, join
-from autograder.grading.lateness import marks, who_is_late
+from autograder.grading.lateness import marks, moved, who_is_late
 from autograder.grading.lms_commands import app as lms
 from autograder.grading.outstanding import names, outstanding
 from autograder.grading.record import Record, State
@@ -102,6 +102,7 @@ def grade(
 
         batch = Batch(course, assignment, make_executor, count, force, report)
         unknown = not_listed(course, chosen)  # afterwards the gradebook has everyone
+        before = _marks(course, assignment)
         batch.run(chosen)
         made = _marks(course, assignment)
         notes = [*_by_people(course, assignment), *who_is_late(course, assignment)]
@@ -115,6 +116,7 @@ def grade(
         _show_grades(assignment, done, details)
         if batch.repriced:
             notes.insert(0, f"What being late costs has changed for {names(batch.repriced)}.")
+        notes = [*moved(before, made), *notes]
         for note in notes:
             tell(note)
     if any(item["state"] == State.QUARANTINED for item in done):

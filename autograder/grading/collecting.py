@@ -19,6 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import ignore_patterns
 
@@ -27,6 +28,7 @@ from autograder.grading.files import open_plain
 MAX_NAMED = 5  # of one submission's files that are left out
 NEW, NEWER = "Collecting submission", "Updating submission"
 DELAY = timedelta(minutes=10)  # between a submission's time and the end of its copying
+STAMP = "timestamp.txt"
 NOBODY = ""  # stands for the student of a folder that is left out
 
 
@@ -52,13 +54,51 @@ def hindrance(folder: Path, student: str, check_owner: bool = True) -> str:
                     " c.ExchangeCollect.check_owner = False in nbgrader_config.py."
                 )
         os.listdir(folder)
-        if not (folder / "timestamp.txt").is_file():
+        if not (folder / STAMP).is_file():
             return "It is not complete: handing it in was broken off."
     except PermissionError:
         return "It cannot be read: handing it in was broken off."
     except OSError as error:
         return f"It cannot be read: {error.strerror}."
     return ""
+
+
+def handed_in(folder: Path, stated: datetime) -> datetime:
+    """When a folder of the exchange was handed in, in UTC.
+
+    It is the stated time, unless that had not come when the folder was written: then the disk's
+    clock counts, because whatever is handed in afterwards would seem to be older.
+
+    Args:
+        folder: The folder, which has a timestamp.txt.
+        stated: The time in its name, in UTC.
+    """
+    written = _written(folder)
+    return written if stated - written > DELAY else stated
+
+
+def collected_of(coursedir: CourseDirectory, place: Path) -> datetime | None:
+    """When a collected submission was handed in, in UTC; None where it does not say so.
+
+    A time that has not come says nothing: else no newer version would ever be collected.
+    """
+    try:
+        when: datetime | None = coursedir.get_existing_timestamp(str(place))
+    except Exception:  # what a student wrote into it
+        return None
+    latest = datetime.now(UTC).replace(tzinfo=None) + DELAY
+    return when if when is None or when <= latest else None
+
+
+def came_another_way(place: Path) -> bool:
+    """Whether a collected submission is none of the exchange's: those say when they came."""
+    return place.is_dir() and any(place.iterdir()) and not (place / STAMP).exists()
+
+
+def _written(folder: Path) -> datetime:
+    """When a folder's timestamp.txt was written or changed, by the disk's clock, in UTC."""
+    changed = (folder / STAMP).lstat().st_ctime
+    return datetime.fromtimestamp(changed, UTC).replace(tzinfo=None)
 
 
 class Collect(ExchangeCollect):
@@ -89,6 +129,8 @@ class Collect(ExchangeCollect):
             record = {"username": name.partition("+")[0], "timestamp": datetime.max}
             problem = "Its name does not say when it was handed in."
         if not problem:
+            record["stated"] = record["timestamp"]
+            record["timestamp"] = handed_in(Path(path), record["stated"])
             return record
         self._left_out.append(
             (record["username"], record["timestamp"], f"Left out: {path}. {problem}")
@@ -102,13 +144,23 @@ class Collect(ExchangeCollect):
         failed = []
         for record in self.src_records:
             student = record["username"]
+            if came_another_way(self._place(student)):
+                self.log.warning(
+                    "Left out: what %s handed in, because %s did not come through the exchange, and"
+                    " may be newer. If it is not, remove that folder, and collect again.",
+                    student,
+                    self._place(student),
+                )
+                continue
             step = self._step(self._place(student), record["timestamp"])
             self.log.info("%s: %s %s", step, student, self.coursedir.assignment_id)
             if step in (NEW, NEWER):
                 folder = Path(self.inbound_path, record["filename"])
                 try:
-                    self._doubt(folder, record["timestamp"])
+                    self._doubt(folder, record["stated"])
                     self._take(folder, self._place(student))
+                    if record["timestamp"] != record["stated"]:
+                        self._correct(self._place(student), record["timestamp"])
                 except OSError as error:
                     failed.append(student)
                     self.log.error("Not collected: %s. %s", student, error.strerror or error)
@@ -123,10 +175,7 @@ class Collect(ExchangeCollect):
         """What is to be done, in nbgrader's words."""
         if not place.is_dir():
             return NEW
-        try:
-            have = self.coursedir.get_existing_timestamp(str(place))
-        except Exception:  # what a student wrote into it
-            have = None
+        have = collected_of(self.coursedir, place)
         if self.before_duedate and have != when:
             return NEWER
         if self.update:
@@ -134,16 +183,27 @@ class Collect(ExchangeCollect):
         return "Submission already exists, use --update to update"
 
     def _doubt(self, folder: Path, when: datetime) -> None:
-        """Says so where the disk's clock, which no student sets, knows of a later time."""
-        changed = (folder / "timestamp.txt").lstat().st_ctime
-        written = datetime.fromtimestamp(changed, UTC).replace(tzinfo=None)
-        if written - when > DELAY:
+        """Says so where the disk's clock, which no student sets, knows of another time."""
+        written = _written(folder)
+        if when - written > DELAY:
+            self.log.warning(
+                "%s says that it was handed in at a time that had not come when it was written. The"
+                " time of its writing counts: %s UTC.",
+                folder.name,
+                f"{written:%Y-%m-%d %H:%M:%S}",
+            )
+        elif written - when > DELAY:
             self.log.warning(
                 "%s says when it was handed in, and was written later, at %s UTC. If the exchange"
                 " was not moved or copied since, that time is made up.",
                 folder.name,
                 f"{written:%Y-%m-%d %H:%M:%S}",
             )
+
+    def _correct(self, place: Path, when: datetime) -> None:
+        """Writes when a collected submission was handed in; its own word on it is not kept."""
+        (place / STAMP).unlink(missing_ok=True)
+        (place / STAMP).write_text(f"{when:%Y-%m-%d %H:%M:%S.%f} UTC")
 
     def _take(self, folder: Path, place: Path) -> None:
         """Copies a submission; an older one goes when the whole copy is there.

@@ -23,7 +23,7 @@ from nbgrader.utils import parse_utc, rmtree
 from traitlets.config import Config
 
 from autograder.grading.about import page_of_set_aside, sentences
-from autograder.grading.collecting import hindrance
+from autograder.grading.collecting import came_another_way, collected_of, handed_in, hindrance
 from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.downloads import known_of
 from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
@@ -235,20 +235,21 @@ def in_exchange(course: Course, assignment: str) -> dict[str, str]:
         student, _, rest = name.partition(f"+{assignment}+")
         text = rest.partition("+")[0]
         try:
-            when = parse_utc(text)
-        except (ValueError, OverflowError):
+            stated = parse_utc(text)
+            if hindrance(inbound / name, student, owned):
+                continue  # nbgrader collect says what is wrong with it
+            when = handed_in(inbound / name, stated)
+        except (ValueError, OverflowError, OSError):
             continue
-        if hindrance(inbound / name, student, owned):
-            continue  # nbgrader collect says what is wrong with it
+        text = text if when == stated else f"{when:%Y-%m-%d %H:%M:%S.%f} UTC"
         if student not in found or when > found[student][0]:
             found[student] = (when, text)
     newer = {}
     for student, (when, text) in found.items():
         folder = course.folder("submitted", student, assignment)
-        try:
-            have = course.coursedir.get_existing_timestamp(str(folder))
-        except Exception:  # what a student wrote into it
-            have = None
+        if came_another_way(folder):
+            continue  # nobody knows which is newer
+        have = collected_of(course.coursedir, folder)
         if have is None or when > have:
             newer[student] = text
     return newer

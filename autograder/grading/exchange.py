@@ -33,13 +33,15 @@ SECRET = "submission_secret.txt"
 MAX_NAMES = 20  # of notebooks in a version that was not graded
 MAX_SECRET = 4096  # bytes; nbgrader's has 128
 NOTHING = "Nothing was submitted:"
+SEND = "send feedback/STUDENT/{assignment}/ to the student yourself"
 NO_SECRET = (
-    f"It came without {SECRET}, so not through the exchange: give its page, which lies in"
-    " feedback/, to the student yourself, or with lms give, where it came from Moodle or Canvas."
+    f"It came without {SECRET}, so not through the exchange: {SEND}, or give it with lms give,"
+    " where it came from Moodle or Canvas."
 )
 NO_NOTEBOOK = (
     "Beside folders and zips it has no file that ends in .ipynb, and Fetch Feedback looks for the"
-    " pages of such files alone: give its page, which lies in feedback/, to the student yourself."
+    f" pages of such files alone: {SEND}; or let the student hand in the notebook itself, and"
+    " collect and grade again."
 )
 
 
@@ -132,7 +134,7 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                 (by_name.get(name, pages[0]), handed_in, name) for name in sorted(names)[:MAX_NAMES]
             ]
         if not addresses:
-            return NO_NOTEBOOK if handed_in else NO_SECRET
+            return self._by_hand(NO_NOTEBOOK if handed_in else NO_SECRET)
         try:
             for page, secret, name in addresses:
                 released = Path(
@@ -146,7 +148,10 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
             return f"The exchange could not be written: {error.strerror}."
         of_last = [(page, name) for page, secret, name in addresses if secret == handed_in]
         found = {page for page, name in of_last if name in names}
-        return NO_NOTEBOOK if {page for page, _ in of_last} - found else ""
+        return self._by_hand(NO_NOTEBOOK) if {page for page, _ in of_last} - found else ""
+
+    def _by_hand(self, reason: str) -> str:
+        return reason.format(assignment=self.coursedir.assignment_id)
 
     def _handed_in(self, student: str) -> tuple[str, set[str]]:
         """What a student's last version looks for its pages with: its secret, its notebooks."""
@@ -202,8 +207,14 @@ class Submit(ExchangeSubmit):
 
     def init_release(self) -> None:
         course, assignment = self.coursedir.course_id, self.coursedir.assignment_id
-        if course and not Path(self.root, course, "outbound", assignment).is_dir():
-            self.fail(f"{assignment} is not released in the course {course}, or not any more")
+        outbound = Path(self.root, course, "outbound")
+        if course and not (outbound / assignment).is_dir():
+            here = {path.stem for path in Path(self.src_path).glob("*.ipynb")}
+            was = sorted(path.name for path in outbound.glob("*") if path.name in here)
+            renamed = f". If that is your folder of {was[0]}, call it {was[0]} again" if was else ""
+            self.fail(
+                f"{assignment} is not released in the course {course}, or not any more{renamed}"
+            )
         super().init_release()
 
     def copy_files(self) -> None:

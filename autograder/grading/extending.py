@@ -24,7 +24,8 @@ def extend(
     with failures():
         course, _ = open_course(assignment, None, handed_in=False)
         with course.gradebook() as gradebook:
-            if gradebook.find_assignment(assignment).duedate is None:
+            is_more = days > 0 or hours > 0
+            if gradebook.find_assignment(assignment).duedate is None and is_more:
                 raise LookupError(
                     f"{assignment} has no due date. Set one first:"
                     f' nbgrader db assignment add {assignment} --duedate "2027-10-15 18:00 UTC"'
@@ -44,5 +45,7 @@ def extend(
                     " first, then give the time."
                 ) from None
             due = gradebook.find_submission(assignment, student).duedate
-        penalise(course, assignment)
-    tell(f"{assignment} is due for {student} on {spelt(due)}. Run feedback.")
+        if due is not None:
+            penalise(course, assignment)
+    when = f"is due for {student} on {spelt(due)}" if due else f"has no due date for {student}"
+    tell(f"{assignment} {when}. Run feedback.")

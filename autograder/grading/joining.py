@@ -59,7 +59,7 @@ def exchange(
     """Make the exchange, write its path into course.toml, and say what students type."""
     path = folder.expanduser().resolve()
     try:
-        load_settings(Path.cwd())  # whatever else is wrong with them is said first
+        course = load_settings(Path.cwd()).id  # whatever else is wrong with them is said first
         open_to_all(path)
         remember(Path.cwd() / SETTINGS, path)
     except (OSError, ValueError) as error:
@@ -70,9 +70,11 @@ def exchange(
             "Students may not be able to reach it, because a folder on the way is closed to others."
             f" Name another place, or open the way: chmod o+x {shlex.join(closed)}"
         )
+    has_others = bool(set(courses(path)) - {course})  # an earlier term's
     tell(
         f"The exchange is {path}, and {SETTINGS} says so. Students type, once, in this environment"
         f" or one like it:\n    python -m autograder join {shlex.quote(str(path))}"
+        + (f" --course {course}" if has_others else "")
     )
     if (there := os.environ.get("KDLAB_EXCHANGE")) and Path(there).resolve() != path:
         say(f"KDLAB_EXCHANGE is {there} here and goes before it. Type: unset KDLAB_EXCHANGE")

@@ -6,6 +6,7 @@ and never again. So whatever shows marks or writes them comes here first.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -31,6 +32,43 @@ def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
     parts = (submission.score, penalty, max(0.0, submission.score - penalty))
     points, cost, mark = (round(part, 9) for part in parts)
     return points, cost, mark
+
+
+def moved(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Whose mark (`mark`, by student) is another one than before; the lower ones come first."""
+    pairs = [(name, each["mark"], after[name]["mark"]) for name, each in before.items()]
+    found = sorted((now >= then, name, then, now) for name, then, now in pairs if then != now)
+    if not found:
+        return []
+    said = [f"{shown(name)} {then:g} → {now:g}" for _, name, then, now in found[:8]]
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    lower = sum(not is_higher for is_higher, *_ in found)
+    return [f"Marks that changed, {lower} of {len(found)} to a lower one: {', '.join(said)}{more}."]
+
+
+def require_due_date(course: Course, assignment: str) -> None:
+    """Refuses to go on where students have more time than a due date that is not there any more.
+
+    nbgrader itself cannot read such a submission.
+
+    Raises:
+        Misconfigured: With what to type.
+    """
+    with course.gradebook() as gradebook:
+        try:
+            found = gradebook.find_assignment(assignment)
+            submissions = gradebook.assignment_submissions(assignment)
+        except MissingEntry:
+            return
+        more = sorted(each.student.id for each in submissions if each.extension is not None)
+        if found.duedate is None and more:
+            raise Misconfigured(
+                f"{assignment} has no due date any more, and {', '.join(map(shown, more))} had more"
+                " time after it. Set the date again, or take back the time of each:"
+                f" python -m autograder extend {assignment} {shlex.quote(more[0])} --days 0"
+            )
 
 
 def penalise(course: Course, assignment: str) -> list[str]:
@@ -70,6 +108,7 @@ def penalise(course: Course, assignment: str) -> list[str]:
 
 def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]:
     """By student, the seconds late and the points that they cost."""
+    require_due_date(course, assignment)
     with course.gradebook() as gradebook:
         try:
             submissions = gradebook.assignment_submissions(assignment)
@@ -90,8 +129,10 @@ def late_versions(course: Course, assignment: str, waiting: Mapping[str, str]) -
         waiting: By student, when a version that is not collected was handed in.
 
     Raises:
-        Misconfigured: When the plug-in for late work cannot work.
+        Misconfigured: When the plug-in for late work cannot work, or there is no due date that
+            more time was given after.
     """
+    require_due_date(course, assignment)
     with course.gradebook() as gradebook:
         found = gradebook.find_assignment(assignment)
         most, general = found.max_score, found.duedate

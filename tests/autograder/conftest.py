@@ -15,6 +15,7 @@ from nbgrader.converters import GenerateAssignment
 
 from autograder.grading import batch
 from autograder.grading.course import Course
+from autograder.grading.exchange import Release
 from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 from autograder.grading.record import Record
 from autograder.grading.worker import Executed, Job
@@ -23,6 +24,7 @@ from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import write_evidence
 from autograder.spec import generator, load_checks, question
+from tests.autograder.grading.room import Room
 
 EXERCISES = Path(__file__).parents[2] / "exercises"
 ASSIGNMENT = "set"
@@ -177,6 +179,15 @@ def empty_course(released_course: Path, tmp_path: Path) -> Path:
     root = tmp_path / "course"
     shutil.copytree(released_course, root)
     return root
+
+
+@pytest.fixture
+def room(empty_course: Path, tmp_path: Path) -> Room:
+    homes = tmp_path / "homes"
+    homes.mkdir()
+    room = Room(empty_course, homes)
+    room.step(Release)
+    return room
 
 
 @pytest.fixture

@@ -37,6 +37,18 @@ def invoke(
     return invoke
 
 
+def test_grade_names_whose_mark_is_another_one(invoke: Callable, course: Path) -> None:
+    first = invoke("grade", ASSIGNMENT).output
+    assert "Marks that changed" not in first
+    ada, bob = (course / "submitted" / name / ASSIGNMENT for name in ("ada", "bob"))
+    right, wrong = ((place / f"{ASSIGNMENT}.ipynb").read_text("utf-8") for place in (ada, bob))
+    (ada / f"{ASSIGNMENT}.ipynb").write_text(wrong, "utf-8")
+    (bob / f"{ASSIGNMENT}.ipynb").write_text(right, "utf-8")
+    said = invoke("grade", ASSIGNMENT).output
+    assert "Marks that changed, 1 of 2 to a lower one: ada 4 → 0, bob 0 → 4." in said
+    assert "Marks that changed" not in invoke("grade", ASSIGNMENT).output
+
+
 def test_grade_audit_and_verify(invoke: Callable, course: Path) -> None:
     result = invoke("grade", ASSIGNMENT, "--jobs", "1")
     assert result.exit_code == 0, result.output

@@ -140,6 +140,10 @@ def test_the_course_remembers_where_the_exchange_is(course: Path, tmp_path: Path
         assert load_settings(course).exchange == place
         assert f"python -m autograder join {shlex.quote(str(place))}" in done.output
         assert place.stat().st_mode & 0o7777 == 0o1777
+        assert "--course" not in done.output
+    (place / "last-year" / "outbound").mkdir(parents=True)
+    done = CliRunner().invoke(app, ["exchange", f"../{name}"])
+    assert f"{shlex.quote(str(place))} --course kd-2027\n" in done.output
     text = (course / "course.toml").read_text(encoding="utf-8")
     assert text.startswith('# Ours.\nid = "kd-2027"\n')
     assert load_settings(course).book == "https://book.example/kd"

@@ -242,6 +242,39 @@ def test_canvass_feedback_bears_canvass_names(root: Path, canned_grades: Callabl
     assert len(names) == 3
 
 
+def test_a_groups_work_is_each_members_on_moodle_and_the_named_ones_on_canvas(
+    root: Path, canned_grades: Callable
+) -> None:
+    sheet = root / "worksheet.csv"
+    sheet.write_text(WORKSHEET, encoding="utf-8")
+    files = {
+        f"Group A-{name}_{number}_assignsubmission_file/set.ipynb": notebook(root, RIGHT)
+        for name, number in (("Wei Li", 501), ("Ada Lovelace", 502))
+    }
+    alone = take(zipped(root, files))
+    assert alone.exit_code == 3
+    assert "give Moodle's grading worksheet" in alone.output
+    assert take(zipped(root, files), "--worksheet", sheet).exit_code == 0
+    assert graded(root, canned_grades) == {"ada": 4, "li2": 4}
+    assert lms("give", ASSIGNMENT, "--worksheet", str(sheet)).exit_code == 0
+    with zipfile.ZipFile(root / "lms" / ASSIGNMENT / "feedback.zip") as archive:
+        assert sorted(archive.namelist()) == [f"{name[:-6]}.html" for name in sorted(files)]
+    for folder in ("submitted", "lms"):
+        shutil.rmtree(root / folder)
+    with Course(root).gradebook() as gradebook:
+        gradebook.remove_student("li2")
+    packed = root / "work.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("group/set.ipynb", notebook(root, WRONG))
+    take(zipped(root, {"lovelaceada_4711_9001_work.zip": packed.read_bytes()}))
+    assert graded(root, canned_grades) == {"ada": 0}
+    marks = {row["SIS Login ID"]: row[ASSIGNMENT] for row in export(root)}
+    assert {name for name, mark in marks.items() if mark} == {"", "ada"}  # and the points possible
+    assert lms("give", ASSIGNMENT).exit_code == 0
+    with zipfile.ZipFile(root / "lms" / ASSIGNMENT / "feedback.zip") as archive:
+        assert archive.namelist() == ["lovelaceada_4711_9001_set.html"]
+
+
 def export(root: Path) -> list[dict[str, str]]:
     course = Course(root)
     plugin = CanvasExportPlugin(parent=ExportApp(coursedir=course.coursedir))

@@ -225,6 +225,31 @@ def test_an_extension_that_cannot_be_given(
     assert invoke("extend", "other", "ada").exit_code == 2
 
 
+def test_a_due_date_that_is_taken_back_after_more_time_was_given(
+    invoke: Callable, course: Path
+) -> None:
+    """nbgrader ends with a traceback wherever it reads such a submission."""
+    invoke("grade", ASSIGNMENT)
+    due(course, "2026-01-30 14:30:00 UTC")
+    assert invoke("extend", ASSIGNMENT, "ada", "--days", "1").exit_code == 0
+    with Course(course).gradebook() as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=None)
+    for command in ("grade", "doctor", "feedback", "report"):
+        result = invoke(command, ASSIGNMENT)
+        said = " ".join(result.output.split())
+        assert result.exit_code == 2, said
+        assert "set has no due date any more, and ada had more time after it." in said
+    assert invoke("extend", ASSIGNMENT, "ada", "--days", "2").exit_code == 2
+    plugin = TableExportPlugin(parent=ExportApp(coursedir=Course(course).coursedir))
+    with Course(course).gradebook() as gradebook, pytest.raises(SystemExit, match="no due date"):
+        plugin.export(gradebook)
+    result = invoke("extend", ASSIGNMENT, "ada", "--days", "0")
+    assert "set has no due date for ada. Run feedback." in result.output
+    result = invoke("grade", ASSIGNMENT)
+    assert result.exit_code == 0, result.output
+    assert set(penalties(course).values()) == {0}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("room", [64, 100])
 def test_a_file_of_90_mb_is_a_sentence_or_is_there(
