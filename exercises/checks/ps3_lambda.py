@@ -267,7 +267,8 @@ STATE_IS_EMPTIED = (
 )
 STATE_NOT_RETURNED = (
     "state_not_returned",
-    "state_dict() returns None, so there is nothing to load. Is a return statement missing?",
+    "Where a state is loaded there is None, in which nothing can be looked up. Is a return"
+    " statement missing in state_dict(), or is something kept that returns None, as update() does?",
 )
 
 
@@ -1714,6 +1715,15 @@ class ZeroIsNone(Plateau):
         return not self.best or super().gains(gap)
 
 
+class RelativeByDivision(Plateau):
+    """The same as a quotient, which a best gap of 0 has none of."""
+
+    size = staticmethod(float)
+
+    def gains(self, gap: float) -> bool:
+        return self.best == math.inf or (self.best - gap) / self.size(self.best) > self.threshold
+
+
 class RelativeAndLouder(Relative):
     """The same, wrapped round torch's scheduler, whose state does not hold λ."""
 
@@ -2061,6 +2071,8 @@ PLATEAU_WAYS: tuple[tuple, ...] = (
         " below it, is no measure of noise.",
         Relative,
         RelativeToSize,
+        RelativeByDivision,
+        type("BySize", (RelativeByDivision,), {"size": staticmethod(abs)}),
         RelativeAndLouder,
         ToTheThreshold,
     ),
@@ -2711,6 +2723,9 @@ BEST_MISCONCEPTIONS = every_variant(
                 (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0) / (1 + lam)
             ),
             lambda t, y, lam: t.double().softmax(-1).scatter(-1, y[..., None], 1.0),
+            lambda t, y, lam: mixed(
+                normalised(t.double().softmax(-1).scatter(-1, y[..., None], 0.0)), y, *shares(lam)
+            ),
             lambda t, y, lam: normalised(
                 (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0)
             ),

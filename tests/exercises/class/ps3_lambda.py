@@ -9122,3 +9122,50 @@ class PlateauLambda:
 
     def load_state_dict(self, state):
         self.value, self.best, self.waiting = list(state)
+
+# %% task="linear_lambda" right="no" mistake="what update() returns is taken for the state when it is loaded, and that is None" named="state_not_returned"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.i = start, end, steps, 0
+        self.saved = {}
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.i / self.steps, 1)
+
+    def step(self):
+        self.i += 1
+
+    def state_dict(self):
+        return {"i": self.i}
+
+    def load_state_dict(self, state):
+        state = self.saved.update(state)
+        self.i = state["i"]
+
+# %% task="plateau_lambda" right="no" mistake="the gain is a share of the best gap, as a quotient, which a best gap of 0 has none of" named="threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = None, 0
+
+    def step(self, gap):
+        if self.best is None or (self.best - gap) / abs(self.best) > self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(self.__dict__)
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+# %% task="best_student" right="no" mistake="the label gets its share alone, and the other tokens share what is left as the teacher has it" named="label_overwritten"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1).scatter(-1, labels[..., None], 0.0)
+    p = p / p.sum(-1, keepdim=True) * lam / (1 + lam)
+    return p.scatter(-1, labels[..., None], 1 / (1 + lam))
