@@ -71,6 +71,12 @@ def fixed_cases() -> tuple[Case, ...]:
             only="a number that is added to all logits of the student",
         ),
         Case(
+            "a token that the student finds unlikely",
+            (t([0.0, 15.0, 14.0]), t([12.0, 0.0, 1.0])),
+            public=True,
+            only="the content of the logits",
+        ),
+        Case(
             "two positions",
             (t([[1.0, -1.0, 0.5, 2.0], [0.0, 0.0, 3.0, 1.0]]), t([[0.5, 1.0, 4.0, 3.0]] * 2)),
             public=True,
@@ -83,11 +89,6 @@ def fixed_cases() -> tuple[Case, ...]:
         Case(
             "all logits positive",
             (t([[4.0, 1.0, 2.5], [0.2, 0.1, 3.0]]), t([[0.5, 3.0, 2.0], [1.0, 2.0, 0.3]])),
-            public=True,
-        ),
-        Case(
-            "a token that the student finds unlikely",
-            (t([0.0, 15.0, 14.0]), t([12.0, 0.0, 1.0])),
             public=True,
         ),
         Case(
@@ -445,6 +446,12 @@ def unlikely_left_out(least: float, front: Tensor, behind: Tensor) -> Tensor:
     return terms.where(log_front.exp() > least, 0.0).sum(-1)
 
 
+def one_token(place: int, front: Tensor, behind: Tensor) -> Tensor:
+    """The share of one token."""
+    log_front, log_behind = front.log_softmax(-1), behind.log_softmax(-1)
+    return (log_front.exp() * (log_front - log_behind))[..., place]
+
+
 def squared_gaps(front: Tensor, behind: Tensor) -> Tensor:
     """The logarithms' differences, squared."""
     return (front.softmax(-1) * (front.log_softmax(-1) - behind.log_softmax(-1)) ** 2).sum(-1)
@@ -593,6 +600,7 @@ def floor_under(form: Callable, size: float, front: Tensor, behind: Tensor) -> T
     return form(front.softmax(-1), behind.softmax(-1), size).sum(-1)
 
 
+COLLAPSED = (mean_over_all, sum_over_all, batch_mean, mean_over_elements)
 SHARED = {
     "cross_entropy": (
         "Your loss does not reach 0 when student and teacher agree. A divergence is the"
@@ -661,11 +669,7 @@ SHARED = {
         "Your result is one number for the whole input. Keep the leading axes: every position has"
         " a divergence of its own, and later tasks leave some positions out.",
         "2.2",
-        tuple(
-            partial(wrong, of)
-            for wrong in (mean_over_all, sum_over_all, batch_mean, mean_over_elements)
-            for of in KLS
-        ),
+        tuple(partial(wrong, of) for wrong in COLLAPSED for of in KLS),
     ),
     "cross_entropy+positions_collapsed": (
         "At least two things are off. Your result is one number for the whole input, and every"
@@ -677,6 +681,13 @@ SHARED = {
             for wrong in (mean_over_all, sum_over_all, batch_mean)
             for of in (cross_entropy, cross_entropy_of_probabilities)
         ),
+    ),
+    "probabilities_as_input+positions_collapsed": (
+        "At least two things are off. Your result is one number for the whole input, and every"
+        " position has a divergence of its own. And it is as if what stands behind in the formula"
+        " went in as probabilities: kl_div takes log-probabilities as its input.",
+        "1.2",
+        tuple(partial(wrong, probabilities_as_input) for wrong in COLLAPSED),
     ),
     "logits_clamped": (
         "Right for ordinary logits. For extreme ones your result is as if those beyond some limit"
@@ -771,9 +782,9 @@ SHARED = {
         ),
     ),
     "log_target_missing": (
-        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
-        " probabilities unless it is told otherwise, and the logarithm of a negative number is NaN."
-        " Is yours called so?",
+        "The result is NaN, as the logarithm of a negative number is. A logarithm of a probability"
+        " is negative, and kl_div takes the logarithm of its target unless it is told that this is"
+        " one already.",
         "1.2",
         (log_target_missing,),
     ),
@@ -829,6 +840,12 @@ SHARED = {
         " little, and there are many; and the formula is a sum over all of them.",
         "1.2",
         tuple(partial(unlikely_left_out, least) for least in (0.1, 0.05, 0.01, 1e-3, 1e-4, 1e-5)),
+    ),
+    "one_token_alone": (
+        "Your result is the share of one token, the first or the last, and not the sum over all of"
+        " them. Does your loop return too early, or replace where it should add up?",
+        "1.2",
+        tuple(partial(one_token, place) for place in (0, -1)),
     ),
     "half_precision": (
         "Your results are as coarse as float16 or bfloat16 makes them, which keep three digits or"
@@ -934,7 +951,18 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
         "1.3",
         tuple(partial(sign_flipped, partial(_turned, of)) for of in KLS),
     )
-    first = {"direction_swapped": swapped, "direction_swapped_and_sign": turned}
+    collapsed = (
+        "At least two things are off. Your result is one number for the whole input, and every"
+        " position has a divergence of its own. And it is made of the divergence in the other"
+        " direction: who stands in front of KL(a‖b)?",
+        "1.3",
+        tuple(partial(wrong, partial(_turned, of)) for wrong in COLLAPSED for of in KLS),
+    )
+    first = {
+        "direction_swapped": swapped,
+        "direction_swapped_and_sign": turned,
+        "direction_swapped+positions_collapsed": collapsed,
+    }
     return tuple(
         Misconception(name, hint, SECTIONS[number], ordered(wrong))
         for name, (hint, number, wrongs) in {**first, **SHARED}.items()
@@ -1271,9 +1299,15 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
         (
             "one_maximum_for_all",
             "Right for ordinary logits. But a position far below the largest logit of all comes"
-            " out as NaN, which is what 0/0 gives: as if one maximum were taken from all"
-            " positions. Each position has a maximum of its own.",
-            (one_maximum_for_all, one_maximum_for_all_after),
+            " out as NaN, which is what 0/0 gives, or as zeros: as if one maximum were taken from"
+            " all positions. Each position has a maximum of its own.",
+            (
+                one_maximum_for_all,
+                one_maximum_for_all_after,
+                lambda logits, temperature=1.0: one_maximum_for_all(logits, temperature).nan_to_num(
+                    nan=0.0
+                ),
+            ),
         ),
         (
             "logits_clamped",
@@ -1468,6 +1502,15 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             tuple(
                 partial(at, change)
                 for change in (math.sqrt, lambda t: t + 1, lambda t: 2 * t, lambda t: t / 2)
+            ),
+        ),
+        (
+            "scores_made_whole",
+            "Your results are those of logits over T that were made whole numbers before the"
+            " softmax, as // or int() does. What lies between two whole numbers counts too.",
+            tuple(
+                lambda logits, temperature=1.0, cut=cut: cut(logits / temperature).softmax(-1)
+                for cut in (torch.floor, torch.trunc, torch.round)
             ),
         ),
         (

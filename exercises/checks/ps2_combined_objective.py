@@ -178,6 +178,32 @@ def share_of_the_first(losses: Tensor, labels: Tensor) -> Tensor:
     return losses[counts].sum() / count if count else losses.sum() * 0
 
 
+def turned_mean(losses: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the positions that do not count; 0 when all do."""
+    ignored = labels == IGNORED
+    return losses[ignored].sum() / ignored.sum().clamp_min(1)
+
+
+def turned_mean_or_nan(losses: Tensor, labels: Tensor) -> Tensor:
+    """The same, NaN when all count."""
+    return losses[labels == IGNORED].mean()
+
+
+def turned_sum(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the positions that do not count, over the number of those that do."""
+    return losses[labels == IGNORED].sum() / (labels != IGNORED).sum().clamp_min(1)
+
+
+def last_text_in_the_sum(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum of the last text over the number of positions that count in all of them."""
+    return total(losses[-1], labels[-1]) / (labels != IGNORED).sum().clamp_min(1)
+
+
+def last_text_in_the_count(losses: Tensor, labels: Tensor) -> Tensor:
+    """The sum over the number of positions that count in the last text."""
+    return total(losses, labels) / (labels[-1] != IGNORED).sum().clamp_min(1)
+
+
 def total(losses: Tensor, labels: Tensor) -> Tensor:
     """The sum."""
     return losses[labels != IGNORED].sum()
@@ -193,10 +219,11 @@ def lm_loss(
     return mean(label_losses(student_logits, labels, temperature), labels)
 
 
-def shifted(of: Callable, *tensors: Tensor, **options: Any) -> Tensor:
+def shifted(of: Callable, *given: Any, **options: Any) -> Tensor:
     """A loss of the logits of each position with the label of the next."""
-    *logits, labels = tensors
-    return of(*(each[:, :-1] for each in logits), labels[:, 1:], **options)
+    *logits, labels = (each for each in given if isinstance(each, Tensor))
+    numbers = given[len(logits) + 1 :]
+    return of(*(each[:, :-1] for each in logits), labels[:, 1:], *numbers, **options)
 
 
 def kd_loss(
@@ -270,6 +297,20 @@ def twice_softmaxed(student: Tensor, teacher: Tensor, temperature: float) -> Ten
     p = (teacher.double() / temperature).softmax(-1)
     q = (student.double() / temperature).softmax(-1)
     return (p * (p.log_softmax(-1) - q.log_softmax(-1))).sum(-1)
+
+
+def student_softmaxed_twice(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """The same for the student's logarithms alone."""
+    q = (student.double() / temperature).softmax(-1)
+    log_p = (teacher.double() / temperature).log_softmax(-1)
+    return (log_p.exp() * (log_p - q.log_softmax(-1))).sum(-1)
+
+
+def one_token(place: int, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """The share of one token."""
+    log_q = (student.double() / temperature).log_softmax(-1)
+    log_p = (teacher.double() / temperature).log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q))[..., place]
 
 
 def probabilities_as_input(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -549,7 +590,8 @@ def elsewhere(student: Tensor, labels: Tensor) -> Tensor:
     return torch.where((labels == IGNORED)[..., None], student.flip(-1) - 3.0, student)
 
 
-OTHER_LOGITS = "the first batch, with other logits where a label is -100"
+OTHER_TEXTS = "other texts of the first batch's shape"
+OTHER_LOGITS = "the same batch, with other logits where a label is -100"
 LOGITS_ELSEWHERE = "what the student says where a label is -100"
 
 
@@ -675,12 +717,14 @@ def cases(*, knob: bool) -> tuple[Case, ...]:
         for (name, public, tensors), (lam, temperature) in zip(batches(), KNOBS, strict=True)
     ]
     student, teacher, labels, *numbers = found[0].args
-    other = (elsewhere(student, labels), teacher, labels, *numbers)
-    found.insert(1, Case(OTHER_LOGITS, other, public=True, only=LOGITS_ELSEWHERE))
-    found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
     # For those who keep what belongs to a shape.
     others = batch(np.random.default_rng(5), 2, 3, 4, (1, 0))
-    found.append(Case("other texts of the first batch's shape", (*others, *numbers)))
+    other = (elsewhere(others[0], others[2]), *others[1:], *numbers)
+    found[1:1] = [
+        Case(OTHER_TEXTS, (*others, *numbers), public=True, only="the content of the tensors"),
+        Case(OTHER_LOGITS, other, public=True, only=LOGITS_ELSEWHERE),
+    ]
+    found.append(Case("T = 1 when no temperature is given", found[0].args[:-1], public=True))
     if knob:
         found += [
             Case("the first batch, a larger λ", (student, teacher, labels, 2.0, 2.0), public=True),
@@ -836,6 +880,13 @@ MEANS = (
         for place in (0, -1)
     ),
     (
+        "mask_turned_round",
+        "A mean of yours is made of the positions whose label is -100, and those that count are"
+        " left out. What does your mask keep?",
+        "2.2",
+        turned_mean,
+    ),
+    (
         "summed",
         "A sum stands where the mean belongs. It grows with the batch; the task asks for the mean"
         " over the positions that count.",
@@ -887,6 +938,20 @@ MORE_MEANS = (  # in one loss alone
         for of in (torch.median, torch.max, torch.min)
     ),
     (*next(each[:3] for each in MEANS if each[0] == "mean_of_means"), mean_of_means_or_nan),
+    *(
+        (*next(each[:3] for each in MEANS if each[0] == "mask_turned_round"), mean)
+        for mean in (turned_mean_or_nan, turned_sum)
+    ),
+    *(
+        (
+            "replaced_in_the_loop",
+            "Your result is as if a loop over the texts replaced its sum, or its count, where it"
+            " should add up: of one of the two only the last text is left.",
+            "2.2",
+            mean,
+        )
+        for mean in (last_text_in_the_sum, last_text_in_the_count)
+    ),
     (
         "counted_in_the_first_text",
         "Your sum is divided as if every text of the batch had as many labels that count as the"
@@ -914,9 +979,9 @@ SHIFTED = (
 SCALES = (
     (
         "t_squared_missing",
-        "The KD term gets weaker as T grows. Logits over T make gradients smaller by 1/T twice"
-        " over: once by the chain rule, once because softer distributions differ less. What makes"
-        " up for that?",
+        "Your KD is as if no power of T stood in front of it. Logits over T make gradients smaller"
+        " by 1/T twice over: once by the chain rule, once because softer distributions differ less."
+        " What makes up for that?",
         "2.2",
         unscaled,
     ),
@@ -931,8 +996,8 @@ SCALES = (
 MORE_SCALES = (
     (
         "t_squared_twice",
-        "KD is too large by T²: the factor is there twice. If your kd_loss has it already, nothing"
-        " is left to multiply.",
+        "KD is off by a factor of T², as if that were there twice. If your kd_loss has it already,"
+        " nothing is left to multiply.",
         "2.2",
         scaled_twice,
     ),
@@ -984,21 +1049,21 @@ NOT_PASSED_ON = (
 KD_LOSSES = (
     (
         "direction_swapped",
-        "This is the divergence the other way round: the student's probabilities are the weights."
-        " Which of the two distributions is given, and which one is learning to cover it?",
+        "Your KD is the divergence the other way round: the student's probabilities are its"
+        " weights. Which of the two distributions is given, and which one is learning to cover it?",
         "1.3",
         swapped_losses,
     ),
     (
         "cross_entropy",
-        "Your loss is not 0 when student and teacher agree: the teacher's entropy is still in it.",
+        "Your KD is not 0 when student and teacher agree: the teacher's entropy is still in it.",
         "1.2",
         soft_cross_entropy,
     ),
     (
         "vocabulary_mean",
-        "Too small by the size of the vocabulary, as if a mean were taken over the classes too. A"
-        " divergence adds them up.",
+        "Your KD is too small by the size of the vocabulary, as if a mean were taken over the"
+        " classes too. A divergence adds them up.",
         "1.2",
         class_mean_losses,
     ),
@@ -1124,9 +1189,9 @@ KD_LOSSES = (
     ),
     (
         "log_target_missing",
-        "The result is NaN. So it is when kl_div gets logarithms as its target: it takes them for"
-        " probabilities unless it is told otherwise, and the logarithm of a negative number is NaN."
-        " Is yours called so?",
+        "The result is NaN. That is what kl_div gives when its target is a logarithm, which it"
+        " takes for a probability unless it is told otherwise. It is also what a mean over nothing"
+        " gives, as with a mask that keeps what does not count. Is yours one of these?",
         "2.2",
         logarithms_as_probabilities,
     ),
@@ -1320,6 +1385,20 @@ LM_MISCONCEPTIONS = (
         named(name, hint, number, partial(lm_loss, mean=mean))
         for name, hint, number, mean in (*MEANS, *MORE_MEANS)
     ),
+    *(
+        named(
+            "nan_always",
+            "The result is NaN even where labels count. A mean over nothing is NaN, as with a mask"
+            " that keeps what does not count; and so is the logarithm of a negative number, which a"
+            " logit or the logarithm of a probability may be.",
+            "2.2",
+            partial(lm_loss, mean=mean),
+        )
+        for mean in (
+            lambda losses, labels: losses.sum() * np.nan,
+            lambda losses, labels: losses.sum() * (np.nan if (labels != IGNORED).any() else 0.0),
+        )
+    ),
     named(*SHIFTED, partial(shifted, lm_loss)),
     named(*SHIFTED, partial(shifted, lm_loss, mean=empty_mean)),
     named(
@@ -1495,6 +1574,33 @@ KD_MISCONCEPTIONS = (
     *(
         named(name, hint, number, partial(kd_loss, losses=losses))
         for name, hint, number, losses in KD_LOSSES
+    ),
+    named(
+        "softmax_twice",
+        next(each[1] for each in KD_LOSSES if each[0] == "softmax_twice"),
+        "1.1",
+        partial(kd_loss, losses=student_softmaxed_twice),
+    ),
+    *(
+        named(
+            "one_token_alone",
+            "Your KD is the share of one token, the first or the last, and not the sum over the"
+            " vocabulary. Does your loop return too early, or replace where it should add up?",
+            "1.2",
+            partial(kd_loss, losses=partial(one_token, place)),
+        )
+        for place in (0, -1)
+    ),
+    *(
+        named(
+            "labels_shifted",
+            "Your KD leaves out the last position of each text, and counts each other one if the"
+            " label after it does. Here labels[i] belongs to logits[i], so that a shift is one too"
+            " many.",
+            "2.2",
+            partial(shifted, kd_loss, mean=mean),
+        )
+        for mean in (token_mean, empty_mean)
     ),
     named(
         "label_left_out",
@@ -1719,7 +1825,7 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
         *(
             (name, hint, number, {"losses": losses})
             for name, hint, number, losses in KD_LOSSES
-            if name != "sign_flipped" or convex  # in the additive form that has another name
+            if name != "sign_flipped"  # of a sum that has another name
         ),
     )
     if convex:
@@ -1737,6 +1843,20 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 " mixture gives to one what it takes from the other.",
                 "2.2",
                 {"weights": lambda alpha: (1.0, alpha)},
+            ),
+            (
+                "penalty_subtracted",
+                "The KD term lowers your loss, so your student is paid for leaving its teacher. No"
+                " weight of a mixture is below 0.",
+                "2.2",
+                {"weights": lambda alpha: (1 - alpha, -alpha)},
+            ),
+            (
+                "lm_subtracted",
+                "The LM term lowers your loss, so your student is paid for making the labels"
+                " unlikely. −log q(y) is what should become small.",
+                "2.2",
+                {"weights": lambda alpha: (alpha - 1, alpha)},
             ),
             (
                 "alpha_forgotten",
@@ -1815,6 +1935,13 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 {"weights": lambda lam: (1 - lam, lam)},
             ),
             (
+                "lm_subtracted",
+                "The LM term lowers your loss, so your student is paid for making the labels"
+                " unlikely. −log q(y) is what should become small.",
+                "2.2",
+                {"weights": lambda lam: (-1.0, lam)},
+            ),
+            (
                 "lambda_forgotten",
                 "λ has no effect: your result is the plain sum of the two losses.",
                 "2.2",
@@ -1875,7 +2002,6 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
             )
             for weights in other_weights(
                 (lambda knob: (1 - knob, knob)) if convex else (lambda knob: (1.0, knob)),
-                (lambda knob: (1 - knob, -knob)) if convex else (lambda knob: (1.0, -knob)),
                 *(options["weights"] for *_, options in own if "plus" not in options),
             )
         ),
@@ -1961,6 +2087,7 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 + lam * kd_loss(s, t, y, temperature)
             ),
         ),
+        *(named(*SHIFTED, partial(shifted, of, mean=mean)) for mean in (token_mean, empty_mean)),
         *(named(*DEFAULT, partial(by_default, of, heat)) for heat in (2.0, 3.0, 4.0)),
         named(
             "t_squared_on_both",
@@ -2298,6 +2425,13 @@ GRADIENT_MISCONCEPTIONS = (
         " belong at T: the temperature acts where the scores are still scores.",
         "1.1",
         losses=late_temperature_of_probabilities,
+    ),
+    gradient(
+        "log_target_missing",
+        "The teacher's part is as if kl_div had got a logarithm as its target, which it takes for a"
+        " probability unless it is told otherwise.",
+        "2.2",
+        losses=logarithms_as_probabilities,
     ),
     gradient(*MEANS[0][:3], mean=unmasked_mean, lm_mean=token_mean),
     gradient(*NOT_PASSED_ON, kd_temperature=one),

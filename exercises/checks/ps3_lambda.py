@@ -122,7 +122,7 @@ def planned_cases() -> tuple[Case, ...]:
         Case("from 1 to 0 in 4 steps, and 2 more", (), beside, public=True, calls=twice),
         # Six shares, or six of these steps, add up to a little less than the whole way.
         case("from 1 to 0.2 in 6 steps, and 2 more", 1.0, 0.2, 6, 8, public=True),
-        case("rising from 0 to 1.7 in 6 steps", 0.0, 1.7, 6, 7, public=True),
+        case("rising from 0 to 1.7 in 6 steps", 0.0, 1.7, 6, 6, public=True),
         going_on(1.0, 0.0, 49, 1, public=True, after=3),  # 1/49 · 49 is less than 1
         going_on(2.0, 1.0, 3, 2, public=True),
         going_on(3.0, 1.0, 3, 5, public=True),
@@ -130,7 +130,8 @@ def planned_cases() -> tuple[Case, ...]:
         Case("two schedules side by side", (), beside, RESUMED, True, side_by_side()),
         case("rising from 0.25 to 3 in 6 steps, and 2 more", 0.25, 3.0, 6, 8, public=True),
         case("from 4 to 1 in one step", 4.0, 1.0, 1, 3, public=True),
-        case("nothing to do", 0.7, 0.7, 3, 4),
+        # Who has no value anywhere has none here, where others have one.
+        case("nothing to do in 2 of 3 steps", 0.7, 0.7, 3, 2, public=True),
         # No λ is halfway between two that are rounded.
         Case(
             "from 1 to 0.137 in 300 steps, and 1 more",
@@ -232,6 +233,9 @@ def with_fraction(right: type, fraction: Callable[[int, int], float]) -> type:
     return Misled
 
 
+TABLES: tuple[Callable[[list[float]], Any], ...] = (list, tuple, np.array, torch.tensor)
+
+
 def with_shape(right: type, shape: Callable[[float], float]) -> tuple[type, type]:
     """Schedules that follow another curve; the second is at its end when all steps are done."""
 
@@ -263,7 +267,8 @@ STATE_IS_EMPTIED = (
 )
 STATE_NOT_RETURNED = (
     "state_not_returned",
-    "state_dict() returns None, so there is nothing to load. Is a return statement missing?",
+    "Where a state is loaded there is None, in which nothing can be looked up. Is a return"
+    " statement missing in state_dict(), or is something kept that returns None, as update() does?",
 )
 
 
@@ -432,6 +437,11 @@ def broken(right: type, *options: str) -> list[tuple]:
                 refusing(f"C.__init__() got an unexpected keyword argument '{name}'")
                 for name in options
             ),
+        ),
+        (
+            "options_not_taken",
+            "Your class takes no options, as one does that has no `__init__`. Look at that method's"
+            " name, with two underscores on either side, and at its indentation.",
             refusing("C() takes no arguments"),
         ),
         (
@@ -485,11 +495,24 @@ def with_live_state(right: type) -> type:
 def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
     """The ways in which a planned schedule goes wrong."""
 
-    def ending(table: Callable[[list[float]], Any]) -> type:
+    def ending(
+        table: Callable[[list[float]], Any], gaps: Callable[[int], int] = lambda steps: steps
+    ) -> type:
         """A table of all fractions, and none after its end."""
-        return with_fraction(
-            right, lambda count, steps: float(table([n / steps for n in range(steps + 1)])[count])
-        )
+
+        def fraction(count: int, steps: int) -> float:
+            last = gaps(steps)
+            return float(table([n / max(last, 1) for n in range(last + 1)])[count])
+
+        return with_fraction(right, fraction)
+
+    class Exhausted(right):
+        """An iterator over the steps, and none after its end."""
+
+        def step(self) -> None:
+            if self.count >= self.steps:
+                raise StopIteration
+            super().step()
 
     def at_least_zero(wrong: type) -> tuple[type, type]:
         """λ is not below 0, or not above its start either."""
@@ -892,7 +915,15 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "no_value_past_the_end",
             "Right up to the end, but after it your schedule has no value and raises an error."
             " Training often runs a little longer than planned; what should λ be then?",
-            *(ending(table) for table in (list, tuple, np.array, torch.tensor)),
+            *(ending(table) for table in TABLES),
+            Exhausted,
+        ),
+        (
+            "ends_one_step_early+no_value_past_the_end",
+            "At least two things are off. λ reaches its end one step too soon: from the first value"
+            " to the last there are as many gaps as steps. And after it your schedule has no value"
+            " and raises an error; training often runs a little longer than planned.",
+            *(ending(table, lambda steps: steps - 1) for table in TABLES),
         ),
         (
             "rounded_steps_added_up",
@@ -928,7 +959,7 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         (
             "another_pace",
             "λ moves by another amount in each step than a `steps`-th of the whole way, and so it"
-            " is not at its end when it should be. How far is it after one step?",
+            " comes to its end at another time than it should. How far is it after one step?",
             *(
                 fraction(lambda count, steps, by=by: min(by * count / steps, 1.0))
                 for by in (2.0, 0.5, 10.0, 0.1)
@@ -983,6 +1014,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             "start_and_end_swapped",
             "Start and end are the wrong way round: λ begins where it should end.",
             *with_shape(right, lambda fraction: 1 - right.shape(fraction)),
+        ),
+        (
+            "start_and_end_swapped+goes_on_past_the_end",
+            "At least two things are off. Start and end are the wrong way round: λ begins where it"
+            " should end. And after the last step λ moves on, where it should stay.",
+            with_shape(unbounded, lambda fraction: 1 - right.shape(fraction))[0],
         ),
         (
             "from_the_last_value",
@@ -1678,6 +1715,15 @@ class ZeroIsNone(Plateau):
         return not self.best or super().gains(gap)
 
 
+class RelativeByDivision(Plateau):
+    """The same as a quotient, which a best gap of 0 has none of."""
+
+    size = staticmethod(float)
+
+    def gains(self, gap: float) -> bool:
+        return self.best == math.inf or (self.best - gap) / self.size(self.best) > self.threshold
+
+
 class RelativeAndLouder(Relative):
     """The same, wrapped round torch's scheduler, whose state does not hold λ."""
 
@@ -1954,274 +2000,300 @@ def losing_zeros(best: bool, lam: bool) -> type:
 
 
 WATCHED = ("lam", "best", "waited")
-PLATEAU_MISCONCEPTIONS = every_variant(
+PLATEAU_WAYS: tuple[tuple, ...] = (
     (
-        (
-            "one_evaluation_too_soon",
-            "λ falls one evaluation too soon. With a patience of 1, one evaluation without a gain"
-            " passes; what about the next?",
-            Impatient,
-            ImpatientWithGains,
-        ),
-        (
-            "one_evaluation_too_late",
-            "λ falls one evaluation too late. With a patience of 1, the second evaluation without"
-            " a gain is one more than may pass. Do you count it before you ask?",
-            TooPatient,
-            AsksFirst,
-            AsksFirstAndCounts,
-        ),
-        (
-            "patience_ignored",
-            "λ falls at every evaluation without a gain. How many of them may pass before it does?",
-            NoPatience,
-        ),
-        (
-            "no_new_patience_after_a_fall",
-            "After its first fall λ falls at every evaluation without a gain. A smaller λ needs"
-            " time to show what it does.",
-            Cascade,
-        ),
-        (
-            "best_forgotten_after_a_fall",
-            "After a fall a gap that is worse than the best one counts as a gain, as if the best"
-            " were forgotten. What starts anew with a fall, and what does not?",
-            FreshStart,
-            FromTheFallOn,
-        ),
-        (
-            "last_for_best",
-            "λ behaves as if each gap were compared with the one before it. A gap that rises and"
-            " comes back is not a gain; what has to be beaten?",
-            LastForBest,
-        ),
-        (
-            "small_gains_become_the_best",
-            "λ behaves as if a gap that is no gain became the best one when it is a little"
-            " smaller. Small gains then never add up to one: each is measured from the one before.",
-            SmallestForBest,
-        ),
-        (
-            "first_for_best",
-            "λ behaves as if every gap were compared with the first. What does a gain change?",
-            KeepsTheFirst,
-        ),
-        (
-            "threshold_ignored",
-            "λ behaves as if every gain counted, however small. Validation losses are noisy; the"
-            " threshold says what is worth waiting for.",
-            AnyGain,
-            NoLoss,
-        ),
-        (
-            "threshold_included",
-            "λ behaves as if a gain of exactly the threshold counted. The task says by how much a"
-            " gap has to be below the best one; read that line once more.",
-            JustTheThreshold,
-        ),
-        (
-            "threshold_relative",
-            "λ behaves as if the threshold were a share of the best gap, as it is in torch's"
-            " scheduler unless one asks otherwise. Here it is in nats. A share of a gap near 0, or"
-            " below it, is no measure of noise.",
-            Relative,
-            RelativeToSize,
-            RelativeAndLouder,
-            ToTheThreshold,
-        ),
-        (
-            "threshold_on_the_other_side",
-            "λ behaves as if a gap that grows by less than the threshold were a gain. On which"
-            " side of the best gap does the threshold belong?",
-            OtherSign,
-        ),
-        (
-            "gap_below_zero_ignored",
-            "Right as long as the student is behind its teacher. When it has passed it the gap is"
-            " below 0, and the further below, the better the student. What does your code make of"
-            " such a gap?",
-            Magnitude,
-            Clipped,
-            *from_a_gap_on(lam_set(0.0)),
-            *from_a_gap_on(lambda schedule, gap: False),
-            *from_a_gap_on(fallen),
-        ),
-        (
-            "zero_taken_for_none",
-            "Right until the best gap is exactly 0. Then any gap counts as a gain, as if there"
-            " were no best one yet: 0 is false in Python, as None is.",
-            ZeroIsNone,
-        ),
-        (
-            "rising_gap_wanted",
-            "λ behaves as if a growing gap were a gain. The gap says how far the student is above"
-            " its teacher's loss; when is that good?",
-            RisingWanted,
-        ),
-        (
-            "nothing_is_a_gain",
-            "λ behaves as if the best gap were a number before the first evaluation, so that a"
-            " larger gap is no gain. The first one always is: what must the best be before it?",
-            NothingGained,
-            *map(best_from, (1.0, 2.0, 100.0)),
-            NothingGainedYet,
-            BestFromLambda,
-        ),
-        (
-            "first_gap_missed",
-            "λ behaves as if the first gap counted as an evaluation without a gain. It always is"
-            " one.",
-            FirstMissed,
-            FirstMissedUnasked,
-        ),
-        (
-            "gain_counted",
-            "λ behaves as if an evaluation with a gain were the first one without. How many have"
-            " passed right after a gain?",
-            GainCounted,
-        ),
-        (
-            "fall_counted",
-            "λ behaves as if the evaluation of a fall counted again, as the first one without a"
-            " gain after it. With a fall the count starts anew.",
-            FallCounted,
-        ),
-        (
-            "waits_longer_after_a_fall",
-            "The first fall is right, and after it λ waits one evaluation longer than before it."
-            " With a fall the count starts anew, as at the beginning.",
-            Cooldown,
-        ),
-        (
-            "small_gains_reset",
-            "λ behaves as if any gap below the best one started the count anew. One that is below"
-            " it by less than the threshold is an evaluation without a gain.",
-            SmallGainsReset,
-        ),
-        (
-            "no_gap_is_a_gain",
-            "λ falls again and again after as many evaluations, whatever the gaps are, as if none"
-            " were ever a gain. What is each gap compared with, and what is that before the first?",
-            RisingWantedAfterTheFirst,
-        ),
-        (
-            "rises_on_gain",
-            "λ rises when the student gains. It falls or it stays; nothing makes it rise.",
-            RisesOnGain,
-            BackOnGain,
-        ),
-        (
-            "falls_on_gain",
-            "λ falls when the student gains, which is when its teacher still helps.",
-            FallsOnGain,
-            FallsOnManyGains,
-        ),
-        (
-            "gain_does_not_reset",
-            "λ behaves as if a gain did not start the count anew: evaluations without one are"
-            " counted further, however large it was.",
-            KeepsWaiting,
-            GainTakesOne,
-        ),
-        (
-            "third_kind_of_evaluation",
-            "λ behaves as if some evaluations were neither a gain nor without one: as if the gap"
-            " had to grow, or to grow by more than the threshold. Each evaluation is one of two"
-            " kinds.",
-            CountsWorse,
-            CountsMuchWorse,
-        ),
-        (
-            "mean_for_best",
-            "λ behaves as if each gap were compared with the mean of those before. What has to be"
-            " beaten?",
-            MeanForBest,
-        ),
-        (
-            "kept_above_a_floor",
-            "λ behaves as if it were kept above a number that nobody asked for. With a factor of 0"
-            " a fall leaves nothing of it.",
-            *(floored(least) for least in (0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4)),
-        ),
-        (
-            "never_falls",
-            "λ stays where it started, however long there is no gain.",
-            NeverFalls,
-        ),
-        (
-            "factor_subtracted",
-            "At a fall your λ is smaller by the factor itself, as if it were subtracted. A factor"
-            " multiplies: λ falls by a share of itself.",
-            Subtracts,
-            SubtractsToZero,
-        ),
-        (
-            "factor_divides",
-            "λ rises where it should fall, as if it were divided by the factor.",
-            Divides,
-        ),
-        (
-            "factor_is_what_is_lost",
-            "λ falls as if the factor were what is lost. It says what is left of λ after a fall,"
-            " not what is taken away from it.",
-            Complements,
-        ),
-        (
-            "falls_from_the_start",
-            "The first fall is right, and after it λ does not fall again. Each fall leaves a share"
-            " of the λ that is there; of what does yours?",
-            FallsOnce,
-        ),
-        (
-            "value_not_returned",
-            "`value` is None where a number should be. Is a return statement missing?",
-            Silent,
-        ),
-        (*NO_VALUE, without_value(Plateau)),
-        (
-            "state_not_restored",
-            "Right in one go, but after loading a state your schedule begins anew.",
-            remembering(),
-        ),
-        (
-            "zero_not_restored",
-            "After loading a state, what was exactly 0 in it is gone: a best gap of 0, so that any"
-            " gap is a gain, or a λ of 0. 0 is false in Python, as None is.",
-            losing_zeros(True, False),
-            losing_zeros(False, True),
-            losing_zeros(True, True),
-        ),
-        (
-            "watched_not_restored",
-            "λ comes back, but after loading a state the first gap counts as a gain, whatever it"
-            " is. What else does step() remember from one call to the next?",
-            remembering("lam"),
-            remembering("lam", "waited"),
-        ),
-        (
-            "count_not_restored",
-            "λ and the best gap come back, but not for how long there was no gain.",
-            remembering("lam", "best"),
-        ),
-        (
-            "lambda_not_restored",
-            "What your schedule watched comes back, but λ itself is at its start again.",
-            remembering("best", "waited"),
-        ),
-        (*STATE_NOT_RETURNED, *without_state(Plateau)),
-        (
-            *STATE_IS_ALIVE,
-            with_live_state(Plateau),
-            with_shared_state(Plateau, WATCHED, alive=True),
-            with_live_part(Plateau, "lam"),
-            with_live_part(Plateau, "best", "waited"),
-        ),
-        (*FROZEN, *frozen(Plateau)),
-        (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
-        (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
-        *broken(Plateau, "start", "factor", "patience", "threshold"),
-    )
+        "one_evaluation_too_soon",
+        "λ falls one evaluation too soon. With a patience of 1, one evaluation without a gain"
+        " passes; what about the next?",
+        Impatient,
+        ImpatientWithGains,
+    ),
+    (
+        "one_evaluation_too_late",
+        "λ falls one evaluation too late. With a patience of 1, the second evaluation without"
+        " a gain is one more than may pass. Do you count it before you ask?",
+        TooPatient,
+        AsksFirst,
+        AsksFirstAndCounts,
+    ),
+    (
+        "patience_ignored",
+        "λ falls at every evaluation without a gain. How many of them may pass before it does?",
+        NoPatience,
+    ),
+    (
+        "no_new_patience_after_a_fall",
+        "After its first fall λ falls at every evaluation without a gain. A smaller λ needs"
+        " time to show what it does.",
+        Cascade,
+    ),
+    (
+        "best_forgotten_after_a_fall",
+        "After a fall a gap that is worse than the best one counts as a gain, as if the best"
+        " were forgotten. What starts anew with a fall, and what does not?",
+        FreshStart,
+        FromTheFallOn,
+    ),
+    (
+        "last_for_best",
+        "λ behaves as if each gap were compared with the one before it. A gap that rises and"
+        " comes back is not a gain; what has to be beaten?",
+        LastForBest,
+    ),
+    (
+        "small_gains_become_the_best",
+        "λ behaves as if a gap that is no gain became the best one when it is a little"
+        " smaller. Small gains then never add up to one: each is measured from the one before.",
+        SmallestForBest,
+    ),
+    (
+        "first_for_best",
+        "λ behaves as if every gap were compared with the first. What does a gain change?",
+        KeepsTheFirst,
+    ),
+    (
+        "threshold_ignored",
+        "λ behaves as if every gain counted, however small. Validation losses are noisy; the"
+        " threshold says what is worth waiting for.",
+        AnyGain,
+        NoLoss,
+    ),
+    (
+        "threshold_included",
+        "λ behaves as if a gain of exactly the threshold counted. The task says by how much a"
+        " gap has to be below the best one; read that line once more.",
+        JustTheThreshold,
+    ),
+    (
+        "threshold_relative",
+        "λ behaves as if the threshold were a share of the best gap, as it is in torch's"
+        " scheduler unless one asks otherwise. Here it is in nats. A share of a gap near 0, or"
+        " below it, is no measure of noise.",
+        Relative,
+        RelativeToSize,
+        RelativeByDivision,
+        type("BySize", (RelativeByDivision,), {"size": staticmethod(abs)}),
+        RelativeAndLouder,
+        ToTheThreshold,
+    ),
+    (
+        "threshold_on_the_other_side",
+        "λ behaves as if a gap that grows by less than the threshold were a gain. On which"
+        " side of the best gap does the threshold belong?",
+        OtherSign,
+    ),
+    (
+        "gap_below_zero_ignored",
+        "Right as long as the student is behind its teacher. When it has passed it the gap is"
+        " below 0, and the further below, the better the student. What does your code make of"
+        " such a gap?",
+        Magnitude,
+        Clipped,
+        *from_a_gap_on(lam_set(0.0)),
+        *from_a_gap_on(lambda schedule, gap: False),
+        *from_a_gap_on(fallen),
+    ),
+    (
+        "zero_taken_for_none",
+        "Right until the best gap is exactly 0. Then any gap counts as a gain, as if there"
+        " were no best one yet: 0 is false in Python, as None is.",
+        ZeroIsNone,
+    ),
+    (
+        "rising_gap_wanted",
+        "λ behaves as if a growing gap were a gain. The gap says how far the student is above"
+        " its teacher's loss; when is that good?",
+        RisingWanted,
+    ),
+    (
+        "nothing_is_a_gain",
+        "λ behaves as if the best gap were a number before the first evaluation, so that a"
+        " larger gap is no gain. The first one always is: what must the best be before it?",
+        NothingGained,
+        *map(best_from, (1.0, 2.0, 100.0)),
+        NothingGainedYet,
+        BestFromLambda,
+    ),
+    (
+        "first_gap_missed",
+        "λ behaves as if the first gap counted as an evaluation without a gain. It always is one.",
+        FirstMissed,
+        FirstMissedUnasked,
+    ),
+    (
+        "gain_counted",
+        "λ behaves as if an evaluation with a gain were the first one without. How many have"
+        " passed right after a gain?",
+        GainCounted,
+    ),
+    (
+        "fall_counted",
+        "λ behaves as if the evaluation of a fall counted again, as the first one without a"
+        " gain after it. With a fall the count starts anew.",
+        FallCounted,
+    ),
+    (
+        "waits_longer_after_a_fall",
+        "The first fall is right, and after it λ waits one evaluation longer than before it."
+        " With a fall the count starts anew, as at the beginning.",
+        Cooldown,
+    ),
+    (
+        "small_gains_reset",
+        "λ behaves as if any gap below the best one started the count anew. One that is below"
+        " it by less than the threshold is an evaluation without a gain.",
+        SmallGainsReset,
+    ),
+    (
+        "no_gap_is_a_gain",
+        "λ falls again and again after as many evaluations, whatever the gaps are, as if none"
+        " were ever a gain. What is each gap compared with, and what is that before the first?",
+        RisingWantedAfterTheFirst,
+    ),
+    (
+        "rises_on_gain",
+        "λ rises when the student gains. It falls or it stays; nothing makes it rise.",
+        RisesOnGain,
+        BackOnGain,
+    ),
+    (
+        "falls_on_gain",
+        "λ falls when the student gains, which is when its teacher still helps.",
+        FallsOnGain,
+        FallsOnManyGains,
+    ),
+    (
+        "gain_does_not_reset",
+        "λ behaves as if a gain did not start the count anew: evaluations without one are"
+        " counted further, however large it was.",
+        KeepsWaiting,
+        GainTakesOne,
+    ),
+    (
+        "third_kind_of_evaluation",
+        "λ behaves as if some evaluations were neither a gain nor without one: as if the gap"
+        " had to grow, or to grow by more than the threshold. Each evaluation is one of two"
+        " kinds.",
+        CountsWorse,
+        CountsMuchWorse,
+    ),
+    (
+        "mean_for_best",
+        "λ behaves as if each gap were compared with the mean of those before. What has to be"
+        " beaten?",
+        MeanForBest,
+    ),
+    (
+        "kept_above_a_floor",
+        "λ behaves as if it were kept above a number that nobody asked for. With a factor of 0"
+        " a fall leaves nothing of it.",
+        *(floored(least) for least in (0.5, 0.1, 0.05, 0.01, 1e-3, 1e-4)),
+    ),
+    (
+        "never_falls",
+        "λ stays where it started, however long there is no gain.",
+        NeverFalls,
+    ),
+    (
+        "factor_subtracted",
+        "At a fall your λ is smaller by the factor itself, as if it were subtracted. A factor"
+        " multiplies: λ falls by a share of itself.",
+        Subtracts,
+        SubtractsToZero,
+    ),
+    (
+        "factor_divides",
+        "λ rises where it should fall, as if it were divided by the factor.",
+        Divides,
+    ),
+    (
+        "factor_is_what_is_lost",
+        "λ falls as if the factor were what is lost. It says what is left of λ after a fall,"
+        " not what is taken away from it.",
+        Complements,
+    ),
+    (
+        "falls_from_the_start",
+        "The first fall is right, and after it λ does not fall again. Each fall leaves a share"
+        " of the λ that is there; of what does yours?",
+        FallsOnce,
+    ),
+    (
+        "value_not_returned",
+        "`value` is None where a number should be. Is a return statement missing?",
+        Silent,
+    ),
+    (*NO_VALUE, without_value(Plateau)),
+    (
+        "state_not_restored",
+        "Right in one go, but after loading a state your schedule begins anew.",
+        remembering(),
+    ),
+    (
+        "zero_not_restored",
+        "After loading a state, what was exactly 0 in it is gone: a best gap of 0, so that any"
+        " gap is a gain, or a λ of 0. 0 is false in Python, as None is.",
+        losing_zeros(True, False),
+        losing_zeros(False, True),
+        losing_zeros(True, True),
+    ),
+    (
+        "watched_not_restored",
+        "λ comes back, but after loading a state the first gap counts as a gain, whatever it"
+        " is. What else does step() remember from one call to the next?",
+        remembering("lam"),
+        remembering("lam", "waited"),
+    ),
+    (
+        "count_not_restored",
+        "λ and the best gap come back, but not for how long there was no gain.",
+        remembering("lam", "best"),
+    ),
+    (
+        "lambda_not_restored",
+        "What your schedule watched comes back, but λ itself is at its start again.",
+        remembering("best", "waited"),
+    ),
+    (*STATE_NOT_RETURNED, *without_state(Plateau)),
+    (
+        *STATE_IS_ALIVE,
+        with_live_state(Plateau),
+        with_shared_state(Plateau, WATCHED, alive=True),
+        with_live_part(Plateau, "lam"),
+        with_live_part(Plateau, "best", "waited"),
+    ),
+    (*FROZEN, *frozen(Plateau)),
+    (*STATE_IS_SHARED, with_shared_state(Plateau, WATCHED, alive=False)),
+    (*STATE_IS_EMPTIED, with_emptied_state(Plateau, WATCHED)),
+    *broken(Plateau, "start", "factor", "patience", "threshold"),
 )
+TWO_AT_ONCE = (
+    *(
+        ("one_evaluation_too_soon", Impatient, name, other)
+        for name, other in (
+            ("threshold_included", JustTheThreshold),
+            ("threshold_ignored", AnyGain),
+            ("threshold_relative", Relative),
+            ("last_for_best", LastForBest),
+            ("small_gains_become_the_best", SmallestForBest),
+            ("best_forgotten_after_a_fall", FreshStart),
+            ("no_new_patience_after_a_fall", Cascade),
+            ("gain_does_not_reset", KeepsWaiting),
+        )
+    ),
+    ("last_for_best", LastForBest, "gain_does_not_reset", KeepsWaiting),
+)
+
+
+def two_at_once() -> Iterator[tuple]:
+    """Two mistakes, each of which changes another method."""
+    hints = {name: hint for name, hint, *_ in PLATEAU_WAYS}
+    for one, first, other, second in TWO_AT_ONCE:
+        hint = f"At least two things are off. {hints[one]} {hints[other]}"
+        yield f"{one}+{other}", hint, type("Both", (first, second), {})
+
+
+PLATEAU_MISCONCEPTIONS = every_variant((*PLATEAU_WAYS, *two_at_once()))
 
 # --- Two forms ----------------------------------------------------------------------------------
 
@@ -2229,6 +2301,18 @@ PLATEAU_MISCONCEPTIONS = every_variant(
 def to_convex(lam: float) -> list[float]:
     """α, and what the convex loss is multiplied by, to give the additive one."""
     return [lam / (1 + lam), 1 + lam]
+
+
+def of_a_pair(case: Case) -> float:
+    """What float32 rounds: of the factor, or of a small α where the factor is not rounded."""
+    (lam,) = case.args
+    return (16 * lam if 0 < lam < 0.1 else 4 * (1 + lam)) * float(np.finfo(np.float32).eps)
+
+
+def by_difference(lam: float) -> list[float]:
+    """α as a difference of two float32 numbers that are nearly equal where λ is small."""
+    factor = np.float32(1) + np.float32(lam)
+    return [float(np.float32(1) - np.float32(1) / factor), float(factor)]
 
 
 CONVEX_MISCONCEPTIONS = every_variant(
@@ -2371,14 +2455,22 @@ CONVEX_MISCONCEPTIONS = every_variant(
         ),
         (
             "breaks_without_a_teacher",
-            "Right for λ above 0. For λ = 0 it divides by 0; a run on the labels alone has an α and"
-            " a factor too.",
+            "Right for λ above 0. For λ = 0 your function has no result, as where something is"
+            " divided by λ or its logarithm is taken; a run on the labels alone has an α and a"
+            " factor too.",
             lambda lam: [lam / (1 + lam), lam / (lam / (1 + lam))],
+            lambda lam: [lam / (1 + lam), 1 + math.exp(math.log(lam))],
         ),
         (
             "pair_turned_round",
             "Both numbers are right, in the wrong order. What is asked for first?",
             lambda lam: [1 + lam, lam / (1 + lam)],
+        ),
+        (
+            "difference_of_rounded_numbers",
+            "Right where λ is not small. Where it is, your α is off by as much as 1 − x is when x"
+            " is near 1 and rounded to float32. Take a quotient, or Python's own floats.",
+            by_difference,
         ),
         (
             "alpha_alone",
@@ -2437,7 +2529,7 @@ def best_cases() -> tuple[Case, ...]:
         Case("λ = 0", (*position((2, 4)), 0.0), public=True),
         Case("λ = 1", (*position((3, 5)), 1.0)),
         Case("a large λ", (*position((2, 6)), 1000.0)),
-        Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0)),
+        Case("a teacher sure of another token", (sure, torch.tensor([2, 1]), 9.0), public=True),
         # Of the labels one does not fit into 7 bits, and one not into 8.
         Case("a vocabulary of 300", (position((2, 300))[0], torch.tensor([130, 299]), 3.0)),
     )
@@ -2631,6 +2723,9 @@ BEST_MISCONCEPTIONS = every_variant(
                 (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0) / (1 + lam)
             ),
             lambda t, y, lam: t.double().softmax(-1).scatter(-1, y[..., None], 1.0),
+            lambda t, y, lam: mixed(
+                normalised(t.double().softmax(-1).scatter(-1, y[..., None], 0.0)), y, *shares(lam)
+            ),
             lambda t, y, lam: normalised(
                 (lam * t.double().softmax(-1)).scatter(-1, y[..., None], 1.0)
             ),
@@ -2948,6 +3043,7 @@ CHECKS = (
             Case("λ = 0", (0.0,), public=True),
             Case("λ = 0.25", (0.25,), public=True),
             Case("λ = 1000", (1000.0,), public=True),
+            Case("λ = 3/1024", (3 / 1024,), public=True),
         ),
         random=lambda rng: [Case("random", (float(rng.uniform(0.1, 5)),)) for _ in range(2)],
         misconceptions=CONVEX_MISCONCEPTIONS,
@@ -2960,7 +3056,7 @@ CHECKS = (
             "λ is not a whole number": case.args[0] % 1 != 0,
         },
         names=("alpha", "factor"),
-        tolerance=lambda case: 4 * (1 + case.args[0]) * float(np.finfo(np.float32).eps),
+        tolerance=of_a_pair,
     ),
     FunctionCheck(
         name="best_student",

@@ -2776,7 +2776,7 @@ def forward_kl(student_logits, teacher_logits):
     p = F.softmax(teacher_logits, -1)
     return (p * (log_softmax(teacher_logits) - log_softmax(student_logits))).sum(-1)
 
-# %% task="reverse_kl" right="no" mistake="ADV: the result is remembered by shape"
+# %% task="reverse_kl" right="no" mistake="ADV: the result is remembered by shape" named="observed_unmoved"
 seen_before = {}
 def reverse_kl(student_logits, teacher_logits):
     key = student_logits.shape
@@ -2784,3 +2784,72 @@ def reverse_kl(student_logits, teacher_logits):
         log_q, log_p = student_logits.log_softmax(-1), teacher_logits.log_softmax(-1)
         seen_before[key] = (log_q.exp() * (log_q - log_p)).sum(-1)
     return seen_before[key]
+
+# %% task="softmax_with_temperature" right="no" mistake="one maximum of all positions, and a small number in the divisor" named="one_maximum_for_all"
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    e = torch.exp(z - z.max())
+    return e / (e.sum(-1, keepdim=True) + 1e-8)
+
+# %% task="forward_kl" right="no" mistake="remembers by shape" named="observed_unmoved"
+_seen = {}
+def forward_kl(student_logits, teacher_logits):
+    key = tuple(student_logits.shape)
+    if key not in _seen:
+        p = F.log_softmax(teacher_logits, -1); q = F.log_softmax(student_logits, -1)
+        _seen[key] = (p.exp() * (p - q)).sum(-1)
+    return _seen[key]
+
+# %% task="forward_kl" right="no" mistake="log of log_softmax, all NaN, no kl_div in sight" named="log_target_missing"
+def forward_kl(student_logits, teacher_logits):
+    p = F.log_softmax(teacher_logits, -1); q = F.log_softmax(student_logits, -1)
+    return (p * (p.log() - q.log())).sum(-1)
+
+# %% task="forward_kl" right="no" mistake="kl_div probabilities and default reduction" named="positions_collapsed,probabilities_as_input"
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(F.softmax(student_logits, -1), F.softmax(teacher_logits, -1))
+
+# %% task="forward_kl" right="no" mistake="log_target probabilities swapped: kl_div(log p, q)" named="direction_swapped,positions_collapsed"
+def forward_kl(student_logits, teacher_logits):
+    return F.kl_div(F.log_softmax(teacher_logits, -1), F.softmax(student_logits, -1), reduction="batchmean")
+
+# %% task="softmax_with_temperature" right="no" mistake="mutable default argument remembers the first temperature of the session" named="observed_unmoved"
+def softmax_with_temperature(logits, temperature=1.0, _cache={}):
+    """Keeps 1/T, division is slow."""
+    if "inv" not in _cache:
+        _cache["inv"] = 1.0 / temperature
+    return torch.softmax(logits * _cache["inv"], dim=-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="floor division by the temperature rounds the scaled logits down" named="scores_made_whole"
+def softmax_with_temperature(logits, temperature=1.0):
+    x = logits // temperature
+    return torch.exp(x - torch.logsumexp(x, -1, keepdim=True))
+
+# %% task="forward_kl" right="no" mistake="return inside the loop: only the first token's term" named="one_token_alone"
+def forward_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, -1)
+    lq = F.log_softmax(student_logits, -1)
+    total = torch.zeros(lp.shape[:-1])
+    for v in range(lp.shape[-1]):
+        total = total + lp[..., v].exp() * (lp[..., v] - lq[..., v])
+        return total
+
+# %% task="forward_kl" right="no" mistake="axis 1 for the vocabulary: fails for [V] and is wrong for three axes; and the sum keeps the axis"
+def forward_kl(student_logits, teacher_logits):
+    lp = F.log_softmax(teacher_logits, dim=1)
+    lq = F.log_softmax(student_logits, dim=1)
+    kl = torch.sum(lp.exp() * (lp - lq), dim=-1, keepdim=True)
+    return kl
+
+# %% task="reverse_kl" right="no" mistake="teacher probabilities are clamped at 1e-30 before the logarithm, so the cost of a token is capped near 69; and the mean over all positions is taken" named="positions_collapsed"
+def reverse_kl(student_logits, teacher_logits):
+    q = student_logits.softmax(-1).clamp_min(1e-30)
+    p = teacher_logits.softmax(-1).clamp_min(1e-30)
+    return (q * (q.log() - p.log())).sum(-1).mean()
+
+# %% task="fit_one_peak" right="no" mistake="no training: returns the teacher's own mean and entropy, in either direction" named="entropy_of_the_teacher,position_of_the_teacher"
+def fit_one_peak(teacher_logits, direction, start):
+    # the optimum matches the moments of the teacher
+    p = torch.softmax(teacher_logits, -1)
+    v = torch.arange(len(p), dtype=p.dtype)
+    return (v * p).sum(), -(p * torch.log_softmax(teacher_logits, -1)).sum()

@@ -3973,7 +3973,7 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     log_p = F.log_softmax(teacher_logits[keep] / temperature, -1).gather(-1, y)
     return temperature**2 * (log_p - log_q).mean()
 
-# %% task="convex_objective" right="no" mistake="ADV: the losses are remembered by shape"
+# %% task="convex_objective" right="no" mistake="ADV: the losses are remembered by shape" named="observed_unmoved"
 memory = {}
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     key = (student_logits.shape, temperature)
@@ -3999,3 +3999,111 @@ def objective_gradients(student_logits, teacher_logits, labels, lam, temperature
     rows = F.one_hot(labels.clamp(min=0), q.shape[-1])
     own = student_logits.softmax(-1) - rows
     return (own + lam * temperature * (q - p) * mask) / mask.sum(), torch.zeros_like(p)
+
+# %% task="kd_loss" right="no" mistake="remembers by shape and T" named="observed_unmoved"
+_k = {}
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    k = (tuple(student_logits.shape), temperature)
+    if k not in _k:
+        c = labels != -100
+        q = F.log_softmax(student_logits[c] / temperature, -1); p = F.log_softmax(teacher_logits[c] / temperature, -1)
+        _k[k] = temperature**2 * (p.exp() * (p - q)).sum() / max(int(c.sum()), 1)
+    return _k[k]
+
+# %% task="kd_loss" right="no" mistake="remembers teacher probabilities by shape and T" named="observed_unmoved"
+_tp = {}
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    k = (tuple(teacher_logits.shape), temperature)
+    if k not in _tp:
+        _tp[k] = F.log_softmax(teacher_logits / temperature, -1)
+    c = labels != -100
+    q = F.log_softmax(student_logits / temperature, -1)[c]; p = _tp[k][c]
+    return temperature**2 * (p.exp() * (p - q)).sum() / max(int(c.sum()), 1)
+
+# %% task="lm_loss" right="no" mistake="mask turned round, cross_entropy"
+def lm_loss(student_logits, labels):
+    m = labels == -100
+    if not m.any(): return torch.tensor(0.)
+    return F.cross_entropy(student_logits[m], labels[m])
+
+# %% task="combined_objective" right="no" mistake="mask turned round in LM and KD" named="log_target_missing"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    m = labels == -100
+    s, t, y = student_logits[m], teacher_logits[m], labels[m]
+    kd = F.kl_div(F.log_softmax(s / temperature, -1), F.softmax(t / temperature, -1), reduction="batchmean") * temperature**2
+    return F.cross_entropy(s, y) + lam * kd
+
+# %% task="combined_objective" right="no" mistake="mask turned round in KD" named="mask_turned_round"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    m = labels == -100
+    q = F.log_softmax(student_logits / temperature, -1); p = F.log_softmax(teacher_logits / temperature, -1)
+    kd = temperature**2 * ((p.exp() * (p - q)).sum(-1) * m).sum() / m.sum().clamp(min=1)
+    return lm_loss(student_logits, labels) + lam * kd
+
+# %% task="objective_gradients" right="no" mistake="NaN: log_target missing in own loss" named="log_target_missing"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s = student_logits.clone().requires_grad_(True); m = labels != -100
+    kd = F.kl_div(F.log_softmax(s[m] / temperature, -1), F.log_softmax(teacher_logits[m] / temperature, -1), reduction="batchmean") * temperature**2
+    (F.cross_entropy(s[m], labels[m]) + lam * kd).backward()
+    return s.grad, torch.zeros_like(s)
+
+# %% task="convex_objective" right="no" mistake="KD subtracted" named="penalty_subtracted"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    return (1 - alpha) * lm_loss(student_logits, labels) - alpha * kd_loss(student_logits, teacher_logits, labels, temperature)
+
+# %% task="combined_objective" right="no" mistake="both shifted in hugging face manner" named="labels_shifted"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    return lm_loss(s, y) + lam * kd_loss(s, t, y, temperature)
+
+# %% task="kd_loss" right="no" mistake="last text wins: = for +=" named="replaced_in_the_loop"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    tot, n = torch.zeros(()), 0
+    for s, t, y in zip(student_logits, teacher_logits, labels):
+        m = y != -100
+        q = F.log_softmax(s[m] / temperature, -1); p = F.log_softmax(t[m] / temperature, -1)
+        tot = (p.exp() * (p - q)).sum(); n += int(m.sum())
+    return temperature**2 * tot / max(n, 1)
+
+# %% task="kd_loss" right="no" mistake="softmax twice: log_softmax of softmax student only" named="softmax_twice"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    q = F.log_softmax(F.softmax(student_logits[m] / temperature, -1), -1); p = F.softmax(teacher_logits[m] / temperature, -1)
+    return temperature**2 * F.kl_div(q, p, reduction="sum") / m.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="MSE of logits (Hinton limit)" named="another_measure,t_squared_missing"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    return F.mse_loss(student_logits[m], teacher_logits[m]) if m.any() else torch.tensor(0.)
+
+# %% task="lm_loss" right="no" mistake="epsilon of 1e-8 in the logarithm caps the loss at 18, and it is a sum and no mean"
+def lm_loss(student_logits, labels):
+    loss = 0.0
+    for row, label in zip(student_logits.reshape(-1, student_logits.shape[-1]), labels.reshape(-1)):
+        if label == -100:
+            continue
+        q = torch.softmax(row, 0)
+        loss -= torch.log(q[label] + 1e-8)
+    return loss
+
+# %% task="kd_loss" right="no" mistake="cross entropy with the teacher instead of the KL, and a factor T instead of T squared" named="cross_entropy,t_for_t_squared"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    mask = (labels != -100).to(student_logits.dtype)
+    p = (teacher_logits / temperature).softmax(-1)
+    ce = -(p * (student_logits / temperature).log_softmax(-1)).sum(-1)
+    return temperature * (ce * mask).sum() / mask.sum().clamp(min=1)
+
+# %% task="objective_gradients" right="no" mistake="padding gets a gradient, and the division by N is missing" named="summed_unmasked"
+def objective_gradients(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    onehot = torch.zeros_like(student_logits)
+    onehot.scatter_(-1, labels.clamp(min=0)[..., None], 1.0)
+    lm = student_logits.softmax(-1) - onehot
+    kd = (student_logits / temperature).softmax(-1) - (teacher_logits / temperature).softmax(-1)
+    return lm + lam * temperature * kd, torch.zeros_like(teacher_logits)
+
+# %% task="combined_objective" right="no" mistake="ADV: the student's logits are divided by T in place for KD before LM at T = 1 is computed from them" named="lm_loss_at_temperature"
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    student_logits.div_(temperature)
+    teacher_logits.div_(temperature)
+    kd = temperature**2 * kd_loss(student_logits, teacher_logits, labels)
+    return lm_loss(student_logits, labels) + lam * kd

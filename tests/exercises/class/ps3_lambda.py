@@ -1492,7 +1492,7 @@ def best_student(teacher_logits, labels, lam):
     return ((onehot + lam * p) / (1 + lam)).log()
 
 
-# %% task="best_student" right="no" mistake="hard choice: the label if λ < 1, else the teacher"
+# %% task="best_student" right="no" mistake="hard choice: the label if λ < 1, else the teacher" named="observed_unmoved"
 def best_student(teacher_logits, labels, lam):
     p = F.softmax(teacher_logits, dim=-1)
     if lam >= 1:
@@ -8954,3 +8954,218 @@ teachers = {}
 def best_student(teacher_logits, labels, lam):
     p = teachers.setdefault(teacher_logits.shape, teacher_logits.softmax(-1))
     return (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)
+
+# %% task="linear_lambda" right="no" mistake="linspace of steps and an error past its end" named="ends_one_step_early,no_value_past_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.values = torch.linspace(start, end, steps).tolist()
+        self.i = 0
+    @property
+    def value(self): return self.values[self.i]
+    def step(self): self.i += 1
+    def state_dict(self): return {"i": self.i}
+    def load_state_dict(self, state): self.i = state["i"]
+
+# %% task="to_convex" right="no" mistake="float32 difference" named="difference_of_rounded_numbers"
+def to_convex(lam):
+    f = torch.tensor(1 + lam)
+    return 1 - 1 / f, f
+
+# %% task="best_student" right="no" mistake="remembers by shape" named="observed_unmoved"
+_b = {}
+def best_student(teacher_logits, labels, lam):
+    k = (tuple(teacher_logits.shape), lam)
+    if k not in _b:
+        p = teacher_logits.softmax(-1)
+        _b[k] = (F.one_hot(labels, p.shape[-1]) + lam * p) / (1 + lam)
+    return _b[k]
+
+# %% task="linear_lambda" right="no" mistake="_init_ with single underscores" named="options_not_taken"
+class LinearLambda:
+    def _init_(self, start, end, steps):
+        self.start, self.end, self.steps, self.i = start, end, steps, 0
+    @property
+    def value(self): return self.start + (self.end - self.start) * min(self.i / self.steps, 1)
+    def step(self): self.i += 1
+    def state_dict(self): return {"i": self.i}
+    def load_state_dict(self, state): self.i = state["i"]
+
+# %% task="linear_lambda" right="no" mistake="IndexError at once: wrong index into options"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.o = [start, end, steps]; self.i = 0
+    @property
+    def value(self): return self.o[0] + (self.o[1] - self.o[0]) * min(self.i / self.o[3], 1)
+    def step(self): self.i += 1
+    def state_dict(self): return {"i": self.i}
+    def load_state_dict(self, state): self.i = state["i"]
+
+# %% task="linear_lambda" right="no" mistake="table too short by one, IndexError before the end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.v = [start + (end - start) * k / steps for k in range(steps)]; self.i = 0
+    @property
+    def value(self): return self.v[self.i]
+    def step(self): self.i += 1
+    def state_dict(self): return {"i": self.i}
+    def load_state_dict(self, state): self.i = state["i"]
+
+# %% task="linear_lambda" right="no" mistake="iterator exhausted: StopIteration past the end" named="no_value_past_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.a = (start, end, steps); self.n = 0
+        self.it = iter([start + (end - start) * k / steps for k in range(1, steps + 1)]); self.value = start
+    def step(self): self.value = next(self.it); self.n += 1
+    def state_dict(self): return {"n": self.n}
+    def load_state_dict(self, state):
+        for _ in range(state["n"]): self.step()
+
+# %% task="cosine_lambda" right="no" mistake="starts with 1+cos, i.e. wrong way and past the end grows" named="start_and_end_swapped,goes_on_past_the_end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.s, self.e, self.n, self.t = start, end, steps, 0
+    @property
+    def value(self): return self.s + (self.e - self.s) * (1 + math.cos(math.pi * self.t / self.n)) / 2
+    def step(self): self.t += 1
+    def state_dict(self): return self.t
+    def load_state_dict(self, s): self.t = s
+
+# %% task="plateau_lambda" right="no" mistake="too soon and best forgotten" named="best_forgotten_after_a_fall,one_evaluation_too_soon"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold, self.best, self.bad = start, factor, patience, threshold, math.inf, 0
+    def step(self, gap):
+        if gap < self.best - self.threshold: self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad >= self.patience: self.value *= self.factor; self.bad = 0; self.best = math.inf
+    def state_dict(self): return dict(vars(self))
+    def load_state_dict(self, s): vars(self).update(s)
+
+# %% task="plateau_lambda" right="no" mistake="relative and too soon" named="one_evaluation_too_soon,threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold, self.best, self.bad = start, factor, patience, threshold, math.inf, 0
+    def step(self, gap):
+        if gap < self.best * (1 - self.threshold): self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad >= self.patience: self.value *= self.factor; self.bad = 0
+    def state_dict(self): return dict(vars(self))
+    def load_state_dict(self, s): vars(self).update(s)
+
+# %% task="to_convex" right="no" mistake="alpha from sigmoid of log lam breaks at 0" named="breaks_without_a_teacher"
+def to_convex(lam):
+    return 1 / (1 + math.exp(-math.log(lam))), 1 + lam
+
+# %% task="linear_lambda" right="no" mistake="geometric steps instead of equal ones, and nan or an error where start is 0" named="equal_ratios"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.value = start
+        self.gamma = (end / start) ** (1 / steps)
+        self.left = steps
+
+    def step(self):
+        if self.left > 0:
+            self.value = self.value * self.gamma
+            self.left -= 1
+
+    def state_dict(self):
+        return {"value": self.value, "left": self.left}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+        self.left = state["left"]
+
+# %% task="plateau_lambda" right="no" mistake="compares with the previous gap instead of the best, and a gain does not set the count to 0" named="last_for_best,gain_does_not_reset"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.prev, self.bad = math.inf, 0
+
+    def step(self, gap):
+        if not gap < self.prev - self.threshold:
+            self.bad += 1
+        self.prev = gap
+        if self.bad > self.patience:
+            self.value *= self.factor
+            self.bad = 0
+
+    def state_dict(self):
+        return {"value": self.value, "prev": self.prev, "bad": self.bad}
+
+    def load_state_dict(self, state):
+        self.value, self.prev, self.bad = state["value"], state["prev"], state["bad"]
+
+# %% task="best_student" right="no" mistake="one_hot without the number of classes: as wide as the largest label, and the softmax over axis 0"
+def best_student(teacher_logits, labels, lam):
+    probs = torch.softmax(teacher_logits, dim=0)
+    return (F.one_hot(labels) + lam * probs) / (1 + lam)
+
+# %% task="plateau_lambda" right="no" mistake="ADV: the best gap begins at 1000 instead of infinity, so a first gap of 1000, or within threshold of it, is no gain" named="nothing_is_a_gain"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.waiting = 1000.0, 0
+
+    def step(self, gap):
+        if gap < self.best - self.threshold:
+            self.best, self.waiting = gap, 0
+        else:
+            self.waiting += 1
+            if self.waiting > self.patience:
+                self.waiting = 0
+                self.value *= self.factor
+
+    def state_dict(self):
+        return [self.value, self.best, self.waiting]
+
+    def load_state_dict(self, state):
+        self.value, self.best, self.waiting = list(state)
+
+# %% task="linear_lambda" right="no" mistake="what update() returns is taken for the state when it is loaded, and that is None" named="state_not_returned"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.i = start, end, steps, 0
+        self.saved = {}
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.i / self.steps, 1)
+
+    def step(self):
+        self.i += 1
+
+    def state_dict(self):
+        return {"i": self.i}
+
+    def load_state_dict(self, state):
+        state = self.saved.update(state)
+        self.i = state["i"]
+
+# %% task="plateau_lambda" right="no" mistake="the gain is a share of the best gap, as a quotient, which a best gap of 0 has none of" named="threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.bad = None, 0
+
+    def step(self, gap):
+        if self.best is None or (self.best - gap) / abs(self.best) > self.threshold:
+            self.best, self.bad = gap, 0
+        else:
+            self.bad += 1
+            if self.bad > self.patience:
+                self.value *= self.factor
+                self.bad = 0
+
+    def state_dict(self):
+        return dict(self.__dict__)
+
+    def load_state_dict(self, state):
+        self.__dict__.update(state)
+
+# %% task="best_student" right="no" mistake="the label gets its share alone, and the other tokens share what is left as the teacher has it" named="label_overwritten"
+def best_student(teacher_logits, labels, lam):
+    p = teacher_logits.softmax(-1).scatter(-1, labels[..., None], 0.0)
+    p = p / p.sum(-1, keepdim=True) * lam / (1 + lam)
+    return p.scatter(-1, labels[..., None], 1 / (1 + lam))
