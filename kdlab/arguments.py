@@ -76,6 +76,7 @@ def checked(given: Checked) -> Checked:
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         if not named.keys() <= signature.parameters.keys():
+            if named:
             check_names(function, named)
         try:
             bound = signature.bind(*arguments, **named)
@@ -147,8 +148,11 @@ def _path(name: str, value: Any) -> Any:
 def _integer(name: str, value: Any) -> int:
     if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, Real) and not isinstance(value, bool) and value == value // 1:
-        return int(value)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        if isinstance(value, Integral):
+            return int(value)
+        if float(value).is_integer():
+            return int(float(value))
     raise ValueError(f"{name} must be a whole number, got {value!r:.80}")
 
 
