@@ -76,7 +76,6 @@ def checked(given: Checked) -> Checked:
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         if not named.keys() <= signature.parameters.keys():
-            if named:
             check_names(function, named)
         try:
             bound = signature.bind(*arguments, **named)
