@@ -147,11 +147,8 @@ def _path(name: str, value: Any) -> Any:
 def _integer(name: str, value: Any) -> int:
     if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, Real) and not isinstance(value, bool):
-        if isinstance(value, Integral):
-            return int(value)
-        if float(value).is_integer():
-            return int(float(value))
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
     raise ValueError(f"{name} must be a whole number, got {value!r:.80}")
 
 

@@ -183,7 +183,8 @@ def unchanged(*models: nn.Module) -> Iterator[None]:
             for generator, state in draws:
                 generator.set_state(state)
             for tensor, value in [*buffers, *written.before]:
-                with torch.inference_mode(tensor.is_inference()):  # nowhere else may it be written
+                # Nowhere else may it be written; and inference_mode(False) turns gradients on.
+                with torch.inference_mode(tensor.is_inference()), torch.no_grad():
                     tensor.copy_(value)
 
 

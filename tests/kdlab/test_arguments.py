@@ -441,7 +441,7 @@ def test_what_is_no_tensor_with_a_shape_is_named():
 
 
 def test_layers_are_counted_by_whole_numbers():
-    assert every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 2.0).config.n_layer == 1
+    assert every_nth_layer(TinyGPT("tiny-student", vocab_size=8), np.int64(2)).config.n_layer == 1
     with pytest.raises(ValueError, match=r"n must be a whole number, got 1\.5"):
         every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 1.5)
 
