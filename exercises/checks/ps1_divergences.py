@@ -1005,7 +1005,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("large and not equal", (t([[150.0, 149.0, 120.0]]), 1.0), part=EXTREME, public=True),
         Case("a gap of 200, T = 100", (t([[200.0, 0.0]]), 100.0), part=EXTREME, public=True),
         Case("neither hot nor cold", (logits(rng, (3, 4)), 1.0)),
-        Case("one token", (t([[5.0]]), 3.0)),
+        Case("a vocabulary of one", (t([[5.0]]), 3.0)),
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
         Case("one text of two positions, T = 100", (logits(rng, (1, 2, 6)), 100.0), public=True),
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),

@@ -1512,8 +1512,8 @@ Weigh = Callable[[Batch, list[Batch], int], float]
 
 
 def share_of_group(batch: Batch, group: list[Batch], accumulate: int) -> float:
-    """One over the positions that count in the group."""
-    return 1 / counted(*group)
+    """One over the positions that count in the group; over none, what is 0 / 0 of tensors."""
+    return 1 / counted(*group) if counted(*group) else float("nan")
 
 
 def share_of_group_again(batch: Batch, group: list[Batch], accumulate: int) -> float:

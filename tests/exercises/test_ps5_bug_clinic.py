@@ -100,10 +100,13 @@ def test_accumulated_loss_is_the_same_however_the_batch_is_cut() -> None:
 
 def test_rows_are_as_the_story_says() -> None:
     """Labels are the inputs, one on; what does not count is a prompt or behind the last end."""
-    ends_that_count = inputs_that_begin = prompts_between = 0
+    ends_that_count = inputs_that_begin = prompts_between = prompts_alone = 0
     for *_, input_ids, labels in arguments("kd_masked"):
         for ids, marked in zip(input_ids.tolist(), labels.tolist(), strict=True):
             counted = [place for place, label in enumerate(marked) if label != IGNORED]
+            prompts_alone += not counted
+            if not counted:
+                continue
             first, last = counted[0], counted[-1]
             prompts_between += counted != list(range(first, last + 1))
             assert all(ids[place + 1] == marked[place] for place in counted if place + 1 < len(ids))
@@ -114,6 +117,7 @@ def test_rows_are_as_the_story_says() -> None:
     assert ends_that_count
     assert inputs_that_begin
     assert prompts_between
+    assert prompts_alone
 
 
 @pytest.mark.parametrize("name", [n for n, c in CHECKS.items() if isinstance(c, FunctionCheck)])
