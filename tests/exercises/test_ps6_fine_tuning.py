@@ -84,14 +84,13 @@ def test_encode_agrees_with_kdlab_under_the_same_template() -> None:
             {"role": m["role"], "content": "".join(GIVEN["WORDS"][i] for i in m["content"])}
             for m in messages
         ]
-        conversation = Conversation.of({"messages": said})
         ids, labels = CHECKS["encode"].reference(messages)
         if not any(m["role"] == "assistant" for m in messages):
             assert not (labels != -100).any()  # kdlab refuses what nothing is learned from
             with pytest.raises(ValueError, match="nothing to learn"):
-                template.encode(conversation)
+                Conversation.of({"messages": said})
             continue
-        encoded = template.encode(conversation)
+        encoded = template.encode(Conversation.of({"messages": said}))
         assert ids.tolist() == encoded.ids
         assert (labels != -100).tolist() == encoded.written
         compared += 1
