@@ -9,8 +9,8 @@ import contextlib
 import io
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, lru_cache, partial
 from itertools import chain, islice
 from types import CodeType
 from typing import Any
@@ -32,24 +32,25 @@ TASKS = [
     if isinstance(check, FunctionCheck)
 ]
 FEW = range(2)  # seeds
+Make = Callable[[], object]  # makes anew what is asked: what one seed asks, no other one remembers
 SOME = {"fit_one_peak": 24}  # the suite tries one of so many mutants, of other tasks one of 3
 
 
-def answers(assignment: str, name: str) -> Iterator[tuple[str, object]]:
+def answers(assignment: str, name: str) -> Iterator[tuple[str, Make]]:
     """What is asked, of the solution and the bank."""
     own = solution(source(assignment))
     for entry in entries(assignment):
         if entry.name != "stub" and (entry.name == "solution" or entry.answers[name] != own[name]):
             before = [text for task, text in entry.answers.items() if task != name]
-            yield entry.name, defined(assignment, name, [*before, entry.answers[name]])
+            yield entry.name, partial(defined, assignment, name, [*before, entry.answers[name]])
 
 
-def changed(assignment: str, name: str, every: int = 1) -> Iterator[tuple[str, object]]:
+def changed(assignment: str, name: str, every: int = 1) -> Iterator[tuple[str, Make]]:
     """What is asked, of one of `every` mutants of the solution."""
     own = solution(source(assignment))
     others = [text for task, text in own.items() if task != name]
     for what, text in islice(mutants(own[name]), 0, None, every):
-        yield what, defined(assignment, name, [*others, text])
+        yield what, partial(defined, assignment, name, [*others, text])
 
 
 def defined(assignment: str, name: str, texts: list[str]) -> object:
@@ -76,7 +77,7 @@ def compiled(text: str) -> CodeType:
 
 
 def differing(
-    assignment: str, name: str, seeds: Sequence[int], tried: Iterable[tuple[str, object]]
+    assignment: str, name: str, seeds: Sequence[int], tried: Iterable[tuple[str, Make]]
 ) -> tuple[int, list[tuple[str, set]]]:
     """How many answers were tried, and whose points or hint differ between seeds, with what."""
     check = checks(assignment)[name]
@@ -85,11 +86,11 @@ def differing(
     rubrics = [check.rubric(cases) for cases in asked]
     drawn = [question(check, cases[fixed:-1]) for cases in asked]
     same = question(check, [*check.fixed, asked[0][-1]])
-    for count, (what, value) in enumerate(tried, 1):  # noqa: B007
-        *known, again = seen(value, same)
+    for count, (what, make) in enumerate(tried, 1):  # noqa: B007
+        *known, again = seen(make(), same)
         got = set()
         for rubric, questions in zip(rubrics, drawn, strict=True):
-            verdict = judge(rubric, [*known, *seen(value, questions), again])
+            verdict = judge(rubric, [*known, *seen(make(), questions), again])
             got.add((verdict.points, verdict.misconception))
         if len(got) > 1:
             found.append((what, got))
