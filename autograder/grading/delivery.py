@@ -20,19 +20,16 @@ from nbgrader.auth import Authenticator
 from nbgrader.converters import GenerateFeedback
 from nbgrader.exchange import ExchangeError
 from nbgrader.utils import parse_utc, rmtree
-from traitlets.config import Config
 
 from autograder.grading.about import page_of_set_aside, sentences
 from autograder.grading.collecting import came_another_way, collected_of, handed_in, hindrance
 from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.downloads import known_of
 from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
-from autograder.grading.intake import digest_of, words
+from autograder.grading.intake import words
 from autograder.grading.lateness import late_versions, penalise
-from autograder.grading.outstanding import manual
+from autograder.grading.outstanding import Age, manual
 from autograder.grading.record import Record, Records, State
-from autograder.grading.terms import rules
-from autograder.sandbox.options import Sandbox
 
 SHOWN = ".shown"  # beside a page: what it shows
 MAKERS = ("about.py", "feedback.py", "pages.py", "../judging/verdict.py")  # what words a page has
@@ -95,7 +92,7 @@ def _deliver(
     recorded = {record.student for record in records.all()} & listed
     everyone = recorded | set(course.students(assignment))
     chosen = sorted(everyone if students is None else set(students))
-    current = rules(course, assignment, blueprints)
+    age = Age(course, assignment)
     waiting = in_exchange(course, assignment)
     late = late_versions(course, assignment, waiting)
     results = {student: Delivery(student) for student in chosen}
@@ -110,7 +107,7 @@ def _deliver(
             result.problem = "It is not graded; run grade."
             continue
         graded = state is not None
-        result.notes = _notes(course, assignment, student, record, blueprints, current, graded)
+        result.notes = _notes(course, assignment, student, record, age, graded)
         if (newer := waiting.get(student)) and late.get(student, True):
             after = ", after the due date," if student in late else ""
             result.notes.append(
@@ -191,13 +188,7 @@ def _shown(course: Course, assignment: str, student: str) -> str:
 
 
 def _notes(
-    course: Course,
-    assignment: str,
-    student: str,
-    record: Record | None,
-    blueprints: Mapping,
-    current: str,
-    graded: bool,
+    course: Course, assignment: str, student: str, record: Record | None, age: Age, graded: bool
 ) -> list[str]:
     notes = []
     with course.gradebook() as gradebook:
@@ -206,20 +197,10 @@ def _notes(
         notes.append(f"A person has not marked {', '.join(unmarked)}.")
     if again:
         notes.append(f"Marked by hand before the last grading: {', '.join(again)}.")
-    if record is None:  # graded by nbgrader's own command
-        return notes
-    if record.state is State.QUARANTINED:
+    if record is not None and record.state is State.QUARANTINED:
         version = "The last version" if graded else "It"
         notes.append(f"{version} is set aside: {record.reason} Its page says so.")
-    elif record.checks != current:
-        notes.append("The checks have changed since it was graded; run grade again.")
-    folder = course.folder("submitted", student, assignment)
-    room = Sandbox(config=Config(course.config)).limits().scratch
-    if folder.is_dir() and record.digest != digest_of(
-        course, assignment, student, blueprints, room
-    ):
-        notes.append("What is in the submitted folder is not what was graded; run grade again.")
-    return notes
+    return notes + age.of(record)
 
 
 def in_exchange(course: Course, assignment: str) -> dict[str, str]:

@@ -6,10 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nbgrader.api import Gradebook, MissingEntry
+from traitlets.config import Config
 
 from autograder.grading.course import Course
-from autograder.grading.intake import shown
-from autograder.grading.record import Records, State
+from autograder.grading.intake import digest_of, shown
+from autograder.grading.record import Record, Records, State
+from autograder.grading.terms import rules
+from autograder.sandbox.options import Sandbox
+
+OLD_RULES = (
+    "The checks, the limits or the book's address have changed since it was graded; run grade"
+    " again."
+)
+OLD_VERSION = "What is in the submitted folder is not what was graded; run grade again."
 
 
 @dataclass
@@ -21,12 +30,14 @@ class Outstanding:
         again: By student, the cells that have points by hand from before the last grading.
         aside: By student, why the submission is set aside.
         ungraded: Who handed in and has no grade.
+        old: By what has changed since, in a sentence, whose grade is out of date.
     """
 
     unmarked: dict[str, list[str]] = field(default_factory=dict)
     again: dict[str, list[str]] = field(default_factory=dict)
     aside: dict[str, str] = field(default_factory=dict)
     ungraded: list[str] = field(default_factory=list)
+    old: dict[str, list[str]] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """It in sentences, none where all is done."""
@@ -49,6 +60,7 @@ class Outstanding:
             said.append(f"Set aside, with no marks: {names(self.aside)}.")
         if self.ungraded:
             said.append(f"Handed in and not graded: {names(self.ungraded)}.")
+        said += [f"{names(students)}: {changed}" for changed, students in self.old.items()]
         return said
 
 
@@ -94,11 +106,41 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
             found.again[student] = again
     if course is None:
         return found
-    records = Records(course.root, assignment)
+    records, age = Records(course.root, assignment), Age(course, assignment)
     for student in course.students(assignment):
         record = records.read(student)
         if record and record.state is State.QUARANTINED:
             found.aside[student] = record.reason
         elif student not in graded:
             found.ungraded.append(student)
+        for changed in age.of(record):
+            found.old.setdefault(changed, []).append(student)
     return found
+
+
+class Age:
+    """What has changed since a submission of an assignment was graded.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+    """
+
+    def __init__(self, course: Course, assignment: str) -> None:
+        self.course, self.assignment = course, assignment
+        self.blueprints = course.blueprints(assignment)
+        self.rules = rules(course, assignment, self.blueprints)
+        self.room = Sandbox(config=Config(course.config)).limits().scratch
+
+    def of(self, record: Record | None) -> list[str]:
+        """It in sentences; none of what nbgrader's own command graded, which keeps no record."""
+        if record is None:
+            return []
+        found = []
+        if record.state is not State.QUARANTINED and record.checks != self.rules:
+            found.append(OLD_RULES)
+        where = (self.course, self.assignment, record.student, self.blueprints, self.room)
+        folder = self.course.folder("submitted", record.student, self.assignment)
+        if folder.is_dir() and record.digest != digest_of(*where):
+            found.append(OLD_VERSION)
+        return found

@@ -22,7 +22,7 @@ from autograder.grading.console import waiting
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver
 from autograder.grading.exchange import Fetch, Release, ReleaseFeedback, Submit
-from autograder.grading.outstanding import outstanding
+from autograder.grading.outstanding import OLD_RULES, OLD_VERSION, outstanding
 from autograder.grading.record import State
 from tests.autograder.grading.room import (
     ASSIGNMENT,
@@ -205,7 +205,8 @@ def test_grade_grades_again_what_was_graded_by_other_checks(
     deliver(room.course, ASSIGNMENT)
     change(room.root, "Not the square.", "A square is no double.")
     (bob,) = deliver(room.course, ASSIGNMENT)
-    assert bob.notes == ["The checks have changed since it was graded; run grade again."]
+    assert bob.notes == [OLD_RULES]
+    assert unfinished(room) == [f"bob: {OLD_RULES}"]
     canned_grades(room.root)
     (bob,) = deliver(room.course, ASSIGNMENT)
     assert bob.made
@@ -247,6 +248,12 @@ def test_what_another_assignment_changes_is_not_graded_again(
     assert all(path.read_bytes() != raw for path, raw in before.items())
 
 
+def unfinished(room: Room) -> list[str]:
+    """What report and export say."""
+    with room.course.gradebook() as gradebook:
+        return outstanding(gradebook, room.course, ASSIGNMENT).sentences()
+
+
 def test_a_version_that_is_not_graded_is_said(room: Room, canned_grades: Callable) -> None:
     room.submit("ada", WRONG)
     room.collect()
@@ -257,7 +264,8 @@ def test_a_version_that_is_not_graded_is_said(room: Room, canned_grades: Callabl
     assert "is in the exchange; collect it." in ada.notes[0]
     room.collect()
     done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
-    assert "is not what was graded" in done["ada"].notes[0]
+    assert done["ada"].notes == [OLD_VERSION]
+    assert unfinished(room) == ["Handed in and not graded: eve.", f"ada: {OLD_VERSION}"]
     assert done["eve"].problem == "It is not graded; run grade."
     canned_grades(room.root)
     done = {each.student: each for each in deliver(room.course, ASSIGNMENT)}
