@@ -84,7 +84,7 @@ def test_who_changes_what_he_is_given_loses_points(assignment: str, check: Funct
         meddling.append(turn_round)
     if check.name in MEASURED:
         meddling += [freeze, switch]
-    right = next(f for what, f in answers(assignment, check.name) if what == "solution")
+    right = next(make() for what, make in answers(assignment, check.name) if what == "solution")
     cases = check.cases(generator(0, check))
     # Points alone are wanted, which do not hang on misconceptions.
     rubric, asked = replace(check.rubric(cases), wrong_ways=()), question(check, cases)
