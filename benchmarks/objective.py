@@ -85,27 +85,25 @@ SECONDS_AT_MOST = 450  # of a run on a GPU; what is not done by then is left out
 # teacher's; `y`: labels.
 
 
-def ours():
-    from kdlab.fused import LinearCombinedObjective
-
-    objective = LinearCombinedObjective(lam=LAM)
-    return lambda h, W, th, tW, y: objective(h, W, th, tW, y).loss
-
-
-def ours_in_triton(chunk_size: int | None = None):
+def ours(chunk_size: int | None = None):
     import torch
 
     from kdlab import kernels
     from kdlab.divergences import kernel_of
     from kdlab.fused import LinearCombinedObjective
 
-    os.environ["KDLAB_TRITON"] = "1"
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    why = kernels.why_not(device, torch.float32, kernel_of("forward_kl"), top_k=False)
-    if why:
-        raise RuntimeError(f"not in Triton: {why}")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", torch.cuda.current_device())
+        why = kernels.why_not(device, torch.float32, kernel_of("forward_kl"), top_k=False)
+        if why:
+            raise RuntimeError(f"not in Triton: {why}")
     objective = LinearCombinedObjective(lam=LAM, chunk_size=chunk_size)
     return lambda h, W, th, tW, y: objective(h, W, th, tW, y).loss
+
+
+def ours_in_pytorch():
+    os.environ["KDLAB_TRITON"] = "0"
+    return ours()
 
 
 def ours_top_k():
@@ -218,8 +216,9 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
     "floor": ("floor: products of all N", floor),
     "floor_valid": ("floor: valid only", lambda: floor(valid_only=True)),
     "ours": ("kdlab linear", ours),
-    "ours_in_triton": ("kdlab linear, in Triton", ours_in_triton),
-    "ours_in_triton_512": ("… by 512 positions", lambda: ours_in_triton(chunk_size=512)),
+    "ours_512": ("… by 512 positions", lambda: ours(chunk_size=512)),
+    "ours_1756": ("… by 1,756 positions", lambda: ours(chunk_size=1756)),
+    "ours_in_pytorch": ("kdlab linear, in PyTorch", ours_in_pytorch),
     "ours_top_k": ("kdlab linear, top-64 teacher", ours_top_k),
     "ours_dense": ("kdlab dense", ours_dense),
     "pytorch": ("PyTorch", pytorch),
@@ -229,7 +228,8 @@ IMPLEMENTATIONS: dict[str, tuple[str, Callable]] = {
     "liger_compiled": ("Liger, compiled", lambda: liger(compiled=True)),
     "orda": ("orda-kernel", orda),
 }
-ON_CPU_TOO = [n for n in IMPLEMENTATIONS if n != "liger_compiled" and "triton" not in n]
+ON_GPU_ALONE = ("liger_compiled", "ours_512", "ours_1756", "ours_in_pytorch")
+ON_CPU_TOO = [name for name in IMPLEMENTATIONS if name not in ON_GPU_ALONE]
 PEERS = ("pytorch", "trl_dense", "trl_chunked", "liger", "liger_compiled", "orda")
 
 
@@ -371,7 +371,7 @@ def run(name: str, work: Work, timeout: float | None = None) -> dict:
         "TRL_EXPERIMENTAL_SILENCE": "1",
     }
     if work.dtype == REHEARSAL.dtype and work.device == "cpu":
-        environment["TRITON_INTERPRET"] = "1"
+        environment |= {"TRITON_INTERPRET": "1", "KDLAB_TRITON": "1"}
     command = [sys.executable, __file__, "--measure", name, json.dumps(work)]
     done = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, check=True, timeout=timeout

@@ -81,7 +81,7 @@ CONTENDERS = {
     "on-policy": ("ours", "TRL Distillation"),
     "generate": ("ours", "HF generate"),
     **dict.fromkeys(
-        ON_ONE_GPU, ("ours", "bare loop", "TRL GKD", "ours, compiled", "ours, in Triton")
+        ON_ONE_GPU, ("ours", "bare loop", "TRL GKD", "ours, compiled", "ours, in PyTorch")
     ),
 }
 SECONDS_AT_MOST = 450  # of a run on a GPU; what is not done by then is left out, and said
@@ -113,7 +113,8 @@ def make_models(name: str):
             tie_word_embeddings=True,
             pad_token_id=0,
         )
-        models.append(AutoModelForCausalLM.from_config(config))
+        with torch.device(PAIRS[name].device):
+            models.append(AutoModelForCausalLM.from_config(config))
     return tuple(models)
 
 
@@ -205,13 +206,14 @@ def ours(name: str, pair: Pair, *, compiled: bool = False) -> Moments:
         data = ChatDataset(conversations(pair), chat_tokenizer())
     trainer = DistillationTrainer(student, teacher, objective, Watch(1.0), config)
     trainer.fit(data or make_data(pair))
-    if os.environ.get("KDLAB_TRITON") == "1" and trainer.path != "linear, in Triton":
+    in_triton = name in ON_ONE_GPU and os.environ.get("KDLAB_TRITON") != "0"
+    if trainer.path != "linear, in Triton" and in_triton:
         sys.exit(trainer.path)
     return ends
 
 
-def ours_in_triton(name: str, pair: Pair) -> Moments:
-    os.environ["KDLAB_TRITON"] = "1"
+def ours_in_pytorch(name: str, pair: Pair) -> Moments:
+    os.environ["KDLAB_TRITON"] = "0"
     return ours(name, pair)
 
 
@@ -446,7 +448,7 @@ def tensors(items):
 RUNS = {
     "ours": ours,
     "ours, compiled": lambda name, pair: ours(name, pair, compiled=True),
-    "ours, in Triton": ours_in_triton,
+    "ours, in PyTorch": ours_in_pytorch,
     "bare loop": bare_loop,
     "TRL GKD": trl_gkd,
     "TRL Distillation": trl_distillation,
@@ -462,7 +464,8 @@ def measure(contender: str, name: str) -> None:
     if contender == "parts of a step":
         print(json.dumps(parts_of_a_step(name, pair)))
         return
-    make_models(name)  # what is imported and allocated for them is no part of the training
+    if pair.device == "cpu":
+        make_models(name)  # what is imported and allocated for them is no part of the training
     before = held(forget=True)
     ends = RUNS[contender](name, pair)
     megabytes = held() - before
@@ -498,7 +501,7 @@ def run(
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     environment.pop("OMP_WAIT_POLICY", None)
     if name == "rehearsal":
-        environment["TRITON_INTERPRET"] = "1"
+        environment |= {"TRITON_INTERPRET": "1", "KDLAB_TRITON": "1"}
     done = subprocess.run(
         words, capture_output=True, text=True, env=environment, check=False, timeout=timeout
     )
@@ -507,8 +510,8 @@ def run(
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def on_one_gpu(name: str, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Whoever fails there is named, and the others are shown."""
+def on_one_gpu(name: str, rounds: int) -> tuple[dict[str, list[dict[str, float]]], dict]:
+    """The runs of each, and the parts of a step; whoever fails is named, the others are shown."""
     begun, runs = time.monotonic(), {}
     for contender in ["parts of a step", *CONTENDERS[name] * rounds]:
         left = SECONDS_AT_MOST - (time.monotonic() - begun)
@@ -518,19 +521,20 @@ def on_one_gpu(name: str, rounds: int) -> dict[str, list[dict[str, float]]]:
             runs.setdefault(contender, []).append(run(contender, name, left))
         except (subprocess.TimeoutExpired, TimeoutError, SystemExit) as error:
             print(f"{contender} is left out: {error}")
-    for parts in runs.pop("parts of a step", []):
-        for part, value in parts.items():
-            print(f"{part:<30} {value:.4f}")
+    parts = runs.pop("parts of a step", [{}])[0]
+    for part, value in parts.items():
+        print(f"{part:<30} {value:.4f}")
     print(f"{time.monotonic() - begun:.0f} seconds in all")
-    return {contender: found for contender, found in runs.items() if len(found) == rounds}
+    return {contender: found for contender, found in runs.items() if len(found) == rounds}, parts
 
 
-def keep(path: Path, results: dict, threads: int) -> None:
+def keep(path: Path, results: dict, threads: int, parts: dict) -> None:
     """Put runs into a file in place of older ones, if they are of the same machine and versions."""
     from objective import Work, machine, versions
 
+    (device,) = {PAIRS[name].device for name in results}
     here = {
-        "machine": machine(Work()),
+        "machine": machine(Work(device=device)),
         "threads": threads,
         "versions": versions() | {"transformers": version("transformers")},
     }
@@ -542,7 +546,7 @@ def keep(path: Path, results: dict, threads: int) -> None:
     words[words.index("--json") + 1] = "FILE"
     made = {"command": " ".join(words), "date": time.strftime("%Y-%m-%d")}
     for name, runs in results.items():
-        kept["pairs"][name] = {**made, "runs": runs}
+        kept["pairs"][name] = {**made, "runs": runs, **({"parts": parts} if parts else {})}
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
@@ -565,10 +569,10 @@ def main() -> None:
     if options.measure:
         return measure(*options.measure)
 
-    results = {}
+    results, parts = {}, {}
     if options.cuda or options.rehearse:
         name = "cuda" if options.cuda else "rehearsal"
-        results[name] = on_one_gpu(name, options.rounds or 1)
+        results[name], parts = on_one_gpu(name, options.rounds or 1)
         if "ours" not in results[name]:
             sys.exit("without ours there is nothing to compare with")
     else:
@@ -579,7 +583,7 @@ def main() -> None:
                     seen.append(run(contender, name, threads=options.threads))
             results[name] = rates
     if options.json:
-        keep(options.json, results, options.threads)
+        keep(options.json, results, options.threads, parts)
 
     from rich.console import Console
     from rich.table import Table

@@ -9,8 +9,9 @@ from torch import Tensor
 
 __all__ = ["chunk_size", "workspace"]
 
-# For the logits of a chunk, both models together, unless chunk_size is given. Less idles a GPU.
-_LOGIT_BYTES = {"cpu": 2**27, "cuda": 2**30}
+# For the logits of a chunk, both models together, unless chunk_size is given. On a GPU, fewer at
+# once read and write the gradient of the head more often.
+_LOGIT_BYTES = {"cpu": 2**27, "cuda": 7 * 2**27}
 # A quarter of the logits of few positions at a time, unless that is less than this.
 _LEAST_BYTES = 2**23
 # The C library of Linux gives a block back to the system if it has this size; what is not written

@@ -9,7 +9,7 @@ forgotten: one pass, four matrix products a chunk, nothing computed twice.
 Logits, gradients and sums are float32 even where heads are bfloat16: rounded to bfloat16, a logit
 of 16 would be off by up to 0.06, six percent of its probability.
 
-On a GPU the terms and their gradient can come from one Triton kernel: see :mod:`kdlab.kernels`.
+On a GPU the terms and their gradient come from one Triton kernel: see :mod:`kdlab.kernels`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class LinearCombinedObjective(CombinedObjective):
             by ``functools.partial``. Other functions have no closed-form gradient: they need
             :class:`CombinedObjective`.
         chunk_size: positions whose logits exist at once; by default as many as fit in 128 MiB for
-            both models (1 GiB on a GPU). Smaller chunks need less memory, larger ones make faster
+            both models (896 MiB on a GPU). Smaller chunks need less memory, larger ones make faster
             matrix products.
         **options: ``lam``, ``temperature``, ``form``, ``scale_by_temperature``, ``ignore_index``
             and ``match_vocab``, as in :class:`CombinedObjective`.
@@ -164,11 +164,12 @@ class LinearCombinedObjective(CombinedObjective):
         check_devices(student_hidden=student_hidden, student_head=weight, labels=labels)
         if isinstance(teacher, _Teacher):
             check_devices(teacher_hidden=teacher.hidden, teacher_head=teacher.weight, labels=labels)
-        labels = labels.long()[counts]
+        counting = counts.flatten().nonzero().squeeze(1)  # a GPU is waited for: only once
+        labels = labels.flatten()[counting].long()
         if isinstance(teacher, TopK):
             teacher = self._checked(teacher, logits_shape, counts)
         elif teacher is not None:
-            teacher = teacher._replace(hidden=teacher.hidden[counts])
+            teacher = teacher._replace(hidden=_flat(teacher.hidden))
         num_items, divisor = count_items(num_items, len(labels))
         work = _Work(
             Terms(kernel_of(self.divergence), self.temperature, self.kd_scale, *self.weights),
@@ -178,7 +179,7 @@ class LinearCombinedObjective(CombinedObjective):
         )
         computed: Callable[..., tuple[Tensor, Tensor | None, Tensor]] = _LinearObjective.apply
         lm_loss, kd_loss, loss = computed(
-            student_hidden[counts], weight, bias, teacher, labels, work, self.combine
+            _flat(student_hidden), weight, bias, teacher, labels, counting, work, self.combine
         )
         return ObjectiveOutput(loss, lm_loss, kd_loss, num_items)
 
@@ -224,7 +225,7 @@ class _Work(NamedTuple):
 class _Teacher(NamedTuple):
     """What a teacher's logits are made of."""
 
-    hidden: Tensor  # [..., d_t]
+    hidden: Tensor  # [..., d_t]; where they are compared, [positions, d_t]
     weight: Tensor  # [V, d_t]
     bias: Tensor | None  # [V]
 
@@ -238,14 +239,17 @@ class _LinearObjective(torch.autograd.Function):
         bias: Tensor | None,
         teacher: _Teacher | TopK | None,
         labels: Tensor,
+        counting: Tensor,
         work: _Work,
         combine: Callable[[Tensor, Tensor | None], Tensor],
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         with torch.autocast(hidden.device.type, enabled=False):  # precision is decided here
             wanted = [need and work.with_grad for need in ctx.needs_input_grad[:3]]
-            lm_sum, kd_sum, gradients = _run(hidden, weight, bias, teacher, labels, work, wanted)
+            given = hidden, weight, bias, teacher, labels, counting
+            lm_sum, kd_sum, gradients = _run(*given, work, wanted)
         ctx.divisor = 1 if _divides(hidden) else work.divisor
-        ctx.save_for_backward(*gradients)
+        ctx.save_for_backward(*gradients, counting)
+        ctx.positions = len(hidden)
         ctx.weight = weight.detach()  # how it is shared out over processes
         ctx.dtypes = hidden.dtype, weight.dtype, None if bias is None else bias.dtype
         lm_loss = lm_sum / work.divisor
@@ -258,13 +262,22 @@ class _LinearObjective(torch.autograd.Function):
     def backward(ctx: Any, _lm: None, _kd: None, upstream: Tensor) -> tuple[Tensor | None, ...]:
         check_differentiated_once()
         scale = upstream / ctx.divisor
-        pairs = zip(ctx.saved_tensors, ctx.dtypes, strict=True)
+        *gradients, counting = ctx.saved_tensors
+        pairs = zip(gradients, ctx.dtypes, strict=True)
         hidden, weight, bias = (
             None if x is None else _scaled(x, scale, dtype) for x, dtype in pairs
         )
+        if hidden is not None and len(counting) < ctx.positions:
+            of_all = hidden.new_zeros(ctx.positions, hidden.shape[1])
+            hidden = of_all.index_copy_(0, counting, hidden)
         if weight is not None:
             weight = gradient_of(ctx.weight, weight)
-        return hidden, weight, bias, None, None, None, None
+        return hidden, weight, bias, *[None] * 5
+
+
+def _flat(hidden: Tensor) -> Tensor:
+    """``[..., d]`` as ``[positions, d]``."""
+    return hidden.reshape(-1, hidden.shape[-1])
 
 
 def _divides(hidden: Tensor) -> bool:
@@ -288,20 +301,23 @@ def _run(
     bias: Tensor | None,
     teacher: _Teacher | TopK | None,
     labels: Tensor,
+    counting: Tensor,
     work: _Work,
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor | None, tuple[Tensor | None, ...]]:
-    """Sums of the LM and KD terms over all positions, and the gradients of their weighted sum."""
+    """Sums of the LM and KD terms over the positions that count, and the gradients of their sum.
+
+    Labels are of these positions, hidden states of all. A TopK is of these, too.
+    """
     number, vocabulary = len(labels), len(weight)
     dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
     size = chunk_size(number, vocabulary, dtype, hidden.device.type, work.chunk_size)
     models = 2 if isinstance(teacher, _Teacher) else 1
     logits, *of_teacher = workspace(hidden, models, size, vocabulary, dtype)
     lm, kd = hidden.new_zeros(2, number, dtype=dtype)
-    to_hidden, to_weight, to_bias = (
-        torch.zeros_like(x, dtype=dtype) if want and x is not None else None
-        for x, want in zip((hidden, None, bias), wanted, strict=True)
-    )
+    to_hidden = hidden.new_zeros(number, hidden.shape[1], dtype=dtype) if wanted[0] else None
+    to_bias = hidden.new_zeros(vocabulary, dtype=dtype) if wanted[2] else None
+    to_weight = None
     if wanted[1]:  # the first chunk overwrites it, where there is one
         overwrites = number > 0 and not in_rows(weight)
         made = torch.empty_like if overwrites else torch.zeros_like
@@ -314,14 +330,16 @@ def _run(
     for i in range(as_many(math.ceil(number / size), *heads)):
         start = min(i * size, number)
         chunk = slice(start, min(start + size, number))
+        here = chunk if number == len(hidden) else counting[chunk]
+        states = hidden[here]
         student_chunk = logits[: chunk.stop - start]  # in the end it holds the gradient
-        project(hidden[chunk], weight, bias, student_chunk)
+        project(states, weight, bias, student_chunk)
         teacher_chunk: Tensor | TopK | None = None
         if isinstance(teacher, TopK):
             teacher_chunk = teacher[chunk]
         elif teacher is not None:
             part: Tensor = of_teacher[0][: chunk.stop - start]
-            project(teacher.hidden[chunk], teacher.weight, teacher.bias, part)
+            project(teacher.hidden[here], teacher.weight, teacher.bias, part)
             teacher_chunk = part
         lm[chunk], kd[chunk], gradient = terms(
             student_chunk, teacher_chunk, labels[chunk], work.terms, operands if need_grad else None
@@ -334,9 +352,9 @@ def _run(
         if to_hidden is not None:
             add_to_hidden(gradient, weight, to_hidden[chunk])
         if to_weight is not None:
-            rows = hidden[chunk].to(operands)
-            rows = rows if scale is None else rows * scale
-            add_to_weight(gradient, rows, weight, to_weight, anew=i == 0)
+            states = states.to(operands)
+            states = states if scale is None else states * scale
+            add_to_weight(gradient, states, weight, to_weight, anew=i == 0)
     if scale is not None:
         for small in (to_hidden, to_bias):
             if small is not None:

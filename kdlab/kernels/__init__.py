@@ -1,16 +1,15 @@
-"""How the terms of the linear objective are computed: in PyTorch, or in one Triton kernel on a GPU.
+"""How the terms of the linear objective are computed: in PyTorch, or in Triton on a GPU.
 
 In PyTorch, each operation between a chunk's logits and their gradient reads and writes all of them.
 The kernel, in ``kdlab.kernels.in_triton``, reads the logits of both models twice and writes the
 gradient once, in the precision of the products that follow. For the total variation, the
-Jensen–Shannon divergence and the skew KLs it reads them three times.
+Jensen–Shannon divergence and the skew KLs it reads them three times. Of a teacher that gives its
+likeliest tokens alone there are no logits: the student's are read twice, and written once.
 
-The kernel is proven in Triton's interpreter, on a CPU, and it compiles for an H100. **It has not
-run on a GPU: its speed there was not measured.** So it is off unless the environment variable
-``KDLAB_TRITON=1`` asks for it; ``KDLAB_TRITON=0`` switches it off again. It then takes the place of
-PyTorch wherever it can: on a CUDA device, with Triton installed, for float32 logits, the
-divergences of this library and a teacher that gives logits. A run's summary says in ``path``
-whether it did, and if not, why.
+On a CUDA device Triton takes the place of PyTorch wherever it is installed and can compile, for
+float32 logits and the divergences of this library. The environment variable ``KDLAB_TRITON=0``
+switches it off; ``KDLAB_TRITON=1`` asks for it elsewhere, too, for Triton's interpreter on a CPU. A
+run's summary says in ``path`` whether it runs, and if not, why.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ nats, and the gradient ``[n, V]`` to the logits, in their memory.
 """
 
 
-def asked_for() -> bool:
-    """Whether ``KDLAB_TRITON`` is set to 1.
+def asked_for() -> bool | None:
+    """What ``KDLAB_TRITON`` asks for: True for 1, False for 0, None if it is not set.
 
     Raises:
         ValueError: it is something other than 0, 1 or empty.
@@ -60,12 +59,12 @@ def asked_for() -> bool:
     value = os.environ.get("KDLAB_TRITON", "")
     if value not in ("", "0", "1"):
         raise ValueError(f"KDLAB_TRITON must be 1 or 0, got {value!r}")
-    return value == "1"
+    return bool(int(value)) if value else None
 
 
 def chosen(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: bool) -> Compute:
-    """How the terms are computed: in Triton where that is asked for and can be, else in PyTorch."""
-    if asked_for() and why_not(device, dtype, kernel, top_k) is None:
+    """How the terms are computed: in Triton where it is wanted and can be, else in PyTorch."""
+    if _wanted(device) and why_not(device, dtype, kernel, top_k) is None:
         from kdlab.kernels import in_triton
 
         compute: Compute = in_triton.terms
@@ -75,8 +74,13 @@ def chosen(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: bool
     return in_pytorch.terms
 
 
+def _wanted(device: torch.device) -> bool:
+    asked = asked_for()
+    return device.type == "cuda" if asked is None else asked
+
+
 def why_not(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: bool) -> str | None:
-    """In words, why logits do not go through Triton's kernel; None if they can.
+    """In words, why logits do not go through Triton's kernels; None if they can.
 
     Args:
         device: where the logits are.
@@ -84,23 +88,23 @@ def why_not(device: torch.device, dtype: torch.dtype, kernel: Kernel, top_k: boo
         kernel: of the divergence, from :mod:`kdlab.divergences`.
         top_k: whether the teacher gives its likeliest tokens alone.
     """
-    if top_k:
-        return "the teacher gives its likeliest tokens alone"
     if dtype != torch.float32:
         return f"it takes float32 logits, and these are {str(dtype).removeprefix('torch.')}"
     if not _installed():
-        return "it is not installed: pip install triton"
+        return "it is not installed"
     from kdlab.kernels import in_triton
 
     if device.type != "cuda" and not in_triton.INTERPRETED:
         return f"it needs a CUDA device, and this is {device.type}"
     name, _ = named(kernel)
-    return None if name in in_triton.TOTALS else f"{name} is not written there"
+    if not top_k and name not in in_triton.TOTALS:
+        return f"{name} is not written there"
+    return _fails(device)
 
 
 def in_words(device: torch.device, divergence: Divergence, top_k: bool) -> str:
-    """What a run's path says about it, where it was asked for; else nothing."""
-    if not asked_for():
+    """What a run's path says about it, where it is wanted; else nothing."""
+    if not _wanted(device):
         return ""
     why = why_not(device, torch.float32, kernel_of(divergence), top_k)
     return f", not in Triton ({why})" if why else ", in Triton"
@@ -109,6 +113,18 @@ def in_words(device: torch.device, divergence: Divergence, top_k: bool) -> str:
 @cache
 def _installed() -> bool:
     return find_spec("triton") is not None
+
+
+@cache
+def _fails(device: torch.device) -> str | None:
+    """In words, why no kernel runs on a device: there may be no C compiler, or an old card."""
+    from kdlab.kernels import in_triton
+
+    try:
+        in_triton.attempt(device)
+    except Exception as error:  # of a compiler, a linker, a driver: of any kind
+        return f"it does not work here: {(str(error) or repr(error)).splitlines()[0]}"
+    return None
 
 
 def named(kernel: Kernel) -> tuple[str, float]:

@@ -9,7 +9,7 @@ from kdlab.divergences import Kernel
 from kdlab.kernels import Terms
 from kdlab.topk import TopK
 
-__all__ = ["terms"]
+__all__ = ["over_buckets", "terms"]
 
 _BLOCK = 2**17  # logits at once on a CPU: a few such blocks stay in its cache
 
@@ -49,7 +49,7 @@ def _of_block(
         kd_grad = need_grad and work.kd_weight > 0
         if isinstance(teacher, TopK):
             log_q = hot_logits - hot_total.unsqueeze(-1)
-            kd, kd_gradient = _over_buckets(log_q, teacher, work.kernel, kd_grad)
+            kd, kd_gradient = _with_tail(log_q, teacher, work.kernel, kd_grad)
         else:
             if work.temperature != 1.0:
                 teacher.div_(work.temperature)
@@ -75,18 +75,25 @@ def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     return q, logits.amax(-1) - q.amax(-1).log()
 
 
-def _over_buckets(
+def _with_tail(
     log_q: Tensor, top_k: TopK, kernel: Kernel, need_grad: bool
 ) -> tuple[Tensor, Tensor | None]:
     """A kernel over the k tokens and the tail; its gradient, to the logits of all tokens."""
     rest = log_q.scatter(-1, top_k.ids, -torch.inf)
     log_tail = rest.logsumexp(-1, keepdim=True)
     buckets_q = torch.cat([log_q.gather(-1, top_k.ids), log_tail], -1)
-    buckets_p = top_k.teacher_buckets()
-    value, gradient = kernel(buckets_p - buckets_q, buckets_p.exp(), buckets_q.exp(), need_grad)
+    value, gradient = over_buckets(buckets_q, top_k, kernel, need_grad)
     if gradient is None:
         return value, None
     # The tail's share goes to its tokens in proportion to what the student gives them.
     log_tail = log_tail.clamp_min(torch.finfo(log_tail.dtype).min)  # an empty tail: exp(−inf), 0
     within = rest.sub_(log_tail).exp_().mul_(gradient[:, -1:])
     return value, within.scatter_(-1, top_k.ids, gradient[:, :-1].to(within.dtype))
+
+
+def over_buckets(
+    log_q: Tensor, top_k: TopK, kernel: Kernel, need_grad: bool
+) -> tuple[Tensor, Tensor | None]:
+    """A kernel over the k tokens and the tail, ``[n, k + 1]``; its gradient to their logits."""
+    log_p = top_k.teacher_buckets()
+    return kernel(log_p - log_q, log_p.exp(), log_q.exp(), need_grad)

@@ -1,8 +1,10 @@
-"""The terms of a chunk's logits as one Triton kernel. Imported only where it is to run.
+"""The terms of a chunk's logits in Triton. Imported only where it is to run.
 
 One program reads the logits of one position, block by block. The first pass finds the normalisers
 of both models, the last one computes the value and writes the gradient. The divergences whose
 gradient needs a sum that is known only after the normalisers read the logits once more in between.
+Where there are only the student's logits, because the teacher gives its likeliest tokens or
+nothing, two kernels read them: between them, PyTorch compares the few buckets.
 
 Each divergence is one function here, named as its PyTorch kernel in :mod:`kdlab.divergences` and
 held to it by the tests. Triton has no ``expm1`` and no ``log1p``: near 0, where a divergence is a
@@ -13,14 +15,17 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.language.extra import libdevice
 
-from kdlab.kernels import Terms, named
+from kdlab.kernels import Terms, in_pytorch, named
+from kdlab.topk import TopK
 
 INTERPRETED = triton.knobs.runtime.interpret  # TRITON_INTERPRET=1: on a CPU, for tests
-# Entries at once. Not measured: of the blocks from 1,024 to 4,096, compiled for an H100, the
-# largest whose registers leave room for 24 warps on a multiprocessor, whatever the divergence.
-BLOCK, WARPS = 2048, 8
+BLOCK, WARPS = 2048, 8  # entries at once, by so many warps: the fastest of nine pairs on an H100
 
+NVIDIA = tl.constexpr(not INTERPRETED and torch.version.hip is None)
+NEAR = tl.constexpr(0.25)  # below it, a difference of two is summed as a series
+LOWEST = tl.constexpr(-3.4028234663852886e38)  # of float32: a maximum that is at most any other
 KNOWN, ONLINE, THEN = (tl.constexpr(i) for i in range(3))  # when Σ weighted is known
 
 
@@ -48,23 +53,24 @@ def _total_variation(log_ratio, p, q, option):
 @triton.jit
 def _jensen_shannon(log_ratio, p, q, beta):
     m = beta * p + (1 - beta) * q
-    q_over_m = _log_share(log_ratio, 1 - beta)
-    value = beta * _kl(p, m, _log_share(-log_ratio, beta)) + (1 - beta) * _kl(q, m, q_over_m)
+    p_over_m, q_over_m = _log_shares(log_ratio, beta)
+    value = beta * _kl(p, m, p_over_m) + (1 - beta) * _kl(q, m, q_over_m)
     return value, (1 - beta) * _weigh(q, q_over_m)
 
 
 @triton.jit
 def _skew_forward_kl(log_ratio, p, q, alpha):
-    value = _kl(p, alpha * p + (1 - alpha) * q, _log_share(-log_ratio, alpha))
-    q_over_m = tl.exp(_log_share(log_ratio, 1 - alpha))
-    return value, (1 - alpha) * (q - _weigh(p, q_over_m))
+    m = alpha * p + (1 - alpha) * q
+    value = _kl(p, m, _log_shares(log_ratio, alpha)[0])
+    return value, (1 - alpha) * (1 - alpha) * _share(q, m) * (q - p)
 
 
 @triton.jit
 def _skew_reverse_kl(log_ratio, p, q, alpha):
-    q_over_m = _log_share(log_ratio, alpha)
-    value = _kl(q, alpha * q + (1 - alpha) * p, q_over_m)
-    return value, _weigh(q, q_over_m - alpha * _expm1(q_over_m))
+    m = alpha * q + (1 - alpha) * p
+    q_over_m = _log_shares(log_ratio, 1 - alpha)[1]
+    weighted = _weigh(q, q_over_m) - alpha * (1 - alpha) * _share(q, m) * (q - p)
+    return _kl(q, m, q_over_m), weighted
 
 
 TOTALS = {
@@ -87,37 +93,64 @@ def _weigh(weight, x):
 
 
 @triton.jit
+def _share(q, m):
+    """q / m, and 0 where q is 0."""
+    return tl.where(q == 0, 0.0, q / m)
+
+
+@triton.jit
 def _kl(a, b, log_ratio):
     """a·log(a/b) − a + b, which is never negative, given log(a/b)."""
     near = a * _excess(-log_ratio)
     far = _weigh(a, log_ratio) - a + b
-    return tl.where(tl.abs(log_ratio) < 0.5, near, far)
+    return tl.where(tl.abs(log_ratio) < NEAR, near, far)
 
 
 @triton.jit
-def _excess(x):
-    """exp(x) − 1 − x for |x| < 0.5, to float32's precision: x²/2! + x³/3! + … + x⁹/9!."""
-    series = 1 / 5040 + x * (1 / 40320 + x * (1 / 362880))
-    series = 1 / 24 + x * (1 / 120 + x * (1 / 720 + x * series))
-    return x * x * (0.5 + x * (1 / 6 + x * series))
+def _log_shares(log_ratio, weight):
+    """log(p/m) and log(q/m) for m = weight·p + (1−weight)·q, from log(p/q); 0 where that is 0.
+
+    From the smaller of p and q relative to the larger one, which cannot overflow.
+    """
+    gap = tl.abs(log_ratio)
+    of_larger = tl.where(log_ratio > 0, weight, 1 - weight)
+    larger = -_log1p((1 - of_larger) * _expm1(-gap))
+    smaller = larger - gap
+    p_is_larger = log_ratio > 0
+    return tl.where(p_is_larger, larger, smaller), tl.where(p_is_larger, smaller, larger)
+
+
+@triton.jit
+def _exp(x):
+    return tl.exp2(x * 1.4426950408889634)  # one instruction, which exp is not
+
+
+@triton.jit
+def _log2(x):
+    if NVIDIA:
+        return libdevice.fast_log2f(x)  # one instruction, too, and exact enough far from 1
+    else:
+        return tl.log2(x)
 
 
 @triton.jit
 def _expm1(x):
-    return tl.where(tl.abs(x) < 0.5, x + _excess(x), tl.exp(x) - 1)
+    return tl.where(tl.abs(x) < NEAR, x + _excess(x), _exp(x) - 1)
 
 
 @triton.jit
-def _log_share(gap, weight):
-    """log(a / (weight·a + (1−weight)·b)) from log(b/a), exactly 0 where that is 0."""
-    small = tl.minimum(gap, 80.0)  # exp() overflows soon after; there, the rest is added
-    u = (1 - weight) * _expm1(small)
-    w = u / (2 + u)  # log(1 + u) = 2·artanh(w)
+def _excess(x):
+    """exp(x) − 1 − x for |x| < 1/4, to float32's precision: x²/2! + x³/3! + … + x⁷/7!."""
+    series = 1 / 24 + x * (1 / 120 + x * (1 / 720 + x * (1 / 5040)))
+    return x * x * (0.5 + x * (1 / 6 + x * series))
+
+
+@triton.jit
+def _log1p(x):
+    w = x / (2 + x)  # log(1 + x) = 2·artanh(w)
     square = w * w
-    series = 1 / 9 + square * (1 / 11 + square * (1 / 13))
-    series = 1 + square * (1 / 3 + square * (1 / 5 + square * (1 / 7 + square * series)))
-    log = tl.where(tl.abs(u) < 0.5, 2 * w * series, tl.log(weight + (1 - weight) * tl.exp(small)))
-    return -log - tl.maximum(gap - 80.0, 0.0)
+    series = 1 + square * (1 / 3 + square * (1 / 5 + square * (1 / 7)))
+    return tl.where(tl.abs(x) < NEAR, 2 * w * series, _log2(1 + x) * 0.6931471805599453)
 
 
 @triton.jit
@@ -131,21 +164,44 @@ def _write(row, columns, vocabulary, value):
 
 
 @triton.jit
-def _finite(top):
-    """A maximum to subtract: 0 while only −inf has been seen, for −inf − (−inf) is undefined."""
-    return tl.where(top == float("-inf"), 0.0, top)
+def _overwrite(gradient, columns, vocabulary, value):
+    """Writes where the logits are that were read.
+
+    In half precision a block's gradient lies where earlier logits were, the first one's among its
+    own: all warps must have read.
+    """
+    tl.debug_barrier()
+    _write(gradient, columns, vocabulary, value)
 
 
 @triton.jit
-def _compared(student, teacher, top, teacher_top, log_totals, total, teacher_total, per_t):
+def _with(x, totals, tops, per_t):
+    """Σ exp relative to the larger of x and what was the largest, from that relative to the latter.
+
+    One of the two exponentials is 1.
+    """
+    rise = x - tops
+    other = _exp(-tl.abs(rise) * per_t)
+    return tl.where(rise > 0, totals * other + 1, totals + other)
+
+
+@triton.jit
+def _over_block(tops, totals, per_t):
+    """The largest of a block, and Σ exp relative to it."""
+    top = tl.max(tops)
+    return top, tl.sum(totals * _exp((tops - top) * per_t))
+
+
+@triton.jit
+def _compared(student, teacher, top, teacher_top, log_totals, per_total, per_teacher_total, per_t):
     """log(p/q), p and q of a block, at the temperature."""
     student, teacher = (student - top) * per_t, (teacher - teacher_top) * per_t
     same = student == teacher  # −inf too
     log_ratio = tl.where(same, 0.0, teacher - student) - log_totals
-    return log_ratio, tl.exp(teacher) / teacher_total, tl.exp(student) / total
+    return log_ratio, _exp(teacher) * per_teacher_total, _exp(student) * per_total
 
 
-# --- the kernel -----------------------------------------------------------------------------------
+# --- logits of both models ------------------------------------------------------------------------
 
 
 @triton.jit
@@ -166,7 +222,6 @@ def _objective(
     option,
     divergence: tl.constexpr,
     total_is: tl.constexpr,
-    with_teacher: tl.constexpr,
     hot: tl.constexpr,  # the temperature is not 1
     with_gradient: tl.constexpr,
     with_kd_gradient: tl.constexpr,
@@ -179,117 +234,258 @@ def _objective(
     label = tl.load(labels + row)
     at_label = tl.load(logits + label)  # before it is overwritten
 
-    # Σ exp relative to the largest so far; and Σ q·log(q/p) likewise, its constant left out.
-    top, cold_total, total = float("-inf"), 0.0, 0.0
-    teacher_top, teacher_total, weighted_total = float("-inf"), 0.0, 0.0
+    # Each entry of a block has sums of its own, over what stood there in each block, so that
+    # nothing is exchanged before the end: Σ exp relative to the largest so far; and Σ q·log(q/p)
+    # likewise, its constant left out.
+    tops = tl.full([block], LOWEST, tl.float32)
+    teacher_tops = tops
+    cold_totals = tl.zeros([block], tl.float32)
+    totals, teacher_totals, sums = cold_totals, cold_totals, cold_totals
     for start in range(0, vocabulary, block):
         columns = start + tl.arange(0, block)
         s = _read(logits, columns, vocabulary)
-        new = tl.maximum(top, tl.max(s))
-        rise = _finite(new) - _finite(top)
-        q, shrunk = tl.exp(s - _finite(new)), tl.exp(top - _finite(new))
-        cold_total = cold_total * shrunk + tl.sum(q)
-        if with_teacher:
-            t = _read(teacher, columns, vocabulary)
-            teacher_new = tl.maximum(teacher_top, tl.max(t))
-            scaled = (s - _finite(new)) * per_t
-            teacher_scaled = (t - _finite(teacher_new)) * per_t
-            if hot:
-                q, shrunk = tl.exp(scaled), tl.exp((top - _finite(new)) * per_t)
-            if total_is == ONLINE:
-                rises = (rise - _finite(teacher_new) + _finite(teacher_top)) * per_t
-                so_far = shrunk * (weighted_total - total * rises)
-                weighted_total = so_far + tl.sum(_weigh(q, scaled - teacher_scaled))
-            total = total * shrunk + tl.sum(q)
-            teacher_shrunk = tl.exp((teacher_top - _finite(teacher_new)) * per_t)
-            teacher_total = teacher_total * teacher_shrunk + tl.sum(tl.exp(teacher_scaled))
-            teacher_top = teacher_new
-        top = new
-    tl.store(lm + row, tl.log(cold_total) + (top - at_label))
-
-    log_totals = 0.0
-    if with_teacher:
-        log_totals = tl.log(teacher_total) - tl.log(total)
-        if total_is == KNOWN:
-            weighted_total = -1.0
+        t = _read(teacher, columns, vocabulary)
         if total_is == ONLINE:
-            weighted_total = weighted_total / total + log_totals
-        if total_is == THEN and with_kd_gradient:
-            for start in range(0, vocabulary, block):
-                columns = start + tl.arange(0, block)
-                s = _read(logits, columns, vocabulary)
-                t = _read(teacher, columns, vocabulary)
-                log_ratio, p, q = _compared(
-                    s, t, top, teacher_top, log_totals, total, teacher_total, per_t
-                )
-                weighted_total += tl.sum(divergence(log_ratio, p, q, option)[1])
+            new, teacher_new = tl.maximum(tops, s), tl.maximum(teacher_tops, t)
+            rise = ((new - tops) - (teacher_new - teacher_tops)) * per_t
+            gap = ((s - new) - (t - teacher_new)) * per_t
+            sums = _exp((tops - new) * per_t) * (sums - _weigh(totals, rise))
+            sums += _weigh(_exp((s - new) * per_t), gap)
+        cold_totals = _with(s, cold_totals, tops, 1.0)
+        totals = _with(s, totals, tops, per_t) if hot else cold_totals
+        teacher_totals = _with(t, teacher_totals, teacher_tops, per_t)
+        tops, teacher_tops = tl.maximum(tops, s), tl.maximum(teacher_tops, t)
 
-    value = 0.0
-    if with_teacher or with_gradient:
+    top, cold_total = _over_block(tops, cold_totals, 1.0)
+    tl.store(lm + row, tl.log(cold_total) + (top - at_label))
+    top, total = _over_block(tops, totals, per_t)
+    teacher_top, teacher_total = _over_block(teacher_tops, teacher_totals, per_t)
+    log_totals = tl.log(teacher_total) - tl.log(total)
+    per_total, per_teacher_total = 1 / total, 1 / teacher_total
+
+    weighted_total = -1.0
+    if total_is == ONLINE:
+        rise = ((top - tops) - (teacher_top - teacher_tops)) * per_t
+        sums = _weigh(_exp((tops - top) * per_t), sums - _weigh(totals, rise))
+        weighted_total = tl.sum(sums) / total + log_totals
+    values = tl.zeros([block], tl.float32)
+    if total_is == THEN:
         for start in range(0, vocabulary, block):
             columns = start + tl.arange(0, block)
             s = _read(logits, columns, vocabulary)
-            slope = tl.zeros_like(s)
-            if with_teacher:
-                t = _read(teacher, columns, vocabulary)
-                log_ratio, p, q = _compared(
-                    s, t, top, teacher_top, log_totals, total, teacher_total, per_t
-                )
-                term, weighted = divergence(log_ratio, p, q, option)
-                value += tl.sum(term)
+            t = _read(teacher, columns, vocabulary)
+            log_ratio, p, q = _compared(
+                s, t, top, teacher_top, log_totals, per_total, per_teacher_total, per_t
+            )
+            value, weighted = divergence(log_ratio, p, q, option)
+            values += value
+            sums += weighted
+        weighted_total = tl.sum(sums)
+
+    per_cold_total = lm_weight / cold_total
+    if total_is != THEN or with_gradient:
+        for start in range(0, vocabulary, block):
+            columns = start + tl.arange(0, block)
+            s = _read(logits, columns, vocabulary)
+            t = _read(teacher, columns, vocabulary)
+            log_ratio, p, q = _compared(
+                s, t, top, teacher_top, log_totals, per_total, per_teacher_total, per_t
+            )
+            value, weighted = divergence(log_ratio, p, q, option)
+            if total_is != THEN:
+                values += value
+            if with_gradient:
+                slope = _exp(s - top) * per_cold_total - tl.where(columns == label, lm_weight, 0.0)
                 if with_kd_gradient:
                     slope += kd_weight * (weighted - q * weighted_total)
-            if with_gradient:
-                if hot or not with_teacher:
-                    q = tl.exp(s - top) / cold_total
-                slope += lm_weight * (q - tl.where(columns == label, 1.0, 0.0))
-                # The gradient goes where the logits are. In half precision a block's lies where
-                # earlier ones were, the first one's among its own logits: all warps must have read.
-                tl.debug_barrier()
-                _write(gradient, columns, vocabulary, slope)
-    if with_teacher:
-        tl.store(kd + row, value)
+                _overwrite(gradient, columns, vocabulary, slope)
+    tl.store(kd + row, tl.sum(values))
+
+
+# --- logits of the student alone ------------------------------------------------------------------
+
+
+@triton.jit
+def _normalise(
+    logits,
+    tops,
+    cold_totals,
+    totals,
+    row_of_logits,
+    vocabulary,
+    per_t,
+    hot: tl.constexpr,
+    block: tl.constexpr,
+):
+    """The largest logit of a position, and Σ exp relative to it, at temperature 1 and at T."""
+    row = tl.program_id(0).to(tl.int64)
+    logits += row * row_of_logits
+    top = tl.full([block], LOWEST, tl.float32)
+    cold = tl.zeros([block], tl.float32)
+    total = cold
+    for start in range(0, vocabulary, block):
+        s = _read(logits, start + tl.arange(0, block), vocabulary)
+        cold = _with(s, cold, top, 1.0)
+        total = _with(s, total, top, per_t) if hot else cold
+        top = tl.maximum(top, s)
+    whole_top, whole = _over_block(top, cold, 1.0)
+    tl.store(tops + row, whole_top)
+    tl.store(cold_totals + row, whole)
+    tl.store(totals + row, _over_block(top, total, per_t)[1] if hot else whole)
+
+
+@triton.jit
+def _slope(
+    logits,
+    gradient,
+    labels,
+    tops,
+    cold_factors,
+    factors,
+    row_of_logits,
+    row_of_gradient,
+    vocabulary,
+    per_t,
+    lm_weight,
+    hot: tl.constexpr,
+    block: tl.constexpr,
+):
+    """cold factor · exp(s − top) + factor · exp((s − top) / T), less the weight at the label."""
+    row = tl.program_id(0).to(tl.int64)
+    logits += row * row_of_logits
+    gradient += row * row_of_gradient
+    label = tl.load(labels + row)
+    top = tl.load(tops + row)
+    cold_factor, factor = tl.load(cold_factors + row), tl.load(factors + row)
+    for start in range(0, vocabulary, block):
+        columns = start + tl.arange(0, block)
+        fallen = _read(logits, columns, vocabulary) - top
+        if hot:
+            slope = cold_factor * _exp(fallen) + factor * _exp(fallen * per_t)
+        else:
+            slope = (cold_factor + factor) * _exp(fallen)
+        slope -= tl.where(columns == label, lm_weight, 0.0)
+        _overwrite(gradient, columns, vocabulary, slope)
+
+
+# --- their calls ----------------------------------------------------------------------------------
 
 
 def terms(
     logits: Tensor,
-    teacher: Tensor | None,
+    teacher: Tensor | TopK | None,
     labels: Tensor,
     work: Terms,
     gradient_dtype: torch.dtype | None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """What :data:`kdlab.kernels.Compute` says, of float32 logits."""
     number, vocabulary = logits.shape
-    lm, kd = logits.new_zeros(2, number)
     gradient = None if gradient_dtype is None else logits.view(gradient_dtype)[:, :vocabulary]
     if number == 0:
-        return lm, kd, gradient
-    name, option = named(work.kernel)
-    other = logits if teacher is None else teacher
-    out = logits if gradient is None else gradient
+        return *logits.new_zeros(2, 0), gradient
     with torch.cuda.device_of(logits):
-        _objective[(number,)](
-            logits,
-            other,
-            out,
-            labels,
-            lm,
-            kd,
-            logits.stride(0),
-            other.stride(0),
-            out.stride(0),
-            vocabulary,
-            1 / work.temperature,
-            work.lm_weight,
-            work.kd_weight * work.kd_scale / work.temperature,
-            option,
-            divergence=globals()[name],
-            total_is=TOTALS[name],
-            with_teacher=teacher is not None,
-            hot=work.temperature != 1.0,
-            with_gradient=gradient is not None,
-            with_kd_gradient=gradient is not None and work.kd_weight > 0,
-            block=min(BLOCK, triton.next_power_of_2(vocabulary)),
-            num_warps=WARPS,
-        )
+        if isinstance(teacher, Tensor):
+            lm, kd = _both(logits, teacher, labels, work, gradient)
+        else:
+            lm, kd = _student_alone(logits, teacher, labels, work, gradient)
     return lm, work.kd_scale * kd, gradient
+
+
+def attempt(device: torch.device) -> None:
+    """Compiles and runs the smallest of the kernels; whatever stands in the way is raised."""
+    logits, top, cold_total, total = torch.zeros(4, 1, device=device)
+    with torch.cuda.device_of(logits):
+        _normalise[(1,)](logits, top, cold_total, total, 1, 1, 1.0, hot=False, block=16)
+
+
+def _both(
+    logits: Tensor, teacher: Tensor, labels: Tensor, work: Terms, gradient: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    number, vocabulary = logits.shape
+    lm, kd = logits.new_empty(2, number)
+    name, option = named(work.kernel)
+    total_is = TOTALS[name]
+    out = logits if gradient is None else gradient
+    _objective[(number,)](
+        logits,
+        teacher,
+        out,
+        labels,
+        lm,
+        kd,
+        logits.stride(0),
+        teacher.stride(0),
+        out.stride(0),
+        vocabulary,
+        1 / work.temperature,
+        work.lm_weight,
+        work.kd_weight * work.kd_scale / work.temperature,
+        option,
+        divergence=globals()[name],
+        total_is=total_is,
+        hot=work.temperature != 1.0,
+        with_gradient=gradient is not None,
+        with_kd_gradient=gradient is not None and work.kd_weight > 0,
+        block=_block(vocabulary),
+        num_warps=WARPS,
+    )
+    return lm, kd
+
+
+def _student_alone(
+    logits: Tensor, teacher: TopK | None, labels: Tensor, work: Terms, gradient: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    number, vocabulary = logits.shape
+    hot = teacher is not None and work.temperature != 1.0
+    per_t = 1 / work.temperature
+    lm = -logits.gather(-1, labels[:, None]).squeeze(-1)
+    if teacher is not None:  # what is left of the logits is the tail's
+        ids = teacher.ids.long()
+        at_ids = logits.gather(-1, ids)
+        logits.scatter_(-1, ids, -torch.inf)
+    top, cold_total, total = logits.new_empty(3, number)
+    options = {"hot": hot, "block": _block(vocabulary), "num_warps": WARPS}
+    found = top, cold_total, total
+    _normalise[(number,)](logits, *found, logits.stride(0), vocabulary, per_t, **options)
+    log_cold, log_total = top + cold_total.log(), top * per_t + total.log()
+
+    kd, kd_gradient, factor = torch.zeros_like(lm), None, torch.zeros_like(lm)
+    if teacher is not None:
+        log_cold = torch.cat([at_ids, log_cold[:, None]], -1).logsumexp(-1)
+        log_q = torch.cat([at_ids * per_t, log_total[:, None]], -1).log_softmax(-1)
+        kd_grad = gradient is not None and work.kd_weight > 0
+        kd, kd_gradient = in_pytorch.over_buckets(log_q, teacher, work.kernel, kd_grad)
+        if kd_gradient is not None:
+            kd_gradient = kd_gradient * (work.kd_weight * work.kd_scale * per_t)
+            # The tail's share goes to its tokens in proportion to what the student gives them.
+            factor = torch.where(total > 0, kd_gradient[:, -1] / total, 0.0)
+    lm += log_cold
+    if gradient is None:
+        return lm, kd
+
+    cold_factor = work.lm_weight * (top - log_cold).exp()
+    _slope[(number,)](
+        logits,
+        gradient,
+        labels,
+        top,
+        cold_factor,
+        factor,
+        logits.stride(0),
+        gradient.stride(0),
+        vocabulary,
+        per_t,
+        work.lm_weight,
+        **options,
+    )
+    if teacher is not None:
+        is_label = (ids == labels[:, None]).to(at_ids)
+        slope = work.lm_weight * ((at_ids - log_cold[:, None]).exp() - is_label)
+        if kd_gradient is not None:
+            slope += kd_gradient[:, :-1]
+        gradient.scatter_(-1, ids, slope.to(gradient.dtype))
+    return lm, kd
+
+
+def _block(vocabulary: int) -> int:
+    return min(BLOCK, 1 << (vocabulary - 1).bit_length())

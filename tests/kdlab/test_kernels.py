@@ -24,6 +24,7 @@ from kdlab.divergences import (
     skew_reverse_kl,
 )
 from kdlab.kernels import Terms
+from kdlab.topk import TopK
 
 EVERY = {
     **DIVERGENCES,
@@ -63,6 +64,21 @@ def ordinary(seed=0, vocabulary=VOCABULARY):
     student[1::2, ruled_out] = teacher[1::2, ruled_out] = -math.inf
     labels = torch.randint(vocabulary - vocabulary // 9, (6,), generator=generator)
     return student, teacher, labels
+
+
+TOP_K = {
+    "cold": {},
+    "hot": {"temperature": 2.0, "lm_weight": 0.4},
+    "of no weight": {"kd_weight": 0.0},
+}
+
+
+def top_k(k=4):
+    """The k likeliest tokens of a teacher, in another order at each position; the tail's mass."""
+    log_p = ordinary(6)[1].log_softmax(-1)
+    log_probs, ids = log_p.topk(k)
+    rest = log_p.scatter(-1, ids, -math.inf).logsumexp(-1)
+    return TopK(ids.flip(-1), log_probs.flip(-1), rest)
 
 
 def huge():
@@ -106,6 +122,14 @@ def calls() -> dict[str, tuple]:
         work("forward_kl"),
         torch.float32,
     )
+    for name in DIVERGENCES:
+        for key, options in TOP_K.items():
+            student, _, labels = ordinary(6)
+            given = student, top_k(), labels, work(name, **options)
+            found[f"{name}, top k, {key}"] = ("terms", BLOCK, *given, torch.float32)
+    student, _, labels = ordinary(6)
+    given = student, top_k(VOCABULARY), labels, work("jensen_shannon")
+    found["all tokens named"] = ("terms", BLOCK, *given, torch.bfloat16)
     found["no position"] = (
         *("terms", BLOCK, student[:0], student[:0], labels[:0], work("forward_kl"), torch.bfloat16),
     )
@@ -254,6 +278,32 @@ def test_labels_alone_and_no_position(found):
 
 
 @interpreted
+@pytest.mark.parametrize(
+    "key",
+    [*(f"{name}, top k, {case}" for name in DIVERGENCES for case in TOP_K), "all tokens named"],
+)
+def test_a_teacher_s_likeliest_tokens(found, key):
+    """The student's logits are read twice, and the gradient is written once."""
+    _, _, student, teacher, labels, terms, dtype = calls()[key]
+    lm, kd, gradient, read, written = found[key]
+    student = student.double().requires_grad_()
+    name = key.partition(",")[0]
+    divergence = DIVERGENCES.get(name, jensen_shannon)
+    expected_lm = F.cross_entropy(student, labels, reduction="none")
+    buckets = teacher.student_buckets(student, terms.temperature)
+    expected_kd = terms.kd_scale * divergence(buckets, teacher.teacher_buckets().double())
+    (terms.lm_weight * expected_lm + terms.kd_weight * expected_kd).sum().backward()
+    torch.testing.assert_close(lm.double(), expected_lm.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(kd.double(), expected_kd.detach(), rtol=1e-5, atol=1e-6)
+    step = max(torch.finfo(dtype).eps, 1e-5)
+    # Where q is p but for rounding, the sign of the total variation's gradient is anything.
+    rows = slice(4 if name == "total_variation" else None)
+    torch.testing.assert_close(gradient.double()[rows], student.grad[rows], rtol=step, atol=1e-6)
+    one = len(labels) * math.ceil(VOCABULARY / BLOCK) * BLOCK
+    assert (read, written) == (2 * one, one)
+
+
+@interpreted
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_how_often_it_reads_and_writes_the_logits(found, name):
     """Two models' logits twice, or three times; the gradient once."""
@@ -292,31 +342,57 @@ def test_a_run_says_that_it_runs_there(found):
 # --- where it does not run ------------------------------------------------------------------------
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+NONE_FAILS = "_fails", lambda device: None  # as on a machine with a GPU
 
 
-def test_it_runs_only_where_it_was_asked_for(monkeypatch):
+def test_it_runs_only_where_it_is_wanted(monkeypatch):
+    monkeypatch.setattr(kernels, *NONE_FAILS)
     forward_kl, half = kernel_of("forward_kl"), torch.bfloat16
-    monkeypatch.delenv("KDLAB_TRITON", raising=False)
+    monkeypatch.setenv("KDLAB_TRITON", "0")
     assert kernels.in_words(CUDA, DIVERGENCES["forward_kl"], False) == ""
-    on = kernels.chosen(CUDA, torch.float32, forward_kl, False)
+    in_pytorch = kernels.chosen(CUDA, torch.float32, forward_kl, False)
+    assert in_pytorch.__module__ == "kdlab.kernels.in_pytorch"
     for asked in ("0", "", "1"):
         monkeypatch.setenv("KDLAB_TRITON", asked)
-        assert kernels.chosen(CPU, torch.float32, forward_kl, False) is on
-        assert kernels.chosen(CUDA, torch.float64, forward_kl, False) is on
-        assert kernels.chosen(CUDA, half, forward_kl, False) is on
-        assert kernels.chosen(CUDA, torch.float32, forward_kl, True) is on  # a top k
-        assert kernels.chosen(CUDA, torch.float32, lambda *x: x, False) is on
+        assert kernels.chosen(CPU, torch.float32, forward_kl, False) is in_pytorch
+        assert kernels.chosen(CUDA, torch.float64, forward_kl, False) is in_pytorch
+        assert kernels.chosen(CUDA, half, forward_kl, False) is in_pytorch
+        assert kernels.chosen(CUDA, torch.float32, lambda *x: x, False) is in_pytorch
     monkeypatch.setenv("KDLAB_TRITON", "yes")
     with pytest.raises(ValueError, match=r"KDLAB_TRITON.*'yes'"):
         kernels.asked_for()
 
 
 @needs_triton
-def test_on_a_cuda_device_it_is_chosen(monkeypatch):
-    monkeypatch.setenv("KDLAB_TRITON", "1")
-    for name in EVERY.values():
-        chosen = kernels.chosen(CUDA, torch.float32, kernel_of(name), False)
-        assert chosen.__module__ == "kdlab.kernels.in_triton"
+@pytest.mark.parametrize("asked", ["", "1"])
+def test_on_a_cuda_device_it_is_chosen(monkeypatch, asked):
+    monkeypatch.setattr(kernels, *NONE_FAILS)
+    monkeypatch.setenv("KDLAB_TRITON", asked)
+    for function in EVERY.values():
+        for top_k in (False, True):
+            chosen = kernels.chosen(CUDA, torch.float32, kernel_of(function), top_k)
+            assert chosen.__module__ == "kdlab.kernels.in_triton"
+    assert kernels.in_words(CUDA, DIVERGENCES["forward_kl"], False) == ", in Triton"
+
+
+@needs_triton
+def test_where_it_cannot_compile_pytorch_takes_its_place(monkeypatch):
+    """Without a C compiler, Triton is installed and does not work."""
+    from kdlab.kernels import in_triton
+
+    def attempt(device):
+        raise RuntimeError("Failed to find C compiler.\nPlease specify it.")
+
+    monkeypatch.setattr(in_triton, "attempt", attempt)
+    monkeypatch.delenv("KDLAB_TRITON", raising=False)
+    kernels._fails.cache_clear()
+    try:
+        chosen = kernels.chosen(CUDA, torch.float32, kernel_of("forward_kl"), False)
+        assert chosen.__module__ == "kdlab.kernels.in_pytorch"
+        said = kernels.in_words(CUDA, DIVERGENCES["forward_kl"], False)
+        assert said == ", not in Triton (it does not work here: Failed to find C compiler.)"
+    finally:
+        kernels._fails.cache_clear()
 
 
 @pytest.mark.parametrize("installed", [False, pytest.param(True, marks=needs_triton)])
@@ -353,7 +429,7 @@ def test_it_compiles_for_an_h100(name, tmp_path, monkeypatch):
         "total_is": in_triton.TOTALS[name],
         "block": in_triton.BLOCK,
     }
-    flags = ("with_teacher", "hot", "with_gradient", "with_kd_gradient")
+    flags = ("hot", "with_gradient", "with_kd_gradient")
     constants |= dict.fromkeys(flags, True)
     pointers = {"gradient": "*bf16", "labels": "*i64"}
     pointers |= dict.fromkeys(("logits", "teacher", "lm", "kd"), "*fp32")
