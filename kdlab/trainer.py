@@ -151,7 +151,7 @@ class DistillationTrainer:
         self.path: str | None = None
         """``"linear"``, or ``"dense: "`` and why; known when the first step is taken.
 
-        Where Triton's kernel was asked for, also whether it runs: see :mod:`kdlab.kernels`.
+        On a GPU also whether it runs in Triton, and if not, why: see :mod:`kdlab.kernels`.
         """
 
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:

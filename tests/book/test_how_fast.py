@@ -130,6 +130,56 @@ def test_the_passes_of_the_kernel_are_those_that_its_test_counts(text):
     assert shown == {n: 7 if in_triton.TOTALS[f"_{n}"] == later else 5 for n in DIVERGENCES}
 
 
-def test_figures_of_a_gpu_are_missing_or_recorded(recorded, text):
-    """The page says that there are none. Once they are recorded, it has to show them."""
-    assert ("No figure of a GPU is printed here" in text) == ("cuda" not in recorded)
+# --- on a GPU ---
+
+
+@pytest.fixture(scope="module")
+def on_a_gpu(recorded) -> dict:
+    (work,) = recorded["cuda"]["works"].values()
+    return work["runs"]
+
+
+def of_gpu(on_a_gpu, name: str, key: str = "seconds") -> float:
+    (run,) = on_a_gpu[name]
+    return run[key]
+
+
+def test_on_a_gpu_it_is_the_fastest(on_a_gpu):
+    own, floor = of_gpu(on_a_gpu, "ours"), of_gpu(on_a_gpu, "floor")
+    assert own / floor == pytest.approx(1.26, abs=0.02)  # "a quarter longer"
+    peers = [*PEERS, "liger_compiled"]
+    fastest = min(peers, key=lambda name: of_gpu(on_a_gpu, name))
+    assert fastest == "orda"
+    assert own / of_gpu(on_a_gpu, fastest) == pytest.approx(0.86, abs=0.005)
+    memory = of_gpu(on_a_gpu, "orda", "bytes") / of_gpu(on_a_gpu, "ours", "bytes")
+    assert memory == pytest.approx(0.5, abs=0.04)  # "half its memory"
+    assert of_gpu(on_a_gpu, "ours_512", "bytes") / 2**20 == pytest.approx(1618, abs=0.5)
+    assert of_gpu(on_a_gpu, "ours_top_k") < floor
+
+
+def test_there_the_passes_took_longer_than_the_products_in_pytorch(on_a_gpu):
+    products = of_gpu(on_a_gpu, "floor_valid")
+    assert of_gpu(on_a_gpu, "ours_in_pytorch") > 2 * products
+    assert of_gpu(on_a_gpu, "ours") < 1.5 * products
+
+
+def test_there_every_path_of_every_divergence_does_the_same_work(on_a_gpu):
+    from kdlab import DIVERGENCES
+
+    (found,) = on_a_gpu["by_divergence"]
+    assert len(found) == 4 * len(DIVERGENCES)
+    for key, run in found.items():
+        other = found[key.replace("PyTorch", "Triton")]
+        assert run["work"] == pytest.approx(other["work"], rel=1e-6)
+        assert other["seconds"] <= run["seconds"]
+    losses = [of_gpu(on_a_gpu, name, "work")[0] for name in (*PEERS, "ours", "liger_compiled")]
+    assert max(losses) - min(losses) < 2e-2 * max(losses)
+
+
+def test_a_step_there_is_recorded_and_the_objective_is_a_sixteenth_of_it():
+    path = BOOK / "reference/results/trainer_on_gpu.json"
+    recorded = json.loads(path.read_text(encoding="utf8"))
+    pair = recorded["pairs"]["cuda"]
+    assert "--cuda" in pair["command"]
+    parts = pair["parts"]
+    assert parts["step"] / parts["objective"] == pytest.approx(16, abs=1)
