@@ -5,6 +5,8 @@ The kernel, in ``kdlab.kernels.in_triton``, reads the logits of both models twic
 gradient once, in the precision of the products that follow. For the total variation, the
 Jensen–Shannon divergence and the skew KLs it reads them three times. Of a teacher that gives its
 likeliest tokens alone there are no logits: the student's are read twice, and written once.
+What ``torch.compile`` makes of the PyTorch path was measured, too: the terms of forward KL took 25
+ms where PyTorch took 40 and the kernel 6 (an H100, 7,022 positions, a vocabulary of 128,256).
 
 On a CUDA device Triton takes the place of PyTorch wherever it is installed and can compile, for
 float32 logits and the divergences of this library. The environment variable ``KDLAB_TRITON=0``
