@@ -111,6 +111,10 @@ def load_checkpoint(
     folder = next((folder for folder in folders if folder.exists()), None)
     if folder is None:
         return None
+    if others := foreign_checkpoints(out):
+        raise ValueError(
+            f"{others[0]} is no checkpoint of this kdlab; give the run a folder of its own"
+        )
     if not (folder / "progress.json").exists():
         raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
     with _whole(folder):

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from kdlab.arguments import checked
 from kdlab.batches import NO_INPUTS, batch_of, check_rows, forward_takes, model_inputs
 from kdlab.heads import unchanged
 from kdlab.models import logits_of
 
-__all__ = ["PackedRows", "check_packing", "is_packed"]
+__all__ = ["PackedRows", "check_packing", "is_packed", "parts_of"]
 
 
 @checked
@@ -104,6 +104,24 @@ def _fitted(lengths: list[int], size: int) -> list[list[int]]:
 
 def is_packed(data: Any) -> bool:
     """Whether rows of a data set hold several texts each."""
+    return any(map(_begins_packed, parts_of(data)))
+
+
+def parts_of(data: Any) -> list[Any]:
+    """The data sets that torch's ``Subset`` and ``ConcatDataset`` hold; or the one that it is.
+
+    >>> from torch.utils.data import ConcatDataset, Subset
+    >>> parts_of(ConcatDataset([Subset([1, 2], [0]), [3]]))
+    [[1, 2], [3]]
+    """
+    if isinstance(data, Subset):
+        return parts_of(data.dataset)
+    if isinstance(data, ConcatDataset):
+        return [part for each in data.datasets for part in parts_of(each)]
+    return [data]
+
+
+def _begins_packed(data: Any) -> bool:
     if isinstance(data, PackedRows):
         return True
     positions = data[0].get("position_ids") if len(data) else None

@@ -61,7 +61,7 @@ from kdlab.heads import hidden_of, left_out
 from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
-from kdlab.packing import check_packing, is_packed
+from kdlab.packing import check_packing, is_packed, parts_of
 from kdlab.paths import (
     Heads,
     as_output,
@@ -198,7 +198,8 @@ class DistillationTrainer:
         check_schedule(self.schedule, self.teacher, self.config, eval)
         self._ends = self.config.end_of_text
         if self._ends is None:
-            self._ends = (*getattr(train, "end_ids", ()), *end_of_text_of(self.student))
+            told = (end for part in parts_of(train) for end in getattr(part, "end_ids", ()))
+            self._ends = (*dict.fromkeys(told), *end_of_text_of(self.student))
         if is_packed(train):
             if self.config.on_policy:
                 raise ValueError(

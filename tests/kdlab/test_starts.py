@@ -449,6 +449,9 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path):
     (tmp_path / "checkpoint").mkdir()
     with pytest.raises(ValueError, match="was written by another version of kdlab"):
         trainer(out=tmp_path).fit(rows(), resume=True)
+    (tmp_path / "checkpoint" / "trainer_state.json").write_text("{}")  # as another trainer's has
+    with pytest.raises(ValueError, match="checkpoint is no checkpoint of this kdlab"):
+        trainer(out=tmp_path).fit(rows(), resume=True)
 
 
 # --- folders and draws ---
