@@ -252,7 +252,16 @@ def check_rows(
 
 def _labelled(data: Rows, i: int, name: str, ignore_index: int) -> bool:
     batch = batch_of(data, [i], name, ignore_index=ignore_index)
-    return bool((batch["labels"][:, 1:] != ignore_index).any())
+    ids, labels = batch["input_ids"][0], batch["labels"][0]
+    counts = labels[:-1] != ignore_index
+    own, following = ((labels[:-1] == ids[part])[counts] for part in (slice(-1), slice(1, None)))
+    if len(following) > 1 and following.all() and not own.all():
+        raise ValueError(
+            f"the labels of row {i} of {name} are shifted already, each to the place of the token "
+            "before it: kdlab shifts them once more. A label stands where its own token is, as in "
+            "labels that are a copy of input_ids"
+        )
+    return bool((labels[1:] != ignore_index).any())
 
 
 def batch_of(

@@ -389,9 +389,27 @@ def cache_dir() -> Path:
 def writing(path: Path) -> Iterator[None]:
     """Raise OSError, which names the file, where a format's own writer says that a disk is full."""
     try:
-        yield
+        with named(path):
+            yield
     except (RuntimeError, SafetensorError) as error:
         raise OSError(f"{path} could not be written; is the disk full? {error}") from error
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put the file's name into an OSError that has none: Python's own has it only where it opens.
+
+    >>> with named(Path("metrics.jsonl")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    OSError: [Errno 28] No space left on device: 'metrics.jsonl'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
@@ -413,7 +431,8 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
             "own"
         ) from error
     try:
-        yield partial
+        with named(path):
+            yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)  # on a full disk, it would keep what room there is

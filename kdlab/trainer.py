@@ -52,6 +52,7 @@ from kdlab.checkpoints import (
 )
 from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
+from kdlab.data import named
 from kdlab.devices import kept_random_state, make_accelerator, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
 from kdlab.files import as_path, check_folder
@@ -588,10 +589,11 @@ class DistillationTrainer:
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         getattr(self.history, kind).append(record)
         if self.out is not None and self.accelerator.is_main_process:
-            with (self.out / METRICS).open("a", encoding="utf-8", newline="\n") as file:
+            metrics = self.out / METRICS
+            with named(metrics), metrics.open("a", encoding="utf-8", newline="\n") as file:
                 if file.tell() != self._written:
                     raise ValueError(
-                        f"another run writes to {self.out / METRICS}; this one has stopped. Give "
+                        f"another run writes to {metrics}; this one has stopped. Give "
                         "each run a folder of its own"
                     )
                 file.write(to_json({"kind": kind, **record}) + "\n")

@@ -681,7 +681,7 @@ def test_a_plateau_without_logits_says_so():
         ("seed", 1.5),
         ("batch_size", "16"),
         ("eval_every", 0.5),
-        ("warmup_steps", 1.0),
+        ("warmup_steps", 1.5),
         ("learning_rate", "1e-3"),
         ("weight_decay", None),
     ],
