@@ -60,6 +60,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be at least 0, got {value}")
+        if self.seed >= 2**32:  # numpy's generators take no larger one
+            raise ValueError(f"seed must be below 2**32, got {self.seed}")
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
             if not value > 0 or (name == "learning_rate" and value == math.inf):

@@ -196,7 +196,7 @@ class DistillationTrainer:
         check_rows(train, "train", ignore_index=self.objective.ignore_index)
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
-        check_schedule(self.schedule, self.teacher, self.config, eval)
+        check_schedule(self.schedule, self.teacher, self.config, eval, self.objective)
         self._ends = self.config.end_of_text
         if self._ends is None:
             told = (end for part in parts_of(train) for end in getattr(part, "end_ids", ()))

@@ -135,8 +135,8 @@ def test_steps_are_whole():
 def test_one_rule_says_what_a_whole_number_is():
     """Wherever one is needed; and it keeps all its digits."""
     large = torch.tensor(2**60 + 1)
-    config = TrainConfig(steps=8.0, seed=large, eval_every=np.float32(2), end_of_text=[3.0])
-    assert (config.steps, config.seed, config.eval_every) == (8, 2**60 + 1, 2)
+    config = TrainConfig(steps=8.0, warmup_steps=large, eval_every=np.float32(2), end_of_text=[3.0])
+    assert (config.steps, config.warmup_steps, config.eval_every) == (8, 2**60 + 1, 2)
     assert config.end_of_text == (3,)
     for wrong in (True, "8", 8.5, float("inf"), torch.tensor([8])):
         for make in (TrainConfig, partial(LinearLambda, 1.0, 0.0)):

@@ -743,3 +743,23 @@ def test_ids_of_likeliest_tokens_are_ids(ids, message, linear):
     )
     with pytest.raises(ValueError, match=message):
         objective(*given, torch.tensor([1]))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (RatioLambda(), r"RatioLambda may raise it to 100; set its maximum to 1 or less"),
+        (LinearLambda(0.0, 2.0, steps=4), r"LinearLambda may raise it to 2$"),
+    ],
+)
+def test_a_schedule_that_would_leave_the_convex_form_is_refused_before_a_step(schedule, message):
+    objective = CombinedObjective(lam=0.5, form="convex")
+    run = trainer(objective=objective, schedule=schedule)
+    with pytest.raises(ValueError, match=message):
+        run.fit(rows())
+    assert run.step == 0
+
+
+def test_a_seed_that_some_generators_refuse_is_named():
+    with pytest.raises(ValueError, match=r"seed must be below 2\*\*32, got 4294967296"):
+        TrainConfig(seed=2**32)
