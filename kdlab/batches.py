@@ -104,7 +104,7 @@ def collate(
     if min(lengths) < width and "attention_mask" not in names:
         names.append("attention_mask")
         for row, length in zip(read, lengths, strict=True):
-            row["attention_mask"] = torch.ones(length, dtype=torch.long)
+            row["attention_mask"] = row["input_ids"].new_ones(length)
     fill = {"labels": ignore_index}
     batch = {}
     for name in names:
@@ -201,7 +201,8 @@ def _tensor(name: str, value: Any) -> Tensor:
         )
     if array.dtype.kind in "iu":  # tokens are often kept in 16 bits
         array = array.astype(np.int64, copy=not array.flags.writeable)
-    return torch.as_tensor(array if array.flags.writeable else array.copy())
+    array = array if array.flags.writeable else array.copy()
+    return torch.as_tensor(array, device="cpu")  # whatever the default device is
 
 
 def check_rows(

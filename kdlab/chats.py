@@ -124,8 +124,8 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
             if not any(written):
                 continue
             truncated, cut = truncated + (over > 0), cut + over
-            input_ids = torch.tensor(ids)
-            labels = input_ids.masked_fill(~torch.tensor(written), -100)
+            input_ids, own = (torch.tensor(each, device="cpu") for each in (ids, written))
+            labels = input_ids.masked_fill(~own, -100)
             self.rows.append({"input_ids": input_ids, "labels": labels})
             self.conversations.append(each)
         if not self.rows:

@@ -334,7 +334,8 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         if blocks == 0:
             raise ValueError(f"{len(stream)} tokens do not fill a block of {block_size}")
         self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
-        self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
+        whole = torch.tensor(stream[: blocks * block_size], device="cpu")
+        self.blocks = whole.view(blocks, block_size)
 
     @checked
     def spread(self, number: int) -> PackedDataset:
@@ -346,7 +347,7 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         if not 1 <= number <= len(self):
             raise ValueError(f"there are {len(self)} blocks, not {number}")
         part = copy.copy(self)
-        part.blocks = self.blocks[torch.arange(number) * len(self) // number]
+        part.blocks = self.blocks[[i * len(self) // number for i in range(number)]]
         return part
 
     def __len__(self) -> int:

@@ -111,7 +111,7 @@ class Ingredients:
             for split in (corpus.train, corpus.validation)
         )
         highest = max(int(data.blocks.max()) for data in (train, validation))
-        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
+        check_ids({"input_ids": torch.tensor([[highest]], device="cpu")}, teacher)
         if recipe.train_fraction < 1:
             train = train.spread(max(1, round(recipe.train_fraction * len(train))))
         if recipe.eval_blocks is not None:
@@ -154,7 +154,7 @@ class Ingredients:
             ChatDataset(part, tokenizer, max_length=longest) for part in (told, held_out)
         )
         highest = max(int(row["input_ids"].max()) for row in (*train.rows, *validation.rows))
-        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
+        check_ids({"input_ids": torch.tensor([[highest]], device="cpu")}, teacher)
         return cls(
             setting,
             teacher,

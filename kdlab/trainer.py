@@ -529,8 +529,9 @@ class DistillationTrainer:
     def _batch(self, data: Rows, numbers: Sequence[int]) -> dict[str, Tensor]:
         ignore_index = self.objective.ignore_index
         batch = batch_of(data, numbers, "train", self._check_ids, ignore_index=ignore_index)
-        pinned = self.accelerator.device.type == "cuda"
-        return {key: value.pin_memory() for key, value in batch.items()} if pinned else batch
+        if self.accelerator.device.type != "cuda":
+            return batch
+        return {key: value if value.is_cuda else value.pin_memory() for key, value in batch.items()}
 
     def _check_ids(self, batch: Mapping[str, Tensor]) -> None:
         check_ids(batch, self.student, self.teacher)

@@ -22,6 +22,7 @@ from kdlab import (
     LinearCombinedObjective,
     LinearLambda,
     LiveTeacher,
+    PackedRows,
     PlateauLambda,
     RatioLambda,
     Recipe,
@@ -29,9 +30,11 @@ from kdlab import (
     TopK,
     TopKTeacher,
     TrainConfig,
+    collate,
     distill,
     evaluate,
     forward_kl,
+    generate,
     load_corpus,
     trained_teacher,
     write_topk_store,
@@ -763,3 +766,18 @@ def test_a_schedule_that_would_leave_the_convex_form_is_refused_before_a_step(sc
 def test_a_seed_that_some_generators_refuse_is_named():
     with pytest.raises(ValueError, match=r"seed must be below 2\*\*32, got 4294967296"):
         TrainConfig(seed=2**32)
+
+
+def test_rows_are_read_on_the_cpu_whatever_the_default_device_is(tmp_path):
+    """As in a notebook that says set_default_device("cuda"); meta stands for a GPU here."""
+    expected = trainer().fit(rows()).column("loss")
+    lists = [{name: ids.tolist() for name, ids in row.items()} for row in rows()]
+    student, model, prompt = gpt(), gpt(1), torch.tensor([[3, 4]])
+    with torch.device("meta"):
+        run = trainer(student, model)
+        assert run.fit(lists, lists).column("loss") == expected
+        write_topk_store(model, lists, tmp_path / "teacher.topk", 4)
+        batch = collate([PackedRows(lists, 24)[0]])
+        assert TopKTeacher(tmp_path / "teacher.topk", lists).targets(collate(lists)).ids.is_cpu
+        assert generate(model, prompt, 3).is_cpu
+    assert batch["position_ids"].is_cpu
