@@ -12,7 +12,7 @@ import inspect
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -45,8 +45,9 @@ Checked = TypeVar("Checked", bound=Callable[..., Any])
 def checked(given: Checked) -> Checked:
     """A function, or a class, whose arguments are checked against their annotations at each call.
 
-    A number of another library becomes Python's own, and a path a :class:`pathlib.Path` without
-    ``~``. What is annotated as a list or a protocol is not looked at.
+    A number of another library becomes Python's own, 8.0 where a whole number is needed 8, and a
+    path a :class:`pathlib.Path` without ``~``. What is annotated as a list or a protocol is not
+    looked at.
 
     Raises:
         TypeError: an argument is of another class, or has a name that the function does not know.
@@ -144,14 +145,6 @@ def _path(name: str, value: Any) -> Any:
     return as_path(value, name)
 
 
-def _integer(name: str, value: Any) -> int:
-    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
-        value = value.item()
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    raise ValueError(f"{name} must be a whole number, got {value!r:.80}")
-
-
 def _text(name: str, value: Any) -> str:
     if isinstance(value, os.PathLike):  # of a file or a folder, in the place of a name
         value = os.fspath(value)
@@ -195,17 +188,24 @@ def check_number(name: str, value: object) -> float:
 
 
 def check_whole(name: str, value: object, least: int | None = None) -> int:
-    """A whole number as Python's own, from ``least`` on if that is given; ValueError if not."""
-    number = check_number(name, value)
-    if number != number // 1:
-        raise ValueError(f"{name} must be a whole number, got {value}")
-    if least is not None and number < least:
+    """A whole number as Python's own, from ``least`` on if that is given; ValueError if not.
+
+    A float that is one counts: 1e3 is what JSON and YAML write, and what a division returns.
+
+    >>> check_whole("steps", 1e3)
+    1000
+    """
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real) or value != value // 1:
+        raise ValueError(f"{name} must be a whole number, got {value!r:.80}")
+    if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value) if isinstance(value, Integral) else int(number)
+    return int(cast(Any, value))
 
 
 KINDS: dict[str, Callable[[str, Any], Any]] = {
-    **{"int": _integer, "float": check_number, "bool": _truth, "str": _text},
+    **{"int": check_whole, "float": check_number, "bool": _truth, "str": _text},
     **{"Tensor": _tensor, "nn.Module": _module, "str | Path": _path, "Any": _anything},
 }
 """What checks an argument, by its annotation."""

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from kdlab.arguments import checked
-from kdlab.data import END_OF_TEXT, Corpus, tokenizer_sha256, trained_tokenizer
+from kdlab.data import END_OF_TEXT, Corpus, trained_tokenizer
 from kdlab.examples import Conversation, Examples, check_conversations, read_conversations
 from kdlab.packing import PackedRows
 from kdlab.templates import ChatTemplate
+from kdlab.tokens import Unknown, tokenizer_sha256
 
 __all__ = ["ChatDataset", "ChatReport", "train_chat_tokenizer"]
 
@@ -39,6 +40,7 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
     left_out: int = 0  # conversations of which no word of an answer was left
     odd: int = 0  # conversations whose messages hold special tokens of the tokenizer as text
     odd_token: str = ""  # one of those
+    unknown: str = ""  # what is said of tokens that stand for what the tokenizer does not know
 
     def __str__(self) -> str:
         said = [
@@ -60,6 +62,8 @@ lost 6 tokens at the end. 1 was left out: nothing of an answer fits.
                 f"{self.odd:,} {hold} special tokens in what is said, {self.odd_token!r} for one, "
                 "which the tokenizer does not tell from its own."
             )
+        if self.unknown:
+            said.append(f"Of their tokens, {self.unknown}.")
         return " ".join(said)
 
 
@@ -104,21 +108,24 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         self.tokenizer = tokenizer
         self.conversations: list[Conversation] = []  # one for each row
         self.rows: list[dict[str, Tensor]] = []
-        longest = truncated = cut = given = odd = 0
-        odd_token = ""
+        longest = truncated = cut = given = odd = lost = 0
+        odd_token, unknown = "", Unknown.of(tokenizer)
         for each in read_conversations(conversations):
             given += 1
             found = self.template.special_in(each)
             odd, odd_token = odd + bool(found), odd_token or found
             ids, written = self.template.encode(each)
+            if unknown is not None:
+                said = (str(message.get("content", "")) for message in each.messages)
+                lost += unknown.count(ids, " ".join(said))
             longest = max(longest, len(ids))
             over = max(0, len(ids) - max_length) if max_length is not None else 0
             ids, written = ids[: len(ids) - over], written[: len(ids) - over]
             if not any(written):
                 continue
             truncated, cut = truncated + (over > 0), cut + over
-            input_ids = torch.tensor(ids)
-            labels = input_ids.masked_fill(~torch.tensor(written), -100)
+            input_ids, own = (torch.tensor(each, device="cpu") for each in (ids, written))
+            labels = input_ids.masked_fill(~own, -100)
             self.rows.append({"input_ids": input_ids, "labels": labels})
             self.conversations.append(each)
         if not self.rows:
@@ -136,7 +143,8 @@ class ChatDataset(Dataset[dict[str, Tensor]]):
         answer_tokens = sum(int((row["labels"] != -100).sum()) for row in self.rows)
         left_out = given - len(self.rows)
         counts = tokens, answer_tokens, longest, truncated, cut, left_out, odd
-        self.report = ChatReport(given, len(self.rows), *counts, odd_token)
+        told = "" if unknown is None or not lost else unknown.told(lost)
+        self.report = ChatReport(given, len(self.rows), *counts, odd_token, told)
         self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
 
     @property

@@ -31,7 +31,7 @@ from torch.distributed.checkpoint.state_dict import (
 
 from kdlab.batches import Rows, batch_of
 from kdlab.config import TrainConfig
-from kdlab.data import writing
+from kdlab.data import named, writing
 from kdlab.divergences import divergence_name
 from kdlab.fingerprints import tensors_sha256
 from kdlab.records import to_json, with_numbers
@@ -79,7 +79,8 @@ def save_checkpoint(
             torch.save(model_state, partial / "student.pt")
             torch.save(optimizer_state, partial / "optimizer.pt")
     if accelerator.is_main_process:
-        (partial / "progress.json").write_text(to_json(progress, indent=1), encoding="utf-8")
+        with named(partial / "progress.json"):
+            (partial / "progress.json").write_text(to_json(progress, indent=1), encoding="utf-8")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         previous = out / "checkpoint.previous"
@@ -111,6 +112,10 @@ def load_checkpoint(
     folder = next((folder for folder in folders if folder.exists()), None)
     if folder is None:
         return None
+    if others := foreign_checkpoints(out):
+        raise ValueError(
+            f"{others[0]} is no checkpoint of this kdlab; give the run a folder of its own"
+        )
     if not (folder / "progress.json").exists():
         raise ValueError(f"{folder} was written by another version of kdlab; begin the run anew")
     with _whole(folder):

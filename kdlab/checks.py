@@ -10,7 +10,7 @@ import torch.nn as nn
 
 from kdlab.config import TrainConfig
 from kdlab.objective import Objective
-from kdlab.schedules import LambdaSchedule
+from kdlab.schedules import SCHEDULES, LambdaSchedule
 from kdlab.teachers import AdaptersOffTeacher, Teacher, adapters_off
 
 __all__ = ["check_models", "check_parts", "check_schedule", "check_temperature_of"]
@@ -137,11 +137,30 @@ def check_temperature_of(teacher: Teacher | None, objective: Objective) -> None:
         )
 
 
+BOUNDS = ("lam", "start", "end", "peak", "maximum")
+"""Options of the library's schedules, above the highest of which λ does not come."""
+
+
 def check_schedule(
-    schedule: LambdaSchedule, teacher: Teacher | None, config: TrainConfig, eval: Any
+    schedule: LambdaSchedule,
+    teacher: Teacher | None,
+    config: TrainConfig,
+    eval: Any,
+    objective: Any,
 ) -> None:
-    """Raise ValueError if nothing can be told to a schedule of what it watches."""
+    """Raise ValueError if λ may leave the objective's range, or nothing tells it what it watches.
+
+    A run that ended where λ becomes too large would have done its steps in vain.
+    """
     watches = schedule.watches
+    options = vars(schedule) if type(schedule) in SCHEDULES.values() else {}
+    highest = max((options[each] for each in BOUNDS if each in options), default=0.0)
+    if getattr(objective, "form", None) == "convex" and highest > 1:
+        raise ValueError(
+            f"lam must be between 0 and 1 in the convex form, and {type(schedule).__name__} may "
+            f"raise it to {highest:g}"
+            + ("; set its maximum to 1 or less" if "maximum" in options else "")
+        )
     any_text = teacher is not None and getattr(teacher, "any_text", True)
     if watches == "gap" and (not any_text or eval is None or config.eval_every is None):
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["check_differentiated_once", "check_no_transform"]
+__all__ = ["check_differentiated_once", "check_no_transform", "leave_graph"]
 
 AS_OFTEN = (
     "CombinedObjective takes a divergence of your own, and autograd differentiates that as often "
@@ -25,8 +25,21 @@ def check_differentiated_once() -> None:
         )
 
 
+def leave_graph() -> None:
+    """Let torch.compile end a graph here; with fullgraph=True, PyTorch raises, and says this why.
+
+    What is computed depends on values: which labels count, and whether they are in the vocabulary.
+    """
+    if torch.compiler.is_compiling():
+        torch._dynamo.graph_break(
+            msg="kdlab's losses look at labels and options, so no graph holds them whole: compile "
+            "the models, or leave fullgraph=True out"
+        )
+
+
 def check_no_transform() -> None:
     """Raise RuntimeError under torch.func, whose gradients are all made to be differentiated."""
+    leave_graph()
     if torch._C._are_functorch_transforms_active():
         raise RuntimeError(
             "kdlab's losses are differentiated once, by backward() or torch.autograd.grad; grad, "

@@ -60,6 +60,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be at least 0, got {value}")
+        if self.seed >= 2**32:  # numpy's generators take no larger one
+            raise ValueError(f"seed must be below 2**32, got {self.seed}")
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
             if not value > 0 or (name == "learning_rate" and value == math.inf):
@@ -70,8 +72,10 @@ class TrainConfig:
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas must be at least 0 and below 1, got {betas}")
         object.__setattr__(self, "betas", betas)
-        if not isinstance(self.end_of_text, int | tuple | None):
-            object.__setattr__(self, "end_of_text", ends_of(self.end_of_text))
+        if self.end_of_text is not None:
+            ends = ends_of(self.end_of_text)
+            one = isinstance(self.end_of_text, int)
+            object.__setattr__(self, "end_of_text", ends[0] if one else ends)
         check_device(self.device)
         if self.mixed_precision not in ("no", "bf16"):
             raise ValueError(

@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import sysconfig
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from torch.utils.data import Dataset
 
 from kdlab.arguments import check_whole, checked
 from kdlab.files import as_path
+from kdlab.tokens import Unknown, encoded, tokenizer_sha256
 
 __all__ = ["Corpus", "PackedDataset", "cache_dir", "load_corpus", "train_tokenizer"]
 
@@ -274,7 +276,8 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
 
     Each item is ``{"input_ids": [T], "labels": [T]}``, the labels equal to the ids: the trainer
     does the shifting. Documents end with the end-of-text token. What is left at the end
-    of the stream and fills no block is dropped.
+    of the stream and fills no block is dropped. A warning says how many tokens are the one that a
+    tokenizer writes for what it does not know.
 
     Args:
         documents: the text.
@@ -317,14 +320,22 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
             )
         stream: list[int] = []
         texts = list(documents)
-        for ids in _encoded(tokenizer, texts) if texts else []:
+        unknown = Unknown.of(tokenizer)
+        lost = 0
+        for text, ids in zip(texts, encoded(tokenizer, texts) if texts else [], strict=True):
             stream += ids
             stream.append(end)
+            lost += 0 if unknown is None else unknown.count(ids, text)
+        if unknown is not None and lost:
+            warnings.warn(
+                f"of {len(stream):,} tokens of the text, {unknown.told(lost)}", stacklevel=3
+            )
         blocks = len(stream) // block_size
         if blocks == 0:
             raise ValueError(f"{len(stream)} tokens do not fill a block of {block_size}")
         self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
-        self.blocks = torch.tensor(stream[: blocks * block_size]).view(blocks, block_size)
+        whole = torch.tensor(stream[: blocks * block_size], device="cpu")
+        self.blocks = whole.view(blocks, block_size)
 
     @checked
     def spread(self, number: int) -> PackedDataset:
@@ -336,7 +347,7 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         if not 1 <= number <= len(self):
             raise ValueError(f"there are {len(self)} blocks, not {number}")
         part = copy.copy(self)
-        part.blocks = self.blocks[torch.arange(number) * len(self) // number]
+        part.blocks = self.blocks[[i * len(self) // number for i in range(number)]]
         return part
 
     def __len__(self) -> int:
@@ -345,22 +356,6 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         block = self.blocks[index]
         return {"input_ids": block, "labels": block}
-
-
-def _encoded(tokenizer: Any, documents: list[str]) -> Iterator[list[int]]:
-    """The tokens of each document, and none that a tokenizer puts around a text."""
-    if isinstance(tokenizer, Tokenizer):
-        batch = tokenizer.encode_batch(documents, add_special_tokens=False)
-        return (encoding.ids for encoding in batch)
-    return iter(tokenizer(documents, add_special_tokens=False, verbose=False)["input_ids"])
-
-
-def tokenizer_sha256(tokenizer: Any) -> str:
-    """A fingerprint of what the tokens of a tokenizer depend on, of either library."""
-    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    to_str = getattr(backend, "to_str", None)
-    state = to_str() if to_str is not None else repr(sorted(tokenizer.get_vocab().items()))
-    return hashlib.sha256(state.encode()).hexdigest()
 
 
 def slug(name: str) -> str:
@@ -395,9 +390,27 @@ def cache_dir() -> Path:
 def writing(path: Path) -> Iterator[None]:
     """Raise OSError, which names the file, where a format's own writer says that a disk is full."""
     try:
-        yield
+        with named(path):
+            yield
     except (RuntimeError, SafetensorError) as error:
         raise OSError(f"{path} could not be written; is the disk full? {error}") from error
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put the file's name into an OSError that has none: Python's own has it only where it opens.
+
+    >>> with named(Path("metrics.jsonl")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    OSError: [Errno 28] No space left on device: 'metrics.jsonl'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
@@ -419,7 +432,8 @@ def whole_or_not_at_all(path: Path) -> Iterator[Path]:
             "own"
         ) from error
     try:
-        yield partial
+        with named(path):
+            yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)  # on a full disk, it would keep what room there is

@@ -24,6 +24,7 @@ import numpy as np
 
 from kdlab.arguments import checked
 from kdlab.data import check_characters, hugging_face
+from kdlab.tables import without_filled
 
 __all__ = ["Conversation", "Examples", "load_examples"]
 
@@ -243,23 +244,16 @@ def conversations_of(data: Any) -> list[Conversation]:
 def read_conversations(data: Any, name: str = "") -> Iterator[Conversation]:
     """The same one after the other, of a data set with a name.
 
-    A table of Hugging Face has the fields of all rows in each, as null where there is none: what is
-    null there, an argument of a call for one, is not there.
+    A table of Hugging Face fills in nulls: see :mod:`kdlab.tables`.
     """
     check_conversations(data)
-    is_table = hasattr(data, "features")
+    features = getattr(data, "features", None)
     for i, each in enumerate(data):
         if isinstance(each, Conversation):
             yield each
         else:
-            row = _without_nulls(each) if is_table else each
+            row = without_filled(each, features) if isinstance(features, Mapping) else each
             yield Conversation.of(row, f"{name}, row {i}" if name else f"row {i}")
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
-    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def check_conversations(data: Any) -> None:

@@ -145,7 +145,9 @@ def _picked(weights: Tensor, generator: torch.Generator | None) -> Tensor:
     whole = reached[:, -1:]
     if not bool(whole.isfinite().all()):
         raise ValueError("the model's logits are not finite: there is nothing to draw from")
-    draw = torch.rand(whole.shape, dtype=whole.dtype, generator=generator) * whole
+    draw = whole * torch.rand(
+        whole.shape, dtype=whole.dtype, device=whole.device, generator=generator
+    )
     index = torch.searchsorted(reached, draw, right=True)
     return index.minimum((reached < whole).sum(-1, keepdim=True))  # a draw may be rounded up
 

@@ -40,7 +40,7 @@ from kdlab.recipes import BLOCK_SIZE, TEACHER_STEPS, Recipe
 from kdlab.saving import load_student, save_student
 from kdlab.trainer import DistillationTrainer
 
-__all__ = ["Ingredients", "trained_teacher"]
+__all__ = ["Ingredients", "spread", "text_sha256", "trained_teacher"]
 
 Item = TypeVar("Item")
 
@@ -67,6 +67,7 @@ class Ingredients:
     validation: PackedDataset | ChatDataset
     vocab_size: int  # of the teacher, and of a student that is made of it
     tokenizer: Any = None  # of transformers, where the data are conversations; else of tokenizers
+    text_sha256: str = ""  # of the corpus or the conversations, before it is tokenized
 
     @classmethod
     @checked
@@ -110,12 +111,12 @@ class Ingredients:
             for split in (corpus.train, corpus.validation)
         )
         highest = max(int(data.blocks.max()) for data in (train, validation))
-        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
+        check_ids({"input_ids": torch.tensor([[highest]], device="cpu")}, teacher)
         if recipe.train_fraction < 1:
             train = train.spread(max(1, round(recipe.train_fraction * len(train))))
         if recipe.eval_blocks is not None:
             validation = validation.spread(recipe.eval_blocks)
-        return cls(setting, teacher, train, validation, entries_of(teacher), kept)
+        return cls(setting, teacher, train, validation, entries_of(teacher), kept, corpus.sha256)
 
     @classmethod
     def _of_examples(
@@ -153,7 +154,7 @@ class Ingredients:
             ChatDataset(part, tokenizer, max_length=longest) for part in (told, held_out)
         )
         highest = max(int(row["input_ids"].max()) for row in (*train.rows, *validation.rows))
-        check_ids({"input_ids": torch.tensor([[highest]])}, teacher)
+        check_ids({"input_ids": torch.tensor([[highest]], device="cpu")}, teacher)
         return cls(
             setting,
             teacher,
@@ -161,6 +162,7 @@ class Ingredients:
             validation,
             entries_of(teacher),
             tokenizer,
+            examples.sha256,
         )
 
     @checked
@@ -211,6 +213,12 @@ class Ingredients:
                 save_file(text, partial)
         text = load_file(path)
         return [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]
+
+
+def text_sha256(recipe: Recipe) -> str:
+    """A fingerprint of the text that a recipe names, as it is now."""
+    text = load_corpus(recipe.corpus) if recipe.data is None else load_examples(recipe.data)
+    return text.sha256
 
 
 def _pretrained_teacher(recipe: Recipe) -> tuple[nn.Module, Any]:

@@ -188,7 +188,8 @@ class TinyGPT(nn.Module):
 class KeyValues:
     """What the attention layers of a :class:`TinyGPT` keep of a text that they have read.
 
-    A model that is given the past reads only what is new of a text that grows.
+    A model that is given the past reads only what is new of a text that grows. A copy, or a deep
+    one, goes on by itself, with the same model: a text may go on in several ways.
 
     >>> model, past = TinyGPT("tiny-student", vocab_size=100), KeyValues()
     >>> text = torch.arange(8)[None]
@@ -212,6 +213,15 @@ class KeyValues:
             values = torch.cat([self.kept[layer][1], values], dim=2)
         self.kept[layer] = keys, values
         return keys, values
+
+    def __copy__(self) -> KeyValues:
+        """One that goes on by itself; its tensors are never written to, and need no copy."""
+        other = type(self)()
+        other.kept = dict(self.kept)
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KeyValues:
+        return copy.copy(self)  # not of the layers, by which a model finds what it kept
 
 
 class Block(nn.Module):
@@ -315,7 +325,8 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
         A new model; nothing is shared with the old one.
 
     Raises:
-        ValueError: n is out of range, or the model shows no layers.
+        ValueError: n is out of range, or the model shows no layers, or has weights that a new one
+            of its class has not.
 
     Source: a student from alternate layers of its teacher, Sanh et al. 2019 (arXiv 1910.01108).
 
@@ -346,6 +357,12 @@ def every_nth_layer(model: nn.Module, n: int) -> nn.Module:
         elif int(number) in kept:
             smaller[f"{path}.{kept[int(number)]}.{rest}"] = tensor
     student = type(model)(config)
+    if other := sorted(smaller.keys() ^ student.state_dict().keys()):
+        raise ValueError(
+            f"a new {type(model).__name__} has other weights than this one, which was changed: "
+            f"{other[0]} for one; take off what was put on its layers, such as weight_norm, or "
+            "make the student yourself"
+        )
     student.load_state_dict(smaller)
     return student
 

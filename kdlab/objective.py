@@ -30,6 +30,7 @@ from kdlab.arguments import (
     check_whole,
     widened,
 )
+from kdlab.closed_form import leave_graph
 from kdlab.divergences import (
     Divergence,
     divergence_name,
@@ -206,6 +207,7 @@ class CombinedObjective:
         Raises:
             ValueError: shapes, dtypes or vocabularies do not fit, or a label is out of range.
         """
+        leave_graph()
         self.check_options()
         check_tensor("student_logits", student_logits)
         if not (teacher_logits is None or isinstance(teacher_logits, TopK)):

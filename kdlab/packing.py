@@ -13,14 +13,14 @@ from typing import Any
 import torch
 import torch.nn as nn
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from kdlab.arguments import checked
 from kdlab.batches import NO_INPUTS, batch_of, check_rows, forward_takes, model_inputs
 from kdlab.heads import unchanged
 from kdlab.models import logits_of
 
-__all__ = ["PackedRows", "check_packing", "is_packed"]
+__all__ = ["PackedRows", "check_packing", "is_packed", "parts_of"]
 
 
 @checked
@@ -67,11 +67,13 @@ class PackedRows(Dataset[dict[str, Tensor]]):
         ids, labels = map(list, zip(*map(self._text, self.members[index]), strict=True))
         for each in labels:
             each[0] = -100
-        filler = torch.zeros(self.block_size - sum(map(len, ids)), dtype=torch.long)
+        filler = ids[0].new_zeros(self.block_size - sum(map(len, ids)))
         return {
             "input_ids": torch.cat([*ids, filler]),
             "labels": torch.cat([*labels, filler - 100]),
-            "position_ids": torch.cat([torch.arange(len(text)) for text in (*ids, filler)]),
+            "position_ids": torch.cat(
+                [torch.arange(len(text), device=text.device) for text in (*ids, filler)]
+            ),
         }
 
     def _text(self, i: int) -> tuple[Tensor, Tensor]:
@@ -82,7 +84,7 @@ class PackedRows(Dataset[dict[str, Tensor]]):
                 f"a row has {min(odd)!r}, which would be lost in a packed one; remove that column"
             )
         ids = batch["input_ids"][0]
-        there = batch.get("attention_mask", torch.ones(1, len(ids)))[0].bool()
+        there = batch.get("attention_mask", torch.ones_like(batch["input_ids"]))[0].bool()
         if not there.any():
             raise ValueError(f"row {i} of data: its attention_mask hides every token")
         return ids[there], batch["labels"][0][there]
@@ -104,10 +106,28 @@ def _fitted(lengths: list[int], size: int) -> list[list[int]]:
 
 def is_packed(data: Any) -> bool:
     """Whether rows of a data set hold several texts each."""
+    return any(map(_begins_packed, parts_of(data)))
+
+
+def parts_of(data: Any) -> list[Any]:
+    """The data sets that torch's ``Subset`` and ``ConcatDataset`` hold; or the one that it is.
+
+    >>> from torch.utils.data import ConcatDataset, Subset
+    >>> parts_of(ConcatDataset([Subset([1, 2], [0]), [3]]))
+    [[1, 2], [3]]
+    """
+    if isinstance(data, Subset):
+        return parts_of(data.dataset)
+    if isinstance(data, ConcatDataset):
+        return [part for each in data.datasets for part in parts_of(each)]
+    return [data]
+
+
+def _begins_packed(data: Any) -> bool:
     if isinstance(data, PackedRows):
         return True
     positions = data[0].get("position_ids") if len(data) else None
-    return positions is not None and bool((torch.as_tensor(positions)[1:] == 0).any())
+    return positions is not None and bool((torch.as_tensor(positions, device="cpu")[1:] == 0).any())
 
 
 @torch.no_grad()

@@ -60,7 +60,8 @@ def choose_path(
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
     with unchanged(*parts), in_evaluation_mode(*parts):
         check_no_future(student, lambda row: logits_for(student, row), batch)
-        if isinstance(teacher, nn.Module):
+        knows_any = teacher is not None and getattr(teacher, "any_text", True)
+        if teacher is not None and (knows_any or isinstance(teacher, nn.Module)):
             check_no_future(teacher, teacher.targets, batch)
     with unchanged(*parts), accelerator.autocast():
         teacher_head: Any = getattr(teacher, "head", None)

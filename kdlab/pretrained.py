@@ -101,10 +101,12 @@ def loading(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        ours = isinstance(error, ImportError | SafetensorError | ValueError)
+        ours = isinstance(error, ImportError | SafetensorError | ValueError | RuntimeError)
         if not (ours or type(error) is Exception):  # as tokenizers raises it
             raise
-        first, _, _ = str(error).strip().partition("\n")
+        first, _, rest = str(error).strip().partition("\n")
+        if first.endswith(":"):  # of weights that do not fit
+            first += f" {rest.strip().partition(chr(10))[0]:.200}"
         raise ValueError(f"{name} cannot be loaded: {first}") from error
 
 

@@ -6,7 +6,6 @@ A :class:`kdlab.Recipe` says everything that a result depends on. A run's folder
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,13 +20,22 @@ from accelerate.utils import set_seed
 from kdlab.answers import evaluate_answers, write_answers
 from kdlab.arguments import checked
 from kdlab.batches import Rows
-from kdlab.checkpoints import foreign_checkpoints, has_checkpoint
+from kdlab.checkpoints import has_checkpoint
 from kdlab.data import check_characters, write_atomically
 from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.evaluation import Evaluation, evaluate
 from kdlab.examples import Conversation
-from kdlab.files import check_folder
-from kdlab.ingredients import Ingredients, spread
+from kdlab.folders import (
+    check_place,
+    check_there,
+    check_unchanged,
+    check_unused,
+    clear,
+    records_in,
+    was_moved,
+    write_recipe,
+)
+from kdlab.ingredients import Ingredients, spread, text_sha256
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_adapters, with_less_memory
 from kdlab.recipes import Recipe, read_recipe
@@ -81,21 +89,22 @@ def distill(
     True
     """
     out = Path(out).absolute()  # the same folder, whatever the working folder is later
-    _check_place(out, recipe)
+    check_place(out, recipe)
+    before = records_in(out)
     if not resume:
-        _check_unused(out)
+        check_unused(out)
     elif (out / "recipe.json").exists():
         begun = read_recipe(out).absolute()
         for field, value in asdict(begun).items():
             asked = getattr(recipe.absolute(), field)
-            if value != asked and not _was_moved(value, asked):
+            if value != asked and not was_moved(value, asked):
                 raise ValueError(
                     f"the run in {out} has {field} {value}, not {asked}; resume it as it was "
                     "begun, or give the new run a folder of its own"
                 )
         if (out / "summary.json").exists():  # it is written last
             if begun != recipe.absolute():  # what it reads was moved
-                _write_recipe(out, recipe)
+                write_recipe(out, recipe)
             found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
             return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
@@ -129,8 +138,9 @@ def distill(
         recipe.train_config(checkpoint_every=checkpoint_every, device=device, progress=progress),
         out=out,
     )
-    _clear(out, resume and has_checkpoint(out))
-    _write_recipe(out, recipe)
+    check_unchanged(out, before)
+    clear(out, resume and has_checkpoint(out))
+    write_recipe(out, recipe)
     validation = ingredients.validation if recipe.eval_every else None
     history = trainer.fit(train, validation, resume=resume)
     tokens, rates = history.column("num_items"), history.column("tokens_per_second")
@@ -159,6 +169,7 @@ def distill(
         "tokens_per_second": sum(tokens) / seconds,
         "seconds": seconds,  # of training, before an interruption and after it
         "path": trainer.path,  # of the objective: linear, or dense and why
+        "text_sha256": ingredients.text_sha256,
         "device": str(trainer.accelerator.device),
         "versions": versions(),
     }
@@ -192,72 +203,6 @@ def _of_conversations(
     return found
 
 
-def _write_recipe(out: Path, recipe: Recipe) -> None:
-    write_atomically(out / "recipe.json", to_json(asdict(recipe.absolute()), indent=2) + "\n")
-
-
-def _was_moved(before: Any, now: Any) -> bool:
-    """Whether a recipe reads a file or a folder in another place; a run checks what it holds."""
-    if not (isinstance(before, str) and isinstance(now, str)):
-        return False
-    gone, there = (Path(each.removeprefix("hf:")) for each in (before, now))
-    same = gone.name == there.name and before.startswith("hf:") == now.startswith("hf:")
-    return same and gone.is_absolute() and there.exists() and not gone.exists()
-
-
-FINISHED = (
-    *("summary.json", "*config.json", "*.safetensors", "*.safetensors.index.json"),
-    *("tokenizer.json", "chat_template.jinja", "special_tokens_map.json", "adapters/*"),
-)
-"""What a finished run leaves in its folder, beside its records."""
-
-
-def _check_place(out: Path, recipe: Recipe) -> None:
-    """Raise ValueError if a run in this folder would remove what is of no run."""
-    check_folder(out)
-    for whose, name in (("teacher", recipe.teacher), ("student", recipe.student)):
-        place = os.path.expanduser(name.removeprefix("hf:"))
-        if name.startswith("hf:") and out.exists() and Path(place).exists():
-            place = os.path.dirname(place) or "." if place.endswith(".gguf") else place
-            if os.path.samefile(out, place):
-                raise ValueError(
-                    f"the {whose} is read from {out}, and the run would write over it; give the "
-                    "run a folder of its own"
-                )
-    others = foreign_checkpoints(out)
-    if not (out / "recipe.json").exists():
-        others += _matching(out, *FINISHED, "metrics.jsonl")
-    if others:
-        raise ValueError(
-            f"{out} holds {others[0].name}, which is of no run of kdlab distill, and a new run "
-            "would remove it; give the run a folder of its own"
-        )
-
-
-def _check_unused(out: Path) -> None:
-    """Raise ValueError if a new run in this folder would replace one that took its time."""
-    if (out / "summary.json").exists():
-        what, goes_on = "a finished run", "gives its summary"
-    elif has_checkpoint(out):
-        what, goes_on = "a run that was stopped", "goes on with it"
-    else:
-        return
-    raise ValueError(
-        f"{out} holds {what}, which a new one would replace; --resume (resume=True) {goes_on}, and "
-        "another --out keeps both"
-    )
-
-
-def _matching(out: Path, *patterns: str) -> list[Path]:
-    return [path for pattern in patterns for path in sorted(out.glob(pattern))]
-
-
-def _clear(out: Path, resume: bool) -> None:
-    """Remove what a finished run left in a folder; all of the run, unless it is to go on."""
-    for path in _matching(out, *FINISHED, *(() if resume else ("recipe.json", "metrics.jsonl"))):
-        path.unlink()
-
-
 @checked
 def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     r"""Measure the student of a run beside its teacher, on the validation split of its corpus.
@@ -270,7 +215,8 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
         Perplexities, mean KL, agreement and calibration.
 
     Raises:
-        FileNotFoundError: the folder holds no finished run.
+        FileNotFoundError: the folder holds no finished run, or what the run read is gone.
+        ValueError: the text has changed since the run.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -281,8 +227,17 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     >>> evaluate_run(text.parent / "run", device="cpu").perplexity == summary["eval_perplexity"]
     True
     """
-    student = load_student(run)
-    ingredients = Ingredients.of(read_recipe(run), device=device)
+    student, recipe, summary = load_student(run), read_recipe(run), Path(run) / "summary.json"
+    check_there(run, recipe)
+    text = read_record(summary).get("text_sha256") if summary.exists() else None
+    if text not in (None, text_sha256(recipe)):  # its tokens, its teacher and its numbers with it
+        raise ValueError(
+            f"{recipe.data or recipe.corpus} is another text than when the run in {run} was made, "
+            "so nothing measured on it could be compared; put the old one back"
+            + ", of the same Python"
+            * (recipe.data is None and recipe.corpus == "pydocs")
+        )
+    ingredients = Ingredients.of(recipe, device=device)
     where = resolve_device(device)
     teacher, same = moved(ingredients.teacher, where), entries_of(student) == ingredients.vocab_size
     match_vocab = "error" if same else "truncate"

@@ -31,7 +31,8 @@ def micro_batches(
         epoch, batch = divmod(step, size // batch_size)
         if epoch != current:
             generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-            current, order = epoch, torch.randperm(size, generator=generator).tolist()
+            drawn = torch.randperm(size, generator=generator, device="cpu")
+            current, order = epoch, drawn.tolist()
         for part in range(process, parts, processes):
             start = batch * batch_size + part * width
             yield order[start : start + width]

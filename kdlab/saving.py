@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,6 +63,9 @@ def load_student(folder: str | Path) -> nn.Module:
 
             theirs: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
             return cast(nn.Module, theirs.eval())
+        odd = config.keys() - {item.name for item in fields(TinyGPTConfig)}
+        if odd:
+            raise ValueError(f"its config.json has {min(odd)!r}, which this kdlab does not know")
         model = TinyGPT(TinyGPTConfig(**config))
         load_model(model, str(folder / "model.safetensors"))
     return model.eval()

@@ -55,8 +55,17 @@ class LambdaSchedule:
         Args:
             metric: what the schedule watches. ``"gap"``: by how many nats the student's LM loss on
                 validation text is above its teacher's, None where it was not measured.
-                ``"losses"``: the LM loss and the KD loss of the step.
+                ``"losses"``: the LM loss and the KD loss of the step. A schedule that watches
+                nothing takes no notice of either.
+
+        Raises:
+            ValueError: a number of the step was given to a schedule that counts by itself.
         """
+        if self.watches is None and isinstance(metric, int):
+            raise ValueError(
+                f"{type(self).__name__} counts its steps by itself: call step() once for each, "
+                f"without their number; got step({metric})"
+            )
         self.step_count += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -67,14 +76,15 @@ class LambdaSchedule:
         """Go on from a state that :meth:`state_dict` gave.
 
         Raises:
-            ValueError: the state is that of another kind of schedule.
+            ValueError: the state is that of another kind of schedule, or has no step to be at.
         """
         if state.keys() != vars(self).keys():
             raise ValueError(
                 f"this state has {sorted(state)}, but {type(self).__name__} needs "
                 f"{sorted(vars(self))}; was it saved by another schedule?"
             )
-        vars(self).update(state)
+        step_count = check_whole("step_count", state["step_count"], least=0)
+        vars(self).update(state, step_count=step_count)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{key}={value}" for key, value in vars(self).items())

@@ -204,7 +204,7 @@ def _row(
         for n, each in enumerate(_listed(response, choice.get("logprobs"), where))
     ]
     prompt = data.template.encode_prompt(data.conversations[i])
-    whole = torch.tensor([*prompt, *(each.chosen for each in said)])
+    whole = torch.tensor([*prompt, *(each.chosen for each in said)], device="cpu")
     labels = whole.clone()
     labels[: len(prompt)] = -100
     unknown: list[Position | None] = [None] * (len(prompt) - 1)

@@ -36,6 +36,7 @@ from kdlab.batches import (
     model_inputs,
     telling_row,
 )
+from kdlab.data import named
 from kdlab.devices import stays
 from kdlab.divergences import log_softmax
 from kdlab.fingerprints import model_sha256, tensors_sha256
@@ -462,6 +463,7 @@ def write_topk_store(
         done = positions_done(partial, header, table)
         first = 0 if done is None else int((table["start"] + table["positions"] <= done).sum())
         with (
+            named(partial),
             partial.open("w+b" if done is None else "r+b") as file,
             tqdm(total=len(table), initial=first, unit="row", disable=not progress) as bar,
         ):

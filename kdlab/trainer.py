@@ -52,6 +52,7 @@ from kdlab.checkpoints import (
 )
 from kdlab.checks import check_models, check_parts, check_schedule, check_temperature_of
 from kdlab.config import History, TrainConfig
+from kdlab.data import named
 from kdlab.devices import kept_random_state, make_accelerator, own_accelerate_state, stays
 from kdlab.evaluation import evaluate
 from kdlab.files import as_path, check_folder
@@ -61,7 +62,7 @@ from kdlab.heads import hidden_of, left_out
 from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
-from kdlab.packing import check_packing, is_packed
+from kdlab.packing import check_packing, is_packed, parts_of
 from kdlab.paths import (
     Heads,
     as_output,
@@ -195,10 +196,11 @@ class DistillationTrainer:
         check_rows(train, "train", ignore_index=self.objective.ignore_index)
         if eval is not None:
             check_rows(eval, "eval", ignore_index=self.objective.ignore_index)
-        check_schedule(self.schedule, self.teacher, self.config, eval)
+        check_schedule(self.schedule, self.teacher, self.config, eval, self.objective)
         self._ends = self.config.end_of_text
         if self._ends is None:
-            self._ends = (*getattr(train, "end_ids", ()), *end_of_text_of(self.student))
+            told = (end for part in parts_of(train) for end in getattr(part, "end_ids", ()))
+            self._ends = (*dict.fromkeys(told), *end_of_text_of(self.student))
         if is_packed(train):
             if self.config.on_policy:
                 raise ValueError(
@@ -527,8 +529,9 @@ class DistillationTrainer:
     def _batch(self, data: Rows, numbers: Sequence[int]) -> dict[str, Tensor]:
         ignore_index = self.objective.ignore_index
         batch = batch_of(data, numbers, "train", self._check_ids, ignore_index=ignore_index)
-        pinned = self.accelerator.device.type == "cuda"
-        return {key: value.pin_memory() for key, value in batch.items()} if pinned else batch
+        if self.accelerator.device.type != "cuda":
+            return batch
+        return {key: value if value.is_cuda else value.pin_memory() for key, value in batch.items()}
 
     def _check_ids(self, batch: Mapping[str, Tensor]) -> None:
         check_ids(batch, self.student, self.teacher)
@@ -587,10 +590,11 @@ class DistillationTrainer:
     def _record(self, kind: str, record: dict[str, Any]) -> None:
         getattr(self.history, kind).append(record)
         if self.out is not None and self.accelerator.is_main_process:
-            with (self.out / METRICS).open("a", encoding="utf-8", newline="\n") as file:
+            metrics = self.out / METRICS
+            with named(metrics), metrics.open("a", encoding="utf-8", newline="\n") as file:
                 if file.tell() != self._written:
                     raise ValueError(
-                        f"another run writes to {self.out / METRICS}; this one has stopped. Give "
+                        f"another run writes to {metrics}; this one has stopped. Give "
                         "each run a folder of its own"
                     )
                 file.write(to_json({"kind": kind, **record}) + "\n")

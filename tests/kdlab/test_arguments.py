@@ -132,14 +132,28 @@ def test_steps_are_whole():
     assert LinearLambda(1.0, 0.0, steps=1e2).steps == 100
 
 
+def test_one_rule_says_what_a_whole_number_is():
+    """Wherever one is needed; and it keeps all its digits."""
+    large = torch.tensor(2**60 + 1)
+    config = TrainConfig(steps=8.0, warmup_steps=large, eval_every=np.float32(2), end_of_text=[3.0])
+    assert (config.steps, config.warmup_steps, config.eval_every) == (8, 2**60 + 1, 2)
+    assert config.end_of_text == (3,)
+    for wrong in (True, "8", 8.5, float("inf"), torch.tensor([8])):
+        for make in (TrainConfig, partial(LinearLambda, 1.0, 0.0)):
+            with pytest.raises(ValueError, match="steps must be a whole number, got"):
+                make(steps=wrong)
+    with pytest.raises(ValueError, match="end_of_text must be a whole number, got True"):
+        TrainConfig(end_of_text=True)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"scale_by_temperature": "false"}, "must be True or False, got 'false'"),
-        ({"ignore_index": None}, "ignore_index must be a number, got None"),
-        ({"ignore_index": True}, "ignore_index must be a number, got True"),
+        ({"ignore_index": None}, "ignore_index must be a whole number, got None"),
+        ({"ignore_index": True}, "ignore_index must be a whole number, got True"),
         ({"divergence": ["forward_kl"]}, r"unknown divergence \['forward_kl'\]; known"),
-        ({"chunk_size": "2"}, "chunk_size must be a number, got '2'"),
+        ({"chunk_size": "2"}, "chunk_size must be a whole number, got '2'"),
         ({"chunk_size": 2.5}, "chunk_size must be a whole number"),
     ],
 )
@@ -306,7 +320,7 @@ TOKEN = {"input_ids": [1, 2], "labels": [1, 2]}
         (lambda: History([{"step": 1}]).column("los"), "a record has no 'los', only 'step'"),
         (
             lambda: generate(small(), torch.ones(1, 2).long(), "3"),
-            "new_tokens must be a number, got",
+            "new_tokens must be a whole number, got",
         ),
         (lambda: collate([]), "a batch needs at least one row, got none"),
         (lambda: collate(TOKEN), "rows must be a list of rows, got dict"),
@@ -446,6 +460,13 @@ def test_layers_are_counted_by_whole_numbers():
         every_nth_layer(TinyGPT("tiny-student", vocab_size=8), 1.5)
 
 
+def test_layers_of_a_model_that_was_changed_are_refused_in_a_sentence():
+    model = TinyGPT("tiny-student", vocab_size=8)
+    torch.nn.utils.parametrizations.weight_norm(model.blocks[1].mlp[0])
+    with pytest.raises(ValueError, match=r"a new TinyGPT has other weights .* such as weight_norm"):
+        every_nth_layer(model, 2)
+
+
 # --- who differentiates ---
 
 
@@ -467,3 +488,23 @@ def test_transforms_of_torch_func_are_refused_in_a_sentence(kind):
         torch.vmap(forward_kl)(student, teacher)
     weights["weight"].requires_grad_()
     assert torch.autograd.grad(loss(weights), [weights["weight"]])[0].isfinite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # PyTorch warns of what its own compiler does
+@pytest.mark.parametrize("kind", [CombinedObjective, LinearCombinedObjective, None])
+def test_a_loss_is_compiled_in_parts_and_says_so_where_a_whole_graph_is_asked_for(kind):
+    student, teacher, labels = batch()
+
+    def loss(student):
+        if kind is None:
+            return forward_kl(student, teacher).mean()
+        return asked(kind(), student, teacher, labels).loss
+
+    whole = torch.compile(loss, backend="eager", fullgraph=True)
+    with pytest.raises(Exception, match=r"look at labels .* leave fullgraph=True out"):
+        whole(student)
+    torch._dynamo.reset()
+    found = torch.compile(loss, backend="eager")(student)
+    torch.testing.assert_close(found, loss(student))
+    torch._dynamo.reset()

@@ -19,7 +19,7 @@ from kdlab import (
     generate,
     write_topk_store,
 )
-from kdlab.batches import model_inputs
+from kdlab.batches import check_rows, model_inputs
 from tests.kdlab.tiny_models import rows, tiny
 
 V = 48
@@ -513,3 +513,15 @@ def test_batches_are_named_as_they_are_padded():
     assert collate([ROW, ROW]).keys() == ROW.keys()
     short = {"input_ids": [1], "labels": [1]}
     assert collate([ROW, short], ignore_index=-1)["labels"].tolist() == [[1, 2, 3], [1, -1, -1]]
+
+
+@pytest.mark.parametrize("prompt", [0, 3])
+def test_labels_that_are_shifted_already_are_refused(prompt):
+    """A student would learn to say the token after the next one, at a loss that looks right."""
+    ids = torch.arange(10, 18)
+    following = torch.cat([ids[1:], torch.tensor([-100])])
+    following[:prompt] = -100
+    with pytest.raises(ValueError, match="labels of row 0 of train are shifted already"):
+        check_rows([{"input_ids": ids, "labels": following}])
+    check_rows([{"input_ids": ids, "labels": ids.where(ids > 10 + prompt, -100)}])
+    check_rows([{"input_ids": ids * 0, "labels": ids * 0}])  # one token again and again

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from kdlab import (
     ChatDataset,
@@ -84,6 +85,15 @@ def test_special_tokens_in_what_is_said_are_told():
     assert data.report.odd == 1
     assert "1 holds special tokens in what is said, '<|im_end|>' for one" in str(data.report)
     assert ChatDataset(conversations[:1], family("ChatML")).report.odd == 0
+
+
+def test_what_the_tokenizer_does_not_know_of_what_is_said_is_told():
+    backend = Tokenizer(models.WordLevel({"?": 0, "Q": 1, "A": 2, "</s>": 3}, unk_token="?"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
+    data = ChatDataset([{"prompt": "Q owl ", "completion": "A zebra lion"}], tokenizer)
+    assert "Of their tokens, 3 are '?': the tokenizer does not know" in str(data.report)
+    assert ChatDataset([{"prompt": "Q ?", "completion": " A"}], tokenizer).report.unknown == ""
 
 
 def test_what_a_template_refuses_is_told_with_its_line(tmp_path):

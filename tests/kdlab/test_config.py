@@ -48,7 +48,7 @@ def test_betas_are_two(betas):
 )
 def test_ends_of_text_are_tokens(ends, expected):
     assert TrainConfig(end_of_text=ends).end_of_text == expected
-    with pytest.raises(ValueError, match="end_of_text must be a number, got '</s>'"):
+    with pytest.raises(ValueError, match="end_of_text must be a whole number, got '</s>'"):
         TrainConfig(end_of_text="</s>")
 
 

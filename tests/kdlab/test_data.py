@@ -1,14 +1,16 @@
 """Corpora are split by document, tokenizers lose nothing, blocks hold the stream in order."""
 
+import errno
 import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from kdlab import Corpus, PackedDataset, load_corpus, train_tokenizer
-from kdlab.data import END_OF_TEXT, cache_dir, write_atomically
+from kdlab.data import END_OF_TEXT, cache_dir, whole_or_not_at_all, write_atomically
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +206,37 @@ def test_what_makes_no_blocks_is_refused(pydocs, changes, message):
     given = {"documents": ["a text"], "tokenizer": train_tokenizer(pydocs, 400), "block_size": 4}
     with pytest.raises(ValueError, match=message):
         PackedDataset(**given | changes)
+
+
+WORDS = {"owl": 0, "?": 1, END_OF_TEXT: 2, "an": 3}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        models.WordLevel(WORDS, unk_token="?"),
+        models.WordPiece(WORDS, unk_token="?"),
+        models.Unigram([(word, -1.0) for word in WORDS], unk_id=1),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_it_is_told_how_much_of_a_text_the_tokenizer_does_not_know(model):
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens(["?", END_OF_TEXT])
+    with pytest.warns(UserWarning, match=r"of 6 tokens of the text, 2 are '\?': the tokenizer"):
+        PackedDataset(["an owl zebra", "lion"], tokenizer, 2)
+    assert len(PackedDataset(["an owl ?", "?"], tokenizer, 2)) == 3  # the text itself says so
+
+
+def test_a_disk_that_is_full_is_told_with_the_file(tmp_path):
+    """Python names a file that cannot be opened, and none that cannot be written."""
+
+    def written():
+        with whole_or_not_at_all(tmp_path / "a.json") as partial:
+            partial.write_text("half of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: .*a\.json"):
+        written()
+    assert list(tmp_path.iterdir()) == []

@@ -191,6 +191,32 @@ def test_an_argument_that_only_another_row_of_a_table_has_is_not_there():
     assert kept.messages[1]["tool_calls"] == [{"arguments": {"x": None}}]
 
 
+def test_a_null_that_was_meant_stays_where_a_table_tells_it_from_one_that_it_filled_in(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    given = [("f", {"x": 1, "y": None}), ("f", {"x": None, "y": None}), ("g", {"z": [None]})]
+    calls = [{"name": name, "arguments": arguments} for name, arguments in given]
+    rows = [{"messages": [U, {"role": "assistant", "tool_calls": [call]}]} for call in calls]
+
+    def read(table):
+        found = Examples.of(table).conversations
+        return [each.messages[1]["tool_calls"][0]["arguments"] for each in found]
+
+    # In structs it is not to be told, unless the tools say that it is required.
+    assert read(datasets.Dataset.from_list(rows)) == [{"x": 1}, {}, {"z": [None]}]
+    schema = {"type": "object", "required": ["x", "y"]}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    for said in (tools, json.dumps(tools)):
+        table = datasets.Dataset.from_list([row | {"tools": said} for row in rows])
+        assert read(table) == [arguments for _, arguments in given]
+    # As text, or in a column of JSON, it is as it was written.
+    as_text = [{"messages": json.dumps(row["messages"])} for row in rows]
+    assert read(datasets.Dataset.from_list(as_text)) == [arguments for _, arguments in given]
+    if hasattr(datasets, "Json"):
+        features = datasets.Features({"messages": datasets.List(datasets.Json())})
+        table = datasets.Dataset.from_list(rows, features=features)
+        assert read(table) == [arguments for _, arguments in given]
+
+
 @pytest.mark.parametrize("what", [Examples.of, lambda data: ChatDataset(data, None)])
 @pytest.mark.parametrize(
     ("data", "message"),

@@ -174,7 +174,7 @@ def test_a_hugging_face_model_writes_as_its_own_method_does():
         ((1, 1), {"new_tokens": -1}, "new_tokens must be at least 0, got -1"),
         ((1, 1), {"temperature": -0.5}, "temperature .* got -0.5"),
         ((1, 1), {"temperature": float("nan")}, "temperature .* got nan"),
-        ((1, 1), {"new_tokens": "2"}, "new_tokens must be a number, got '2'"),
+        ((1, 1), {"new_tokens": "2"}, "new_tokens must be a whole number, got '2'"),
         ((1, 1), {"top_k": 0}, "top_k must be at least 1, got 0"),
         ((1, 1), {"top_k": 2.5}, "top_k must be a whole number, got 2.5"),
         ((2, 1), {"at_most": [1]}, r"at_most must have a number for each of 2 rows: \[1\]"),

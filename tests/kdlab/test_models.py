@@ -1,5 +1,6 @@
 """TinyGPT against PyTorch's own transformer, and how any model is read."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -69,6 +70,16 @@ def test_a_text_read_in_parts_is_the_text_read_at_once(parts):
     read = torch.cat([model(part, past) for part in text.split(parts, dim=1)], dim=1)
     torch.testing.assert_close(read, model(text), rtol=0, atol=1e-12)
     assert past.length == 12
+
+
+def test_a_copy_of_a_past_goes_on_by_itself():
+    model, past = small().double(), KeyValues()
+    text = torch.randint(0, 50, (3, 12))
+    model(text[:, :5], past)
+    for copied in (copy.copy(past), copy.deepcopy(past)):
+        read = model(text[:, 5:], copied)
+        torch.testing.assert_close(read, model(text)[:, 5:], rtol=0, atol=1e-12)
+        assert (past.length, copied.length) == (5, 12)
 
 
 def test_a_past_counts_against_the_block_size():

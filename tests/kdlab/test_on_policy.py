@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils.data import ConcatDataset, Subset
 
 from kdlab import (
     CombinedObjective,
@@ -158,16 +159,32 @@ def test_padded_rows_give_their_own_prompts_and_padding_never_counts(side):
     assert record["num_items"] == 4 * 7
 
 
-def test_nothing_counts_after_the_end_of_a_text():
-    """A student that always ends at once has one position a row to learn from: the end itself."""
+def always_ending():
+    """A student that always ends at once, with token 5."""
     student = model(1)
     bias = torch.zeros(30)
     bias[5] = 1e4
     student.lm_head.bias = torch.nn.Parameter(bias)
-    config = replace(CONFIG, steps=1, end_of_text=5)
+    return student
+
+
+def positions(student, data, **changes):
+    """What counts in one step on what the student writes."""
+    config = replace(CONFIG, steps=1, **changes)
     run = DistillationTrainer(student, model(2), CombinedObjective("reverse_kl"), config=config)
-    (record,) = run.fit(blocks()).train
-    assert record["num_items"] == 4
-    goes_on = replace(config, end_of_text=None)
-    run = DistillationTrainer(model(1), model(2), CombinedObjective("reverse_kl"), config=goes_on)
-    assert run.fit(blocks()).train[0]["num_items"] == 4 * 7
+    return run.fit(data).train[0]["num_items"]
+
+
+def test_nothing_counts_after_the_end_of_a_text():
+    """The end itself is one position a row to learn from."""
+    assert positions(always_ending(), blocks(), end_of_text=5) == 4
+    assert positions(model(1), blocks()) == 4 * 7
+
+
+def test_the_ends_of_a_data_set_are_known_in_a_part_of_it_and_beside_others():
+    class Chats(list):
+        end_ids = (5,)
+
+    chats = Chats(blocks())
+    for data in (chats, Subset(chats, range(4)), ConcatDataset([blocks(4), Subset(chats, [0])])):
+        assert positions(always_ending(), data) == 4

@@ -648,3 +648,41 @@ def test_bf16_takes_the_same_path_and_leaves_the_model_s_forward_alone():
     assert history.column("loss") == pytest.approx(
         losses(tiny("Llama"), tiny("Llama", 1)), rel=0.02
     )
+
+
+class Asked:
+    """A teacher that is no model; it answers for so many positions too far."""
+
+    def __init__(self, ahead, noise=0.0):
+        self.model, self.ahead, self.noise = gpt(1), ahead, noise
+
+    @torch.no_grad()
+    def targets(self, batch):
+        width = batch["input_ids"].shape[1] - 1
+        logits = self.model(batch["input_ids"])[:, self.ahead :][:, :width]
+        return logits + self.noise * torch.randn_like(logits)
+
+
+def test_a_teacher_that_answers_for_the_wrong_positions_is_refused():
+    """It has seen the token that it is asked to predict; or it is as if all were shifted twice."""
+    with pytest.raises(ValueError, match="Asked sees what comes after a token"):
+        fit(gpt(), Asked(1))
+    expected = losses(gpt(), gpt(1), linear_objective=False)
+    assert fit(gpt(), Asked(0))[1].column("loss") == pytest.approx(expected, rel=1e-5)
+    fit(gpt(), Asked(0, noise=1e-3))  # as a server has it
+
+
+def test_a_teacher_that_knows_its_own_texts_alone_teaches_them():
+    known = {tuple(row["input_ids"].tolist()) for row in rows()}
+    there = {row[:n] for row in known for n in range(10, 13)}
+
+    class OfRows(Asked):
+        def targets(self, batch):
+            mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+            for ids, real in zip(batch["input_ids"], mask, strict=True):
+                if tuple(ids[real].tolist()) not in there:
+                    raise KeyError("no such text")
+            return super().targets(batch)
+
+    expected = losses(gpt(), gpt(1), linear_objective=False)
+    assert fit(gpt(), OfRows(0))[1].column("loss") == pytest.approx(expected, rel=1e-5)

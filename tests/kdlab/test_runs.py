@@ -13,6 +13,7 @@ from kdlab import (
     History,
     Ingredients,
     Recipe,
+    TinyGPT,
     distill,
     evaluate_run,
     load_corpus,
@@ -21,6 +22,7 @@ from kdlab import (
     trained_teacher,
 )
 from kdlab.cli import app
+from kdlab.saving import save_student
 from kdlab.schedules import SCHEDULES
 
 SUMMARY_KEYS = [
@@ -39,6 +41,7 @@ SUMMARY_KEYS = [
     "tokens_per_second",
     "seconds",
     "path",
+    "text_sha256",
     "device",
     "versions",
 ]
@@ -364,3 +367,71 @@ def test_a_letter_that_a_console_lacks_is_printed_by_its_number(monkeypatch):
     monkeypatch.setattr(kdlab.runs.Chat, "say", lambda *_, **named: "λ·猫")
     result = CliRunner(charset="cp1252").invoke(app, ["chat", ".", "--say", "hello"])
     assert (result.exit_code, result.output) == (0, "\\u03bb·\\u732b\n")
+
+
+# --- a run whose text or folder is no longer what it was ---
+
+
+def a_run(folder, text, steps=2):
+    """With a corpus of its own beside it."""
+    folder.mkdir()
+    corpus = folder / "a.txt"
+    corpus.write_text(Path(text).read_text())
+    shortly(folder / "run", corpus=str(corpus), steps=steps)
+    return folder / "run", corpus
+
+
+def test_a_run_whose_corpus_was_moved_says_where_to_write_its_new_place(text, tmp_path):
+    run, corpus = a_run(tmp_path / "old", text)
+    expected = evaluate_run(run, device="cpu").perplexity
+    new = corpus.replace(tmp_path / "b.txt")
+    found = kdlab_("evaluate", run, "--cpu")
+    assert found.exit_code == 1
+    assert f"the corpus of the run in {run} was {corpus}, which is not there" in found.output
+    recipe = run / "recipe.json"
+    assert f"write its new place into {recipe}" in found.output
+    recipe.write_text(recipe.read_text().replace(str(corpus), str(new)))
+    assert evaluate_run(run, device="cpu").perplexity == expected
+
+
+def test_a_run_is_not_measured_on_another_text_than_its_own(text, tmp_path):
+    """Its tokenizer and its teacher would be others, and so would all numbers, without a word."""
+    run, corpus = a_run(tmp_path / "here", text)
+    corpus.write_text(corpus.read_text() + "\n\n1000 and 1001, 1000 and 1002,")
+    with pytest.raises(ValueError, match=r"a\.txt is another text than when the run in .*/run was"):
+        evaluate_run(run, device="cpu")
+    summary = json.loads((run / "summary.json").read_text())
+    del summary["text_sha256"]  # as before there was one
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert evaluate_run(run, device="cpu").positions > 0
+
+
+def test_a_run_that_begins_while_another_reads_its_text_gives_way(text, tmp_path, monkeypatch):
+    of = Ingredients.of
+
+    def slowly(recipe, **options):
+        found = of(recipe, **options)
+        monkeypatch.setattr(Ingredients, "of", of)
+        shortly(tmp_path, corpus=text, steps=2, seed=7)  # it began later, and was faster
+        return found
+
+    monkeypatch.setattr(Ingredients, "of", slowly)
+    with pytest.raises(ValueError, match=r"another run has begun in .* while this one read"):
+        shortly(tmp_path, corpus=text, steps=2, seed=1)
+    assert json.loads((tmp_path / "recipe.json").read_text())["seed"] == 7
+    assert json.loads((tmp_path / "summary.json").read_text())["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("{", '{"rotary": true, ', "its config.json has 'rotary', which this kdlab does not know"),
+        ('"n_layer": 2', '"n_layer": 3', r"Error\(s\) in loading state_dict for TinyGPT: Missing"),
+    ],
+)
+def test_a_student_that_is_not_as_its_config_says_is_one_sentence(tmp_path, before, after, message):
+    save_student(TinyGPT("tiny-student", vocab_size=8), tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace(before, after, 1))
+    with pytest.raises(ValueError, match=message):
+        load_student(tmp_path)

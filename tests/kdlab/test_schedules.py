@@ -161,6 +161,22 @@ def test_the_state_of_another_schedule_is_refused():
         LinearLambda(1.0, 0.0, steps=4).load_state_dict(state)
 
 
+def test_a_state_before_the_first_step_is_refused():
+    schedule = LinearLambda(1.0, 0.0, steps=4)
+    with pytest.raises(ValueError, match="step_count must be at least 0, got -3"):
+        schedule.load_state_dict({**schedule.state_dict(), "step_count": -3})
+    assert schedule.value == 1.0
+
+
+def test_a_step_is_not_told_by_its_number():
+    """Every tenth step's number would count for one step, without a word."""
+    schedule = LinearLambda(1.0, 0.0, steps=40)
+    with pytest.raises(ValueError, match=r"LinearLambda counts its steps .* got step\(10\)"):
+        schedule.step(10)
+    schedule.step(0.25)  # a gap, which all schedules may be told
+    assert schedule.step_count == 1
+
+
 @pytest.mark.parametrize("lam", [-0.1, math.inf, math.nan])
 def test_lambda_outside_its_range_is_refused(lam):
     with pytest.raises(ValueError, match="at least 0 and finite"):
@@ -172,7 +188,7 @@ def test_lambda_outside_its_range_is_refused(lam):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: CosineLambda(steps="9"), "steps must be a number, got '9'"),
+        (lambda: CosineLambda(steps="9"), "steps must be a whole number, got '9'"),
         (lambda: CosineLambda("1", steps=9), "start must be a number, got '1'"),
         (lambda: CosineLambda(steps=0), "steps must be at least 1, got 0"),
         (lambda: ExponentialLambda(1.0, 0.0, steps=4), "end must be above 0 for an exponential"),

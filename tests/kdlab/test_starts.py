@@ -22,6 +22,7 @@ from kdlab import (
     LinearCombinedObjective,
     LinearLambda,
     LiveTeacher,
+    PackedRows,
     PlateauLambda,
     RatioLambda,
     Recipe,
@@ -29,9 +30,11 @@ from kdlab import (
     TopK,
     TopKTeacher,
     TrainConfig,
+    collate,
     distill,
     evaluate,
     forward_kl,
+    generate,
     load_corpus,
     trained_teacher,
     write_topk_store,
@@ -449,6 +452,9 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path):
     (tmp_path / "checkpoint").mkdir()
     with pytest.raises(ValueError, match="was written by another version of kdlab"):
         trainer(out=tmp_path).fit(rows(), resume=True)
+    (tmp_path / "checkpoint" / "trainer_state.json").write_text("{}")  # as another trainer's has
+    with pytest.raises(ValueError, match="checkpoint is no checkpoint of this kdlab"):
+        trainer(out=tmp_path).fit(rows(), resume=True)
 
 
 # --- folders and draws ---
@@ -678,7 +684,7 @@ def test_a_plateau_without_logits_says_so():
         ("seed", 1.5),
         ("batch_size", "16"),
         ("eval_every", 0.5),
-        ("warmup_steps", 1.0),
+        ("warmup_steps", 1.5),
         ("learning_rate", "1e-3"),
         ("weight_decay", None),
     ],
@@ -740,3 +746,38 @@ def test_ids_of_likeliest_tokens_are_ids(ids, message, linear):
     )
     with pytest.raises(ValueError, match=message):
         objective(*given, torch.tensor([1]))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (RatioLambda(), r"RatioLambda may raise it to 100; set its maximum to 1 or less"),
+        (LinearLambda(0.0, 2.0, steps=4), r"LinearLambda may raise it to 2$"),
+    ],
+)
+def test_a_schedule_that_would_leave_the_convex_form_is_refused_before_a_step(schedule, message):
+    objective = CombinedObjective(lam=0.5, form="convex")
+    run = trainer(objective=objective, schedule=schedule)
+    with pytest.raises(ValueError, match=message):
+        run.fit(rows())
+    assert run.step == 0
+
+
+def test_a_seed_that_some_generators_refuse_is_named():
+    with pytest.raises(ValueError, match=r"seed must be below 2\*\*32, got 4294967296"):
+        TrainConfig(seed=2**32)
+
+
+def test_rows_are_read_on_the_cpu_whatever_the_default_device_is(tmp_path):
+    """As in a notebook that says set_default_device("cuda"); meta stands for a GPU here."""
+    expected = trainer().fit(rows()).column("loss")
+    lists = [{name: ids.tolist() for name, ids in row.items()} for row in rows()]
+    student, model, prompt = gpt(), gpt(1), torch.tensor([[3, 4]])
+    with torch.device("meta"):
+        run = trainer(student, model)
+        assert run.fit(lists, lists).column("loss") == expected
+        write_topk_store(model, lists, tmp_path / "teacher.topk", 4)
+        batch = collate([PackedRows(lists, 24)[0]])
+        assert TopKTeacher(tmp_path / "teacher.topk", lists).targets(collate(lists)).ids.is_cpu
+        assert generate(model, prompt, 3).is_cpu
+    assert batch["position_ids"].is_cpu

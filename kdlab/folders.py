@@ -1,0 +1,121 @@
+"""The folder of a run of ``kdlab distill``: whether a run may have it, and what it leaves there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kdlab.checkpoints import foreign_checkpoints, has_checkpoint
+from kdlab.data import write_atomically
+from kdlab.files import check_folder
+from kdlab.recipes import Recipe
+from kdlab.records import to_json
+
+__all__ = [
+    "check_place",
+    "check_there",
+    "check_unchanged",
+    "check_unused",
+    "clear",
+    "records_in",
+    "was_moved",
+    "write_recipe",
+]
+
+
+def write_recipe(out: Path, recipe: Recipe) -> None:
+    """Write the recipe into the folder of its run, with absolute paths."""
+    write_atomically(out / "recipe.json", to_json(asdict(recipe.absolute()), indent=2) + "\n")
+
+
+def was_moved(before: Any, now: Any) -> bool:
+    """Whether a recipe reads a file or a folder in another place; a run checks what it holds."""
+    if not (isinstance(before, str) and isinstance(now, str)):
+        return False
+    gone, there = (Path(each.removeprefix("hf:")) for each in (before, now))
+    same = gone.name == there.name and before.startswith("hf:") == now.startswith("hf:")
+    return same and gone.is_absolute() and there.exists() and not gone.exists()
+
+
+def check_there(run: str | Path, recipe: Recipe) -> None:
+    """Raise FileNotFoundError if what a run read is no longer where its recipe says."""
+    for name in ("corpus" if recipe.data is None else "data", "teacher", "student"):
+        place: str = getattr(recipe, name).removeprefix("hf:")
+        there = any(map(os.path.exists, (place, place.partition("@")[0])))
+        if there or not os.path.isabs(place):
+            continue
+        raise FileNotFoundError(
+            f"the {name} of the run in {run} was {place}, which is not there; if it was moved, "
+            f"write its new place into {Path(run) / 'recipe.json'}"
+        )
+
+
+FINISHED = (
+    *("summary.json", "*config.json", "*.safetensors", "*.safetensors.index.json"),
+    *("tokenizer.json", "chat_template.jinja", "special_tokens_map.json", "adapters/*"),
+)
+"""What a finished run leaves in its folder, beside its records."""
+
+
+def check_place(out: Path, recipe: Recipe) -> None:
+    """Raise ValueError if a run in this folder would remove what is of no run."""
+    check_folder(out)
+    for whose, name in (("teacher", recipe.teacher), ("student", recipe.student)):
+        place = os.path.expanduser(name.removeprefix("hf:"))
+        if name.startswith("hf:") and out.exists() and Path(place).exists():
+            place = os.path.dirname(place) or "." if place.endswith(".gguf") else place
+            if os.path.samefile(out, place):
+                raise ValueError(
+                    f"the {whose} is read from {out}, and the run would write over it; give the "
+                    "run a folder of its own"
+                )
+    others = foreign_checkpoints(out)
+    if not (out / "recipe.json").exists():
+        others += _matching(out, *FINISHED, "metrics.jsonl")
+    if others:
+        raise ValueError(
+            f"{out} holds {others[0].name}, which is of no run of kdlab distill, and a new run "
+            "would remove it; give the run a folder of its own"
+        )
+
+
+def check_unused(out: Path) -> None:
+    """Raise ValueError if a new run in this folder would replace one that took its time."""
+    if (out / "summary.json").exists():
+        what, goes_on = "a finished run", "gives its summary"
+    elif has_checkpoint(out):
+        what, goes_on = "a run that was stopped", "goes on with it"
+    else:
+        return
+    raise ValueError(
+        f"{out} holds {what}, which a new one would replace; --resume (resume=True) {goes_on}, and "
+        "another --out keeps both"
+    )
+
+
+def _matching(out: Path, *patterns: str) -> list[Path]:
+    return [path for pattern in patterns for path in sorted(out.glob(pattern))]
+
+
+def records_in(out: Path) -> dict[str, tuple[int, int]]:
+    """What a folder has of a run, and of when: by it a run knows that another one has begun."""
+    names = ("recipe.json", "metrics.jsonl", "summary.json", "checkpoint/progress.json")
+    there = ((name, out / name) for name in names)
+    return {n: (p.stat().st_mtime_ns, p.stat().st_size) for n, p in there if p.exists()}
+
+
+def check_unchanged(out: Path, before: dict[str, tuple[int, int]]) -> None:
+    """Raise ValueError if another run has begun in a folder since this one looked at it."""
+    if records_in(out) != before:
+        raise ValueError(
+            f"another run has begun in {out} while this one read its text and its teacher; give "
+            "each run a folder of its own"
+        )
+
+
+def clear(out: Path, resume: bool) -> None:
+    """Remove what a finished run left in a folder; all of the run, unless it is to go on."""
+    for path in _matching(out, *FINISHED, *(() if resume else ("recipe.json", "metrics.jsonl"))):
+        path.unlink()

@@ -1,0 +1,67 @@
+"""Rows of a table of Hugging Face, without the nulls that the table filled in.
+
+A column of structs has the fields of all rows in each, as null where there is none: the arguments
+of all tools in each call. A null that was meant looks the same there, also one that is null in
+every row, for the table does not keep which rows had the field. It is told apart in two places. A
+column of JSON, as text or of the type ``Json``, is as it was written. And an argument that the
+row's ``tools`` call ``required`` was given, as strict schemas have all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+__all__ = ["without_filled"]
+
+
+def without_filled(row: Mapping[str, Any], features: Mapping[str, Any]) -> dict[str, Any]:
+    """A row without the fields that its table may have filled in.
+
+    Args:
+        row: of the table.
+        features: the table's own, by which structs are told from JSON.
+
+    >>> call = {"name": "f", "arguments": {"x": None, "y": None}}
+    >>> tool = {"name": "f", "parameters": {"type": "object", "required": ["x"]}}
+    >>> found = without_filled({"call": call, "tools": [tool]}, {"call": call})
+    >>> found["call"]["arguments"]
+    {'x': None}
+    """
+    kept: dict[str, Any] = _told(row, features, _required(row.get("tools")))
+    return kept
+
+
+def _told(
+    value: Any, feature: Any, required: Mapping[str, Collection[str]], given: Collection[str] = ()
+) -> Any:
+    """What a value has of its own; of nulls only the fields that were given."""
+    if isinstance(value, Mapping) and isinstance(feature, Mapping):
+        name = value.get("name")
+        asked = required.get(name, ()) if isinstance(name, str) else ()
+        return {
+            name: _told(part, feature.get(name), required, asked if name == "arguments" else ())
+            for name, part in value.items()
+            if part is not None or name in given
+        }
+    inside = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+    if isinstance(value, list) and inside is not None:
+        return [_told(part, inside, required) for part in value]
+    return value
+
+
+def _required(tools: Any) -> dict[str, Collection[str]]:
+    """The arguments that each tool of a row requires, by the tool's name."""
+    if isinstance(tools, str):
+        try:
+            tools = json.loads(tools)
+        except json.JSONDecodeError:
+            return {}  # what is wrong with it is said where it is read
+    found = {}
+    for tool in tools if isinstance(tools, list) else ():
+        tool = tool.get("function") or tool if isinstance(tool, Mapping) else {}
+        schema = tool.get("parameters")
+        if isinstance(tool.get("name"), str) and isinstance(schema, Mapping):
+            found[tool["name"]] = schema.get("required") or ()
+    return found

@@ -1,0 +1,64 @@
+"""What is asked of a tokenizer, of transformers or of the tokenizers library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+
+__all__ = ["Unknown", "encoded", "tokenizer_sha256"]
+
+
+def encoded(tokenizer: Any, documents: list[str]) -> Iterator[list[int]]:
+    """The tokens of each document, and none that a tokenizer puts around a text."""
+    if isinstance(tokenizer, Tokenizer):
+        batch = tokenizer.encode_batch(documents, add_special_tokens=False)
+        return (encoding.ids for encoding in batch)
+    return iter(tokenizer(documents, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def tokenizer_sha256(tokenizer: Any) -> str:
+    """A fingerprint of what the tokens of a tokenizer depend on, of either library."""
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    to_str = getattr(backend, "to_str", None)
+    state = to_str() if to_str is not None else repr(sorted(tokenizer.get_vocab().items()))
+    return hashlib.sha256(state.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """The token that a tokenizer writes for what it does not know.
+
+    >>> Unknown(0, "<unk>").count([0, 7, 0], "an owl, and <unk>")
+    1
+    """
+
+    id: int
+    token: str
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Unknown | None:
+        """That of a tokenizer; None if it knows every text, as one on bytes does."""
+        model = getattr(getattr(tokenizer, "backend_tokenizer", tokenizer), "model", None)
+        if isinstance(model, Unigram):
+            whole: Any = getattr(tokenizer, "backend_tokenizer", tokenizer)
+            number = json.loads(whole.to_str())["model"].get("unk_id")
+            return None if number is None else cls(number, str(whole.id_to_token(number)))
+        token = getattr(model if hasattr(model, "unk_token") else tokenizer, "unk_token", None)
+        number = None if token is None else tokenizer.get_vocab().get(token)
+        return None if number is None else cls(number, str(token))
+
+    def count(self, ids: Sequence[int], text: str) -> int:
+        """How many of a text's tokens it is, without those that the text itself writes so."""
+        found = ids.count(self.id)
+        return max(0, found - text.count(self.token)) if found else 0
+
+    def told(self, number: int) -> str:
+        """In words, what became of a text with so many of them."""
+        are = "is" if number == 1 else "are"
+        return f"{number:,} {are} {self.token!r}: the tokenizer does not know what stood there"
