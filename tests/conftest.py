@@ -40,7 +40,7 @@ FIRST = (
     "tests/experiments",
     "tests/test_readme.py::test_the_distillation",
 )
-FORKED = ("tests/kdlab/test_acceptance.py", "tests/kdlab/test_processes.py")  # from one process
+FORKED = ("acceptance", "objective", "processes")  # tests/kdlab; from one process
 NEEDS = {"book": "the rendered book", "chromium": "a browser", "bubblewrap": "sandboxed kernels"}
 
 
@@ -49,7 +49,7 @@ def group(nodeid: str) -> str:
     file, _, test = nodeid.partition("::")
     if file == "tests/test_readme.py":
         return nodeid
-    if file in FORKED:
+    if file in [f"tests/kdlab/test_{name}.py" for name in FORKED]:
         return "forked"
     if file.startswith("tests/exercises/") and (assignment := re.search(r"ps\d", nodeid)):
         return assignment[0]  # what its misconceptions come to is worked out once
