@@ -2,7 +2,7 @@
 
 Each process has one thread. Tests of a file stay together, and so do those that share something
 costly: a page of the built book, what an assignment's misconceptions come to, a round of the
-course. What takes longest is begun first.
+course, a process that has loaded all. What takes longest is begun first.
 """
 
 import gc
@@ -40,6 +40,7 @@ FIRST = (
     "tests/experiments",
     "tests/test_readme.py::test_the_distillation",
 )
+FORKED = ("acceptance", "objective", "processes")  # tests/kdlab; from one process
 NEEDS = {"book": "the rendered book", "chromium": "a browser", "bubblewrap": "sandboxed kernels"}
 
 
@@ -48,6 +49,8 @@ def group(nodeid: str) -> str:
     file, _, test = nodeid.partition("::")
     if file == "tests/test_readme.py":
         return nodeid
+    if file in [f"tests/kdlab/test_{name}.py" for name in FORKED]:
+        return "forked"
     if file.startswith("tests/exercises/") and (assignment := re.search(r"ps\d", nodeid)):
         return assignment[0]  # what its misconceptions come to is worked out once
     if file == "tests/book/test_pages.py" and "[" in test:

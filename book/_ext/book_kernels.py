@@ -3,6 +3,7 @@
 Each page is executed by a kernel of its own, and each would spend three seconds on starting Python
 and on importing PyTorch. While the book is built on Linux, they are forked instead. Elsewhere,
 where a process that has loaded PyTorch may not be forked, Jupyter starts them as it always does.
+A kernel computes with one thread, unless `OMP_NUM_THREADS` says otherwise.
 
 Configuration:
     book_kernels_preload: the modules that are imported once.
@@ -120,8 +121,13 @@ def become_kernel(server: int, options: list[str], folder: str, environment: dic
     os._exit(0)
 
 
-def fork_kernels(app) -> None:
-    """Let this build's kernels be forked."""
+def prepare_kernels(app) -> None:
+    """Give this build's kernels one thread, and let them be forked.
+
+    What a page trains is small. On a busy machine, several threads of it wait for each other; and
+    its last digits would depend on how many processors there are.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if sys.platform != "linux":
         return
     ForkedProvisioner.preload = app.config.book_kernels_preload
@@ -143,7 +149,7 @@ def stop(app, error: Exception | None) -> None:
 
 def setup(app) -> dict:
     app.add_config_value("book_kernels_preload", ["ipykernel.kernelapp"], "", list)
-    app.connect("builder-inited", fork_kernels)
+    app.connect("builder-inited", prepare_kernels)
     app.connect("build-finished", stop)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -122,6 +122,7 @@ ALONE = """\
 import builtins, os, sys
 print("imported before:", "colorsys" in sys.modules, "so is its folder:", EXT in sys.path)
 print("of another page:", hasattr(builtins, "left_here"), "server", os.getppid())
+print("threads:", os.environ["OMP_NUM_THREADS"])
 builtins.left_here = True
 ```
 
@@ -139,7 +140,8 @@ print("\\nbegins here")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere kernels are started, not forked")
-def test_kernels_are_forked_from_one_process_and_share_nothing(small_book):
+def test_kernels_are_forked_from_one_process_and_share_nothing(small_book, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     (small_book.root / "_toc.yml").write_text(
         "format: jb-book\nroot: book/index\nchapters: [{file: book/second}]\n"
     )
@@ -152,6 +154,7 @@ def test_kernels_are_forked_from_one_process_and_share_nothing(small_book):
     for page in (first, second):
         assert "imported before: True so is its folder: False" in page
         assert "of another page: False" in page
+        assert "threads: 1\n" in page
         assert "one table ends here\n\nand another\n\nbegins here" in page
         servers += re.findall(r"server (\d+)", page)
     assert len(servers) == 2

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,18 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "book/reference"
 
 
+@cache
+def soup_of(page: Path) -> BeautifulSoup:
+    """A rendered page; several tests read each of the library's."""
+    return BeautifulSoup(page.read_text(encoding="utf8"), "html.parser")
+
+
 @pytest.fixture(scope="module")
 def entries(book) -> list[str]:
     """The names of all entries of the library's pages."""
     found = []
     for path in sorted((book / "book/reference").glob("library*.html")):
-        soup = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        soup = soup_of(path)
         found += [entry["id"] for entry in soup.select("dt.sig[id]")]
     return found
 
@@ -49,7 +56,7 @@ def test_fields_are_described_by_their_own_comments(book):
 
 def test_signatures_are_parsed(book):
     for path in sorted((book / "book/reference").glob("library*.html")):
-        soup = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        soup = soup_of(path)
         for entry in soup.select("dt.sig"):
             assert not re.search("~|<factory>", entry.text), entry.text
 
@@ -63,14 +70,14 @@ def test_no_table_of_a_docstring_has_run_into_lines(book):
 def test_no_sentence_of_a_docstring_is_taken_for_a_type(book):
     """Napoleon takes what stands before a colon in a property's first line for its type."""
     for path in sorted((book / "book/reference").glob("library*.html")):
-        soup = BeautifulSoup(path.read_text(encoding="utf8"), "html.parser")
+        soup = soup_of(path)
         fields = [field.text for field in soup.select("dl.field-list > dt")]
         assert not {"Type:", "Return type:"} & set(fields), path.name
 
 
 def test_every_glossary_entry_leads_to_the_page_that_explains_it(book):
     page = book / "book/reference/glossary.html"
-    soup = BeautifulSoup(page.read_text(encoding="utf8"), "html.parser")
+    soup = soup_of(page)
     terms = {
         re.sub(r"[¶#]$", "", term.text).strip().lower(): term.find_next_sibling("dd")
         for term in soup.select("dl.glossary > dt")
@@ -83,8 +90,13 @@ def test_every_glossary_entry_leads_to_the_page_that_explains_it(book):
         word = plain(term).split()[0]
         for link in links:
             target = (page.parent / link["href"].split("#")[0]).resolve()
-            text = BeautifulSoup(target.read_text(encoding="utf8"), "html.parser").text
-            assert word in plain(text.lower()), f"{term}: not on {target.name}"
+            assert word in words_of(target), f"{term}: not on {target.name}"
+
+
+@cache
+def words_of(page: Path) -> str:
+    """All of a page's words, to which many entries lead."""
+    return plain(soup_of(page).text.lower())
 
 
 def plain(text: str) -> str:

@@ -1,15 +1,9 @@
-"""Many small distillations on one process, or on each of two that train together.
-
-python pair.py FOLDER RANK WORLD writes FOLDER/RANK-of-WORLD.json. The two find each other by a file
-in the folder, not by a port.
-"""
+"""Many small distillations on one process, or on each of two that train together."""
 
 import contextlib
 import json
 import os
 import signal
-import sys
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -213,13 +207,12 @@ def main(folder, rank, world):
     return found
 
 
-if __name__ == "__main__":
-    FOLDER, RANK, WORLD = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    if WORLD > 1:
-        os.environ |= {"RANK": str(RANK), "LOCAL_RANK": str(RANK), "WORLD_SIZE": str(WORLD)}
+def write(folder, rank, world):
+    """Writes RANK-of-WORLD.json. Two find each other by a file in the folder, not by a port."""
+    if world > 1:
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}  # asked for, not used
-        store = f"file://{FOLDER}/meeting-place"
-        dist.init_process_group("gloo", init_method=store, rank=RANK, world_size=WORLD)
-    runs = FOLDER / f"of-{WORLD}"
-    result = main(runs, RANK, WORLD)
-    (FOLDER / f"{RANK}-of-{WORLD}.json").write_text(json.dumps(result))
+        store = f"file://{folder}/meeting-place"
+        dist.init_process_group("gloo", init_method=store, rank=rank, world_size=world)
+    found = main(folder / f"of-{world}", rank, world)
+    (folder / f"{rank}-of-{world}.json").write_text(json.dumps(found))

@@ -1,9 +1,4 @@
-"""A small distillation as a program of its own, for tests that start, share out or kill one.
-
-python small_run.py OUT [--resume] [--even]
-"""
-
-import sys
+"""A small distillation in a process of its own, for tests that start, share out or kill one."""
 
 import torch
 
@@ -54,7 +49,3 @@ def main(out, resume=False, even=False):
         print(trainer.accelerator.num_processes, "processes")
     if trainer.accelerator.is_main_process:
         torch.save(trainer.student.state_dict(), f"{out}/student.pt")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], "--resume" in sys.argv, "--even" in sys.argv)

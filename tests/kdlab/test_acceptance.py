@@ -1,27 +1,18 @@
 """Twelve architectures of transformers, with adapters or without, on both paths, on one process and
-on two; and what only two processes can show. All of it is run by two programs of `pair.py`."""
+on two; and what only two processes can show. All of it is run by `pair.py`."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from packaging.version import Version
 
-from tests.kdlab.pair import of_an_architecture
+from tests.kdlab import pair
+from tests.kdlab.forked import started
 from tests.kdlab.tiny_models import ARCHITECTURES, DENSE, MORE, others, table
 
 ROOT = Path(__file__).parents[2]
-
-
-def started(folder, rank, world):
-    words = [sys.executable, "-m", "tests.kdlab.pair", folder, str(rank), str(world)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    log = (folder / f"{rank}-of-{world}.log").open("w")
-    return subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +20,17 @@ def found(tmp_path_factory):
     """What one process found, and each of two."""
     pytest.importorskip("peft")
     folder = tmp_path_factory.mktemp("pair")
-    runs = [(0, 1), (0, 2), (1, 2)]
-    processes = [started(folder, *run) for run in runs]
+    logs = {run: folder / f"{run[0]}-of-{run[1]}.log" for run in [(0, 1), (0, 2), (1, 2)]}
+    processes = [started(pair.write, folder, *run, log=log) for run, log in logs.items()]
     try:
-        codes = [process.wait() for process in processes]
+        for process in processes:
+            process.join()
     finally:
         for process in processes:
             process.kill()
-    for code, (rank, world) in zip(codes, runs, strict=True):
-        assert code == 0, (folder / f"{rank}-of-{world}.log").read_text()[-3000:]
-    return [json.loads((folder / f"{r}-of-{w}.json").read_text()) for r, w in runs]
+    for process, log in zip(processes, logs.values(), strict=True):
+        assert process.exitcode == 0, log.read_text()[-3000:]
+    return [json.loads(log.with_suffix(".json").read_text()) for log in logs.values()]
 
 
 def same(a, b, rel=2e-4):
@@ -66,7 +58,7 @@ def test_an_architecture_trains_alike_on_both_paths_and_on_two_processes(found, 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MORE)
 def test_other_architectures_train_alike_on_both_paths(name):
-    dense, linear = (of_an_architecture(name, False, wanted) for wanted in (False, True))
+    dense, linear = (pair.of_an_architecture(name, False, wanted) for wanted in (False, True))
     same(linear, dense)
     assert linear["path"].startswith("dense" if name in DENSE else "linear"), linear["path"]
 

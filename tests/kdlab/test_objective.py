@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kdlab.divergences import DIVERGENCES, forward_kl, jensen_shannon
 from kdlab.objective import CombinedObjective
+from tests.kdlab.forked import METHOD
 
 IGNORED = -100
 every = pytest.mark.parametrize("divergence", DIVERGENCES)
@@ -205,7 +206,8 @@ def one_rank(rank, port, positions):
 @pytest.mark.slow
 def test_two_ranks_give_the_result_of_one(unused_port):
     positions = [slice(0, 5), slice(5, 12)]  # one of rank 0's five counts, all of rank 1's seven
-    torch.multiprocessing.spawn(one_rank, (unused_port, positions), nprocs=2)
+    options = {"nprocs": 2, "start_method": METHOD}
+    torch.multiprocessing.start_processes(one_rank, (unused_port, positions), **options)
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 """Runs that are killed go on as if they had not been; runs on two processes are those of one."""
 
-import multiprocessing
-import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,22 +10,14 @@ from packaging.version import Version
 
 from kdlab import History
 from tests.kdlab import small_run
+from tests.kdlab.forked import program, started
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-# Its processes are forked from one that has loaded everything, and has run nothing.
-STARTED = multiprocessing.get_context("forkserver")
-STARTED.set_forkserver_preload([small_run.__name__])
-
-
-def started(*arguments):
-    process = STARTED.Process(target=small_run.main, args=arguments)
-    process.start()
-    return process
 
 
 def run(*arguments):
-    process = started(*arguments)
+    process = started(small_run.main, *arguments)
     process.join()
     assert process.exitcode == 0
 
@@ -44,7 +32,7 @@ def results(out):
 def kill_after(out, steps):
     """Start a run and kill it, without warning, when it has written so many steps."""
     metrics = out / "metrics.jsonl"
-    process = started(out, metrics.exists())
+    process = started(small_run.main, out, metrics.exists())
 
     def enough():
         assert process.is_alive(), "the run ended before it could be killed"
@@ -69,35 +57,32 @@ def test_a_run_killed_at_any_moment_goes_on_bit_for_bit(tmp_path):
     assert all(torch.equal(student[name], whole[name]) for name in whole)
 
 
-def on_two_processes(*program):
-    """What a program printed that was started twice, as `accelerate launch` does on two GPUs."""
+def on_two_processes(folder, function, *arguments):
+    """What two printed that were started as `accelerate launch` starts them on two GPUs."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     together = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    together |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    together |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    logs = [folder / f"{rank}.log" for rank in range(2)]
     processes = [
-        subprocess.Popen(
-            [sys.executable, *program],
-            env={**os.environ, **together, "RANK": rank, "LOCAL_RANK": rank},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in "01"
+        started(function, *arguments, log=log, RANK=log.stem, LOCAL_RANK=log.stem, **together)
+        for log in logs
     ]
     try:
-        said = [process.communicate()[0] for process in processes]
+        for process in processes:
+            process.join()
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "".join(said)[-3000:]
+    said = [log.read_text() for log in logs]
+    assert [process.exitcode for process in processes] == [0, 0], "".join(said)[-3000:]
     return said
 
 
 @pytest.mark.slow
 def test_two_processes_give_the_result_of_one(tmp_path):
     run(tmp_path / "one", False, True)
-    said = on_two_processes(small_run.__file__, tmp_path / "two", "--even")
+    said = on_two_processes(tmp_path, small_run.main, tmp_path / "two", False, True)
     assert [text.splitlines()[-1] for text in said] == ["2 processes"] * 2
     history, student = results(tmp_path / "two")
     expected, one = results(tmp_path / "one")
@@ -135,9 +120,10 @@ def test_the_program_for_models_in_pieces_runs_as_the_page_has_it(tmp_path):
     """Nothing has started the processes' group before."""
     page = (ROOT / "book/reference/library-machines.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n([^`]*fully_shard[^`]*)```", page)
-    program = tmp_path / "train.py"
-    program.write_text(f"{BEFORE}{block}{AFTER}", encoding="utf-8")
-    first, second = (text.split()[-1].split(";") for text in on_two_processes(program))
+    path = tmp_path / "train.py"
+    path.write_text(f"{BEFORE}{block}{AFTER}", encoding="utf-8")
+    said = on_two_processes(tmp_path, program, path)
+    first, second = (text.split()[-1].split(";") for text in said)
     assert first == second
     assert first[:2] == ["2", "DTensor"]
     assert len(first) == 4  # two losses

@@ -52,7 +52,7 @@ def text(tmp_path_factory):
     """A corpus small enough to train on in seconds: counting, with a document for each number."""
     path = tmp_path_factory.mktemp("text") / "counting.txt"
     path.write_text(
-        "\n\n".join(" ".join(f"{i} and {j}," for j in range(i, i + 60)) for i in range(200))
+        "\n\n".join(" ".join(f"{i} and {j}," for j in range(i, i + 60)) for i in range(100))
     )
     return str(path)
 
@@ -62,12 +62,13 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("KDLAB_CACHE", str(tmp_path_factory.getbasetemp() / "kdlab-cache"))
 
 
-SHORT = {"vocab_size": 300, "teacher_steps": 12, "batch_size": 4, "eval_blocks": 8}
+SHORT = {"vocab_size": 300, "teacher": "tiny-student", "teacher_steps": 12}
+SHORT |= {"batch_size": 4, "eval_blocks": 8}
 OPTIONS = [x for name, n in SHORT.items() for x in (f"--{name.replace('_', '-')}", n)]
 
 
 def shortly(out, **fields):
-    return distill(out, Recipe(**SHORT, **fields), device="cpu")
+    return distill(out, Recipe(**SHORT | fields), device="cpu")
 
 
 def kdlab_(*words):
@@ -276,7 +277,7 @@ def test_a_finished_run_can_be_measured_again(text, tmp_path):
 @pytest.mark.slow
 def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
     store = tmp_path / "teacher.topk"
-    options = ("--corpus", text, "--vocab-size", 300, "--teacher-steps", 12, "--cpu")
+    options = ("--corpus", text, *OPTIONS[:6], "--cpu")
     written = kdlab_("cache-teacher", *options, "--k", 16, "--out", store)
     assert written.exit_code == 0, written.output
     assert "66 bytes each" in written.output
@@ -291,7 +292,9 @@ def test_a_student_learns_from_a_cached_teacher(text, tmp_path):
         kdlab_("cache-teacher", *options, "--k", 16, "--out", store, "--json").stdout
     )
     assert header["bytes"] == store.stat().st_size
-    other = run("--steps", 3, "--teacher-file", store, "--out", tmp_path / "other", "--cpu")
+    loud = tmp_path / "loud.txt"
+    loud.write_text(Path(text).read_text().upper())
+    other = run("--corpus", loud, *short, "--out", tmp_path / "other")
     assert other.exit_code == 1
     assert "written for another" in other.output
 
