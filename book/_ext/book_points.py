@@ -40,15 +40,15 @@ class Points(SphinxDirective):
         notebooks = sorted((Path(self.env.srcdir) / self.arguments[0]).glob("*/*.ipynb"))
         if not notebooks:
             raise self.error(f"points: no notebooks in {self.arguments[0]}/*/")
-        lines = ["| set | task | minutes | points | graded by |", "| --- | --- | --- | --- | --- |"]
+        lines = ["| task | minutes | points | graded by |", "| --- | --- | --- | --- |"]
         for notebook in notebooks:
             self.env.note_dependency(str(notebook))
             tasks = graded_tasks(notebook)
-            for task, minutes, points, by in tasks:
-                lines.append(f"| `{notebook.stem}` | {task} | {minutes} | {points:g} | {by} |")
             total = sum(points for _, _, points, _ in tasks)
             minutes = sum(int(minutes or 0) for minutes in {t: m for t, m, _, _ in tasks}.values())
-            lines.append(f"| `{notebook.stem}` | **all** | **{minutes}** | **{total:g}** | |")
+            lines.append(f"| **Set** `{notebook.stem}` | **{minutes}** | **{total:g}** | |")
+            for task, minutes, points, by in tasks:
+                lines.append(f"| {task} | {minutes} | {points:g} | {by} |")
         return self.parse_text_to_nodes("\n".join(lines))
 
 

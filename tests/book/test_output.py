@@ -36,6 +36,17 @@ def test_what_a_page_prints_is_no_wider_than_its_text(book, page_names):
     assert not any(wide.values()), wide
 
 
+def test_no_line_breaks_within_an_equation(book, page_names):
+    for name in page_names:
+        soup = BeautifulSoup((book / name).read_text(encoding="utf8"), "html.parser")
+        for tag in soup.select("article :is(pre, code, script, svg, form, .kdlab-widget)"):
+            tag.decompose()
+        broken = re.findall(
+            r".{0,9}\b[λαkTβ] = [\d∞].{0,9}", soup.article.text if soup.article else ""
+        )
+        assert not broken, (name, broken)
+
+
 def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
     sys.path.append(str(ROOT / "book/_ext"))
     from book_output import cut_styles

@@ -362,6 +362,9 @@ CUT_FORMULAS = """() => {
 }"""
 
 
+CUT_EXAMPLES = """() => [...document.querySelectorAll("dl.py pre")]
+    .filter(code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
+
 # Code that a fold hides goes over the end of a sheet; what is typed is a line to write on.
 WHOLE_OR_A_BOX = """() => [...document.querySelectorAll("details.hide, .question-number input")]
     .filter(node => getComputedStyle(node).breakInside !== "auto"
@@ -404,6 +407,7 @@ def test_does_not_scroll_sideways_on_a_phone(tab):
     tab.set_viewport_size(PHONE)
     assert tab.evaluate(width) <= PHONE["width"]
     assert not tab.evaluate(CUT_FORMULAS)
+    assert not tab.evaluate(CUT_EXAMPLES)
     # With text of twice the size; a formula in a line keeps the breaks that it was set with.
     tab.evaluate("document.documentElement.style.fontSize = '200%'")
     assert tab.evaluate(width) <= 1.05 * PHONE["width"]

@@ -1,0 +1,29 @@
+"""Where lines break: not within "λ = 4", and not after each word of a long text in a table.
+
+A cell with more text than fits a line gets the class ``long``, for which book.css keeps some width.
+"""
+
+import re
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+EQUATION = re.compile(r"(\b[A-Za-zα-ω]) (=) (?=[\d∞−-])")
+LONG = 24  # characters
+
+
+def keep_together(app: Sphinx, doctree: nodes.document) -> None:
+    for text in list(doctree.findall(nodes.Text)):
+        if isinstance(text.parent, nodes.literal | nodes.literal_block | nodes.math | nodes.raw):
+            continue
+        kept = EQUATION.sub("\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", text)
+        if kept != text:
+            text.parent.replace(text, nodes.Text(kept))
+    for entry in doctree.findall(nodes.entry):
+        if len(entry.astext()) > LONG:
+            entry["classes"].append("long")
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("doctree-read", keep_together)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
