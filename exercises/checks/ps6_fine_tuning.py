@@ -612,14 +612,12 @@ ENCODE_MISCONCEPTIONS = (
     ),
     *(
         Misconception(
-            name,
-            f"At least two things are off. {hint} And where nobody answers your function raises an"
-            " exception.",
+            *what,
             FINE_TUNING,
-            partial(refused_without_answers, counts=counts, error=error),
+            partial(refused_without_answers, counts=of(turn), error=error),
         )
-        for (name, hint), turn in product((ONLY_LAST, ALL_FROM_AN_ANSWER_ON), (0, -1))
-        for counts in ((only_turn if name == ONLY_LAST[0] else from_turn)(turn),)
+        for what, of in ((ONLY_LAST, only_turn), (ALL_FROM_AN_ANSWER_ON, from_turn))
+        for turn in (0, -1)
         for error in (ValueError, TypeError, IndexError, UnboundLocalError)
     ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
