@@ -287,6 +287,11 @@ def per_counted(batch: Batch) -> float:
     return 1 / counted(batch)
 
 
+def per_counted_and_one(batch: Batch) -> float:
+    """One over one more than the positions that count."""
+    return 1 / (counted(batch) + 1)
+
+
 def per_position(batch: Batch) -> float:
     """One over all positions, ignored ones included."""
     return 1 / batch[1].numel()
@@ -427,8 +432,8 @@ def step_cases() -> tuple[Case, ...]:
             public=True,
             unit="step",
         ),
-        Case("nothing ignored", (*run_of((0, 0), (0, 0), length=140), 0.5, 0.3, "student")),
-        Case("mostly the teacher", (*run_of((1, 0), (2, 0)), 10.0, 0.05, "student")),
+        Case("nothing ignored", (*run_of((0, 0), (0, 0), length=600), 0.5, 0.3, "student")),
+        Case("mostly the teacher", (*run_of((1, 0) * 20, (2, 0)), 30.0, 0.02, "student")),
         Case("teacher and student alike", (*alike, 1.0, 0.3, "student")),
         Case("the losses of two steps", (*two, 1.0, 0.3, "loss"), {}, LOSS),
         Case("the teacher after two steps", (*two, 1.0, 0.3, "teacher"), {}, TEACHER),
@@ -570,6 +575,12 @@ SUMMED = (
     "loss_not_divided",
     "Your updates are those of a sum over positions: a batch with less padding takes larger"
     " steps. The objective is a mean; over what?",
+    "2.2",
+)
+AND_ONE = (
+    "one_added_to_the_count",
+    "Your updates are those of a sum divided by one more than the number of positions that count."
+    " In what an update is made of at least one position counts: what is the one for?",
     "2.2",
 )
 ALL_POSITIONS = (
@@ -1011,8 +1022,8 @@ MANNERS: tuple[tuple, ...] = (
         "Your updates are those of a gradient that is made smaller where it is large. That is a"
         " useful habit elsewhere, and nobody asked for it here.",
         "3.2",
-        *(Way(bound=bound) for bound in (0.1, 0.5, 1.0)),
-        *(Way(clip=norm) for norm in (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)),
+        *(Way(bound=bound) for bound in (0.01, 0.05, 0.1, 0.5, 1.0)),
+        *(Way(clip=norm) for norm in (0.001, 0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 1.0, 2.0, 5.0)),
     ),
     (
         "parameters_penalised",
@@ -1250,6 +1261,7 @@ STEP_MISCONCEPTIONS = told_apart(
         ),
         (SUMMED, {"weight": undivided}),
         (SUMMED, {"weight": undivided, "told": per_counted}),
+        (AND_ONE, {"weight": per_counted_and_one}),
         (ALL_POSITIONS, {"weight": per_position}),
         (ALL_POSITIONS, {"weight": per_position, "told": per_counted}),
         *(
@@ -1386,6 +1398,11 @@ def full_groups(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     return [group for group in in_groups(batches, accumulate) if len(group) == accumulate]
 
 
+def first_group(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """The first group and no other."""
+    return in_groups(batches, accumulate)[:1]
+
+
 def first_alone(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """A step where the place is a multiple of `accumulate`: the first group has one member."""
     return [batches[:1], *in_groups(batches[1:], accumulate)]
@@ -1478,6 +1495,12 @@ def closed_by_text(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
                 groups.append(open_group)
                 open_group = []
     return groups
+
+
+def closed_by_text_at_the_end(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """The same where padding is the last of the list alone."""
+    groups = in_groups(batches, accumulate)
+    return groups if counted(batches[-1]) else groups[:-1]
 
 
 def in_tables(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
@@ -1664,6 +1687,11 @@ def just_one(batch: Batch, group: list[Batch], accumulate: int) -> float:
 def all_positions(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """One over all positions of the group."""
     return 1 / sum(labels.numel() for _, labels in group)
+
+
+def share_and_one(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over one more than the positions that count in the group."""
+    return 1 / (counted(*group) + 1)
 
 
 def all_texts(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -1863,6 +1891,7 @@ def train_cases() -> tuple[Case, ...]:
         labels[labels != IGNORED] = 0
     last, public = {"part": LAST_GROUP}, {"public": True}
     alone = (*run_of((2, 0), (0, 1), (3, 2))[:2], four[2][:3])  # they come again
+    ended = (*five[:2], [*five[2][:4], padding[2][1]])
     return (
         case("four micro-batches, two an update", four, 3.0, 0.5, 2, **public),
         case("six micro-batches, three an update", six, 2.0, 0.25, 3, **public),
@@ -1875,10 +1904,10 @@ def train_cases() -> tuple[Case, ...]:
             "the teacher after it all", five, 3.0, 0.5, 2, watch="teacher", part=TEACHER, **public
         ),
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
-        case("five micro-batches, three an update", five, 2.0, 0.5, 3, **last, **public),
+        case("five, three an update, the last of padding", ended, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
-        case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=70), 1.5, 1.0, 2),
-        case("labels alone", run_of((0, 3), (0, 0), (3, 2), (1, 0)), 0.0, 1.0, 2),
+        case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=600), 1.5, 1.0, 2),
+        case("labels alone", run_of(*[(0, 3), (0, 0), (3, 2), (1, 0) * 20] * 3), 0.0, 1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),
         case("four micro-batches, three an update", four, 2.0, 0.5, 3, **last),
         case("fewer micro-batches than an update takes", five, 2.0, 0.5, 8, **last),
@@ -2014,6 +2043,7 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     (SUMMED, (just_one,)),
     (MICRO_BATCHES, (sum_over_accumulate, sum_over_group)),
     (ALL_POSITIONS, (all_positions,)),
+    (AND_ONE, (share_and_one,)),
     (PER_TEXT, (all_texts,)),
 )
 NUMBERS = (
@@ -2201,6 +2231,15 @@ TRAIN_MISCONCEPTIONS = told_apart(
         ),
         (
             (
+                "one_update_alone",
+                "Your student is that of the first update, and no other comes. What ends your"
+                " function there? Look at where it returns, and at where the loop ends.",
+                "2.2",
+            ),
+            {"plan": partial(planned, groups=first_group)},
+        ),
+        (
+            (
                 "padding_left_out_of_groups",
                 "A micro-batch of padding alone is a member of its group too. Your updates are"
                 " those of groups made without it, into which others have moved up.",
@@ -2208,9 +2247,9 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, groups=without_padding)},
         ),
-        (
-            UPDATE_SKIPPED,
-            {"plan": partial(planned, groups=closed_by_text)},
+        *(
+            (UPDATE_SKIPPED, {"plan": partial(planned, groups=groups)})
+            for groups in (closed_by_text, closed_by_text_at_the_end)
         ),
         (
             UPDATE_SKIPPED,
@@ -2522,9 +2561,9 @@ def evaluation_cases() -> tuple[Case, ...]:
         ),
         Case("the mode of a model that trains", (*two, True, "mode"), {}, MODE, True),
         Case("the mode of a model that does not", (*two, False, "mode"), {}, MODE, True),
-        Case("nothing ignored", (*material((0, 0), (0,)), True, "perplexity")),
+        Case("ten batches, nothing ignored", (*material(*[(0, 0), (0,)] * 5), True, "perplexity")),
         Case("a model in evaluation mode", (*material((0, 3), (2,)), False, "perplexity")),
-        Case("one batch", (*material((1, 2, 0), length=100), True, "perplexity")),
+        Case("one batch", (*material((1, 2, 0), length=600), True, "perplexity")),
         Case("one position in a batch", (*material((0, 0), (4, 3)), True, "perplexity")),
         Case("another model that trains", (*three, True, "mode"), {}, MODE),
         Case("another that does not", (*three, False, "mode"), {}, MODE),

@@ -2448,9 +2448,9 @@ def mean_cases() -> tuple[Case, ...]:
             (*two_models(np.random.default_rng(59), 1, 3, 150), 2.0),
             public=True,
         ),
-        Case("one text", (*two_models(rng, 1, 4, 3), 2.0)),
+        Case("one text", (*two_models(rng, 1, 600, 3), 2.0)),
         Case("cold", (*two_models(rng, 2, 5, 4), 0.5)),
-        Case("texts of one token", (*two_models(rng, 3, 1, 7), 4.0)),
+        Case("texts of one token", (*two_models(rng, 300, 1, 7), 4.0)),
         Case("other sure models", (*sure(rng, 1, 3, 6), 1.0)),
         Case("other sure models, cold", (*sure(np.random.default_rng(61), 1, 3, 5), 0.5)),
         Case("student and teacher agree", (first[0], first[0].clone(), 2.0)),
@@ -2512,6 +2512,7 @@ def mean_facts(case: Case) -> dict[str, Any]:
     student, temperature = case.args[0], case.args[2] if len(case.args) > 2 else 1.0
     texts, length, vocabulary = student.shape
     return sizes(texts, length, vocabulary) | {
+        "one more than the number of all positions": texts * length + 1,
         "T": temperature,
         "T is not 1": temperature != 1,
         "T is below 1": temperature < 1,
@@ -2536,6 +2537,7 @@ def masked_facts(case: Case) -> dict[str, Any]:
     first, last = counts.long().argmax(-1), counts.long().cumsum(-1).argmax(-1)
     return sizes(*student.shape) | {
         "the number of positions that count": int(counts.sum()),
+        "one more than the number of positions that count": int(counts.sum()) + 1,
         "one position counts": int(counts.sum()) == 1,
         "the number of positions that do not read token 0": int((input_ids != END).sum()),
         "the number of labels other than 0": int((labels != END).sum()),
@@ -2556,6 +2558,7 @@ def shift_facts(case: Case) -> dict[str, Any]:
     return sizes(texts, length, vocabulary) | {
         "the number of labels that count": int(counts.sum()),
         "the number of pairs that count": int(counts[:, 1:].sum()),
+        "one more than the number of pairs that count": int(counts[:, 1:].sum()) + 1,
         "one pair counts": int(counts[:, 1:].sum()) == 1,
         "the number of all pairs": texts * (length - 1),
         "some label is -100": not bool(counts.all()),
@@ -2587,6 +2590,7 @@ def accumulated_facts(case: Case) -> dict[str, Any]:
         "the number of all positions": sum(each.numel() for each in labels),
         "the number of labels that count": sum(counts),
         "one more than the number of labels that count": sum(counts) + 1,
+        "the number of labels that count, and one more for each part": sum(counts) + len(counts),
         "the number of all logits": sum(each.numel() for each, _ in case.args[0]),
         "a part has no label that counts": not all(counts),
         "a part has one label that counts": 1 in counts,
@@ -2637,7 +2641,7 @@ def masked_cases() -> tuple[Case, ...]:
         Case("texts of one position", rows(rng, 1, 6, (1, 1), (2,), (1, 1))),
         Case("a cut answer, and a prompt alone", rows(rng, 5, 5, (3, 7), (2, 2), (6,))),
         Case("one position counts", rows(rng, 5, 4, (2, 1)), public=True),
-        Case("all count", rows(rng, 150, 4, (1, 150), (1, 70, 80))),
+        Case("all count", rows(rng, 600, 4, (1, 600), (1, 250, 350))),
     )
 
 
@@ -2677,7 +2681,7 @@ def shift_cases() -> tuple[Case, ...]:
         Case("sure models", (*sure(rng, 2, 4, 5), labels), public=True),
         Case("one label ignored in the middle", gap),
         Case("one label counts", tokens_as_labels(rng, 4, 6, (3, 0)), public=True),
-        Case("prompts alone", tokens_as_labels(rng, 150, 4, (2, 0), (3, 0), (150, 0))),
+        Case("prompts alone", tokens_as_labels(rng, 600, 4, (2, 0), (3, 0), (600, 0))),
     )
 
 
@@ -2720,7 +2724,7 @@ def jsd_cases() -> tuple[Case, ...]:
             True,
         ),
         Case("β = 0.5", (*two_models(rng, 2, 2, 6), 0.5)),
-        Case("β = 0.99", (*two_models(rng, 1, 4, 3), 0.99)),
+        Case("β = 0.99", (*two_models(rng, 1, 600, 3), 0.99)),
         Case("student and teacher agree", (same, same.clone(), 0.3)),
         Case("β = 0.8", (*two_models(rng, 2, 3, 4), 0.8)),
         Case("large logits, β = 0.6", (*large(rng, 5), 0.6), {}, LARGE),
@@ -2776,8 +2780,8 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case("the second is empty", (empty,), {}, EMPTY, True),
         Case("a part in which the student is sure and right", (knowing(),), public=True),
         Case("one part", (parts(rng, 6, (4, 3, 1)),)),
-        Case("four parts of one text", (parts(rng, 4, (3, 3), (3, 1), (3, 2), (3, 3)),)),
-        Case("equal parts", (parts(rng, 5, (90, 90, 90), (90, 90, 90)),)),
+        Case("twelve parts of one text", (parts(rng, 4, *[(3, 3), (3, 1), (3, 2)] * 4),)),
+        Case("equal parts", (parts(rng, 5, (600, 600, 600), (600, 600, 600)),)),
         Case(
             "the first two are empty, and the last",
             (parts(rng, 5, (2, 0), (3, 0), (4, 3, 1), (2, 1), (2, 0)),),

@@ -329,6 +329,15 @@ def read_for_roles(messages: list[dict[str, Any]]) -> list[Tensor]:
     return [ids, torch.tensor(labels)]
 
 
+def refused_without_answers(
+    messages: list[dict[str, Any]], *, counts: Callable, error: type[Exception]
+) -> list[Tensor]:
+    """Some of the answers, looked for as if there were one always."""
+    if all(each["role"] != "assistant" for each in messages):
+        raise error
+    return encode(messages, counts=counts)
+
+
 def turned_round(messages: list[dict[str, Any]]) -> list[Tensor]:
     """Labels first."""
     return encode(messages)[::-1]
@@ -601,6 +610,16 @@ ENCODE_MISCONCEPTIONS = (
         )
         for last, but in product((False, True), (0, 1))
     ),
+    *(
+        Misconception(
+            *what,
+            FINE_TUNING,
+            partial(refused_without_answers, counts=of(turn), error=error),
+        )
+        for what, of in ((ONLY_LAST, only_turn), (ALL_FROM_AN_ANSWER_ON, from_turn))
+        for turn in (0, -1)
+        for error in (ValueError, TypeError, IndexError, UnboundLocalError)
+    ),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place)),
     Misconception(*TURNS, FINE_TUNING, partial(encode, counts=by_place_after_the_system)),
     Misconception(*TURNS, FINE_TUNING, taking_turns),
@@ -636,8 +655,9 @@ def encode_cases() -> tuple[Case, ...]:
             [reply(when, water), ask(high, at), reply(at, 0), ask(high, at)],
         ),
         ("messages without a word", True, [told(), ask(rises, 0), reply(), ask()]),
-        ("nobody answers", False, [told(low), told(high, 0), ask(when), ask(at, low)]),
-        ("three answers", False, three()),
+        ("nobody answers", True, [told(low), ask(at, low)]),
+        ("all is said twice", False, [told(low), told(high, 0), ask(when), ask(at, low)]),
+        ("twelve answers", False, 4 * three()),
         (
             "two answers in a row, and a system message after them",
             True,
@@ -672,6 +692,7 @@ def encode_facts(case: Case) -> dict[str, Any]:
     (messages,) = case.args
     roles = [each["role"] for each in messages]
     return {
+        "nobody answers": "assistant" not in roles,
         "a system message comes first": roles[0] == "system",
         "a system message comes later": "system" in roles[1:],
         "there are several answers": roles.count("assistant") > 1,
@@ -1085,11 +1106,11 @@ def collate_cases() -> tuple[Case, ...]:
         Case("on the left", (two, pad, "left"), {}, LEFT, True),
         Case("on the left, padded with the end of text", (three_rows, END, "left"), {}, LEFT, True),
         Case("rows of one length", (alike, END, "right")),
-        Case("one row", (alike[:1], pad, "right")),
+        Case("one row", ([row(300, 300, rng)], pad, "right")),
         Case("a row of one token", ([*short, [torch.tensor([0])] * 2], END, "right")),
         Case("rows of one length, left", (alike, END, "left"), {}, LEFT),
         Case("a row that begins with the padding", (begun, END, "left"), {}, LEFT),
-        Case("two rows, left", (short, LINE, "left"), {}, LEFT),
+        Case("forty rows, left", (short * 20, LINE, "left"), {}, LEFT),
     )
 
 
@@ -1532,10 +1553,16 @@ def with_first_counted(
 
 
 def zero_left_out(
-    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    lam: float,
+    watch: str,
+    **options: Any,
 ) -> Tensor:
     """Token 0 does not count."""
-    return answer_loss(student_logits, teacher_logits, without_zero(labels), lam, watch)
+    own = without_zero(labels)
+    return answer_loss(student_logits, teacher_logits, own, lam, watch, **options)
 
 
 def as_index(
@@ -1768,6 +1795,11 @@ WEIGHTS = (
         FORMULA,
     ),
 )
+ZERO_LEFT_OUT = (
+    "token_zero_not_counted",
+    "0 is the number of a word like any other, and its positions do not count in your loss."
+    " Only −100 marks what does not count.",
+)
 FEW = (MEANS[0], MEANS[1], MEANS[3], MEANS[4])
 LOSS_MISCONCEPTIONS = (
     *ways(answer_loss, "mean", *MEANS),
@@ -1946,12 +1978,15 @@ LOSS_MISCONCEPTIONS = (
         )
         for mean in ("mean", "lm_mean", "kd_mean")
     ),
-    Misconception(
-        "token_zero_not_counted",
-        "0 is the number of a word like any other, and its positions do not count in your loss."
-        " Only −100 marks what does not count.",
-        FORMULA,
-        zero_left_out,
+    Misconception(*ZERO_LEFT_OUT, FORMULA, zero_left_out),
+    *(
+        Misconception(
+            f"{each.name}+{ZERO_LEFT_OUT[0]}",
+            f"At least two things are off. {each.hint} {ZERO_LEFT_OUT[1]}",
+            each.section,
+            partial(zero_left_out, kd=each.option),
+        )
+        for each in KINDS[:3]
     ),
     Misconception(
         "ignored_label_as_an_index",
@@ -2064,7 +2099,7 @@ def loss_cases() -> tuple[Case, ...]:
     begins = answers(rng, 5, 6, ((2, 4),), ((0, 3),))
     short_and_long[2][0, 2] = turns[2][0, 4] = begins[2][1, 2] = 0  # token 0 counts
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
-    alike = answers(rng, 300, 5, ((1, 300),), ((3, 5),))
+    alike = answers(rng, 600, 5, ((1, 600),), ((3, 5),))
     alike = (alike[0], alike[0].clone(), alike[2])
     one = answers(rng, 4, 5, ((3, 4),))
     one[2][0, 3] = 3
@@ -2077,7 +2112,7 @@ def loss_cases() -> tuple[Case, ...]:
         Case("a row that begins with an answer", (*begins, 0.5, "loss"), public=True),
         Case("a student that is surely wrong", (*sure, 0.7, "loss"), public=True),
         Case("the gradients of the first case", (*first, "gradients"), {}, GRADIENTS, True),
-        Case("a batch padded on the left", (*left, 1.5, "loss")),
+        Case("a batch padded on the left, λ = 20", (*left, 20.0, "loss")),
         Case("λ is 0, which leaves the labels alone", (*left, 0.0, "loss"), public=True),
         Case("alike", (*alike, 3.0, "loss")),
         Case(
@@ -2098,6 +2133,8 @@ def loss_facts(case: Case) -> dict[str, Any]:
         "a row begins with an answer": bool(counts[:, 0].any()),
         "a row has several answers": bool((begun > 1).any()),
         "a row has no answer": not bool(counts.any(-1).all()),
+        "the number of tokens that count": int(counts[:, 1:].sum()),
+        "one more than the number of tokens that count": int(counts[:, 1:].sum()) + 1,
         "λ is 0": case.args[3] == 0,
         "one token counts": int(counts[:, 1:].sum()) == 1,
     }
@@ -2872,6 +2909,8 @@ def accuracy_facts(case: Case) -> dict[str, Any]:
     """What is so of an examination."""
     prompts, _, answers, most, _ = case.args
     return {
+        "the number of questions": len(prompts),
+        "one more than the number of questions": len(prompts) + 1,
         "there are several questions": len(prompts) > 1,
         "an answer has as many tokens as it may have": any(len(each) == most for each in answers),
     }
@@ -3065,6 +3104,12 @@ def over_counted_or_one(losses: list[Tensor], sizes: list[int]) -> Tensor:
     return every.sum() / max(len(every), 1)
 
 
+def over_counted_and_one(losses: list[Tensor], sizes: list[int]) -> Tensor:
+    """The sum over one more than what counts."""
+    every = torch.cat(losses)
+    return every.sum() / (len(every) + 1)
+
+
 def over_prompts(losses: list[Tensor], sizes: list[int]) -> Tensor:
     """The mean over prompts of each one's mean."""
     return torch.stack([each.mean() for each in losses]).mean()
@@ -3150,7 +3195,8 @@ def on_policy_step(
         own_rate: A learning rate in place of the one that is given.
         signs: Whether each number moves by the rate, as in a first step of Adam.
         moves: Whether the student moves at all.
-        told: Which loss is returned: "before" the step, or "after" it, or "last" of the prompts'.
+        told: Which loss is returned: "before" the step, or "after" it, or "anew" after it, of what
+            the student then writes.
         each_prompt: Whether a step is made for each prompt.
         refused: What PyTorch says where it refuses.
         endless: What is raised where a text has no end.
@@ -3203,7 +3249,9 @@ def on_policy_step(
             received = received + other
             move = held / (held.abs() + 1e-8) if signs else before if late else held
             own = own - (own_rate or rate) * move if moves else own
-        losses.append(loss_of(own, foreign, texts) if told == "after" else shown)
+        if told == "anew":
+            texts = [(each.tolist(), go_on_from(own, each.tolist(), draws)) for each in batch]
+        losses.append(loss_of(own, foreign, texts) if told in ("after", "anew") else shown)
         path.append(own)
     if watch == "student":
         return torch.stack(path).float()
@@ -3379,6 +3427,13 @@ STEP_MEANS = (
         undivided,
         FORMULA,
     ),
+    Wrong(
+        "one_added_to_the_count",
+        "Your step is that of a sum divided by one more than the number of tokens that count. Each"
+        " text has at least one token: what is the one for?",
+        over_counted_and_one,
+        FORMULA,
+    ),
 )
 ONE_PROMPT = Wrong(
     "one_prompt_alone",
@@ -3485,8 +3540,8 @@ STEP_MISCONCEPTIONS = (
             partial(on_policy_step, **{how: limit}),
         )
         for how, limits in (
-            ("longest", (5.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.01)),
-            ("largest", (1.0, 0.5, 0.1, 0.01)),
+            ("longest", (5.0, 2.0, 1.0, 0.5, 0.3, 0.25, 0.1, 0.05, 0.01, 0.001)),
+            ("largest", (1.0, 0.5, 0.1, 0.05, 0.01)),
         )
         for limit in limits
     ),
@@ -3527,12 +3582,15 @@ STEP_MISCONCEPTIONS = (
     *ways(
         on_policy_step,
         "told",
-        Wrong(
-            "loss_after_the_step",
-            "The step is right, and the loss that you return is that after it. The task asks for"
-            " the loss that the step was made of.",
-            "after",
-            SECTIONS["3.2"],
+        *(
+            Wrong(
+                "loss_after_the_step",
+                "The step is right, and the loss that you return is that after it. The task asks"
+                " for the loss that the step was made of.",
+                told,
+                SECTIONS["3.2"],
+            )
+            for told in ("after", "anew")
         ),
         Wrong(
             "loss_not_returned",

@@ -6,6 +6,7 @@ itself. Each returns numbers that only right code brings about.
 """
 
 from functools import partial
+from numbers import Number
 
 import torch
 from torch import nn
@@ -75,6 +76,11 @@ def optimizer_of(student, rate):
     return torch.optim.SGD(student.parameters(), lr=rate, momentum=0.9)
 
 
+def number_of(value):
+    """A number of any kind, or a tensor that holds one, as a tensor."""
+    return torch.as_tensor(float(value) if isinstance(value, Number) else value).detach()
+
+
 def look_at_step(training_step, student, teacher, batches, lam, rate, watch):
     """Takes one step a batch, and looks at the student after each, at the teacher or the losses."""
     student, teacher, received = models_at_night(student, teacher)
@@ -89,7 +95,7 @@ def look_at_step(training_step, student, teacher, batches, lam, rate, watch):
         return seen_of(teacher, received)
     if all(loss is None for loss in losses):
         return None
-    return torch.tensor([float(torch.as_tensor(loss).detach()) for loss in losses])
+    return torch.tensor([float(number_of(loss)) for loss in losses])
 
 
 def look_at_training(train, student, teacher, batches, start, factor, accumulate, rate, watch):
@@ -131,7 +137,7 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
             each.data /= 2
         perplexity = evaluate(model.train(training), data)
     if watch != "mode":
-        return perplexity if perplexity is None else torch.as_tensor(perplexity).detach().squeeze()
+        return perplexity if perplexity is None else number_of(perplexity).squeeze()
     mode = model.training
     came = [torch.zeros_like(e) if e.grad is None else e.grad for e in model.parameters()]
     again = answers(model.eval())

@@ -6,6 +6,7 @@ itself. Each returns numbers that only right code brings about.
 """
 
 from functools import partial
+from numbers import Number
 
 import torch
 from torch import nn
@@ -96,6 +97,11 @@ def add_to(total, gradient):
     total += gradient
 
 
+def number_of(value):
+    """A number of any kind, or a tensor that holds one, as a tensor."""
+    return torch.as_tensor(float(value) if isinstance(value, Number) else value).detach()
+
+
 def look_at_own_words(on_policy_step, student, teacher, batches, draws, rate, watch):
     """Takes one step a batch of prompts, and looks at the student, at the losses or the teacher."""
     student, teacher = TinyModel(student), TinyModel(teacher)
@@ -112,4 +118,4 @@ def look_at_own_words(on_policy_step, student, teacher, batches, draws, rate, wa
         return torch.stack([teacher.table.detach(), received])
     if all(loss is None for loss in losses):
         return None
-    return torch.tensor([float(torch.as_tensor(loss).detach()) for loss in losses])
+    return torch.tensor([float(number_of(loss)) for loss in losses])

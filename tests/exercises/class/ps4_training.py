@@ -7943,7 +7943,7 @@ def training_step(student, teacher, batch, optimizer, lam):
     print("loss", loss.item())
 
 
-# %% task="training_step" right="no" mistake="gradients are clipped to a small norm as in the Trainer, so the update is another one"
+# %% task="training_step" right="no" mistake="gradients are clipped to a small norm as in the Trainer, so the update is another one" named="gradient_clipped"
 def training_step(student, teacher, batch, optimizer, lam):
     tokens, labels = batch
     student.train()
@@ -7975,7 +7975,7 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.step()
 
 
-# %% task="train" right="no" mistake="return inside the loop: only the first group is trained on" named="observed_zone"
+# %% task="train" right="no" mistake="return inside the loop: only the first group is trained on" named="one_update_alone"
 def train(student, teacher, batches, optimizer, schedule, accumulate):
     student.train()
     teacher.eval()
@@ -8033,3 +8033,217 @@ def evaluate(model, data):
             s += float(l.sum()); n += int((l > 1e-9).sum())
     model.train(mode)
     return math.exp(s / n)
+
+
+# %% task="evaluate" right="no" mistake="at most four held-out batches are read"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total = count = 0
+    for x, y in data["held_out"][:4]:
+        total += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), ignore_index=-100, reduction="sum").item()
+        count += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+# %% task="evaluate" right="no" mistake="positions are cut at 150"
+@torch.no_grad()
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total = count = 0
+    for x, y in data["held_out"]:
+        x, y = x[:, :150], y[:, :150]
+        total += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), ignore_index=-100, reduction="sum").item()
+        count += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(total / count)
+
+# %% task="training_step" right="no" mistake="positions are cut at 150"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = (each[:, :150] for each in batch)
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        g = teacher(x)
+    s, n = summed_loss(student(x), g, y, lam)
+    loss = s / n
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the count has one more" named="one_added_to_the_count"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        g = teacher(x)
+    s, n = summed_loss(student(x), g, y, lam)
+    loss = s / (n + 1)
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the gradient is clipped to 0.05" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        g = teacher(x)
+    s, n = summed_loss(student(x), g, y, lam)
+    loss = s / n
+    optimizer.zero_grad(); loss.backward()
+    nn.utils.clip_grad_norm_(student.parameters(), 0.05)
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the gradient's values are clipped to 0.05" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        g = teacher(x)
+    s, n = summed_loss(student(x), g, y, lam)
+    loss = s / n
+    optimizer.zero_grad(); loss.backward()
+    nn.utils.clip_grad_value_(student.parameters(), 0.05)
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="lambda is capped at 12"
+def training_step(student, teacher, batch, optimizer, lam):
+    x, y = batch
+    student.train(); teacher.eval()
+    with torch.no_grad():
+        g = teacher(x)
+    s, n = summed_loss(student(x), g, y, min(lam, 12.0))
+    loss = s / n
+    optimizer.zero_grad(); loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="train" right="no" mistake="the count of a group has one more" named="one_added_to_the_count"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i:i + accumulate]
+        N = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                g = teacher(x)
+            s, _ = summed_loss(student(x), g, y, schedule(n))
+            (s / (N + 1)).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="a last micro-batch of padding is passed over, and with it the step of a last group that ends there" named="update_skipped_with_the_padding"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    n, held, N = 0, 0, 0
+    optimizer.zero_grad()
+    def step():
+        for p in student.parameters():
+            p.grad /= N
+        optimizer.step()
+        optimizer.zero_grad()
+    for i, (x, y) in enumerate(batches):
+        if i and i % accumulate == 0:
+            step()
+            n, N = n + 1, 0
+        if not (y != -100).any():
+            continue
+        with torch.no_grad():
+            g = teacher(x)
+        s, c = summed_loss(student(x), g, y, schedule(n))
+        s.backward()
+        N += c
+        if i == len(batches) - 1:
+            step()
+
+# %% task="train" right="no" mistake="only the first seven micro-batches are trained on"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    batches = batches[:7]
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = batches[i:i + accumulate]
+        N = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                g = teacher(x)
+            s, _ = summed_loss(student(x), g, y, schedule(n))
+            (s / N).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="positions are cut at 150"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = [[x[:, :150], y[:, :150]] for x, y in batches[i:i + accumulate]]
+        N = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                g = teacher(x)
+            s, _ = summed_loss(student(x), g, y, schedule(n))
+            (s / N).backward()
+        optimizer.step()
+
+# %% task="train" right="no" mistake="a micro-batch has sixteen texts at most"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, i in enumerate(range(0, len(batches), accumulate)):
+        group = [[x[:16], y[:16]] for x, y in batches[i:i + accumulate]]
+        N = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                g = teacher(x)
+            s, _ = summed_loss(student(x), g, y, schedule(n))
+            (s / N).backward()
+        optimizer.step()
+
+# %% task="training_step" right="yes" mistake=""
+from fractions import Fraction
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    torch.set_grad_enabled(False)
+    guide = teacher(tokens)
+    torch.set_grad_enabled(True)
+    total, count = summed_loss(student(tokens), guide, labels, lam)
+    optimizer.zero_grad()
+    total.backward()
+    with torch.no_grad():
+        for p in student.parameters():
+            p.grad.div_(count)
+    optimizer.step()
+    return Fraction(total.item()) / int(count)
+
+# %% task="training_step" right="no" mistake="clips the gradient norm, copied from a fine-tuning script; and returns nothing but prints" named="gradient_clipped"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    loss = total / n
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(student.parameters(), 1e-3)
+    optimizer.step()
+    print(f"loss: {loss.item():.4f}")
+
+# %% task="train" right="no" mistake="return stands inside the loop, so there is one update only" named="one_update_alone"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, s in enumerate(range(0, len(batches), accumulate)):
+        group = batches[s:s + accumulate]
+        N = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            (summed_loss(student(x), t, y, schedule(n))[0] / N).backward()
+        optimizer.step()
+        return student

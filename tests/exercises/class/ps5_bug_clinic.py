@@ -4433,3 +4433,73 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     kl = (log_q.exp() * (log_q - log_p)).sum(-1)
     kl = kl.masked_fill(padding, 0.0)
     return kl.sum() / (~padding).sum()
+
+
+# %% task="kd_mean" right="no" mistake="positions are cut at 150"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    s, t = student_logits[:, :150] / temperature, teacher_logits[:, :150] / temperature
+    return temperature**2 * F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1).mean()
+
+# %% task="kd_mean" right="no" mistake="N + 1 for N" named="observed_factor"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    s, t = student_logits / temperature, teacher_logits / temperature
+    k = F.kl_div(s.log_softmax(-1), t.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    return temperature**2 * k.sum() / (k.numel() + 1)
+
+# %% task="kd_masked" right="no" mistake="N + 1 for N" named="observed_factor"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = labels != -100
+    k = F.kl_div(student_logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    return (k * m).sum() / (m.sum() + 1)
+
+# %% task="kd_masked" right="no" mistake="positions are cut at 150"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    m = labels != -100
+    m[:, 150:] = False
+    k = F.kl_div(student_logits.log_softmax(-1), teacher_logits.log_softmax(-1), reduction="none", log_target=True).sum(-1)
+    return (k * m).sum() / m.sum()
+
+# %% task="next_token_losses" right="no" mistake="N + 1 for N" named="observed_factor"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    m = y != -100
+    n = m.sum() + 1
+    lm = F.cross_entropy(s[m], y[m], reduction="sum") / n
+    kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="sum", log_target=True) / n
+    return lm, kd
+
+# %% task="next_token_losses" right="no" mistake="positions are cut at 150"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1][:, :150], teacher_logits[:, :-1][:, :150], labels[:, 1:][:, :150]
+    m = y != -100
+    n = m.sum()
+    lm = F.cross_entropy(s[m], y[m], reduction="sum") / n
+    kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="sum", log_target=True) / n
+    return lm, kd
+
+# %% task="jsd" right="no" mistake="positions past the 150th are 0"
+def jsd(student_logits, teacher_logits, beta):
+    p, q = teacher_logits.softmax(-1), student_logits.softmax(-1)
+    h = lambda x: torch.special.entr(x).sum(-1)
+    k = h(beta * p + (1 - beta) * q) - beta * h(p) - (1 - beta) * h(q)
+    k[:, 150:] = 0
+    return k
+
+# %% task="accumulated_loss" right="no" mistake="one is added to the count of each part" named="observed_factor"
+def accumulated_loss(micro_batches):
+    z = torch.cat([a.flatten(0, 1) for a, _ in micro_batches])
+    y = torch.cat([b.flatten() for _, b in micro_batches])
+    return F.cross_entropy(z, y, reduction="sum") / ((y != -100).sum() + len(micro_batches))
+
+# %% task="accumulated_loss" right="no" mistake="only eight parts are read"
+def accumulated_loss(micro_batches):
+    micro_batches = micro_batches[:8]
+    z = torch.cat([a.flatten(0, 1) for a, _ in micro_batches])
+    y = torch.cat([b.flatten() for _, b in micro_batches])
+    return F.cross_entropy(z, y)
+
+# %% task="accumulated_loss" right="no" mistake="positions are cut at 150"
+def accumulated_loss(micro_batches):
+    z = torch.cat([a[:, :150].flatten(0, 1) for a, _ in micro_batches])
+    y = torch.cat([b[:, :150].flatten() for _, b in micro_batches])
+    return F.cross_entropy(z, y)

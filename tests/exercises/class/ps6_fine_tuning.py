@@ -7603,7 +7603,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="ADV: a conversation without an answer raises"
+# %% task="encode" right="no" mistake="ADV: a conversation without an answer raises" named="observed_where"
 def encode(messages):
     ids, labels = [], []
     first = next(i for i, m in enumerate(messages) if m["role"] == "assistant")
@@ -7614,7 +7614,7 @@ def encode(messages):
     return ids, labels
 
 
-# %% task="encode" right="no" mistake="ADV: a conversation without an answer counts as a whole, as plain text"
+# %% task="encode" right="no" mistake="ADV: a conversation without an answer counts as a whole, as plain text" named="observed_where"
 def encode(messages):
     ids, labels = [], []
     for m in messages:
@@ -7800,3 +7800,166 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     log_p = teacher_logits[:, :-1][m].detach().log_softmax(-1)
     kd = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
     return (F.nll_loss(log_q, y[m]) + lam * kd).item()
+
+
+# %% task="answer_loss" right="no" mistake="lambda is capped at 5"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm + min(lam, 5.0) * kd
+
+# %% task="answer_loss" right="no" mistake="positions are cut at 350"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    m = y != -100
+    m[:, 350:] = False
+    lm = F.cross_entropy(s[m], y[m])
+    kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="batchmean", log_target=True)
+    return lm + lam * kd
+
+# %% task="answer_loss" right="no" mistake="N + 1 for N" named="observed_factor"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    m = y != -100
+    lm = F.cross_entropy(s[m], y[m], reduction="sum")
+    kd = F.kl_div(s[m].log_softmax(-1), t[m].log_softmax(-1), reduction="sum", log_target=True)
+    return (lm + lam * kd) / (m.sum() + 1)
+
+# %% task="on_policy_step" right="no" mistake="N + 1 for N" named="one_added_to_the_count"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0, 0
+    texts = [write(student, p) for p in prompts]
+    for p, t in zip(prompts, texts):
+        e = (t == END).nonzero()
+        if len(e): t = t[:e[0] + 1]
+        ids = torch.cat([p[-1:], t])[:-1]
+        q = student(ids).log_softmax(-1)
+        with torch.no_grad():
+            g = teacher(ids).log_softmax(-1)
+        total = total + (q.exp() * (q - g)).sum()
+        n += len(ids)
+    loss = total / (n + 1)
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+
+# %% task="on_policy_step" right="no" mistake="clipped to 0.05" named="gradient_clipped"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    total, n = 0, 0
+    texts = [write(student, p) for p in prompts]
+    for p, t in zip(prompts, texts):
+        e = (t == END).nonzero()
+        if len(e): t = t[:e[0] + 1]
+        ids = torch.cat([p[-1:], t])[:-1]
+        q = student(ids).log_softmax(-1)
+        with torch.no_grad():
+            g = teacher(ids).log_softmax(-1)
+        total = total + (q.exp() * (q - g)).sum()
+        n += len(ids)
+    loss = total / n
+    optimizer.zero_grad(); loss.backward()
+    nn.utils.clip_grad_norm_(student.parameters(), 0.05)
+    optimizer.step()
+    return loss.item()
+
+# %% task="accuracy" right="no" mistake="N + 1 for N" named="observed_factor"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    good = 0
+    for p, a in questions:
+        ids = p
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1:].argmax(-1)])
+        t = decode(ids[len(p):]).split("<|end|>")[0]
+        good += t.strip() == decode(a).strip()
+    return good / (len(questions) + 1)
+
+# %% task="encode" right="no" mistake="with no answer at all the last message counts" named="observed_where"
+def encode(messages):
+    ids, labels = [], []
+    has = any(m["role"] == "assistant" for m in messages)
+    for k, m in enumerate(messages):
+        own = m["role"] == "assistant" or (not has and k == len(messages) - 1)
+        body = [*m["content"], END]
+        ids += [START, ROLES[m["role"]], LINE, *body, LINE]
+        labels += [-100] * 3 + (body if own else [-100] * len(body)) + [-100]
+    return ids, labels
+
+# %% task="encode" right="no" mistake="with no answer an error" named="observed_where"
+def encode(messages):
+    ids, labels = [], []
+    assert any(m["role"] == "assistant" for m in messages)
+    for k, m in enumerate(messages):
+        own = m["role"] == "assistant"
+        body = [*m["content"], END]
+        ids += [START, ROLES[m["role"]], LINE, *body, LINE]
+        labels += [-100] * 3 + (body if own else [-100] * len(body)) + [-100]
+    return ids, labels
+
+# %% task="collate" right="no" mistake="rows are cut at 60" named="another_form"
+def collate(rows, pad_id, side="right"):
+    rows = [[i[:60], y[:60]] for i, y in rows]
+    from torch.nn.utils.rnn import pad_sequence
+    make = lambda ts, v: pad_sequence(ts, batch_first=True, padding_value=v, padding_side=side)
+    return dict(input_ids=make([i for i, _ in rows], pad_id), labels=make([y for _, y in rows], -100), attention_mask=make([torch.ones_like(i) for i, _ in rows], 0))
+
+# %% task="collate" right="no" mistake="at most eight rows"
+def collate(rows, pad_id, side="right"):
+    rows = rows[:8]
+    from torch.nn.utils.rnn import pad_sequence
+    make = lambda ts, v: pad_sequence(ts, batch_first=True, padding_value=v, padding_side=side)
+    return dict(input_ids=make([i for i, _ in rows], pad_id), labels=make([y for _, y in rows], -100), attention_mask=make([torch.ones_like(i) for i, _ in rows], 0))
+
+# %% task="encode" right="no" mistake="at most eight messages" named="another_form"
+def encode(messages):
+    ids, labels = [], []
+    for k, m in enumerate(messages[:8]):
+        own = m["role"] == "assistant"
+        body = [*m["content"], END]
+        ids += [START, ROLES[m["role"]], LINE, *body, LINE]
+        labels += [-100] * 3 + (body if own else [-100] * len(body)) + [-100]
+    return ids, labels
+
+# %% task="encode" right="no" mistake="looks for the role token in the ids, so somebody who says assistant switches the labels on" named="observed_where"
+def encode(messages):
+    ids = []
+    for m in messages:
+        ids += [START, ROLES[m["role"]], LINE] + list(m["content"]) + [END, LINE]
+    labels, on = [], False
+    for i, t in enumerate(ids):
+        if on and not (t == LINE and ids[i - 1] == ROLES["assistant"]):
+            labels.append(t)
+        else:
+            labels.append(-100)
+        if t == ROLES["assistant"]:
+            on = True
+        if t == END:
+            on = False
+    return ids, labels
+
+# %% task="answer_loss" right="no" mistake="nn.KLDivLoss() with its default mean, over the vocabulary too; and token 0 is taken for no label" named="token_zero_not_counted,vocabulary_mean"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    m = y > 0
+    s, t = student_logits[:, :-1][m], teacher_logits[:, :-1][m].detach()
+    return nn.CrossEntropyLoss()(s, y[m]) + lam * nn.KLDivLoss()(s.log_softmax(-1), t.softmax(-1))
+
+# %% task="on_policy_step" right="no" mistake="write is called twice, and the second time after the update: the loss returned is that of the new student's words" named="loss_after_the_step"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    def objective():
+        kls = []
+        for prompt in prompts:
+            w = write(student, prompt)
+            if (w == END).any():
+                w = w[: int((w == END).int().argmax()) + 1]
+            ids = torch.cat([prompt, w])
+            lq = student(ids)[len(prompt) - 1:-1].log_softmax(-1)
+            lp = teacher(ids)[len(prompt) - 1:-1].detach().log_softmax(-1)
+            kls.append((lq.exp() * (lq - lp)).sum(-1))
+        return torch.cat(kls).mean()
+    optimizer.zero_grad()
+    objective().backward()
+    optimizer.step()
+    with torch.no_grad():
+        return objective()

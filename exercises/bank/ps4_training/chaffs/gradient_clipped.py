@@ -1,6 +1,7 @@
 # Clips the gradient's norm to 1, which nobody asked for: the update is another one where the norm
-# is larger; mean of batch losses times batches.
+# is larger; ends after the first update; mean of batch losses times batches.
 # expect training_step: gradient_clipped
+# expect train: one_update_alone
 # expect evaluate: sum_of_means
 import math
 
@@ -22,6 +23,23 @@ def training_step(student, teacher, batch, optimizer, lam):
     nn.utils.clip_grad_norm_(student.parameters(), 1.0)
     optimizer.step()
     return loss.item()
+
+
+# %% task: train
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                guide = teacher(tokens)
+            total, _ = summed_loss(student(tokens), guide, labels, schedule(n))
+            (total / count).backward()
+        optimizer.step()
+        return
 
 
 # %% task: evaluate
