@@ -314,7 +314,7 @@ class Batch:
             self._quarantine(student, record.digest, record.repairs, words(error))
 
     def _fill(self, record: Record, result: Executed) -> None:
-        record.seconds = result.seconds
+        record.seconds, record.memory = result.seconds, result.memory
         record.notebooks = {
             name: nbformat.reads(text, as_version=4) for name, text in result.notebooks.items()
         }

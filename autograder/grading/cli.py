@@ -274,6 +274,7 @@ def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
         for name in ("assignment", "student", "state", "reason", "repairs", "digest", "seed")
     }
     data |= {"points": record.points, "seconds": round(record.seconds, 3)}
+    data["memory"] = record.memory
     data["verdicts"] = [
         {"notebook": notebook, **result["verdict"]}
         | ({"evidence": result["evidence"]} if evidence else {})

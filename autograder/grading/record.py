@@ -53,6 +53,7 @@ class Record:
         versions: Of what took part, by name.
         limits: The options it ran under.
         seconds: How long it ran.
+        memory: Bytes that the largest process of a notebook had at its peak; None where nobody saw.
         notebooks: Its notebooks as they were judged, by name; they hold evidence and verdicts.
     """
 
@@ -69,6 +70,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    memory: int | None = None
     notebooks: dict[str, Any] = field(default_factory=dict)
 
     def verdicts(self) -> Iterator[tuple[str, str, dict[str, Any]]]:

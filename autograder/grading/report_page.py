@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from itertools import chain
 
-from autograder.grading.report import Report, Student, Task
+from autograder.grading.report import MiB, Report, Student, Task, rounded
 from autograder.judging.verdict import marked
 
 MOST_HINTS = 3  # of one misconception
@@ -168,7 +168,7 @@ def _hints(hints: dict[str, list[str]]) -> str:
 
 def _students(report: Report) -> str:
     heads = ["student", "name", "state", "#points", *(f"#{name}" for name in report.tasks)]
-    heads += ["#penalty", "#hours late", "#seconds", "~notes"]
+    heads += ["#penalty", "#hours late", "#seconds", "#MiB", "~notes"]
     rows = [_student(report, each) for each in report.students]
     # Of a class that is never late, say, no column says so: the notes shall fit into a window.
     shown = [
@@ -200,12 +200,13 @@ def _student(report: Report, each: Student) -> list[tuple[str, str]]:
         _number(each.penalty or None),
         _number(each.late / 3600 if each.late else None),
         _number(each.seconds),
+        _number(round(each.memory / MiB) if each.memory else None),
         (escape(" ".join(each.notes)), ""),
     ]
 
 
 def _number(value: float | None) -> tuple[str, str]:
-    return ("—", "") if value is None else (f"{round(value, 2):g}", repr(float(value)))
+    return ("—", "") if value is None else (rounded(value), repr(float(value)))
 
 
 def _table(caption: str, heads: list[str], rows: list[list[tuple[str, str]]]) -> str:

@@ -169,6 +169,7 @@ def test_a_record_says_how_the_grade_came_about(graded: Path) -> None:
     assert len(record.digest) == len(record.checks) == 64
     assert {"python", "torch", "nbgrader"} <= record.versions.keys()
     assert {"timeout", "memory", "cpu_seconds"} <= record.limits.keys()
+    assert 0 < record.memory < record.limits["memory"]
     ((notebook, name, result),) = record.verdicts()
     assert (notebook, name, result["seed"]) == (ASSIGNMENT, "double", record.seed)
 

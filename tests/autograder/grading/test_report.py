@@ -63,7 +63,9 @@ def test_the_numbers(report: Report) -> None:
     assert list(report.waits.aside) == ["mad"]
     assert report.waits.ungraded == ["new"]
     figures = report.figures()
-    assert figures["median"] == "1.5 of 7"
+    assert (figures["median"], figures["mean"]) == ("1.5 of 7", "1.75 of 7")
+    assert (figures["MiB a notebook, median"], figures["MiB, the most"]) == ("345", "345")
+    assert figures["MiB a notebook may use"] == "2048"
     assert figures["answers that wait for a person"] == "1"
     assert figures["late"] == "4"
 
@@ -97,7 +99,7 @@ def test_the_command_makes_a_page_and_a_table(report: Report, course: Path) -> N
     assert rows["joe"]["score"] == "3.0"
     assert rows["bob"]["double_misconception"] == "square"
     assert rows["ada"]["why"] == ""
-    assert rows["mad"]["score"] == ""
+    assert (rows["mad"]["score"], rows["mad"]["mib"], rows["ada"]["mib"]) == ("", "", "345")
     assert not any(value.startswith("=") for row in rows.values() for value in row.values())
 
 
