@@ -9,16 +9,19 @@ nbgrader's own step:
 
 from __future__ import annotations
 
+import glob
 import os
 import pwd
 import shutil
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import ignore_patterns
@@ -112,11 +115,33 @@ class Collect(ExchangeCollect):
     def init_src(self) -> None:
         self._left_out: list[tuple[str, datetime, str]] = []  # whose, when, and why
         super().init_src()
+        if not self.src_records and (problem := self._unknown()):
+            self.fail(problem)
         taken = {each["username"]: each["timestamp"] for each in self.src_records}
         self.src_records = [each for each in self.src_records if each["username"] != NOBODY]
         for student, when, problem in self._left_out:
             if when >= taken.get(student, datetime.min):  # else something newer counts anyway
                 self.log.error(problem)
+
+    def _unknown(self) -> str:
+        """Says so where nobody has handed in because a name is misspelt; else empty."""
+        coursedir = self.coursedir
+        sets = {path.name for path in Path(self.course_path, "outbound").glob("*/")}
+        for folder in (coursedir.source_directory, coursedir.release_directory):
+            pattern = coursedir.format_path(folder, ".", "*")
+            sets |= {Path(path).name for path in glob.glob(pattern)}
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            sets |= {each.name for each in gradebook.assignments}
+            students = {each.id for each in gradebook.students}
+        for what, name, known in (
+            ("assignment", coursedir.assignment_id, sets),
+            ("student", coursedir.student_id, students),
+        ):
+            if name not in known | {"", "*"}:
+                near = get_close_matches(name, known, 1)
+                meant = f" Do you mean {near[0]}?" if near else ""
+                return f"There is no {what} {name!r}.{meant}"
+        return ""
 
     def _path_to_record(self, path: str) -> dict[str, Any]:
         name = Path(path).name

@@ -151,6 +151,11 @@ def failures() -> Iterator[None]:
         raise typer.Exit(2) from error
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which has an s where it is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def say(sentence: str) -> None:
     """Prints an error."""
     errors.print(sentence, style="red", markup=False, emoji=False, highlight=False, soft_wrap=True)

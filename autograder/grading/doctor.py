@@ -108,7 +108,7 @@ def examine(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)
     if (more := len(result.repairs) - MAX_REPAIRS) > 0:
-        result.repairs[MAX_REPAIRS:] = [f"{more} more things were put right."]
+        result.repairs[MAX_REPAIRS:] = [f"Put right and not named here: {more} more."]
     return result
 
 

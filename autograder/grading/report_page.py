@@ -7,7 +7,7 @@ from html import escape
 from itertools import chain
 
 from autograder.grading.report import MiB, Report, Student, Task, rounded
-from autograder.judging.verdict import marked
+from autograder.judging.verdict import Status, marked
 
 MOST_HINTS = 3  # of one misconception
 
@@ -121,7 +121,8 @@ def _task(task: Task) -> list[tuple[str, str]]:
     mean = task.mean
     share = 0.0 if mean is None or not task.most else mean / task.most
     meter = f'<meter value="{share:.3f}" aria-label="{escape(task.name)}"></meter> {share:.0%}'
-    ended = ", ".join(f"{count} {status}" for status, count in task.statuses.most_common())
+    found = task.statuses.most_common()
+    ended = ", ".join(f"{count} {Status(status).in_full}" for status, count in found)
     if not task.by_machine:
         ended = "marked by a person"
     none = sum(points == 0 for points in task.points.values())

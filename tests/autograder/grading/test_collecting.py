@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_what_cannot_be_collected_stops_nobody_and_costs_nothing(room: Room, bro
     assert collected(room, "bob")
     assert not (room.root / ASSIGNMENT).exists()
     assert "ada" not in in_exchange(room.course, ASSIGNMENT)
+
+
+def test_a_misspelt_name_is_no_set_that_nobody_has_handed_in(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    def collect(name: str, student: str = "*") -> str:
+        caplog.clear()
+        room.step(Collect, student, name=name, log=logging.getLogger("collect"))
+        return caplog.text
+
+    with room.course.gradebook() as gradebook:
+        gradebook.add_student("ada")
+    for name, student in ((ASSIGNMENT, "*"), (ASSIGNMENT, "ada")):
+        assert "No submissions of 'set'" in collect(name, student)
+    for name, student, said in (
+        ("sett", "*", "There is no assignment 'sett'. Do you mean set?"),
+        (ASSIGNMENT, "adda", "There is no student 'adda'. Do you mean ada?"),
+    ):
+        with pytest.raises(ExchangeError, match=re.escape(said)):
+            collect(name, student)
 
 
 def test_nobody_hands_in_under_another_name(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
