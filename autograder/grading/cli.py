@@ -344,6 +344,9 @@ def _by_people(course: Course, assignment: str) -> list[str]:
     """What waits for a person, in sentences."""
     with course.gradebook() as gradebook:
         found = outstanding(gradebook, None, assignment)
+    for those in (found.unmarked, found.again):
+        for student in course.left & those.keys():
+            del those[student]
     return found.sentences()
 
 

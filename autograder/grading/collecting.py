@@ -26,6 +26,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import ignore_patterns
 
+from autograder.grading.configuration import left
 from autograder.grading.files import open_plain
 
 MAX_NAMED = 5  # of one submission's files that are left out
@@ -119,6 +120,12 @@ class Collect(ExchangeCollect):
             self.fail(problem)
         taken = {each["username"]: each["timestamp"] for each in self.src_records}
         self.src_records = [each for each in self.src_records if each["username"] != NOBODY]
+        gone = left(self.coursedir) & taken.keys()
+        self.src_records = [each for each in self.src_records if each["username"] not in gone]
+        for student in sorted(gone):
+            self.log.info(
+                "Not collected: %s, named in CourseDirectory.student_id_exclude.", student
+            )
         for student, when, problem in self._left_out:
             if when >= taken.get(student, datetime.min):  # else something newer counts anyway
                 self.log.error(problem)

@@ -98,6 +98,7 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
     except MissingEntry:
         submissions = []
     graded = {submission.student.id for submission in submissions}
+    graded -= course.left if course else set()
     for student in sorted(graded):
         unmarked, again = manual(gradebook, assignment, student)
         if unmarked:

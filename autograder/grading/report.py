@@ -178,7 +178,7 @@ def gather_report(course: Course, assignment: str) -> Report:
     limits: list[int] = []
     with course.gradebook() as gradebook:
         waits = outstanding(gradebook, course, assignment)
-        known = {each.id: each for each in gradebook.students}
+        known = {each.id: each for each in gradebook.students if each.id not in course.left}
         for name in sorted(known.keys() | handed_in):
             student = Student(shown(name))
             if name in known:
