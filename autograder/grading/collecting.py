@@ -115,6 +115,7 @@ class Collect(ExchangeCollect):
 
     def init_src(self) -> None:
         self._left_out: list[tuple[str, datetime, str]] = []  # whose, when, and why
+        self._versions: list[dict[str, Any]] = []  # all that can be collected
         super().init_src()
         if not self.src_records and (problem := self._unknown()):
             self.fail(problem)
@@ -163,11 +164,30 @@ class Collect(ExchangeCollect):
         if not problem:
             record["stated"] = record["timestamp"]
             record["timestamp"] = handed_in(Path(path), record["stated"])
+            record["written"] = _written(Path(path))
+            self._versions.append(record)
             return record
         self._left_out.append(
             (record["username"], record["timestamp"], f"Left out: {path}. {problem}")
         )
         return {"username": NOBODY, "filename": name, "timestamp": datetime.min}
+
+    def _overtaken(self, taken: dict[str, Any]) -> None:
+        """Says so where a version came after the one that is taken, from a clock that is behind."""
+        for other in self._versions:
+            if (
+                other["username"] == taken["username"]
+                and other["stated"] < taken["stated"]
+                and other["written"] > taken["written"]
+                and other["written"] - other["stated"] > DELAY >= taken["written"] - taken["stated"]
+            ):
+                self.log.warning(
+                    "%s was written after the version of %s that is taken, and says an earlier time:"
+                    " the clock of the machine that it came from is behind. If it counts, let the"
+                    " student put that clock right, and hand in once more.",
+                    other["filename"],
+                    taken["username"],
+                )
 
     def copy_files(self) -> None:
         if not self.src_records:
@@ -176,6 +196,7 @@ class Collect(ExchangeCollect):
         failed = []
         for record in self.src_records:
             student = record["username"]
+            self._overtaken(record)
             if came_another_way(self._place(student)):
                 self.log.warning(
                     "Left out: what %s handed in, because %s did not come through the exchange, and"

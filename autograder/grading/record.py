@@ -170,9 +170,15 @@ class Records:
         with (self.folder / ".lock").open("w") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise RuntimeError(
                     f"Another process grades {self.folder.name}, or makes its feedback; wait for"
                     " its end."
+                ) from None
+            except OSError as error:  # of some disks that are another machine's
+                raise RuntimeError(
+                    f"The disk of {self.folder} has no locks ({error.strerror}), without which two"
+                    " commands at once would spoil each other's work, and the gradebook. Put the"
+                    " course's folder on a disk of this machine."
                 ) from None
             yield

@@ -373,6 +373,17 @@ def test_two_calls_at_a_time_are_refused(ungraded: Path, canned: Callable, inlin
         deliver(Course(ungraded), ASSIGNMENT)
 
 
+def test_a_disk_without_locks_is_not_taken_for_another_grader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(RuntimeError, match="has no locks"), Records(tmp_path, ASSIGNMENT).alone():
+        raise AssertionError("it was taken for alone")
+
+
 # --- One submission's trouble is its own --------------------------------------------------------
 
 

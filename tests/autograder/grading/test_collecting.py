@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -108,6 +108,20 @@ def test_a_time_that_is_made_up_is_doubted(room: Room, caplog: pytest.LogCapture
     room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
     (said,) = (line for line in caplog.messages if "made up" in line)
     assert said.startswith("ada+")
+
+
+def test_a_clock_that_is_behind_hides_no_last_version_without_a_word(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From a second machine, whose clock is an hour behind."""
+    room.submit("ada", RIGHT)
+    room.submit("bob", RIGHT)
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    folder = handed_in(room, "ada", when=f"{an_hour_ago:%Y-%m-%d %H:%M:%S.%f} UTC")
+    room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
+    (said,) = (line for line in caplog.messages if "clock" in line)
+    assert said.startswith(folder.name)
+    assert "2 * x" in collected(room, "ada")[f"{ASSIGNMENT}.ipynb"]
 
 
 def test_a_time_that_has_not_come_hides_no_newer_version(
