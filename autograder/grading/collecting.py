@@ -182,9 +182,9 @@ class Collect(ExchangeCollect):
                 and other["written"] - other["stated"] > DELAY >= taken["written"] - taken["stated"]
             ):
                 self.log.warning(
-                    "%s was written after the version of %s that is taken, and says an earlier time:"
-                    " the clock of the machine that it came from is behind. If it counts, let the"
-                    " student put that clock right, and hand in once more.",
+                    "%s was written after the version of %s that is taken, and says an earlier"
+                    " time: the clock of the machine that it came from is behind. If it counts, let"
+                    " the student put that clock right, and hand in once more.",
                     other["filename"],
                     taken["username"],
                 )
