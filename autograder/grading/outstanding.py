@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from nbgrader.api import Gradebook, MissingEntry
 from traitlets.config import Config
 
+from autograder.grading.collecting import collected_of
 from autograder.grading.course import Course
 from autograder.grading.intake import digest_of, shown
 from autograder.grading.record import Record, Records, State
@@ -17,6 +18,10 @@ from autograder.sandbox.options import Sandbox
 OLD_RULES = (
     "The checks, the limits or the book's address have changed since it was graded; run grade"
     " again."
+)
+OLD_GRADEBOOK = (
+    "The gradebook has another version than was graded last, as where a copy was put back; run"
+    " grade again."
 )
 OLD_VERSION = "What is in the submitted folder is not what was graded; run grade again."
 
@@ -119,6 +124,26 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
     return found
 
 
+def differs(gradebook: Gradebook, course: Course, record: Record) -> bool:
+    """Whether the gradebook has a grade of a submission that is not the one its record is of."""
+    try:
+        submission = gradebook.find_submission(record.assignment, record.student)
+    except MissingEntry:
+        return False
+    graded = course.folder("autograded", record.student, record.assignment)
+    if (when := collected_of(course.coursedir, graded)) and when != submission.timestamp:
+        return True
+    points = {
+        (notebook.name, grade.name): grade.auto_score
+        for notebook in submission.notebooks
+        for grade in notebook.grades
+    }
+    return any(
+        points.get((notebook, name)) != result["verdict"]["points"]
+        for notebook, name, result in record.verdicts()
+    )
+
+
 class Age:
     """What has changed since a submission of an assignment was graded.
 
@@ -140,6 +165,9 @@ class Age:
         found = []
         if record.state is not State.QUARANTINED and record.checks != self.rules:
             found.append(OLD_RULES)
+        if record.state is State.RECORDED:
+            with self.course.gradebook() as gradebook:
+                found += [OLD_GRADEBOOK] if differs(gradebook, self.course, record) else []
         where = (self.course, self.assignment, record.student, self.blueprints, self.room)
         folder = self.course.folder("submitted", record.student, self.assignment)
         if folder.is_dir() and record.digest != digest_of(*where):

@@ -70,6 +70,29 @@ def test_the_numbers(report: Report) -> None:
     assert figures["late"] == "4"
 
 
+def test_a_gradebook_that_is_older_than_the_grading_is_said_and_brought_up_to_date(
+    course: Path, canned_grades: Callable, hand_in: Callable
+) -> None:
+    """A copy of it was put back, from before two students handed in again."""
+    canned_grades(course)
+    shutil.copy(course / "gradebook.db", course / "copy.db")
+    for student, answer in (("bob", "def double(x):\n    return 2 * x"), ("eve", None)):
+        shutil.rmtree(course / "submitted" / student)
+        folder = hand_in(course, student, answer).parent
+        (folder / "timestamp.txt").write_text("2026-02-01 10:00:00 UTC")
+    canned_grades(course)
+    before = gather_report(Course(course), ASSIGNMENT)
+    (course / "copy.db").rename(course / "gradebook.db")
+    (said,) = gather_report(Course(course), ASSIGNMENT).waits.old.items()
+    assert (said[0].partition(",")[0], said[1]) == (
+        "The gradebook has another version than was graded last",
+        ["bob", "eve"],
+    )
+    canned_grades(course)
+    after = gather_report(Course(course), ASSIGNMENT)
+    assert (after.students, after.waits) == (before.students, before.waits)
+
+
 def test_of_a_misconception_with_several_hints_each_is_shown_with_who_is_told_it(
     report: Report,
 ) -> None:
