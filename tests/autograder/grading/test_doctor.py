@@ -161,7 +161,7 @@ def break_structure(notebook: NotebookNode) -> None:
 REPAIRS = {
     swap_kernel: "the kernel was 'bash'",
     copy_graded: "double was there 2 times",
-    copy_answer: "why was there 2 times",
+    copy_answer: "why was there 2 times; the last one that was changed counts",
     delete_graded: "double was missing",
     delete_setup: "setup was missing",
     delete_question: "why was missing",
