@@ -52,10 +52,13 @@ class Release(ExchangeReleaseAssignment):
     """
 
     def init_dest(self) -> None:
-        super().init_dest()
-        inbound = Path(self.inbound_path)
-        if inbound.owner() == Path(self.src_path).owner():  # else its owner has seen to it
-            inbound.chmod(inbound.stat().st_mode | stat.S_ISVTX)
+        try:
+            super().init_dest()
+            inbound = Path(self.inbound_path)
+            if inbound.owner() == Path(self.src_path).owner():  # else its owner has seen to it
+                inbound.chmod(inbound.stat().st_mode | stat.S_ISVTX)
+        except OSError as error:
+            self.fail(f"Nothing was released: {why_not_copied(error)}")
 
     def copy_files(self) -> None:
         place = Path(self.dest_path)
@@ -141,9 +144,12 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                     self.dest_path, f"{notebook_hash(secret=secret, notebook_id=name)}.html"
                 )
                 fresh = released.with_name(f"{released.stem}-tmp.html")
-                fresh.write_bytes(page.read_bytes())
-                fresh.chmod(0o644)  # whatever the umask: its student must read it
-                fresh.replace(released)
+                try:
+                    fresh.write_bytes(page.read_bytes())
+                    fresh.chmod(0o644)  # whatever the umask: its student must read it
+                    fresh.replace(released)
+                finally:
+                    fresh.unlink(missing_ok=True)
         except OSError as error:
             return f"The exchange could not be written: {error.strerror}."
         of_last = [(page, name) for page, secret, name in addresses if secret == handed_in]

@@ -101,6 +101,8 @@ def open_to_all(path: Path) -> None:
         raise ValueError(f"There is no folder {path.parent}. Type: {as_root}") from None
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f"There is a file {path}, so it cannot be a folder.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be made a folder for all: {error.strerror}.") from None
 
 
 def remember(settings: Path, path: Path) -> None:
