@@ -183,8 +183,9 @@ class Collect(ExchangeCollect):
             ):
                 self.log.warning(
                     "%s was written after the version of %s that is taken, and says an earlier"
-                    " time: the clock of the machine that it came from is behind. If it counts, let"
-                    " the student put that clock right, and hand in once more.",
+                    " time. If the exchange was not moved or copied since, the clock of the machine"
+                    " that it came from is behind. Then let the student put that right, and hand in"
+                    " what counts once more.",
                     other["filename"],
                     taken["username"],
                 )

@@ -89,6 +89,17 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
 
     only: set[str] | None = None  # whose; everyone's without
 
+    def init_dest(self) -> None:
+        course = self.coursedir.course_id
+        released = {path.parent.name for path in Path(self.root).glob("*/outbound")}
+        if released and course not in released:
+            self.fail(
+                f"No set was released under the id {course!r} in {self.root}, so nobody looks for"
+                f" feedback there; it has {', '.join(sorted(released))}. Was the id changed in"
+                " course.toml, or the exchange?"
+            )
+        super().init_dest()
+
     def copy_files(self) -> None:
         self.delivered: list[str] = []
         self.undelivered: dict[str, str] = {}

@@ -354,6 +354,13 @@ def test_set_aside_and_unwritable(
     assert result.exit_code == 0
     assert "It is set aside:" in result.output
     assert "1 page made anew, 2 released, 0 not delivered." in result.output
+    settings = room.root / "course.toml"
+    kept = settings.read_text(encoding="utf-8")
+    settings.write_text(kept.replace('id = "', 'id = "another-'), encoding="utf-8")
+    result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
+    assert result.exit_code == 2
+    assert "No set was released under the id 'another-kdlab'" in result.output
+    settings.write_text(kept, encoding="utf-8")
     there = sorted(room.exchange.rglob("*.html"))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "chmod", unwritable)
