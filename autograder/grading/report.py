@@ -71,7 +71,7 @@ class Student:
         points: By task; None where a person has not marked it.
         misconceptions: By task.
         statuses: By task.
-        notes: What was put right, and why it is set aside.
+        notes: What was put right, why it is set aside, and where a person gave more than there is.
     """
 
     id: str
@@ -210,6 +210,10 @@ def _from_gradebook(
         for grade in notebook.grades:
             waits = grade.needs_manual_grade and grade.manual_score is None
             student.points[grade.name] = None if waits else grade.score
+            if grade.extra_credit:  # what formgrader makes of 22, where 2 was meant
+                student.notes.append(
+                    f"{grade.name}: a person gave {rounded(grade.score)} of {grade.max_score:g}."
+                )
             if not waits and grade.name in tasks:
                 tasks[grade.name].points[student.id] = grade.score
 

@@ -93,6 +93,16 @@ def test_a_gradebook_that_is_older_than_the_grading_is_said_and_brought_up_to_da
     assert (after.students, after.waits) == (before.students, before.waits)
 
 
+def test_points_by_a_person_beyond_what_there_is_are_named(report: Report, course: Path) -> None:
+    """Formgrader takes 22, typed for 2, as extra credit."""
+    with Course(course).gradebook() as gradebook:
+        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "ada")
+        grade.manual_score, grade.extra_credit = 3, 19
+        gradebook.db.commit()
+    (ada, *_) = gather_report(Course(course), ASSIGNMENT).students
+    assert (ada.id, ada.score, ada.notes) == ("ada", 26, ["why: a person gave 22 of 3."])
+
+
 def test_of_a_misconception_with_several_hints_each_is_shown_with_who_is_told_it(
     report: Report,
 ) -> None:
