@@ -317,7 +317,7 @@ def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> 
     tell(", ".join(words) + ".")
     if aside := [item for item in done if item["state"] == State.QUARANTINED]:
         tell(
-            "Set aside, without marks. Let the student hand in again and collect with --update, or"
+            "Set aside. Let the student hand in again and collect with --update, or"
             " put right in submitted/ what is named, and grade again:"
         )
         for item in aside:

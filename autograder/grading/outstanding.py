@@ -34,6 +34,7 @@ class Outstanding:
         unmarked: By student, the cells that a person has not marked.
         again: By student, the cells that have points by hand from before the last grading.
         aside: By student, why the submission is set aside.
+        older: Who of them has marks nevertheless, of an older version.
         ungraded: Who handed in and has no grade.
         old: By what has changed since, in a sentence, whose grade is out of date.
     """
@@ -41,6 +42,7 @@ class Outstanding:
     unmarked: dict[str, list[str]] = field(default_factory=dict)
     again: dict[str, list[str]] = field(default_factory=dict)
     aside: dict[str, str] = field(default_factory=dict)
+    older: list[str] = field(default_factory=list)
     ungraded: list[str] = field(default_factory=list)
     old: dict[str, list[str]] = field(default_factory=dict)
 
@@ -61,8 +63,10 @@ class Outstanding:
                 f"{answers} marked by hand before the last grading; look again:"
                 f" {names(self.again)}."
             )
-        if self.aside:
-            said.append(f"Set aside, with no marks: {names(self.aside)}.")
+        if unmarked := self.aside.keys() - self.older:
+            said.append(f"Set aside, with no marks: {names(unmarked)}.")
+        if self.older:
+            said.append(f"Set aside, with the mark of an older version: {names(self.older)}.")
         if self.ungraded:
             said.append(f"Handed in and not graded: {names(self.ungraded)}.")
         said += [f"{names(students)}: {changed}" for changed, students in self.old.items()]
@@ -117,6 +121,7 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
         record = records.read(student)
         if record and record.state is State.QUARANTINED:
             found.aside[student] = record.reason
+            found.older += [student] if student in graded else []
         elif student not in graded:
             found.ungraded.append(student)
         for changed in age.of(record):

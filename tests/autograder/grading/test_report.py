@@ -93,6 +93,19 @@ def test_a_gradebook_that_is_older_than_the_grading_is_said_and_brought_up_to_da
     assert (after.students, after.waits) == (before.students, before.waits)
 
 
+def test_who_is_set_aside_and_has_an_older_mark_is_not_said_to_have_none(
+    report: Report, course: Path, canned_grades: Callable
+) -> None:
+    (course / "submitted" / "joe" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").write_text("{")
+    canned_grades(course)
+    again = gather_report(Course(course), ASSIGNMENT)
+    said = again.waits.sentences()
+    assert "Set aside, with no marks: mad." in said
+    assert "Set aside, with the mark of an older version: joe." in said
+    (joe,) = (each for each in again.students if each.id == "joe")
+    assert (joe.state, joe.score) == ("set aside", 3)
+
+
 def test_points_by_a_person_beyond_what_there_is_are_named(report: Report, course: Path) -> None:
     """Formgrader takes 22, typed for 2, as extra credit."""
     with Course(course).gradebook() as gradebook:
