@@ -125,7 +125,8 @@ def not_listed(course: Course, students: Iterable[str]) -> list[str]:
     return [
         f"Not in your list of students: {names(unknown)}. Grading adds them without a name; give"
         f" it with nbgrader db student add {first} --first-name NAME --last-name NAME,"
-        " or remove the folders in submitted/ of those who are not your students."
+        " or name those who are not your students in nbgrader_config.py:"
+        f" c.CourseDirectory.student_id_exclude = {shown(unknown[0])!r}"
     ]
 
 
