@@ -213,4 +213,5 @@ def describe(verdict: dict[str, Any] | None) -> str:
     """A verdict in a few words."""
     if verdict is None:
         return "nothing"
-    return f"{verdict['status']} with {verdict['points']:g} of {verdict['max_points']:g} points"
+    status = Status(verdict["status"]).in_full
+    return f"{status} with {verdict['points']:g} of {verdict['max_points']:g} points"

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from autograder.authoring.proof import Part, prove
 from autograder.authoring.template import make
-from autograder.grading.console import Json, console, say
+from autograder.grading.console import Json, console, counted, say
 
 Name = Annotated[str, typer.Argument(help="The set's name, such as ps7_mine.")]
 
@@ -70,7 +70,7 @@ def _proved(name: str, seeds: int, quiet: bool, at: Callable[[str], None]) -> li
 
 
 def _show(part: Part) -> None:
-    state = f"{len(part.problems)} problems" if part.problems else "sound"
+    state = counted(len(part.problems), "problem") if part.problems else "sound"
     console.print(f"{part.name}: {part.tried} tried, {state}", highlight=False)
     for line in (*part.problems, *part.notes):
         mark = "✗" if line in part.problems else "·"

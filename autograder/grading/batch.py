@@ -31,6 +31,7 @@ from autograder.grading.files import Unfit
 from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in, words
 from autograder.grading.judge import Judge
 from autograder.grading.lateness import penalise, require_due_date
+from autograder.grading.outstanding import differs
 from autograder.grading.record import Record, Records, State
 from autograder.grading.rehearsal import (
     is_of_plugin,
@@ -259,7 +260,8 @@ class Batch:
             return False
         with self.course.gradebook() as gradebook:
             found = gradebook.student_submissions(record.student)
-            return any(submission.assignment.name == self.assignment for submission in found)
+            is_there = any(each.assignment.name == self.assignment for each in found)
+            return is_there and not differs(gradebook, self.course, record)
 
     def _new_record(self, student: str, examined: Examined, old: Record | None) -> Record:
         same = old is not None and old.digest == examined.digest and old.seed is not None
@@ -314,7 +316,7 @@ class Batch:
             self._quarantine(student, record.digest, record.repairs, words(error))
 
     def _fill(self, record: Record, result: Executed) -> None:
-        record.seconds = result.seconds
+        record.seconds, record.memory = result.seconds, result.memory
         record.notebooks = {
             name: nbformat.reads(text, as_version=4) for name, text in result.notebooks.items()
         }

@@ -159,7 +159,7 @@ def doctor(
         if table.row_count:
             console.print(table, markup=False)
         sound = len(found) - table.row_count
-        tell(f"{sound} of {len(found)} submissions have nothing wrong with them.")
+        tell(f"Submissions with nothing wrong: {sound} of {len(found)}.")
         with failures():
             for note in [*waiting(course, assignment), *not_listed(course, chosen)]:
                 tell(note)
@@ -274,6 +274,7 @@ def _data(record: Record, evidence: bool = False) -> dict[str, Any]:
         for name in ("assignment", "student", "state", "reason", "repairs", "digest", "seed")
     }
     data |= {"points": record.points, "seconds": round(record.seconds, 3)}
+    data["memory"] = record.memory
     data["verdicts"] = [
         {"notebook": notebook, **result["verdict"]}
         | ({"evidence": result["evidence"]} if evidence else {})
@@ -304,19 +305,19 @@ def _show_grades(assignment: str, done: list[dict[str, Any]], details: bool) -> 
         tell("  ".join(map(str.ljust, line, widths)).rstrip())
         if details and item:
             for each in item["verdicts"]:
-                tell(f"    {each['check']}: {each['status']}")
+                tell(f"    {each['check']}: {Status(each['status']).in_full}")
             for repair in item["repairs"]:
                 tell(f"    {repair}")
     states = [(item["state"], item["now"]) for item in done]
     words = [
         f"{states.count((State.RECORDED, True))} graded",
-        f"{states.count((State.RECORDED, False))} were graded already",
+        f"{states.count((State.RECORDED, False))} graded already",
         f"{sum(state == State.QUARANTINED for state, _ in states)} set aside",
     ]
     tell(", ".join(words) + ".")
     if aside := [item for item in done if item["state"] == State.QUARANTINED]:
         tell(
-            "Set aside, without marks. Let the student hand in again and collect with --update, or"
+            "Set aside. Let the student hand in again and collect with --update, or"
             " put right in submitted/ what is named, and grade again:"
         )
         for item in aside:
@@ -336,13 +337,16 @@ def _to_know(item: dict[str, Any]) -> Iterator[str]:
         yield f"{item['penalty']:g} off, late"
     for each in item["verdicts"]:
         if each["status"] in RESOURCES:
-            yield f"{each['check']} {each['status']}"
+            yield f"{each['check']}: {Status(each['status']).in_full}"
 
 
 def _by_people(course: Course, assignment: str) -> list[str]:
     """What waits for a person, in sentences."""
     with course.gradebook() as gradebook:
         found = outstanding(gradebook, None, assignment)
+    for those in (found.unmarked, found.again):
+        for student in course.left & those.keys():
+            del those[student]
     return found.sentences()
 
 
@@ -378,7 +382,7 @@ def _show_record(record: Record) -> None:
         table.add_row(
             name,
             f"{verdict['points']:g} of {verdict['max_points']:g}",
-            verdict["status"],
+            Status(verdict["status"]).in_full,
             verdict["misconception"] or "",
             auditing.fingerprint(result["evidence"]),
         )
@@ -391,4 +395,4 @@ def _show_problems(findings: list[auditing.Finding], done: str) -> None:
             line = f"{shown(finding.record.student)}: {problem}"
             console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     same = sum(not finding.problems for finding in findings)
-    tell(f"{same} of {len(findings)} submissions {done}: the same.")
+    tell(f"Submissions {done} and the same: {same} of {len(findings)}.")

@@ -9,20 +9,24 @@ nbgrader's own step:
 
 from __future__ import annotations
 
+import glob
 import os
 import pwd
 import shutil
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.exchange.default import ExchangeCollect
 from nbgrader.utils import ignore_patterns
 
+from autograder.grading.configuration import left
 from autograder.grading.files import open_plain
 
 MAX_NAMED = 5  # of one submission's files that are left out
@@ -111,12 +115,41 @@ class Collect(ExchangeCollect):
 
     def init_src(self) -> None:
         self._left_out: list[tuple[str, datetime, str]] = []  # whose, when, and why
+        self._versions: list[dict[str, Any]] = []  # all that can be collected
         super().init_src()
+        if not self.src_records and (problem := self._unknown()):
+            self.fail(problem)
         taken = {each["username"]: each["timestamp"] for each in self.src_records}
         self.src_records = [each for each in self.src_records if each["username"] != NOBODY]
+        gone = left(self.coursedir) & taken.keys()
+        self.src_records = [each for each in self.src_records if each["username"] not in gone]
+        for student in sorted(gone):
+            self.log.info(
+                "Not collected: %s, named in CourseDirectory.student_id_exclude.", student
+            )
         for student, when, problem in self._left_out:
             if when >= taken.get(student, datetime.min):  # else something newer counts anyway
                 self.log.error(problem)
+
+    def _unknown(self) -> str:
+        """Says so where nobody has handed in because a name is misspelt; else empty."""
+        coursedir = self.coursedir
+        sets = {path.name for path in Path(self.course_path, "outbound").glob("*/")}
+        for folder in (coursedir.source_directory, coursedir.release_directory):
+            pattern = coursedir.format_path(folder, ".", "*")
+            sets |= {Path(path).name for path in glob.glob(pattern)}
+        with Gradebook(coursedir.db_url, coursedir.course_id) as gradebook:
+            sets |= {each.name for each in gradebook.assignments}
+            students = {each.id for each in gradebook.students}
+        for what, name, known in (
+            ("assignment", coursedir.assignment_id, sets),
+            ("student", coursedir.student_id, students),
+        ):
+            if name not in known | {"", "*"}:
+                near = get_close_matches(name, known, 1)
+                meant = f" Do you mean {near[0]}?" if near else ""
+                return f"There is no {what} {name!r}.{meant}"
+        return ""
 
     def _path_to_record(self, path: str) -> dict[str, Any]:
         name = Path(path).name
@@ -131,11 +164,31 @@ class Collect(ExchangeCollect):
         if not problem:
             record["stated"] = record["timestamp"]
             record["timestamp"] = handed_in(Path(path), record["stated"])
+            record["written"] = _written(Path(path))
+            self._versions.append(record)
             return record
         self._left_out.append(
             (record["username"], record["timestamp"], f"Left out: {path}. {problem}")
         )
         return {"username": NOBODY, "filename": name, "timestamp": datetime.min}
+
+    def _overtaken(self, taken: dict[str, Any]) -> None:
+        """Says so where a version came after the one that is taken, from a clock that is behind."""
+        for other in self._versions:
+            if (
+                other["username"] == taken["username"]
+                and other["stated"] < taken["stated"]
+                and other["written"] > taken["written"]
+                and other["written"] - other["stated"] > DELAY >= taken["written"] - taken["stated"]
+            ):
+                self.log.warning(
+                    "%s was written after the version of %s that is taken, and says an earlier"
+                    " time. If the exchange was not moved or copied since, the clock of the machine"
+                    " that it came from is behind. Then let the student put that right, and hand in"
+                    " what counts once more.",
+                    other["filename"],
+                    taken["username"],
+                )
 
     def copy_files(self) -> None:
         if not self.src_records:
@@ -144,6 +197,7 @@ class Collect(ExchangeCollect):
         failed = []
         for record in self.src_records:
             student = record["username"]
+            self._overtaken(record)
             if came_another_way(self._place(student)):
                 self.log.warning(
                     "Left out: what %s handed in, because %s did not come through the exchange, and"

@@ -13,6 +13,7 @@ from types import TracebackType
 
 import nbgrader
 from nbgrader.api import InvalidEntry
+from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
@@ -27,6 +28,11 @@ WHAT_TO_DO = {
     "disk is full": " Make room, and give the command again.",
     "no such": " Is it from an older nbgrader? Then type: nbgrader db upgrade",
 }
+
+
+def left(coursedir: CourseDirectory) -> set[str]:
+    """Who is left out of all that is done: c.CourseDirectory.student_id_exclude, nbgrader's own."""
+    return {name.strip() for name in coursedir.student_id_exclude.split(",")} - {""}
 
 
 def unusable(error: BaseException) -> str:

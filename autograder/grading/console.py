@@ -125,7 +125,8 @@ def not_listed(course: Course, students: Iterable[str]) -> list[str]:
     return [
         f"Not in your list of students: {names(unknown)}. Grading adds them without a name; give"
         f" it with nbgrader db student add {first} --first-name NAME --last-name NAME,"
-        " or remove the folders in submitted/ of those who are not your students."
+        " or name those who are not your students in nbgrader_config.py:"
+        f" c.CourseDirectory.student_id_exclude = {shown(unknown[0])!r}"
     ]
 
 
@@ -149,6 +150,11 @@ def failures() -> Iterator[None]:
             else words(error)
         )
         raise typer.Exit(2) from error
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which has an s where it is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def say(sentence: str) -> None:

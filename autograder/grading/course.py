@@ -32,6 +32,7 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder.check import PUBLIC_SUFFIX
+from autograder.grading.configuration import left
 from autograder.grading.files import is_litter
 
 CONFIGURATION = "nbgrader_config.py"
@@ -109,6 +110,11 @@ class Course:
     def _coursedir(self, **options: Any) -> CourseDirectory:
         return CourseDirectory(config=self.config, root=str(self.root), **options)
 
+    @property
+    def left(self) -> set[str]:
+        """The ids of those who are no students any more, though their work may lie here."""
+        return left(self.coursedir)
+
     def not_copied(self) -> list[str]:
         """Patterns of files that are of no use beside a graded notebook or its page.
 
@@ -161,12 +167,13 @@ class Course:
             yield gradebook
 
     def students(self, assignment: str) -> list[str]:
-        """Who handed the assignment in, by the names of the folders."""
+        """Who handed the assignment in and has not left, by the names of the folders."""
         pattern = self.folder("submitted", "*", glob.escape(assignment))
         before, after = str(pattern).split("*", 1)
         there = glob.glob(str(pattern), include_hidden=True)
         found = (name[len(before) : len(name) - len(after)] for name in there)
-        return sorted(name for name in found if name and not is_litter(name))
+        known = (name for name in found if name and name not in self.left)
+        return sorted(name for name in known if not is_litter(name))
 
     def blueprints(self, assignment: str) -> dict[str, Blueprint]:
         """The assignment's notebooks, by name.

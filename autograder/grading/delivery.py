@@ -88,7 +88,7 @@ def _deliver(
     penalise(course, assignment)
     records = Records(course.root, assignment)
     with course.gradebook() as gradebook:
-        listed = {student.id for student in gradebook.students}  # the others have left
+        listed = {student.id for student in gradebook.students} - course.left
     recorded = {record.student for record in records.all()} & listed
     everyone = recorded | set(course.students(assignment))
     chosen = sorted(everyone if students is None else set(students))
@@ -226,7 +226,8 @@ def in_exchange(course: Course, assignment: str) -> dict[str, str]:
         if student not in found or when > found[student][0]:
             found[student] = (when, text)
     newer = {}
-    for student, (when, text) in found.items():
+    for student in found.keys() - course.left:
+        when, text = found[student]
         folder = course.folder("submitted", student, assignment)
         if came_another_way(folder):
             continue  # nobody knows which is newer

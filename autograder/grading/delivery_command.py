@@ -12,6 +12,7 @@ from autograder.grading.console import (
     AssignmentArgument,
     Json,
     Students,
+    counted,
     failures,
     nothing,
     open_course,
@@ -49,7 +50,7 @@ def feedback(
             who = names(whose, len(whose))
             tell(f"{'' if is_note else 'No feedback for '}{who}: {sentence}")
         counts = [
-            f"{sum(each.made for each in done)} pages made anew",
+            f"{counted(sum(each.made for each in done), 'page')} made anew",
             f"{sum(each.released for each in done)} released",
             f"{sum(bool(each.problem) for each in done)} not delivered",
         ]

@@ -108,7 +108,7 @@ def examine(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(raw)
     if (more := len(result.repairs) - MAX_REPAIRS) > 0:
-        result.repairs[MAX_REPAIRS:] = [f"{more} more things were put right."]
+        result.repairs[MAX_REPAIRS:] = [f"Put right and not named here: {more} more."]
     return result
 
 
@@ -154,8 +154,8 @@ def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> No
     """Says where an answer in words may stand if its cell is as it was."""
     blank, own = unanswered(notebook)
     repairs += [
-        f"{name}: {grade_id} is untouched, and the notebook has {own} text cells of the student's"
-        f" own, so it waits for a person; {LOOK}"
+        f"{name}: {grade_id} is untouched, and there is text in cells of the student's own ({own}),"
+        f" so it waits for a person; {LOOK}"
         for grade_id in blank
     ]
 
@@ -390,7 +390,10 @@ def _choose(cells: list[NotebookNode], name: str, known: MarkedCell, repairs: li
     for cell in cells:
         if cell is not kept:
             del cell.metadata["nbgrader"]
-    repairs.append(f"{name}: {known.grade_id} was there {len(cells)} times.")
+    which = (
+        "; the last one that was changed counts" if changed and not known.marks["locked"] else ""
+    )
+    repairs.append(f"{name}: {known.grade_id} was there {len(cells)} times{which}.")
 
 
 def _keep_additions(

@@ -52,10 +52,13 @@ class Release(ExchangeReleaseAssignment):
     """
 
     def init_dest(self) -> None:
-        super().init_dest()
-        inbound = Path(self.inbound_path)
-        if inbound.owner() == Path(self.src_path).owner():  # else its owner has seen to it
-            inbound.chmod(inbound.stat().st_mode | stat.S_ISVTX)
+        try:
+            super().init_dest()
+            inbound = Path(self.inbound_path)
+            if inbound.owner() == Path(self.src_path).owner():  # else its owner has seen to it
+                inbound.chmod(inbound.stat().st_mode | stat.S_ISVTX)
+        except OSError as error:
+            self.fail(f"Nothing was released: {why_not_copied(error)}")
 
     def copy_files(self) -> None:
         place = Path(self.dest_path)
@@ -85,6 +88,17 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
     """
 
     only: set[str] | None = None  # whose; everyone's without
+
+    def init_dest(self) -> None:
+        course = self.coursedir.course_id
+        released = {path.parent.name for path in Path(self.root).glob("*/outbound")}
+        if released and course not in released:
+            self.fail(
+                f"No set was released under the id {course!r} in {self.root}, so nobody looks for"
+                f" feedback there; it has {', '.join(sorted(released))}. Was the id changed in"
+                " course.toml, or the exchange?"
+            )
+        super().init_dest()
 
     def copy_files(self) -> None:
         self.delivered: list[str] = []
@@ -141,9 +155,12 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
                     self.dest_path, f"{notebook_hash(secret=secret, notebook_id=name)}.html"
                 )
                 fresh = released.with_name(f"{released.stem}-tmp.html")
-                fresh.write_bytes(page.read_bytes())
-                fresh.chmod(0o644)  # whatever the umask: its student must read it
-                fresh.replace(released)
+                try:
+                    fresh.write_bytes(page.read_bytes())
+                    fresh.chmod(0o644)  # whatever the umask: its student must read it
+                    fresh.replace(released)
+                finally:
+                    fresh.unlink(missing_ok=True)
         except OSError as error:
             return f"The exchange could not be written: {error.strerror}."
         of_last = [(page, name) for page, secret, name in addresses if secret == handed_in]

@@ -30,6 +30,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 from traitlets import Dict, Unicode
 
+from autograder.grading.configuration import left
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.downloads import FOLDER, known_of, sender
 from autograder.grading.lateness import marks, penalise
@@ -59,9 +60,8 @@ class TableExportPlugin(ExportPlugin):
             for assignment in gradebook.assignments:
                 if self.assignment and assignment.name not in map(str, self.assignment):
                     continue
-                for student in gradebook.students:
-                    if not self.student or student.id in map(str, self.student):
-                        table.writerow(_row(gradebook, assignment, student))
+                for student in _students(self, gradebook):
+                    table.writerow(_row(gradebook, assignment, student))
         say_what_waits(self, gradebook)
 
 
@@ -102,6 +102,15 @@ def _course(plugin: ExportPlugin) -> Course | None:
 def _chosen(plugin: ExportPlugin, gradebook: Gradebook) -> list[str]:
     names = [assignment.name for assignment in gradebook.assignments]
     return [name for name in names if not plugin.assignment or name in map(str, plugin.assignment)]
+
+
+def _students(plugin: ExportPlugin, gradebook: Gradebook) -> list[Any]:
+    """Whose marks are wanted: everyone's but of those who have left, or of those who are named."""
+    if plugin.student:
+        return [each for each in gradebook.students if each.id in map(str, plugin.student)]
+    coursedir = getattr(plugin.parent, "coursedir", None)
+    gone = left(coursedir) if coursedir is not None else set()
+    return [each for each in gradebook.students if each.id not in gone]
 
 
 def bring_up_to_date(plugin: ExportPlugin, gradebook: Gradebook) -> None:
@@ -172,11 +181,7 @@ class CanvasExportPlugin(ExportPlugin):
             for assignment in sorted(gradebook.assignments, key=lambda found: found.name)
             if not self.assignment or assignment.name in map(str, self.assignment)
         ]
-        students = [
-            student
-            for student in sorted(gradebook.students, key=lambda found: found.id)
-            if not self.student or student.id in map(str, self.student)
-        ]
+        students = sorted(_students(self, gradebook), key=lambda found: found.id)
         numbers = canvas_numbers(getattr(self.parent, "coursedir", None))
         with written(Path(self.to or "canvas.csv")) as stream:
             table = csv.writer(stream)

@@ -180,7 +180,7 @@ def _say(left_out: Mapping[str, str], repairs: list[str]) -> None:
     for name in sorted(left_out)[:MAX_NAMED]:
         repairs.append(f"Left out {name!r}: {left_out[name]}.")
     if len(left_out) > MAX_NAMED:
-        repairs.append(f"Left out {len(left_out) - MAX_NAMED} more files.")
+        repairs.append(f"Left out and not named here: {len(left_out) - MAX_NAMED} more.")
 
 
 class _TooMany(Exception):

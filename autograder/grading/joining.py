@@ -21,6 +21,7 @@ import typer
 from jupyter_core.paths import jupyter_config_dir
 
 from autograder.grading.console import say, tell
+from autograder.grading.reach import barred
 from autograder.spec import SETTINGS, load_settings
 
 OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in
@@ -70,6 +71,8 @@ def exchange(
             "Students may not be able to reach it, because a folder on the way is closed to others."
             f" Name another place, or open the way: chmod o+x {shlex.join(closed)}"
         )
+    if problem := barred():
+        say(problem)
     has_others = bool(set(courses(path)) - {course})  # an earlier term's
     tell(
         f"The exchange is {path}, and {SETTINGS} says so. Students type, once, in this environment"
@@ -98,6 +101,8 @@ def open_to_all(path: Path) -> None:
         raise ValueError(f"There is no folder {path.parent}. Type: {as_root}") from None
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f"There is a file {path}, so it cannot be a folder.") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be made a folder for all: {error.strerror}.") from None
 
 
 def remember(settings: Path, path: Path) -> None:

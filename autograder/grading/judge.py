@@ -94,6 +94,7 @@ class Judge(Execute):
     def create_kernel_manager(self) -> Any:
         manager = super().create_kernel_manager()
         manager.withheld = self._withheld
+        self._manager = manager  # it is asked when the kernel is gone
         return manager
 
     def preprocess(
@@ -111,6 +112,7 @@ class Judge(Execute):
         self._room = self.output_mb * MiB
         self._deadline: float | None = None
         nb, resources = super().preprocess(nb, resources)
+        resources["memory"] = getattr(self._manager.provisioner, "memory", None)
         # Only now that the kernel is gone are the results put in.
         for index, cell in enumerate(nb.cells):
             if is_judged(cell):

@@ -117,6 +117,7 @@ def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]
         return {
             each.student.id: (each.total_seconds_late, each.late_submission_penalty or 0.0)
             for each in submissions
+            if each.student.id not in course.left
         }
 
 

@@ -61,10 +61,7 @@ def take(
             says = " The worksheet has no time of theirs."
         else:
             says = " Moodle's grading worksheet says it: --worksheet."
-        tell(
-            f"Of {len(result.untimed)} it is not known when they were handed in, so they"
-            f" are not late.{says}"
-        )
+        tell(f"Handed in at a time that is not known, so not late: {len(result.untimed)}.{says}")
     if timezone is None and worksheet and len(result.taken) > len(result.untimed):
         tell(
             "The worksheet's times were read as UTC. If Moodle shows you those of another zone,"

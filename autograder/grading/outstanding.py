@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from nbgrader.api import Gradebook, MissingEntry
 from traitlets.config import Config
 
+from autograder.grading.collecting import collected_of
 from autograder.grading.course import Course
 from autograder.grading.intake import digest_of, shown
 from autograder.grading.record import Record, Records, State
@@ -17,6 +18,10 @@ from autograder.sandbox.options import Sandbox
 OLD_RULES = (
     "The checks, the limits or the book's address have changed since it was graded; run grade"
     " again."
+)
+OLD_GRADEBOOK = (
+    "The gradebook has another version than was graded last, as where a copy was put back; run"
+    " grade again."
 )
 OLD_VERSION = "What is in the submitted folder is not what was graded; run grade again."
 
@@ -29,6 +34,7 @@ class Outstanding:
         unmarked: By student, the cells that a person has not marked.
         again: By student, the cells that have points by hand from before the last grading.
         aside: By student, why the submission is set aside.
+        older: Who of them has marks nevertheless, of an older version.
         ungraded: Who handed in and has no grade.
         old: By what has changed since, in a sentence, whose grade is out of date.
     """
@@ -36,6 +42,7 @@ class Outstanding:
     unmarked: dict[str, list[str]] = field(default_factory=dict)
     again: dict[str, list[str]] = field(default_factory=dict)
     aside: dict[str, str] = field(default_factory=dict)
+    older: list[str] = field(default_factory=list)
     ungraded: list[str] = field(default_factory=list)
     old: dict[str, list[str]] = field(default_factory=dict)
 
@@ -56,8 +63,10 @@ class Outstanding:
                 f"{answers} marked by hand before the last grading; look again:"
                 f" {names(self.again)}."
             )
-        if self.aside:
-            said.append(f"Set aside, with no marks: {names(self.aside)}.")
+        if unmarked := self.aside.keys() - self.older:
+            said.append(f"Set aside, with no marks: {names(unmarked)}.")
+        if self.older:
+            said.append(f"Set aside, with the mark of an older version: {names(self.older)}.")
         if self.ungraded:
             said.append(f"Handed in and not graded: {names(self.ungraded)}.")
         said += [f"{names(students)}: {changed}" for changed, students in self.old.items()]
@@ -98,6 +107,7 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
     except MissingEntry:
         submissions = []
     graded = {submission.student.id for submission in submissions}
+    graded -= course.left if course else set()
     for student in sorted(graded):
         unmarked, again = manual(gradebook, assignment, student)
         if unmarked:
@@ -111,11 +121,32 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
         record = records.read(student)
         if record and record.state is State.QUARANTINED:
             found.aside[student] = record.reason
+            found.older += [student] if student in graded else []
         elif student not in graded:
             found.ungraded.append(student)
         for changed in age.of(record):
             found.old.setdefault(changed, []).append(student)
     return found
+
+
+def differs(gradebook: Gradebook, course: Course, record: Record) -> bool:
+    """Whether the gradebook has a grade of a submission that is not the one its record is of."""
+    try:
+        submission = gradebook.find_submission(record.assignment, record.student)
+    except MissingEntry:
+        return False
+    graded = course.folder("autograded", record.student, record.assignment)
+    if (when := collected_of(course.coursedir, graded)) and when != submission.timestamp:
+        return True
+    points = {
+        (notebook.name, grade.name): grade.auto_score
+        for notebook in submission.notebooks
+        for grade in notebook.grades
+    }
+    return any(
+        points.get((notebook, name)) != result["verdict"]["points"]
+        for notebook, name, result in record.verdicts()
+    )
 
 
 class Age:
@@ -139,6 +170,9 @@ class Age:
         found = []
         if record.state is not State.QUARANTINED and record.checks != self.rules:
             found.append(OLD_RULES)
+        if record.state is State.RECORDED:
+            with self.course.gradebook() as gradebook:
+                found += [OLD_GRADEBOOK] if differs(gradebook, self.course, record) else []
         where = (self.course, self.assignment, record.student, self.blueprints, self.room)
         folder = self.course.folder("submitted", record.student, self.assignment)
         if folder.is_dir() and record.digest != digest_of(*where):

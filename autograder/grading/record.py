@@ -53,6 +53,7 @@ class Record:
         versions: Of what took part, by name.
         limits: The options it ran under.
         seconds: How long it ran.
+        memory: Bytes that the largest process of a notebook had at its peak; None where nobody saw.
         notebooks: Its notebooks as they were judged, by name; they hold evidence and verdicts.
     """
 
@@ -69,6 +70,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    memory: int | None = None
     notebooks: dict[str, Any] = field(default_factory=dict)
 
     def verdicts(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -168,9 +170,15 @@ class Records:
         with (self.folder / ".lock").open("w") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise RuntimeError(
                     f"Another process grades {self.folder.name}, or makes its feedback; wait for"
                     " its end."
+                ) from None
+            except OSError as error:  # of some disks that are another machine's
+                raise RuntimeError(
+                    f"The disk of {self.folder} has no locks ({error.strerror}), without which two"
+                    " commands at once would spoil each other's work, and the gradebook. Put the"
+                    " course's folder on a disk of this machine."
                 ) from None
             yield

@@ -19,6 +19,7 @@ from autograder.grading.outstanding import Outstanding, outstanding
 from autograder.grading.record import Record, Records, State
 from autograder.judging.verdict import Status
 
+MiB = 2**20
 RESOURCES = (Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.DIED)
 
 
@@ -66,10 +67,11 @@ class Student:
         penalty: Points that being late has cost.
         late: Seconds.
         seconds: How long the notebook ran.
+        memory: Bytes that its largest process had at its peak.
         points: By task; None where a person has not marked it.
         misconceptions: By task.
         statuses: By task.
-        notes: What was put right, and why it is set aside.
+        notes: What was put right, why it is set aside, and where a person gave more than there is.
     """
 
     id: str
@@ -79,6 +81,7 @@ class Student:
     penalty: float = 0.0
     late: float = 0.0
     seconds: float | None = None
+    memory: int | None = None
     points: dict[str, float | None] = field(default_factory=dict)
     misconceptions: dict[str, str] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
@@ -95,7 +98,7 @@ class Report:
         tasks: In the notebook's order.
         students: By id.
         waits: What is not finished.
-        memory: The bytes that a notebook may use; None where nothing was run.
+        memory: Bytes that a notebook may use; None where nothing was run.
     """
 
     assignment: str
@@ -114,6 +117,7 @@ class Report:
         graded = self.graded()
         scores = [student.score for student in graded]
         times = [student.seconds for student in self.students if student.seconds is not None]
+        used = [student.memory for student in self.students if student.memory]
         states = Counter(student.state for student in self.students)
         ended = Counter(
             status
@@ -128,15 +132,22 @@ class Report:
             "nothing handed in": str(states["nothing handed in"]),
             "answers that wait for a person": str(sum(map(len, self.waits.unmarked.values()))),
             "late": str(sum(student.late > 0 for student in graded)),
-            "median": f"{median(scores):g} of {self.most:g}" if scores else "—",
-            "mean": f"{fmean(scores):.1f} of {self.most:g}" if scores else "—",
+            "median": f"{rounded(median(scores))} of {self.most:g}" if scores else "—",
+            "mean": f"{rounded(fmean(scores))} of {self.most:g}" if scores else "—",
             "seconds a notebook, median": f"{median(times):.1f}" if times else "—",
             "seconds, the longest": f"{max(times):.1f}" if times else "—",
-            "memory a notebook may use": f"{self.memory / 2**30:.1f} GiB" if self.memory else "—",
+            "MiB a notebook, median": f"{median(used) / MiB:.0f}" if used else "—",
+            "MiB, the most": f"{max(used) / MiB:.0f}" if used else "—",
+            "MiB a notebook may use": f"{self.memory / MiB:.0f}" if self.memory else "—",
             "tasks that ran out of memory": str(ended[Status.OUT_OF_MEMORY]),
             "tasks that ran out of time": str(ended[Status.TIMED_OUT]),
             "tasks in which Python died": str(ended[Status.DIED]),
         }
+
+
+def rounded(points: float) -> str:
+    """Points, or a mean of them, as the page shows all of them: to two decimals at the most."""
+    return f"{round(points, 2):g}"
 
 
 def gather_report(course: Course, assignment: str) -> Report:
@@ -167,7 +178,7 @@ def gather_report(course: Course, assignment: str) -> Report:
     limits: list[int] = []
     with course.gradebook() as gradebook:
         waits = outstanding(gradebook, course, assignment)
-        known = {each.id: each for each in gradebook.students}
+        known = {each.id: each for each in gradebook.students if each.id not in course.left}
         for name in sorted(known.keys() | handed_in):
             student = Student(shown(name))
             if name in known:
@@ -199,6 +210,10 @@ def _from_gradebook(
         for grade in notebook.grades:
             waits = grade.needs_manual_grade and grade.manual_score is None
             student.points[grade.name] = None if waits else grade.score
+            if grade.extra_credit:  # what formgrader makes of 22, where 2 was meant
+                student.notes.append(
+                    f"{grade.name}: a person gave {rounded(grade.score)} of {grade.max_score:g}."
+                )
             if not waits and grade.name in tasks:
                 tasks[grade.name].points[student.id] = grade.score
 
@@ -209,7 +224,7 @@ def _from_record(record: Record, student: Student, tasks: dict[str, Task]) -> No
         student.state = "set aside"
         student.notes.insert(0, record.reason)
         return
-    student.seconds = record.seconds
+    student.seconds, student.memory = record.seconds, record.memory
     for _, name, result in record.verdicts():
         verdict = result["verdict"]
         student.statuses[name] = verdict["status"]
@@ -229,7 +244,7 @@ def write_csv(reports: list[Report], path: Path) -> None:
         table = csv.writer(stream)
         table.writerow(
             ["assignment", "student", "name", "state", "score", "of", "penalty", "seconds_late"]
-            + ["seconds"]
+            + ["seconds", "mib"]
             + [f"{name}{what}" for name in names for what in ("", "_misconception")]
             + ["notes"]
         )
@@ -238,6 +253,7 @@ def write_csv(reports: list[Report], path: Path) -> None:
                 row = [inert(report.assignment), inert(each.id), inert(each.name), each.state]
                 row += ["" if each.score is None else each.score, report.most, each.penalty]
                 row += [each.late, "" if each.seconds is None else round(each.seconds, 2)]
+                row += ["" if each.memory is None else round(each.memory / MiB)]
                 for name in names:
                     points = each.points.get(name)
                     row += ["" if points is None else points, each.misconceptions.get(name, "")]

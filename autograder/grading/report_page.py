@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from itertools import chain
 
-from autograder.grading.report import Report, Student, Task
-from autograder.judging.verdict import marked
+from autograder.grading.report import MiB, Report, Student, Task, rounded
+from autograder.judging.verdict import Status, marked
 
 MOST_HINTS = 3  # of one misconception
 
@@ -121,7 +121,8 @@ def _task(task: Task) -> list[tuple[str, str]]:
     mean = task.mean
     share = 0.0 if mean is None or not task.most else mean / task.most
     meter = f'<meter value="{share:.3f}" aria-label="{escape(task.name)}"></meter> {share:.0%}'
-    ended = ", ".join(f"{count} {status}" for status, count in task.statuses.most_common())
+    found = task.statuses.most_common()
+    ended = ", ".join(f"{count} {Status(status).in_full}" for status, count in found)
     if not task.by_machine:
         ended = "marked by a person"
     none = sum(points == 0 for points in task.points.values())
@@ -168,7 +169,7 @@ def _hints(hints: dict[str, list[str]]) -> str:
 
 def _students(report: Report) -> str:
     heads = ["student", "name", "state", "#points", *(f"#{name}" for name in report.tasks)]
-    heads += ["#penalty", "#hours late", "#seconds", "~notes"]
+    heads += ["#penalty", "#hours late", "#seconds", "#MiB", "~notes"]
     rows = [_student(report, each) for each in report.students]
     # Of a class that is never late, say, no column says so: the notes shall fit into a window.
     shown = [
@@ -200,12 +201,13 @@ def _student(report: Report, each: Student) -> list[tuple[str, str]]:
         _number(each.penalty or None),
         _number(each.late / 3600 if each.late else None),
         _number(each.seconds),
+        _number(round(each.memory / MiB) if each.memory else None),
         (escape(" ".join(each.notes)), ""),
     ]
 
 
 def _number(value: float | None) -> tuple[str, str]:
-    return ("—", "") if value is None else (f"{round(value, 2):g}", repr(float(value)))
+    return ("—", "") if value is None else (rounded(value), repr(float(value)))
 
 
 def _table(caption: str, heads: list[str], rows: list[list[tuple[str, str]]]) -> str:

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import failures, here, say, tell
+from autograder.grading.console import counted, failures, here, say, tell
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.files import is_litter, read_text
 from autograder.grading.outstanding import names
@@ -43,7 +43,7 @@ def students(
         say(note)
     if absent:
         tell(f"In the gradebook and not in {table}: {names(absent)}.")
-    tell(f"{len(rows)} students: {new} new, {changed} changed.")
+    tell(f"{counted(len(rows), 'student')}: {new} new, {changed} changed.")
 
 
 def read_students(table: Path) -> tuple[dict[str, dict[str, str]], list[str]]:

@@ -84,10 +84,12 @@ class Executed:
     Args:
         notebooks: The executed and judged notebooks' text, by name.
         seconds: How long it took.
+        memory: Bytes that the largest process of a notebook had at its peak, if it is known.
     """
 
     notebooks: dict[str, str]
     seconds: float
+    memory: int | None = None
 
 
 def execute(job: Job) -> Executed:
@@ -95,7 +97,7 @@ def execute(job: Job) -> Executed:
     began = time.monotonic()
     get_logger().setLevel(logging.ERROR)
     _warm(job)
-    done = {}
+    done, memory = {}, []
     place = TemporaryDirectory(prefix="autograder-", dir=job.folder)
     with place as folder, setenv(NBGRADER_EXECUTION="autograde"):
         for name, raw in job.files.items():
@@ -120,7 +122,8 @@ def execute(job: Job) -> Executed:
                 worker.enabled = True
                 notebook, resources = worker(notebook, resources)
             done[name] = nbformat.writes(notebook)
-    return Executed(done, time.monotonic() - began)
+            memory.append(resources.get("memory") or 0)
+    return Executed(done, time.monotonic() - began, max(memory, default=0) or None)
 
 
 _own: tuple[str, WarmPool] | None = None  # this worker's pool, and the assignment it is for

@@ -41,6 +41,13 @@ class Status(StrEnum):
     NO_RESULT = "no result"  # what students are told of all that is neither correct nor wrong
     RECORDED = "recorded"  # on a student's machine only: well formed, judged when it is handed in
 
+    @property
+    def in_full(self) -> str:
+        """The word that its student reads, and what an instructor knows beside it, if anything."""
+        if self in (Status.CORRECT, Status.WRONG, Status.NO_RESULT, Status.RECORDED):
+            return self.value
+        return f"{Status.NO_RESULT} ({self})"
+
 
 @dataclass(frozen=True)
 class Section:
@@ -182,10 +189,15 @@ class Verdict:
         """The verdict as JSON data."""
         return asdict(self)
 
+    @property
+    def title(self) -> str:
+        """Its first line."""
+        points = f"{self.points:g} of {self.max_points:g} points"
+        return f"{self.check}: {self.status.in_full} · {points}"
+
     def to_text(self) -> str:
         """The verdict for a terminal."""
-        lines = [f"{self.check}: {self.status} · {self.points:g} of {self.max_points:g} points"]
-        lines.append(self.message)
+        lines = [self.title, self.message]
         if self.hint:
             lines.append(f"Hint: {self.hint}")
         if self.status is not Status.CORRECT:
@@ -196,7 +208,7 @@ class Verdict:
     def to_html(self) -> str:
         """The verdict for a browser; all text in it is escaped."""
         return verdict_html(
-            f"{self.check}: {self.status} · {self.points:g} of {self.max_points:g} points",
+            self.title,
             good=self.status is Status.CORRECT,
             message=self.message,
             hint=self.hint,

@@ -72,6 +72,14 @@ class SandboxProvisioner(KernelProvisionerBase):
         return (self._ended or {}).get("cause")
 
     @property
+    def memory(self) -> int | None:
+        """Bytes that the largest of an ended kernel's processes had at its peak, if it is known.
+
+        Modules that were loaded before the kernel began are counted, though kernels share them.
+        """
+        return (self._ended or {}).get("memory")
+
+    @property
     def has_process(self) -> bool:
         return self._connection is not None
 

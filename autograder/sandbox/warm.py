@@ -10,7 +10,8 @@ it when the grader says so or goes away.
     grader → guard    the name of the kernel's folder; then "waited", "interrupt" or "kill"; or
                       the end
     guard → grader    {"ready": true}; {"waited": seconds} for each such question; then
-                      {"exit": status, "cause": ...}; or {"error": text}
+                      {"exit": status, "cause": ..., "memory": bytes of the largest process at its
+                      peak}; or {"error": text}
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def watch(connection: socket.socket, pid: int, processes: int, limits: dict) -> 
     if cause is None and code == -signal.SIGKILL:
         # Process 1 is killed by the system alone: for its processor time, or for lack of memory.
         cause = "time" if seconds >= limits["cpu_seconds"] else "memory"
-    return {"exit": code, "cause": cause, "cpu_seconds": seconds}
+    return {"exit": code, "cause": cause, "memory": 1024 * used.ru_maxrss}
 
 
 def waited(pid: int, processes: int) -> float:

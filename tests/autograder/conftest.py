@@ -227,7 +227,7 @@ def canned_grades(monkeypatch: pytest.MonkeyPatch) -> Callable:
                     }
                     cell.outputs = [new_output("execute_result", data)]
             judged[name] = nbformat.writes(notebook)
-        return Executed(judged, 0.1)
+        return Executed(judged, 0.1, 345 * 2**20)
 
     monkeypatch.setattr(batch, "execute", execute)
     monkeypatch.setattr(batch, "sandboxed", lambda config: False)

@@ -1,7 +1,9 @@
 """A clone on a shared machine: one command closes every folder that holds answers."""
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,14 +30,30 @@ def clone(tmp_path: Path) -> Path:
 def test_one_command_closes_what_is_there_and_what_is_built_later(clone: Path) -> None:
     def run(*words: str, status: int = 0) -> str:
         command = [clone / "deploy" / "close", *words]
-        done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+        done = subprocess.run(
+            command,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            env=os.environ | {"KDLAB_CACHE": str(clone / "tests")},
+        )
         assert done.returncode == status, done.stderr
+        said.append(done.stderr)
         return done.stdout
+
+    said: list[str] = []
+    python = clone / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    for path in (clone / ".venv", python.parent):
+        path.chmod(0o755)
 
     assert run("--lok", status=2) == ""
     assert run("--look") == "exercises\ntests\n"
     assert run() == "Closed to other accounts: _build exercises tests\n"
-    assert run("--look") == ""
+    assert f"chmod -R o+rX {clone}/tests" in said[-1]  # which students were to have
+    assert run("--look") == said[-1] == ""
     for folder in clone.iterdir():
         is_open = bool(folder.stat().st_mode & 0o077)
         assert is_open == (folder.name not in CLOSED), folder

@@ -146,7 +146,7 @@ def test_a_round_in_a_browser(hub: Hub, browser: Browser) -> None:
 
     terminal.run(f"nbgrader collect {SET}")
     said = terminal.run(f"python -m autograder grade {SET}")
-    assert "2 graded, 0 were graded already, 0 set aside." in " ".join(said.split())
+    assert "2 graded, 0 graded already, 0 set aside." in " ".join(said.split())
     mark(hub, instructor, "2.5")
     terminal = Terminal(hub, instructor)
     said = terminal.run(f"python -m autograder feedback {SET}")

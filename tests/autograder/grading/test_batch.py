@@ -169,6 +169,7 @@ def test_a_record_says_how_the_grade_came_about(graded: Path) -> None:
     assert len(record.digest) == len(record.checks) == 64
     assert {"python", "torch", "nbgrader"} <= record.versions.keys()
     assert {"timeout", "memory", "cpu_seconds"} <= record.limits.keys()
+    assert 0 < record.memory < record.limits["memory"]
     ((notebook, name, result),) = record.verdicts()
     assert (notebook, name, result["seed"]) == (ASSIGNMENT, "double", record.seed)
 
@@ -370,6 +371,17 @@ def test_two_calls_at_a_time_are_refused(ungraded: Path, canned: Callable, inlin
         pytest.raises(RuntimeError, match="Another process"),
     ):
         deliver(Course(ungraded), ASSIGNMENT)
+
+
+def test_a_disk_without_locks_is_not_taken_for_another_grader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(RuntimeError, match="has no locks"), Records(tmp_path, ASSIGNMENT).alone():
+        raise AssertionError("it was taken for alone")
 
 
 # --- One submission's trouble is its own --------------------------------------------------------

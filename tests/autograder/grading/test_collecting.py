@@ -2,8 +2,9 @@
 
 import logging
 import os
+import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,26 @@ def test_what_cannot_be_collected_stops_nobody_and_costs_nothing(room: Room, bro
     assert "ada" not in in_exchange(room.course, ASSIGNMENT)
 
 
+def test_a_misspelt_name_is_no_set_that_nobody_has_handed_in(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    def collect(name: str, student: str = "*") -> str:
+        caplog.clear()
+        room.step(Collect, student, name=name, log=logging.getLogger("collect"))
+        return caplog.text
+
+    with room.course.gradebook() as gradebook:
+        gradebook.add_student("ada")
+    for name, student in ((ASSIGNMENT, "*"), (ASSIGNMENT, "ada")):
+        assert "No submissions of 'set'" in collect(name, student)
+    for name, student, said in (
+        ("sett", "*", "There is no assignment 'sett'. Do you mean set?"),
+        (ASSIGNMENT, "adda", "There is no student 'adda'. Do you mean ada?"),
+    ):
+        with pytest.raises(ExchangeError, match=re.escape(said)):
+            collect(name, student)
+
+
 def test_nobody_hands_in_under_another_name(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     room.submit("ada", RIGHT)
     room.submit("bob", RIGHT)
@@ -87,6 +108,20 @@ def test_a_time_that_is_made_up_is_doubted(room: Room, caplog: pytest.LogCapture
     room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
     (said,) = (line for line in caplog.messages if "made up" in line)
     assert said.startswith("ada+")
+
+
+def test_a_clock_that_is_behind_hides_no_last_version_without_a_word(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    """From a second machine, whose clock is an hour behind."""
+    room.submit("ada", RIGHT)
+    room.submit("bob", RIGHT)
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    folder = handed_in(room, "ada", when=f"{an_hour_ago:%Y-%m-%d %H:%M:%S.%f} UTC")
+    room.step(Collect, check_owner=False, log=logging.getLogger("collect"))
+    (said,) = (line for line in caplog.messages if "clock" in line)
+    assert said.startswith(folder.name)
+    assert "2 * x" in collected(room, "ada")[f"{ASSIGNMENT}.ipynb"]
 
 
 def test_a_time_that_has_not_come_hides_no_newer_version(

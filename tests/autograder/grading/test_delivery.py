@@ -348,10 +348,25 @@ def test_set_aside_and_unwritable(
     canned_grades(room.root)
     monkeypatch.chdir(room.root)
     monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(app, ["feedback", ASSIGNMENT, "--students", "ada"])
+    assert "1 page made anew, 1 released, 0 not delivered." in result.output
     result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
     assert result.exit_code == 0
     assert "It is set aside:" in result.output
-    assert "2 pages made anew, 2 released, 0 not delivered." in result.output
+    assert "1 page made anew, 2 released, 0 not delivered." in result.output
+    settings = room.root / "course.toml"
+    kept = settings.read_text(encoding="utf-8")
+    settings.write_text(kept.replace('id = "', 'id = "another-'), encoding="utf-8")
+    result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
+    assert result.exit_code == 2
+    assert "No set was released under the id 'another-kdlab'" in result.output
+    settings.write_text(kept, encoding="utf-8")
+    there = sorted(room.exchange.rglob("*.html"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "chmod", unwritable)
+        result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
+    assert "ada, bob: The exchange could not be written: Read-only file system" in result.output
+    assert sorted(room.exchange.rglob("*.html")) == there  # and nothing half of one
     shutil.rmtree(room.exchange)
     result = CliRunner().invoke(app, ["feedback", ASSIGNMENT])
     assert result.exit_code == 2
@@ -449,6 +464,11 @@ def test_a_folder_that_is_too_large_is_a_sentence(room: Room) -> None:
     assert not list((room.exchange / "kdlab" / "inbound").iterdir())
 
 
+def unwritable(path: Path, mode: int) -> None:
+    """Fails as `Path.chmod` does on a disk that has become read-only."""
+    raise OSError(30, "Read-only file system", str(path))
+
+
 def test_a_release_is_done_or_undone(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     outbound = room.exchange / room.course.coursedir.course_id / "outbound"
     copied = shutil.copyfile
@@ -477,6 +497,10 @@ def test_a_release_is_done_or_undone(room: Room, monkeypatch: pytest.MonkeyPatch
     room.step(Release, force=True)
     assert [path.name for path in outbound.iterdir()] == [ASSIGNMENT]
     assert inbound(room).stat().st_mode & 0o7777 == 0o3733
+    monkeypatch.setattr(Path, "chmod", unwritable)
+    with pytest.raises(ExchangeError, match=r"Nothing was released: Read-only file system"):
+        room.step(Release, force=True)
+    assert (outbound / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").read_bytes() == before
 
 
 def test_handing_in_is_done_or_undone(room: Room) -> None:

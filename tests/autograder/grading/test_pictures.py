@@ -138,7 +138,7 @@ def test_an_answer_in_another_cell_is_said(course: Path, canned_grades: Callable
     nbformat.write(notebook, path)
     (said,) = canned_grades(course)["bob"].repairs
     assert "why is untouched" in said
-    assert "1 text cells of the student's own, so it waits for a person" in said
+    assert "text in cells of the student's own (1), so it waits for a person" in said
     with Course(course).gradebook() as gradebook:
         grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "bob")
         assert (grade.auto_score, grade.needs_manual_grade) == (None, True)

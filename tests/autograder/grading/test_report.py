@@ -63,9 +63,57 @@ def test_the_numbers(report: Report) -> None:
     assert list(report.waits.aside) == ["mad"]
     assert report.waits.ungraded == ["new"]
     figures = report.figures()
-    assert figures["median"] == "1.5 of 7"
+    assert (figures["median"], figures["mean"]) == ("1.5 of 7", "1.75 of 7")
+    assert (figures["MiB a notebook, median"], figures["MiB, the most"]) == ("345", "345")
+    assert figures["MiB a notebook may use"] == "2048"
     assert figures["answers that wait for a person"] == "1"
     assert figures["late"] == "4"
+
+
+def test_a_gradebook_that_is_older_than_the_grading_is_said_and_brought_up_to_date(
+    course: Path, canned_grades: Callable, hand_in: Callable
+) -> None:
+    """A copy of it was put back, from before two students handed in again."""
+    canned_grades(course)
+    shutil.copy(course / "gradebook.db", course / "copy.db")
+    for student, answer in (("bob", "def double(x):\n    return 2 * x"), ("eve", None)):
+        shutil.rmtree(course / "submitted" / student)
+        folder = hand_in(course, student, answer).parent
+        (folder / "timestamp.txt").write_text("2026-02-01 10:00:00 UTC")
+    canned_grades(course)
+    before = gather_report(Course(course), ASSIGNMENT)
+    (course / "copy.db").rename(course / "gradebook.db")
+    (said,) = gather_report(Course(course), ASSIGNMENT).waits.old.items()
+    assert (said[0].partition(",")[0], said[1]) == (
+        "The gradebook has another version than was graded last",
+        ["bob", "eve"],
+    )
+    canned_grades(course)
+    after = gather_report(Course(course), ASSIGNMENT)
+    assert (after.students, after.waits) == (before.students, before.waits)
+
+
+def test_who_is_set_aside_and_has_an_older_mark_is_not_said_to_have_none(
+    report: Report, course: Path, canned_grades: Callable
+) -> None:
+    (course / "submitted" / "joe" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb").write_text("{")
+    canned_grades(course)
+    again = gather_report(Course(course), ASSIGNMENT)
+    said = again.waits.sentences()
+    assert "Set aside, with no marks: mad." in said
+    assert "Set aside, with the mark of an older version: joe." in said
+    (joe,) = (each for each in again.students if each.id == "joe")
+    assert (joe.state, joe.score) == ("set aside", 3)
+
+
+def test_points_by_a_person_beyond_what_there_is_are_named(report: Report, course: Path) -> None:
+    """Formgrader takes 22, typed for 2, as extra credit."""
+    with Course(course).gradebook() as gradebook:
+        grade = gradebook.find_grade("why", ASSIGNMENT, ASSIGNMENT, "ada")
+        grade.manual_score, grade.extra_credit = 3, 19
+        gradebook.db.commit()
+    (ada, *_) = gather_report(Course(course), ASSIGNMENT).students
+    assert (ada.id, ada.score, ada.notes) == ("ada", 26, ["why: a person gave 22 of 3."])
 
 
 def test_of_a_misconception_with_several_hints_each_is_shown_with_who_is_told_it(
@@ -97,7 +145,7 @@ def test_the_command_makes_a_page_and_a_table(report: Report, course: Path) -> N
     assert rows["joe"]["score"] == "3.0"
     assert rows["bob"]["double_misconception"] == "square"
     assert rows["ada"]["why"] == ""
-    assert rows["mad"]["score"] == ""
+    assert (rows["mad"]["score"], rows["mad"]["mib"], rows["ada"]["mib"]) == ("", "", "345")
     assert not any(value.startswith("=") for row in rows.values() for value in row.values())
 
 

@@ -19,6 +19,7 @@ from autograder.judging.verdict import (
     public_notes,
     rubric_from_data,
     rubric_to_data,
+    told,
     unjudged,
 )
 from autograder.kernel.evidence import Outcome
@@ -221,6 +222,8 @@ def test_words_and_page_show_hint_and_section() -> None:
 def test_pages_escape_what_they_show() -> None:
     verdict = unjudged(RUBRIC, Status.DIED, "<script>alert(1)</script>")
     assert "<script>" not in verdict.to_html()
+    assert verdict.title == "double: no result (died) · 0 of 4 points"
+    assert told(verdict).title == "double: no result · 0 of 4 points"
     assert verdict.points == 0
     assert verdict.parts == {"values": 0, "edges": 0}
 

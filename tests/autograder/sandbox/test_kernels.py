@@ -255,6 +255,14 @@ def test_what_is_loaded_before_takes_nothing_from_a_notebook(kernel: Kernel) -> 
 
 
 @needs_bubblewrap
+def test_the_memory_that_a_notebook_had_is_known_at_its_end(kernel: Kernel) -> None:
+    kernel.run("x = bytearray(b'x') * (300 * 2**20); del x")
+    assert kernel.manager.provisioner.memory is None
+    kernel.do(kernel.manager.shutdown_kernel(now=True))
+    assert 300 <= kernel.manager.provisioner.memory / 2**20 < 2000
+
+
+@needs_bubblewrap
 def test_memory_of_one_process_ends_in_an_error_it_can_catch(kernel: Kernel) -> None:
     assert kernel.run("x = bytearray(2**30)").startswith("MemoryError")
     text = kernel.run("import torch; torch.ones(2**28, dtype=torch.float64)")
