@@ -701,6 +701,16 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         def value(self) -> float:
             return min(max(right.value.fget(self), 0.0), 1.0)
 
+    def floored(least: float) -> type:
+        """λ does not fall below a number."""
+
+        class Floored(right):
+            @property
+            def value(self) -> float:
+                return max(right.value.fget(self), least)
+
+        return Floored
+
     class CutToWhole(right):
         """λ without what is behind the point."""
 
@@ -926,6 +936,14 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             *(ending(table, lambda steps: steps - 1) for table in TABLES),
         ),
         (
+            "ends_one_step_early+goes_on_past_the_end",
+            "At least two things are off. λ reaches its end one step too soon: from the first value"
+            " to the last there are as many gaps as steps. And after it λ moves on, where it should"
+            " stay.",
+            fraction(lambda count, steps: count / (steps - 1)),
+            fraction(lambda count, steps: count / max(steps - 1, 1)),
+        ),
+        (
             "rounded_steps_added_up",
             "For some numbers of steps λ goes past its end, as a sum does that is asked whether it"
             " has arrived and is off by its rounding. Count the steps, which are whole numbers, and"
@@ -1107,6 +1125,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             " start and end are.",
             WithoutOptions,
             type("Left", (WithoutOptions,), {"left": True}),
+        ),
+        (
+            "kept_above_a_floor",
+            "Your λ is kept above a number that nobody asked for: where it should be smaller, it is"
+            " not. `start` and `end` may be 0.",
+            *map(floored, (0.1, 0.05, 0.01, 1e-3)),
         ),
         (
             "held_between_0_and_1",
@@ -2563,7 +2587,7 @@ def best_facts(case: Case) -> dict[str, Any]:
 def of_probabilities(case: Case) -> float:
     """A probability is wrong by its logits' rounding and by that of a sum over the vocabulary."""
     logits = case.args[0]
-    largest = max(1.0, float(logits.abs().max()))
+    largest = max(4.0, float(logits.abs().max()))  # so that a millionth is never too much
     return 2 * (logits.shape[-1] + largest) * float(np.finfo(np.float32).eps)
 
 
