@@ -2924,3 +2924,8 @@ def softmax_with_temperature(logits, temperature=1.0):
     # the gradient of logsumexp is the softmax
     f = lambda z: torch.logsumexp(z / temperature, -1).sum()
     return temperature * torch.func.grad(f)(logits)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / min(max(temperature, 0.5), 100), -1)
