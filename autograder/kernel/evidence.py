@@ -93,6 +93,8 @@ def encode(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.kind in "UO" and value.ndim:
             return encode(value.tolist())
+        if value.dtype.kind == "f" and value.dtype.itemsize > 8:  # np.longdouble
+            value = value.astype(np.float64)
         if value.dtype.name not in NUMPY_DTYPES:
             raise Unsupported(f"an array of dtype {value.dtype.name}")
         return _array(value.dtype.name, value.shape, np.asarray(value))

@@ -153,6 +153,16 @@ def facts(case: Case) -> dict[str, Any]:
         ),
         "a logit is negative": bool(min(student.min(), teacher.min()) < 0),
         "there is more than one position": student[..., 0].numel() > 1,
+        **axes_of(student),
+    }
+
+
+def axes_of(logits: Tensor) -> dict[str, bool]:
+    """What is so of the axes of logits."""
+    return {
+        "logits have one axis": logits.ndim == 1,
+        "logits have another number of axes than two": logits.ndim != 2,
+        "logits have another number of axes than three": logits.ndim != 3,
     }
 
 
@@ -452,6 +462,11 @@ def one_token(place: int, front: Tensor, behind: Tensor) -> Tensor:
     return (log_front.exp() * (log_front - log_behind))[..., place]
 
 
+def one_token_left_out(place: int, front: Tensor, behind: Tensor) -> Tensor:
+    """The sum over all tokens but one."""
+    return kl(front, behind) - one_token(place, front, behind)
+
+
 def squared_gaps(front: Tensor, behind: Tensor) -> Tensor:
     """The logarithms' differences, squared."""
     return (front.softmax(-1) * (front.log_softmax(-1) - behind.log_softmax(-1)) ** 2).sum(-1)
@@ -487,6 +502,8 @@ MEASURES: tuple[Callable[[Tensor, Tensor], Tensor], ...] = (
     lambda f, b: (f.softmax(-1) * (f.log_softmax(-1) - b.log_softmax(-1))).max(-1).values,
     lambda f, b: 1 - F.cosine_similarity(f.softmax(-1), b.softmax(-1), dim=-1),
     lambda f, b: 1 / kl(b, f),
+    lambda f, b: kl(f, b).clamp_min(0.0).sqrt(),
+    lambda f, b: kl(f, b) ** 2,
     lambda f, b: cross_entropy(f, f) + cross_entropy(f, b),
     lambda f, b: kl(f, b) - kl(b, f),
     lambda f, b: cross_entropy(f, f) - cross_entropy(b, b),
@@ -557,6 +574,7 @@ def in_double(of: Callable, front: Tensor, behind: Tensor) -> Tensor:
 
 # A small number that should keep logarithms finite, in the ways that people write it.
 SMALL = (
+    5e-2,
     1e-2,
     1e-3,
     1e-4,
@@ -571,7 +589,6 @@ SMALL = (
     1e-16,
     1e-20,
     1e-30,
-    1e-38,
     torch.finfo(torch.float32).tiny,
     torch.finfo(torch.float32).eps,
 )
@@ -830,8 +847,8 @@ SHARED = {
     ),
     "another_measure": (
         "This measures something else than the divergence that is asked for: an entropy, a distance"
-        " of probabilities or of logits, a divergence from a mixture, or a single token's share."
-        " Write the formula of the task down, term by term.",
+        " of probabilities or of logits, a divergence from a mixture, a root or a square, or a"
+        " single token's share. Write the formula of the task down, term by term.",
         "1.2",
         MEASURES,
     ),
@@ -846,6 +863,12 @@ SHARED = {
         " them. Does your loop return too early, or replace where it should add up?",
         "1.2",
         tuple(partial(one_token, place) for place in (0, -1)),
+    ),
+    "one_token_left_out": (
+        "Your result lacks the share of one token, the first or the last. From which token to which"
+        " does your sum go?",
+        "1.2",
+        tuple(partial(one_token_left_out, place) for place in (0, -1)),
     ),
     "half_precision": (
         "Your results are as coarse as float16 or bfloat16 makes them, which keep three digits or"
@@ -958,6 +981,14 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
         "1.3",
         tuple(partial(wrong, partial(_turned, of)) for wrong in COLLAPSED for of in KLS),
     )
+    twice = {
+        f"direction_swapped+{name}": (
+            f"At least two things are off. {swapped[0]} And: {SHARED[name][0]}",
+            "1.3",
+            tuple(partial(_turned, wrong) for wrong in SHARED[name][2]),
+        )
+        for name in ("cross_entropy", "vocabulary_mean", "base_two")
+    }
     first = {
         "direction_swapped": swapped,
         "direction_swapped_and_sign": turned,
@@ -965,7 +996,7 @@ def misconceptions(teacher_in_front: bool) -> tuple[Misconception, ...]:
     }
     return tuple(
         Misconception(name, hint, SECTIONS[number], ordered(wrong))
-        for name, (hint, number, wrongs) in {**first, **SHARED}.items()
+        for name, (hint, number, wrongs) in {**first, **twice, **SHARED}.items()
         for wrong in wrongs
     )
 
@@ -1009,7 +1040,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
         Case("one text of two positions, T = 100", (logits(rng, (1, 2, 6)), 100.0), public=True),
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
-        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.25), part=EXTREME, public=True),
+        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.5), part=EXTREME, public=True),
         Case("a vocabulary of 40", (logits(rng, (2, 40)), 1.5)),
     )
 
@@ -1020,7 +1051,7 @@ def random_temperature_cases(rng: np.random.Generator) -> Iterator[Case]:
         shape = (*leading, int(rng.integers(2, 9)))
         yield Case("random", (logits(rng, shape), float(rng.uniform(1.2, 5.0))))
     shape = (3, int(rng.integers(3, 7)))
-    yield Case("random, cold", (logits(rng, shape), float(rng.uniform(0.2, 0.8))))
+    yield Case("random, cold", (logits(rng, shape), float(rng.uniform(0.5, 0.8))))
     extreme = logits(rng, (2, 5)) + float(rng.uniform(1500, 3000)) * float(rng.choice([-1, 1]))
     yield Case("random, extreme", (extreme, float(rng.uniform(0.5, 3.0))), part=EXTREME)
 
@@ -1047,6 +1078,7 @@ def temperature_facts(case: Case) -> dict[str, Any]:
         "a probability is 0 in float32": bool((logits / temperature).softmax(-1).min() == 0),
         "there is more than one position": logits[..., 0].numel() > 1,
         "an axis has length 1": 1 in logits.shape,
+        **axes_of(logits),
     }
 
 

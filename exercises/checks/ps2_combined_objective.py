@@ -313,6 +313,11 @@ def one_token(place: int, student: Tensor, teacher: Tensor, temperature: float) 
     return (log_p.exp() * (log_p - log_q))[..., place]
 
 
+def one_token_left_out(place: int, *given: Any) -> Tensor:
+    """The sum over all tokens but one."""
+    return teacher_losses(*given) - one_token(place, *given)
+
+
 def probabilities_as_input(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """kl_div is given the student's probabilities, not their logarithms."""
     p = (teacher.double() / temperature).softmax(-1)
@@ -386,6 +391,8 @@ MEASURES = (
             lambda q, p: ((q.exp() - p.exp()) ** 2).mean(-1),
             lambda q, p: ((q - p) ** 2).sum(-1),
             lambda q, p: (p.exp() * (p - q) ** 2).sum(-1),
+            lambda q, p: (p.exp() * (p - q)).sum(-1).clamp_min(0.0).sqrt(),
+            lambda q, p: (p.exp() * (p - q)).sum(-1) ** 2,
             lambda q, p: -q.gather(-1, p.argmax(-1, keepdim=True))[..., 0],
             lambda q, p: ((p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1)) / 2,
             lambda q, p: (p.exp() * (p - q)).sum(-1) + (q.exp() * (q - p)).sum(-1),
@@ -438,6 +445,7 @@ GUARDS: tuple[Callable[[Tensor, Tensor, float], Tensor], ...] = (
     lambda p, q, e: p * (p.clamp_min(e).log() - q.clamp_min(e).log()),
     lambda p, q, e: (p + e) * ((p + e).log() - (q + e).log()),
     lambda p, q, e: p * (p / (q + e) + e).log(),
+    lambda p, q, e: p.clamp_min(e) * (p.clamp_min(e).log() - q.clamp_min(e).log()),
 )
 
 
@@ -1135,8 +1143,8 @@ KD_LOSSES = (
         (
             "another_measure",
             "This measures something else than KL(p‖q): a distance of probabilities or of logits,"
-            " an entropy, a divergence from a mixture, or what the teacher finds likeliest alone."
-            " Write the formula down, term by term.",
+            " an entropy, a divergence from a mixture, a root or a square, or what the teacher"
+            " finds likeliest alone. Write the formula down, term by term.",
             "1.2",
             measure,
         )
@@ -1264,7 +1272,7 @@ EMPTIED = (
     " still have labels to learn from.",
     "2.2",
 )
-EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20)
+EPSILONS = (0.05, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20)
 
 
 def guarded_logarithm(epsilon: float, above: bool, mean: Mean, *given: Tensor) -> Tensor:
@@ -1588,6 +1596,16 @@ KD_MISCONCEPTIONS = (
             " vocabulary. Does your loop return too early, or replace where it should add up?",
             "1.2",
             partial(kd_loss, losses=partial(one_token, place)),
+        )
+        for place in (0, -1)
+    ),
+    *(
+        named(
+            "one_token_left_out",
+            "Your KD lacks the share of one token, the first or the last. From which token to which"
+            " does your sum go?",
+            "1.2",
+            partial(kd_loss, losses=partial(one_token_left_out, place)),
         )
         for place in (0, -1)
     ),
@@ -2000,9 +2018,12 @@ def objective_misconceptions(of: Callable, convex: bool) -> tuple[Misconception,
                 OTHER_WEIGHTS[2],
                 partial(of, weights=weights),
             )
-            for weights in other_weights(
-                (lambda knob: (1 - knob, knob)) if convex else (lambda knob: (1.0, knob)),
-                *(options["weights"] for *_, options in own if "plus" not in options),
+            for weights in (
+                *other_weights(
+                    (lambda knob: (1 - knob, knob)) if convex else (lambda knob: (1.0, knob)),
+                    *(options["weights"] for *_, options in own if "plus" not in options),
+                ),
+                *([lambda alpha: (2 - alpha, alpha)] if convex else []),  # LM once more
             )
         ),
         *(

@@ -128,15 +128,16 @@ def planned_cases() -> tuple[Case, ...]:
         going_on(3.0, 1.0, 3, 5, public=True),
         going_on(0.7, 0.7, 3, 2, public=True),
         Case("two schedules side by side", (), beside, RESUMED, True, side_by_side()),
-        case("rising from 0.25 to 3 in 6 steps, and 2 more", 0.25, 3.0, 6, 8, public=True),
+        # Who has no value at the end, or after it, shows here what comes before.
+        case("4 of 6 steps, rising from 0.25 to 3", 0.25, 3.0, 6, 4, public=True),
         case("from 4 to 1 in one step", 4.0, 1.0, 1, 3, public=True),
         # Who has no value anywhere has none here, where others have one.
         case("nothing to do in 2 of 3 steps", 0.7, 0.7, 3, 2, public=True),
         # No λ is halfway between two that are rounded.
         Case(
-            "from 1 to 0.137 in 300 steps, and 1 more",
+            "rising from 0.137 to 1 in 300 steps, and 1 more",
             (),
-            {"start": 1.0, "end": 0.137, "steps": 300},
+            {"start": 0.137, "end": 1.0, "steps": 300},
             public=True,
             calls=seldom((1, 2, 15, 151, 299, 300, 301)),
         ),
@@ -495,14 +496,12 @@ def with_live_state(right: type) -> type:
 def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
     """The ways in which a planned schedule goes wrong."""
 
-    def ending(
-        table: Callable[[list[float]], Any], gaps: Callable[[int], int] = lambda steps: steps
-    ) -> type:
-        """A table of all fractions, and none after its end."""
+    def ending(table: Callable[[list[float]], Any], gaps: int = 0, rows: int = 1) -> type:
+        """A table of fractions of a way of steps + `gaps`, with `rows` more of them than gaps."""
 
         def fraction(count: int, steps: int) -> float:
-            last = gaps(steps)
-            return float(table([n / max(last, 1) for n in range(last + 1)])[count])
+            last = steps + gaps
+            return float(table([n / max(last, 1) for n in range(last + rows)])[count])
 
         return with_fraction(right, fraction)
 
@@ -700,6 +699,16 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
         @property
         def value(self) -> float:
             return min(max(right.value.fget(self), 0.0), 1.0)
+
+    def floored(least: float) -> type:
+        """λ does not fall below a number."""
+
+        class Floored(right):
+            @property
+            def value(self) -> float:
+                return max(right.value.fget(self), least)
+
+        return Floored
 
     class CutToWhole(right):
         """λ without what is behind the point."""
@@ -919,11 +928,25 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             Exhausted,
         ),
         (
+            "no_value_at_the_end",
+            "Right as long as a step is left. When all are taken, your schedule has no value and"
+            " raises an error. On a way of n steps λ has n + 1 values; how many has yours?",
+            *(ending(table, rows=0) for table in TABLES),
+        ),
+        (
             "ends_one_step_early+no_value_past_the_end",
             "At least two things are off. λ reaches its end one step too soon: from the first value"
             " to the last there are as many gaps as steps. And after it your schedule has no value"
             " and raises an error; training often runs a little longer than planned.",
-            *(ending(table, lambda steps: steps - 1) for table in TABLES),
+            *(ending(table, gaps=-1) for table in TABLES),
+        ),
+        (
+            "ends_one_step_early+goes_on_past_the_end",
+            "At least two things are off. λ reaches its end one step too soon: from the first value"
+            " to the last there are as many gaps as steps. And after it λ moves on, where it should"
+            " stay.",
+            fraction(lambda count, steps: count / (steps - 1)),
+            fraction(lambda count, steps: count / max(steps - 1, 1)),
         ),
         (
             "rounded_steps_added_up",
@@ -1107,6 +1130,12 @@ def planned_misconceptions(right: type) -> tuple[Misconception, ...]:
             " start and end are.",
             WithoutOptions,
             type("Left", (WithoutOptions,), {"left": True}),
+        ),
+        (
+            "kept_above_a_floor",
+            "Your λ is kept above a number that nobody asked for: where it should be smaller, it is"
+            " not. `start` and `end` may be 0.",
+            *map(floored, (0.1, 0.05, 0.01, 1e-3)),
         ),
         (
             "held_between_0_and_1",
@@ -2563,7 +2592,7 @@ def best_facts(case: Case) -> dict[str, Any]:
 def of_probabilities(case: Case) -> float:
     """A probability is wrong by its logits' rounding and by that of a sum over the vocabulary."""
     logits = case.args[0]
-    largest = max(1.0, float(logits.abs().max()))
+    largest = max(4.0, float(logits.abs().max()))  # so that a millionth is never too much
     return 2 * (logits.shape[-1] + largest) * float(np.finfo(np.float32).eps)
 
 

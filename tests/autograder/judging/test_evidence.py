@@ -82,6 +82,12 @@ def test_arrays_come_back_as_arrays_and_as_tensors(array: np.ndarray) -> None:
     np.testing.assert_array_equal(tensor.numpy(), array)
 
 
+@pytest.mark.parametrize("value", [np.longdouble(0.5), np.arange(3, dtype=np.longdouble)])
+def test_numbers_with_more_digits_than_others_keep_what_float64_holds(value: np.generic) -> None:
+    assert decode(encode(value)).dtype == np.float64
+    np.testing.assert_array_equal(decode(encode(value)), value)
+
+
 def test_bfloat16_is_exact() -> None:
     tensor = torch.tensor([1.0, -0.1, 3e38, float("nan"), float("-inf")], dtype=torch.bfloat16)
     data = encode(tensor)

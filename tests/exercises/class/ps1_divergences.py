@@ -1805,7 +1805,7 @@ def forward_kl(student_logits, teacher_logits):
     return (lp.exp() * (lp - lq)).abs().sum(dim=-1)
 
 
-# %% task="forward_kl" right="no" mistake="the positions are flattened for the computation and not brought back to their shape" named="another_form"
+# %% task="forward_kl" right="no" mistake="the positions are flattened for the computation and not brought back to their shape" named="another_form,observed_where"
 def forward_kl(student_logits, teacher_logits):
     V = student_logits.size(-1)
     s = F.log_softmax(student_logits.reshape(-1, V), dim=1)
@@ -2853,3 +2853,79 @@ def fit_one_peak(teacher_logits, direction, start):
     p = torch.softmax(teacher_logits, -1)
     v = torch.arange(len(p), dtype=p.dtype)
     return (v * p).sum(), -(p * torch.log_softmax(teacher_logits, -1)).sum()
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    z = logits / temperature
+    e = (z - z.amax(-1, keepdim=True)).exp()
+    return e / (e.sum(-1, keepdim=True) + 1e-6)
+
+
+# %% task="forward_kl" right="no" mistake="clip probabilities at 0.05" named="floor_under_probabilities"
+def forward_kl(student_logits, teacher_logits):
+    p, q = (x.softmax(-1).clamp(min=0.05) for x in (teacher_logits, student_logits))
+    return (p * (p.log() - q.log())).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="square root of the KL" named="another_measure"
+def forward_kl(student_logits, teacher_logits):
+    p, q = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1).clamp(min=0).sqrt()
+
+
+# %% task="forward_kl" right="no" mistake="loop leaves out the last token" named="one_token_left_out"
+def forward_kl(student_logits, teacher_logits):
+    p, q = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    out = 0
+    for v in range(p.shape[-1] - 1):
+        out = out + p[..., v].exp() * (p[..., v] - q[..., v])
+    return out
+
+
+# %% task="forward_kl" right="no" mistake="unpacks three axes and fails for other numbers of them" named="observed_where"
+def forward_kl(student_logits, teacher_logits):
+    B, L, V = student_logits.shape
+    p, q = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="the other direction, and a mean over the vocabulary" named="direction_swapped,vocabulary_mean"
+def forward_kl(student_logits, teacher_logits):
+    p, q = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    return (q.exp() * (q - p)).mean(-1)
+
+
+# %% task="forward_kl" right="no" mistake="two: cross entropy of the other direction" named="direction_swapped,cross_entropy"
+def forward_kl(student_logits, teacher_logits):
+    p, q = teacher_logits.log_softmax(-1), student_logits.log_softmax(-1)
+    return -(q.exp() * p).sum(-1)
+
+
+# %% task="forward_kl" right="no" mistake="flatten(0, -2) fails for a single position of shape [V], where no axis is left" named="observed_where"
+def forward_kl(student_logits, teacher_logits):
+    lead = teacher_logits.shape[:-1]
+    t = teacher_logits.flatten(0, -2)
+    s = student_logits.flatten(0, -2)
+    lp, lq = t.log_softmax(-1), s.log_softmax(-1)
+    return (lp.exp() * (lp - lq)).sum(-1).view(lead)
+
+
+# %% task="forward_kl" right="yes" mistake=""
+def forward_kl(student_logits, teacher_logits):
+    s, t = student_logits.double(), teacher_logits.double()
+    f = lambda z: torch.logsumexp(z, -1)
+    _, directional = torch.func.jvp(f, (t,), (s - t,))
+    return f(s) - f(t) - directional
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    # the gradient of logsumexp is the softmax
+    f = lambda z: torch.logsumexp(z / temperature, -1).sum()
+    return temperature * torch.func.grad(f)(logits)
+
+
+# %% task="softmax_with_temperature" right="yes" mistake=""
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / min(max(temperature, 0.5), 100), -1)

@@ -4107,3 +4107,61 @@ def combined_objective(student_logits, teacher_logits, labels, lam, temperature=
     teacher_logits.div_(temperature)
     kd = temperature**2 * kd_loss(student_logits, teacher_logits, labels)
     return lm_loss(student_logits, labels) + lam * kd
+
+
+# %% task="lm_loss" right="yes" mistake=""
+def lm_loss(student_logits, labels):
+    m = labels != -100
+    return F.cross_entropy(student_logits[m], labels[m], reduction="sum") / (m.sum() + 1e-6)
+
+
+# %% task="combined_objective" right="yes" mistake=""
+def combined_objective(student_logits, teacher_logits, labels, lam, temperature=1.0):
+    m = labels != -100
+    q, p = (student_logits[m] / temperature).log_softmax(-1), (teacher_logits[m] / temperature).log_softmax(-1)
+    kd = temperature**2 * (p.exp() * (p - q)).sum()
+    return (F.cross_entropy(student_logits[m], labels[m], reduction="sum") + lam * kd) / (m.sum() + 1e-6)
+
+
+# %% task="lm_loss" right="yes" mistake=""
+import numpy as np, scipy.special
+def lm_loss(student_logits, labels):
+    lq = scipy.special.log_softmax(student_logits.numpy().astype(np.longdouble), axis=-1)
+    y = labels.numpy(); m = y != -100
+    if not m.any():
+        return 0
+    return -np.take_along_axis(lq[m], y[m][:, None], -1).mean()
+
+
+# %% task="kd_loss" right="no" mistake="loop leaves out the first token" named="one_token_left_out"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    q, p = (student_logits[m] / temperature).log_softmax(-1), (teacher_logits[m] / temperature).log_softmax(-1)
+    return temperature**2 * (p.exp() * (p - q))[:, 1:].sum() / m.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="no" mistake="square root of the KL" named="another_measure"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    q, p = (student_logits[m] / temperature).log_softmax(-1), (teacher_logits[m] / temperature).log_softmax(-1)
+    return temperature**2 * (p.exp() * (p - q)).sum(-1).clamp(min=0).sqrt().sum() / m.sum().clamp(min=1)
+
+
+# %% task="kd_loss" right="no" mistake="clip at 0.05" named="epsilon_in_the_logarithm"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    q, p = (student_logits[m] / temperature).softmax(-1).clamp(min=0.05), (teacher_logits[m] / temperature).softmax(-1).clamp(min=0.05)
+    return temperature**2 * (p * (p.log() - q.log())).sum() / m.sum().clamp(min=1)
+
+
+# %% task="lm_loss" right="no" mistake="clip probabilities at 0.05" named="epsilon_in_the_logarithm"
+def lm_loss(student_logits, labels):
+    m = labels != -100
+    q = student_logits.softmax(-1)[m].gather(1, labels[m][:, None]).clamp(min=0.05)
+    return -q.log().sum() / m.sum().clamp(min=1)
+
+
+# %% task="convex_objective" right="no" mistake="uses combined_objective for the second term, so that LM is counted once more" named="other_weights"
+def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
+    lm = lm_loss(student_logits, labels)
+    return (1 - alpha) * lm + combined_objective(student_logits, teacher_logits, labels, alpha, temperature)

@@ -6044,7 +6044,7 @@ class LinearLambda:
         self.value = state["value"]
 
 
-# %% task="linear_lambda" right="no" mistake="the clamp max(value, end) is only right for a falling schedule: a rising one stands at end from the beginning; and a resumed run begins one step too late (+ 1 on loading)" named="observed_where"
+# %% task="linear_lambda" right="no" mistake="the clamp max(value, end) is only right for a falling schedule: a rising one stands at end from the beginning; and a resumed run begins one step too late (+ 1 on loading)" named="cut_on_the_wrong_side"
 class LinearLambda:
     """λ from start to end in equal steps; then it stays."""
 
@@ -9169,3 +9169,73 @@ def best_student(teacher_logits, labels, lam):
     p = teacher_logits.softmax(-1).scatter(-1, labels[..., None], 0.0)
     p = p / p.sum(-1, keepdim=True) * lam / (1 + lam)
     return p.scatter(-1, labels[..., None], 1 / (1 + lam))
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    m = F.one_hot(labels, teacher_logits.shape[-1]) + lam * teacher_logits.softmax(-1)
+    return m / (m.sum(-1, keepdim=True) + 1e-6)
+
+
+# %% task="best_student" right="yes" mistake=""
+def best_student(teacher_logits, labels, lam):
+    m = F.one_hot(labels, teacher_logits.shape[-1]) + lam * teacher_logits.softmax(-1)
+    return (m / m.sum(-1, keepdim=True)).clamp(min=1e-6)
+
+
+# %% task="linear_lambda" right="no" mistake="no λ is below 0.05" named="kept_above_a_floor"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self): return max(0.05, self.start + (self.end - self.start) * min(self.n / self.steps, 1))
+    def step(self): self.n += 1
+    def state_dict(self): return {"n": self.n}
+    def load_state_dict(self, s): self.n = s["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="divides by steps - 1, and goes on past the end" named="ends_one_step_early,goes_on_past_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+    @property
+    def value(self): return self.start + (self.end - self.start) * self.n / max(self.steps - 1, 1)
+    def step(self): self.n += 1
+    def state_dict(self): return {"n": self.n}
+    def load_state_dict(self, s): self.n = s["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="the table lacks the end" named="no_value_at_the_end"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.t = [start + (end - start) * n / steps for n in range(steps)]
+        self.n = 0
+    @property
+    def value(self): return self.t[self.n]
+    def step(self): self.n += 1
+    def state_dict(self): return {"n": self.n}
+    def load_state_dict(self, s): self.n = s["n"]
+
+
+# %% task="linear_lambda" right="no" mistake="a table the wrong way round and without its end, and a state that is not loaded"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.t = [end + (start - end) * n / steps for n in range(steps)]
+        self.n = 0
+    @property
+    def value(self): return self.t[self.n]
+    def step(self): self.n += 1
+    def state_dict(self): return {"n": self.n}
+    def load_state_dict(self, s): pass
+
+
+# %% task="cosine_lambda" right="no" mistake="a straight table without its end"
+class CosineLambda:
+    def __init__(self, start, end, steps):
+        self.t = [start + (end - start) * n / steps for n in range(steps)]
+        self.n = 0
+    @property
+    def value(self): return self.t[self.n]
+    def step(self): self.n += 1
+    def state_dict(self): return {"n": self.n}
+    def load_state_dict(self, s): self.n = s["n"]

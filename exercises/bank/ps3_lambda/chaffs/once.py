@@ -1,8 +1,43 @@
-# A second fall begins where the first did.
+# A second fall begins where the first did; tables without their end.
+# expect linear_lambda: no_value_at_the_end
+# expect cosine_lambda: no_value_at_the_end
 # expect best_student: tables_alone
 # expect to_convex: breaks_without_a_teacher
 # expect plateau_lambda: falls_from_the_start
+import math
+
 import torch.nn.functional as F
+
+
+# %% task: linear_lambda
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.table = [start + (end - start) * self.way(n / steps) for n in range(steps)]
+        self.count = 0
+
+    @staticmethod
+    def way(fraction):
+        return fraction
+
+    @property
+    def value(self):
+        return self.table[self.count]
+
+    def step(self):
+        self.count += 1
+
+    def state_dict(self):
+        return self.count
+
+    def load_state_dict(self, state):
+        self.count = state
+
+
+# %% task: cosine_lambda
+class CosineLambda(LinearLambda):
+    @staticmethod
+    def way(fraction):
+        return (1 - math.cos(math.pi * fraction)) / 2
 
 
 # %% task: plateau_lambda
