@@ -1040,7 +1040,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("equal logits", (torch.full((2, 5), 7.0), 3.0)),
         Case("one text of two positions, T = 100", (logits(rng, (1, 2, 6)), 100.0), public=True),
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
-        Case("logits of 1000, cold", (t([1000.0, 999.9, 0.0]), 0.5), part=EXTREME, public=True),
+        Case("logits of 2000, cold", (t([2000.0, 1999.9, 0.0]), 0.5), part=EXTREME, public=True),
         Case("a vocabulary of 40", (logits(rng, (2, 40)), 1.5)),
     )
 
