@@ -2311,7 +2311,7 @@ def forward_kl(student_logits, teacher_logits):
     return (p * (p.log() - q.log())).sum(dim=-1)
 
 
-# %% task="forward_kl" right="no" mistake="handles exactly one batch dimension: for a single vector the loop runs over numbers, for three dimensions it mixes axes" named="another_form"
+# %% task="forward_kl" right="no" mistake="handles exactly one batch dimension: for a single vector the loop runs over numbers, for three dimensions it mixes axes" named="another_form,observed_where"
 def forward_kl(student_logits, teacher_logits):
     result = torch.zeros(student_logits.shape[0])
     for i in range(student_logits.shape[0]):

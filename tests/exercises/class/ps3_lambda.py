@@ -9000,7 +9000,7 @@ class LinearLambda:
     def state_dict(self): return {"i": self.i}
     def load_state_dict(self, state): self.i = state["i"]
 
-# %% task="linear_lambda" right="no" mistake="table too short by one, IndexError before the end"
+# %% task="linear_lambda" right="no" mistake="table too short by one, IndexError before the end" named="no_value_at_the_end"
 class LinearLambda:
     def __init__(self, start, end, steps):
         self.v = [start + (end - start) * k / steps for k in range(steps)]; self.i = 0
