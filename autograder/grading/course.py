@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ class Course:
     def _coursedir(self, **options: Any) -> CourseDirectory:
         return CourseDirectory(config=self.config, root=str(self.root), **options)
 
-    @property
+    @cached_property
     def left(self) -> set[str]:
         """The ids of those who are no students any more, though their work may lie here."""
         return left(self.coursedir)
@@ -171,9 +171,8 @@ class Course:
         pattern = self.folder("submitted", "*", glob.escape(assignment))
         before, after = str(pattern).split("*", 1)
         there = glob.glob(str(pattern), include_hidden=True)
-        found = (name[len(before) : len(name) - len(after)] for name in there)
-        known = (name for name in found if name and name not in self.left)
-        return sorted(name for name in known if not is_litter(name))
+        found = {name[len(before) : len(name) - len(after)] for name in there}
+        return sorted(name for name in found - {""} - self.left if not is_litter(name))
 
     def blueprints(self, assignment: str) -> dict[str, Blueprint]:
         """The assignment's notebooks, by name.

@@ -226,8 +226,9 @@ def in_exchange(course: Course, assignment: str) -> dict[str, str]:
         if student not in found or when > found[student][0]:
             found[student] = (when, text)
     newer = {}
-    for student in found.keys() - course.left:
-        when, text = found[student]
+    for student, (when, text) in found.items():
+        if student in course.left:
+            continue
         folder = course.folder("submitted", student, assignment)
         if came_another_way(folder):
             continue  # nobody knows which is newer

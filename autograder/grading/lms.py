@@ -222,7 +222,7 @@ def give_back(
         Misconfigured: When nothing was imported.
     """
     known = known_of(course.root, assignment)
-    known = {student: known[student] for student in known.keys() - course.left}
+    known = {student: each for student, each in known.items() if student not in course.left}
     if not known:
         raise Misconfigured(f"Nothing of {assignment} was imported: python -m autograder lms take")
     to.mkdir(parents=True, exist_ok=True, mode=0o700)
