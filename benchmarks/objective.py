@@ -92,7 +92,7 @@ def ours(chunk_size: int | None = None):
     from kdlab.divergences import kernel_of
     from kdlab.fused import LinearCombinedObjective
 
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and kernels.asked_for() is not False:
         device = torch.device("cuda", torch.cuda.current_device())
         why = kernels.why_not(device, torch.float32, kernel_of("forward_kl"), top_k=False)
         if why:

@@ -164,7 +164,7 @@ class LinearCombinedObjective(CombinedObjective):
         check_devices(student_hidden=student_hidden, student_head=weight, labels=labels)
         if isinstance(teacher, _Teacher):
             check_devices(teacher_hidden=teacher.hidden, teacher_head=teacher.weight, labels=labels)
-        counting = counts.flatten().nonzero().squeeze(1)  # a GPU is waited for: only once
+        counting = counts.flatten().nonzero().squeeze(1)  # below, only a TopK waits for a GPU
         labels = labels.flatten()[counting].long()
         if isinstance(teacher, TopK):
             teacher = self._checked(teacher, logits_shape, counts)

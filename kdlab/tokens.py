@@ -44,11 +44,11 @@ class Unknown:
     @classmethod
     def of(cls, tokenizer: Any) -> Unknown | None:
         """That of a tokenizer; None if it knows every text, as one on bytes does."""
-        model = getattr(getattr(tokenizer, "backend_tokenizer", tokenizer), "model", None)
+        backend: Any = getattr(tokenizer, "backend_tokenizer", tokenizer)
+        model = getattr(backend, "model", None)
         if isinstance(model, Unigram):
-            whole: Any = getattr(tokenizer, "backend_tokenizer", tokenizer)
-            number = json.loads(whole.to_str())["model"].get("unk_id")
-            return None if number is None else cls(number, str(whole.id_to_token(number)))
+            number = json.loads(backend.to_str())["model"].get("unk_id")
+            return None if number is None else cls(number, str(backend.id_to_token(number)))
         token = getattr(model if hasattr(model, "unk_token") else tokenizer, "unk_token", None)
         number = None if token is None else tokenizer.get_vocab().get(token)
         return None if number is None else cls(number, str(token))

@@ -115,7 +115,7 @@ class Collect(ExchangeCollect):
 
     def init_src(self) -> None:
         self._left_out: list[tuple[str, datetime, str]] = []  # whose, when, and why
-        self._versions: list[dict[str, Any]] = []  # all that can be collected
+        self._versions: dict[str, list[dict[str, Any]]] = {}  # of each, all that can be collected
         super().init_src()
         if not self.src_records and (problem := self._unknown()):
             self.fail(problem)
@@ -165,7 +165,7 @@ class Collect(ExchangeCollect):
             record["stated"] = record["timestamp"]
             record["timestamp"] = handed_in(Path(path), record["stated"])
             record["written"] = _written(Path(path))
-            self._versions.append(record)
+            self._versions.setdefault(record["username"], []).append(record)
             return record
         self._left_out.append(
             (record["username"], record["timestamp"], f"Left out: {path}. {problem}")
@@ -174,10 +174,9 @@ class Collect(ExchangeCollect):
 
     def _overtaken(self, taken: dict[str, Any]) -> None:
         """Says so where a version came after the one that is taken, from a clock that is behind."""
-        for other in self._versions:
+        for other in self._versions[taken["username"]]:
             if (
-                other["username"] == taken["username"]
-                and other["stated"] < taken["stated"]
+                other["stated"] < taken["stated"]
                 and other["written"] > taken["written"]
                 and other["written"] - other["stated"] > DELAY >= taken["written"] - taken["stated"]
             ):

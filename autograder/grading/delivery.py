@@ -193,6 +193,7 @@ def _notes(
     notes = []
     with course.gradebook() as gradebook:
         unmarked, again = manual(gradebook, assignment, student)
+        changed = age.of(record, gradebook)
     if unmarked:
         notes.append(f"A person has not marked {', '.join(unmarked)}.")
     if again:
@@ -200,7 +201,7 @@ def _notes(
     if record is not None and record.state is State.QUARANTINED:
         version = "The last version" if graded else "It"
         notes.append(f"{version} is set aside: {record.reason} Its page says so.")
-    return notes + age.of(record)
+    return notes + changed
 
 
 def in_exchange(course: Course, assignment: str) -> dict[str, str]:

@@ -124,7 +124,7 @@ def outstanding(gradebook: Gradebook, course: Course | None, assignment: str) ->
             found.older += [student] if student in graded else []
         elif student not in graded:
             found.ungraded.append(student)
-        for changed in age.of(record):
+        for changed in age.of(record, gradebook):
             found.old.setdefault(changed, []).append(student)
     return found
 
@@ -163,16 +163,15 @@ class Age:
         self.rules = rules(course, assignment, self.blueprints)
         self.room = Sandbox(config=Config(course.config)).limits().scratch
 
-    def of(self, record: Record | None) -> list[str]:
+    def of(self, record: Record | None, gradebook: Gradebook) -> list[str]:
         """It in sentences; none of what nbgrader's own command graded, which keeps no record."""
         if record is None:
             return []
         found = []
         if record.state is not State.QUARANTINED and record.checks != self.rules:
             found.append(OLD_RULES)
-        if record.state is State.RECORDED:
-            with self.course.gradebook() as gradebook:
-                found += [OLD_GRADEBOOK] if differs(gradebook, self.course, record) else []
+        if record.state is State.RECORDED and differs(gradebook, self.course, record):
+            found.append(OLD_GRADEBOOK)
         where = (self.course, self.assignment, record.student, self.blueprints, self.room)
         folder = self.course.folder("submitted", record.student, self.assignment)
         if folder.is_dir() and record.digest != digest_of(*where):

@@ -112,11 +112,10 @@ def _log_shares(log_ratio, weight):
 
     From the smaller of p and q relative to the larger one, which cannot overflow.
     """
-    gap = tl.abs(log_ratio)
-    of_larger = tl.where(log_ratio > 0, weight, 1 - weight)
+    gap, p_is_larger = tl.abs(log_ratio), log_ratio > 0
+    of_larger = tl.where(p_is_larger, weight, 1 - weight)
     larger = -_log1p((1 - of_larger) * _expm1(-gap))
     smaller = larger - gap
-    p_is_larger = log_ratio > 0
     return tl.where(p_is_larger, larger, smaller), tl.where(p_is_larger, smaller, larger)
 
 
@@ -160,18 +159,13 @@ def _read(row, columns, vocabulary):
 
 @triton.jit
 def _write(row, columns, vocabulary, value):
-    tl.store(row + columns, value.to(row.dtype.element_ty), mask=columns < vocabulary)
+    """Writes the gradient where the logits are that were read.
 
-
-@triton.jit
-def _overwrite(gradient, columns, vocabulary, value):
-    """Writes where the logits are that were read.
-
-    In half precision a block's gradient lies where earlier logits were, the first one's among its
-    own: all warps must have read.
+    In half precision a block's lies where earlier logits were, the first one's among its own: all
+    warps must have read.
     """
     tl.debug_barrier()
-    _write(gradient, columns, vocabulary, value)
+    tl.store(row + columns, value.to(row.dtype.element_ty), mask=columns < vocabulary)
 
 
 @triton.jit
@@ -298,7 +292,7 @@ def _objective(
                 slope = _exp(s - top) * per_cold_total - tl.where(columns == label, lm_weight, 0.0)
                 if with_kd_gradient:
                     slope += kd_weight * (weighted - q * weighted_total)
-                _overwrite(gradient, columns, vocabulary, slope)
+                _write(gradient, columns, vocabulary, slope)
     tl.store(kd + row, tl.sum(values))
 
 
@@ -365,7 +359,7 @@ def _slope(
         else:
             slope = (cold_factor + factor) * _exp(fallen)
         slope -= tl.where(columns == label, lm_weight, 0.0)
-        _overwrite(gradient, columns, vocabulary, slope)
+        _write(gradient, columns, vocabulary, slope)
 
 
 # --- their calls ----------------------------------------------------------------------------------
