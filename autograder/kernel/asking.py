@@ -8,8 +8,10 @@ whatever a student changes here is believed as little as the rest.
 from __future__ import annotations
 
 import json
+import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -78,13 +80,37 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
     function = observing(value, question["observer"])
     changed = False  # whether something that was given is another after some case
     outcomes = []
-    for case in question["cases"]:
-        outcome, after = _observe(function, case)
-        changed |= after
-        outcomes.append(
-            Outcome("unsupported", type=CHANGED) if case["again"] and changed else outcome
-        )
+    with dice_put_back():
+        for case in question["cases"]:
+            outcome, after = _observe(function, case)
+            changed |= after
+            outcomes.append(
+                Outcome("unsupported", type=CHANGED) if case["again"] and changed else outcome
+            )
     return outcomes
+
+
+@contextmanager
+def dice_put_back() -> Iterator[None]:
+    """Leaves what throws dice for a whole notebook as it was."""
+    torch = sys.modules.get("torch")
+    own, numpy_own = random.getstate(), np.random.get_state()  # noqa: NPY002 - what a student may use
+    torch_own = torch.default_generator.get_state() if torch is not None else None
+    try:
+        yield
+    finally:
+        random.setstate(own)
+        np.random.set_state(numpy_own)  # noqa: NPY002
+        if torch is not None:
+            torch.default_generator.set_state(torch_own)
+
+
+def seed(number: int) -> None:
+    """From here on dice fall as they always do after this number, so that no verdict is luck."""
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.default_generator.manual_seed(number)
 
 
 def observing(function: Callable[..., Any], observer: list[str] | None) -> Callable[..., Any]:
@@ -138,8 +164,10 @@ def _observe(function: Callable[..., Any], case: dict[str, Any]) -> tuple[Outcom
     arguments, keywords = decode(case["args"]), decode(case["kwargs"])
     calls = [{**call, "args": decode(call["args"])} for call in case["calls"]]
     before = noted([arguments, keywords])
+    seed(0)
     if case["again"]:
         perform(function, arguments, keywords, calls)
+        seed(1)  # the same question, and other dice
         reset(arguments, decode(case["args"]))
         reset(list(keywords.values()), list(decode(case["kwargs"]).values()))
     outcome = perform(function, arguments, keywords, calls)

@@ -169,8 +169,6 @@ def judged(answer: Answer, seed: int = 0) -> Judged:
     space = dict(space)
     check = checks(answer.assignment)[answer.task]
     cases, rubric, asking = asked(answer.assignment, answer.task, seed)
-    # For those who throw dice; torch.manual_seed notes each time from where it was called.
-    torch.default_generator.manual_seed(seed)
     with quiet():
         exec(compile(answer.source, f"<line {answer.line}>", "exec"), space)
         for cell in after(answer.assignment, answer.task):

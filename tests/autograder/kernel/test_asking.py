@@ -1,8 +1,11 @@
 """Observers: executed at the time of asking, in a namespace of their own."""
 
 import json
+import random
 
+import numpy as np
 import pytest
+import torch
 
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Section, Status, judge
@@ -79,3 +82,22 @@ def test_what_an_observer_names_is_found_nowhere_else() -> None:
 def test_a_case_with_calls_has_no_observer() -> None:
     with pytest.raises(ValueError, match="not both"):
         check(fixed=(Case("one", (1,), calls=(Call("value"),)),))
+
+
+def throws(value: int) -> list[float]:
+    return [random.random(), np.random.rand(), torch.rand(()).item()]  # noqa: NPY002
+
+
+def test_who_throws_dice_gets_the_same_verdict_each_time() -> None:
+    made = check(reference=throws, observer=None)
+    asked = json.loads(json.dumps(question(made, made.cases())))
+    seen = []
+    for number in range(2):
+        asking.seed(number)
+        going_on = throws(0)
+        asking.seed(number)
+        one, two, again = (outcome.value for outcome in asking.observe(throws, asked))
+        seen.append([one, two, again])
+        assert one != again  # it is still seen that there are dice
+        assert throws(0) == going_on  # a notebook's own dice fall as if nothing had been asked
+    assert seen[0] == seen[1]
