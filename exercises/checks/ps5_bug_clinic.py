@@ -931,10 +931,31 @@ def kd_unmasked(
     return [lm, total / divisor(labels[:, 1:], student_logits.shape[-1])]
 
 
-def looked_up(student: Tensor, teacher: Tensor, labels: Tensor) -> Losses:
+def looked_up(student: Tensor, teacher: Tensor, labels: Tensor, *, error: Exception) -> Losses:
     """−100 looked up, which raises."""
-    student.gather(-1, labels[:, 1:, None])
+    if bool((labels[:, 1:] == IGNORED).any()):
+        raise error
     return next_token_losses(student, teacher, labels)
+
+
+LOOKED_UP = (  # by gather, in square brackets and by one_hot
+    RuntimeError("index -100 is out of bounds for dimension 2 with size 5"),
+    IndexError("index -100 is out of bounds for dimension 2 with size 5"),
+    RuntimeError("Class values must be non-negative."),
+)
+LENGTHS = (  # by cross_entropy of tables and of rows, and by a mask
+    RuntimeError("Expected target size [2, 6], got [2, 5]"),
+    ValueError("Expected input batch_size (12) to match target batch_size (10)."),
+    IndexError(
+        "The shape of the mask [2, 5] at index 1 does not match the shape of the indexed tensor"
+        " [2, 6, 5] at index 1"
+    ),
+)
+
+
+def refused(*given: Tensor, error: Exception) -> Losses:
+    """Nothing but an exception."""
+    raise error
 
 
 def averaged_by_text(
@@ -1155,7 +1176,23 @@ SHIFT_WAYS = (
         "A label of −100 was used as the number of a token, and there is no such token. Select the"
         " positions that count before you look anything up.",
         "2.2",
-        looked_up,
+        *(partial(looked_up, error=error) for error in LOOKED_UP),
+    ),
+    (
+        "lengths_do_not_fit",
+        "Logits and labels, or a mask made of labels, have different lengths in your function, and"
+        " PyTorch refuses. What does the shift take from each of the two?",
+        "2.2",
+        *(partial(refused, error=error) for error in LENGTHS),
+    ),
+    (
+        "index_beyond_the_end",
+        "An index in your function is beyond the end of its axis. There is a token at i + 1 for"
+        " every i but the last. How far may i go?",
+        "2.2",
+        partial(
+            refused, error=IndexError("index 5 is out of bounds for dimension 1 with size 5")
+        ),
     ),
     (
         "classes_on_another_axis",
@@ -2082,9 +2119,11 @@ def padded_with_zero(micro_batches: Parts) -> Tensor:
     )
 
 
-def in_one_piece(micro_batches: Parts) -> Tensor:
+def in_one_piece(micro_batches: Parts, together: Callable = torch.cat) -> Tensor:
     """All parts put together; those of different lengths do not fit."""
-    return accumulated_loss([[torch.cat(each) for each in zip(*micro_batches, strict=True)]])
+    for each in zip(*micro_batches, strict=True):
+        together(each)
+    return accumulated_loss(micro_batches)
 
 
 def with_empty_parts(of: Callable[[Parts, float], Tensor]) -> tuple[Callable[[Parts], Tensor], ...]:
@@ -2105,10 +2144,10 @@ def classes_in_the_middle_of_parts(micro_batches: Parts) -> Tensor:
     return total / sum(counted(labels) for _, labels in micro_batches)
 
 
-def looked_up_in_parts(micro_batches: Parts) -> Tensor:
+def looked_up_in_parts(micro_batches: Parts, *, error: Exception) -> Tensor:
     """−100 looked up, which raises."""
-    for of, labels in micro_batches:
-        of.gather(-1, labels[..., None])
+    if any(bool((labels == IGNORED).any()) for _, labels in micro_batches):
+        raise error
     return accumulated_loss(micro_batches)
 
 
@@ -2133,7 +2172,7 @@ ACCUMULATED_WAYS = (
         "A label of −100 was used as the number of a token, and there is no such token. Select the"
         " positions that count before you look anything up.",
         "2.2",
-        looked_up_in_parts,
+        *(partial(looked_up_in_parts, error=error) for error in LOOKED_UP),
     ),
     (
         "mean_of_means",
@@ -2382,10 +2421,11 @@ ACCUMULATED_WAYS = (
     ),
     (
         "parts_do_not_fit",
-        "Right as long as all parts have the same length. Others cannot be put together as they"
+        "Right as long as all parts have the same shape. Others cannot be put together as they"
         " are: each comes with its own B and L.",
         "2.2",
         in_one_piece,
+        partial(in_one_piece, together=torch.stack),
     ),
     (
         "rounded",
@@ -2770,7 +2810,7 @@ def accumulated_cases() -> tuple[Case, ...]:
         of[..., 0], of[..., 1:] = LARGEST, -LARGEST
         labels[0, :2] = torch.tensor([0, 1])
     sure_of[1][1] = sure_of[1][1].flip(1)  # what does not count stands in front
-    three = parts(rng, 5, (3, 3), (5, 2, 4, 1), (2, 1))
+    three = parts(rng, 5, (3, 3), (2, 1), (5, 2, 4, 1))  # the last mean is the largest
     empty = parts(rng, 4, (3, 2, 3), (2, 0, 0), (4, 3))
     empty[2][1][0, 0] = 2
     return (

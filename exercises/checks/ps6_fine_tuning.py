@@ -1565,11 +1565,32 @@ def zero_left_out(
     return answer_loss(student_logits, teacher_logits, own, lam, watch, **options)
 
 
-def as_index(
-    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
+def refused(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    labels: Tensor,
+    lam: float,
+    watch: str,
+    *,
+    error: Exception,
 ) -> Tensor:
-    """−100 looked up."""
-    return student_logits[:, :-1].log_softmax(-1).gather(-1, labels[:, 1:, None])
+    """Nothing but an exception."""
+    raise error
+
+
+LOOKED_UP = (  # by gather, in square brackets and by one_hot; there is a -100 in all batches
+    RuntimeError("index -100 is out of bounds for dimension 2 with size 5"),
+    IndexError("index -100 is out of bounds for dimension 2 with size 5"),
+    RuntimeError("Class values must be non-negative."),
+)
+LENGTHS = (  # by cross_entropy of tables and of rows, and by a mask
+    RuntimeError("Expected target size [2, 6], got [2, 5]"),
+    ValueError("Expected input batch_size (12) to match target batch_size (10)."),
+    IndexError(
+        "The shape of the mask [2, 5] at index 1 does not match the shape of the indexed tensor"
+        " [2, 6, 5] at index 1"
+    ),
+)
 
 
 def classes_in_the_middle(
@@ -1591,13 +1612,6 @@ def viewed(
             " dimension spans across two contiguous subspaces). Use .reshape(...) instead."
         )
     return answer_loss(student_logits, teacher_logits, labels, lam, watch)
-
-
-def two_lengths(
-    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, lam: float, watch: str
-) -> Tensor:
-    """Labels that were shifted, and logits that were not."""
-    return student_logits[labels[:, 1:] != IGNORED]
 
 
 ALL_POSITIONS = (
@@ -1988,12 +2002,15 @@ LOSS_MISCONCEPTIONS = (
         )
         for each in KINDS[:3]
     ),
-    Misconception(
-        "ignored_label_as_an_index",
-        "A label of −100 was used as the number of a token, and there is no such token. Select the"
-        " positions that count before you look anything up.",
-        FORMULA,
-        as_index,
+    *(
+        Misconception(
+            "ignored_label_as_an_index",
+            "A label of −100 was used as the number of a token, and there is no such token. Select"
+            " the positions that count before you look anything up.",
+            FORMULA,
+            partial(refused, error=error),
+        )
+        for error in LOOKED_UP
     ),
     Misconception(
         "classes_on_another_axis",
@@ -2009,12 +2026,15 @@ LOSS_MISCONCEPTIONS = (
         FORMULA,
         viewed,
     ),
-    Misconception(
-        "mask_of_another_length",
-        "A mask and what it selects from have different lengths. Are your labels shifted and your"
-        " logits not? Which of the logits predicts nothing that is in the row?",
-        FORMULA,
-        two_lengths,
+    *(
+        Misconception(
+            "lengths_do_not_fit",
+            "Logits and labels, or a mask made of labels, have different lengths in your function,"
+            " and PyTorch refuses. What does the shift take from each of the two?",
+            FORMULA,
+            partial(refused, error=error),
+        )
+        for error in LENGTHS
     ),
     Misconception(
         "gradient_into_the_teacher",
@@ -2162,6 +2182,14 @@ UNKNOWN = LINE
 VOCABULARY = len(WORDS)
 
 
+NOT_FOUND = (  # what is raised where an end is looked for and there is none
+    ValueError("list.index(x): x not in list"),
+    ValueError(f"{END} is not in list"),
+    IndexError("index 0 is out of bounds for dimension 0 with size 0"),
+    StopIteration(),
+)
+
+
 def cut_at_end(ids: list[int]) -> list[int]:
     """What stands before the first end of text, or all."""
     return ids[: ids.index(END)] if END in ids else ids
@@ -2198,9 +2226,11 @@ def cut_at_last_end(ids: list[int]) -> list[int]:
     return ids[: len(ids) - 1 - ids[::-1].index(END)] if END in ids else ids
 
 
-def end_looked_for(ids: list[int]) -> list[int]:
+def end_looked_for(ids: list[int], error: Exception) -> list[int]:
     """What stands before the first end of text, which is not there always."""
-    return ids[: ids.index(END)]
+    if END not in ids:
+        raise error
+    return cut_at_end(ids)
 
 
 def without(*numbers: int) -> Callable[[list[int]], list[int]]:
@@ -2630,11 +2660,14 @@ ACCURACY_MISCONCEPTIONS = (
             " or a line break may. Only <|end|> ends an answer.",
             cut_at_repetition,
         ),
-        Wrong(
-            "text_without_an_end",
-            "The end of text is looked for where there is none: a model may write `most` tokens"
-            " without one, and all of them are its answer then.",
-            end_looked_for,
+        *(
+            Wrong(
+                "text_without_an_end",
+                "The end of text is looked for where there is none: a model may write `most`"
+                " tokens without one, and all of them are its answer then.",
+                partial(end_looked_for, error=error),
+            )
+            for error in NOT_FOUND
         ),
     ),
     *ways(accuracy, "judge", Wrong(*AT_A_LINE, first_line)),
@@ -2650,7 +2683,7 @@ ACCURACY_MISCONCEPTIONS = (
         ),
         Wrong(
             "one_token_too_many",
-            "Your number is that of a model that writes one token more than it may.",
+            "Your number is that of a model that writes more tokens than it may: one, or several.",
             one_more,
         ),
     ),
@@ -2779,9 +2812,9 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
     size = most if kind in ("unended", "fits") else int(rng.integers(2, most - 2))
     if kind in ("twice", "line more") or "then as the assistant" in kind:
         size = 2
-    answer = [
-        int(word) for word in rng.permutation(PLAIN)[: max(size, 3 if "within" in kind else 0)]
-    ]
+    size = max(size, 3 if "within" in kind else 0)
+    answer = [int(word) for word in rng.permutation(PLAIN)[: min(size, 8)]]
+    answer = (answer * size)[:size]  # a long one repeats itself
     if kind == "word twice":
         answer = answer[:1] * 2
     more = next(word for word in PLAIN if word not in answer)
@@ -2853,7 +2886,7 @@ def accuracy_cases() -> tuple[Case, ...]:
             6,
             (
                 *("spaced twice", "spelled", "line within", "joined", "line after", "line within"),
-                *("line more", "joined, line more", "line within", "line more", "line within"),
+                *("line more", "joined, line more", "spelled", "line more", "line within"),
                 "spaced",
             ),
         ),
@@ -2891,7 +2924,7 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("one token may be written", True, 1, ("fits", "fits")),
         ("all right", True, 6, ("right", "spaced", "right")),
         ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
-        ("nothing is said", False, 6, ("nothing", "right", "nothing", "more")),
+        ("a long answer, and none", False, 70, ("fits", "nothing")),
     )
     asked_for = [
         examination(seed, most, *kinds, turns="as the" in name)
@@ -3445,12 +3478,7 @@ STEP_MISCONCEPTIONS = (
     *ways(on_policy_step, "counts", *STEP_COUNTS, *MORE_COUNTS),
     *(
         Misconception(*NO_END, FINE_TUNING, partial(on_policy_step, endless=error))
-        for error in (
-            ValueError("list.index(x): x not in list"),
-            ValueError(f"{END} is not in list"),
-            IndexError("index 0 is out of bounds for dimension 0 with size 0"),
-            StopIteration(),
-        )
+        for error in NOT_FOUND
     ),
     *(
         Misconception(

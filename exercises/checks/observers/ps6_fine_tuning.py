@@ -43,14 +43,18 @@ class Scripted(nn.Module):
         flat = ids.reshape(-1, ids.shape[-1])
         logits = torch.linspace(0.0, 1.0, self.vocabulary).repeat(*flat.shape, 1)
         for row, text in enumerate(flat.tolist()):
-            for i in range(len(text)):
-                logits[row, i, self.following(text[: i + 1])] = self.peak
+            logits[row, range(len(text)), self.following(text)] = self.peak
         return logits.reshape(*ids.shape, self.vocabulary)
 
-    def following(self, begun):
-        size = len(begun)
-        known = (text[size] for text in self.texts if len(text) > size and text[:size] == begun)
-        return next(known, 3)
+    def following(self, text):
+        """After each token of a text, how the first of those that begin so goes on."""
+        found = [3] * len(text)
+        for known in reversed(self.texts):
+            pairs = enumerate(zip(text, known, strict=False))
+            begun = next((at for at, (one, other) in pairs if one != other), len(text))
+            goes_on = known[1 : begun + 1]
+            found[: len(goes_on)] = goes_on
+        return found
 
 
 def look_at_accuracy(accuracy, prompts, written, answers, most, vocabulary):

@@ -522,7 +522,7 @@ def answer_loss(student_logits, teacher_logits, labels, lam):
     s, t = student_logits[keep], teacher_logits[keep].detach()
     return F.cross_entropy(s, y[keep]) + lam * F.kl_div(s.log_softmax(-1), t.softmax(-1), reduction="batchmean")
 
-# %% task="answer_loss" right="no" mistake="logits not cut to the length of the labels" named="mask_of_another_length"
+# %% task="answer_loss" right="no" mistake="logits not cut to the length of the labels" named="lengths_do_not_fit"
 def answer_loss(student_logits, teacher_logits, labels, lam):
     y = labels[:, 1:]
     keep = y != -100

@@ -1,5 +1,5 @@
 # One mistake.
-# expect answer_loss: mask_of_another_length
+# expect answer_loss: lengths_do_not_fit
 import torch.nn.functional as F
 
 
