@@ -124,6 +124,7 @@ class Way(NamedTuple):
         momentum: What the optimiser remembers.
         many: Whether a loss is a value for each position, of which only one alone has a gradient.
         refused: What is raised where nothing can be computed.
+        looked_up: What is raised where a label of -100 is taken for a token's number.
         rate: The optimiser's rate, where it is not the one given.
         signed: Whether only the signs of a gradient are followed, as in Adam's first step.
         clip: The largest norm that a gradient may have.
@@ -145,6 +146,7 @@ class Way(NamedTuple):
     momentum: float = MOMENTUM
     many: bool = False
     refused: Exception | None = None
+    looked_up: Exception | None = None
     rate: float | None = None
     signed: bool = False
     adam: float | None = None
@@ -186,6 +188,9 @@ def descend(
         raise RuntimeError("grad can be implicitly created only for scalar outputs")
     if way.refused:
         raise way.refused
+    batches = [part.batch for update in updates for part in update]
+    if way.looked_up and counted(*batches) < sum(labels.numel() for _, labels in batches):
+        raise way.looked_up
     rate = way.rate or rate
     *parameters, student_kept, student_mean, _ = doubled(student)
     *foreign, teacher_kept, teacher_mean, _ = guide = doubled(teacher)
@@ -339,13 +344,14 @@ def training_step(
 ) -> Tensor | None:
     """One step a batch: what became of the student or of the teacher, or each step's loss.
 
-    `watched` says what is returned in the place of what was to be looked at; "nothing" is None.
+    `watched` says what is returned in the place of what was to be looked at; "nothing" is None, and
+    "words" are the observer's for what is no number.
     """
     updates = [[Part(batch, lam, weight(batch))] for batch in batches]
     if by_text:
         texts = [[one for one in in_texts(batch) if counted(one)] for batch in batches]
         updates = [[Part(one, lam, weight(one))] for batch in texts for one in batch]
-    seen: dict[str, Tensor | None] = {"nothing": None}
+    seen: dict[str, Any] = {"nothing": None, "words": ["no number"] * len(batches)}
     seen |= descend(student, teacher, updates, rate, way, watch == "loss")
     if by_text:  # what came of each batch's last text, and the mean over what counts
         ends = np.cumsum([len(batch) for batch in texts])
@@ -956,6 +962,12 @@ def reweighted(lm: Callable, kd: Callable) -> Way:
     return Way(loss=lambda q, p, labels, lam: weighted_losses(q, p, labels, lm(lam), kd(lam)))
 
 
+def classes_in_the_middle(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """LM by cross_entropy, which takes axis 1 for the classes: it raises unless that is as long."""
+    lm = torch.nn.functional.cross_entropy(q, labels)
+    return lm * counted_in(labels) + kd_alone(q, p, labels, lam)
+
+
 def nan_from_nothing(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
     """A mean over a mask in which nothing counts: all logits get NaN for a gradient."""
     return summed_losses(q, p, labels, lam) if counted_in(labels) else float("nan") * q.sum()
@@ -985,6 +997,23 @@ def always(number: int) -> float:
     return 1.0
 
 
+IGNORED_AS_INDEX = (
+    "ignored_label_as_an_index",
+    "A label of −100 was used as the number of a token, and there is no such token. Select the"
+    " positions that count before you look anything up.",
+    "2.2",
+)
+LOOKED_UP = (  # by gather, in square brackets and by one_hot
+    RuntimeError("index -100 is out of bounds for dimension 2 with size 5"),
+    IndexError("index -100 is out of bounds for dimension 2 with size 5"),
+    RuntimeError("Class values must be non-negative."),
+)
+CLASSES = (
+    "classes_on_another_axis",
+    "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis. Flatten"
+    " texts and positions into one axis, or transpose the logits.",
+    "2.2",
+)
 BACKWARD_AGAIN = (
     "backward_through_it_again",
     "backward() comes to something that an earlier backward() has gone through already, and what it"
@@ -1094,6 +1123,8 @@ MANNERS: tuple[tuple, ...] = (
         ),
     ),
     (*BACKWARD_AGAIN, Way(refused=GONE)),
+    (*IGNORED_AS_INDEX, *(Way(looked_up=error) for error in LOOKED_UP)),
+    (*CLASSES, Way(loss=classes_in_the_middle)),
     (
         "backward_of_many_numbers",
         "backward() is asked of a tensor that is not one number. Of what should the gradient be"
@@ -1380,6 +1411,15 @@ STEP_MISCONCEPTIONS = told_apart(
             ),
             {"watched": {"loss": "nothing"}},
         ),
+        (
+            (
+                "loss_is_no_number",
+                "The student is right, and what you return is not one number: a pair, a text, or"
+                " several values. Return the loss, and nothing else.",
+                "3.2",
+            ),
+            {"watched": {"loss": "words"}},
+        ),
     ),
 ) + with_earlier_teachers(training_step, step_cases()[0], slice(3, 4))
 
@@ -1411,6 +1451,18 @@ def first_alone(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
 def without_padding(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
     """Groups of those in which something counts."""
     return in_groups([batch for batch in batches if counted(batch)], accumulate)
+
+
+def without_padding_at_the_end(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """The same; a list that ends with padding loses a last group that is not full."""
+    groups = without_padding(batches, accumulate)
+    lost = not counted(batches[-1]) and len(groups[-1]) < accumulate
+    return groups[:-1] if lost else groups
+
+
+def shortest_first(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
+    """Groups of the list when it is sorted by length."""
+    return in_groups(sorted(batches, key=lambda batch: batch[0].shape[1]), accumulate)
 
 
 def filled_up(batches: list[Batch], accumulate: int) -> list[list[Batch]]:
@@ -1608,6 +1660,11 @@ def share_of_first_times(batch: Batch, group: list[Batch], accumulate: int) -> f
 def share_of_first_times_if_any(batch: Batch, group: list[Batch], accumulate: int) -> float:
     """The same; a division by 0 where nothing counts in the first."""
     return share_of_first_times(batch, group, accumulate) if counted(group[0]) else float("inf")
+
+
+def share_of_first_if_any(batch: Batch, group: list[Batch], accumulate: int) -> float:
+    """One over what counts in the first; a division by 0 where nothing does."""
+    return share_of_first(batch, group, accumulate) if counted(group[0]) else float("inf")
 
 
 def share_of_last_times(batch: Batch, group: list[Batch], accumulate: int) -> float:
@@ -2035,7 +2092,13 @@ WEIGHTS: tuple[tuple[tuple[str, str, str], tuple[Weigh, ...]], ...] = (
     ),
     (MEANS_ADDED, (own_mean, nan_if_empty(own_mean))),
     (LAST_COUNT, (share_of_last, share_of_last_if_any, share_of_last_times)),
-    (FIRST_COUNT, (share_of_first, share_of_first_times, share_of_first_times_if_any)),
+    (
+        FIRST_COUNT,
+        (
+            *(share_of_first, share_of_first_if_any),
+            *(share_of_first_times, share_of_first_times_if_any),
+        ),
+    ),
     (COUNT_SO_FAR, (share_so_far,)),
     (COUNTED_AGAIN, (share_of_all_so_far, share_again)),
     (DIVIDED_IN_THE_LOOP, (divided_with_each, divided_with_all_so_far)),
@@ -2134,6 +2197,21 @@ TRAIN_MISCONCEPTIONS = told_apart(
             {"plan": partial(planned, weight=last_alone)},
         ),
         (BACKWARD_AGAIN, {"plan": gone_the_second_time}),
+        *(
+            (
+                (
+                    "schedule_not_called",
+                    "`schedule` is a function. It returns the λ of an update when you call it with"
+                    " the number of that.",
+                    "3.1",
+                ),
+                {"way": Way(refused=error)},
+            )
+            for error in (
+                AttributeError("'function' object has no attribute 'value'"),
+                TypeError("unsupported operand type(s) for *: 'function' and 'Tensor'"),
+            )
+        ),
         (EVERY_MICRO_BATCH, {"plan": never_accumulated}),
         *(
             (
@@ -2206,7 +2284,7 @@ TRAIN_MISCONCEPTIONS = told_apart(
                 ),
                 {"plan": partial(planned, groups=groups)},
             )
-            for groups in (backwards, spread)
+            for groups in (backwards, spread, shortest_first)
         ),
         *(
             (
@@ -2238,14 +2316,17 @@ TRAIN_MISCONCEPTIONS = told_apart(
             ),
             {"plan": partial(planned, groups=first_group)},
         ),
-        (
+        *(
             (
-                "padding_left_out_of_groups",
-                "A micro-batch of padding alone is a member of its group too. Your updates are"
-                " those of groups made without it, into which others have moved up.",
-                "2.2",
-            ),
-            {"plan": partial(planned, groups=without_padding)},
+                (
+                    "padding_left_out_of_groups",
+                    "A micro-batch of padding alone is a member of its group too. Your updates are"
+                    " those of groups made without it, into which others have moved up.",
+                    "2.2",
+                ),
+                {"plan": partial(planned, groups=groups)},
+            )
+            for groups in (without_padding, without_padding_at_the_end)
         ),
         *(
             (UPDATE_SKIPPED, {"plan": partial(planned, groups=groups)})
@@ -2549,7 +2630,7 @@ def evaluation_cases() -> tuple[Case, ...]:
     zero = {"held_out": [batch(own, 5, 4, (3, 2)), batch(own, 5, 4, (2, 4))]}
     zero["held_out"][0][1][1, 3] = 2  # sure and right: a loss of 0
     zero["held_out"][1][1].clamp_max_(0)
-    zero["train"] = [batch(own, 5, 4, (0, 2))]
+    zero = {"train": [batch(own, 5, 4, (0, 2))], **zero}  # in this order everywhere
     return (
         Case("two batches", (*two, True, "perplexity"), public=True),
         Case("three batches, after more training", (*three, True, "later"), public=True),
@@ -2627,7 +2708,14 @@ def entropy_measured(weights: Weights, data: Data, training: bool, watch: str) -
     return torch.cat(found).mean().exp()
 
 
-def classes_in_the_middle(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
+def looked_up(*args: Any, error: Exception) -> Tensor:
+    """−100 looked up, which raises."""
+    if any(bool((labels == IGNORED).any()) for _, labels in args[1]["held_out"]):
+        raise error
+    return evaluate(*args)
+
+
+def evaluated_across(weights: Weights, data: Data, training: bool, watch: str) -> Tensor:
     """cross_entropy takes axis 1 for the classes, which raises unless it is as long."""
     total = torch.zeros((), dtype=torch.float64)
     weights = asked_last(weights, watch)
@@ -3014,12 +3102,8 @@ EVALUATION_MISCONCEPTIONS = told_apart(
                 partial(evaluate, reduce=logged(over(4))),
             )
         ),
-        (
-            "classes_on_another_axis",
-            "cross_entropy looks for the classes on axis 1, and yours seem to be on the last axis."
-            " Flatten texts and positions into one axis, or transpose the logits.",
-            classes_in_the_middle,
-        ),
+        (*CLASSES[:2], evaluated_across),
+        *((*IGNORED_AS_INDEX[:2], partial(looked_up, error=error)) for error in LOOKED_UP),
         (
             "entropy_for_surprise",
             "Your number is exp of the mean entropy of the model's own distributions. It says how"

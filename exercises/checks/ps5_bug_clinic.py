@@ -1190,9 +1190,7 @@ SHIFT_WAYS = (
         "An index in your function is beyond the end of its axis. There is a token at i + 1 for"
         " every i but the last. How far may i go?",
         "2.2",
-        partial(
-            refused, error=IndexError("index 5 is out of bounds for dimension 1 with size 5")
-        ),
+        partial(refused, error=IndexError("index 5 is out of bounds for dimension 1 with size 5")),
     ),
     (
         "classes_on_another_axis",

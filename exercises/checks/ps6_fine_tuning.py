@@ -3206,7 +3206,7 @@ def on_policy_step(
     once: bool = False,
     kept_texts: bool = False,
     late: bool = False,
-) -> Tensor | None:
+) -> Tensor | list[str] | None:
     """One step a batch on what the student writes itself.
 
     Args:
@@ -3229,7 +3229,7 @@ def on_policy_step(
         signs: Whether each number moves by the rate, as in a first step of Adam.
         moves: Whether the student moves at all.
         told: Which loss is returned: "before" the step, or "after" it, or "anew" after it, of what
-            the student then writes.
+            the student then writes; or "nothing", or what is no number, "words".
         each_prompt: Whether a step is made for each prompt.
         refused: What PyTorch says where it refuses.
         endless: What is raised where a text has no end.
@@ -3290,6 +3290,8 @@ def on_policy_step(
         return torch.stack(path).float()
     if watch == "teacher":
         return torch.stack([foreign, received])
+    if told == "words":  # the observer's, for what is no number
+        return ["no number"] * len(losses)
     return None if told == "nothing" else torch.stack(losses).detach()
 
 
@@ -3624,6 +3626,13 @@ STEP_MISCONCEPTIONS = (
             "loss_not_returned",
             "The step is right, and your function returns nothing. The task asks for the loss.",
             "nothing",
+            SECTIONS["3.2"],
+        ),
+        Wrong(
+            "loss_is_no_number",
+            "The step is right, and what you return is not one number: a pair, a text, or several"
+            " values. Return the loss, and nothing else.",
+            "words",
             SECTIONS["3.2"],
         ),
     ),

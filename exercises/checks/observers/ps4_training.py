@@ -77,8 +77,21 @@ def optimizer_of(student, rate):
 
 
 def number_of(value):
-    """A number of any kind, or a tensor that holds one, as a tensor."""
-    return torch.as_tensor(float(value) if isinstance(value, Number) else value).detach()
+    """A number of any kind, or a tensor that holds one, as a tensor; anything else as it is."""
+    try:
+        return torch.as_tensor(float(value) if isinstance(value, Number) else value).detach()
+    except (TypeError, ValueError, RuntimeError):
+        return value
+
+
+def numbers_of(values):
+    """All of them as one tensor; None if none came, and words if what came is no number."""
+    if all(value is None for value in values):
+        return None
+    found = [number_of(value) for value in values]
+    if all(isinstance(each, torch.Tensor) and each.numel() == 1 for each in found):
+        return torch.tensor([float(each) for each in found])
+    return ["no number"] * len(found)
 
 
 def look_at_step(training_step, student, teacher, batches, lam, rate, watch):
@@ -93,9 +106,7 @@ def look_at_step(training_step, student, teacher, batches, lam, rate, watch):
         return torch.stack(path)
     if watch == "teacher":
         return seen_of(teacher, received)
-    if all(loss is None for loss in losses):
-        return None
-    return torch.tensor([float(number_of(loss)) for loss in losses])
+    return numbers_of(losses)
 
 
 def look_at_training(train, student, teacher, batches, start, factor, accumulate, rate, watch):
@@ -137,7 +148,8 @@ def look_at_evaluation(evaluate, weights, data, training, watch):
             each.data /= 2
         perplexity = evaluate(model.train(training), data)
     if watch != "mode":
-        return perplexity if perplexity is None else number_of(perplexity).squeeze()
+        found = number_of(perplexity)
+        return found.squeeze() if isinstance(found, torch.Tensor) else found
     mode = model.training
     came = [torch.zeros_like(e) if e.grad is None else e.grad for e in model.parameters()]
     again = answers(model.eval())

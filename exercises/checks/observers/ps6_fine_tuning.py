@@ -102,8 +102,21 @@ def add_to(total, gradient):
 
 
 def number_of(value):
-    """A number of any kind, or a tensor that holds one, as a tensor."""
-    return torch.as_tensor(float(value) if isinstance(value, Number) else value).detach()
+    """A number of any kind, or a tensor that holds one, as a tensor; anything else as it is."""
+    try:
+        return torch.as_tensor(float(value) if isinstance(value, Number) else value).detach()
+    except (TypeError, ValueError, RuntimeError):
+        return value
+
+
+def numbers_of(values):
+    """All of them as one tensor; None if none came, and words if what came is no number."""
+    if all(value is None for value in values):
+        return None
+    found = [number_of(value) for value in values]
+    if all(isinstance(each, torch.Tensor) and each.numel() == 1 for each in found):
+        return torch.tensor([float(each) for each in found])
+    return ["no number"] * len(found)
 
 
 def look_at_own_words(on_policy_step, student, teacher, batches, draws, rate, watch):
@@ -120,6 +133,4 @@ def look_at_own_words(on_policy_step, student, teacher, batches, draws, rate, wa
         return torch.stack(path)
     if watch == "teacher":
         return torch.stack([teacher.table.detach(), received])
-    if all(loss is None for loss in losses):
-        return None
-    return torch.tensor([float(number_of(loss)) for loss in losses])
+    return numbers_of(losses)

@@ -1,5 +1,7 @@
 # The returned loss is rounded to one decimal for a tidy log.
+# The schedule is asked for an attribute.
 # expect training_step: loss_rounded
+# expect train: schedule_not_called
 import torch
 
 
@@ -16,3 +18,19 @@ def training_step(student, teacher, batch, optimizer, lam):
     loss.backward()
     optimizer.step()
     return round(loss.item(), 1)
+
+
+# %% task: train
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for first in range(0, len(batches), accumulate):
+        group = batches[first : first + accumulate]
+        count = sum((labels != -100).sum() for _, labels in group)
+        optimizer.zero_grad()
+        for tokens, labels in group:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            total, _ = summed_loss(student(tokens), teacher_logits, labels, schedule.value)
+            (total / count).backward()
+        optimizer.step()
