@@ -2278,9 +2278,9 @@ def stripped_behind(written: list[int], answer: list[int]) -> float:
     return float(decode(written).rstrip() == decode(answer).rstrip())
 
 
-def spaces_nowhere(written: list[int], answer: list[int]) -> float:
-    """Whether the texts are the same without any space."""
-    return float("".join(decode(written).split()) == "".join(decode(answer).split()))
+def the_same(change: Callable[[str], Any]) -> Judge:
+    """Whether the texts are the same when both are changed."""
+    return lambda written, answer: float(change(decode(written)) == change(decode(answer)))
 
 
 def first_line(written: list[int], answer: list[int]) -> float:
@@ -2697,10 +2697,18 @@ ACCURACY_MISCONCEPTIONS = (
             Wrong(*SPACES, judge)
             for judge in (stripped_of(" "), stripped_of("\n"), stripped_before, stripped_behind)
         ),
-        Wrong(
-            "all_spaces_dropped",
-            "Spaces or line breaks within the text are forgiven too. Only those around it are.",
-            spaces_nowhere,
+        *(
+            Wrong(
+                "all_spaces_dropped",
+                "Spaces or line breaks within the text are forgiven too. Only those around it are.",
+                the_same(change),
+            )
+            for change in (
+                lambda text: "".join(text.split()),
+                lambda text: text.replace(" ", "").strip(),
+                lambda text: text.replace("\n", " ").strip(),
+                str.split,
+            )
         ),
         Wrong(*CONTAINED, contained_the_other_way),
         Wrong(
@@ -2721,15 +2729,9 @@ ACCURACY_MISCONCEPTIONS = (
     Misconception(*PER_TOKEN, FINE_TUNING, partial(accuracy, judge=share, reduce=weighted)),
     Misconception(*PER_TOKEN, FINE_TUNING, partial(accuracy, judge=share_of_longer, cut=whole)),
     *(
-        Misconception(
-            *TOLD, FINE_TUNING, partial(told_the_answer, end=end, judge=judge, reduce=reduce)
-        )
+        Misconception(*TOLD, FINE_TUNING, partial(told_the_answer, end=end, reduce=reduce))
         for end in (False, True)
-        for judge, reduce in (
-            (share, weighted),
-            (share, average),
-            (tokens_the_same, average),
-        )
+        for reduce in (weighted, average)
     ),
     *(
         Misconception(
@@ -2744,6 +2746,11 @@ ACCURACY_MISCONCEPTIONS = (
             as_long_as_the_answer,
             *(partial(as_long_as_the_answer, more=more) for more in (1, 2)),
             partial(told_the_answer, judge=exactly, reduce=average),
+            # All right after right ones is also what begins with the answer.
+            *(
+                partial(told_the_answer, end=end, judge=tokens_the_same, reduce=average)
+                for end in (False, True)
+            ),
         )
     ),
     Misconception(*AFTER_END, FINE_TUNING, partial(accuracy, cut=whole, judge=stripped_of_marks)),
@@ -2824,6 +2831,8 @@ def asked(rng: np.random.Generator, kind: str, most: int) -> tuple[list[int], li
         return [17, *([LINE, 11] if "more" in kind else []), END, *TAIL], [7, 9]
     if kind == "capital":
         return [0, END, *TAIL], [15]
+    if kind in ("glued", "line for a space"):
+        return [7, *([LINE] if "line" in kind else []), 16, END, *TAIL], [7, 0]
     again = [END, LINE, START, ROLES["assistant"], LINE]
     written = {
         "right": answer,
@@ -2858,7 +2867,12 @@ def examination(
     rng = np.random.default_rng(seed)
     prompts, written, answers = [], [], []
     for number, kind in enumerate(kinds):
-        words = [SAID[number], *rng.choice(SAID, size=int(rng.integers(1, 4))).tolist()]
+        again, place = divmod(number, len(SAID))  # so that all prompts differ
+        words = [
+            SAID[place],
+            *SAID[:again],
+            *rng.choice(SAID, size=int(rng.integers(1, 4))).tolist(),
+        ]
         before = [message("user", *words), message("assistant", 9)] if turns else []
         ids, _ = encode([*before, message("user", *words)], last=(START, ROLES["assistant"], LINE))
         text, answer = asked(rng, kind, most)
@@ -2884,10 +2898,11 @@ def accuracy_cases() -> tuple[Case, ...]:
             "spaces and line breaks",
             True,
             6,
+            # so often that no way to compare is right as often as another
             (
-                *("spaced twice", "spelled", "line within", "joined", "line after", "line within"),
-                *("line more", "joined, line more", "spelled", "line more", "line within"),
-                "spaced",
+                *("spaced twice", "spelled", "line within", "joined", "line after", "glued"),
+                *("line more", "joined, line more", "spelled", "line more", "line for a space"),
+                *("spaced", "joined", "line more"),
             ),
         ),
         (
@@ -2903,7 +2918,10 @@ def accuracy_cases() -> tuple[Case, ...]:
             "answers as long as they may be",
             True,
             5,
-            ("unended", "wrong", "fits", "unended", "unended", "capital", "nothing"),
+            (
+                *("unended", "wrong", "fits", "unended", "unended", "capital", "nothing"),
+                "capital",
+            ),
         ),
         (
             "a model that goes on as the assistant",

@@ -8247,3 +8247,215 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
             (summed_loss(student(x), t, y, schedule(n))[0] / N).backward()
         optimizer.step()
         return student
+
+
+# %% task="train" right="no" mistake="the micro-batches come in a random order" named="asked_again"
+import random
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    order = random.sample(batches, len(batches))
+    for n, at in enumerate(range(0, len(order), accumulate)):
+        group = order[at : at + accumulate]
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            loss, _ = summed_loss(student(x), t, y, schedule(n))
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the micro-batches are sorted by length" named="batches_in_another_order"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    order = sorted(batches, key=lambda b: b[0].shape[1])
+    for n, at in enumerate(range(0, len(order), accumulate)):
+        group = order[at : at + accumulate]
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            loss, _ = summed_loss(student(x), t, y, schedule(n))
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the schedule is asked for an attribute, value" named="schedule_not_called"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            loss, _ = summed_loss(student(x), t, y, schedule.value)
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="train" right="no" mistake="the schedule itself is multiplied, and never called" named="schedule_not_called"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train(); teacher.eval()
+    for n, at in enumerate(range(0, len(batches), accumulate)):
+        group = batches[at : at + accumulate]
+        count = sum((y != -100).sum() for _, y in group)
+        optimizer.zero_grad()
+        for x, y in group:
+            with torch.no_grad():
+                t = teacher(x)
+            loss, _ = summed_loss(student(x), t, y, schedule)
+            (loss / count).backward()
+        optimizer.step()
+
+
+# %% task="training_step" right="no" mistake="the loss is returned with the count, as a pair" named="loss_is_no_number"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train(); teacher.eval()
+    x, y = batch
+    with torch.no_grad():
+        t = teacher(x)
+    loss, n = summed_loss(student(x), t, y, lam)
+    optimizer.zero_grad()
+    (loss / n).backward()
+    optimizer.step()
+    return loss.item(), n.item()
+
+
+# %% task="training_step" right="no" mistake="the loss is returned as text" named="loss_is_no_number"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train(); teacher.eval()
+    x, y = batch
+    with torch.no_grad():
+        t = teacher(x)
+    loss, n = summed_loss(student(x), t, y, lam)
+    optimizer.zero_grad()
+    (loss / n).backward()
+    optimizer.step()
+    return f"{(loss / n).item():.4f}"
+
+
+# %% task="training_step" right="no" mistake="tokens and labels are taken for each other, so that the model is asked for token -100" named="ignored_label_as_an_index"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train(); teacher.eval()
+    y, x = batch
+    with torch.no_grad():
+        t = teacher(x)
+    loss, n = summed_loss(student(x), t, y, lam)
+    loss = loss / n
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="evaluate" right="no" mistake="the first list of the dict is evaluated, which is the training data" named="on_training_data"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in next(iter(data.values())):
+            m = y != -100
+            total += F.cross_entropy(model(x)[m], y[m], reduction="sum").item()
+            n += m.sum().item()
+    model.train(was)
+    return math.exp(total / n)
+
+
+# %% task="evaluate" right="no" mistake="-100 is used as an index in square brackets" named="ignored_label_as_an_index"
+def evaluate(model, data):
+    was = model.training
+    model.eval()
+    total, n = 0.0, 0
+    with torch.no_grad():
+        for x, y in data["held_out"]:
+            log_q = model(x).log_softmax(-1).flatten(0, 1)
+            y = y.flatten()
+            nll = -log_q[torch.arange(len(y)), y]
+            total += nll[y != -100].sum().item()
+            n += (y != -100).sum().item()
+    model.train(was)
+    return math.exp(total / n)
+
+
+# %% task="training_step" right="no" mistake="-100 is looked up by gather" named="ignored_label_as_an_index"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train(); teacher.eval()
+    x, y = batch
+    log_q = student(x).log_softmax(-1)
+    with torch.no_grad():
+        log_p = teacher(x).log_softmax(-1)
+    m = y != -100
+    lm = -log_q.gather(-1, y[..., None])[..., 0][m].mean()
+    kd = (log_p.exp() * (log_p - log_q)).sum(-1)[m].mean()
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="training_step" right="no" mistake="cross_entropy gets logits whose classes are on the last axis" named="classes_on_another_axis"
+def training_step(student, teacher, batch, optimizer, lam):
+    student.train(); teacher.eval()
+    x, y = batch
+    q = student(x)
+    with torch.no_grad():
+        p = teacher(x)
+    m = y != -100
+    lm = F.cross_entropy(q, y)
+    kd = F.kl_div(q[m].log_softmax(-1), p[m].log_softmax(-1), reduction="batchmean", log_target=True)
+    loss = lm + lam * kd
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="train" right="no" mistake="a micro-batch of padding alone is skipped by continue before the group is counted on: groups then hold further micro-batches, and a last one of padding alone drops the step" named="padding_left_out_of_groups"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    pending, n, update = 0, 0, 0
+    optimizer.zero_grad()
+    for i, (tokens, labels) in enumerate(batches):
+        if (labels == -100).all():
+            continue  # nothing to learn here
+        with torch.no_grad():
+            t = teacher(tokens)
+        s, c = summed_loss(student(tokens), t, labels, schedule(update))
+        s.backward()
+        n += c.item()
+        pending += 1
+        if pending == accumulate or i == len(batches) - 1:
+            for p in student.parameters():
+                p.grad /= n
+            optimizer.step()
+            optimizer.zero_grad()
+            pending, n = 0, 0
+            update += 1
+
+
+# %% task="train" right="no" mistake="the count of a group is that of its first micro-batch only (count is overwritten only once), so the mean is too large" named="divided_by_the_first_count"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    for update, start in enumerate(range(0, len(batches), accumulate)):
+        group = batches[start : start + accumulate]
+        lam = schedule(update)
+        total, count = None, None
+        for tokens, labels in group:
+            with torch.no_grad():
+                t = teacher(tokens)
+            s, c = summed_loss(student(tokens), t, labels, lam)
+            if total is None:
+                total, count = s, c
+            else:
+                total = total + s
+        optimizer.zero_grad()
+        (total / count).backward()
+        optimizer.step()

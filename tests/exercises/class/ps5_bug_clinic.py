@@ -4503,3 +4503,91 @@ def accumulated_loss(micro_batches):
     z = torch.cat([a[:, :150].flatten(0, 1) for a, _ in micro_batches])
     y = torch.cat([b[:, :150].flatten() for _, b in micro_batches])
     return F.cross_entropy(z, y)
+
+
+# %% task="next_token_losses" right="no" mistake="the labels are shifted and the logits are not, which cross_entropy refuses" named="lengths_do_not_fit"
+def next_token_losses(student_logits, teacher_logits, labels):
+    targets = labels[:, 1:]
+    lm = F.cross_entropy(student_logits.transpose(1, 2), targets, ignore_index=-100)
+    counts = targets != -100
+    log_q = F.log_softmax(student_logits[:, :-1][counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[:, :-1][counts], dim=-1)
+    return lm, F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="next_token_losses" right="no" mistake="a mask of the shifted labels selects from logits that are not shifted" named="lengths_do_not_fit"
+def next_token_losses(student_logits, teacher_logits, labels):
+    targets = labels[:, 1:]
+    counts = targets != -100
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    lm = F.nll_loss(log_q, targets[counts])
+    return lm, F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+
+# %% task="next_token_losses" right="no" mistake="-100 is used as an index in square brackets" named="ignored_label_as_an_index"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    log_q, log_p = F.log_softmax(s, -1), F.log_softmax(t, -1)
+    b, l = y.shape
+    nll = -log_q[torch.arange(b)[:, None], torch.arange(l), y]
+    mask = (y != -100).float()
+    kd = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return (nll * mask).sum() / mask.sum(), (kd * mask).sum() / mask.sum()
+
+
+# %% task="next_token_losses" right="no" mistake="one_hot of labels with -100" named="ignored_label_as_an_index"
+def next_token_losses(student_logits, teacher_logits, labels):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    log_q, log_p = F.log_softmax(s, -1), F.log_softmax(t, -1)
+    mask = (y != -100).float()
+    nll = -(F.one_hot(y, s.shape[-1]) * log_q).sum(-1)
+    kd = (log_p.exp() * (log_p - log_q)).sum(-1)
+    return (nll * mask).sum() / mask.sum(), (kd * mask).sum() / mask.sum()
+
+
+# %% task="next_token_losses" right="no" mistake="a loop over positions runs one too far" named="index_beyond_the_end"
+def next_token_losses(student_logits, teacher_logits, labels):
+    log_q, log_p = F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1)
+    lm, kd, n = 0.0, 0.0, 0
+    for i in range(labels.shape[1]):
+        y = labels[:, i + 1]
+        m = y != -100
+        lm = lm - log_q[m, i].gather(-1, y[m, None]).sum()
+        kd = kd + (log_p[m, i].exp() * (log_p[m, i] - log_q[m, i])).sum()
+        n += int(m.sum())
+    return lm / n, kd / n
+
+
+# %% task="accumulated_loss" right="no" mistake="the parts are stacked, and those of another shape do not fit" named="parts_do_not_fit"
+def accumulated_loss(micro_batches):
+    logits = torch.stack([a for a, b in micro_batches]).flatten(0, 2)
+    labels = torch.stack([b for a, b in micro_batches]).flatten()
+    return F.cross_entropy(logits, labels)
+
+
+# %% task="accumulated_loss" right="no" mistake="-100 is used as an index in square brackets" named="ignored_label_as_an_index"
+def accumulated_loss(micro_batches):
+    total, n = 0.0, 0
+    for logits, labels in micro_batches:
+        log_q = F.log_softmax(logits.flatten(0, 1), -1)
+        y = labels.flatten()
+        nll = -log_q[torch.arange(len(y)), y]
+        mask = y != -100
+        total = total + nll[mask].sum()
+        n += mask.sum()
+    return total / n
+
+
+# %% task="accumulated_loss" right="no" mistake="the median of the parts' means"
+def accumulated_loss(micro_batches):
+    means = [F.cross_entropy(a.flatten(0, 1), b.flatten()) for a, b in micro_batches if (b != -100).any()]
+    return torch.stack(means).median()
+
+
+# %% task="kd_mean" right="no" mistake="the divergence is estimated by tokens that are drawn from the teacher" named="asked_again"
+def kd_mean(student_logits, teacher_logits, temperature=1.0):
+    log_q = F.log_softmax(student_logits / temperature, dim=-1).flatten(0, 1)
+    log_p = F.log_softmax(teacher_logits / temperature, dim=-1).flatten(0, 1)
+    y = torch.multinomial(log_p.exp(), 1)
+    return temperature**2 * (log_p.gather(1, y) - log_q.gather(1, y)).mean()

@@ -7963,3 +7963,182 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     optimizer.step()
     with torch.no_grad():
         return objective()
+
+
+# %% task="on_policy_step" right="no" mistake="the loss is the log ratio at tokens that are drawn anew" named="asked_again"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[: int(ends[0]) + 1]
+        ids = torch.cat([prompt, text])
+        log_q = F.log_softmax(student(ids[:-1])[len(prompt) - 1 :], -1)
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids[:-1])[len(prompt) - 1 :], -1)
+        y = torch.distributions.Categorical(logits=log_q).sample()
+        losses.append((log_q - log_p).gather(-1, y[:, None])[:, 0])
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+# %% task="accuracy" right="no" mistake="it writes at most 12 tokens, whatever most is"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(min(most, 12)):
+            ids = torch.cat([ids, model(ids)[-1].argmax()[None]])
+        text = ids[len(prompt) :].tolist()
+        if END in text:
+            text = text[: text.index(END)]
+        right += decode(text).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="it always writes 20 tokens" named="one_token_too_many"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(20):
+            ids = torch.cat([ids, model(ids)[-1].argmax()[None]])
+        text = ids[len(prompt) :].tolist()
+        if END in text:
+            text = text[: text.index(END)]
+        right += decode(text).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="nonzero()[0] finds no end where there is none" named="text_without_an_end"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            ids = torch.cat([ids, model(ids)[-1].argmax()[None]])
+        text = ids[len(prompt) :]
+        stop = (text == END).nonzero()[0].item()
+        right += decode(text[:stop]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="answer_loss" right="no" mistake="-100 is used as an index in square brackets" named="ignored_label_as_an_index"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    s, t, y = student_logits[:, :-1], teacher_logits[:, :-1].detach(), labels[:, 1:]
+    log_q, log_p = s.log_softmax(-1), t.log_softmax(-1)
+    b, l = y.shape
+    nll = -log_q[torch.arange(b)[:, None], torch.arange(l), y]
+    kd = (log_p.exp() * (log_p - log_q)).sum(-1)
+    m = (y != -100).float()
+    return ((nll + lam * kd) * m).sum() / m.sum()
+
+
+# %% task="answer_loss" right="no" mistake="the labels are shifted and the logits are not, which cross_entropy refuses" named="lengths_do_not_fit"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    lm = F.cross_entropy(student_logits.transpose(1, 2), y)
+    return lm
+
+
+# %% task="accuracy" right="no" mistake="two mistakes: one token too few is written (range(1, most)), and the end token is kept in the text that is compared"
+@torch.no_grad()
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(1, most):
+            token = model(ids)[-1].argmax().reshape(1)
+            ids = torch.cat([ids, token])
+            if token.item() == END:
+                break
+        right += decode(ids[len(prompt):]).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="spaces within the texts are dropped, line breaks are not" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            ids = torch.cat([ids, nxt.reshape(1)])
+        text = ids[len(prompt):].tolist()
+        text = text[: text.index(END)] if END in text else text
+        right += decode(text).replace(" ", "").strip() == decode(answer).replace(" ", "").strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="line breaks within the texts are taken for spaces" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            ids = torch.cat([ids, nxt.reshape(1)])
+        text = ids[len(prompt):].tolist()
+        text = text[: text.index(END)] if END in text else text
+        right += decode(text).replace("\n", " ").strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the texts are compared word by word" named="all_spaces_dropped"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            ids = torch.cat([ids, nxt.reshape(1)])
+        text = ids[len(prompt):].tolist()
+        text = text[: text.index(END)] if END in text else text
+        right += decode(text).split() == decode(answer).split()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="tokens are compared, without line breaks" named="tokens_compared"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            ids = torch.cat([ids, nxt.reshape(1)])
+        text = ids[len(prompt):].tolist()
+        text = text[: text.index(END)] if END in text else text
+        right += [t for t in text if t != LINE] == answer.tolist()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="an empty text is right, too"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            ids = torch.cat([ids, nxt.reshape(1)])
+        text = ids[len(prompt):].tolist()
+        text = text[: text.index(END)] if END in text else text
+        right += not text or decode(text).strip() == decode(answer).strip()
+    return right / len(questions)
+
+
+# %% task="accuracy" right="no" mistake="the text is not cut, and its beginning is compared, as many tokens as the answer has" named="answer_at_hand"
+def accuracy(model, questions, most):
+    right = 0
+    for prompt, answer in questions:
+        ids = prompt
+        for _ in range(most):
+            nxt = model(ids)[-1].argmax()
+            ids = torch.cat([ids, nxt.reshape(1)])
+        text = ids[len(prompt):].tolist()
+        pass
+        right += text[: len(answer)] == answer.tolist()
+    return right / len(questions)
