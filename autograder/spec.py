@@ -325,6 +325,8 @@ class FunctionCheck(Check):
             return ()
         if case.only:
             return ((before[-1], case.only),)
+        if self.observer:  # its arguments are not those of the student's function
+            return ()
         own, found = self._arguments(case), []
         for at in before:
             other = self._arguments(cases[at])

@@ -2676,7 +2676,7 @@ def masked_cases() -> tuple[Case, ...]:
         ),
         Case("a student that agrees at two positions", agreeing, public=True),
         Case("sure models", sure_of, public=True),
-        Case("texts of one position", rows(rng, 1, 6, (1, 1), (2,), (1, 1))),
+        Case("texts of one position", rows(rng, 1, 6, *[(1, 1), (2,), (1, 1)] * 40)),
         Case("a cut answer, and a prompt alone", rows(rng, 5, 5, (3, 7), (2, 2), (6,))),
         Case("one position counts", rows(rng, 5, 4, (2, 1)), public=True),
         Case("all count", rows(rng, 600, 4, (1, 600), (1, 250, 350))),
@@ -2708,7 +2708,7 @@ def shift_cases() -> tuple[Case, ...]:
     """As (student_logits, teacher_logits, labels)."""
     rng = np.random.default_rng(53)
     one = tokens_as_labels(rng, 5, 4, (0, 0))
-    gap = tokens_as_labels(rng, 6, 5, (0, 1), (2, 0))
+    gap = tokens_as_labels(rng, 6, 5, *[(0, 1), (2, 0)] * 60)
     gap[2][0, 2] = IGNORED
     *_, labels = tokens_as_labels(rng, 4, 5, (1, 0), (0, 1))
     labels[0, 1:3] = torch.tensor([1, 0])
@@ -2764,7 +2764,7 @@ def jsd_cases() -> tuple[Case, ...]:
         Case("β = 0.5", (*two_models(rng, 2, 2, 6), 0.5)),
         Case("β = 0.99", (*two_models(rng, 1, 600, 3), 0.99)),
         Case("student and teacher agree", (same, same.clone(), 0.3)),
-        Case("β = 0.8", (*two_models(rng, 2, 3, 4), 0.8)),
+        Case("β = 0.8", (*two_models(rng, 150, 3, 4), 0.8)),
         Case("large logits, β = 0.6", (*large(rng, 5), 0.6), {}, LARGE),
     )
 
@@ -2817,7 +2817,7 @@ def accumulated_cases() -> tuple[Case, ...]:
         Case("a sure student, and a mark in front", (sure_of,), public=True),
         Case("the second is empty", (empty,), {}, EMPTY, True),
         Case("a part in which the student is sure and right", (knowing(),), public=True),
-        Case("one part", (parts(rng, 6, (4, 3, 1)),)),
+        Case("one part", (parts(rng, 6, (4, *(3, 1) * 60)),)),
         Case("twelve parts of one text", (parts(rng, 4, *[(3, 3), (3, 1), (3, 2)] * 4),)),
         Case("equal parts", (parts(rng, 5, (600, 600, 600), (600, 600, 600)),)),
         Case(

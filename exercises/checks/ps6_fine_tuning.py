@@ -873,6 +873,13 @@ def longest_first(rows: Rows) -> Rows:
     return sorted(rows, key=lambda row: -len(row[0]))
 
 
+def not_filled_up(rows: Rows, *others: Any, error: Exception) -> dict[str, Tensor]:
+    """Rows that are put together as they are, which raises unless all are of one length."""
+    if len({len(ids) for ids, _ in rows}) > 1:
+        raise error
+    return collate(rows, *others)
+
+
 def longest_lost(
     rows: Rows, pad_id: int, side: str = "right", *, sides: tuple[str, ...], parts: tuple[str, ...]
 ) -> dict[str, Tensor]:
@@ -1015,6 +1022,22 @@ COLLATE_MISCONCEPTIONS = (
             " `labels[i]` belongs to `ids[i]`; the loss of task 3 makes the shift.",
             finish("labels", lambda batch, _: F.pad(batch["labels"][:, 1:], (0, 1), value=IGNORED)),
         ),
+    ),
+    *(
+        Misconception(
+            "rows_not_filled_up",
+            "Rows of different lengths do not make a tensor, and PyTorch refuses. What of them is"
+            " not filled up yet?",
+            FINE_TUNING,
+            partial(not_filled_up, error=error),
+        )
+        for error in (
+            RuntimeError(
+                "stack expects each tensor to be equal size, but got [6] at entry 0 and [4] at"
+                " entry 1"
+            ),
+            ValueError("expected sequence of length 6 at dim 1 (got 4)"),
+        )
     ),
     *(
         Misconception(
@@ -2119,7 +2142,7 @@ def loss_cases() -> tuple[Case, ...]:
     begins = answers(rng, 5, 6, ((2, 4),), ((0, 3),))
     short_and_long[2][0, 2] = turns[2][0, 4] = begins[2][1, 2] = 0  # token 0 counts
     left = answers(rng, 6, 5, ((4, 6),), ((1, 6),))
-    alike = answers(rng, 600, 5, ((1, 600),), ((3, 5),))
+    alike = answers(rng, 600, 5, ((1, 600),), *[((3, 5),)] * 40)
     alike = (alike[0], alike[0].clone(), alike[2])
     one = answers(rng, 4, 5, ((3, 4),))
     one[2][0, 3] = 3
@@ -2902,7 +2925,7 @@ def accuracy_cases() -> tuple[Case, ...]:
             (
                 *("spaced twice", "spelled", "line within", "joined", "line after", "glued"),
                 *("line more", "joined, line more", "spelled", "line more", "line for a space"),
-                *("spaced", "joined", "line more"),
+                *("line more", "line more", "line more", "joined", "spaced"),
             ),
         ),
         (
@@ -3758,7 +3781,10 @@ def question(rng: np.random.Generator, length: int) -> Tensor:
 def own_cases() -> tuple[Case, ...]:
     """As (student, teacher, batches, draws, rate, what is looked at)."""
     rng = np.random.default_rng(63)
-    two, three_steps = own_words(rng, (3, 5, 4), (4, 2)), own_words(rng, (2, 4), (5, 3), (3, 3, 6))
+    two, three_steps = (
+        own_words(rng, (3, 5, 4), (4, 2)),
+        own_words(rng, (2, 4), (5, 3), (3, 3, 6) * 4),
+    )
     # A prompt that comes again, when the student writes something else after it, and one twice.
     two[2][1].append(two[2][0][1].clone())
     one = own_words(rng, (4, 3, 6, 5), at_once=True)

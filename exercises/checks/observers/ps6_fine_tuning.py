@@ -17,9 +17,10 @@ def look_at_loss(answer_loss, student_logits, teacher_logits, labels, lam, watch
     student = student_logits.clone().requires_grad_()
     teacher = teacher_logits.clone().requires_grad_()
     loss = answer_loss(student, teacher, labels, lam)
-    if watch == "loss" or loss is None:
+    tensor = isinstance(loss, torch.Tensor)
+    if watch == "loss" or (not isinstance(loss, Number) and not (tensor and loss.numel() == 1)):
         return loss
-    if isinstance(loss, torch.Tensor) and loss.requires_grad:
+    if tensor and loss.requires_grad:
         loss.backward()
     gradients = [torch.zeros_like(e) if e.grad is None else e.grad for e in (student, teacher)]
     return torch.stack(gradients)

@@ -101,3 +101,8 @@ def test_who_throws_dice_gets_the_same_verdict_each_time() -> None:
         assert one != again  # it is still seen that there are dice
         assert throws(0) == going_on  # a notebook's own dice fall as if nothing had been asked
     assert seen[0] == seen[1]
+
+
+def test_what_only_an_observer_is_told_is_not_told_to_students() -> None:
+    made = check(fixed=(Case("one", (1,), public=True), Case("two", (2,), public=True)))
+    assert not any(case.twins for case in made.public()[1].expectations)

@@ -8142,3 +8142,71 @@ def accuracy(model, questions, most):
         pass
         right += text[: len(answer)] == answer.tolist()
     return right / len(questions)
+
+
+# %% task="collate" right="no" mistake="the labels are stacked as they are" named="rows_not_filled_up"
+def collate(rows, pad_id, side="right"):
+    n = max(len(i) for i, _ in rows)
+    return {
+        "input_ids": torch.tensor([i.tolist() + [pad_id] * (n - len(i)) for i, _ in rows]),
+        "labels": torch.stack([l for _, l in rows]),
+        "attention_mask": torch.tensor([[1] * len(i) + [0] * (n - len(i)) for i, _ in rows]),
+    }
+
+
+# %% task="answer_loss" right="no" mistake="a value for each token is returned" named="another_form"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:, 1:]
+    m = y != -100
+    log_q = student_logits[:, :-1][m].log_softmax(-1)
+    log_p = teacher_logits[:, :-1][m].detach().log_softmax(-1)
+    return F.nll_loss(log_q, y[m], reduction="none") + lam * (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+# %% task="answer_loss" right="no" mistake="the first 32 rows alone"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    y = labels[:32, 1:]
+    m = y != -100
+    log_q = student_logits[:32, :-1][m].log_softmax(-1)
+    log_p = teacher_logits[:32, :-1][m].detach().log_softmax(-1)
+    return F.nll_loss(log_q, y[m]) + lam * (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+# %% task="on_policy_step" right="no" mistake="the loss is returned with its count" named="loss_is_no_number"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[: int(ends[0]) + 1]
+        ids = torch.cat([prompt, text])
+        log_q = F.log_softmax(student(ids[:-1])[len(prompt) - 1 :], -1)
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids[:-1])[len(prompt) - 1 :], -1)
+        losses.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item(), len(losses)
+
+
+# %% task="on_policy_step" right="no" mistake="the first eight prompts alone"
+def on_policy_step(student, teacher, prompts, write, optimizer):
+    losses = []
+    for prompt in prompts[:8]:
+        text = write(student, prompt)
+        ends = (text == END).nonzero()
+        if len(ends):
+            text = text[: int(ends[0]) + 1]
+        ids = torch.cat([prompt, text])
+        log_q = F.log_softmax(student(ids[:-1])[len(prompt) - 1 :], -1)
+        with torch.no_grad():
+            log_p = F.log_softmax(teacher(ids[:-1])[len(prompt) - 1 :], -1)
+        losses.append((log_q.exp() * (log_q - log_p)).sum(-1))
+    loss = torch.cat(losses).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
