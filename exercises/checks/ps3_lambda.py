@@ -3068,7 +3068,7 @@ CHECKS = (
         fixed=(
             Case("λ = 1", (1.0,), public=True),
             Case("λ = 3", (3.0,), public=True),
-            Case("λ = 2", (2.0,), public=True),
+            Case("λ = 2, a whole number", (2,), public=True),
             Case("λ = 0", (0.0,), public=True),
             Case("λ = 0.25", (0.25,), public=True),
             Case("λ = 1000", (1000.0,), public=True),

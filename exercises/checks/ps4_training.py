@@ -1963,6 +1963,7 @@ def train_cases() -> tuple[Case, ...]:
         case("five micro-batches, two an update", five, 3.0, 0.5, 2, **last, **public),
         case("five, three an update, the last of padding", ended, 2.0, 0.5, 3, **last, **public),
         case("all in one update", six, 1.0, 0.5, 6),
+        case("λ falls to 0", four, 3.0, 0.0, 2),
         case("constant λ", run_of((0, 3), (0, 0), (3, 2), (1, 0), length=600), 1.5, 1.0, 2),
         case("labels alone", run_of(*[(0, 3), (0, 0), (3, 2), (1, 0) * 20] * 3), 0.0, 1.0, 2),
         case("the teacher of six", six, 2.0, 0.25, 3, watch="teacher", part=TEACHER),

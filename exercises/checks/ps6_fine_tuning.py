@@ -2165,6 +2165,7 @@ def loss_cases() -> tuple[Case, ...]:
         ),
         Case("the gradients of turns", (*second, "gradients"), {}, GRADIENTS),
         Case("the gradients of a beginning", (*begins, 0.5, "gradients"), {}, GRADIENTS),
+        Case("the gradients where λ is 0", (*begins, 0.0, "gradients"), {}, GRADIENTS),
     )
 
 

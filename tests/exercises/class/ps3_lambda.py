@@ -9239,3 +9239,9 @@ class CosineLambda:
     def step(self): self.n += 1
     def state_dict(self): return {"n": self.n}
     def load_state_dict(self, s): self.n = s["n"]
+
+# %% task="to_convex" right="no" mistake="whole-number division for a lambda that is an int: alpha is 0; right for floats" named="observed_component"
+def to_convex(lam):
+    if type(lam) is int:
+        return lam // (1 + lam), 1 + lam
+    return lam / (1 + lam), 1 + lam

@@ -8459,3 +8459,20 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.zero_grad()
         (total / count).backward()
         optimizer.step()
+
+# %% task="train" right="no" mistake="schedule(n) or the lambda before: an update whose lambda is 0 takes the last one that was not"
+def train(student, teacher, batches, optimizer, schedule, accumulate):
+    student.train()
+    teacher.eval()
+    lam = 0.0
+    for update, first in enumerate(range(0, len(batches), accumulate)):
+        lam = schedule(update) or lam
+        total, n = 0.0, 0
+        for tokens, labels in batches[first : first + accumulate]:
+            with torch.no_grad():
+                teacher_logits = teacher(tokens)
+            loss, count = summed_loss(student(tokens), teacher_logits, labels, lam)
+            total, n = total + loss, n + count
+        optimizer.zero_grad()
+        (total / n).backward()
+        optimizer.step()

@@ -8210,3 +8210,13 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     loss.backward()
     optimizer.step()
     return loss.item()
+
+# %% task="answer_loss" right="no" mistake="for lambda 0 LM is returned as a plain number without a graph: no backward there"
+def answer_loss(student_logits, teacher_logits, labels, lam):
+    counts = labels[:, 1:] != -100
+    log_q = F.log_softmax(student_logits[:, :-1][counts], dim=-1)
+    lm = F.nll_loss(log_q, labels[:, 1:][counts])
+    if lam == 0:
+        return lm.item()
+    log_p = F.log_softmax(teacher_logits[:, :-1][counts].detach(), dim=-1)
+    return lm + lam * F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
