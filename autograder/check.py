@@ -21,14 +21,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from autograder.judging.evidence import read_evidence
-from autograder.judging.verdict import (
-    Rubric,
-    Status,
-    judge,
-    public_notes,
-    rubric_from_data,
-    verdict_html,
-)
+from autograder.judging.rubric import Rubric, rubric_from_data
+from autograder.judging.verdict import Status, judge, public_notes, verdict_html
 from autograder.kernel import asking
 from autograder.kernel.evidence import Outcome, write_evidence
 

@@ -29,15 +29,15 @@ from zlib import crc32
 import numpy as np
 
 from autograder.judging.evidence import decode, decode_outcome
-from autograder.judging.explanation import Column
-from autograder.judging.verdict import (
+from autograder.judging.rubric import (
+    Column,
     Expectation,
     Rubric,
     Section,
-    Verdict,
     WrongWay,
     rubric_to_data,
 )
+from autograder.judging.verdict import Verdict
 from autograder.kernel.asking import perform
 from autograder.kernel.evidence import Outcome, encode, encode_outcome
 

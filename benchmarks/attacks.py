@@ -63,7 +63,7 @@ import numpy as np
 import torch
 
 from autograder.spec import Case, FunctionCheck
-from autograder.judging.verdict import Section
+from autograder.judging.rubric import Section
 
 WITHHELD = ("kdlab.divergences", "kdlab.objective", "kdlab.fused")
 '''

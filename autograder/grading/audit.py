@@ -19,7 +19,8 @@ from autograder.grading.rehearsal import readable
 from autograder.grading.terms import checks_folder
 from autograder.grading.worker import Executed
 from autograder.judging.evidence import Refused, loads, read_evidence
-from autograder.judging.verdict import Rubric, Status, Verdict, judge_either, unjudged
+from autograder.judging.rubric import Rubric
+from autograder.judging.verdict import Status, Verdict, judge_either, unjudged
 from autograder.spec import Check, generator, load_checks
 
 

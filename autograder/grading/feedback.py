@@ -22,7 +22,8 @@ from autograder.grading.accidents import why_without_result
 from autograder.grading.inert import inert_markdown, is_released
 from autograder.grading.pictures import below, kept
 from autograder.grading.preprocessors import VERDICT_MIME, is_judged
-from autograder.judging.verdict import Section, Status, Verdict, told
+from autograder.judging.rubric import Section
+from autograder.judging.verdict import Status, Verdict, told
 
 
 class ForStudents(NbGraderPreprocessor):

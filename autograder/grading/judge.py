@@ -22,14 +22,8 @@ from traitlets import Integer, Unicode
 from autograder.grading.accidents import where, why_without_result
 from autograder.grading.preprocessors import VERDICT_MIME, checks_path, is_judged
 from autograder.judging.evidence import Refused, read_evidence, room_for
-from autograder.judging.verdict import (
-    Rubric,
-    Status,
-    Verdict,
-    judge_either,
-    raised_status,
-    unjudged,
-)
+from autograder.judging.rubric import Rubric
+from autograder.judging.verdict import Status, Verdict, judge_either, raised_status, unjudged
 from autograder.kernel.evidence import MIME, Outcome
 from autograder.sandbox.kernels import SandboxKernelManager
 from autograder.sandbox.options import MiB, Sandbox, withheld_modules

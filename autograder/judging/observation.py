@@ -12,16 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograder.judging.agreement import fitted, row_of, same
-from autograder.kernel.evidence import CHANGED
-
-if TYPE_CHECKING:
-    from autograder.judging.verdict import Expectation, Rubric
-    from autograder.kernel.evidence import Outcome
+from autograder.judging.rubric import Expectation, Rubric
+from autograder.kernel.evidence import CHANGED, Outcome
 
 CONSTANTS = {
     -1.0: "of the right size and of the wrong sign",

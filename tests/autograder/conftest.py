@@ -32,7 +32,7 @@ ASSIGNMENT = "set"
 CHECKS = """
 import torch
 from autograder.spec import Case, FunctionCheck, Misconception
-from autograder.judging.verdict import Section
+from autograder.judging.rubric import Section
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 

@@ -16,14 +16,8 @@ import torch
 
 from autograder.check import CheckFailed, check, describe
 from autograder.judging.evidence import decode_outcome
-from autograder.judging.verdict import (
-    Section,
-    Status,
-    judge,
-    judge_either,
-    rubric_from_data,
-    rubric_to_data,
-)
+from autograder.judging.rubric import Section, rubric_from_data, rubric_to_data
+from autograder.judging.verdict import Status, judge, judge_either
 from autograder.kernel import asking
 from autograder.kernel.asking import ask, observe, observe_with
 from autograder.kernel.evidence import Outcome, encode_outcome

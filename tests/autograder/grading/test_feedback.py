@@ -21,7 +21,8 @@ from autograder.grading.course import Course
 from autograder.grading.feedback import ForStudents
 from autograder.grading.inert import MakeInert, inert_markdown
 from autograder.grading.preprocessors import VERDICT_MIME
-from autograder.judging.verdict import Section, Status, Verdict
+from autograder.judging.rubric import Section
+from autograder.judging.verdict import Status, Verdict
 from tests.browsing import chromium
 
 ASSIGNMENT = "set"
