@@ -34,7 +34,8 @@ from rich.table import Table
 from autograder.grading.course import Course
 from autograder.grading.joining import NOT_FOR_STUDENTS
 from autograder.judging.verdict import marked
-from autograder.spec import Check, load_checks
+from autograder.questions import load_checks
+from autograder.spec import Check
 from exercises.bank import EXERCISES, Entry, entries, submission
 
 BUILD = EXERCISES.parent / "_build"

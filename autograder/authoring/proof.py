@@ -25,17 +25,8 @@ from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Status, Verdict, judge, judge_either, unjudged
 from autograder.kernel.asking import observe, observe_with
 from autograder.kernel.evidence import Outcome, write_evidence
-from autograder.spec import (
-    AnswerCheck,
-    Check,
-    FunctionCheck,
-    generator,
-    load_checks,
-    question,
-    right_versions,
-    run,
-    to_replace,
-)
+from autograder.questions import generator, load_checks, question, right_versions, to_replace
+from autograder.spec import AnswerCheck, Check, FunctionCheck, run
 
 LEAST = 0.9  # of the mutants that are noticed
 EQUIVALENT = "equivalent.txt"

@@ -21,7 +21,8 @@ from autograder.grading.worker import Executed
 from autograder.judging.evidence import Refused, loads, read_evidence
 from autograder.judging.rubric import Rubric
 from autograder.judging.verdict import Status, Verdict, judge_either, unjudged
-from autograder.spec import Check, generator, load_checks
+from autograder.questions import generator, load_checks
+from autograder.spec import Check
 
 
 @dataclass

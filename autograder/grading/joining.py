@@ -22,7 +22,7 @@ from jupyter_core.paths import jupyter_config_dir
 
 from autograder.grading.console import say, tell
 from autograder.grading.reach import barred
-from autograder.spec import SETTINGS, load_settings
+from autograder.settings import SETTINGS, load_settings
 
 OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in
 OURS = "# Written by `python -m autograder join`; run it again to change it."

@@ -25,18 +25,12 @@ from autograder.judging.evidence import Refused, read_evidence, room_for
 from autograder.judging.rubric import Rubric
 from autograder.judging.verdict import Status, Verdict, judge_either, raised_status, unjudged
 from autograder.kernel.evidence import MIME, Outcome
+from autograder.questions import generator, load_checks, question, right_versions, to_replace
 from autograder.sandbox.kernels import SandboxKernelManager
 from autograder.sandbox.options import MiB, Sandbox, withheld_modules
 from autograder.sandbox.walls import refuse_exposed
 from autograder.sandbox.wire import PATIENCE, TooMuch
-from autograder.spec import (
-    Check,
-    generator,
-    load_checks,
-    question,
-    right_versions,
-    to_replace,
-)
+from autograder.spec import Check
 
 LATE = 60  # seconds; the last output of a cell may come late on a busy machine
 STOPPING = 3  # seconds that a cell has to end at the least when it is interrupted

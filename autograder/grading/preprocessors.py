@@ -22,7 +22,8 @@ from traitlets import Unicode
 
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.doctor import unanswered
-from autograder.spec import load_checks, load_settings, public_data
+from autograder.questions import load_checks, public_data
+from autograder.settings import load_settings
 
 LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])(?![\w.-])(:\d+)?")
 VERDICT_MIME = "application/vnd.autograder.verdict+json"

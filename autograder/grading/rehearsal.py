@@ -35,8 +35,8 @@ from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.intake import words
 from autograder.grading.preprocessors import is_judged
 from autograder.grading.terms import checks_folder
+from autograder.questions import generator, load_checks, public_data, question
 from autograder.sandbox.options import Sandbox
-from autograder.spec import generator, load_checks, public_data, question
 
 DAY = 86400.0  # seconds
 

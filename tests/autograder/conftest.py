@@ -23,7 +23,7 @@ from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import write_evidence
-from autograder.spec import generator, load_checks, question
+from autograder.questions import generator, load_checks, question
 from tests.autograder.grading.room import Room
 
 EXERCISES = Path(__file__).parents[2] / "exercises"

@@ -18,9 +18,14 @@ ARROWS = {
     "judging": {"kernel.evidence"},
     "sandbox": {"judging.messages"},  # every message is checked where it enters
     "check": {"judging", "kernel"},
-    "spec": {"judging", "kernel"},
-    "authoring": {"judging", "kernel", "spec", "check"},
-    "grading": {"judging", "kernel.evidence", "sandbox", "spec", "check", "authoring"},
+    "settings": set(),
+    "spec": {"judging", "kernel", "settings"},
+    "questions": {"judging", "kernel", "spec"},
+    "authoring": {"judging", "kernel", "spec", "questions", "check"},
+    "grading": {
+        *("judging", "kernel.evidence", "sandbox", "spec", "questions", "settings", "check"),
+        "authoring",
+    },
     "__main__": {"grading"},
     "__init__": set(),
 }
@@ -96,7 +101,7 @@ def test_what_judges_loads_where_there_is_no_torch_no_kernel_and_no_nbgrader() -
         "nbformat",
         "nbgrader",
     ]
-    loads_without([*modules("judging"), "autograder.check", "autograder.spec"], blocked)
+    loads_without([*modules("judging"), "autograder.check", "autograder.questions"], blocked)
 
 
 def test_the_commands_load_without_torch() -> None:

@@ -206,7 +206,7 @@ def test_threads_that_were_there_before_have_no_more_rights(kernel: Kernel) -> N
 def test_withheld_modules_are_nowhere(kernel: Kernel) -> None:
     code = """
     import glob, importlib, sys
-    for name in ("kdlab.divergences", "kdlab.widgets", "kdlab.objective", "autograder.spec",
+    for name in ("kdlab.divergences", "kdlab.widgets", "kdlab.objective", "autograder.questions",
                  "autograder.sandbox.pool", "autograder.grading", "autograder.judging"):
         try:
             importlib.import_module(name)
