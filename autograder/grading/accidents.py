@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from autograder.check import CHECK_LINE
+from autograder.check import CHECK_LINE, nearest
 
 ANSWER = "_answer"  # a task's answer cell is named after the task
 GIVEN = {*dir(builtins), "__name__", "__doc__", "get_ipython", "display", "In", "Out", "_", "__"}
@@ -176,7 +176,7 @@ def _another_name(name: str, tree: ast.Module, cells: Sequence[NotebookNode]) ->
     }
     if name in others:
         return None
-    if near := _near(name, others - asked):
+    if near := nearest(name, others - asked):
         return f"Your notebook defines `{near}`, and the check asks for `{name}`."
     return f"`{name}` is not defined: no cell of the notebook sets it."
 
@@ -195,7 +195,7 @@ def _unknown_name(name: str, tree: ast.Module, trees: Sequence[ast.Module]) -> s
                     f"`{node.id}` is not defined anywhere in the notebook. If you mean the text,"
                     f' write it in quotes: {name} = "{node.id}".'
                 )
-        near = _near(node.id, bound)
+        near = nearest(node.id, bound)
         return (
             f"The cell of this task uses `{node.id}`, which is not defined anywhere in the notebook"
             f"{f'; did you mean `{near}`?' if near else '.'}"
@@ -248,10 +248,3 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield node.module.partition(".")[0]
         elif not isinstance(node, ast.Try):
             yield from _imported(node)
-
-
-def _near(name: str, others: set[str]) -> str | None:
-    """The name that was probably meant."""
-    lower = {other.lower(): other for other in sorted(others)}
-    near = get_close_matches(name.lower(), lower, 1, 0.75)
-    return lower[near[0]] if near else None

@@ -13,10 +13,10 @@ from nbgrader.api import MissingEntry
 
 from autograder.grading.batch import Batch
 from autograder.grading.course import Course
-from autograder.grading.intake import words
 from autograder.grading.record import Record, Records, State
 from autograder.grading.rehearsal import readable
 from autograder.grading.terms import checks_folder
+from autograder.grading.wording import words
 from autograder.grading.worker import Executed
 from autograder.judging.evidence import Refused, loads, read_evidence
 from autograder.judging.rubric import Rubric

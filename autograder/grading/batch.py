@@ -28,7 +28,7 @@ from autograder.grading.byhand import second_looks
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
-from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in, words
+from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in
 from autograder.grading.judge import Judge
 from autograder.grading.lateness import penalise, require_due_date
 from autograder.grading.outstanding import differs
@@ -41,6 +41,7 @@ from autograder.grading.rehearsal import (
     rehearse_checks,
 )
 from autograder.grading.terms import checks_folder, rules
+from autograder.grading.wording import words
 from autograder.grading.worker import Executed, Job, execute, sandboxed, share_imports
 from autograder.sandbox.options import Sandbox, withheld_modules
 from autograder.sandbox.pool import WarmPool

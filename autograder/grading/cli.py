@@ -41,15 +41,16 @@ from autograder.grading.course import Course
 from autograder.grading.delivery_command import feedback
 from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
-from autograder.grading.intake import shown, take_in, words
+from autograder.grading.intake import take_in
 from autograder.grading.joining import exchange, join
 from autograder.grading.lateness import marks, moved, who_is_late
 from autograder.grading.lms_commands import app as lms
-from autograder.grading.outstanding import names, outstanding
+from autograder.grading.outstanding import outstanding
 from autograder.grading.record import Record, State
 from autograder.grading.report import RESOURCES
 from autograder.grading.report_command import report
 from autograder.grading.students import students as write_students
+from autograder.grading.wording import names, shown, words
 from autograder.grading.worker import cpu_jobs, process_pool
 from autograder.judging.verdict import Status
 from autograder.sandbox.options import Sandbox

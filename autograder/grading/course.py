@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from traitlets.utils.importstring import import_item
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.configuration import left
 from autograder.grading.files import is_litter
+from autograder.grading.wording import meant
 
 CONFIGURATION = "nbgrader_config.py"
 
@@ -196,8 +196,8 @@ class Course:
                 f"The assignment {name!r} was not generated yet. Run: nbgrader generate_assignment"
                 f" {name}"
             )
-        if near := get_close_matches(name, there, 1) or [each for each in there if name in each]:
-            return f"There is no assignment {name!r}. Do you mean {near[0]}?"
+        if near := meant(name, there):
+            return f"There is no assignment {name!r}.{near}"
         names = ", ".join(there) or "no assignment"
         return f"There is no assignment {name!r}: {sources} has {names}."
 

@@ -12,14 +12,13 @@ from autograder.grading.console import (
     AssignmentArgument,
     Json,
     Students,
-    counted,
     failures,
     nothing,
     open_course,
     tell,
 )
 from autograder.grading.delivery import deliver
-from autograder.grading.outstanding import names
+from autograder.grading.wording import counted, names
 
 
 def feedback(

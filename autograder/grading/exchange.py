@@ -26,8 +26,8 @@ from nbgrader.exchange.default import (
 from nbgrader.utils import notebook_hash
 
 from autograder.grading.files import open_plain
-from autograder.grading.intake import is_text
 from autograder.grading.record import Records, State
+from autograder.grading.wording import is_text
 
 SECRET = "submission_secret.txt"
 MAX_NAMES = 20  # of notebooks in a version that was not graded

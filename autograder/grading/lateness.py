@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from traitlets import List
 
 from autograder.grading.course import Course, Misconfigured
-from autograder.grading.intake import shown, words
 from autograder.grading.rehearsal import rehearse_penalty
+from autograder.grading.wording import listed, shown, words
 
 
 def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
@@ -42,10 +42,9 @@ def moved(
     found = sorted((now >= then, name, then, now) for name, then, now in pairs if then != now)
     if not found:
         return []
-    said = [f"{shown(name)} {then:g} → {now:g}" for _, name, then, now in found[:8]]
-    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    said = [f"{shown(name)} {then:g} → {now:g}" for _, name, then, now in found]
     lower = sum(not is_higher for is_higher, *_ in found)
-    return [f"Marks that changed, {lower} of {len(found)} to a lower one: {', '.join(said)}{more}."]
+    return [f"Marks that changed, {lower} of {len(found)} to a lower one: {listed(said)}."]
 
 
 def require_due_date(course: Course, assignment: str) -> None:
@@ -179,8 +178,7 @@ def who_is_late(course: Course, assignment: str) -> list[str]:
     if not late or due is None:
         return []
     names = [f"{shown(name)} by {timedelta(seconds=ceil(late[name]))}" for name in sorted(late)]
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    said = [f"{assignment} was due on {spelt(due)}. Late: {', '.join(names[:8])}{more}."]
+    said = [f"{assignment} was due on {spelt(due)}. Late: {listed(names)}."]
     if 1 < len(found) < 2 * len(late):
         said.append(
             f"{len(late)} of {len(found)} are late. If another date is meant, set it in UTC, the"

@@ -13,10 +13,10 @@ from nbgrader.api import MissingEntry
 
 from autograder.grading.course import Course
 from autograder.grading.export import inert
-from autograder.grading.intake import shown
 from autograder.grading.lateness import marks, penalise
 from autograder.grading.outstanding import Outstanding, outstanding
 from autograder.grading.record import Record, Records, State
+from autograder.grading.wording import shown
 from autograder.judging.verdict import Status
 
 MiB = 2**20

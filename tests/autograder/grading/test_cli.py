@@ -16,7 +16,7 @@ from autograder.grading.batch import scratch_folder
 from autograder.grading.cli import app
 from autograder.grading.console import waiting
 from autograder.grading.course import Course
-from autograder.grading.intake import shown
+from autograder.grading.wording import shown
 from autograder.sandbox import options, walls
 
 ASSIGNMENT = "set"
