@@ -10,5 +10,6 @@ Who may believe whom is shown by the folders, and `tests/autograder/test_boundar
     check.py      what a notebook imports on a student's machine
     spec.py       what an exercise's checks import
     questions.py  what is made of them: questions, and what ships with the notebook
+    cells.py      a notebook's cells, by nbgrader's marks
     settings.py   what differs from one class to another
 """

@@ -30,6 +30,7 @@ from sqlalchemy.orm import scoped_session
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
+from autograder.cells import grade_id, marks
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.configuration import left
 from autograder.grading.files import is_litter
@@ -57,6 +58,11 @@ class MarkedCell:
     cell_type: str
     source: str
     marks: dict[str, Any]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is graded by machine."""
+        return self.cell_type == "code" and self.marks["grade"] and not self.marks["solution"]
 
 
 @dataclass(frozen=True)
@@ -202,33 +208,17 @@ class Course:
         return f"There is no assignment {name!r}: {sources} has {names}."
 
     def _blueprint(self, assignment: str, notebook: Any) -> Blueprint:
-        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
-        tasks = {cell.name: cell.max_score for cell in notebook.task_cells}
-        solutions = {cell.name for cell in notebook.solution_cells}
-        cells = {}
-        for cell in notebook.source_cells:
-            name = cell.name
-            marks = {
-                "grade_id": name,
-                "grade": name in points,
-                "solution": name in solutions or name in tasks,
-                "task": name in tasks,
-                "locked": bool(cell.locked),
-                "schema_version": 3,
-                "checksum": cell.checksum,
-                "cell_type": cell.cell_type,
-            }
-            if name in tasks:
-                marks |= {"solution": False, "points": float(tasks[name])}
-            elif name in points:
-                marks |= {"points": float(points[name])}
-            cells[name] = MarkedCell(name, cell.cell_type, cell.source, marks)
+        known = marks(notebook)
+        cells = {
+            cell.name: MarkedCell(cell.name, cell.cell_type, cell.source, known[cell.name])
+            for cell in notebook.source_cells
+        }
         # A database keeps no order; the released notebook does.
         released = self.folder("release", ".", assignment) / f"{notebook.name}.ipynb"
         order = list(cells)
         if released.is_file():
             there = nbformat.read(released, as_version=4).cells
-            names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in there]
+            names = [grade_id(cell) for cell in there]
             order.sort(key=lambda name: names.index(name) if name in names else len(names))
         kernelspec = json.loads(notebook.kernelspec or "null") or {
             "name": "python3",

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import compute_checksum, parse_utc
 
+from autograder.cells import grade_id, unanswered
 from autograder.grading.course import Blueprint, MarkedCell
 from autograder.grading.files import (
     NOTEBOOK,
@@ -129,34 +130,17 @@ def _gather_pictures(
             marks.get("solution") or marks.get("task") or not marks
         ):
             known = pasted.get(cell.source)
-            where = f"{name}: {_grade_id(cell) or 'a cell'}"
+            where = f"{name}: {grade_id(cell) or 'a cell'}"
             gather(cell, known.pop(0) if known else None, files, where, repairs)
-
-
-def unanswered(notebook: NotebookNode) -> tuple[list[str], int]:
-    """Written answers whose cells are as they were, where the answer may stand in another cell.
-
-    Returns:
-        Their names, and how many text cells of the student's own there are; no names without any.
-    """
-    texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
-    own = [cell for cell in texts if not cell.metadata.get("nbgrader") and cell.source.strip()]
-    blank = []
-    for cell in texts if own else ():
-        marks = cell.metadata.get("nbgrader", {})
-        is_written = marks.get("grade") and marks.get("solution")
-        if is_written and compute_checksum(cell) == marks.get("checksum"):
-            blank.append(marks["grade_id"])
-    return blank, len(own)
 
 
 def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
     """Says where an answer in words may stand if its cell is as it was."""
     blank, own = unanswered(notebook)
     repairs += [
-        f"{name}: {grade_id} is untouched, and there is text in cells of the student's own ({own}),"
+        f"{name}: {label} is untouched, and there is text in cells of the student's own ({own}),"
         f" so it waits for a person; {LOOK}"
-        for grade_id in blank
+        for label in blank
     ]
 
 
@@ -207,7 +191,7 @@ def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
     except Unfit:
         return "cannot be read"
     released = {cell.grade_id: cell.source for cell in blueprint.cells if cell.marks["solution"]}
-    answers = {_grade_id(cell): cell.source for cell in cells if _grade_id(cell) in released}
+    answers = {grade_id(cell): cell.source for cell in cells if grade_id(cell) in released}
     same = answers == released and len(cells) == len(blueprint.cells)
     return UNTOUCHED if same else ""
 
@@ -233,15 +217,15 @@ def _meant(
             cells = read_notebook(files[stray], stray, []).cells
         except Unfit:
             continue
-        answers = {_grade_id(cell): cell.source for cell in cells if _grade_id(cell) in known}
+        answers = {grade_id(cell): cell.source for cell in cells if grade_id(cell) in known}
         if answers:
             found[stray] = answers
     worked_on = {
         stray: answers
         for stray, answers in found.items()
         if any(
-            known[grade_id].marks["solution"] and source != known[grade_id].source
-            for grade_id, source in answers.items()
+            known[label].marks["solution"] and source != known[label].source
+            for label, source in answers.items()
         )
     }
     candidates = worked_on or ({} if changed else found)
@@ -298,18 +282,18 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
     there: dict[str, list[NotebookNode]] = {}
     foreign: list[str] = []
     for cell in notebook.cells:
-        if _grade_id(cell) in known:
-            there.setdefault(_grade_id(cell), []).append(cell)
+        if grade_id(cell) in known:
+            there.setdefault(grade_id(cell), []).append(cell)
         elif "nbgrader" in cell.metadata:
-            foreign.append(f"{_grade_id(cell)!r:.60}")
+            foreign.append(f"{grade_id(cell)!r:.60}")
             del cell.metadata["nbgrader"]
-    answers = {grade_id for grade_id, cell in known.items() if cell.marks["solution"]}
+    answers = {label for label, cell in known.items() if cell.marks["solution"]}
     if answers and len(foreign) > 1 and not answers & there.keys():
         raise Unfit(
             f"{name} is another assignment's: it has cells such as {foreign[0]}, and none of this"
             " one's answers."
         )
-    repairs += [f"{name}: {grade_id} is no cell of the assignment." for grade_id in foreign]
+    repairs += [f"{name}: {label} is no cell of the assignment." for label in foreign]
     if known and not there:
         there = _recognised(notebook, blueprint)
         repairs.append(
@@ -317,12 +301,12 @@ def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: li
         )
     if known and not there:
         raise Unfit(f"{name} has none of the assignment's cells.")
-    for grade_id, cells in there.items():
+    for label, cells in there.items():
         for cell in cells:
-            _restore_marks(cell, name, known[grade_id], repairs)
+            _restore_marks(cell, name, known[label], repairs)
         if len(cells) > 1:
-            _choose(cells, name, known[grade_id], repairs)
-        _keep_additions(notebook, name, known[grade_id], repairs)
+            _choose(cells, name, known[label], repairs)
+        _keep_additions(notebook, name, known[label], repairs)
     _return_missing(notebook, name, blueprint, set(there), repairs)
     given = notebook.metadata.kernelspec.name
     if given != blueprint.kernelspec["name"]:
@@ -348,15 +332,11 @@ def _recognised(notebook: NotebookNode, blueprint: Blueprint) -> dict[str, list[
     ids = {cell.grade_id: cell for cell in blueprint.cells if cell.marks["solution"]}
     for cell in notebook.cells:  # answers have no text of ours, but often their ids still
         known = ids.get(cell.get("id"))
-        if known and known.cell_type == cell.cell_type and not _grade_id(cell):
+        if known and known.cell_type == cell.cell_type and not grade_id(cell):
             cell.metadata.nbgrader = nbformat.from_dict(known.marks)
             found.setdefault(known.grade_id, []).append(cell)
     graded = {cell.grade_id for cell in fixed if cell.marks["grade"]}
     return found if graded and graded <= found.keys() else {}
-
-
-def _grade_id(cell: NotebookNode) -> str | None:
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
 def _restore_marks(cell: NotebookNode, name: str, known: MarkedCell, repairs: list[str]) -> None:
@@ -405,7 +385,7 @@ def _keep_additions(
     """
     if known.marks["solution"] or known.marks["task"] or not known.source.strip():
         return
-    place = next(i for i, cell in enumerate(notebook.cells) if _grade_id(cell) == known.grade_id)
+    place = next(i for i, cell in enumerate(notebook.cells) if grade_id(cell) == known.grade_id)
     whole, released = (
         "".join(text.split()) for text in (notebook.cells[place].source, known.source)
     )
@@ -434,9 +414,9 @@ def _return_missing(
             continue
         if cell.marks["solution"] and not cell.marks["grade"]:
             continue
-        place = {_grade_id(there): i for i, there in enumerate(notebook.cells)}
-        before = [place[grade_id] for grade_id in order[:index] if grade_id in place]
-        after = [place[grade_id] for grade_id in order[index + 1 :] if grade_id in place]
+        place = {grade_id(there): i for i, there in enumerate(notebook.cells)}
+        before = [place[label] for label in order[:index] if label in place]
+        after = [place[label] for label in order[index + 1 :] if label in place]
         early = max(before, default=-1) + 1
         late = min((i for i in after if i >= early), default=len(notebook.cells))
         new = new_code_cell if cell.cell_type == "code" else new_markdown_cell

@@ -18,10 +18,10 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import List
 
+from autograder.cells import VERDICT_MIME, is_judged, is_released
 from autograder.grading.accidents import why_without_result
-from autograder.grading.inert import inert_markdown, is_released
+from autograder.grading.inert import inert_markdown
 from autograder.grading.pictures import below, kept
-from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 from autograder.judging.rubric import Section
 from autograder.judging.verdict import Status, Verdict, told
 

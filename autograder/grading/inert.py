@@ -15,10 +15,9 @@ from typing import Any
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
-from nbgrader.utils import compute_checksum
 
+from autograder.cells import is_judged, is_released
 from autograder.grading.pictures import below, gather, kept
-from autograder.grading.preprocessors import is_judged
 
 PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how they begin
 
@@ -73,12 +72,6 @@ class MakeInert(NbGraderPreprocessor):
             cell.attachments = from_dict(pictures)
             cell.source += below(pictures)
         return cell, resources
-
-
-def is_released(cell: NotebookNode) -> bool:
-    """Whether a cell is as the instructor wrote it; RestoreCells vouches for the checksum."""
-    checksum = cell.metadata.get("nbgrader", {}).get("checksum")
-    return checksum is not None and checksum == compute_checksum(cell)
 
 
 def inert_markdown(source: str) -> str:

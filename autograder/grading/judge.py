@@ -19,8 +19,9 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import Integer, Unicode
 
+from autograder.cells import VERDICT_MIME, grade_id, is_judged
 from autograder.grading.accidents import where, why_without_result
-from autograder.grading.preprocessors import VERDICT_MIME, checks_path, is_judged
+from autograder.grading.preprocessors import checks_path
 from autograder.judging.evidence import Refused, read_evidence, room_for
 from autograder.judging.rubric import Rubric
 from autograder.judging.verdict import Status, Verdict, judge_either, raised_status, unjudged
@@ -114,7 +115,7 @@ class Judge(Execute):
             self._execute(cell, resources, index)
             return cell, resources
 
-        name = cell.metadata.nbgrader.grade_id
+        name = grade_id(cell)
         check = self._checks.get(name)
         if check is None:
             raise ValueError(f"Graded cell {name!r} has no check; generate the assignment again.")

@@ -29,9 +29,9 @@ from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
 from autograder.authoring.weights import told_otherwise
+from autograder.cells import is_judged
 from autograder.grading.configuration import unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
-from autograder.grading.preprocessors import is_judged
 from autograder.grading.terms import checks_folder
 from autograder.grading.wording import meant, words
 from autograder.questions import generator, load_checks, public_data, question
@@ -235,7 +235,7 @@ def judged_points(blueprints: Mapping[str, Any]) -> dict[str, float]:
         cell.grade_id: cell.marks["points"]
         for blueprint in blueprints.values()
         for cell in blueprint.cells
-        if cell.cell_type == "code" and cell.marks["grade"] and not cell.marks["solution"]
+        if cell.is_judged
     }
 
 

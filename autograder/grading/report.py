@@ -162,11 +162,7 @@ def gather_report(course: Course, assignment: str) -> Report:
     """
     blueprints = course.blueprints(assignment)
     tasks = {
-        cell.grade_id: Task(
-            cell.grade_id,
-            cell.marks["points"],
-            cell.cell_type == "code" and not cell.marks["solution"],
-        )
+        cell.grade_id: Task(cell.grade_id, cell.marks["points"], cell.is_judged)
         for blueprint in blueprints.values()
         for cell in blueprint.cells
         if "points" in cell.marks

@@ -13,10 +13,10 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.converters import GenerateAssignment
 
+from autograder.cells import VERDICT_MIME, is_judged
 from autograder.grading import batch
 from autograder.grading.course import Course
 from autograder.grading.exchange import Release
-from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 from autograder.grading.record import Record
 from autograder.grading.worker import Executed, Job
 from autograder.judging.evidence import read_evidence

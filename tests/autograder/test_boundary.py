@@ -19,12 +19,13 @@ ARROWS = {
     "sandbox": {"judging.messages"},  # every message is checked where it enters
     "check": {"judging", "kernel"},
     "settings": set(),
+    "cells": {"check"},
     "spec": {"judging", "kernel", "settings"},
     "questions": {"judging", "kernel", "spec"},
-    "authoring": {"judging", "kernel", "spec", "questions", "check"},
+    "authoring": {"judging", "kernel", "spec", "questions", "check", "cells"},
     "grading": {
         *("judging", "kernel.evidence", "sandbox", "spec", "questions", "settings", "check"),
-        "authoring",
+        *("cells", "authoring"),
     },
     "__main__": {"grading"},
     "__init__": set(),

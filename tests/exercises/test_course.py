@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import CheckCellMetadata, DeduplicateIds
 
-from autograder.grading.preprocessors import RestoreCells, is_judged
+from autograder.cells import is_judged
+from autograder.grading.preprocessors import RestoreCells
 from autograder.questions import load_checks
 from autograder.spec import AnswerCheck
 from exercises import course

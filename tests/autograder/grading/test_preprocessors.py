@@ -14,9 +14,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import determine_grade
 
+from autograder.cells import VERDICT_MIME
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.judge import Judge
-from autograder.grading.preprocessors import VERDICT_MIME, ReleasePublicCases
+from autograder.grading.preprocessors import ReleasePublicCases
 from autograder.judging.verdict import Status
 
 CHECKS = """
