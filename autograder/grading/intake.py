@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from autograder.grading.configuration import unusable
+from autograder.grading.converting import sanitise
 from autograder.grading.course import Blueprint, Course
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit, digest, read_files
@@ -71,7 +72,7 @@ def take_in(
         ignore = tuple(course.coursedir.ignore)
         with disk():
             examined = examine(submission, copy, blueprints, ignore, room)
-            sane = course.sanitise(scratch, assignment, student)
+            sane = sanitise(course, scratch, assignment, student)
         notebooks = {name: json.dumps(sane[name]) for name in sane.keys() & blueprints}
         if not notebooks:
             raise Unfit("nbgrader found no notebook in it.")

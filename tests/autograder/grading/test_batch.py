@@ -19,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from autograder.grading import batch
+from autograder.grading import batch, converting
 from autograder.grading.audit import audit, verify
 from autograder.grading.batch import Batch, Stopped
 from autograder.grading.course import Course, Misconfigured
@@ -277,7 +277,7 @@ def test_a_call_that_was_cut_off_does_not_run_a_submission_twice(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Course, "record", interrupted)
+        patch.setattr(converting, "record", interrupted)
         with pytest.raises(KeyboardInterrupt):
             grade(ungraded, inline)
     assert ran
