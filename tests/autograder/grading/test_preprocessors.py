@@ -19,6 +19,7 @@ from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.judge import Judge
 from autograder.grading.preprocessors import ReleasePublicCases
 from autograder.judging.verdict import Status
+from autograder.sandbox.pool import WarmPool
 
 CHECKS = """
 import torch
@@ -69,8 +70,15 @@ def graded(name: str, points: float = 4) -> NotebookNode:
     )
 
 
+@pytest.fixture(scope="module")
+def pool(bubblewrap: None):
+    """Kernels forked from one process; tests/autograder/sandbox has those that start alone."""
+    with WarmPool():
+        yield
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bubblewrap: None):
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: None):
     """Grades a notebook made of answers by task, in their order."""
     monkeypatch.chdir(tmp_path)
 
