@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograder.judging.agreement import matching
+
 CONSTANTS = {
     -1.0: "of the right size and of the wrong sign",
     0.5: "half the right one",
@@ -59,9 +61,7 @@ class Seen(NamedTuple):
     @property
     def wrong(self) -> np.ndarray:
         """Which numbers are wrong."""
-        with np.errstate(invalid="ignore"):
-            near = np.abs(self.got - self.wanted) <= self.tolerance
-        return ~(near | (self.got == self.wanted) | (np.isnan(self.got) & np.isnan(self.wanted)))
+        return ~matching(self.got, self.wanted, self.tolerance)
 
 
 def factor(seen: list[Seen]) -> Observation | None:

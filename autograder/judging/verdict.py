@@ -313,7 +313,7 @@ def raised_status(outcome: Outcome) -> tuple[Status, str]:
     """The status and the words for an exception."""
     if is_out_of_memory(outcome):
         return Status.OUT_OF_MEMORY, "It asked for more memory than it may have."
-    words = f"It raised {exception_name(outcome)} where a result was expected."
+    words = f"It raised {exception_name(outcome.type)} where a result was expected."
     if outcome.type in ("TypeError", "AttributeError") and "NoneType" in outcome.message:
         words += (
             " It worked with a None: is a return statement missing in a function that it calls?"
@@ -321,12 +321,11 @@ def raised_status(outcome: Outcome) -> tuple[Status, str]:
     return Status.RAISED, words
 
 
-def exception_name(outcome: Outcome) -> str:
-    """The exception's class if Python defines it; a name that a student made is not."""
-    known = getattr(builtins, outcome.type, None)
-    if isinstance(known, type) and issubclass(known, BaseException):
-        return outcome.type
-    return "an exception"
+def exception_name(name: str) -> str:
+    """The name of an exception that Python defines; one that a student made has none here."""
+    known = getattr(builtins, name, None)
+    is_exception = isinstance(known, type) and issubclass(known, BaseException)
+    return name if is_exception else "an exception"
 
 
 def kind_name(outcome: Outcome) -> str:
