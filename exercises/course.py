@@ -31,8 +31,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from autograder.commands.joining import NOT_FOR_STUDENTS
 from autograder.grading.course import Course
-from autograder.grading.joining import NOT_FOR_STUDENTS
 from autograder.judging.verdict import marked
 from autograder.questions import load_checks
 from autograder.spec import Check

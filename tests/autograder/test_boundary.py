@@ -27,7 +27,8 @@ ARROWS = {
         *("judging", "kernel.evidence", "sandbox", "spec", "questions", "settings", "check"),
         *("cells", "authoring"),
     },
-    "__main__": {"grading"},
+    "commands": {"judging", "sandbox", "settings", "authoring", "grading"},
+    "__main__": {"commands"},
     "__init__": set(),
 }
 JUDGING_NEEDS = {"numpy"}  # beside Python's own modules
@@ -106,7 +107,7 @@ def test_what_judges_loads_where_there_is_no_torch_no_kernel_and_no_nbgrader() -
 
 
 def test_the_commands_load_without_torch() -> None:
-    loads_without(modules("grading"), ["torch", "kdlab"])
+    loads_without([*modules("grading"), *modules("commands")], ["torch", "kdlab"])
 
 
 def test_arrays_are_judged_without_torch() -> None:

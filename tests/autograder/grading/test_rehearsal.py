@@ -16,8 +16,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from typer.testing import CliRunner, Result
 
 from autograder.authoring.weights import told_otherwise
-from autograder.grading import batch, cli
-from autograder.grading.cli import app
+from autograder.commands import cli
+from autograder.commands.cli import app
+from autograder.grading import batch
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.record import Records, State
 from autograder.grading.rehearsal import before_release

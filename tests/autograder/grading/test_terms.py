@@ -13,9 +13,10 @@ from nbgrader.apps.exportapp import ExportApp
 from nbgrader.converters import GenerateFeedback
 from typer.testing import CliRunner, Result
 
-from autograder.grading import batch, cli
+from autograder.commands import cli
+from autograder.commands.cli import app
+from autograder.grading import batch
 from autograder.grading.batch import Batch
-from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver
 from autograder.grading.export import TableExportPlugin

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from autograder.authoring.proof import Part, prove
 from autograder.authoring.template import make
-from autograder.grading.console import Json, console, say
+from autograder.commands.console import Json, console, say
 from autograder.grading.wording import counted, meant
 
 Name = Annotated[str, typer.Argument(help="The set's name, such as ps7_mine.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from nbgrader.api import MissingEntry
 
-from autograder.grading.console import AssignmentArgument, failures, open_course, tell
+from autograder.commands.console import AssignmentArgument, failures, open_course, tell
 from autograder.grading.lateness import penalise, spelt
 from autograder.grading.wording import meant
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from autograder.grading import batch, cli
+from autograder.commands import cli
+from autograder.commands.cli import app
+from autograder.commands.console import waiting
+from autograder.grading import batch
 from autograder.grading.batch import scratch_folder
-from autograder.grading.cli import app
-from autograder.grading.console import waiting
 from autograder.grading.course import Course
 from autograder.grading.wording import shown
 from autograder.sandbox import options, walls

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import (
+from autograder.commands.console import (
     AssignmentArgument,
     Json,
     Students,

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import failures, here, say, tell
+from autograder.commands.console import failures, here, say, tell
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.files import is_litter, read_text
 from autograder.grading.wording import counted, names

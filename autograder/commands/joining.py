@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from jupyter_core.paths import jupyter_config_dir
 
-from autograder.grading.console import say, tell
+from autograder.commands.console import say, tell
 from autograder.grading.reach import barred
 from autograder.settings import SETTINGS, load_settings
 

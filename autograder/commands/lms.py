@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from autograder.grading.console import AssignmentArgument, failures, here, say, tell
+from autograder.commands.console import AssignmentArgument, failures, here, say, tell
 from autograder.grading.downloads import FOLDER
 from autograder.grading.lms import give_back
 from autograder.grading.lms import take as take_download
