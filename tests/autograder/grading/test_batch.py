@@ -26,6 +26,7 @@ from autograder.grading.course import Course, Misconfigured
 from autograder.grading.delivery import deliver
 from autograder.grading.record import Record, Records, State
 from autograder.grading.worker import Executed, Job, process_pool
+from autograder.sandbox.pool import WarmPool
 
 ASSIGNMENT = "set"
 POINTS = {"ada": 4, "bob": 0, "eve": 0, "joe": 3}
@@ -99,7 +100,8 @@ def test_the_gradebook_is_the_one_that_nbgrader_writes(
 ) -> None:
     course = Course(ungraded)
     coursedir = course._coursedir(assignment_id=ASSIGNMENT)
-    Autograde(coursedir=coursedir, config=course.config).start()
+    with WarmPool.from_config(course.config):
+        Autograde(coursedir=coursedir, config=course.config).start()
     assert read_gradebook(ungraded) == read_gradebook(graded)
     files = [
         sorted(str(path.relative_to(root)) for path in (root / "autograded").rglob("*"))
