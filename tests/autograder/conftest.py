@@ -12,8 +12,10 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.converters import GenerateAssignment
+from typer.testing import CliRunner
 
 from autograder.cells import VERDICT_MIME, is_judged
+from autograder.commands import cli
 from autograder.grading import batch
 from autograder.grading.course import Course
 from autograder.grading.exchange import Release
@@ -240,6 +242,18 @@ def canned_grades(monkeypatch: pytest.MonkeyPatch) -> Callable:
         return done
 
     return grade
+
+
+@pytest.fixture
+def invoke(
+    course: Path, canned_grades: Callable, inline: type, monkeypatch: pytest.MonkeyPatch
+) -> Callable:
+    """Gives a command in the course's folder; submissions are run in this process."""
+    monkeypatch.chdir(course)
+    monkeypatch.syspath_prepend(str(course))  # a course's plug-ins lie in it
+    monkeypatch.setattr(cli, "process_pool", lambda jobs: inline())
+    monkeypatch.setenv("COLUMNS", "300")
+    return lambda *arguments: CliRunner().invoke(cli.app, [*arguments])
 
 
 @pytest.fixture(scope="session")

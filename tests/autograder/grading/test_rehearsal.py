@@ -13,11 +13,9 @@ import nbformat
 import pytest
 from nbformat import from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from autograder.authoring.weights import told_otherwise
-from autograder.commands import cli
-from autograder.commands.cli import app
 from autograder.grading import batch
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.record import Records, State
@@ -25,17 +23,6 @@ from autograder.grading.rehearsal import before_release
 from autograder.grading.worker import Executed, Job, sandboxed
 
 ASSIGNMENT = "set"
-
-
-@pytest.fixture
-def invoke(
-    course: Path, canned_grades: Callable, inline: type, monkeypatch: pytest.MonkeyPatch
-) -> Callable:
-    monkeypatch.chdir(course)
-    monkeypatch.syspath_prepend(str(course))
-    monkeypatch.setattr(cli, "process_pool", lambda jobs: inline())
-    monkeypatch.setenv("COLUMNS", "300")
-    return lambda *arguments: CliRunner().invoke(app, [*arguments])
 
 
 def configure(course: Path, line: str) -> None:

@@ -11,10 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbgrader.apps.exportapp import ExportApp
 from nbgrader.converters import GenerateFeedback
-from typer.testing import CliRunner, Result
 
-from autograder.commands import cli
-from autograder.commands.cli import app
 from autograder.grading import batch
 from autograder.grading.batch import Batch
 from autograder.grading.course import Course
@@ -24,20 +21,6 @@ from autograder.grading.record import Record, State
 from autograder.grading.worker import process_pool
 
 ASSIGNMENT = "set"
-
-
-@pytest.fixture
-def invoke(
-    course: Path, canned_grades: Callable, inline: type, monkeypatch: pytest.MonkeyPatch
-) -> Callable:
-    monkeypatch.chdir(course)
-    monkeypatch.setattr(cli, "process_pool", lambda jobs: inline())
-    monkeypatch.setenv("COLUMNS", "300")
-
-    def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments])
-
-    return invoke
 
 
 def due(course: Path, text: str) -> None:
