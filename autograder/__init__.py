@@ -2,11 +2,15 @@
 
 Who may believe whom is shown by the folders, and `tests/autograder/test_boundary.py` holds it:
 
-    kernel/    loaded beside a stranger's code; imports nothing else of ours
-    judging/   decides; needs numpy alone, and takes whatever a kernel sent for an attacker's work
-    sandbox/   the room that kernels run in
-    authoring/ a set's bank and its proof; what runs there is its author's
-    grading/   a class, its gradebook and the commands; what plugs into nbgrader
-    check.py   what a notebook imports on a student's machine
-    spec.py    what an exercise's checks import
+    kernel/       loaded beside a stranger's code; imports nothing else of ours
+    judging/      decides; needs numpy alone, and takes what a kernel sent for an attacker's work
+    sandbox/      the room that kernels run in
+    authoring/    a set's bank and its proof; what runs there is its author's
+    grading/      a class and its gradebook; what plugs into nbgrader
+    commands/     what is typed and what is printed
+    check.py      what a notebook imports on a student's machine
+    spec.py       what an exercise's checks import
+    questions.py  what is made of them: questions, and what ships with the notebook
+    cells.py      a notebook's cells, by nbgrader's marks
+    settings.py   what differs from one class to another
 """

@@ -9,7 +9,7 @@ gc.disable()  # nothing of what is imported is garbage, and to find that out tak
 sys.modules.setdefault("rfc3987_syntax", None)
 
 try:
-    from autograder.grading.cli import app
+    from autograder.commands.cli import app
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] in ("autograder", "kdlab"):
         raise

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from inspect import unwrap
 from pathlib import Path
@@ -21,14 +21,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from autograder.judging.evidence import read_evidence
-from autograder.judging.verdict import (
-    Rubric,
-    Status,
-    judge,
-    public_notes,
-    rubric_from_data,
-    verdict_html,
-)
+from autograder.judging.rubric import Rubric, rubric_from_data
+from autograder.judging.verdict import Status, judge, public_notes, verdict_html
 from autograder.kernel import asking
 from autograder.kernel.evidence import Outcome, write_evidence
 
@@ -214,6 +208,13 @@ def needs(value: Any, package: str) -> bool:
     return False
 
 
+def nearest(name: str, others: Iterable[str]) -> str | None:
+    """The name that was probably meant, if one is near enough, whatever its capitals."""
+    lower = {other.lower(): other for other in sorted(others)}
+    near = get_close_matches(name.lower(), lower, 1, 0.75)
+    return lower[near[0]] if near else None
+
+
 def _shell() -> Any:
     """The running IPython, if there is one."""
     try:
@@ -232,17 +233,14 @@ def _say_what_is_missing(
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
         return
     name = line[2]
-    own = {
-        each.lower(): each
-        for each in sorted(shell.user_ns.keys() - shell.user_ns_hidden.keys())
+    own = [
+        each
+        for each in shell.user_ns.keys() - shell.user_ns_hidden.keys()
         if not each.startswith("_") and each != "check"
-    }
-    near = get_close_matches(name.lower(), own, 1, 0.75)
+    ]
     words = f"`{name}` is not defined yet. Write your answer in the cell above, and run that cell."
-    if near:
-        words = (
-            f"`{name}` is not defined. Your notebook has `{own[near[0]]}`; is that what you mean?"
-        )
+    if near := nearest(name, own):
+        words = f"`{name}` is not defined. Your notebook has `{near}`; is that what you mean?"
     shell._showtraceback(kind, error, folded(words).splitlines())
 
 

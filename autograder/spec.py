@@ -2,46 +2,36 @@
 
 An assignment's checks are a Python file with a tuple `CHECKS`. Each check says what is asked, which
 inputs test it, what is right (a reference implementation or an answer), and which misconceptions to
-recognise. The file stays with the instructor: from it come the public cases that ship with the
-assignment, the questions that a student's code is asked when it is graded, and the rubric that
-judges the answers.
+recognise. The file stays with the instructor: `autograder.questions` makes of it the public cases
+that ship with the assignment and the questions that a student's code is asked when it is graded; a
+check itself makes the rubric that judges the answers.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import json
-import os
-import re
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from importlib.machinery import SourceFileLoader
+from functools import cached_property
 from pathlib import Path
-from types import CodeType
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
 from autograder.judging.evidence import decode, decode_outcome
-from autograder.judging.explanation import Column
-from autograder.judging.verdict import (
+from autograder.judging.rubric import (
+    Column,
     Expectation,
     Rubric,
     Section,
-    Verdict,
     WrongWay,
-    rubric_to_data,
 )
 from autograder.kernel.asking import perform
 from autograder.kernel.evidence import Outcome, encode, encode_outcome
-
-SETTINGS = "course.toml"
+from autograder.settings import load_settings
 
 
 @dataclass(frozen=True)
@@ -512,68 +502,6 @@ def call_to_data(call: Call, encoded: Callable[[Any], Any] = encode) -> dict[str
     }
 
 
-def question(check: Check, cases: list[Case]) -> dict[str, Any]:
-    """The cases as data, for the process that runs the student's code; no names, no answers.
-
-    A case of an answer has no arguments: what is handed to `check` is itself the answer.
-
-    Returns:
-        "cases", and "observer": its source and function, or None.
-    """
-    if isinstance(check, AnswerCheck):
-        return {"observer": None, "cases": [{} for _ in cases]}
-    return {
-        "observer": check.observer and [check.observer.source, check.observer.function],
-        "cases": [
-            {
-                "args": encode(list(case.args)),
-                "kwargs": encode(dict(case.kwargs)),
-                "calls": [call_to_data(call) for call in case.calls],
-                "again": case.again,
-            }
-            for case in cases
-        ],
-    }
-
-
-def right_versions(check: Check, names: Iterable[str]) -> dict[str, list[str]]:
-    """What takes the place of a student's functions: by task, a function's name and source."""
-    functions = {name: check.uses[name] for name in names}
-    return {
-        name: [function.__name__, inspect.getsource(function)]
-        for name, function in functions.items()
-    }
-
-
-def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
-    """The earlier tasks that an answer may call and whose functions lost points.
-
-    Args:
-        check: The check of the answer.
-        verdicts: Of the tasks that are judged already. What is still to be judged is never
-            replaced, because what replaces it is its answer.
-    """
-    return [
-        name
-        for name in getattr(check, "uses", ())
-        if name in verdicts and verdicts[name].points < verdicts[name].max_points
-    ]
-
-
-def generator(seed: int, check: Check) -> np.random.Generator:
-    """The random numbers of one check in one submission, whatever the other checks draw."""
-    return np.random.default_rng([seed, crc32(check.name.encode())])
-
-
-def public_data(checks: Iterable[Check]) -> dict[str, Any]:
-    """What ships beside the notebook: the public cases with what they should come to."""
-    data = {}
-    for check in checks:
-        cases, rubric = check.public()
-        data[check.name] = {**question(check, cases), "rubric": rubric_to_data(rubric)}
-    return data
-
-
 def load_sections(path: Path) -> dict[str, Section]:
     """Loads where the book teaches what.
 
@@ -587,87 +515,3 @@ def load_sections(path: Path) -> dict[str, Section]:
         number: Section(number, title, f"{book}/{page}")
         for number, (title, page) in data["sections"].items()
     }
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What differs from one class to another.
-
-    Args:
-        id: What nbgrader calls the course.
-        exchange: Where assignments and submissions change hands.
-        book: Where students read the book, without a slash at its end.
-    """
-
-    id: str
-    exchange: Path
-    book: str
-
-
-def load_settings(root: Path) -> Settings:
-    """Loads a course's settings from its course.toml.
-
-    Args:
-        root: The course's folder.
-
-    Raises:
-        ValueError: When one is missing or has a form of its own.
-    """
-    path = root / SETTINGS
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"There is no {path}. It holds id, exchange and book.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    for name in ("id", "exchange", "book"):
-        if not isinstance(data.get(name), str) or not data[name].strip():
-            raise ValueError(f'{path} lacks {name}: a line such as {name} = "...".')
-    if unknown := sorted(data.keys() - {"id", "exchange", "book"}):
-        raise ValueError(f"{path}: {', '.join(unknown)} is no setting; id, exchange and book are.")
-    if not re.fullmatch(r"[\w.-]+", data["id"]):
-        raise ValueError(
-            f"{path}: the id {data['id']!r} holds more than letters, digits, _ . and -."
-        )
-    if not re.match(r"(https?://|file:///)[^\s()]+$", data["book"]):
-        raise ValueError(f"{path}: the book's address {data['book']!r} does not begin with http.")
-    exchange = os.environ.get("KDLAB_EXCHANGE") or data["exchange"]
-    return Settings(data["id"], root / Path(exchange).expanduser(), data["book"].rstrip("/"))
-
-
-def load_checks(path: Path) -> dict[str, Check]:
-    """Loads an assignment's checks.
-
-    Args:
-        path: A Python file with a tuple `CHECKS`.
-
-    Returns:
-        The checks by name, in their order.
-
-    Raises:
-        FileNotFoundError: When there is no such file.
-        ValueError: When two checks have one name.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"No checks at {path}. Each assignment needs checks/<name>.py.")
-    return dict(_load_checks(path.resolve(), path.stat().st_mtime_ns, path.stat().st_size))
-
-
-class _FromSource(SourceFileLoader):
-    """Never from byte code, which tells two versions apart by their second and their size alone."""
-
-    def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
-
-
-@lru_cache(maxsize=16)
-def _load_checks(path: Path, *version: int) -> dict[str, Check]:
-    """Loads a file once, so that what its fixed cases come to is worked out once a process."""
-    name = f"checks_of_{path.stem}"
-    spec = importlib.util.spec_from_loader(name, _FromSource(name, str(path)))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    checks = {check.name: check for check in module.CHECKS}
-    if len(checks) != len(module.CHECKS):
-        raise ValueError(f"{path}: two checks have the same name.")
-    return checks

@@ -63,7 +63,7 @@ import numpy as np
 import torch
 
 from autograder.spec import Case, FunctionCheck
-from autograder.judging.verdict import Section
+from autograder.judging.rubric import Section
 
 WITHHELD = ("kdlab.divergences", "kdlab.objective", "kdlab.fused")
 '''
@@ -106,29 +106,20 @@ CHECKS = tuple(
 )
 
 # The same tasks as stock nbgrader tests them: assertions in the student's kernel.
+STOCK_TEST = """
+import torch
+s, t = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([2.0, 0.5, 0.0])
+assert torch.allclose(torch.as_tensor({task}(s, t)).float(), torch.tensor({public}), atol=1e-3)
+### BEGIN HIDDEN TESTS
+s, t = torch.tensor([1.0, -1.0, 3.0]), torch.tensor([0.0, 2.0, 2.5])
+assert torch.allclose(torch.as_tensor({task}(s, t)).float(), torch.tensor({hidden}), atol=1e-3)
+s, t = torch.tensor([300.0, 0.0]), torch.tensor([0.0, 300.0])
+assert torch.allclose(torch.as_tensor({task}(s, t)).float(), torch.tensor(300.0), atol=1e-2)
+### END HIDDEN TESTS
+"""
 STOCK_TESTS = {
-    "forward_kl": """
-import torch
-s, t = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([2.0, 0.5, 0.0])
-assert torch.allclose(torch.as_tensor(forward_kl(s, t)).float(), torch.tensor(1.2921), atol=1e-3)
-### BEGIN HIDDEN TESTS
-s, t = torch.tensor([1.0, -1.0, 3.0]), torch.tensor([0.0, 2.0, 2.5])
-assert torch.allclose(torch.as_tensor(forward_kl(s, t)).float(), torch.tensor(0.8519), atol=1e-3)
-s, t = torch.tensor([300.0, 0.0]), torch.tensor([0.0, 300.0])
-assert torch.allclose(torch.as_tensor(forward_kl(s, t)).float(), torch.tensor(300.0), atol=1e-2)
-### END HIDDEN TESTS
-""",
-    "reverse_kl": """
-import torch
-s, t = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([2.0, 0.5, 0.0])
-assert torch.allclose(torch.as_tensor(reverse_kl(s, t)).float(), torch.tensor(1.1715), atol=1e-3)
-### BEGIN HIDDEN TESTS
-s, t = torch.tensor([1.0, -1.0, 3.0]), torch.tensor([0.0, 2.0, 2.5])
-assert torch.allclose(torch.as_tensor(reverse_kl(s, t)).float(), torch.tensor(0.3841), atol=1e-3)
-s, t = torch.tensor([300.0, 0.0]), torch.tensor([0.0, 300.0])
-assert torch.allclose(torch.as_tensor(reverse_kl(s, t)).float(), torch.tensor(300.0), atol=1e-2)
-### END HIDDEN TESTS
-""",
+    "forward_kl": STOCK_TEST.format(task="forward_kl", public=1.2921, hidden=0.8519),
+    "reverse_kl": STOCK_TEST.format(task="reverse_kl", public=1.1715, hidden=0.3841),
 }
 
 OUR_OPTIONS = """
@@ -477,11 +468,8 @@ def main() -> None:
         )
     print()
     for name, marks in (("ours", ours), ("stock nbgrader", stock)):
-        run = [
-            entry
-            for entry in corpus
-            if marks.get(entry.student, Mark(None, "not run")).status != "not run"
-        ]
+        absent = Mark(None, NOT_RUN)
+        run = [entry for entry in corpus if marks.get(entry.student, absent).status != NOT_RUN]
         attacks = [entry for entry in run if entry.is_attack]
         controls = [entry for entry in run if not entry.is_attack]
         if run:

@@ -31,7 +31,8 @@ sys.path.insert(0, str(ROOT))
 
 from autograder.authoring.proof import judged, quiet  # noqa: E402
 from autograder.grading.record import Records  # noqa: E402
-from autograder.spec import Check, load_checks  # noqa: E402
+from autograder.questions import load_checks  # noqa: E402
+from autograder.spec import Check  # noqa: E402
 from benchmarks.grading import ASSIGNMENT, environment, run  # noqa: E402
 from exercises import bank  # noqa: E402
 from exercises.course import new_course  # noqa: E402

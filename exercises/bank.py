@@ -9,7 +9,8 @@ from nbformat import NotebookNode
 
 from autograder.authoring import bank
 from autograder.authoring.bank import ANSWER, Entry, grade_id, parse, solution, submission
-from autograder.spec import Check, load_checks
+from autograder.questions import load_checks
+from autograder.spec import Check
 
 __all__ = [
     "ANSWER",

@@ -31,10 +31,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from autograder.commands.joining import NOT_FOR_STUDENTS
 from autograder.grading.course import Course
-from autograder.grading.joining import NOT_FOR_STUDENTS
 from autograder.judging.verdict import marked
-from autograder.spec import Check, load_checks
+from autograder.questions import load_checks
+from autograder.spec import Check
 from exercises.bank import EXERCISES, Entry, entries, submission
 
 BUILD = EXERCISES.parent / "_build"

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-ANSWER = "_answer"  # a task's answer cell is named after the task
+from autograder.cells import ANSWER, grade_id
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,6 @@ def solution(notebook: NotebookNode) -> dict[str, str]:
         for cell in notebook.cells
         if grade_id(cell).endswith(ANSWER)
     }
-
-
-def grade_id(cell: NotebookNode) -> str:
-    """The name that nbgrader knows a cell by, or an empty one."""
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
 
 
 def entries(root: Path, assignment: str) -> list[Entry]:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
+from autograder.judging.agreement import agrees
 from autograder.judging.evidence import decode_outcome
-from autograder.judging.verdict import Rubric, agrees
+from autograder.judging.rubric import Rubric
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import encode_outcome
-from autograder.spec import Case, FunctionCheck, question
+from autograder.questions import question
+from autograder.spec import Case, FunctionCheck
 
 SWAPPED_OPERATORS = {
     ast.Add: ast.Sub,

@@ -17,25 +17,16 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder.authoring.bank import ANSWER, Entry, entries, grade_id, solution, source
+from autograder.authoring.bank import Entry, entries, solution, source
 from autograder.authoring.mutants import mutants, noticed
 from autograder.authoring.weights import told_otherwise
-from autograder.check import CHECK_LINE
+from autograder.cells import ANSWER, asked_for, grade_id
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Status, Verdict, judge, judge_either, unjudged
 from autograder.kernel.asking import observe, observe_with
 from autograder.kernel.evidence import Outcome, write_evidence
-from autograder.spec import (
-    AnswerCheck,
-    Check,
-    FunctionCheck,
-    generator,
-    load_checks,
-    question,
-    right_versions,
-    run,
-    to_replace,
-)
+from autograder.questions import generator, load_checks, question, right_versions, to_replace
+from autograder.spec import AnswerCheck, Check, FunctionCheck, run
 
 LEAST = 0.9  # of the mutants that are noticed
 EQUIVALENT = "equivalent.txt"
@@ -126,25 +117,20 @@ def judged(
         check = checks[name]
         cases = check.cases(generator(seed, check))
         rubric = check.rubric(cases)
-        asked = asked_for(cell)
-        if asked not in space:
+        asks = asked_for(cell)
+        if asks is None or asks[1] not in space:
             verdicts[name] = unjudged(rubric, Status.NOT_RUN, "It is not defined.")
             continue
-        seen = observe(space[asked], question(check, cases))
+        answer = space[asks[1]]
+        seen = observe(answer, question(check, cases))
         replaced = to_replace(check, verdicts)
         if replaced:
             right = right_versions(check, replaced)
-            seen += observe_with(right, space[asked], question(check, cases))
+            seen += observe_with(right, answer, question(check, cases))
         text = write_evidence(name, "n", seen)
         outcomes = read_evidence(text, check=name, nonce="n", count=len(seen))
         verdicts[name] = judge_either(rubric, outcomes, replaced)
     return verdicts
-
-
-def asked_for(cell: NotebookNode) -> str | None:
-    """The name that a graded cell hands to `check`; None where it does something else."""
-    line = CHECK_LINE.match(cell.source.strip())
-    return line[2] if line else None
 
 
 def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
@@ -159,8 +145,7 @@ def _notebook(notebook: NotebookNode, checks: dict[str, Check]) -> Part:
         part.tried += 1
         name = grade_id(cell)
         graded[name] = float(marks["points"])
-        line = CHECK_LINE.match(cell.source.strip())
-        if not line or line[1] != name:
+        if (asks := asked_for(cell)) is None or asks[0] != name:
             part.problems.append(
                 f'The graded cell {name} does not hold check("{name}", ...) alone.'
             )
@@ -355,8 +340,8 @@ def survivors(
     """
     own = solution(notebook)
     cells = {grade_id(cell): cell for cell in notebook.cells}
-    wanted = asked_for(cells[check.name]) if check.name in cells else None
-    if wanted is None:
+    asks = asked_for(cells[check.name]) if check.name in cells else None
+    if asks is None:
         return 0, []  # said of the notebook already
     given = [cells[at].source for at in ("setup", f"{check.name}_given") if at in cells]
     given += [text for task, text in own.items() if task != check.name]
@@ -365,7 +350,7 @@ def survivors(
     rubric = check.rubric(cases)
     tried = [each for each in mutants(own[check.name]) if (check.name, each[0]) not in known]
     missed = [
-        what for what, text in tried if not noticed(check, cases, rubric, before, wanted, text)
+        what for what, text in tried if not noticed(check, cases, rubric, before, asks[1], text)
     ]
     return len(tried), missed
 

@@ -73,8 +73,7 @@ CHECKS = '''"""The checks of {name}; never released."""
 
 import torch
 
-from autograder.judging.verdict import Section
-from autograder.spec import Case, FunctionCheck, Misconception
+from autograder.spec import Case, FunctionCheck, Misconception, Section
 
 MEANS = Section("1", "Means", "https://en.wikipedia.org/wiki/Arithmetic_mean")
 

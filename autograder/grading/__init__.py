@@ -1,4 +1,4 @@
-"""A class at a time: its submissions, its gradebook, its commands, and nbgrader's plug-ins."""
+"""A class at a time: its submissions, its gradebook, and what plugs into nbgrader."""
 
 import sys
 

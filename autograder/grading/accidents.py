@@ -17,9 +17,9 @@ from difflib import get_close_matches
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from autograder.check import CHECK_LINE
+from autograder.cells import ANSWER, asked_for, grade_id
+from autograder.check import nearest
 
-ANSWER = "_answer"  # a task's answer cell is named after the task
 GIVEN = {*dir(builtins), "__name__", "__doc__", "get_ipython", "display", "In", "Out", "_", "__"}
 EXITS = re.compile(r"\b(?:exit|quit)\s*\(|\bos\._exit\b")
 LAST_CALLS = {"exit", "quit", "_exit"}
@@ -36,10 +36,10 @@ def why_without_result(
         index: The graded cell.
         returned_none: Whether None came where a result was asked for; some tasks return nothing.
     """
-    asks = CHECK_LINE.match(cells[index].source.strip())
+    asks = asked_for(cells[index])
     if asks is None:
         return None
-    task, name = asks.groups()
+    task, name = asks
     answer = _answer_cell(cells, index, task)
     if answer is None:
         return f"`{name}` is not defined, and there is no cell before that could define it."
@@ -77,7 +77,7 @@ def why_without_result(
 
 def where(cell: NotebookNode, index: int) -> str:
     """A cell in words, and what in it may have ended Python."""
-    name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+    name = grade_id(cell)
     place = f"the cell `{name}`" if name else f"cell {index + 1} of the notebook"
     if EXITS.search(cell.source[:MAX_SOURCE]):
         return f"{place}, which calls exit() or quit(),"
@@ -87,7 +87,7 @@ def where(cell: NotebookNode, index: int) -> str:
 def _answer_cell(cells: Sequence[NotebookNode], index: int, task: str) -> int | None:
     before = [i for i in range(index) if cells[i].cell_type == "code"]
     for i in before:
-        if cells[i].metadata.get("nbgrader", {}).get("grade_id") == f"{task}{ANSWER}":
+        if grade_id(cells[i]) == f"{task}{ANSWER}":
             return i
     return before[-1] if before else None
 
@@ -163,11 +163,7 @@ def _another_name(name: str, tree: ast.Module, cells: Sequence[NotebookNode]) ->
     if here:
         (close, *_) = [*get_close_matches(name, here, 1, 0.0), here[-1]]
         return f"The cell of this task defines `{close}`, and the check asks for `{name}`."
-    asked = {
-        found[2]
-        for cell in cells
-        if cell.cell_type == "code" and (found := CHECK_LINE.match(cell.source.strip()))
-    }
+    asked = {asks[1] for cell in cells if (asks := asked_for(cell))}
     others = {
         other
         for cell in cells
@@ -176,7 +172,7 @@ def _another_name(name: str, tree: ast.Module, cells: Sequence[NotebookNode]) ->
     }
     if name in others:
         return None
-    if near := _near(name, others - asked):
+    if near := nearest(name, others - asked):
         return f"Your notebook defines `{near}`, and the check asks for `{name}`."
     return f"`{name}` is not defined: no cell of the notebook sets it."
 
@@ -195,7 +191,7 @@ def _unknown_name(name: str, tree: ast.Module, trees: Sequence[ast.Module]) -> s
                     f"`{node.id}` is not defined anywhere in the notebook. If you mean the text,"
                     f' write it in quotes: {name} = "{node.id}".'
                 )
-        near = _near(node.id, bound)
+        near = nearest(node.id, bound)
         return (
             f"The cell of this task uses `{node.id}`, which is not defined anywhere in the notebook"
             f"{f'; did you mean `{near}`?' if near else '.'}"
@@ -248,10 +244,3 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             yield node.module.partition(".")[0]
         elif not isinstance(node, ast.Try):
             yield from _imported(node)
-
-
-def _near(name: str, others: set[str]) -> str | None:
-    """The name that was probably meant."""
-    lower = {other.lower(): other for other in sorted(others)}
-    near = get_close_matches(name.lower(), lower, 1, 0.75)
-    return lower[near[0]] if near else None

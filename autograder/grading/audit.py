@@ -13,14 +13,16 @@ from nbgrader.api import MissingEntry
 
 from autograder.grading.batch import Batch
 from autograder.grading.course import Course
-from autograder.grading.intake import words
 from autograder.grading.record import Record, Records, State
 from autograder.grading.rehearsal import readable
 from autograder.grading.terms import checks_folder
+from autograder.grading.wording import words
 from autograder.grading.worker import Executed
 from autograder.judging.evidence import Refused, loads, read_evidence
-from autograder.judging.verdict import Rubric, Status, Verdict, judge_either, unjudged
-from autograder.spec import Check, generator, load_checks
+from autograder.judging.rubric import Rubric
+from autograder.judging.verdict import Status, Verdict, judge_either, unjudged
+from autograder.questions import generator, load_checks
+from autograder.spec import Check
 
 
 @dataclass

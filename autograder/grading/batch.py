@@ -24,11 +24,12 @@ from typing import Any
 import nbformat
 from traitlets.config import Config
 
+from autograder.grading import converting
 from autograder.grading.byhand import second_looks
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
-from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in, words
+from autograder.grading.intake import Stopped, Taken, disk, is_full, take_in
 from autograder.grading.judge import Judge
 from autograder.grading.lateness import penalise, require_due_date
 from autograder.grading.outstanding import differs
@@ -41,6 +42,7 @@ from autograder.grading.rehearsal import (
     rehearse_checks,
 )
 from autograder.grading.terms import checks_folder, rules
+from autograder.grading.wording import words
 from autograder.grading.worker import Executed, Job, execute, sandboxed, share_imports
 from autograder.sandbox.options import Sandbox, withheld_modules
 from autograder.sandbox.pool import WarmPool
@@ -233,7 +235,7 @@ class Batch:
         name, copy = "the release", self.scratch / "the release" / self.assignment
         shutil.rmtree(copy, ignore_errors=True)
         examined = examine(released, copy, self.blueprints)
-        sane = self.course.sanitise(self.scratch, self.assignment, name)
+        sane = converting.sanitise(self.course, self.scratch, self.assignment, name)
         taken = Taken(examined, {each: nbformat.writes(sane[each]) for each in self.blueprints})
         record = Record(self.assignment, name, State.JUDGED, "", seed=0)
         result = self._alone(self._job(taken, record))
@@ -323,7 +325,9 @@ class Batch:
 
     def _record(self, record: Record) -> None:
         with disk(), second_looks(self.course, self.assignment, record.student):
-            self.course.record(self.scratch, self.assignment, record.student, record.executed())
+            converting.record(
+                self.course, self.scratch, self.assignment, record.student, record.executed()
+            )
         record.state = State.RECORDED
         with disk():
             self.records.write(record)

@@ -14,8 +14,8 @@ from typing import Any
 import nbformat
 from nbgrader.api import Gradebook, MissingEntry
 
+from autograder.cells import grade_id, is_released
 from autograder.grading.course import Course
-from autograder.grading.inert import is_released
 
 Key = tuple[str, str]  # notebook and cell
 
@@ -68,7 +68,7 @@ def _seen(course: Course, assignment: str, student: str, key: Key, grade: Any) -
     if not path.is_file():
         return None
     cells = nbformat.read(path, as_version=4).cells
-    own = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name]
+    own = [cell for cell in cells if grade_id(cell) == name]
     points = [cell.metadata.nbgrader.get("points") for cell in own]
     # An answer in words stands in its cell; one in code, or beside an untouched cell, anywhere.
     if any(cell.cell_type == "code" or is_released(cell) for cell in own):

@@ -16,7 +16,6 @@ import shutil
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +27,7 @@ from nbgrader.utils import ignore_patterns
 
 from autograder.grading.configuration import left
 from autograder.grading.files import open_plain
+from autograder.grading.wording import listed, meant
 
 MAX_NAMED = 5  # of one submission's files that are left out
 NEW, NEWER = "Collecting submission", "Updating submission"
@@ -146,9 +146,7 @@ class Collect(ExchangeCollect):
             ("student", coursedir.student_id, students),
         ):
             if name not in known | {"", "*"}:
-                near = get_close_matches(name, known, 1)
-                meant = f" Do you mean {near[0]}?" if near else ""
-                return f"There is no {what} {name!r}.{meant}"
+                return f"There is no {what} {name!r}.{meant(name, known)}"
         return ""
 
     def _path_to_record(self, path: str) -> dict[str, Any]:
@@ -279,13 +277,11 @@ class Collect(ExchangeCollect):
                 shutil.rmtree(place)
             copy.rename(place)
         if left_out:
-            more = f" and {len(left_out) - MAX_NAMED} more" if len(left_out) > MAX_NAMED else ""
             self.log.warning(
-                "Left out of %s: %s%s. Links, pipes, and what cannot be read or is another's are"
-                " not taken.",
+                "Left out of %s: %s. Links, pipes, and what cannot be read or is another's are not"
+                " taken.",
                 folder.name,
-                ", ".join(map(repr, left_out[:MAX_NAMED])),
-                more,
+                listed(list(map(repr, left_out)), MAX_NAMED),
             )
 
 

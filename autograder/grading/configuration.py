@@ -17,7 +17,7 @@ from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
-from autograder.spec import load_settings
+from autograder.settings import load_settings
 
 HERE = Path(__file__).parent
 

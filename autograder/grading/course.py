@@ -7,10 +7,9 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -19,21 +18,20 @@ import nbformat
 import nbgrader.api
 import sqlalchemy
 from jupyter_core.application import JupyterApp
-from nbformat import NotebookNode
-from nbformat.v4 import new_notebook
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties, Execute
-from nbgrader.utils import rmtree
+from nbgrader.preprocessors import Execute
 from sqlalchemy.orm import scoped_session
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
+from autograder.cells import grade_id, marks
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.configuration import left
 from autograder.grading.files import is_litter
+from autograder.grading.wording import meant
 
 CONFIGURATION = "nbgrader_config.py"
 
@@ -57,6 +55,11 @@ class MarkedCell:
     cell_type: str
     source: str
     marks: dict[str, Any]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it is graded by machine."""
+        return self.cell_type == "code" and self.marks["grade"] and not self.marks["solution"]
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ class Course:
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
         """Opens the gradebook."""
-        with _one_engine(), Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+        with one_engine(), Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             yield gradebook
 
     def students(self, assignment: str) -> list[str]:
@@ -196,39 +199,23 @@ class Course:
                 f"The assignment {name!r} was not generated yet. Run: nbgrader generate_assignment"
                 f" {name}"
             )
-        if near := get_close_matches(name, there, 1) or [each for each in there if name in each]:
-            return f"There is no assignment {name!r}. Do you mean {near[0]}?"
+        if near := meant(name, there):
+            return f"There is no assignment {name!r}.{near}"
         names = ", ".join(there) or "no assignment"
         return f"There is no assignment {name!r}: {sources} has {names}."
 
     def _blueprint(self, assignment: str, notebook: Any) -> Blueprint:
-        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
-        tasks = {cell.name: cell.max_score for cell in notebook.task_cells}
-        solutions = {cell.name for cell in notebook.solution_cells}
-        cells = {}
-        for cell in notebook.source_cells:
-            name = cell.name
-            marks = {
-                "grade_id": name,
-                "grade": name in points,
-                "solution": name in solutions or name in tasks,
-                "task": name in tasks,
-                "locked": bool(cell.locked),
-                "schema_version": 3,
-                "checksum": cell.checksum,
-                "cell_type": cell.cell_type,
-            }
-            if name in tasks:
-                marks |= {"solution": False, "points": float(tasks[name])}
-            elif name in points:
-                marks |= {"points": float(points[name])}
-            cells[name] = MarkedCell(name, cell.cell_type, cell.source, marks)
+        known = marks(notebook)
+        cells = {
+            cell.name: MarkedCell(cell.name, cell.cell_type, cell.source, known[cell.name])
+            for cell in notebook.source_cells
+        }
         # A database keeps no order; the released notebook does.
         released = self.folder("release", ".", assignment) / f"{notebook.name}.ipynb"
         order = list(cells)
         if released.is_file():
             there = nbformat.read(released, as_version=4).cells
-            names = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in there]
+            names = [grade_id(cell) for cell in there]
             order.sort(key=lambda name: names.index(name) if name in names else len(names))
         kernelspec = json.loads(notebook.kernelspec or "null") or {
             "name": "python3",
@@ -244,7 +231,7 @@ class Course:
             Misconfigured: When there is none of a name that is given.
         """
         try:
-            return _classes(Autograde(config=self.config).autograde_preprocessors)
+            return classes(Autograde(config=self.config).autograde_preprocessors)
         except Exception as error:
             raise Misconfigured(
                 f"{CONFIGURATION}: c.Autograde: {type(error).__name__}: {error}"
@@ -256,67 +243,13 @@ class Course:
         last = max((i for i, step in enumerate(steps) if issubclass(step, Execute)), default=-1)
         return steps[: last + 1]
 
-    def sanitise(self, submitted: Path, assignment: str, student: str) -> dict[str, NotebookNode]:
-        """Passes a submission's notebooks through nbgrader's sanitising steps.
-
-        Args:
-            submitted: A folder with the layout of the course's `submitted`.
-            assignment: The assignment.
-            student: The student.
-
-        Returns:
-            The notebooks by name, ready to be executed.
-        """
-        with _one_engine():
-            return _Sanitise(self, submitted, assignment, student).run()
-
-    def record(
-        self,
-        submitted: Path,
-        assignment: str,
-        student: str,
-        executed: dict[str, NotebookNode],
-    ) -> None:
-        """Writes a submission's grades and its autograded folder, as `nbgrader autograde` does.
-
-        To do it again changes nothing, so a call that was cut off is simply repeated.
-
-        Args:
-            submitted: A folder with the layout of the course's `submitted`.
-            assignment: The assignment.
-            student: The student.
-            executed: The notebooks after the steps of `executing`, by name.
-        """
-        with _one_engine():
-            _Record(self, submitted, assignment, student, executed).start()
-        # A page that says less than the gradebook is worse than none.
-        pages = self.folder("feedback", student, assignment)
-        if pages.is_dir():
-            rmtree(str(pages))
-
-    def penalise(self, assignment: str, student: str, notebooks: Iterable[str]) -> None:
-        """Works out the penalty for a graded submission again; its grades stay as they are."""
-        steps = [step for step in self.steps() if issubclass(step, AssignLatePenalties)]
-        names = {"assignment": assignment, "student": student, "db_url": self.coursedir.db_url}
-        with _one_engine():
-            for step in steps:
-                for notebook in notebooks:
-                    resources = {"nbgrader": names | {"notebook": notebook}}
-                    worker = step(config=Config(self.config))
-                    level = worker.log.level  # it may be the log of the command that is running
-                    worker.log.setLevel(logging.ERROR)
-                    try:
-                        worker.preprocess(new_notebook(), resources)
-                    finally:
-                        worker.log.setLevel(level)
-
 
 _engine = cache(sqlalchemy.create_engine)
 _opened: dict[tuple[str, ...], Gradebook] = {}  # the first of each address and course
 
 
 @contextmanager
-def _one_engine() -> Iterator[None]:
+def one_engine() -> Iterator[None]:
     """Lets nbgrader's steps share a database engine.
 
     Each step opens the gradebook anew, ten times a submission: with an engine of its own, for which
@@ -341,91 +274,6 @@ def _one_engine() -> Iterator[None]:
         nbgrader.api.create_engine, Gradebook.__init__ = own_engine, own_opening
 
 
-def _classes(steps: list[type | str]) -> list[type]:
+def classes(steps: list[type | str]) -> list[type]:
+    """Preprocessors, of which nbgrader has some by their names."""
     return [import_item(step) if isinstance(step, str) else step for step in steps]
-
-
-class _Autograde(Autograde):
-    """nbgrader's converter on one submission that lies in a folder of ours."""
-
-    def __init__(self, course: Course, submitted: Path, assignment: str, student: str) -> None:
-        super().__init__(
-            config=course.config,
-            coursedir=course._coursedir(
-                submitted_directory=str(submitted),
-                assignment_id=assignment,
-                student_id=glob.escape(student),
-                ignore=course.not_copied(),
-            ),
-        )
-        self._student = student
-
-    def init_notebooks(self) -> None:
-        """Finds the notebooks; nbgrader takes brackets in a student's id for a pattern."""
-        assignment = self.coursedir.assignment_id
-        folder = Path(self._format_source(assignment, self._student))
-        self.assignments = {str(folder): sorted(map(str, folder.glob("*.ipynb")))}
-        self.notebooks = []
-
-    def _through(
-        self, steps: list[type | str], notebook: NotebookNode, resources: dict[str, Any]
-    ) -> NotebookNode:
-        """Passes a notebook through preprocessors.
-
-        nbconvert's exporter does the same, and copies and checks the notebook between all of them.
-        """
-        for step in _classes(steps):
-            notebook, resources = step(parent=self)(notebook, resources)
-        return notebook
-
-
-class _Sanitise(_Autograde):
-    def run(self) -> dict[str, NotebookNode]:
-        self.init_notebooks()
-        known = {}
-        for paths in self.assignments.values():
-            for path in paths:
-                resources = self.init_single_notebook_resources(path)
-                notebook = nbformat.read(path, as_version=4)
-                known[Path(path).stem] = self._through(
-                    self.sanitize_preprocessors, notebook, resources
-                )
-        return known
-
-
-class _Record(_Autograde):
-    force = True
-
-    def __init__(
-        self,
-        course: Course,
-        submitted: Path,
-        assignment: str,
-        student: str,
-        executed: dict[str, NotebookNode],
-    ) -> None:
-        super().__init__(course, submitted, assignment, student)
-        self._executed = executed
-        self._done = len(course.executing())
-
-    def convert_notebooks(self) -> None:
-        # nbgrader's own loop turns every error into one that does not say what happened.
-        assignment = self.coursedir.assignment_id
-        for paths in self.assignments.values():
-            self.notebooks = sorted(paths)
-            destination = Path(self._format_dest(assignment, self._student))
-            if destination.exists():
-                rmtree(str(destination))
-            self.run_pre_convert_hook()
-            self.init_assignment(assignment, self._student)
-            for path in self.notebooks:
-                self.convert_single_notebook(path)
-            self.set_permissions(assignment, self._student)
-            self.run_post_convert_hook()
-
-    def convert_single_notebook(self, notebook_filename: str) -> None:
-        resources = self.init_single_notebook_resources(notebook_filename)
-        notebook = self._executed[resources["nbgrader"]["notebook"]]
-        steps = self.autograde_preprocessors[self._done :]
-        text = nbformat.writes(self._through(steps, notebook, resources))
-        self.write_single_notebook(f"{text}\n", resources | {"output_extension": ".ipynb"})

@@ -26,10 +26,10 @@ from autograder.grading.collecting import came_another_way, collected_of, handed
 from autograder.grading.course import Blueprint, Course, Misconfigured
 from autograder.grading.downloads import known_of
 from autograder.grading.exchange import SECRET, ReleaseFeedback, read_secret
-from autograder.grading.intake import words
 from autograder.grading.lateness import late_versions, penalise
 from autograder.grading.outstanding import Age, manual
 from autograder.grading.record import Record, Records, State
+from autograder.grading.wording import words
 
 SHOWN = ".shown"  # beside a page: what it shows
 MAKERS = ("about.py", "feedback.py", "pages.py", "../judging/verdict.py")  # what words a page has

@@ -25,9 +25,10 @@ from nbgrader.exchange.default import (
 )
 from nbgrader.utils import notebook_hash
 
+from autograder.grading.configuration import left
 from autograder.grading.files import open_plain
-from autograder.grading.intake import is_text
 from autograder.grading.record import Records, State
+from autograder.grading.wording import is_text
 
 SECRET = "submission_secret.txt"
 MAX_NAMES = 20  # of notebooks in a version that was not graded
@@ -103,7 +104,7 @@ class ReleaseFeedback(ExchangeReleaseFeedback):
     def copy_files(self) -> None:
         self.delivered: list[str] = []
         self.undelivered: dict[str, str] = {}
-        excluded = set(filter(None, self.coursedir.student_id_exclude.split(",")))
+        excluded = left(self.coursedir)
         pattern = self.coursedir.format_path(
             self.coursedir.feedback_directory,
             "(?P<student>.*)",

@@ -10,19 +10,18 @@ own notebook for the rest.
 
 from __future__ import annotations
 
-import builtins
-
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import List
 
+from autograder.cells import VERDICT_MIME, is_judged, is_released
 from autograder.grading.accidents import why_without_result
-from autograder.grading.inert import inert_markdown, is_released
+from autograder.grading.inert import inert_markdown
 from autograder.grading.pictures import below, kept
-from autograder.grading.preprocessors import VERDICT_MIME, is_judged
-from autograder.judging.verdict import Section, Status, Verdict, told
+from autograder.judging.rubric import Section
+from autograder.judging.verdict import Status, Verdict, exception_name, told
 
 
 class ForStudents(NbGraderPreprocessor):
@@ -73,7 +72,5 @@ class ForStudents(NbGraderPreprocessor):
 
 
 def _raised(output: NotebookNode) -> NotebookNode:
-    known = getattr(builtins, str(output.ename), None)
-    is_exception = isinstance(known, type) and issubclass(known, BaseException)
-    name = known.__name__ if is_exception else "an exception"
+    name = exception_name(str(output.ename))
     return new_output("stream", name="stderr", text=f"When it was graded, this cell raised {name}.")

@@ -7,20 +7,17 @@ markdown without HTML, and pictures made of pixels.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
-from nbgrader.utils import compute_checksum
 
-from autograder.grading.pictures import below, gather, kept
-from autograder.grading.preprocessors import is_judged
+from autograder.cells import is_judged, is_released
+from autograder.grading.pictures import below, gather, kept, sound
 
-PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}  # how they begin
+PICTURES = ("image/png", "image/jpeg")  # that code may have displayed
 
 # A space takes the meaning of each of these and leaves it readable: of a tag, of an entity, of a
 # link or an image with its address, and of TeX that makes links.
@@ -75,12 +72,6 @@ class MakeInert(NbGraderPreprocessor):
         return cell, resources
 
 
-def is_released(cell: NotebookNode) -> bool:
-    """Whether a cell is as the instructor wrote it; RestoreCells vouches for the checksum."""
-    checksum = cell.metadata.get("nbgrader", {}).get("checksum")
-    return checksum is not None and checksum == compute_checksum(cell)
-
-
 def inert_markdown(source: str) -> str:
     """Markdown that makes no HTML of its own, no link with an address of its own and no image."""
     for pattern, instead in MARKUP:
@@ -93,9 +84,7 @@ def inert_output(output: NotebookNode) -> NotebookNode:
     if output.output_type not in ("display_data", "execute_result"):
         return output  # streams and tracebacks are text
     data: dict[str, Any] = {
-        kind: picture
-        for kind, start in PICTURES.items()
-        if (picture := _picture(output.data.get(kind), start))
+        kind: picture for kind in PICTURES if (picture := sound(output.data.get(kind), kind))
     }
     text = output.data.get("text/plain", "")
     if isinstance(text, list):
@@ -106,17 +95,3 @@ def inert_output(output: NotebookNode) -> NotebookNode:
     data["text/plain"] = text
     output.data, output.metadata = from_dict(data), from_dict({})
     return output
-
-
-def _picture(text: Any, start: bytes) -> str | None:
-    """A picture's base64 text, if it is one: renderers put it between quotation marks."""
-    if isinstance(text, list) and all(isinstance(line, str) for line in text):
-        text = "".join(text)
-    if not isinstance(text, str):
-        return None
-    text = "".join(text.split())
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return text if raw.startswith(start) else None

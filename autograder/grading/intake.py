@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import re
 import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -15,12 +14,11 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from autograder.grading.configuration import unusable
+from autograder.grading.converting import sanitise
 from autograder.grading.course import Blueprint, Course
-from autograder.grading.doctor import Examined, Unfit, examine
-from autograder.grading.files import digest, read_files
-
-MAX_WORDS = 500  # characters of a reason
-OURS = re.compile(r"/[^\s'\"]*/autograder-[^\s'\",;:)]*")  # paths in our temporary folders
+from autograder.grading.doctor import Examined, examine
+from autograder.grading.files import Unfit, digest, read_files
+from autograder.grading.wording import is_text, words
 
 
 class Stopped(Exception):
@@ -74,7 +72,7 @@ def take_in(
         ignore = tuple(course.coursedir.ignore)
         with disk():
             examined = examine(submission, copy, blueprints, ignore, room)
-            sane = course.sanitise(scratch, assignment, student)
+            sane = sanitise(course, scratch, assignment, student)
         notebooks = {name: json.dumps(sane[name]) for name in sane.keys() & blueprints}
         if not notebooks:
             raise Unfit("nbgrader found no notebook in it.")
@@ -99,34 +97,6 @@ def digest_of(
         return digest(read_files(folder, needed, tuple(course.coursedir.ignore), room, []))
     except Exception:  # whatever is in it
         return ""
-
-
-def is_text(name: str) -> bool:
-    """Whether a name can be written anywhere; those of folders need not be text at all."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def shown(name: str) -> str:
-    """A folder's name for people, whatever bytes it is made of; a terminal obeys none of them."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
-        for letter in name.encode("utf-8", "backslashreplace").decode()
-    )
-
-
-def words(error: BaseException) -> str:
-    """An error in words that can be printed and kept: short, and without paths of ours."""
-    try:
-        text = str(error)
-    except Exception:  # deep data in the error's own message, for one
-        text = "what it says cannot be printed"
-    text = shown(" ".join(text[: 4 * MAX_WORDS].split()))
-    text = OURS.sub("its copy", text)[:MAX_WORDS]
-    return text if isinstance(error, Unfit) else f"{type(error).__name__}: {text}"
 
 
 def is_full(error: BaseException) -> bool:

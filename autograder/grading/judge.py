@@ -19,30 +19,19 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import Integer, Unicode
 
+from autograder.cells import VERDICT_MIME, grade_id, is_judged
 from autograder.grading.accidents import where, why_without_result
-from autograder.grading.preprocessors import VERDICT_MIME, checks_path, is_judged
+from autograder.grading.preprocessors import checks_path
 from autograder.judging.evidence import Refused, read_evidence, room_for
-from autograder.judging.verdict import (
-    Rubric,
-    Status,
-    Verdict,
-    judge_either,
-    raised_status,
-    unjudged,
-)
+from autograder.judging.rubric import Rubric
+from autograder.judging.verdict import Status, Verdict, judge_either, raised_status, unjudged
 from autograder.kernel.evidence import MIME, Outcome
+from autograder.questions import generator, load_checks, question, right_versions, to_replace
 from autograder.sandbox.kernels import SandboxKernelManager
 from autograder.sandbox.options import MiB, Sandbox, withheld_modules
 from autograder.sandbox.walls import refuse_exposed
 from autograder.sandbox.wire import PATIENCE, TooMuch
-from autograder.spec import (
-    Check,
-    generator,
-    load_checks,
-    question,
-    right_versions,
-    to_replace,
-)
+from autograder.spec import Check
 
 LATE = 60  # seconds; the last output of a cell may come late on a busy machine
 STOPPING = 3  # seconds that a cell has to end at the least when it is interrupted
@@ -126,7 +115,7 @@ class Judge(Execute):
             self._execute(cell, resources, index)
             return cell, resources
 
-        name = cell.metadata.nbgrader.grade_id
+        name = grade_id(cell)
         check = self._checks.get(name)
         if check is None:
             raise ValueError(f"Graded cell {name!r} has no check; generate the assignment again.")

@@ -6,21 +6,24 @@ and never again. So whatever shows marks or writes them comes here first.
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
+from nbformat.v4 import new_notebook
 from nbgrader.api import MissingEntry, SubmittedAssignment
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets import List
+from traitlets.config import Config
 
-from autograder.grading.course import Course, Misconfigured
-from autograder.grading.intake import shown, words
+from autograder.grading.course import Course, Misconfigured, one_engine
 from autograder.grading.rehearsal import rehearse_penalty
+from autograder.grading.wording import listed, shown, words
 
 
 def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
@@ -42,10 +45,9 @@ def moved(
     found = sorted((now >= then, name, then, now) for name, then, now in pairs if then != now)
     if not found:
         return []
-    said = [f"{shown(name)} {then:g} → {now:g}" for _, name, then, now in found[:8]]
-    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    said = [f"{shown(name)} {then:g} → {now:g}" for _, name, then, now in found]
     lower = sum(not is_higher for is_higher, *_ in found)
-    return [f"Marks that changed, {lower} of {len(found)} to a lower one: {', '.join(said)}{more}."]
+    return [f"Marks that changed, {lower} of {len(found)} to a lower one: {listed(said)}."]
 
 
 def require_due_date(course: Course, assignment: str) -> None:
@@ -95,7 +97,7 @@ def penalise(course: Course, assignment: str) -> list[str]:
         notebooks = [each.name for each in gradebook.find_assignment(assignment).notebooks]
     for student in touched:
         try:
-            course.penalise(assignment, student, notebooks)
+            _penalise(course, assignment, student, notebooks)
         except SQLAlchemyError:
             raise  # the gradebook's, and no plug-in's
         except Exception as error:
@@ -104,6 +106,23 @@ def penalise(course: Course, assignment: str) -> list[str]:
             ) from error
     after = _standing(course, assignment)
     return [student for student in touched if before[student] != after[student]]
+
+
+def _penalise(course: Course, assignment: str, student: str, notebooks: Iterable[str]) -> None:
+    """Works out the penalty for a graded submission again; its grades stay as they are."""
+    steps = [step for step in course.steps() if issubclass(step, AssignLatePenalties)]
+    names = {"assignment": assignment, "student": student, "db_url": course.coursedir.db_url}
+    with one_engine():
+        for step in steps:
+            for notebook in notebooks:
+                resources = {"nbgrader": names | {"notebook": notebook}}
+                worker = step(config=Config(course.config))
+                level = worker.log.level  # it may be the log of the command that is running
+                worker.log.setLevel(logging.ERROR)
+                try:
+                    worker.preprocess(new_notebook(), resources)
+                finally:
+                    worker.log.setLevel(level)
 
 
 def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]:
@@ -179,8 +198,7 @@ def who_is_late(course: Course, assignment: str) -> list[str]:
     if not late or due is None:
         return []
     names = [f"{shown(name)} by {timedelta(seconds=ceil(late[name]))}" for name in sorted(late)]
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    said = [f"{assignment} was due on {spelt(due)}. Late: {', '.join(names[:8])}{more}."]
+    said = [f"{assignment} was due on {spelt(due)}. Late: {listed(names)}."]
     if 1 < len(found) < 2 * len(late):
         said.append(
             f"{len(late)} of {len(found)} are late. If another date is meant, set it in UTC, the"

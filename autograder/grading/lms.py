@@ -21,9 +21,9 @@ from autograder.grading.course import Course, Misconfigured
 from autograder.grading.delivery import deliver
 from autograder.grading.downloads import FOLDER, UNREADABLE, File, known_of, latest, read, sender
 from autograder.grading.export import inert
-from autograder.grading.intake import words
 from autograder.grading.lateness import marks
 from autograder.grading.roster import Roster, read_worksheet
+from autograder.grading.wording import words
 
 STAMP = "timestamp.txt"
 ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -10,9 +9,10 @@ from traitlets.config import Config
 
 from autograder.grading.collecting import collected_of
 from autograder.grading.course import Course
-from autograder.grading.intake import digest_of, shown
+from autograder.grading.intake import digest_of
 from autograder.grading.record import Record, Records, State
 from autograder.grading.terms import rules
+from autograder.grading.wording import names
 from autograder.sandbox.options import Sandbox
 
 OLD_RULES = (
@@ -71,13 +71,6 @@ class Outstanding:
             said.append(f"Handed in and not graded: {names(self.ungraded)}.")
         said += [f"{names(students)}: {changed}" for changed, students in self.old.items()]
         return said
-
-
-def names(students: Iterable[str], most: int = 8) -> str:
-    """Students by their ids, the first few of them."""
-    found = sorted(map(shown, students))
-    rest = len(found) - most
-    return ", ".join(found[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def manual(gradebook: Gradebook, assignment: str, student: str) -> tuple[list[str], list[str]]:

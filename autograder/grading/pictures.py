@@ -103,13 +103,21 @@ def kind_of(raw: bytes | None) -> str | None:
     return None
 
 
+def sound(text: Any, kind: str) -> str | None:
+    """A picture's base64 text, if it is one of that kind: renderers put it between quotes."""
+    return _joined(text) if kind_of(_raw(text)) == kind else None
+
+
 def _raw(text: Any) -> bytes | None:
-    if isinstance(text, list):
-        text = "".join(map(str, text))
     try:
-        return base64.b64decode("".join(str(text).split()), validate=True)
+        return base64.b64decode(_joined(text), validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def _joined(text: Any) -> str:
+    """A text, or a list of its lines, without white space."""
+    return "".join("".join(map(str, text if isinstance(text, list) else [text])).split())
 
 
 def kept(attachments: Any) -> dict[str, dict[str, str]]:
@@ -118,8 +126,8 @@ def kept(attachments: Any) -> dict[str, dict[str, str]]:
     for name, bundle in (attachments or {}).items():
         if re.fullmatch(r"picture-\d+", name) and isinstance(bundle, dict) and len(bundle) == 1:
             ((kind, text),) = bundle.items()
-            if kind in KINDS and kind_of(_raw(text)) == kind:
-                found[name] = {kind: "".join(str(text).split())}
+            if picture := sound(text, kind):
+                found[name] = {kind: picture}
     return found
 
 

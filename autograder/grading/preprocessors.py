@@ -11,26 +11,19 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
-from nbgrader.utils import is_grade, is_solution
 from traitlets import Unicode
 
+from autograder.cells import is_judged, marks, unanswered
 from autograder.check import PUBLIC_SUFFIX
-from autograder.grading.doctor import unanswered
-from autograder.spec import load_checks, load_settings, public_data
+from autograder.questions import load_checks, public_data
+from autograder.settings import load_settings
 
 LOCAL = re.compile(r"https?://(localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])(?![\w.-])(:\d+)?")
-VERDICT_MIME = "application/vnd.autograder.verdict+json"
-
-
-def is_judged(cell: NotebookNode) -> bool:
-    """Whether a cell is graded by machine; answers that people grade are solution cells too."""
-    return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)
 
 
 def checks_path(folder: str, resources: ResourcesDict) -> Path:
@@ -104,37 +97,15 @@ class RestoreCells(OverwriteCells):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        known = self._marks(resources["nbgrader"])
+        names = resources["nbgrader"]
+        with Gradebook(names["db_url"]) as gradebook:
+            known = marks(gradebook.find_notebook(names["notebook"], names["assignment"]))
         for cell in reversed(nb.cells):  # of copies the last counts, as in nbgrader
             given = cell.metadata.pop("nbgrader", None)
             name = given.get("grade_id") if isinstance(given, dict) else None
             if isinstance(name, str) and name in known:
                 cell.metadata.nbgrader = NotebookNode(known.pop(name))
         return super().preprocess(nb, resources)
-
-    def _marks(self, names: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """The metadata of every cell that the gradebook knows."""
-        with Gradebook(names["db_url"]) as gradebook:
-            notebook = gradebook.find_notebook(names["notebook"], names["assignment"])
-            points = {cell.name: float(cell.max_score) for cell in notebook.grade_cells}
-            tasks = {cell.name: float(cell.max_score) for cell in notebook.task_cells}
-            solutions = {cell.name for cell in notebook.solution_cells}
-            known = {}
-            for cell in notebook.source_cells:
-                name = cell.name
-                known[name] = {
-                    "grade_id": name,
-                    "grade": name in points,
-                    "solution": name in solutions,
-                    "task": name in tasks,
-                    "locked": bool(cell.locked),
-                    "cell_type": cell.cell_type,
-                    "checksum": cell.checksum,
-                    "schema_version": 3,
-                }
-                if name in points or name in tasks:
-                    known[name]["points"] = points.get(name, tasks.get(name))
-            return known
 
 
 class SaveGrades(SaveAutoGrades):

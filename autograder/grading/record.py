@@ -20,7 +20,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.grading.preprocessors import VERDICT_MIME, is_judged
+from autograder.cells import VERDICT_MIME, is_judged
 
 FOLDER = "records"
 MAX_NAME = 200  # bytes of a student's name that is a file's

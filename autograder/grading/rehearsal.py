@@ -13,7 +13,6 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import cache, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,13 +29,13 @@ from traitlets.log import get_logger
 from traitlets.utils.importstring import import_item
 
 from autograder.authoring.weights import told_otherwise
+from autograder.cells import is_judged
 from autograder.grading.configuration import unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
-from autograder.grading.intake import words
-from autograder.grading.preprocessors import is_judged
 from autograder.grading.terms import checks_folder
+from autograder.grading.wording import meant, words
+from autograder.questions import generator, load_checks, public_data, question
 from autograder.sandbox.options import Sandbox
-from autograder.spec import generator, load_checks, public_data, question
 
 DAY = 86400.0  # seconds
 
@@ -79,19 +78,15 @@ def _try_once(root: str, assignment: str) -> None:
 def _make(kind: type[Configurable], config: Config) -> Any:
     """An object of a configured class, once its options are known and allowed."""
     for name in config.get(kind.__name__, ()):
-        if name not in kind.class_trait_names(config=True):
+        known = kind.class_trait_names(config=True)
+        if name not in known:
             raise Misconfigured(
-                f"{CONFIGURATION}: c.{kind.__name__}.{name} is no option.{_near(name, kind)}"
+                f"{CONFIGURATION}: c.{kind.__name__}.{name} is no option.{meant(name, known)}"
             )
     try:
         return kind(config=Config(config))
     except Exception as error:  # of a value, or of a module that it names
         raise Misconfigured(f"{CONFIGURATION}: {kind.__name__}: {words(error)}") from None
-
-
-def _near(name: str, kind: type[Configurable]) -> str:
-    near = get_close_matches(name, kind.class_trait_names(config=True), 1)
-    return f" Do you mean {near[0]}?" if near else ""
 
 
 def rehearse_penalty(course: Course) -> Any:
@@ -153,9 +148,7 @@ def readable(path: Path) -> None:
         raise Misconfigured(f"{path.name} cannot be loaded: {_where(error, path)}") from None
 
 
-def rehearse_checks(
-    path: Path, points: Mapping[str, float], seed: int = 0, released: bool = False
-) -> str:
+def rehearse_checks(path: Path, points: Mapping[str, float], released: bool = False) -> str:
     """Loads an assignment's checks and works out what each case of a graded cell should come to.
 
     Runs where submissions run: whatever is missing there is found there.
@@ -163,7 +156,6 @@ def rehearse_checks(
     Args:
         path: The file of checks.
         points: The points of each graded cell, by name.
-        seed: Of the random cases.
         released: Try what ships with the notebook as well; grading has no use for it.
 
     Returns:
@@ -183,7 +175,7 @@ def rehearse_checks(
         if name not in points:
             continue
         try:
-            cases = check.cases(generator(seed, check))
+            cases = check.cases(generator(0, check))
             wanted = [each.outcome for each in check.rubric(cases).expectations]
             if wanted and all(outcome and outcome.kind == "raised" for outcome in wanted):
                 first = wanted[0]
@@ -243,7 +235,7 @@ def judged_points(blueprints: Mapping[str, Any]) -> dict[str, float]:
         cell.grade_id: cell.marks["points"]
         for blueprint in blueprints.values()
         for cell in blueprint.cells
-        if cell.cell_type == "code" and cell.marks["grade"] and not cell.marks["solution"]
+        if cell.is_judged
     }
 
 

@@ -13,10 +13,10 @@ from nbgrader.api import MissingEntry
 
 from autograder.grading.course import Course
 from autograder.grading.export import inert
-from autograder.grading.intake import shown
 from autograder.grading.lateness import marks, penalise
 from autograder.grading.outstanding import Outstanding, outstanding
 from autograder.grading.record import Record, Records, State
+from autograder.grading.wording import shown
 from autograder.judging.verdict import Status
 
 MiB = 2**20
@@ -162,11 +162,7 @@ def gather_report(course: Course, assignment: str) -> Report:
     """
     blueprints = course.blueprints(assignment)
     tasks = {
-        cell.grade_id: Task(
-            cell.grade_id,
-            cell.marks["points"],
-            cell.cell_type == "code" and not cell.marks["solution"],
-        )
+        cell.grade_id: Task(cell.grade_id, cell.marks["points"], cell.is_judged)
         for blueprint in blueprints.values()
         for cell in blueprint.cells
         if "points" in cell.marks

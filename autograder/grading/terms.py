@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from autograder.grading.course import Blueprint, Course
-from autograder.spec import load_settings
+from autograder.settings import load_settings
 
 DECIDE = ("Judge", "Sandbox", "Execute")  # sections of the configuration
 NOT_OPTIONS = ("checks_directory", "seed")  # where checks lie, and a seed that records keep

@@ -57,11 +57,16 @@ def _same_arrays(value: np.ndarray, wanted: np.ndarray, tolerance: float) -> boo
     if value.shape != wanted.shape or (value.dtype.kind == "b") != (wanted.dtype.kind == "b"):
         return False
     value, wanted = value.astype(np.float64, copy=False), wanted.astype(np.float64, copy=False)
+    return bool(matching(value, wanted, tolerance).all())
+
+
+def matching(value: np.ndarray, wanted: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which of two arrays' numbers agree, as `same` has it; the arrays have one shape."""
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         near = np.abs(value - wanted) <= tolerance
-    if near.all():
-        return True
-    return bool((near | (value == wanted) | (np.isnan(value) & np.isnan(wanted))).all())
+    if near.all():  # as mostly
+        return near
+    return near | (value == wanted) | (np.isnan(value) & np.isnan(wanted))
 
 
 def row_of(value: Any) -> np.ndarray | None:

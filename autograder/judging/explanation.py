@@ -14,56 +14,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from autograder.judging.agreement import agrees, row_of
+from autograder.judging.rubric import Column, Rubric, WrongWay
 from autograder.kernel.evidence import CHANGED, Outcome
 
-if TYPE_CHECKING:
-    from autograder.judging.verdict import Rubric, WrongWay
-
-
 FEW = 2  # cases in which another mistake may come to the same, of answers that are seldom wrong
-
-
-class Column:
-    """One case under each misconception, as far as that has been asked.
-
-    There are hundreds of misconceptions, and an answer is like few of them. Those are found by sums
-    alone: where each of n numbers is within a tolerance of another, their sums are within n
-    tolerances, and so are sums with weights of at most 1.
-
-    Args:
-        ways: How many misconceptions there are.
-    """
-
-    def __init__(self, ways: int) -> None:
-        self.known = np.zeros(ways, dtype=bool)
-        self.right = np.zeros(ways, dtype=bool)  # yes where the right outcome is withheld
-        self.totals = np.zeros(ways)
-        self.bounds = np.zeros(ways)  # how far the total of a like answer may lie
-        self.reach = np.zeros(ways)  # the tolerance at which an answer is like it
-
-    def ask(self, ways: np.ndarray, rubric: Rubric, index: int) -> None:
-        """Works out what is not known yet of some misconceptions, by their numbers."""
-        expected = rubric.expectations[index]
-        for way in ways[~self.known[ways]]:
-            wrong = rubric.wrong_ways[way].outcomes[index]
-            self.right[way] = expected.outcome is None or agrees(
-                wrong, expected.outcome, expected.tolerance
-            )
-            # The tolerance is that of the right answer. Where the wrong one is several times as
-            # large, it is rounded more coarsely by as much; and an exponential more finely, where
-            # it is smaller.
-            size = _scale(wrong.value, expected.outcome)
-            scaled = size > 4 or (rubric.logarithm and size < 1 / 4)
-            self.reach[way] = expected.tolerance * (size if scaled else 1.0)
-            self.totals[way], magnitude, count = _total(wrong.value)
-            # Twice as much, for the sums are rounded too.
-            self.bounds[way] = 2 * expected.tolerance * max(1.0, size) * count + 1e-9 * magnitude
-            self.known[way] = True
 
 
 def explain(
@@ -134,7 +93,7 @@ def _left(
     Where the answer is right, so are those that are right.
     """
     column = rubric.columns[index]
-    column.ask(ways, rubric, index)
+    _ask(column, ways, rubric, index)
     with np.errstate(invalid="ignore"):
         far = np.abs(column.totals[ways] - _total(outcome.value)[0]) > column.bounds[ways]
     accounted = column.right[ways] if right else np.zeros(len(ways), dtype=bool)
@@ -142,6 +101,26 @@ def _left(
         wrong = rubric.wrong_ways[ways[place]].outcomes[index]
         accounted[place] = agrees(outcome, wrong, column.reach[ways[place]])
     return ways[accounted]
+
+
+def _ask(column: Column, ways: np.ndarray, rubric: Rubric, index: int) -> None:
+    """Works out what is not known yet of some misconceptions, by their numbers."""
+    expected = rubric.expectations[index]
+    for way in ways[~column.known[ways]]:
+        wrong = rubric.wrong_ways[way].outcomes[index]
+        column.right[way] = expected.outcome is None or agrees(
+            wrong, expected.outcome, expected.tolerance
+        )
+        # The tolerance is that of the right answer. Where the wrong one is several times as
+        # large, it is rounded more coarsely by as much; and an exponential more finely, where
+        # it is smaller.
+        size = _scale(wrong.value, expected.outcome)
+        scaled = size > 4 or (rubric.logarithm and size < 1 / 4)
+        column.reach[way] = expected.tolerance * (size if scaled else 1.0)
+        column.totals[way], magnitude, count = _total(wrong.value)
+        # Twice as much, for the sums are rounded too.
+        column.bounds[way] = 2 * expected.tolerance * max(1.0, size) * count + 1e-9 * magnitude
+        column.known[way] = True
 
 
 def _total(value: Any) -> tuple[float, float, int]:

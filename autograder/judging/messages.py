@@ -45,18 +45,15 @@ def read_message(frames: Sequence[bytes]) -> dict[str, Any] | None:
     parts = frames[start : start + 4]
     if len(parts) != 4:
         return None
-    header, parent = _object(parts[0]), _object(parts[1])
-    reader = READERS.get(text(header.get("msg_type"), MAX_NAME))
-    if reader is None:
-        return None
-    content = reader(_object(parts[3]))
+    given, parent = _object(parts[0]), _object(parts[1])
+    header = {name: text(given.get(name), MAX_NAME) for name in ("msg_type", "msg_id")}
+    reader = READERS.get(header["msg_type"])
+    content = reader(_object(parts[3])) if reader else None
     if content is None:
         return None
-    kind = text(header.get("msg_type"), MAX_NAME)
     return {
-        "msg_type": kind,
-        "msg_id": text(header.get("msg_id"), MAX_NAME),
-        "header": {"msg_type": kind, "msg_id": text(header.get("msg_id"), MAX_NAME)},
+        **header,
+        "header": header,
         "parent_header": {"msg_id": text(parent.get("msg_id"), MAX_NAME)},
         "metadata": {},
         "content": content,

@@ -9,83 +9,22 @@ never why, so that it is true whatever the mistake is.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from autograder.judging import numbers
 from autograder.judging.agreement import fitted, row_of, same
-from autograder.kernel.evidence import CHANGED
+from autograder.judging.numbers import Observation, Seen
+from autograder.judging.rubric import Expectation, Rubric
+from autograder.kernel.evidence import CHANGED, Outcome
 
-if TYPE_CHECKING:
-    from autograder.judging.verdict import Expectation, Rubric
-    from autograder.kernel.evidence import Outcome
-
-CONSTANTS = {
-    -1.0: "of the right size and of the wrong sign",
-    0.5: "half the right one",
-    2.0: "twice the right one",
-    float(1 / np.log(2)): "the right one divided by ln 2, which makes bits of nats",
-    float(np.log(2)): "the right one multiplied by ln 2",
-    float(1 / np.log(10)): "the right one divided by ln 10",
-}
+OF_CASES = ("observed_unmoved", "observed_moved", "observed_where")
 CHANGES = (
     "A list or a tensor that your function is given is another one after the call than before."
     " Whoever gave it may use it again: leave it as it is, and work on one of your own."
 )
-NEAR = 0.01  # the share of the largest number by which those that are nearly right may be off
-PRECISE = 0.01  # the largest share of itself by which a ratio may be off and still be named
-PLAIN = 0.05  # the same of a difference
-OF_NUMBERS = (
-    "observed_factor",
-    "observed_offset",
-    "observed_zone",
-    "observed_sign",
-    "observed_total",
-    "observed_near",
-    "observed_evenness",
-)
-
-
-class Observation(NamedTuple):
-    """One thing that is so in all public cases.
-
-    Args:
-        name: A short identifier, which begins with "observed_".
-        words: What is so, for the student.
-    """
-
-    name: str
-    words: str
-
-
-class Seen(NamedTuple):
-    """A public case whose result has the right form.
-
-    Args:
-        index: Its place among all cases.
-        wanted: The right numbers in one row.
-        got: Those that came.
-        tolerance: The largest difference that arithmetic explains.
-        shape: The axes of the result; of a list, its length.
-        facts: What the exercise says about the case.
-    """
-
-    index: int
-    wanted: np.ndarray
-    got: np.ndarray
-    tolerance: float
-    shape: tuple[int, ...]
-    facts: dict[str, Any]
-
-    @property
-    def wrong(self) -> np.ndarray:
-        """Which numbers are wrong."""
-        with np.errstate(invalid="ignore"):
-            near = np.abs(self.got - self.wanted) <= self.tolerance
-        return ~(near | (self.got == self.wanted) | (np.isnan(self.got) & np.isnan(self.wanted)))
 
 
 def observed(rubric: Rubric, outcomes: list[Outcome], passed: list[bool]) -> Observation | None:
@@ -130,22 +69,22 @@ def _of(
     amounts = _logarithms(part) if rubric.logarithm else part
     found = (
         _unmoved(rubric, outcomes, public)
-        or _factor(amounts)
-        or _offset(amounts)
+        or numbers.factor(amounts)
+        or numbers.offset(amounts)
         or _moved(rubric, outcomes, public)
-        or _zone(part)
+        or numbers.zone(part)
         or _where(rubric, outcomes, passed, public)
-        or _sign(part)
-        or _total(part)
-        or _near(part)
-        or _evenness(part)
+        or numbers.sign(part)
+        or numbers.total(part)
+        or numbers.near(part)
+        or numbers.evenness(part)
     )
     if found and rubric.logarithm and found.name in ("observed_factor", "observed_offset"):
         words = found.words.replace("Your result", "Its logarithm").replace(
             "your result", "its logarithm"
         )
         return found._replace(words=f"{rubric.logarithm} {words}")
-    if found and start and found.name in OF_NUMBERS:
+    if found and start and found.name not in OF_CASES:
         return found._replace(words=f"{start} {found.words}")
     if start and not found:
         return Observation("observed_component", start)
@@ -325,151 +264,6 @@ def _moved(rubric: Rubric, outcomes: list[Outcome], public: list[int]) -> Observ
     return None
 
 
-def _factor(seen: list[Seen]) -> Observation | None:
-    """Whether each result is a multiple of the right one, by a number that can be named."""
-    ratios = []
-    for each in seen:
-        heavy = np.abs(each.wanted) > 8 * each.tolerance
-        if not np.isfinite(each.got).all():
-            return None
-        if not heavy.any():
-            if (np.abs(each.got) > 8 * each.tolerance).any():
-                return None
-            continue
-        at = np.abs(each.wanted * heavy).argmax()
-        ratio = float(each.got[at] / each.wanted[at])
-        allowed = 4 * each.tolerance * max(1.0, abs(ratio))
-        if ratio == 0 or (np.abs(each.got - ratio * each.wanted) > allowed).any():
-            return None
-        if allowed < PRECISE * abs(each.wanted[at]):  # a coarser one says nothing
-            ratios.append((ratio, allowed / abs(each.wanted[at]), each.facts))
-    if len(ratios) < 2:
-        return None
-
-    def fits(number: Callable[[dict[str, float]], float]) -> bool:
-        return all(
-            abs(ratio - value) <= error * max(1.0, abs(value)) + 1e-6 * abs(value)
-            for ratio, error, facts in ratios
-            for value in [number(facts)]
-        )
-
-    names = [n for n, fact in ratios[0][2].items() if _is_number(fact)]
-    names = [n for n in names if all(facts.get(n, 0) > 0 for *_, facts in ratios)]
-    for multiples in _multiples(names):
-        fitting = [words for words, number in multiples if fits(number)]
-        if len(fitting) == 1:
-            return Observation(
-                "observed_factor", f"In every public case your result is {fitting[0]}."
-            )
-        if fitting:
-            break
-    first = ratios[0][0]
-    if fits(lambda facts: first) and abs(first - 1) > 1e-3:
-        return Observation(
-            "observed_factor",
-            "Your result is a multiple of the right one, by the same number in every public case.",
-        )
-    return None
-
-
-def _multiples(names: list[str]) -> Iterator[list[tuple[str, Callable]]]:
-    """What a result may be multiplied by, in words and of a case's facts; the simplest first."""
-
-    def of(constant: float = 1.0, **powers: float) -> Callable[[dict[str, float]], float]:
-        return lambda facts: constant * math.prod(facts[n] ** power for n, power in powers.items())
-
-    times, over = "the right one multiplied by", "the right one divided by"
-    yield [(words, of(constant)) for constant, words in CONSTANTS.items()]
-    yield [(f"{times} {n}", of(**{n: 1})) for n in names] + [
-        (f"{over} {n}", of(**{n: -1})) for n in names
-    ]
-    yield [
-        (f"{times} {a} and divided by {b}", of(**{a: 1, b: -1})) for a, b in permutations(names, 2)
-    ] + [
-        (f"{words} {n} twice", of(**{n: power}))
-        for n in names
-        for words, power in ((times, 2), (over, -2))
-    ]
-    yield [
-        (f"{words} {a} and by {b}", of(**{a: power, b: power}))
-        for a, b in combinations(names, 2)
-        for words, power in ((times, 1), (over, -1))
-    ] + [(f"{times} 2 and divided by {n}", of(2.0, **{n: -1})) for n in names]
-    yield [
-        (f"{times} a power of {n}", of(**{n: power}))
-        for n in names
-        for power in (-4, -3, -1.5, -0.5, 0.5, 1.5, 3, 4)
-    ]
-
-
-def _is_number(fact: Any) -> bool:
-    return isinstance(fact, int | float) and not isinstance(fact, bool)
-
-
-def _offset(seen: list[Seen]) -> Observation | None:
-    """Whether a number is added to each result."""
-    offsets = []
-    for each in seen:
-        if not np.isfinite(each.got).all():
-            return None
-        gap = each.got - each.wanted
-        if (np.abs(gap - gap[0]) > 2 * each.tolerance).any():
-            return None
-        offsets.append((float(gap[0]), 2 * each.tolerance, each.facts))
-    if len(offsets) < 2 or any(PLAIN * abs(gap) < error for gap, error, _ in offsets):
-        return None  # to be told from others, a difference must be large beside what rounding does
-
-    def fits(number: Callable[[dict[str, float]], float]) -> bool:
-        return all(abs(gap - number(facts)) <= error for gap, error, facts in offsets)
-
-    names = [n for n, fact in offsets[0][2].items() if _is_number(fact)]
-    names = [n for n in names if all(n in facts for *_, facts in offsets)]
-    for sign, word in ((1, "plus"), (-1, "minus")):
-        for n in names:
-            if fits(lambda facts, n=n, sign=sign: sign * facts[n]):
-                return Observation(
-                    "observed_offset",
-                    f"In every public case your result is the right one {word} {n}.",
-                )
-    if fits(lambda facts: offsets[0][0]):
-        return Observation(
-            "observed_offset",
-            "Your result differs from the right one by the same number in every public case.",
-        )
-    return None
-
-
-def _zone(seen: list[Seen]) -> Observation | None:
-    """Whether all wrong numbers lie in one region of the results, and others are right."""
-    wrong = [each for each in seen if each.wrong.any()]
-    found = []
-    for name in wrong[0].facts if wrong else ():
-        inside = [_region(each, name) for each in wrong]
-        if any(region is None for region in inside):
-            continue
-        if all((each.wrong <= region).all() for each, region in zip(wrong, inside, strict=True)):
-            size, total = sum(map(np.sum, inside)), sum(region.size for region in inside)
-            if size < total:
-                found.append((size, name))
-    if not found:
-        return None
-    return Observation(
-        "observed_zone",
-        f"In the public cases all numbers are right, but for those {min(found)[1]}.",
-    )
-
-
-def _region(each: Seen, name: str) -> np.ndarray | None:
-    """A region of a result as a row; its axes are the first axes of the result."""
-    fact = each.facts.get(name)
-    if not isinstance(fact, list):
-        return None
-    region = np.asarray(fact, dtype=bool)
-    if not region.size or each.shape[: region.ndim] != region.shape:
-        return None
-    return np.repeat(region.reshape(-1), each.wanted.size // region.size)
-
-
 def _where(
     rubric: Rubric, outcomes: list[Outcome], passed: list[bool], public: list[int]
 ) -> Observation | None:
@@ -494,95 +288,3 @@ def _where(
         how = "your result is wrong"
     where = " and ".join(found)
     return Observation("observed_where", f"In the public cases {how} exactly where {where}.")
-
-
-def _sign(seen: list[Seen]) -> Observation | None:
-    """Whether something is below 0 where nothing may be."""
-    wrong = [each for each in seen if each.wrong.any()]
-    if (
-        wrong
-        and all((each.wanted >= 0).all() for each in seen)
-        and all((each.got < -each.tolerance).any() for each in wrong)
-    ):
-        return Observation(
-            "observed_sign", "There is a number below 0 in your results, and no right one is."
-        )
-    return None
-
-
-def _total(seen: list[Seen]) -> Observation | None:
-    """Whether rows do not add up to 1, or to 0, where all should."""
-    rows = [each for each in seen if each.shape and each.shape[-1] > 1]
-    if not seen or len(rows) < len(seen) or not all(np.isfinite(each.got).all() for each in seen):
-        return None
-    for total in (1.0, 0.0):
-
-        def off(row: np.ndarray, each: Seen, total: float = total) -> np.ndarray:
-            sums = row.reshape(-1, each.shape[-1]).sum(-1)
-            return np.abs(sums - total) > 4 * each.shape[-1] * each.tolerance
-
-        if any(off(each.wanted, each).any() for each in seen):
-            continue
-        found = [off(each.got, each).any() for each in seen if each.wrong.any()]
-        if any(found):
-            where = "The" if all(found) else "In some public cases the"
-            return Observation(
-                "observed_total",
-                f"{where} numbers of your results do not add up to {total:g} along the last axis,"
-                " and those of the right ones do.",
-            )
-    return None
-
-
-def _near(seen: list[Seen]) -> Observation | None:
-    """Whether all wrong numbers are nearly right."""
-    wrong = [each for each in seen if each.wrong.any()]
-    if not wrong or not all(
-        np.isfinite(each.got).all()
-        and (np.abs(each.got - each.wanted) <= NEAR * np.abs(each.wanted).max()).all()
-        for each in seen
-    ):
-        return None
-    return Observation(
-        "observed_near",
-        "In the public cases no number is off by more than a hundredth of the largest, and some are"
-        " off by more than the rounding of float32 explains. Is something rounded, computed more"
-        " coarsely, or a small number added?",
-    )
-
-
-def _evenness(seen: list[Seen]) -> Observation | None:
-    """Whether all wrong rows are distributions that are more even than the right ones, or less."""
-    gaps = []
-    for each in seen:
-        if not each.shape or each.shape[-1] < 2 or not np.isfinite(each.got).all():
-            return None
-        rows = [row.reshape(-1, each.shape[-1]) for row in (each.got, each.wanted)]
-        for row in rows:
-            bound = 4 * each.shape[-1] * each.tolerance
-            if (row < -each.tolerance).any() or (np.abs(row.sum(-1) - 1) > bound).any():
-                return None
-        wrong = each.wrong.reshape(rows[0].shape).any(-1)
-        gap = np.subtract(*map(_entropy, rows))[wrong]
-        if (np.abs(gap) <= each.tolerance).any():
-            return None
-        gaps += (gap > 0).tolist()
-    if not gaps or any(gaps) != all(gaps):
-        return None
-    if gaps[0]:
-        return Observation(
-            "observed_evenness",
-            "Your rows are distributions, and each one that is wrong is more even than the right"
-            " one: its entropy is larger. Is something softened, mixed with something flat, or"
-            " stopped before its end?",
-        )
-    return Observation(
-        "observed_evenness",
-        "Your rows are distributions, and each one that is wrong is less even than the right one:"
-        " its entropy is smaller. Is something sharpened, or left out of a mixture?",
-    )
-
-
-def _entropy(rows: np.ndarray) -> np.ndarray:
-    """The entropy of each row, in nats."""
-    return -(rows * np.log(np.where(rows > 0, rows, 1.0))).sum(-1)

@@ -68,7 +68,7 @@ def observe(value: Any, question: dict[str, Any]) -> list[Outcome]:
 
     Args:
         value: The student's function, or the answer itself for cases without arguments.
-        question: Data as `autograder.spec.question` makes it.
+        question: Data as `autograder.questions.question` makes it.
     """
     if not all(question["cases"]):
         return [Outcome("returned", value) for _ in question["cases"]]
@@ -137,7 +137,7 @@ def observe_with(
     Args:
         right: By the name to replace, the name and the source of a function.
         value: The student's function.
-        question: Data as `autograder.spec.question` makes it.
+        question: Data as `autograder.questions.question` makes it.
     """
     import torch
 

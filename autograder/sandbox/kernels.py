@@ -27,8 +27,8 @@ from traitlets import Callable, Integer, List, Unicode, default
 from autograder.sandbox.options import MiB, Sandbox, SandboxLimits, bubblewrap
 from autograder.sandbox.pool import WarmPool, open_pool
 from autograder.sandbox.walls import NOBODY
-from autograder.sandbox.warm import KERNEL
 from autograder.sandbox.wire import Channel
+from autograder.sandbox.world import KERNEL
 
 
 def copy_work(source: str | None, target: Path, most: int) -> None:

@@ -23,7 +23,7 @@ from autograder.sandbox.walls import (
     user_namespace,
     write_accounts,
 )
-from autograder.sandbox.warm import SCRATCH
+from autograder.sandbox.world import SCRATCH
 
 POOL = "AUTOGRADER_WARM_POOL"  # environment variable: the folder of the open pool
 KERNEL_MODULES = (  # what kernels and graded cells always import; no cell's time is spent on it

@@ -21,6 +21,7 @@ CLONE = {  # linux/sched.h
     "process": 0x20000000,
     "network": 0x40000000,
 }
+NAMESPACES = sum(CLONE.values())
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP = 1, 4, 22, 24  # sys/prctl.h
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -168,13 +169,10 @@ def filter_program(machine: str, may_listen: bool) -> list[tuple[int, int, int, 
     ]
     # clone3 hides its flags from filters; told that there is none, the C library uses clone.
     program += [(equal, 0, 1, CLONE_CALLS["clone3"][column]), (back, 0, 0, not_known)]
-    namespaces = 0x02000000  # cgroup
-    for flag in CLONE.values():
-        namespaces |= flag
     program += [
         (equal, 0, 3, CLONE_CALLS["clone"][column]),
         (load, 0, 0, flags),
-        (any_bit, 0, 1, namespaces),
+        (any_bit, 0, 1, NAMESPACES | 0x02000000),  # and those of cgroups
         (back, 0, 0, not_permitted),
         (back, 0, 0, allow),
     ]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from autograder.sandbox.warm import KERNEL, KERNELS, PROCESSES, SCRATCH
+from autograder.sandbox.world import KERNEL, KERNELS, PROCESSES, SCRATCH
 
 CODE = "/run/code"  # inside: what of our packages a notebook may import
 SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/bin", "/lib", "/lib64")
@@ -21,7 +21,7 @@ ACCOUNTS = {  # files of /etc
     "passwd": f"root:x:0:0::/:/bin/sh\nstudent:x:1000:1000:Student:{SCRATCH}:/bin/sh\n",
     "group": "root:x:0:\nstudent:x:1000:\n",
 }
-INSIDE = ("warm.py", "syscalls.py")  # of this folder; they need nothing else of ours
+INSIDE = ("warm.py", "world.py", "syscalls.py")  # of this folder; they need nothing else of ours
 NOBODY = 65534  # the user that notebooks run as when the grader is root
 
 

@@ -16,7 +16,6 @@ it when the grader says so or goes away.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import json
@@ -33,33 +32,24 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from autograder.sandbox.syscalls import (
-    CLONE,
-    PR_SET_DUMPABLE,
-    PR_SET_PDEATHSIG,
-    call,
-    surrender,
+from autograder.sandbox.syscalls import PR_SET_PDEATHSIG, call, surrender
+from autograder.sandbox.world import (
+    KERNEL,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REMOUNT,
+    PROCESSES,
+    SCRATCH,
+    make_world,
+    mount,
+    show_process,
 )
 
-KERNELS = "/run/kernels"  # the folders of all kernels; hidden from each
-KERNEL = "/run/kernel"  # this kernel's own: connection.json, its sockets, work/
-PROCESSES = "/run/processes"  # a /proc that nothing covers; without it, a kernel gets none
-SCRATCH = "/tmp"
 WATCH_SECONDS = 0.1  # between two looks at a kernel's memory
-SHOWN = ("meminfo", "cpuinfo", "stat", "uptime", "loadavg", "version", "vmstat")  # of /proc
 PIPE = 64 * 1024  # bytes that a pipe may hold
-
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32  # sys/mount.h
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-
-
-def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    """Calls the system's mount."""
-    texts = [text.encode() if text else None for text in (source, target, kind)]
-    try:
-        call("mount", *texts, ctypes.c_ulong(flags), data.encode() or None)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror} ({kind or source} at {target})") from None
 
 
 def main() -> None:
@@ -263,90 +253,6 @@ def too_large(pid: int, processes: int, limits: dict, urgent: list) -> bool:
         if left < 0:
             return True
     return False
-
-
-def make_world(name: str, options: dict) -> bool:
-    """Moves this process, and all that it will start, to namespaces of their own.
-
-    Returns:
-        Whether the connections are bounded that a socket which listens may hold.
-    """
-    limits = options["limits"]
-    if options["user"] is not None:  # the grader is root, and its notebooks must not be
-        os.setgroups([])
-        os.setresgid(*[options["user"]] * 3)
-        os.setresuid(*[options["user"]] * 3)
-        call("prctl", PR_SET_DUMPABLE, 1)
-        call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
-    user, group = os.getuid(), os.getgid()
-    flags = 0
-    for flag in CLONE.values():
-        flags |= flag
-    call("unshare", flags)
-    for file, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"1000 {user} 1"),
-        ("gid_map", f"1000 {group} 1"),
-    ):
-        Path("/proc/self", file).write_text(text)
-    Path("/proc/self/oom_score_adj").write_text("1000")  # first to go when the machine is short
-
-    bounded = bound_queue()
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
-    mount("/dev/full", "/dev/zero", None, MS_BIND)  # as zero, but no memory is made of it
-    mount(f"{KERNELS}/{name}", KERNEL, None, MS_BIND)
-    safe = MS_NOSUID | MS_NODEV
-    python = {folder: os.open(folder, os.O_PATH) for folder in options["python_in_scratch"]}
-    for folder in (SCRATCH, "/dev/shm"):
-        bounds = f"size={limits['scratch']},nr_inodes={limits['files']},mode=0700"
-        mount("tmpfs", folder, "tmpfs", safe, bounds)
-    for folder, descriptor in python.items():  # it was covered; show it again
-        os.makedirs(folder)
-        mount(f"/proc/self/fd/{descriptor}", folder, None, MS_BIND)
-        os.close(descriptor)
-    mount("tmpfs", KERNELS, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
-    mount("tmpfs", PROCESSES, "tmpfs", safe | MS_NOEXEC | MS_RDONLY, "size=4k,nr_inodes=1")
-    hide_processes(safe | MS_NOEXEC)
-    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666")
-    return bounded
-
-
-def bound_queue() -> bool:
-    """Lets a socket hold one connection, and one message, that was not taken: both are nobody's."""
-    for place in ("/proc", PROCESSES):
-        with suppress(OSError):
-            Path(place, "sys/net/unix/max_dgram_qlen").write_text("0")
-            Path(place, "sys/net/core/somaxconn").write_text("0")
-            return True
-    return False
-
-
-def hide_processes(safe: int) -> None:
-    """Puts a /proc in the place of the one there is: what it says of the machine, and no process.
-
-    A /proc of its own cannot be mounted everywhere, and would show more than notebooks need.
-    """
-    whole = os.open("/proc", os.O_PATH | os.O_DIRECTORY)
-    mount("tmpfs", "/proc", "tmpfs", safe, "size=64k,nr_inodes=64,mode=0755")
-    os.fchdir(whole)
-    for name in SHOWN:
-        try:
-            Path("/proc", name).touch()
-            mount(name, f"/proc/{name}", None, MS_BIND)
-        except OSError:  # not every system has them all
-            continue
-    Path("/proc/1").mkdir()
-    os.chdir("/")
-    os.close(whole)
-    mount("none", "/proc", None, MS_BIND | MS_REMOUNT | MS_RDONLY | safe)
-
-
-def show_process(pid: int, processes: int) -> None:
-    """Shows a kernel, which is process 1 to itself, what /proc says of it: its memory, for one."""
-    os.fchdir(processes)
-    with suppress(OSError):  # then a notebook does without
-        mount(str(pid), "/proc/1", None, MS_BIND)
-    os.chdir("/")
 
 
 def become_kernel(limits: dict, say_ready: int, go: int, may_listen: bool) -> None:

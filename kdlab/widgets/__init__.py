@@ -16,11 +16,10 @@ import torch
 import traitlets
 from torch import Tensor
 
-from kdlab.config import History
 from kdlab.divergences import forward_kl, jensen_shannon, reverse_kl
 from kdlab.objective import CombinedObjective
 from kdlab.schedules import SCHEDULES, make_schedule
-from kdlab.sweeps import SweepResults
+from kdlab.widgets.recorded import read_run, read_trained
 
 __all__ = [
     "WIDGETS",
@@ -348,63 +347,6 @@ class SchedulePlayer(Widget):
             row |= {"LM": lm, "KD": kd, "λ·KD": values[step] * kd}
         measured = [int(key) for key in self.run["gap"] if int(key) <= step]
         return row | ({"gap": self.run["gap"][str(max(measured))]} if measured else {})
-
-
-def read_run(folder: str | Path, made_with: str) -> dict[str, Any]:
-    """A run of ``kdlab distill`` as the schedule player takes it.
-
-    Args:
-        folder: where its ``metrics.jsonl`` is.
-        made_with: the words that say what run it is.
-
-    Returns:
-        ``lm`` and ``kd``, nats for each step; ``gap``, nats by the step after which it was
-        measured: the student's LM loss minus the teacher's, on the validation split.
-    """
-    history = History.read(Path(folder) / "metrics.jsonl")
-    return {
-        "made_with": made_with,
-        "lm": [round(loss, 4) for loss in history.column("lm_loss")],
-        "kd": [round(loss, 4) for loss in history.column("kd_loss")],
-        "gap": {
-            str(record["step"]): round(
-                math.log(record["perplexity"] / record["teacher_perplexity"]), 4
-            )
-            for record in history.eval
-        },
-    }
-
-
-def read_trained(
-    results: SweepResults, arms: dict[str, tuple[str, str]], labels: str, made_with: str
-) -> dict[str, Any]:
-    """Recorded students as the schedule player takes them.
-
-    Args:
-        results: recorded runs whose curves have ``lm_loss`` and whose measures ``gap``.
-        arms: by the name of a schedule, the arm that used it, and its numbers in words.
-        labels: the arm of labels alone.
-        made_with: the words that say what runs they are.
-
-    Returns:
-        ``gap``, nats by schedule and step, the student's LM loss minus the teacher's on held-out
-        text, means over the seeds; ``steps``; ``least`` and ``most``, the ends of the picture.
-    """
-    gaps: dict[str, list[float]] = {}
-    used = {"labels alone": labels} | {name: arm for name, (arm, _) in arms.items()}
-    for name, arm in used.items():
-        steps, losses = results.curve(arm, "lm_loss")
-        teacher = results.mean(arm, "lm_loss").mean - results.mean(arm, "gap").mean
-        gaps[name] = [round(loss.mean - teacher, 4) for loss in losses]
-    every = [gap for curve in gaps.values() for gap in curve]
-    return {
-        "made_with": made_with,
-        "steps": list(steps),
-        "gap": gaps,
-        "told": {name: told for name, (_, told) in arms.items()},
-        "least": min(every),
-        "most": max(every),
-    }
 
 
 WIDGETS: dict[str, type[Widget]] = {

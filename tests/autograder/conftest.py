@@ -12,18 +12,20 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbgrader.converters import GenerateAssignment
+from typer.testing import CliRunner
 
+from autograder.cells import VERDICT_MIME, is_judged
+from autograder.commands import cli
 from autograder.grading import batch
 from autograder.grading.course import Course
 from autograder.grading.exchange import Release
-from autograder.grading.preprocessors import VERDICT_MIME, is_judged
 from autograder.grading.record import Record
 from autograder.grading.worker import Executed, Job
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import write_evidence
-from autograder.spec import generator, load_checks, question
+from autograder.questions import generator, load_checks, question
 from tests.autograder.grading.room import Room
 
 EXERCISES = Path(__file__).parents[2] / "exercises"
@@ -32,7 +34,7 @@ ASSIGNMENT = "set"
 CHECKS = """
 import torch
 from autograder.spec import Case, FunctionCheck, Misconception
-from autograder.judging.verdict import Section
+from autograder.judging.rubric import Section
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 
@@ -240,6 +242,18 @@ def canned_grades(monkeypatch: pytest.MonkeyPatch) -> Callable:
         return done
 
     return grade
+
+
+@pytest.fixture
+def invoke(
+    course: Path, canned_grades: Callable, inline: type, monkeypatch: pytest.MonkeyPatch
+) -> Callable:
+    """Gives a command in the course's folder; submissions are run in this process."""
+    monkeypatch.chdir(course)
+    monkeypatch.syspath_prepend(str(course))  # a course's plug-ins lie in it
+    monkeypatch.setattr(cli, "process_pool", lambda jobs: inline())
+    monkeypatch.setenv("COLUMNS", "300")
+    return lambda *arguments: CliRunner().invoke(cli.app, [*arguments])
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,17 @@ ARROWS = {
     "judging": {"kernel.evidence"},
     "sandbox": {"judging.messages"},  # every message is checked where it enters
     "check": {"judging", "kernel"},
-    "spec": {"judging", "kernel"},
-    "authoring": {"judging", "kernel", "spec", "check"},
-    "grading": {"judging", "kernel.evidence", "sandbox", "spec", "check", "authoring"},
-    "__main__": {"grading"},
+    "settings": set(),
+    "cells": {"check"},
+    "spec": {"judging", "kernel", "settings"},
+    "questions": {"judging", "kernel", "spec"},
+    "authoring": {"judging", "kernel", "spec", "questions", "check", "cells"},
+    "grading": {
+        *("judging", "kernel.evidence", "sandbox", "spec", "questions", "settings", "check"),
+        *("cells", "authoring"),
+    },
+    "commands": {"judging", "sandbox", "settings", "authoring", "grading"},
+    "__main__": {"commands"},
     "__init__": set(),
 }
 JUDGING_NEEDS = {"numpy"}  # beside Python's own modules
@@ -59,7 +66,7 @@ def test_every_import_follows_an_arrow(path: Path) -> None:
 
 def test_what_runs_in_the_sandbox_imports_nothing_of_ours_from_elsewhere() -> None:
     inside = [*(ROOT / "kernel").glob("*.py"), *(ROOT / "sandbox" / name for name in INSIDE)]
-    known = ("autograder.kernel.", "autograder.sandbox.syscalls.")
+    known = ("autograder.kernel.", "autograder.sandbox.syscalls.", "autograder.sandbox.world.")
     for path in inside:
         ours = {name for name in imports(path) if name.partition(".")[0] in ("autograder", "kdlab")}
         assert all(name.startswith(known) for name in ours), path
@@ -96,11 +103,11 @@ def test_what_judges_loads_where_there_is_no_torch_no_kernel_and_no_nbgrader() -
         "nbformat",
         "nbgrader",
     ]
-    loads_without([*modules("judging"), "autograder.check", "autograder.spec"], blocked)
+    loads_without([*modules("judging"), "autograder.check", "autograder.questions"], blocked)
 
 
 def test_the_commands_load_without_torch() -> None:
-    loads_without(modules("grading"), ["torch", "kdlab"])
+    loads_without([*modules("grading"), *modules("commands")], ["torch", "kdlab"])
 
 
 def test_arrays_are_judged_without_torch() -> None:

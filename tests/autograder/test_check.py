@@ -16,17 +16,12 @@ import torch
 
 from autograder.check import CheckFailed, check, describe
 from autograder.judging.evidence import decode_outcome
-from autograder.judging.verdict import (
-    Section,
-    Status,
-    judge,
-    judge_either,
-    rubric_from_data,
-    rubric_to_data,
-)
+from autograder.judging.rubric import Section, rubric_from_data, rubric_to_data
+from autograder.judging.verdict import Status, judge, judge_either
 from autograder.kernel import asking
 from autograder.kernel.asking import ask, observe, observe_with
 from autograder.kernel.evidence import Outcome, encode_outcome
+from autograder.questions import load_checks, public_data, question, right_versions, to_replace
 from autograder.spec import (
     AnswerCheck,
     Call,
@@ -37,11 +32,6 @@ from autograder.spec import (
     Option,
     call_to_data,
     choice,
-    load_checks,
-    public_data,
-    question,
-    right_versions,
-    to_replace,
 )
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")

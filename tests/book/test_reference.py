@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 import kdlab
-from autograder.grading.cli import app
+from autograder.commands.cli import app
 from kdlab import plots, widgets
 
 ROOT = Path(__file__).parents[2]

@@ -35,7 +35,8 @@ from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import Outcome, write_evidence
-from autograder.spec import AnswerCheck, Case, generator, question
+from autograder.questions import generator, question
+from autograder.spec import AnswerCheck, Case
 from exercises.bank import ANSWER, checks, grade_id, solution, source
 
 FOLDER = Path(__file__).parent / "class"

@@ -15,17 +15,8 @@ from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import Rubric, Status, Verdict, judge, judge_either
 from autograder.kernel.asking import observe, observe_with
 from autograder.kernel.evidence import Outcome, encode, write_evidence
-from autograder.spec import (
-    AnswerCheck,
-    Case,
-    Check,
-    FunctionCheck,
-    generator,
-    question,
-    right_versions,
-    run,
-    to_replace,
-)
+from autograder.questions import generator, question, right_versions, to_replace
+from autograder.spec import AnswerCheck, Case, Check, FunctionCheck, run
 from exercises.bank import ANSWER, EXERCISES, Entry, checks, entries, grade_id, solution, source
 
 ASSIGNMENTS = sorted(path.stem for path in (EXERCISES / "checks").glob("*.py"))

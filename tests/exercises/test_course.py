@@ -12,8 +12,10 @@ import nbformat
 import pytest
 from nbgrader.preprocessors import CheckCellMetadata, DeduplicateIds
 
-from autograder.grading.preprocessors import RestoreCells, is_judged
-from autograder.spec import AnswerCheck, load_checks
+from autograder.cells import is_judged
+from autograder.grading.preprocessors import RestoreCells
+from autograder.questions import load_checks
+from autograder.spec import AnswerCheck
 from exercises import course
 from exercises.bank import ANSWER, entries, grade_id, solution, source, submission
 from tests.serving import served, status_of

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from autograder.judging.verdict import judge
-from autograder.spec import FunctionCheck, generator, question
+from autograder.questions import generator, question
+from autograder.spec import FunctionCheck
 from exercises.bank import EXERCISES, checks
 from tests.exercises.test_seeds import answers, seen
 

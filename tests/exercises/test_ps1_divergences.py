@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from autograder.judging.verdict import judge
-from autograder.spec import FunctionCheck, generator, run
+from autograder.questions import generator
+from autograder.spec import FunctionCheck, run
 from exercises.bank import checks
 from kdlab import divergences
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from autograder.judging.verdict import judge
-from autograder.spec import FunctionCheck, generator
+from autograder.questions import generator
+from autograder.spec import FunctionCheck
 from exercises.bank import checks
 from kdlab import CombinedObjective
 

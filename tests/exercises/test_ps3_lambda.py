@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from autograder.spec import generator, run
+from autograder.questions import generator
+from autograder.spec import run
 from exercises.bank import checks
 from kdlab import CombinedObjective
 from kdlab.schedules import CosineLambda, LinearLambda, PlateauLambda

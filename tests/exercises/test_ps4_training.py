@@ -13,7 +13,8 @@ from autograder.judging.evidence import decode_outcome
 from autograder.judging.verdict import Rubric, judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import encode_outcome
-from autograder.spec import Case, generator, question
+from autograder.questions import generator, question
+from autograder.spec import Case
 from exercises.bank import checks, grade_id, source
 from kdlab import CombinedObjective
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from autograder.spec import FunctionCheck, generator
+from autograder.questions import generator
+from autograder.spec import FunctionCheck
 from exercises.bank import checks, grade_id, source
 from kdlab import CombinedObjective, forward_kl, jensen_shannon
 

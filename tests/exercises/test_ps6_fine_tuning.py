@@ -9,7 +9,8 @@ from autograder.judging.evidence import decode_outcome
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import encode_outcome
-from autograder.spec import Case, FunctionCheck, generator, question
+from autograder.questions import generator, question
+from autograder.spec import Case, FunctionCheck
 from exercises.bank import checks, grade_id, source
 from kdlab import CombinedObjective, Conversation, collate, generate
 from kdlab.divergences import reverse_kl

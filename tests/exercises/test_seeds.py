@@ -22,7 +22,8 @@ from autograder.judging.evidence import decode_outcome
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe
 from autograder.kernel.evidence import Outcome, encode_outcome
-from autograder.spec import FunctionCheck, generator, question
+from autograder.questions import generator, question
+from autograder.spec import FunctionCheck
 from exercises.bank import EXERCISES, checks, entries, grade_id, solution, source
 
 TASKS = [

@@ -3,10 +3,11 @@
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from autograder.cells import VERDICT_MIME
 from autograder.grading.accidents import where, why_without_result
 from autograder.grading.feedback import ForStudents
-from autograder.grading.preprocessors import VERDICT_MIME
-from autograder.judging.verdict import Section, Status, Verdict
+from autograder.judging.rubric import Section
+from autograder.judging.verdict import Status, Verdict
 
 
 def notebook(*answers: str, task: str = "forward_kl", asked: str | None = None) -> list:

@@ -19,13 +19,14 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
 
-from autograder.grading import batch
+from autograder.grading import batch, converting
 from autograder.grading.audit import audit, verify
 from autograder.grading.batch import Batch, Stopped
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.delivery import deliver
 from autograder.grading.record import Record, Records, State
 from autograder.grading.worker import Executed, Job, process_pool
+from autograder.sandbox.pool import WarmPool
 
 ASSIGNMENT = "set"
 POINTS = {"ada": 4, "bob": 0, "eve": 0, "joe": 3}
@@ -99,7 +100,8 @@ def test_the_gradebook_is_the_one_that_nbgrader_writes(
 ) -> None:
     course = Course(ungraded)
     coursedir = course._coursedir(assignment_id=ASSIGNMENT)
-    Autograde(coursedir=coursedir, config=course.config).start()
+    with WarmPool.from_config(course.config):
+        Autograde(coursedir=coursedir, config=course.config).start()
     assert read_gradebook(ungraded) == read_gradebook(graded)
     files = [
         sorted(str(path.relative_to(root)) for path in (root / "autograded").rglob("*"))
@@ -277,7 +279,7 @@ def test_a_call_that_was_cut_off_does_not_run_a_submission_twice(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Course, "record", interrupted)
+        patch.setattr(converting, "record", interrupted)
         with pytest.raises(KeyboardInterrupt):
             grade(ungraded, inline)
     assert ran

@@ -82,6 +82,7 @@ def test_a_misspelt_name_is_no_set_that_nobody_has_handed_in(
         assert "No submissions of 'set'" in collect(name, student)
     for name, student, said in (
         ("sett", "*", "There is no assignment 'sett'. Do you mean set?"),
+        ("s", "*", "There is no assignment 's'. Do you mean set?"),
         (ASSIGNMENT, "adda", "There is no student 'adda'. Do you mean ada?"),
     ):
         with pytest.raises(ExchangeError, match=re.escape(said)):

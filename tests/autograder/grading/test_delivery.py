@@ -16,9 +16,9 @@ from nbgrader.exchange.default import (
 )
 from typer.testing import CliRunner
 
+from autograder.commands.cli import app
+from autograder.commands.console import waiting
 from autograder.grading.assignment_list import AssignmentList
-from autograder.grading.cli import app
-from autograder.grading.console import waiting
 from autograder.grading.course import Course
 from autograder.grading.delivery import deliver
 from autograder.grading.exchange import Fetch, Release, ReleaseFeedback, Submit

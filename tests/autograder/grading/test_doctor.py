@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.preprocessors import CheckCellMetadata
 
 from autograder.grading import doctor, files, reading, unpacking
+from autograder.grading.converting import sanitise
 from autograder.grading.course import Course
 from autograder.grading.doctor import Examined, examine
 from autograder.grading.files import Unfit
@@ -43,7 +44,7 @@ def look(ada: Path, empty_course: Path, tmp_path: Path) -> Callable:
         copy = scratch / "ada" / ASSIGNMENT
         examined = examine(ada, copy, course.blueprints(ASSIGNMENT), IGNORE)
         assert not [path for path in copy.rglob("*") if path.is_symlink()]
-        notebook = course.sanitise(scratch, ASSIGNMENT, "ada")[ASSIGNMENT]
+        notebook = sanitise(course, scratch, ASSIGNMENT, "ada")[ASSIGNMENT]
         CheckCellMetadata().preprocess(notebook, {})
         return examined, notebook
 

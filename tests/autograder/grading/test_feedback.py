@@ -17,11 +17,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from nbgrader.converters import GenerateFeedback
 from nbgrader.server_extensions.formgrader import handlers
 
+from autograder.cells import VERDICT_MIME
 from autograder.grading.course import Course
 from autograder.grading.feedback import ForStudents
 from autograder.grading.inert import MakeInert, inert_markdown
-from autograder.grading.preprocessors import VERDICT_MIME
-from autograder.judging.verdict import Section, Status, Verdict
+from autograder.judging.rubric import Section
+from autograder.judging.verdict import Status, Verdict
 from tests.browsing import chromium
 
 ASSIGNMENT = "set"

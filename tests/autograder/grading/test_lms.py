@@ -18,7 +18,7 @@ import pytest
 from nbgrader.apps import ExportApp
 from typer.testing import CliRunner, Result
 
-from autograder.grading.cli import app
+from autograder.commands.cli import app
 from autograder.grading.course import Course
 from autograder.grading.downloads import parse
 from autograder.grading.export import CanvasExportPlugin

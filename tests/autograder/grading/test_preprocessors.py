@@ -14,15 +14,17 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import determine_grade
 
+from autograder.cells import VERDICT_MIME
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.judge import Judge
-from autograder.grading.preprocessors import VERDICT_MIME, ReleasePublicCases
+from autograder.grading.preprocessors import ReleasePublicCases
 from autograder.judging.verdict import Status
+from autograder.sandbox.pool import WarmPool
 
 CHECKS = """
 import torch
 from autograder.spec import Case, FunctionCheck, Misconception
-from autograder.judging.verdict import Section
+from autograder.judging.rubric import Section
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")
 
@@ -68,8 +70,15 @@ def graded(name: str, points: float = 4) -> NotebookNode:
     )
 
 
+@pytest.fixture(scope="module")
+def pool(bubblewrap: None):
+    """Kernels forked from one process; tests/autograder/sandbox has those that start alone."""
+    with WarmPool():
+        yield
+
+
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bubblewrap: None):
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pool: None):
     """Grades a notebook made of answers by task, in their order."""
     monkeypatch.chdir(tmp_path)
 

@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Page
 from typer.testing import CliRunner
 
+from autograder.commands.cli import app
 from autograder.grading import report_page
-from autograder.grading.cli import app
 from autograder.grading.course import Course
 from autograder.grading.report import Report, gather_report
 from tests.browsing import chromium

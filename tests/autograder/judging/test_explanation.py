@@ -8,7 +8,8 @@ import pytest
 
 from autograder.judging.agreement import agrees
 from autograder.judging.explanation import _gist, _left
-from autograder.judging.verdict import Expectation, Rubric, Section, WrongWay, judge
+from autograder.judging.rubric import Expectation, Rubric, Section, WrongWay
+from autograder.judging.verdict import judge
 from autograder.kernel.evidence import Outcome
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autograder.judging.verdict import (
+from autograder.judging.rubric import (
     Expectation,
     Rubric,
     Section,
     WrongWay,
-    judge,
     rubric_from_data,
     rubric_to_data,
 )
+from autograder.judging.verdict import judge
 from autograder.kernel.evidence import Outcome
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")

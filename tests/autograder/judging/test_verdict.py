@@ -8,20 +8,15 @@ import pytest
 
 from autograder.judging.agreement import same
 from autograder.judging.evidence import Refused
-from autograder.judging.verdict import (
+from autograder.judging.rubric import (
     Expectation,
     Rubric,
     Section,
-    Status,
     WrongWay,
-    judge,
-    marked,
-    public_notes,
     rubric_from_data,
     rubric_to_data,
-    told,
-    unjudged,
 )
+from autograder.judging.verdict import Status, judge, marked, public_notes, told, unjudged
 from autograder.kernel.evidence import Outcome
 
 SECTION = Section("1.2", "Measuring the mismatch", "http://book/1.2.html")

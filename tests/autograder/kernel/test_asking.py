@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from autograder.judging.evidence import read_evidence
-from autograder.judging.verdict import Section, Status, judge
+from autograder.judging.rubric import Section
+from autograder.judging.verdict import Status, judge
 from autograder.kernel import asking
 from autograder.kernel.evidence import write_evidence
-from autograder.spec import Call, Case, FunctionCheck, Observer, public_data, question
+from autograder.questions import public_data, question
+from autograder.spec import Call, Case, FunctionCheck, Observer
 
 LOOK = Observer(
     """

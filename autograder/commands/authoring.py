@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,8 @@ from rich.console import Console
 
 from autograder.authoring.proof import Part, prove
 from autograder.authoring.template import make
-from autograder.grading.console import Json, console, counted, say
+from autograder.commands.console import Json, console, say
+from autograder.grading.wording import counted, meant
 
 Name = Annotated[str, typer.Argument(help="The set's name, such as ps7_mine.")]
 
@@ -60,9 +60,8 @@ def _proved(name: str, seeds: int, quiet: bool, at: Callable[[str], None]) -> li
     try:
         return prove(Path.cwd(), name, seeds, at, (lambda part: None) if quiet else _show)
     except FileNotFoundError as error:
-        near = get_close_matches(name, (path.name for path in Path("source").glob("*")), 1)
-        meant = f" Do you mean {near[0]}?" if near else ""
-        say(f"{name} cannot be tried: there is no {error.filename or error}.{meant}")
+        near = meant(name, (path.name for path in Path("source").glob("*")))
+        say(f"{name} cannot be tried: there is no {error.filename or error}.{near}")
         raise typer.Exit(2) from None
     except (ValueError, SyntaxError, AttributeError, ImportError) as error:
         say(f"{name} cannot be tried: {error}")

@@ -9,7 +9,6 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +19,10 @@ from sqlalchemy.exc import SAWarning
 from autograder.grading.configuration import UNUSABLE, unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.delivery import in_exchange
-from autograder.grading.intake import Stopped, shown, words
+from autograder.grading.intake import Stopped
 from autograder.grading.lateness import late_versions
-from autograder.grading.outstanding import names
 from autograder.grading.record import Records
+from autograder.grading.wording import meant, names, shown, words
 
 console = Console()
 errors = Console(stderr=True)
@@ -56,10 +55,8 @@ def open_course(
     if not handed_in:  # of an old term, records alone may be kept
         known |= {record.student for record in Records(course.root, assignment).all()}
     if unknown := sorted(chosen - known):
-        near = get_close_matches(unknown[0], known, 1)
         raise typer.BadParameter(
-            f"No submission of {assignment} by {', '.join(unknown)}."
-            + (f" Do you mean {near[0]}?" if near else "")
+            f"No submission of {assignment} by {', '.join(unknown)}.{meant(unknown[0], known)}"
         )
     return course, sorted(chosen)
 
@@ -150,11 +147,6 @@ def failures() -> Iterator[None]:
             else words(error)
         )
         raise typer.Exit(2) from error
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, which has an s where it is not one."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def say(sentence: str) -> None:

@@ -12,11 +12,12 @@ from nbgrader.apps.baseapp import NbGrader
 from nbgrader.exchange import ExchangeFactory
 from typer.testing import CliRunner, Result
 
-from autograder.grading import joining
-from autograder.grading.cli import app
+from autograder.commands import joining
+from autograder.commands.cli import app
+from autograder.commands.joining import NOT_FOR_STUDENTS, OURS
 from autograder.grading.exchange import Fetch
-from autograder.grading.joining import NOT_FOR_STUDENTS, OURS
-from autograder.spec import load_sections, load_settings
+from autograder.settings import load_settings
+from autograder.spec import load_sections
 
 COURSE_TOML = 'id = "kd-2027"\nexchange = "/srv/exchange"\nbook = "https://book.example/kd/"\n'
 

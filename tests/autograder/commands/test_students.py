@@ -10,7 +10,7 @@ from unicodedata import normalize
 import pytest
 from typer.testing import CliRunner, Result
 
-from autograder.grading.cli import app
+from autograder.commands.cli import app
 from autograder.grading.course import Course
 
 CLASS = {"ada": ("Ada", "Lovelace", "ada@example.org"), "jo": ("Jörg", "Weiß", "jo@example.org")}

@@ -22,10 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from autograder.grading import audit as auditing
-from autograder.grading.authoring_commands import new, selftest
-from autograder.grading.batch import Batch
-from autograder.grading.console import (
+from autograder.commands.authoring import new, selftest
+from autograder.commands.console import (
     AssignmentArgument,
     Json,
     Students,
@@ -37,19 +35,22 @@ from autograder.grading.console import (
     tell,
     waiting,
 )
+from autograder.commands.extend import extend
+from autograder.commands.feedback import feedback
+from autograder.commands.joining import exchange, join
+from autograder.commands.lms import app as lms
+from autograder.commands.report import report
+from autograder.commands.students import students as write_students
+from autograder.grading import audit as auditing
+from autograder.grading.batch import Batch
 from autograder.grading.course import Course
-from autograder.grading.delivery_command import feedback
-from autograder.grading.extending import extend
 from autograder.grading.files import Unfit
-from autograder.grading.intake import shown, take_in, words
-from autograder.grading.joining import exchange, join
+from autograder.grading.intake import take_in
 from autograder.grading.lateness import marks, moved, who_is_late
-from autograder.grading.lms_commands import app as lms
-from autograder.grading.outstanding import names, outstanding
+from autograder.grading.outstanding import outstanding
 from autograder.grading.record import Record, State
 from autograder.grading.report import RESOURCES
-from autograder.grading.report_command import report
-from autograder.grading.students import students as write_students
+from autograder.grading.wording import names, shown, words
 from autograder.grading.worker import cpu_jobs, process_pool
 from autograder.judging.verdict import Status
 from autograder.sandbox.options import Sandbox

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 from nbgrader.api import MissingEntry
 
-from autograder.grading.console import AssignmentArgument, failures, open_course, tell
+from autograder.commands.console import AssignmentArgument, failures, open_course, tell
 from autograder.grading.lateness import penalise, spelt
+from autograder.grading.wording import meant
 
 
 def extend(
@@ -35,10 +35,9 @@ def extend(
             except MissingEntry:
                 known = {each.id for each in gradebook.students} | set(course.students(assignment))
                 if student not in known:
-                    near = get_close_matches(student, known, 1)
                     raise LookupError(
                         f"There is no student {student!r}, in the gradebook or among the"
-                        f" submissions.{f' Do you mean {near[0]}?' if near else ''}"
+                        f" submissions.{meant(student, known)}"
                     ) from None
                 raise LookupError(
                     f"{student} has no graded submission of {assignment} yet. Collect and grade it"

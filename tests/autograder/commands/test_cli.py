@@ -9,32 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from autograder.grading import batch, cli
+from autograder.commands.console import waiting
+from autograder.grading import batch
 from autograder.grading.batch import scratch_folder
-from autograder.grading.cli import app
-from autograder.grading.console import waiting
 from autograder.grading.course import Course
-from autograder.grading.intake import shown
+from autograder.grading.wording import shown
 from autograder.sandbox import options, walls
 
 ASSIGNMENT = "set"
-
-
-@pytest.fixture
-def invoke(
-    course: Path, canned_grades: Callable, inline: type, monkeypatch: pytest.MonkeyPatch
-) -> Callable:
-    """Gives a command in the course's folder; submissions are run in this process."""
-    monkeypatch.chdir(course)
-    monkeypatch.setattr(cli, "process_pool", lambda jobs: inline())
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments])
-
-    return invoke
 
 
 def test_grade_names_whose_mark_is_another_one(invoke: Callable, course: Path) -> None:

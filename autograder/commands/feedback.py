@@ -8,18 +8,17 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import (
+from autograder.commands.console import (
     AssignmentArgument,
     Json,
     Students,
-    counted,
     failures,
     nothing,
     open_course,
     tell,
 )
 from autograder.grading.delivery import deliver
-from autograder.grading.outstanding import names
+from autograder.grading.wording import counted, names
 
 
 def feedback(

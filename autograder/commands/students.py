@@ -17,10 +17,10 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import counted, failures, here, say, tell
+from autograder.commands.console import failures, here, say, tell
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.files import is_litter, read_text
-from autograder.grading.outstanding import names
+from autograder.grading.wording import counted, names
 
 COLUMNS = ("id", "first_name", "last_name", "email", "lms_user_id")
 MAX_ID = 128  # bytes; in the exchange the assignment and a time stand behind it

@@ -20,9 +20,9 @@ from typing import Annotated
 import typer
 from jupyter_core.paths import jupyter_config_dir
 
-from autograder.grading.console import say, tell
+from autograder.commands.console import say, tell
 from autograder.grading.reach import barred
-from autograder.spec import SETTINGS, load_settings
+from autograder.settings import SETTINGS, load_settings
 
 OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in
 OURS = "# Written by `python -m autograder join`; run it again to change it."
@@ -156,7 +156,7 @@ def join(
     if not course and len(names) == 1:
         (course,) = names
     elif course not in names and not (problems and not root.is_dir()):
-        which = f"It has {', '.join(names)}: --course says which." if names else meant(root)
+        which = f"It has {', '.join(names)}: --course says which." if names else elsewhere(root)
         problems.append(
             f"There is no course {course!r} in {root}. {which}"
             if course
@@ -252,7 +252,7 @@ def reachable(exchange: Path) -> list[str]:
     return []
 
 
-def meant(folder: Path) -> str:
+def elsewhere(folder: Path) -> str:
     """Where the exchange may be, when a folder is none; a sentence."""
     inside = sorted(path for path in folder.glob("*") if os.path.isdir(path))
     near = [folder.resolve().parent, *inside]

@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from autograder.grading.console import AssignmentArgument, failures, here, say, tell
+from autograder.commands.console import AssignmentArgument, failures, here, say, tell
 from autograder.grading.downloads import FOLDER
-from autograder.grading.intake import shown
 from autograder.grading.lms import give_back
 from autograder.grading.lms import take as take_download
 from autograder.grading.outstanding import outstanding
 from autograder.grading.roster import number as write_number
+from autograder.grading.wording import shown
 
 app = typer.Typer(help="Submissions from Moodle or Canvas, and feedback back to it.")
 Worksheet = Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from autograder.grading.console import failures, here, tell
+from autograder.commands.console import failures, here, tell
 from autograder.grading.report import gather_report, write_csv
 from autograder.grading.report_page import page
 

@@ -1,0 +1,120 @@
+"""What is made of an assignment's checks: the questions that code is asked, and what ships."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from autograder.judging.rubric import rubric_to_data
+from autograder.judging.verdict import Verdict
+from autograder.kernel.evidence import encode
+from autograder.spec import AnswerCheck, Case, Check, call_to_data
+
+
+def load_checks(path: Path) -> dict[str, Check]:
+    """Loads an assignment's checks.
+
+    Args:
+        path: A Python file with a tuple `CHECKS`.
+
+    Returns:
+        The checks by name, in their order.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When two checks have one name.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"No checks at {path}. Each assignment needs checks/<name>.py.")
+    return dict(_load_checks(path.resolve(), path.stat().st_mtime_ns, path.stat().st_size))
+
+
+class _FromSource(SourceFileLoader):
+    """Never from byte code, which tells two versions apart by their second and their size alone."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+@lru_cache(maxsize=16)
+def _load_checks(path: Path, *version: int) -> dict[str, Check]:
+    """Loads a file once, so that what its fixed cases come to is worked out once a process."""
+    name = f"checks_of_{path.stem}"
+    spec = importlib.util.spec_from_loader(name, _FromSource(name, str(path)))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    checks = {check.name: check for check in module.CHECKS}
+    if len(checks) != len(module.CHECKS):
+        raise ValueError(f"{path}: two checks have the same name.")
+    return checks
+
+
+def question(check: Check, cases: list[Case]) -> dict[str, Any]:
+    """The cases as data, for the process that runs the student's code; no names, no answers.
+
+    A case of an answer has no arguments: what is handed to `check` is itself the answer.
+
+    Returns:
+        "cases", and "observer": its source and function, or None.
+    """
+    if isinstance(check, AnswerCheck):
+        return {"observer": None, "cases": [{} for _ in cases]}
+    return {
+        "observer": check.observer and [check.observer.source, check.observer.function],
+        "cases": [
+            {
+                "args": encode(list(case.args)),
+                "kwargs": encode(dict(case.kwargs)),
+                "calls": [call_to_data(call) for call in case.calls],
+                "again": case.again,
+            }
+            for case in cases
+        ],
+    }
+
+
+def right_versions(check: Check, names: Iterable[str]) -> dict[str, list[str]]:
+    """What takes the place of a student's functions: by task, a function's name and source."""
+    functions = {name: check.uses[name] for name in names}
+    return {
+        name: [function.__name__, inspect.getsource(function)]
+        for name, function in functions.items()
+    }
+
+
+def to_replace(check: Check, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The earlier tasks that an answer may call and whose functions lost points.
+
+    Args:
+        check: The check of the answer.
+        verdicts: Of the tasks that are judged already. What is still to be judged is never
+            replaced, because what replaces it is its answer.
+    """
+    return [
+        name
+        for name in getattr(check, "uses", ())
+        if name in verdicts and verdicts[name].points < verdicts[name].max_points
+    ]
+
+
+def generator(seed: int, check: Check) -> np.random.Generator:
+    """The random numbers of one check in one submission, whatever the other checks draw."""
+    return np.random.default_rng([seed, crc32(check.name.encode())])
+
+
+def public_data(checks: Iterable[Check]) -> dict[str, Any]:
+    """What ships beside the notebook: the public cases with what they should come to."""
+    data = {}
+    for check in checks:
+        cases, rubric = check.public()
+        data[check.name] = {**question(check, cases), "rubric": rubric_to_data(rubric)}
+    return data

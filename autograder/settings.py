@@ -1,0 +1,57 @@
+"""What differs from one class to another: a course's course.toml."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+SETTINGS = "course.toml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs from one class to another.
+
+    Args:
+        id: What nbgrader calls the course.
+        exchange: Where assignments and submissions change hands.
+        book: Where students read the book, without a slash at its end.
+    """
+
+    id: str
+    exchange: Path
+    book: str
+
+
+def load_settings(root: Path) -> Settings:
+    """Loads a course's settings from its course.toml.
+
+    Args:
+        root: The course's folder.
+
+    Raises:
+        ValueError: When one is missing or has a form of its own.
+    """
+    path = root / SETTINGS
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"There is no {path}. It holds id, exchange and book.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    for name in ("id", "exchange", "book"):
+        if not isinstance(data.get(name), str) or not data[name].strip():
+            raise ValueError(f'{path} lacks {name}: a line such as {name} = "...".')
+    if unknown := sorted(data.keys() - {"id", "exchange", "book"}):
+        raise ValueError(f"{path}: {', '.join(unknown)} is no setting; id, exchange and book are.")
+    if not re.fullmatch(r"[\w.-]+", data["id"]):
+        raise ValueError(
+            f"{path}: the id {data['id']!r} holds more than letters, digits, _ . and -."
+        )
+    if not re.match(r"(https?://|file:///)[^\s()]+$", data["book"]):
+        raise ValueError(f"{path}: the book's address {data['book']!r} does not begin with http.")
+    exchange = os.environ.get("KDLAB_EXCHANGE") or data["exchange"]
+    return Settings(data["id"], root / Path(exchange).expanduser(), data["book"].rstrip("/"))
