@@ -132,8 +132,8 @@ assert torch.allclose(torch.as_tensor(reverse_kl(s, t)).float(), torch.tensor(30
 }
 
 OUR_OPTIONS = """
-c.Judge.timeout = 4
-c.Judge.notebook_timeout = 30
+c.Judge.timeout = 2
+c.Judge.notebook_timeout = 20
 c.Sandbox.memory_mb = 1024
 c.Sandbox.processes = 48
 """
