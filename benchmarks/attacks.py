@@ -123,8 +123,8 @@ STOCK_TESTS = {
 }
 
 OUR_OPTIONS = """
-c.Judge.timeout = 4
-c.Judge.notebook_timeout = 30
+c.Judge.timeout = 2
+c.Judge.notebook_timeout = 20
 c.Sandbox.memory_mb = 1024
 c.Sandbox.processes = 48
 """

@@ -238,7 +238,7 @@ def show(marks: list[Mark], checks: dict[str, Check]) -> None:
             console.print(f"{mark.entry.name}: {problem}", style="red")
 
 
-def sample(submissions: list[Entry], size: int = 12) -> list[Entry]:
+def sample(submissions: list[Entry], size: int = 8) -> list[Entry]:
     """A class that meets all kinds: the solution, the stub, and a spread of the others.
 
     The tests judge the whole bank; a round through nbgrader's commands takes seconds a submission.
