@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.random  # before a student clears sys.path
 
 from autograder.kernel.evidence import CHANGED, MIME, Outcome, decode, write_evidence
 
