@@ -12,6 +12,7 @@ the *linear* path. Any other run takes the *dense* one, and says why.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
@@ -140,10 +141,8 @@ class DistillationTrainer:
                 f"the schedule has taken {self.schedule.step_count} steps already; give each run "
                 "one of its own"
             )
-        self._schedule_at_start = {
-            "name": type(self.schedule).__name__,
-            **self.schedule.state_dict(),
-        }
+        state = copy.deepcopy(self.schedule.state_dict())  # a list in it may grow in the run
+        self._schedule_at_start = {"name": type(self.schedule).__name__, **state}
         self.config = config
         self.out = None if out is None else as_path(out, "out").absolute()
         self.accelerator_options = dict(accelerator_options or {})
