@@ -34,16 +34,8 @@ from torch.distributed.fsdp import FSDPModule
 from tqdm.auto import tqdm
 
 from kdlab import kernels
-from kdlab.batches import (
-    NO_INPUTS,
-    Rows,
-    batch_of,
-    check_causal,
-    check_ids,
-    check_rows,
-    model_inputs,
-    telling_row,
-)
+from kdlab.batches import NO_INPUTS, Rows, batch_of, check_rows, telling_row
+from kdlab.causality import check_causal
 from kdlab.checkpoints import (
     check_unused,
     identity_of,
@@ -60,6 +52,7 @@ from kdlab.files import as_path, check_folder
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
+from kdlab.inputs import check_ids, model_inputs
 from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw

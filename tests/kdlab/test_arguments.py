@@ -384,7 +384,7 @@ def test_a_path_may_be_bytes_and_begins_at_the_home_folder(tmp_path, monkeypatch
 @pytest.mark.parametrize("text", ["{", "[]", '{"nam": "x", "runs": []}', '{"name": "x"}'])
 def test_what_holds_no_results_is_told(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
-    with pytest.raises(ValueError, match=r"results\.json (cannot be read|holds)"):
+    with pytest.raises(ValueError, match=r"results\.json (is no JSON|holds)"):
         SweepResults.read(tmp_path / "results.json")
 
 

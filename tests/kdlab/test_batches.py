@@ -19,7 +19,8 @@ from kdlab import (
     generate,
     write_topk_store,
 )
-from kdlab.batches import check_rows, model_inputs
+from kdlab.batches import check_rows
+from kdlab.inputs import model_inputs
 from tests.kdlab.tiny_models import rows, tiny
 
 V = 48

@@ -49,7 +49,7 @@ def test_a_run_is_gone_on_with_from_another_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"recipe\.json cannot be read as JSON, which knows no comments: .* line 1 column 2"),
+        ("{", r"recipe\.json is no JSON, which knows no comments: .* line 1 column 2"),
         ('{\n  "steps": 7  // fewer\n}', "which knows no comments: .* line 2 "),
         ("[]", r"recipe\.json holds a list, not an object"),
         ('{"from_tomorrow": 1}', r"recipe\.json has 'from_tomorrow', which this version"),
