@@ -14,6 +14,7 @@ from kdlab.arguments import check_module
 from kdlab.batches import first_padded_left, padded_left
 from kdlab.devices import kept_random_state
 from kdlab.inputs import kind_of, pretrained_in, unwrapped
+from kdlab.topk import TopK
 
 __all__ = ["check_causal", "check_no_future"]
 
@@ -59,7 +60,8 @@ def check_no_future(
     Args:
         model: what is asked, in evaluation mode; or a teacher that is no module, from which some
             noise is expected: it may ask a server.
-        ask: returns its logits for a batch, of all positions or of all but the last.
+        ask: returns its logits for a batch, of all positions or of all but the last, or its
+            likeliest tokens.
         batch: at least one row.
     """
     parts = [*model.modules()] if isinstance(model, nn.Module) else []
@@ -72,7 +74,7 @@ def check_no_future(
     last = max(there[0].nonzero().flatten().tolist(), default=0)
     halves = {p.dtype for part in parts for p in part.parameters(recurse=False)} & {*HALF}
 
-    def said(ids: Tensor) -> Tensor | None:
+    def said(ids: Tensor) -> Tensor | TopK | None:
         with kept_random_state():  # what a model draws is no sight of the future
             torch.manual_seed(0)
             try:
@@ -81,16 +83,19 @@ def check_no_future(
                 if parts:
                     raise
                 return None
-        if not (isinstance(answer, Tensor) and answer.is_floating_point()):
+        if not isinstance(answer, Tensor | TopK):
             return None
-        return answer[0, :last][there[0, :last]]
+        answer = answer[0][:last][there[0, :last]]
+        return answer if isinstance(answer, TopK) or answer.is_floating_point() else None
 
     def depends_on(where: Tensor) -> bool:
         others = ids[there & (ids != ids[where][0])]
         if len(others) == 0:  # one token, or one again and again
             return False
         after = said(ids.masked_fill(where, int(others[0])))
-        if before is None or after is None:
+        if isinstance(before, TopK) and isinstance(after, TopK):
+            return before.unlike(after)
+        if not (isinstance(before, Tensor) and isinstance(after, Tensor)):
             return False
         # Rounding, of the weights too: tokens of one expert are multiplied together.
         noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in (before.dtype, *halves)))
