@@ -76,6 +76,8 @@ METRICS = "metrics.jsonl"
 
 log = logging.getLogger("kdlab")
 
+TURNS = threading.RLock()  # a process has one state of Accelerate, and one of random draws
+
 
 class DistillationTrainer:
     """Trains a student with LM loss and KD loss at once.
@@ -148,7 +150,7 @@ class DistillationTrainer:
         """
 
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
-        """Train for ``config.steps`` steps.
+        """Train for ``config.steps`` steps. Runs in several threads of a process take turns.
 
         Args:
             train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and
@@ -202,7 +204,8 @@ class DistillationTrainer:
             for model in (self.student, getattr(self.teacher, "model", None)):
                 if isinstance(model, nn.Module):
                     check_packing(model)
-        with kept_random_state(), own_accelerate_state():  # of this run, not of what follows it
+        # Of this run, not of what follows it.
+        with TURNS, kept_random_state(), own_accelerate_state():
             return self._fit(train, eval, resume)
 
     def _fit(self, train: Rows, eval: Rows | None, resume: bool) -> History:

@@ -261,6 +261,17 @@ def test_a_divergence_of_one_s_own_returns_a_number_per_position(divergence, sha
         dense(*batch(), divergence=divergence)
 
 
+def test_a_divergence_without_a_gradient_would_teach_nothing():
+    def by_numpy(student, teacher, *, temperature):
+        return forward_kl(student.detach(), teacher, temperature=temperature)
+
+    student, teacher, labels = batch()
+    with pytest.raises(ValueError, match="by_numpy returned numbers without a gradient"):
+        dense(student.requires_grad_(), teacher, labels, divergence=by_numpy)
+    with torch.no_grad():  # where it is measured alone
+        dense(student, teacher, labels, divergence=by_numpy)
+
+
 # --- second derivatives ---
 
 
