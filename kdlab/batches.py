@@ -1,17 +1,15 @@
-"""From rows of a data set to what a model is called with.
+"""From rows of a data set to a batch.
 
 A row holds ``input_ids``, ``labels`` and what else the model takes, as lists, arrays or tensors, of
 any length. A batch is padded on one side and has an ``attention_mask`` where anything was padded.
 Labels count where a token and the one before it are there, on whichever side a row is padded.
-What a batch holds reaches the model, or is refused by its name.
+What a batch holds reaches the model, or is refused by its name: see ``kdlab.inputs``.
 """
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,34 +17,15 @@ import torch.nn as nn
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from kdlab.arguments import check_module, checked
-from kdlab.devices import kept_random_state
-from kdlab.models import logits_of, longest_text
+from kdlab.arguments import checked
 
-__all__ = ["Rows", "check_rows", "collate", "logits_for", "model_inputs"]
+__all__ = ["Rows", "batch_of", "check_rows", "collate", "telling_row"]
 
 NO_INPUTS = ("labels", "index")
 """Fields of a batch that no model is called with: the truth, and a row's number."""
 
 SAID = {"messages", "conversations", "prompt", "completion"}
 """Fields of rows that are conversations still."""
-
-HALF = (torch.bfloat16, torch.float16)
-
-POSITIONS = re.compile(r"(^|\.)(wpe|embed_positions|position_embeddings?)$")
-"""Tables of transformers' models that end with the last position that a model knows."""
-
-SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
-"""Architectures of transformers that are causal only where their config says ``is_decoder``."""
-
-
-SEES_AHEAD = (
-    "sees what comes after a token: it would read the labels. A causal language model is needed"
-)
-SCALED_BY_BATCH = (
-    "rounds its activations on a scale of the whole batch, as quantize_dynamic of torch.ao does: "
-    "what it says of a token depends on the others. Take torchao's, which rounds token by token"
-)
 
 
 class Rows(Protocol):
@@ -301,228 +280,6 @@ def batch_of(
         raise  # each is right by itself
 
 
-# --- what a model takes ---
-
-
-def model_inputs(model: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What of a batch a model is called with: all but labels and row numbers.
-
-    A model of transformers is told to keep nothing of the text, which no step needs; where it keeps
-    something, it also takes packed texts for one.
-
-    Where text is padded on the left, and the model takes ``position_ids``, they count the tokens
-    that are there, so that a text reads the same on either side.
-
-    Raises:
-        ValueError: the batch has a field that the model's forward does not take.
-    """
-    names, everything = forward_takes(model)
-    inputs: dict[str, Any] = {"input_ids": batch["input_ids"]}
-    if "use_cache" in names:
-        inputs["use_cache"] = False
-    for name, value in batch.items():
-        if name in NO_INPUTS or name in inputs:
-            continue
-        if everything or name in names:
-            inputs[name] = value
-        elif name != "attention_mask":
-            raise ValueError(
-                f"the batch has {name!r}, which {_kind(model)} does not take; remove that column "
-                "from the data"
-            )
-        elif _padded_left(value):
-            raise ValueError(
-                f"the batch is padded on the left, but {_kind(model)} takes no "
-                "'attention_mask'; pad on the right, or leave the padding to kdlab"
-            )  # on the right, no token sees what comes after it
-    mask = inputs.get("attention_mask")
-    if mask is not None and "position_ids" in names - inputs.keys() and _padded_left(mask):
-        inputs["position_ids"] = (mask.long().cumsum(-1) - 1).clamp_min(0)
-    return inputs
-
-
-def logits_for(model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
-    """The logits ``[B, T, V]`` of a model for a batch, called with what it takes of it."""
-    return logits_of(model, **model_inputs(model, batch))
-
-
-def check_ids(batch: Mapping[str, Tensor], *models: Any) -> None:
-    """Raise ValueError if a batch holds a token id or a position that a model does not know."""
-    lowest, highest = (int(end) for end in batch["input_ids"].aminmax())
-    for model in models:
-        entries = _embeddings(model) if isinstance(model, nn.Module) else None
-        if lowest < 0 or (entries is not None and highest >= entries):
-            allowed = "at least 0" if entries is None else f"from 0 to {entries - 1}"
-            raise ValueError(
-                f"the data has token id {lowest if lowest < 0 else highest}; those of "
-                f"{_kind(model)} are {allowed}. Was it tokenized for another model?"
-            )
-        if isinstance(model, nn.Module):
-            check_length(model, batch)
-
-
-def check_length(model: nn.Module, batch: Mapping[str, Tensor]) -> None:
-    """Raise ValueError if texts are longer than a model's table of positions, if it has one."""
-    inside, length = _pretrained(model), batch["input_ids"].shape[1]
-    if inside is None or longest_text(inside, length) == length:
-        return
-    mask = batch.get("attention_mask")
-    if "position_ids" in batch:
-        length = 1 + int(batch["position_ids"].max())
-    elif mask is not None and _padded_left(mask):
-        length = int(mask.sum(-1).max())
-    longest = longest_text(inside, length)
-    tables = {name for name, part in inside.named_modules() if isinstance(part, nn.Embedding)}
-    tables |= {name for name, _ in inside.named_buffers()}
-    if longest < length and any(map(POSITIONS.search, tables)):
-        raise ValueError(
-            f"sequences of {length} tokens do not fit {_kind(inside)}, which knows {longest} "
-            "positions; cut them, for conversations with max_length or --block-size"
-        )
-
-
-def _embeddings(model: nn.Module) -> int | None:
-    """For how many token ids a model has an embedding, if it says so."""
-    for part in model.modules():
-        table: Any = getattr(part, "token_embedding", None)
-        if _is_pretrained(part):
-            table = cast(Any, part).get_input_embeddings()
-        if table is not None:
-            return len(table.weight) if isinstance(table, nn.Embedding) else None
-    return None
-
-
-def forward_takes(model: nn.Module) -> tuple[set[str], bool]:
-    """The names that a model's forward takes beside the ids, and whether it takes any other.
-
-    A Hugging Face model takes what it names: what falls into its ``**kwargs`` has no effect.
-    """
-    model = _unwrapped(model)
-    names: set[str] = set()
-    for kind in type(model).__mro__:
-        if kind is nn.Module or "forward" not in vars(kind):
-            continue
-        parameters = list(inspect.signature(vars(kind)["forward"]).parameters.values())[1:]
-        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names, False
-    inside = _pretrained(model)
-    if inside is None or inside is model:
-        return names, inside is None
-    return names | forward_takes(inside)[0], True  # a wrapper that passes on what it is given
-
-
-def _unwrapped(model: nn.Module) -> nn.Module:
-    """What torch.compile, data parallelism or PEFT put a wrapper around."""
-    inner: Any = model
-    while True:
-        if hasattr(inner, "_orig_mod"):
-            inner = inner._orig_mod
-        elif isinstance(inner, nn.parallel.DistributedDataParallel):
-            inner = inner.module
-        elif hasattr(inner, "get_base_model"):
-            inner = inner.get_base_model()
-        else:
-            return cast(nn.Module, inner)
-
-
-def _pretrained(model: nn.Module) -> nn.Module | None:
-    """The model of transformers that this is, or that a wrapper holds."""
-    return next((part for part in model.modules() if _is_pretrained(part)), None)
-
-
-def _is_pretrained(part: nn.Module) -> bool:
-    return any(kind.__name__ == "PreTrainedModel" for kind in type(part).__mro__)
-
-
-def _kind(model: nn.Module) -> str:
-    return type(_unwrapped(model)).__name__
-
-
-def _padded_left(mask: Tensor) -> bool:
-    """Whether a token stands after padding in any row."""
-    return _first_padded_left(mask) is not None
-
-
-def check_causal(model: nn.Module) -> None:
-    """Raise ValueError if a model sees more of a text than what came before; TypeError if none."""
-    check_module("a model", model)
-    model = _pretrained(model) or _unwrapped(model)
-    config, kind = getattr(model, "config", None), type(model).__name__
-    if getattr(config, "is_encoder_decoder", False):
-        raise ValueError(
-            f"{kind} has an encoder: it would read the labels there. A causal language model is "
-            "needed, of AutoModelForCausalLM"
-        )
-    both_ways = SEES_BOTH_WAYS.search(getattr(config, "model_type", None) or "")
-    if both_ways and not getattr(config, "is_decoder", False):
-        raise ValueError(f"{kind} {SEES_AHEAD}")
-
-
-@torch.no_grad()
-def check_no_future(
-    model: Any, ask: Callable[[Mapping[str, Tensor]], Any], batch: Mapping[str, Tensor]
-) -> None:
-    """Raise ValueError if what a model says after a token depends on what it must not see.
-
-    That is what comes later, and what a mask hides. The model is asked about one row of a batch,
-    the first that is padded on the left if any is, and again with another token in those places.
-
-    Args:
-        model: what is asked, in evaluation mode; or a teacher that is no module, from which some
-            noise is expected: it may ask a server.
-        ask: returns its logits for a batch, of all positions or of all but the last.
-        batch: at least one row.
-    """
-    parts = [*model.modules()] if isinstance(model, nn.Module) else []
-    if any("quantized.dynamic" in type(part).__module__ for part in parts):
-        raise ValueError(f"{_kind(model)} {SCALED_BY_BATCH}")
-    mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
-    at = _first_padded_left(mask) or 0
-    row = {name: value[at : at + 1] for name, value in batch.items()}
-    ids, there = row["input_ids"], mask[at : at + 1]
-    last = max(there[0].nonzero().flatten().tolist(), default=0)
-    halves = {p.dtype for part in parts for p in part.parameters(recurse=False)} & {*HALF}
-
-    def said(ids: Tensor) -> Tensor | None:
-        with kept_random_state():  # what a model draws is no sight of the future
-            torch.manual_seed(0)
-            try:
-                answer = ask({**row, "input_ids": ids})
-            except Exception:  # a teacher may know its own texts alone
-                if parts:
-                    raise
-                return None
-        if not (isinstance(answer, Tensor) and answer.is_floating_point()):
-            return None
-        return answer[0, :last][there[0, :last]]
-
-    def depends_on(where: Tensor) -> bool:
-        others = ids[there & (ids != ids[where][0])]
-        if len(others) == 0:  # one token, or one again and again
-            return False
-        after = said(ids.masked_fill(where, int(others[0])))
-        if before is None or after is None:
-            return False
-        # Rounding, of the weights too: tokens of one expert are multiplied together.
-        noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in (before.dtype, *halves)))
-        noise = noise if parts else max(noise, 0.05)
-        return bool((before.float() - after.float()).abs().max() > noise * before.float().std())
-
-    before = said(ids) if last else None
-    if before is None:
-        return
-    end = torch.zeros_like(there)
-    end[0, last] = True
-    if depends_on(end):
-        raise ValueError(f"{_kind(model)} {SEES_AHEAD}")
-    if _padded_left(there) and depends_on(~there):
-        raise ValueError(
-            f"{_kind(model)} reads the padding on the left, whatever its attention_mask says; pad "
-            "on the right, or leave the padding to kdlab"
-        )
-
-
 def telling_row(data: Rows, at_most: int = 64) -> int:
     """The number of the row to ask models about before a run.
 
@@ -531,12 +288,17 @@ def telling_row(data: Rows, at_most: int = 64) -> int:
     for i in range(min(len(data), at_most)):
         row = data[i]
         mask = row.get("attention_mask") if isinstance(row, Mapping) else None
-        if mask is not None and _first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
+        if mask is not None and first_padded_left(_tensor("attention_mask", mask)[None]) == 0:
             return i
     return 0
 
 
-def _first_padded_left(mask: Tensor) -> int | None:
+def padded_left(mask: Tensor) -> bool:
+    """Whether a token stands after padding in any row."""
+    return first_padded_left(mask) is not None
+
+
+def first_padded_left(mask: Tensor) -> int | None:
     """The first row in which a token stands after padding, if there is one."""
     found = (mask[:, 1:].bool() & ~mask[:, :-1].bool()).any(1).nonzero()
     return int(found[0]) if len(found) else None

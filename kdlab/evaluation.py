@@ -20,17 +20,11 @@ from kdlab.arguments import (
     check_whole,
     checked,
 )
-from kdlab.batches import (
-    Rows,
-    batch_of,
-    check_causal,
-    check_ids,
-    check_no_future,
-    check_rows,
-    logits_for,
-)
+from kdlab.batches import Rows, batch_of, check_rows
+from kdlab.causality import check_causal, check_no_future
 from kdlab.divergences import forward_kl, reverse_kl
 from kdlab.heads import DoesMore, find_head, hidden_of, unchanged, why_not_left_out
+from kdlab.inputs import check_ids, logits_for
 from kdlab.modes import in_evaluation_mode
 from kdlab.objective import counted
 from kdlab.packing import check_packing, is_packed

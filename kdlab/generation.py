@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kdlab.arguments import check_number, check_tensor, check_whole, ends_of
-from kdlab.batches import check_causal, check_ids, check_length, forward_takes
+from kdlab.causality import check_causal
+from kdlab.inputs import check_ids, check_length, forward_takes
 from kdlab.models import KeyValues, TinyGPT, logits_of
 from kdlab.modes import in_evaluation_mode
 

@@ -10,6 +10,7 @@ nothing to its logits once its head has made them: :func:`why_not_left_out` look
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -26,6 +27,8 @@ from kdlab.devices import kept_random_state
 __all__ = ["find_head", "hidden_of", "left_out", "unchanged", "why_not_left_out"]
 
 PLAIN = (Tensor, nn.Parameter)
+
+TURNS = threading.RLock()  # threads may share a model, and it has one head
 
 
 def find_head(model: nn.Module) -> nn.Linear | str:
@@ -90,16 +93,20 @@ def hidden_of(ask: Callable[[], Any], head: nn.Linear) -> Tensor:
         DoesMore: the model does more to its logits, this time, than to multiply by its head.
     """
     given: list[tuple[Tensor, int]] = []
+    here = threading.get_ident()
 
     def noted(hidden: Tensor) -> Tensor:
+        if threading.get_ident() != here:
+            return nn.Linear.forward(head, hidden)
         given.append((hidden, hidden._version))
         return hidden
 
-    cast(Any, head).forward = noted
-    try:
-        answer = ask()
-    finally:
-        del head.forward
+    with TURNS:
+        cast(Any, head).forward = noted
+        try:
+            answer = ask()
+        finally:
+            del head.forward
     if len(given) != 1 or not _as_it_was(answer, *given[0]):
         raise DoesMore(
             "a model does more to its logits than when it was first asked, so they cannot be left "

@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kdlab.arguments import checked
-from kdlab.batches import check_ids
 from kdlab.chats import ChatDataset, train_chat_tokenizer
 from kdlab.config import TrainConfig
 from kdlab.data import (
@@ -32,6 +31,7 @@ from kdlab.devices import kept_random_state, moved, resolve_device
 from kdlab.examples import Examples, load_examples
 from kdlab.fingerprints import model_sha256
 from kdlab.generation import continued
+from kdlab.inputs import check_ids
 from kdlab.models import PRESETS, TinyGPT, every_nth_layer, longest_text
 from kdlab.objective import CombinedObjective
 from kdlab.packing import PackedRows

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from kdlab.arguments import checked
-from kdlab.batches import NO_INPUTS, batch_of, check_rows, forward_takes, model_inputs
+from kdlab.batches import NO_INPUTS, batch_of, check_rows
 from kdlab.heads import unchanged
+from kdlab.inputs import forward_takes, model_inputs
 from kdlab.models import logits_of
 
 __all__ = ["PackedRows", "check_packing", "is_packed", "parts_of"]

@@ -14,9 +14,10 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
-from kdlab.batches import check_no_future, logits_for
+from kdlab.causality import check_no_future
 from kdlab.fused import linear_twin
 from kdlab.heads import find_head, hidden_of, unchanged, why_not_left_out
+from kdlab.inputs import logits_for
 from kdlab.modes import in_evaluation_mode
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.teachers import Teacher

@@ -36,14 +36,15 @@ def read_record(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or holds something else.
+        ValueError: it is no JSON, and where; or it holds something else.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        # Some editors of Windows begin a file with a mark, which is no JSON.
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
     except IsADirectoryError:
         raise ValueError(f"{path} is a folder, not a file of JSON") from None
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: it is no JSON ({error})") from None
+        raise ValueError(f"{path} is no JSON, which knows no comments: {error}") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__}, not an object of JSON")
     return found

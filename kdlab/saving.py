@@ -39,9 +39,11 @@ def save_student(model: nn.Module, folder: str | Path) -> None:
 def load_student(folder: str | Path) -> nn.Module:
     """The model in a folder that :func:`distill` wrote.
 
+    Its weights may be in shards, as ``Accelerator.save_model`` writes those of a large one.
+
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is damaged.
+        ValueError: it is damaged, or the folder holds the weights of two.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -56,6 +58,7 @@ def load_student(folder: str | Path) -> nn.Module:
             + ("; it has not ended yet" if (folder / "recipe.json").exists() else "")
         )
     config = read_record(folder / "config.json")
+    files = _weights_in(folder)
     # A model draws its first weights, to be overwritten.
     with loading(str(folder)), kept_random_state():
         if "model_type" in config:  # of transformers
@@ -67,8 +70,27 @@ def load_student(folder: str | Path) -> nn.Module:
         if odd:
             raise ValueError(f"its config.json has {min(odd)!r}, which this kdlab does not know")
         model = TinyGPT(TinyGPTConfig(**config))
-        load_model(model, str(folder / "model.safetensors"))
+        found = [load_model(model, str(file), strict=False) for file in files]
+        missing = set.intersection(*(set(lacking) for lacking, _ in found))
+        if odd := sorted(missing | {name for _, unknown in found for name in unknown}):
+            raise ValueError(f"its weights are not those of its config.json: {odd[0]}, for one")
     return model.eval()
+
+
+def _weights_in(folder: Path) -> list[Path]:
+    """The file of a model's weights; or its shards, which an index names."""
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if not index.exists():
+        return [whole]
+    shards = [folder / name for name in sorted(set(read_record(index)["weight_map"].values()))]
+    if not whole.exists():
+        return shards
+    if all(shard.exists() for shard in shards):
+        raise ValueError(
+            f"{folder} holds the weights of two models, {whole.name} and the shards of "
+            f"{index.name}; remove the older one"
+        )
+    return [whole]
 
 
 @checked

@@ -25,22 +25,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from kdlab.arguments import check_temperature, check_whole, checked
-from kdlab.batches import (
-    Rows,
-    batch_of,
-    check_causal,
-    check_ids,
-    check_no_future,
-    check_rows,
-    logits_for,
-    model_inputs,
-    telling_row,
-)
+from kdlab.batches import Rows, batch_of, check_rows, telling_row
+from kdlab.causality import check_causal, check_no_future
 from kdlab.data import named
 from kdlab.devices import stays
 from kdlab.divergences import log_softmax
 from kdlab.fingerprints import model_sha256, tensors_sha256
 from kdlab.heads import find_head, unchanged
+from kdlab.inputs import check_ids, logits_for, model_inputs
 from kdlab.models import logits_of
 from kdlab.modes import in_evaluation_mode
 from kdlab.packing import check_packing, is_packed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,8 +84,8 @@ class TopK:
             tail = log_q.scatter(-1, self.ids, -torch.inf).logsumexp(-1, keepdim=True)
         return torch.cat([top, tail], dim=-1)
 
-    def __getitem__(self, positions: Tensor | slice) -> TopK:
-        """The positions that a mask or a slice picks out of the leading axes."""
+    def __getitem__(self, positions: Tensor | slice | int) -> TopK:
+        """The positions that a mask, a slice or a number picks out of the leading axes."""
         fields = self.ids[positions], self.log_probs[positions], self.log_tail[positions]
         return TopK(*fields, self.temperature, self.vocabulary)
 
@@ -95,6 +96,17 @@ class TopK:
             for field in (self.ids, self.log_probs, self.log_tail)
         )
         return TopK(ids, log_probs, log_tail, self.temperature, self.vocabulary)
+
+    def unlike(self, other: TopK, nats: float = 0.5) -> bool:
+        """Whether another says something else at a position: of any token, so many nats.
+
+        Tokens that are half as likely again as a list's last one are compared: the last ones change
+        places by rounding.
+        """
+        well_inside = self.log_probs > self.log_probs.amin(-1, keepdim=True) + math.log(1.5)
+        same = self.ids.unsqueeze(-1) == other.ids.unsqueeze(-2)  # [..., k, k]
+        theirs = other.log_probs.unsqueeze(-2).masked_fill(~same, -torch.inf).amax(-1)
+        return bool(((theirs - self.log_probs).abs() > nats)[well_inside].any())
 
     @checked
     def within(self, vocabulary: int) -> TopK:

@@ -12,6 +12,7 @@ the *linear* path. Any other run takes the *dense* one, and says why.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
@@ -33,16 +34,8 @@ from torch.distributed.fsdp import FSDPModule
 from tqdm.auto import tqdm
 
 from kdlab import kernels
-from kdlab.batches import (
-    NO_INPUTS,
-    Rows,
-    batch_of,
-    check_causal,
-    check_ids,
-    check_rows,
-    model_inputs,
-    telling_row,
-)
+from kdlab.batches import NO_INPUTS, Rows, batch_of, check_rows, telling_row
+from kdlab.causality import check_causal
 from kdlab.checkpoints import (
     check_unused,
     identity_of,
@@ -59,6 +52,7 @@ from kdlab.files import as_path, check_folder
 from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
+from kdlab.inputs import check_ids, model_inputs
 from kdlab.models import logits_of, longest_text
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
@@ -81,6 +75,8 @@ __all__ = ["DistillationTrainer"]
 METRICS = "metrics.jsonl"
 
 log = logging.getLogger("kdlab")
+
+TURNS = threading.RLock()  # a process has one state of Accelerate, and one of random draws
 
 
 class DistillationTrainer:
@@ -140,10 +136,8 @@ class DistillationTrainer:
                 f"the schedule has taken {self.schedule.step_count} steps already; give each run "
                 "one of its own"
             )
-        self._schedule_at_start = {
-            "name": type(self.schedule).__name__,
-            **self.schedule.state_dict(),
-        }
+        state = copy.deepcopy(self.schedule.state_dict())  # a list in it may grow in the run
+        self._schedule_at_start = {"name": type(self.schedule).__name__, **state}
         self.config = config
         self.out = None if out is None else as_path(out, "out").absolute()
         self.accelerator_options = dict(accelerator_options or {})
@@ -156,7 +150,7 @@ class DistillationTrainer:
         """
 
     def fit(self, train: Rows, eval: Rows | None = None, *, resume: bool = False) -> History:
-        """Train for ``config.steps`` steps.
+        """Train for ``config.steps`` steps. Runs in several threads of a process take turns.
 
         Args:
             train: rows ``{"input_ids": [T], "labels": [T]}`` of any length, labels not shifted, and
@@ -210,7 +204,8 @@ class DistillationTrainer:
             for model in (self.student, getattr(self.teacher, "model", None)):
                 if isinstance(model, nn.Module):
                     check_packing(model)
-        with kept_random_state(), own_accelerate_state():  # of this run, not of what follows it
+        # Of this run, not of what follows it.
+        with TURNS, kept_random_state(), own_accelerate_state():
             return self._fit(train, eval, resume)
 
     def _fit(self, train: Rows, eval: Rows | None, resume: bool) -> History:

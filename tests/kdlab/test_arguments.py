@@ -261,6 +261,17 @@ def test_a_divergence_of_one_s_own_returns_a_number_per_position(divergence, sha
         dense(*batch(), divergence=divergence)
 
 
+def test_a_divergence_without_a_gradient_would_teach_nothing():
+    def by_numpy(student, teacher, *, temperature):
+        return forward_kl(student.detach(), teacher, temperature=temperature)
+
+    student, teacher, labels = batch()
+    with pytest.raises(ValueError, match="by_numpy returned numbers without a gradient"):
+        dense(student.requires_grad_(), teacher, labels, divergence=by_numpy)
+    with torch.no_grad():  # where it is measured alone
+        dense(student, teacher, labels, divergence=by_numpy)
+
+
 # --- second derivatives ---
 
 
@@ -384,7 +395,7 @@ def test_a_path_may_be_bytes_and_begins_at_the_home_folder(tmp_path, monkeypatch
 @pytest.mark.parametrize("text", ["{", "[]", '{"nam": "x", "runs": []}', '{"name": "x"}'])
 def test_what_holds_no_results_is_told(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
-    with pytest.raises(ValueError, match=r"results\.json (is damaged|holds)"):
+    with pytest.raises(ValueError, match=r"results\.json (is no JSON|holds)"):
         SweepResults.read(tmp_path / "results.json")
 
 

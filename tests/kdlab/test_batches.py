@@ -19,7 +19,8 @@ from kdlab import (
     generate,
     write_topk_store,
 )
-from kdlab.batches import check_rows, model_inputs
+from kdlab.batches import check_rows
+from kdlab.inputs import model_inputs
 from tests.kdlab.tiny_models import rows, tiny
 
 V = 48
@@ -400,110 +401,6 @@ def test_a_scalar_buffer_in_a_teacher_does_no_harm(tmp_path):
     TopKTeacher(tmp_path / "store", rows(), model)
     run = DistillationTrainer(gpt(), model, CombinedObjective(), config=CONFIG, out=tmp_path)
     run.fit(rows())
-
-
-# --- models that would read the labels ---
-
-
-def with_an_encoder():
-    transformers = pytest.importorskip("transformers")
-    sizes = {"vocab_size": V, "d_model": 8, "max_position_embeddings": 16}
-    sizes |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
-    config = transformers.BartConfig(encoder_layers=1, decoder_layers=1, **sizes)
-    return transformers.BartForConditionalGeneration(config)
-
-
-def that_looks_ahead(kind):
-    transformers = pytest.importorskip("transformers")
-    sizes = {"vocab_size": V, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
-    return getattr(transformers, kind)(transformers.BertConfig(intermediate_size=8, **sizes))
-
-
-@pytest.mark.parametrize(
-    ("made", "message"),
-    [
-        (with_an_encoder, "BartForConditionalGeneration has an encoder"),
-        (lambda: Passes(with_an_encoder()), "BartForConditionalGeneration has an encoder"),
-        (lambda: that_looks_ahead("BertForMaskedLM"), "BertForMaskedLM sees what comes after"),
-        (lambda: that_looks_ahead("BertLMHeadModel"), "BertLMHeadModel sees what comes after"),
-    ],
-)
-def test_models_that_would_read_the_labels_are_refused_everywhere(made, message, tmp_path):
-    for models in ((made(), gpt()), (gpt(), made())):
-        with pytest.raises(ValueError, match=message):
-            DistillationTrainer(*models, CombinedObjective())
-        with pytest.raises(ValueError, match=message):
-            evaluate(models[0], rows(), models[1])
-    with pytest.raises(ValueError, match=message):
-        write_topk_store(made(), rows(), tmp_path / "store", 4)
-
-
-class Both(nn.Module):
-    """Attention without a mask: nothing says so but what it answers."""
-
-    def __init__(self, wide=True):
-        super().__init__()
-        self.token_embedding = nn.Embedding(V, 16)
-        self.mixed = nn.TransformerEncoderLayer(16, 2, 16, batch_first=True)
-        self.lm_head = nn.Linear(16, V)
-        self.wide = wide
-
-    def forward(self, input_ids):
-        t = input_ids.shape[1]
-        mask = None if self.wide else nn.Transformer.generate_square_subsequent_mask(t)
-        return self.lm_head(self.mixed(self.token_embedding(input_ids), src_mask=mask))
-
-
-class Noisy(nn.Embedding):
-    """Drops some of its logits in evaluation mode too."""
-
-    def __init__(self):
-        super().__init__(V, V)
-
-    def forward(self, input_ids):
-        return nn.functional.dropout(super().forward(input_ids), 0.5, training=True)
-
-
-class Backwards(nn.Module):
-    """What comes next is read off the text itself."""
-
-    def __init__(self):
-        super().__init__()
-        self.table = nn.Embedding(V, V)
-
-    def forward(self, input_ids):
-        return self.table(input_ids.roll(-1, 1))
-
-
-def of_transformers(kind, **sizes):
-    transformers = pytest.importorskip("transformers")
-    model = getattr(transformers, kind)
-    return model(model.config_class(vocab_size=V, **sizes))
-
-
-@pytest.mark.parametrize(
-    "made",
-    [
-        Both,
-        Backwards,
-        lambda: of_transformers("XLNetLMHeadModel", d_model=16, n_layer=1, n_head=2, d_inner=16),
-        lambda: of_transformers("XLMWithLMHeadModel", emb_dim=16, n_layers=1, n_heads=2),
-    ],
-    ids=["encoder", "reader", "XLNet", "XLM"],
-)
-def test_a_model_that_reads_ahead_is_found_by_what_it_says(made, tmp_path):
-    message = "sees what comes after a token: it would read the labels"
-    for use in (
-        lambda: losses(rows(), made(), gpt()),
-        lambda: losses(rows(), gpt(), made()),
-        lambda: evaluate(made(), rows()),
-        lambda: evaluate(gpt(), rows(), made()),
-        lambda: write_topk_store(made(), rows(), tmp_path / "store", 4),
-    ):
-        with pytest.raises(ValueError, match=message):
-            use()
-    assert losses(rows(), Both(wide=False), gpt())
-    assert losses(rows(), Noisy(), Noisy())
 
 
 def test_batches_are_named_as_they_are_padded():

@@ -22,7 +22,7 @@ from kdlab import (
     train_chat_tokenizer,
     write_topk_store,
 )
-from kdlab.batches import model_inputs
+from kdlab.inputs import model_inputs
 from kdlab.packing import check_packing
 from tests.kdlab.chat_templates import family, said
 from tests.kdlab.tiny_models import ARCHITECTURES, V, rows, tiny, with_adapters

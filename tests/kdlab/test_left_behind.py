@@ -27,6 +27,7 @@ import kdlab
 from kdlab import CombinedObjective, DistillationTrainer, Recipe, TinyGPT, TrainConfig, plots
 from kdlab.cli import app
 from kdlab.devices import own_accelerate_state
+from kdlab.heads import hidden_of
 from kdlab.widgets import WIDGETS
 from tests.kdlab.tiny_models import V, rows, tiny
 
@@ -216,3 +217,32 @@ def test_handlers_that_python_did_not_set_stay(monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: None)  # as of a program around Python
     monkeypatch.setattr(signal, "signal", lambda *arguments: 1 / 0)
     fit()()
+
+
+def test_runs_in_threads_that_share_a_teacher_are_those_of_one_thread(place):
+    teacher = gpt(1)
+    runs = [trainer(gpt(seed, dropout=0.1), teacher, steps=20) for seed in (0, 2)]
+    threads = [threading.Thread(target=run.fit, args=(rows(), rows(seed=1))) for run in runs]
+    before = process()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert process() == before
+    for seed, run in zip((0, 2), runs, strict=True):
+        alone = trainer(gpt(seed, dropout=0.1), teacher, steps=20).fit(rows(), rows(seed=1))
+        assert run.history.column("loss") == alone.column("loss")
+
+
+def test_a_model_whose_head_is_left_out_answers_another_thread_in_full():
+    model, ids, found = gpt(), torch.tensor([[1, 2, 3]]), []
+    expected = model(ids)
+
+    def ask():
+        other = threading.Thread(target=lambda: found.append(model(ids)))
+        other.start()
+        other.join()
+        return model(ids)
+
+    assert hidden_of(ask, model.lm_head).shape == (1, 3, 16)
+    assert torch.equal(found[0], expected)

@@ -49,7 +49,8 @@ def test_a_run_is_gone_on_with_from_another_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"recipe\.json is damaged: it is no JSON"),
+        ("{", r"recipe\.json is no JSON, which knows no comments: .* line 1 column 2"),
+        ('{\n  "steps": 7  // fewer\n}', "which knows no comments: .* line 2 "),
         ("[]", r"recipe\.json holds a list, not an object"),
         ('{"from_tomorrow": 1}', r"recipe\.json has 'from_tomorrow', which this version"),
     ],
@@ -58,3 +59,9 @@ def test_a_recipe_that_cannot_be_read_is_one_sentence(tmp_path, text, message):
     (tmp_path / "recipe.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_recipe(tmp_path)
+
+
+def test_a_recipe_is_read_as_windows_editors_save_it(tmp_path):
+    text = json.dumps(asdict(Recipe(steps=7)), indent=2).replace("\n", "\r\n")
+    (tmp_path / "recipe.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_recipe(tmp_path).steps == 7

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from accelerate import Accelerator
 from typer.testing import CliRunner
 
 import kdlab.ingredients
@@ -22,6 +24,7 @@ from kdlab import (
     trained_teacher,
 )
 from kdlab.cli import app
+from kdlab.devices import own_accelerate_state
 from kdlab.saving import save_student
 from kdlab.schedules import SCHEDULES
 
@@ -429,7 +432,7 @@ def test_a_run_that_begins_while_another_reads_its_text_gives_way(text, tmp_path
     ("before", "after", "message"),
     [
         ("{", '{"rotary": true, ', "its config.json has 'rotary', which this kdlab does not know"),
-        ('"n_layer": 2', '"n_layer": 3', r"Error\(s\) in loading state_dict for TinyGPT: Missing"),
+        ('"n_layer": 2', '"n_layer": 3', r"not those of its config\.json: blocks\.2"),
     ],
 )
 def test_a_student_that_is_not_as_its_config_says_is_one_sentence(tmp_path, before, after, message):
@@ -437,4 +440,19 @@ def test_a_student_that_is_not_as_its_config_says_is_one_sentence(tmp_path, befo
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace(before, after, 1))
     with pytest.raises(ValueError, match=message):
+        load_student(tmp_path)
+
+
+def test_a_student_in_the_shards_that_accelerate_writes_is_loaded(tmp_path):
+    model = TinyGPT("tiny-student", vocab_size=8)
+    save_student(TinyGPT("tiny-student", vocab_size=8), tmp_path)
+    with own_accelerate_state():
+        Accelerator(cpu=True).save_model(model, tmp_path, max_shard_size="20KB")
+    with pytest.raises(ValueError, match=r"the weights of two models, model\.safetensors and"):
+        load_student(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    found = load_student(tmp_path).state_dict()
+    assert all(torch.equal(found[name], weight) for name, weight in model.state_dict().items())
+    max(tmp_path.glob("*-of-*.safetensors")).unlink()
+    with pytest.raises(FileNotFoundError, match=r"-of-\d+\.safetensors"):
         load_student(tmp_path)

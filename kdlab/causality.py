@@ -1,0 +1,116 @@
+"""What a model must not see: what comes after a token, and what a mask hides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from kdlab.arguments import check_module
+from kdlab.batches import first_padded_left, padded_left
+from kdlab.devices import kept_random_state
+from kdlab.inputs import kind_of, pretrained_in, unwrapped
+from kdlab.topk import TopK
+
+__all__ = ["check_causal", "check_no_future"]
+
+HALF = (torch.bfloat16, torch.float16)
+
+SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|data2vec-text|xmod")
+"""Architectures of transformers that are causal only where their config says ``is_decoder``."""
+
+
+SEES_AHEAD = (
+    "sees what comes after a token: it would read the labels. A causal language model is needed"
+)
+SCALED_BY_BATCH = (
+    "rounds its activations on a scale of the whole batch, as quantize_dynamic of torch.ao does: "
+    "what it says of a token depends on the others. Take torchao's, which rounds token by token"
+)
+
+
+def check_causal(model: nn.Module) -> None:
+    """Raise ValueError if a model sees more of a text than what came before; TypeError if none."""
+    check_module("a model", model)
+    model = pretrained_in(model) or unwrapped(model)
+    config, kind = getattr(model, "config", None), type(model).__name__
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(
+            f"{kind} has an encoder: it would read the labels there. A causal language model is "
+            "needed, of AutoModelForCausalLM"
+        )
+    both_ways = SEES_BOTH_WAYS.search(getattr(config, "model_type", None) or "")
+    if both_ways and not getattr(config, "is_decoder", False):
+        raise ValueError(f"{kind} {SEES_AHEAD}")
+
+
+@torch.no_grad()
+def check_no_future(
+    model: Any, ask: Callable[[Mapping[str, Tensor]], Any], batch: Mapping[str, Tensor]
+) -> None:
+    """Raise ValueError if what a model says after a token depends on what it must not see.
+
+    That is what comes later, and what a mask hides. The model is asked about one row of a batch,
+    the first that is padded on the left if any is, and again with another token in those places.
+
+    Args:
+        model: what is asked, in evaluation mode; or a teacher that is no module, from which some
+            noise is expected: it may ask a server.
+        ask: returns its logits for a batch, of all positions or of all but the last, or its
+            likeliest tokens.
+        batch: at least one row.
+    """
+    parts = [*model.modules()] if isinstance(model, nn.Module) else []
+    if any("quantized.dynamic" in type(part).__module__ for part in parts):
+        raise ValueError(f"{kind_of(model)} {SCALED_BY_BATCH}")
+    mask = batch.get("attention_mask", torch.ones_like(batch["input_ids"])).bool()
+    at = first_padded_left(mask) or 0
+    row = {name: value[at : at + 1] for name, value in batch.items()}
+    ids, there = row["input_ids"], mask[at : at + 1]
+    last = max(there[0].nonzero().flatten().tolist(), default=0)
+    halves = {p.dtype for part in parts for p in part.parameters(recurse=False)} & {*HALF}
+
+    def said(ids: Tensor) -> Tensor | TopK | None:
+        with kept_random_state():  # what a model draws is no sight of the future
+            torch.manual_seed(0)
+            try:
+                answer = ask({**row, "input_ids": ids})
+            except Exception:  # a teacher may know its own texts alone
+                if parts:
+                    raise
+                return None
+        if not isinstance(answer, Tensor | TopK):
+            return None
+        answer = answer[0][:last][there[0, :last]]
+        return answer if isinstance(answer, TopK) or answer.is_floating_point() else None
+
+    def depends_on(where: Tensor) -> bool:
+        others = ids[there & (ids != ids[where][0])]
+        if len(others) == 0:  # one token, or one again and again
+            return False
+        after = said(ids.masked_fill(where, int(others[0])))
+        if isinstance(before, TopK) and isinstance(after, TopK):
+            return before.unlike(after)
+        if not (isinstance(before, Tensor) and isinstance(after, Tensor)):
+            return False
+        # Rounding, of the weights too: tokens of one expert are multiplied together.
+        noise = max(1e-4, *(8 * torch.finfo(dtype).eps for dtype in (before.dtype, *halves)))
+        noise = noise if parts else max(noise, 0.05)
+        return bool((before.float() - after.float()).abs().max() > noise * before.float().std())
+
+    before = said(ids) if last else None
+    if before is None:
+        return
+    end = torch.zeros_like(there)
+    end[0, last] = True
+    if depends_on(end):
+        raise ValueError(f"{kind_of(model)} {SEES_AHEAD}")
+    if padded_left(there) and depends_on(~there):
+        raise ValueError(
+            f"{kind_of(model)} reads the padding on the left, whatever its attention_mask says; "
+            "pad on the right, or leave the padding to kdlab"
+        )
