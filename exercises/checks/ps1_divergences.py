@@ -151,6 +151,9 @@ def facts(case: Case) -> dict[str, Any]:
         "a probability is 0 in float32": bool(
             min(student.softmax(-1).min(), teacher.softmax(-1).min()) == 0
         ),
+        "a logarithm of a probability is below -1000": bool(
+            min(student.log_softmax(-1).min(), teacher.log_softmax(-1).min()) < -1000
+        ),
         "a logit is negative": bool(min(student.min(), teacher.min()) < 0),
         "there is more than one position": student[..., 0].numel() > 1,
         **axes_of(student),
@@ -799,9 +802,9 @@ SHARED = {
         ),
     ),
     "log_target_missing": (
-        "The result is NaN, as the logarithm of a negative number is. A logarithm of a probability"
-        " is negative, and kl_div takes the logarithm of its target unless it is told that this is"
-        " one already.",
+        "The result is NaN, as 0/0 is, and the logarithm of a negative number. A logarithm of a"
+        " probability is negative; taken twice it is NaN, and kl_div takes the logarithm of its"
+        " target unless it is told that this is one already.",
         "1.2",
         (log_target_missing,),
     ),
@@ -1017,7 +1020,7 @@ def temperature_cases() -> tuple[Case, ...]:
     """Public and hidden cases, as (logits, temperature)."""
     t = torch.tensor
     rng = np.random.default_rng(10)
-    two = t([[3.0, -2.8, -2.5, -1.0], [0.5, 3.0, 0.0, 0.2]])
+    two = t([[3.0, -4.8, -2.5, -1.0], [-8.0, -5.5, -8.5, -8.3]])
     large = t([[5000.0, 4999.0, -5000.0], [-5000.0, 7.0, 6.0]])
     return (
         Case("three tokens, T = 2", (t([2.0, 1.0, -1.0]), 2.0), public=True),
@@ -1025,7 +1028,7 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("two texts of two positions, T = 4", (logits(rng, (2, 2, 3)), 4.0), public=True),
         Case("three tokens, T = 1.5", (t([2.0, 1.0, -1.0]), 1.5), public=True),
         Case("three other logits, T = 2", (t([-1.0, 0.5, 0.0]), 2.0), public=True),
-        Case("T = 1 when no temperature is given", (t([12.0, -0.2, 1.0]),), public=True),
+        Case("T = 1 when no temperature is given", (t([12.0, -2.5, 1.0]),), public=True),
         Case("logits of ±5000, T = 2", (large, 2.0), part=EXTREME, public=True),
         Case(
             "one position far above the other",
@@ -1196,6 +1199,9 @@ def guarded(size: float, own: bool, logits: Tensor, temperature: float = 1.0) ->
     z = logits / temperature
     e = (z - z.max(-1, keepdim=True).values).exp() if own else z.exp()
     return e / (e.sum(-1, keepdim=True) + size)
+
+
+PERCEPTIBLE_IN_A_SUM = 1e-5  # what a number that is added to a sum from 1 on must be to change it
 
 
 def other_maximum(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -1446,8 +1452,9 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             " in the divisor. The sum of exponentials is never 0 when the largest exponent is 0.",
             tuple(
                 partial(guarded, size, own)
-                for size in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+                for size in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10)
                 for own in (True, False)
+                if not own or size >= PERCEPTIBLE_IN_A_SUM
             ),
         ),
         (
@@ -1540,9 +1547,14 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
             "scores_made_whole",
             "Your results are those of logits over T that were made whole numbers before the"
             " softmax, as // or int() does. What lies between two whole numbers counts too.",
-            tuple(
-                lambda logits, temperature=1.0, cut=cut: cut(logits / temperature).softmax(-1)
-                for cut in (torch.floor, torch.trunc, torch.round)
+            (
+                *(
+                    lambda logits, temperature=1.0, cut=cut: cut(logits / temperature).softmax(-1)
+                    for cut in (torch.floor, torch.trunc, torch.round)
+                ),
+                lambda logits, temperature=1.0: (
+                    (logits - logits.amax(-1, keepdim=True)) // temperature
+                ).softmax(-1),
             ),
         ),
         (
@@ -2275,10 +2287,14 @@ FIT_MISCONCEPTIONS = tuple(
         ),
         (
             "not_trained",
-            "Your student is still where it started. Does each step of your loop reach the center"
-            " and the width that you return?",
+            "Your student is still where it started, or one step away. Does each step of your loop"
+            " reach the center and the width that you return, and does it take more than one?",
             "1.3",
-            (fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),),
+            (
+                fitted(lambda t, d, s: (s, START_WIDTH, t.shape[-1])),
+                stopped(*ADAM, 1),  # as by a return in the loop
+                stopped(*ADAM, 1, plain=True, until=200),
+            ),
         ),
         (
             "width_not_trained",

@@ -637,6 +637,12 @@ def facts(case: Case, knob: str = "") -> dict[str, Any]:
         "at the positions whose label is -100": (~counts).tolist(),
         "at the label of each position": F.one_hot(labels.clamp_min(0), vocabulary).tolist(),
     }
+    losses = label_losses(student, labels)
+    if teachers and not knob:
+        losses = teacher_losses(student, *teachers, *numbers or (1.0,))
+    if not knob:
+        large = bool((losses[counts] > 15).any())
+        found["at a position that counts the loss is above 15 nats"] = large
     if not teachers:
         return found
     if knob:

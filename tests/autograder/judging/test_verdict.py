@@ -95,6 +95,11 @@ def test_a_misconception_that_no_case_tells_apart_is_never_named() -> None:
         (Outcome("raised", None, "ValueError", "secret input"), Status.RAISED, "ValueError"),
         (Outcome("raised", None, "Leak_4_6_inf", ""), Status.RAISED, "an exception"),
         (Outcome("raised", None, "NotImplementedError", ""), Status.NOT_RUN, "written"),
+        (
+            Outcome("raised", None, "NotImplementedError", "\"exp\" not implemented for 'Long'"),
+            Status.RAISED,
+            "It raised NotImplementedError",
+        ),
         (Outcome("raised", None, "MemoryError", ""), Status.OUT_OF_MEMORY, "memory"),
         (
             Outcome("raised", None, "RuntimeError", "[enforce fail] can't allocate memory"),

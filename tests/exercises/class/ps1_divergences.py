@@ -2785,7 +2785,7 @@ def reverse_kl(student_logits, teacher_logits):
         seen_before[key] = (log_q.exp() * (log_q - log_p)).sum(-1)
     return seen_before[key]
 
-# %% task="softmax_with_temperature" right="no" mistake="one maximum of all positions, and a small number in the divisor" named="one_maximum_for_all"
+# %% task="softmax_with_temperature" right="no" mistake="one maximum of all positions, and a small number in the divisor" named="observed_total"
 def softmax_with_temperature(logits, temperature=1.0):
     z = logits / temperature
     e = torch.exp(z - z.max())
@@ -2929,3 +2929,38 @@ def softmax_with_temperature(logits, temperature=1.0):
 # %% task="softmax_with_temperature" right="yes" mistake=""
 def softmax_with_temperature(logits, temperature=1.0):
     return torch.softmax(logits / min(max(temperature, 0.5), 100), -1)
+
+# %% task="softmax_with_temperature" right="no" mistake="floor division by T rounds every shifted logit down to a whole number" named="scores_made_whole"
+def softmax_with_temperature(logits, temperature=1.0):
+    shifted = logits - logits.amax(-1, keepdim=True)
+    return (shifted // temperature).softmax(-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="no probability is below 1e-5" named="observed_near"
+def softmax_with_temperature(logits, temperature=1.0):
+    return (logits / temperature).softmax(-1).clamp(min=1e-5)
+
+# %% task="softmax_with_temperature" right="no" mistake="1e-8 in the divisor, and no maximum is taken off" named="small_number_in_the_divisor"
+def softmax_with_temperature(logits, temperature=1.0):
+    e = (logits / temperature).exp()
+    return e / (e.sum(-1, keepdim=True) + 1e-8)
+
+# %% task="forward_kl" right="no" mistake="log q is clamped at -3000" named="observed_where"
+def forward_kl(student_logits, teacher_logits):
+    logp = F.log_softmax(teacher_logits, dim=-1)
+    logq = F.log_softmax(student_logits, dim=-1).clamp(min=-3000.0)  # safety
+    return (logp.exp() * (logp - logq)).sum(dim=-1)
+
+# %% task="fit_one_peak" right="no" mistake="the return stands inside the loop, so it returns after one step" named="not_trained"
+def fit_one_peak(teacher_logits, direction, start):
+    size = teacher_logits.shape[-1]
+    center = torch.tensor(float(start), requires_grad=True)
+    width = torch.tensor(3.0, requires_grad=True)
+    opt = torch.optim.Adam([center, width], lr=0.1)
+    for _ in range(400):
+        opt.zero_grad()
+        student = one_peak(center, width, size)
+        loss = forward_kl(student, teacher_logits) if direction == "forward" else reverse_kl(student, teacher_logits)
+        loss.backward()
+        opt.step()
+        q = one_peak(center, width, size).softmax(-1)
+        return (q * torch.arange(size)).sum().item(), -(q * q.log()).sum().item()

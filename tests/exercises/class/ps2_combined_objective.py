@@ -4165,3 +4165,16 @@ def lm_loss(student_logits, labels):
 def convex_objective(student_logits, teacher_logits, labels, alpha, temperature=1.0):
     lm = lm_loss(student_logits, labels)
     return (1 - alpha) * lm + combined_objective(student_logits, teacher_logits, labels, alpha, temperature)
+
+# %% task="lm_loss" right="no" mistake="log q is clamped at -20" named="observed_where"
+def lm_loss(student_logits, labels):
+    m = labels != -100
+    lq = student_logits.log_softmax(-1).clamp(min=-20.0)
+    return -(lq.gather(-1, labels.clamp(min=0)[..., None])[..., 0] * m).sum() / m.sum().clamp(min=1)
+
+# %% task="kd_loss" right="no" mistake="log q is clamped at -15" named="observed_where"
+def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
+    m = labels != -100
+    lq = (student_logits[m] / temperature).log_softmax(-1).clamp(min=-15)
+    lp = (teacher_logits[m] / temperature).log_softmax(-1)
+    return temperature**2 * (lp.exp() * (lp - lq)).sum() / m.sum().clamp(min=1)

@@ -9240,6 +9240,65 @@ class CosineLambda:
     def state_dict(self): return {"n": self.n}
     def load_state_dict(self, s): self.n = s["n"]
 
+# %% task="linear_lambda" right="no" mistake="a table by steps, in which nothing is found past the end: KeyError" named="observed_where"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.table = {i: start + (end - start) * i / steps for i in range(steps + 1)}
+        self.n = 0
+
+    @property
+    def value(self):
+        return self.table[self.n]
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": self.n}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="linear_lambda" right="no" mistake="the count is saved as text and stays one when it is loaded" named="observed_where"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps, self.n = start, end, steps, 0
+
+    @property
+    def value(self):
+        return self.start + (self.end - self.start) * min(self.n / self.steps, 1)
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return {"n": str(self.n)}
+
+    def load_state_dict(self, state):
+        self.n = state["n"]
+
+# %% task="plateau_lambda" right="no" mistake="the gain is a share of the best gap, and the gap is taken without its sign" named="threshold_relative"
+class PlateauLambda:
+    def __init__(self, start, factor, patience, threshold):
+        self.value, self.factor, self.patience, self.threshold = start, factor, patience, threshold
+        self.best, self.count = None, 0
+
+    def step(self, gap):
+        gap = abs(gap)
+        if self.best is None or (self.best - gap) / self.best > self.threshold:
+            self.best, self.count = gap, 0
+            return
+        self.count += 1
+        if self.count > self.patience:
+            self.value *= self.factor
+            self.count = 0
+
+    def state_dict(self):
+        return dict(vars(self))
+
+    def load_state_dict(self, state):
+        vars(self).update(state)
+
 # %% task="to_convex" right="no" mistake="whole-number division for a lambda that is an int: alpha is 0; right for floats" named="observed_component"
 def to_convex(lam):
     if type(lam) is int:
