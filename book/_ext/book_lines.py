@@ -1,4 +1,5 @@
-"""Where lines break: not within "λ = 4", and not after each word of a long text in a table.
+"""Where lines break: not within "λ = 4", not between a formula and the mark behind it, and not
+after each word of a long text in a table.
 
 A cell with more text than fits a line gets the class ``long``, for which book.css keeps some width.
 """
@@ -10,6 +11,7 @@ from sphinx.application import Sphinx
 
 EQUATION = re.compile(r"(\b[A-Za-zα-ω]) (=) (?=[\d∞−-])")
 LONG = 24  # characters
+MARK = re.compile(r"[.,;:?!)]+")
 
 
 def keep_together(app: Sphinx, doctree: nodes.document) -> None:
@@ -19,6 +21,13 @@ def keep_together(app: Sphinx, doctree: nodes.document) -> None:
         kept = EQUATION.sub("\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", text)
         if kept != text:
             text.parent.replace(text, nodes.Text(kept))
+    for formula in list(doctree.findall(nodes.math)):
+        after = formula.next_node(descend=False, siblings=True)
+        if isinstance(after, nodes.Text) and (mark := MARK.match(after)):
+            together = nodes.inline("", "", classes=["together"])
+            formula.replace_self(together)
+            together += [formula, nodes.Text(mark[0])]
+            after.parent.replace(after, nodes.Text(after[mark.end() :]))
     for entry in doctree.findall(nodes.entry):
         if len(entry.astext()) > LONG:
             entry["classes"].append("long")

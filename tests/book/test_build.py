@@ -126,7 +126,7 @@ def test_code_fits_beside_the_contents():
     long, broken = [], []
     for source in (ROOT / "book").rglob("*.md"):
         for options, code in re.findall(
-            r"^```(?:\{code-cell\} ipython3|\w+)\n((?:---\n.*?\n---\n|:tags:.*\n)?)(.*?)^```$",
+            r"^```(?:\{code-cell\} ipython3|\w+)\n((?:---\n.*?\n---\n|:tags:[^\n]*\n)?)(.*?)^```$",
             source.read_text(encoding="utf8"),
             re.MULTILINE | re.DOTALL,
         ):

@@ -1,5 +1,6 @@
 """What the page "How fast, and why" says in words is what its recorded runs show."""
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -183,3 +184,16 @@ def test_a_step_there_is_recorded_and_the_objective_is_a_sixteenth_of_it():
     assert "--cuda" in pair["command"]
     parts = pair["parts"]
     assert parts["step"] / parts["objective"] == pytest.approx(16, abs=1)
+    (run,) = pair["runs"]["ours"]
+    assert 1 < parts["step"] * run["tokens_per_second"] / (8 * 2048) < 1.15  # "a little more"
+
+
+def test_liger_and_trl_take_as_much_at_once_as_the_page_says(text):
+    trl = pytest.importorskip("trl.kernels.chunked_divergence")
+    liger = pytest.importorskip("liger_kernel.chunked_loss.jsd_loss")
+    positions, tokens = trl.TOKEN_CHUNK_SIZE, trl.VOCAB_CHUNK_SIZE
+    said = " ".join(text.split())
+    assert f"TRL takes up to {positions:,} positions and {tokens:,} tokens" in said
+    made = inspect.signature(liger.LigerFusedLinearJSDLoss)
+    chunk = made.parameters["chunk_size"].default
+    assert f"Liger takes up to {chunk:,} positions at once" in said

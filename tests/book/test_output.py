@@ -47,6 +47,14 @@ def test_no_line_breaks_within_an_equation(book, page_names):
         assert not broken, (name, broken)
 
 
+def test_no_line_begins_with_the_mark_behind_a_formula(book, page_names):
+    formula = r'class="math notranslate nohighlight">[^<]*</span>[.,;:?!)]'
+    for name in page_names:
+        text = (book / name).read_text(encoding="utf8")
+        kept = text.count('<span class="together"><span class="math')
+        assert len(re.findall(formula, text)) == kept, name
+
+
 def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
     sys.path.append(str(ROOT / "book/_ext"))
     from book_output import cut_styles
