@@ -3731,8 +3731,8 @@ STEP_MISCONCEPTIONS = (
         "refused",
         Wrong(
             "student_cut_off",
-            "There is nothing for backward() to go through: no step from the student's parameters"
-            " to your loss was recorded. To write needs none; to learn from what was written"
+            "There is nothing for backward() to go through: nothing leads from your loss back to"
+            " the student's parameters. To write needs no gradient; to learn from what was written"
             " does.",
             "element 0 of tensors does not require grad and does not have a grad_fn",
             OWN_WORDS,
