@@ -760,8 +760,9 @@ OPTIMIZER_NOT_USED = (
 )
 NO_GRADIENT = (
     "student_without_gradient",
-    "There is nothing for backward() to go through: no step from the student's parameters to your"
-    " loss was recorded. Around which of the two models does no_grad() belong?",
+    "There is nothing for backward() to go through: nothing leads from your loss back to the"
+    " student's parameters. Around which of the two models does no_grad() belong, and what does"
+    " detach() cut off?",
     "3.2",
 )
 LAMBDA_NOT_USED = (

@@ -2965,8 +2965,8 @@ def accuracy_cases() -> tuple[Case, ...]:
         ("one question", True, 6, ("right",)),
         ("one token may be written", True, 1, ("fits", "fits")),
         ("all right", True, 6, ("right", "spaced", "right")),
+        ("a long answer, and none", True, 70, ("fits", "nothing")),
         ("all wrong", False, 7, ("wrong", "nothing", "wrong")),
-        ("a long answer, and none", False, 70, ("fits", "nothing")),
     )
     asked_for = [
         examination(seed, most, *kinds, turns="as the" in name)
@@ -2987,6 +2987,7 @@ def accuracy_facts(case: Case) -> dict[str, Any]:
         "the number of questions": len(prompts),
         "one more than the number of questions": len(prompts) + 1,
         "there are several questions": len(prompts) > 1,
+        "an answer is long": any(len(each) > 10 for each in answers),
         "an answer has as many tokens as it may have": any(len(each) == most for each in answers),
     }
 
@@ -3731,8 +3732,8 @@ STEP_MISCONCEPTIONS = (
         "refused",
         Wrong(
             "student_cut_off",
-            "There is nothing for backward() to go through: no step from the student's parameters"
-            " to your loss was recorded. To write needs none; to learn from what was written"
+            "There is nothing for backward() to go through: nothing leads from your loss back to"
+            " the student's parameters. To write needs no gradient; to learn from what was written"
             " does.",
             "element 0 of tensors does not require grad and does not have a grad_fn",
             OWN_WORDS,

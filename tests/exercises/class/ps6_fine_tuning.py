@@ -7986,7 +7986,7 @@ def on_policy_step(student, teacher, prompts, write, optimizer):
     return loss.item()
 
 
-# %% task="accuracy" right="no" mistake="it writes at most 12 tokens, whatever most is"
+# %% task="accuracy" right="no" mistake="it writes at most 12 tokens, whatever most is" named="observed_where"
 def accuracy(model, questions, most):
     right = 0
     for prompt, answer in questions:
@@ -8000,7 +8000,7 @@ def accuracy(model, questions, most):
     return right / len(questions)
 
 
-# %% task="accuracy" right="no" mistake="it always writes 20 tokens" named="one_token_too_many"
+# %% task="accuracy" right="no" mistake="it always writes 20 tokens"
 def accuracy(model, questions, most):
     right = 0
     for prompt, answer in questions:
