@@ -1369,11 +1369,13 @@ FEW_MEANS = tuple(
 )
 
 
-# NaN hides every other mistake, and a temperature that is nowhere has no T² to forget.
+# NaN hides every other mistake, and a temperature that is nowhere has no T² to forget. Of other
+# measures only the squares of logits come with another mistake: that is how these are written.
 FINITE_LOSSES = tuple(
     each
     for each in KD_LOSSES
     if each[0] not in ("log_target_missing", "temperature_on_neither", "temperature_after_softmax")
+    and each[3] not in MEASURES[:-2]
 )
 
 
