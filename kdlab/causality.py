@@ -27,6 +27,11 @@ SEES_BOTH_WAYS = re.compile("bert(?!-decoder)|electra|roformer|ernie$|big_bird|d
 SEES_AHEAD = (
     "sees what comes after a token: it would read the labels. A causal language model is needed"
 )
+IS_LATE = (
+    "answers one token late: what it says at a token does not depend on that token, but on the one "
+    "before it. At each token belongs what comes after it: of vLLM's prompt_logprobs, which begin "
+    "with None, those from the second on"
+)
 SCALED_BY_BATCH = (
     "rounds its activations on a scale of the whole batch, as quantize_dynamic of torch.ao does: "
     "what it says of a token depends on the others. Take torchao's, which rounds token by token"
@@ -56,6 +61,7 @@ def check_no_future(
 
     That is what comes later, and what a mask hides. The model is asked about one row of a batch,
     the first that is padded on the left if any is, and again with another token in those places.
+    Nor may a teacher that is no module leave out the token that it answers at.
 
     Args:
         model: what is asked, in evaluation mode; or a teacher that is no module, from which some
@@ -71,7 +77,8 @@ def check_no_future(
     at = first_padded_left(mask) or 0
     row = {name: value[at : at + 1] for name, value in batch.items()}
     ids, there = row["input_ids"], mask[at : at + 1]
-    last = max(there[0].nonzero().flatten().tolist(), default=0)
+    places = there[0].nonzero().flatten().tolist()
+    last = max(places, default=0)
     halves = {p.dtype for part in parts for p in part.parameters(recurse=False)} & {*HALF}
 
     def said(ids: Tensor) -> Tensor | TopK | None:
@@ -88,13 +95,18 @@ def check_no_future(
         answer = answer[0][:last][there[0, :last]]
         return answer if isinstance(answer, TopK) or answer.is_floating_point() else None
 
-    def depends_on(where: Tensor) -> bool:
+    def at_place(number: int) -> Tensor:
+        where = torch.zeros_like(there)
+        where[0, places[number]] = True
+        return where
+
+    def depends_on(where: Tensor, nats: float = 0.5) -> bool:
         others = ids[there & (ids != ids[where][0])]
         if len(others) == 0:  # one token, or one again and again
             return False
         after = said(ids.masked_fill(where, int(others[0])))
         if isinstance(before, TopK) and isinstance(after, TopK):
-            return before.unlike(after)
+            return before.unlike(after, nats)
         if not (isinstance(before, Tensor) and isinstance(after, Tensor)):
             return False
         # Rounding, of the weights too: tokens of one expert are multiplied together.
@@ -105,12 +117,14 @@ def check_no_future(
     before = said(ids) if last else None
     if before is None:
         return
-    end = torch.zeros_like(there)
-    end[0, last] = True
-    if depends_on(end):
+    if depends_on(at_place(-1)):
         raise ValueError(f"{kind_of(model)} {SEES_AHEAD}")
     if padded_left(there) and depends_on(~there):
         raise ValueError(
             f"{kind_of(model)} reads the padding on the left, whatever its attention_mask says; "
             "pad on the right, or leave the padding to kdlab"
         )
+    if parts or len(places) < 3 or depends_on(at_place(-2), nats=0.05):
+        return
+    if depends_on(at_place(-3)):
+        raise ValueError(f"{kind_of(model)} {IS_LATE}")

@@ -15,6 +15,7 @@ import platform
 import re
 import sysconfig
 import warnings
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -35,6 +37,8 @@ from kdlab.tokens import Unknown, encoded, tokenizer_sha256
 __all__ = ["Corpus", "PackedDataset", "cache_dir", "load_corpus", "train_tokenizer"]
 
 END_OF_TEXT = "<|endoftext|>"
+OF_ROWS = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv)(\.\w+)?$")
+"""How files are called that hold texts as rows, with other things beside them."""
 
 
 @checked
@@ -123,6 +127,7 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
         name: ``"pydocs"``; or the path of a UTF-8 text file whose documents are separated by blank
             lines; or ``hf:`` and the name of a Hugging Face data set with a ``text`` column, and
             after an ``@`` the split or the part of it: ``"hf:roneneldan/TinyStories@train[:1%]"``.
+            A file of Parquet, JSON lines or CSV is such a data set: ``"hf:stories.parquet"``.
 
     Raises:
         ValueError: the name is none of these, or there are too few documents to split.
@@ -143,6 +148,8 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
         if "text" not in data.column_names:
             raise ValueError(f"the data set {name} has no column 'text', only {data.column_names}")
         documents = data["text"]
+    elif OF_ROWS.search(name):
+        raise ValueError(f"{name} has rows of texts; hf:{name} reads their column 'text'")
     elif Path(name).is_file():
         try:
             title, text = Path(name).stem, Path(name).read_text(encoding="utf-8-sig")
@@ -168,7 +175,10 @@ def load_corpus(name: str | Path = "pydocs") -> Corpus:
 
 
 def hugging_face(name: str) -> tuple[str, Any]:
-    """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it."""
+    """A Hugging Face data set by its name, and after an ``@`` the split; and what to call it.
+
+    A folder or a file of Parquet, JSON lines or CSV is one.
+    """
     try:
         from datasets import load_dataset
         from datasets.exceptions import DatasetsError
@@ -176,7 +186,10 @@ def hugging_face(name: str) -> tuple[str, Any]:
         raise ValueError("Hugging Face data sets need datasets: pip install 'kdlab[hf]'") from None
     name, _, split = name.partition("@")
     try:
-        return slug(name), load_dataset(os.path.expanduser(name), split=split or "train")
+        place, options = os.path.expanduser(name), {}
+        if os.path.isfile(place):  # its format is told by its name
+            place, options["data_files"] = os.path.split(os.path.abspath(place))
+        return slug(name), load_dataset(place, split=split or "train", **options)
     except (DatasetsError, ValueError, OSError) as error:
         why = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"the data set {name} cannot be read: {why:.300}") from error
@@ -314,17 +327,17 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         check_texts(documents)
         end = tokenizer.get_vocab().get(end_of_text)
         if end is None:
+            named = f"no token {end_of_text!r}" if end_of_text else "no end_of_text"
             raise ValueError(
-                f"the tokenizer has no token {end_of_text!r} to end a document with; name one it "
-                "has, end_of_text=tokenizer.eos_token"
+                f"the tokenizer has {named} to end a document with; name a token that it has, "
+                "tokenizer.eos_token if there is one"
             )
-        stream: list[int] = []
+        stream = array("q")
         texts = list(documents)
         unknown = Unknown.of(tokenizer)
         lost = 0
-        for text, ids in zip(texts, encoded(tokenizer, texts) if texts else [], strict=True):
-            stream += ids
-            stream.append(end)
+        for text, ids in zip(texts, encoded(tokenizer, texts), strict=True):
+            stream.extend((*ids, end))
             lost += 0 if unknown is None else unknown.count(ids, text)
         if unknown is not None and lost:
             warnings.warn(
@@ -334,7 +347,7 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
         if blocks == 0:
             raise ValueError(f"{len(stream)} tokens do not fill a block of {block_size}")
         self.tokenizer_sha256 = tokenizer_sha256(tokenizer)
-        whole = torch.tensor(stream[: blocks * block_size], device="cpu")
+        whole = torch.from_numpy(np.frombuffer(stream, np.int64, blocks * block_size))
         self.blocks = whole.view(blocks, block_size)
 
     @checked

@@ -338,7 +338,7 @@ def load_examples(name: str | Path) -> Examples:
     Args:
         name: ``"pydocs-qa"`` or ``"reckoning"``, which come with kdlab; or the path of a file of
             JSON lines; or ``hf:`` and the name of a Hugging Face data set, and after an ``@`` the
-            split or the part of it.
+            split or the part of it. Files of Parquet, CSV or compressed JSON are such data sets.
 
     Raises:
         ValueError: the name is none of these; or a row is no conversation: its line is told, and
@@ -395,21 +395,20 @@ def _of_file(path: Path) -> Iterator[Conversation]:
 
 
 def _check_lines(path: Path, begins: bytes) -> None:
-    """Raise ValueError if a file is of another kind, with the call that makes lines of it."""
+    """Raise ValueError if a file is of another kind, with the name by which it is read."""
     kinds = {
-        b"PAR1": ("Parquet", "parquet"),
-        b"\x1f\x8b": ("compressed", "json"),
-        b"[": ("one array of JSON", "json"),
+        b"PAR1": ("Parquet", ".parquet"),
+        b"\x1f\x8b": ("compressed", ".jsonl.gz"),
+        b"[": ("one array of JSON", ".json"),
     }
     kind = next(
         (kinds[each] for each in kinds if begins.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(each)),
         None,
     )
     if path.suffix.lower() in (".csv", ".tsv"):
-        kind = ("a table of text", "csv")
+        kind = ("a table of text", ".csv")
     if kind is not None:
-        called, loader = kind
+        what, ending = kind
         raise ValueError(
-            f'{path} is {called}, not JSON lines; datasets.load_dataset("{loader}", '
-            f'data_files="{path}", split="train").to_json("lines.jsonl") makes them'
+            f"{path} is {what}, not JSON lines; hf:{path} reads it, if its name ends in {ending}"
         )

@@ -40,7 +40,7 @@ from kdlab.recipes import BLOCK_SIZE, TEACHER_STEPS, Recipe
 from kdlab.saving import load_student, save_student
 from kdlab.trainer import DistillationTrainer
 
-__all__ = ["Ingredients", "spread", "text_sha256", "trained_teacher"]
+__all__ = ["Ingredients", "spread", "text_of", "trained_teacher"]
 
 Item = TypeVar("Item")
 
@@ -71,22 +71,30 @@ class Ingredients:
 
     @classmethod
     @checked
-    def of(cls, recipe: Recipe, *, device: str = "auto", progress: bool = False) -> Ingredients:
+    def of(
+        cls,
+        recipe: Recipe,
+        *,
+        device: str = "auto",
+        progress: bool = False,
+        text: Corpus | Examples | None = None,
+    ) -> Ingredients:
         """The teacher and the data of a recipe; a preset teacher is trained if it is not cached.
 
         Args:
             recipe: its setting is used.
             device: ``"auto"`` or ``"cpu"``, for the training of the teacher.
             progress: show a bar while it trains.
+            text: what the recipe names, if it has been read.
 
         Raises:
             ValueError: the corpus is unknown, the teacher cannot have that vocabulary, or the text
                 has tokens that it does not know.
         """
         recipe = setting = recipe.setting()
-        if recipe.data is not None:
-            return cls._of_examples(setting, load_examples(recipe.data), device, progress)
-        corpus = load_corpus(recipe.corpus)
+        corpus = text_of(recipe) if text is None else text
+        if isinstance(corpus, Examples):
+            return cls._of_examples(setting, corpus, device, progress)
         if recipe.teacher.startswith("hf:"):
             teacher, kept = _pretrained_teacher(recipe)
             tokenizer, end = kept, kept.eos_token
@@ -215,10 +223,9 @@ class Ingredients:
         return [{key: rows[i] for key, rows in text.items()} for i in range(len(prompts))]
 
 
-def text_sha256(recipe: Recipe) -> str:
-    """A fingerprint of the text that a recipe names, as it is now."""
-    text = load_corpus(recipe.corpus) if recipe.data is None else load_examples(recipe.data)
-    return text.sha256
+def text_of(recipe: Recipe) -> Corpus | Examples:
+    """The text that a recipe names, as it is now."""
+    return load_corpus(recipe.corpus) if recipe.data is None else load_examples(recipe.data)
 
 
 def _pretrained_teacher(recipe: Recipe) -> tuple[nn.Module, Any]:

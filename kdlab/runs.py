@@ -7,6 +7,7 @@ A :class:`kdlab.Recipe` says everything that a result depends on. A run's folder
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,10 @@ from kdlab.folders import (
     was_moved,
     write_recipe,
 )
-from kdlab.ingredients import Ingredients, spread, text_sha256
+from kdlab.ingredients import Ingredients, spread, text_of
 from kdlab.models import count_parameters
 from kdlab.pretrained import entries_of, with_adapters, with_less_memory
-from kdlab.recipes import Recipe, read_recipe
+from kdlab.recipes import BUILT_IN, Recipe, read_recipe
 from kdlab.records import read_record, to_json, with_numbers
 from kdlab.saving import load_student, load_tokenizer, save_student, save_tokenizer
 from kdlab.teachers import Teacher, TopKTeacher, write_topk_store
@@ -77,7 +78,7 @@ def distill(
     Raises:
         ValueError: the run in ``out`` that is to be resumed has another recipe, ``out`` holds what
             is of no run or a run that would be lost, the ingredients are of another recipe, the
-            corpus is unknown, or the teacher's file is of another corpus.
+            corpus is unknown or has changed, or the teacher's file is of another corpus.
 
     >>> import tempfile
     >>> text = Path(tempfile.mkdtemp()) / "owls.txt"
@@ -103,9 +104,13 @@ def distill(
                     "begun, or give the new run a folder of its own"
                 )
         if (out / "summary.json").exists():  # it is written last
+            found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
+            name = recipe.data or recipe.corpus
+            if "text_sha256" in found and (name in BUILT_IN or Path(name).is_file()):
+                text = ingredients and ingredients.text_sha256
+                _check_text(out, recipe, found, text or text_of(recipe).sha256)
             if begun != recipe.absolute():  # what it reads was moved
                 write_recipe(out, recipe)
-            found: dict[str, Any] = with_numbers(read_record(out / "summary.json"))
             return found
     ingredients = ingredients or Ingredients.of(recipe, device=device, progress=progress)
     if ingredients.setting != recipe.setting():
@@ -227,21 +232,27 @@ def evaluate_run(run: str | Path, *, device: str = "auto") -> Evaluation:
     >>> evaluate_run(text.parent / "run", device="cpu").perplexity == summary["eval_perplexity"]
     True
     """
-    student, recipe, summary = load_student(run), read_recipe(run), Path(run) / "summary.json"
+    student, recipe = load_student(run), read_recipe(run)
     check_there(run, recipe)
-    text = read_record(summary).get("text_sha256") if summary.exists() else None
-    if text not in (None, text_sha256(recipe)):  # its tokens, its teacher and its numbers with it
-        raise ValueError(
-            f"{recipe.data or recipe.corpus} is another text than when the run in {run} was made, "
-            "so nothing measured on it could be compared; put the old one back"
-            + ", of the same Python"
-            * (recipe.data is None and recipe.corpus == "pydocs")
-        )
-    ingredients = Ingredients.of(recipe, device=device)
+    text = text_of(recipe)
+    summary = Path(run) / "summary.json"
+    _check_text(run, recipe, read_record(summary) if summary.exists() else {}, text.sha256)
+    ingredients = Ingredients.of(recipe, device=device, text=text)
     where = resolve_device(device)
     teacher, same = moved(ingredients.teacher, where), entries_of(student) == ingredients.vocab_size
     match_vocab = "error" if same else "truncate"
     return evaluate(student.to(where), ingredients.validation, teacher, match_vocab=match_vocab)
+
+
+def _check_text(run: str | Path, recipe: Recipe, summary: Mapping[str, Any], sha256: str) -> None:
+    """Raise ValueError if a run was made of another text, with other tokens and another teacher."""
+    if summary.get("text_sha256") not in (None, sha256):
+        raise ValueError(
+            f"{recipe.data or recipe.corpus} is another text than when the run in {run} was made, "
+            "so that their numbers could not be compared; put the old one back"
+            + ", of the same Python" * (recipe.data is None and recipe.corpus == "pydocs")
+            + ", or give a new run a folder of its own"
+        )
 
 
 @dataclass

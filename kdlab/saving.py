@@ -72,8 +72,9 @@ def load_student(folder: str | Path) -> nn.Module:
         model = TinyGPT(TinyGPTConfig(**config))
         found = [load_model(model, str(file), strict=False) for file in files]
         missing = set.intersection(*(set(lacking) for lacking, _ in found))
-        if odd := sorted(missing | {name for _, unknown in found for name in unknown}):
-            raise ValueError(f"its weights are not those of its config.json: {odd[0]}, for one")
+        missing |= {name for _, unknown in found for name in unknown}
+        if missing:
+            raise ValueError(f"its weights are not those of its config.json: {min(missing)} is one")
     return model.eval()
 
 

@@ -33,7 +33,7 @@ from kdlab.checkpoints import has_checkpoint
 from kdlab.config import History
 from kdlab.data import slug, write_atomically
 from kdlab.devices import machine
-from kdlab.ingredients import Ingredients
+from kdlab.ingredients import Ingredients, text_of
 from kdlab.recipes import Recipe, read_recipe
 from kdlab.records import read_record, to_json, with_numbers
 from kdlab.runs import distill, versions
@@ -157,7 +157,8 @@ class Sweep:
                 below 1.
 
         Warns:
-            UserWarning: a run of another specification was there; it is kept, under another name.
+            UserWarning: a run of another specification, or of a text that has changed since, was
+                there; it is kept, under another name.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
@@ -379,9 +380,11 @@ def _one(
 ) -> dict[str, Any]:
     """A run; or, if it is done already with this specification, what was found."""
     path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
+    text = text_of(spec).sha256 if isinstance(spec, Recipe) else None
     if path.exists():
         done = _read(json.loads(path.read_text(encoding="utf-8")))
-        if done.pop("spec") == identity and "machine" in done:
+        same = done.pop("spec") == identity and done.pop("text_sha256", text) == text
+        if same and "machine" in done:
             return done | {"arm": arm}
         _set_aside(folder)
     if isinstance(spec, Recipe):
@@ -394,7 +397,7 @@ def _one(
         found["final"] |= sweep.measure(folder, spec)
     record = {"arm": arm, "seed": seed, **found, "seconds": seconds}
     record |= {"machine": machine, "versions": versions()}
-    write_atomically(path, to_json({**record, "spec": identity}))
+    write_atomically(path, to_json({**record, "spec": identity, "text_sha256": text}))
     return record
 
 
@@ -424,7 +427,8 @@ def _set_aside(folder: Path) -> None:
     names = (folder.with_name(f"{folder.name}.old-{n}") for n in count(1))
     kept = folder.rename(next(name for name in names if not name.exists()))
     warnings.warn(
-        f"{folder} held a run of another specification, which is now in {kept.name} beside it",
+        f"{folder} held a run of another specification or text, which is now in {kept.name} beside "
+        "it",
         stacklevel=2,
     )
 

@@ -149,8 +149,8 @@ class Asked:
 
     @torch.no_grad()
     def targets(self, batch):
-        width = batch["input_ids"].shape[1] - 1
-        logits = self.model(batch["input_ids"])[:, self.ahead :][:, :width]
+        places = torch.arange(batch["input_ids"].shape[1] - 1) + self.ahead
+        logits = self.model(batch["input_ids"])[:, places.clamp_min(0)]
         return logits + self.noise * torch.randn_like(logits)
 
 
@@ -158,6 +158,8 @@ def test_a_teacher_that_answers_for_the_wrong_positions_is_refused():
     """It has seen the token that it is asked to predict; or it is as if all were shifted twice."""
     with pytest.raises(ValueError, match="Asked sees what comes after a token"):
         losses(rows(), gpt(), Asked(1))
+    with pytest.raises(ValueError, match="Asked answers one token late"):
+        losses(rows(), gpt(), Asked(-1))
     expected = losses(rows(), gpt(), gpt(1))
     assert losses(rows(), gpt(), Asked(0)) == pytest.approx(expected, rel=1e-5)
     losses(rows(), gpt(), Asked(0, noise=1e-3))  # as a server has it
@@ -172,6 +174,8 @@ def test_likeliest_tokens_for_the_wrong_positions_are_refused_too(k):
 
     with pytest.raises(ValueError, match="Served sees what comes after a token"):
         losses(rows(), gpt(), Served(1))
+    with pytest.raises(ValueError, match="Served answers one token late"):
+        losses(rows(), gpt(), Served(-1))
     for noise in (0.0, 1e-3):
         assert losses(rows(), gpt(), Served(0, noise))
 

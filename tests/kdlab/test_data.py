@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from kdlab import Corpus, PackedDataset, load_corpus, train_tokenizer
+from kdlab import Corpus, PackedDataset, load_corpus, load_examples, train_tokenizer
 from kdlab.data import END_OF_TEXT, cache_dir, whole_or_not_at_all, write_atomically
 
 
@@ -76,6 +76,22 @@ def test_a_hugging_face_data_set_is_a_corpus(tmp_path):
         load_corpus(f"hf:{tmp_path}/tales")
     with pytest.raises(ValueError, match="tales cannot be read: Unknown split"):
         load_corpus(f"hf:{tmp_path}/tales@dev")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl", "csv", "jsonl.gz"])
+def test_a_file_of_rows_is_a_corpus_and_is_one_of_conversations(tmp_path, kind, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    tales = [f"story number {i}\n\nand its end" for i in range(60)]
+    data = datasets.Dataset.from_dict({"text": tales, "prompt": tales, "completion": tales})
+    path = tmp_path / f"tales.{kind}"
+    write = getattr(data, f"to_{kind.partition('.')[0].replace('jsonl', 'json')}")
+    write(path, **{"compression": "gzip"} if kind.endswith("gz") else {})
+    monkeypatch.chdir(tmp_path)
+    assert load_corpus(f"hf:{path.name}").documents == tuple(tales)
+    assert load_corpus(f"hf:{path}").sha256 == Corpus("", tuple(tales)).sha256
+    assert load_examples(f"hf:{path}").conversations[7].answer == tales[7]
+    with pytest.raises(ValueError, match=rf"has rows of texts; hf:tales\.{kind} reads their"):
+        load_corpus(path.name)
 
 
 def test_a_line_of_spaces_is_blank(tmp_path):
@@ -199,7 +215,7 @@ def test_a_tokenizer_of_transformers_gives_the_same_blocks(pydocs):
         ({"documents": "one text"}, r"documents are one text.*: \[text\]"),
         ({"block_size": 1}, "block_size must be at least 2, got 1"),
         ({"block_size": 2.5}, "block_size must be a whole number"),
-        ({"end_of_text": None}, "has no token None to end a document with; name one it has"),
+        ({"end_of_text": None}, "has no end_of_text to end a document with; name a token"),
     ],
 )
 def test_what_makes_no_blocks_is_refused(pydocs, changes, message):

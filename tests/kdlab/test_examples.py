@@ -144,11 +144,14 @@ def test_what_is_wrong_with_a_row_is_told_with_its_line_and_field(tmp_path, row,
             "line 1: its lists or objects are",
         ),
         (b'{"a":' + b"9" * 5000 + b"}", "line 1: it cannot be read: Exceeds the limit"),
-        (b'[{"prompt": "a",\n', r'one array of JSON.*load_dataset\("json", data_files=.*to_json'),
+        (
+            b'[{"prompt": "a",\n',
+            r"one array of JSON.*; hf:.*chat\.jsonl reads it, if its name ends in \.json$",
+        ),
         (b'[{"prompt": "a", "completion": "b"}]', "one array of JSON, not JSON lines"),
         (b"\xff\xfe{\x00}\x00", "line 1: it is not UTF-8"),
-        (b"PAR1\x15\x04", r'chat.jsonl is Parquet, not JSON lines; .*load_dataset\("parquet"'),
-        (b"\x1f\x8b\x08\x00", r'chat.jsonl is compressed, not JSON lines; .*load_dataset\("json"'),
+        (b"PAR1\x15\x04", r"chat.jsonl is Parquet, not JSON lines; .* ends in \.parquet"),
+        (b"\x1f\x8b\x08\x00", r"chat.jsonl is compressed, not JSON lines; .*\.gz"),
     ],
 )
 def test_a_file_that_is_no_json_lines_is_told(tmp_path, raw, message):

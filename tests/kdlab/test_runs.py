@@ -25,6 +25,7 @@ from kdlab import (
 )
 from kdlab.cli import app
 from kdlab.devices import own_accelerate_state
+from kdlab.recipes import read_recipe
 from kdlab.saving import save_student
 from kdlab.schedules import SCHEDULES
 
@@ -400,16 +401,21 @@ def test_a_run_whose_corpus_was_moved_says_where_to_write_its_new_place(text, tm
     assert evaluate_run(run, device="cpu").perplexity == expected
 
 
-def test_a_run_is_not_measured_on_another_text_than_its_own(text, tmp_path):
+def test_a_run_is_not_measured_on_another_text_than_its_own(text, tmp_path, monkeypatch):
     """Its tokenizer and its teacher would be others, and so would all numbers, without a word."""
     run, corpus = a_run(tmp_path / "here", text)
     corpus.write_text(corpus.read_text() + "\n\n1000 and 1001, 1000 and 1002,")
     with pytest.raises(ValueError, match=r"a\.txt is another text than when the run in .*/run was"):
         evaluate_run(run, device="cpu")
+    with pytest.raises(ValueError, match="a new run a folder of its own"):
+        distill(run, read_recipe(run), resume=True, device="cpu")
     summary = json.loads((run / "summary.json").read_text())
     del summary["text_sha256"]  # as before there was one
     (run / "summary.json").write_text(json.dumps(summary))
+    reads, load = [], kdlab.ingredients.load_corpus
+    monkeypatch.setattr(kdlab.ingredients, "load_corpus", lambda n: reads.append(n) or load(n))
     assert evaluate_run(run, device="cpu").positions > 0
+    assert reads == [str(corpus)]
 
 
 def test_a_run_that_begins_while_another_reads_its_text_gives_way(text, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import torch
 
-from kdlab import History, Interval, Recipe, Sweep, SweepResults, distill
+from kdlab import History, Interval, Recipe, Sweep, SweepResults, distill, sweeps
 from tests.waiting import wait_until
 
 
@@ -236,6 +236,21 @@ def test_a_run_that_was_cut_off_is_begun_anew(small, tmp_path):
     assert sweep.results(tmp_path / "cut", threads=1).values("both", "lm_loss") == whole.values(
         "both", "lm_loss"
     )
+
+
+def test_a_run_of_a_text_that_has_changed_since_is_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "kept_ingredients", lambda recipe: None)
+    corpus = tmp_path / "owls.txt"
+    corpus.write_text("\n\n".join(f"{i} owls met {i + 1} owls." for i in range(60)))
+    specs = {"a": Recipe(corpus=str(corpus))}
+    ran = lambda spec, seed, folder: {"final": {}, "curve": folder.mkdir(parents=True)}  # noqa: E731
+    sweep = Sweep("owls", specs, seeds=1, run=ran)
+    task = (sweep, "a", specs["a"], 0, tmp_path / "a-0", {})
+    made = sweeps._one(*task)
+    assert sweeps._one(*task) == made
+    corpus.write_text(corpus.read_text() + "\n\nAnd there were more.")
+    with pytest.warns(UserWarning, match="a-0 held a run of another specification or text"):
+        sweeps._one(*task)
 
 
 SLEEPERS = """
