@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import fcntl
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,9 +32,8 @@ from autograder.authoring.proof import judged, quiet  # noqa: E402
 from autograder.grading.record import Records  # noqa: E402
 from autograder.questions import load_checks  # noqa: E402
 from autograder.spec import Check  # noqa: E402
-from benchmarks.grading import ASSIGNMENT, environment, run  # noqa: E402
+from benchmarks.grading import ASSIGNMENT, environment, prepare  # noqa: E402
 from exercises import bank  # noqa: E402
-from exercises.course import new_course  # noqa: E402
 
 HOSTILE = (
     "import os; os._exit(0)",
@@ -78,27 +76,18 @@ def hand_in(root: Path, submissions: int) -> dict[str, bank.Entry | None]:
     Returns:
         What each student handed in; None for a hostile notebook, which earns nothing.
     """
-    new_course(root)
-    for folder in root.glob("source/*"):
-        if folder.name != ASSIGNMENT:
-            shutil.rmtree(folder)
-    run(root, ["nbgrader", "generate_assignment", ASSIGNMENT])
-    released = root / "release" / ASSIGNMENT
-    notebook = nbformat.read(released / f"{ASSIGNMENT}.ipynb", as_version=4)
-    known, found = bank.entries(ASSIGNMENT), {}
-    for number in range(submissions):
-        folder = root / "submitted" / f"student{number:03}" / ASSIGNMENT
-        shutil.copytree(released, folder)
-        hostile = number - (submissions - len(HOSTILE))
-        entry = known[number % len(known)] if hostile < 0 else None
-        answers = entry.answers if entry else {}
-        own = {task: f"{answer}\n# student {number}\n" for task, answer in answers.items()}
-        work = bank.submission(notebook, own)
-        if entry is None:
-            work.cells.insert(2, new_code_cell(HOSTILE[hostile]))
-        nbformat.write(work, folder / f"{ASSIGNMENT}.ipynb")
-        found[folder.parent.name] = entry
-    return found
+    known = bank.entries(ASSIGNMENT)
+    honest = submissions - len(HOSTILE)
+    entries = [known[number % len(known)] for number in range(honest)] + [None] * len(HOSTILE)
+    answers = [entry.answers if entry else {} for entry in entries]
+    prepare(root, submissions, bank.source(ASSIGNMENT), answers=answers)
+    students = sorted(path.name for path in (root / "submitted").iterdir())
+    for student, code in zip(students[honest:], HOSTILE, strict=True):
+        path = root / "submitted" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.insert(2, new_code_cell(code))
+        nbformat.write(notebook, path)
+    return dict(zip(students, entries, strict=True))
 
 
 def grade(root: Path, strikes: int, rng: random.Random) -> list[int]:

@@ -530,7 +530,8 @@ def on_one_gpu(name: str, rounds: int) -> tuple[dict[str, list[dict[str, float]]
 
 def keep(path: Path, results: dict, threads: int, parts: dict) -> None:
     """Put runs into a file in place of older ones, if they are of the same machine and versions."""
-    from objective import Work, machine, versions
+    from contenders import Work
+    from objective import machine, versions
 
     (device,) = {PAIRS[name].device for name in results}
     here = {

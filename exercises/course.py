@@ -65,23 +65,28 @@ class Mark:
     problems: list[str] = field(default_factory=list)
 
 
+def surroundings(root: Path) -> dict[str, str]:
+    """What commands in a course's folder find: the programs beside this Python, and the exchange.
+
+    nbgrader calls alembic by name.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {"PATH": path, "KDLAB_EXCHANGE": str(root / "exchange")}
+
+
 def run(root: Path, module: str, command: str, *arguments: str) -> None:
     """Runs a command of nbgrader or of autograder in a course's folder; its log goes to logs/.
 
     Raises:
         SystemExit: When the command fails; its last lines are shown.
     """
-    environment = os.environ | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "KDLAB_EXCHANGE": str(root / "exchange"),
-    }
     log = root / "logs" / f"{command}.log"
     log.parent.mkdir(exist_ok=True)
     with console.status(f"{module} {command}"), log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(
             [sys.executable, "-m", module, command, *arguments],
             cwd=root,
-            env=environment,
+            env=os.environ | surroundings(root),
             stdout=stream,
             stderr=subprocess.STDOUT,
             check=False,
@@ -113,12 +118,8 @@ def release_all(root: Path) -> list[str]:
     Raises:
         SystemExit: When one cannot be released; nbgrader's last lines are shown.
     """
-    environment = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "KDLAB_EXCHANGE": str(root / "exchange"),
-    }
     names = sorted(folder.name for folder in (root / "source").iterdir())
-    with patch.dict(os.environ, environment):
+    with patch.dict(os.environ, surroundings(root)):
         config = Course(root).config
         api = NbGraderAPI(CourseDirectory(config=config, root=str(root)), config=config)
         for name in names:
