@@ -1,5 +1,5 @@
-// What paper needs and a screen does not: the light theme, open folds, and the answers of the page's
-// questions at its end. All is undone after printing. (The answers without scripts: questions.css.)
+// What paper needs and a screen does not: the light theme, open folds, when the page ran below its
+// title, and the answers of its questions at its end. All is undone after printing. (The answers without scripts: questions.css.)
 (() => {
   "use strict";
   const el = (tag, className, ...children) => {
@@ -56,6 +56,11 @@
     document.querySelectorAll(".bd-article details:not([open])").forEach((fold) => {
       fold.open = true;
       undo.push(() => (fold.open = false));
+    });
+    document.querySelectorAll(".bd-article .book-executed").forEach((ran) => {
+      const [home, next] = [ran.parentNode, ran.nextSibling];
+      home.querySelector("h1").after(ran); // at the end it can be the only line of a sheet
+      undo.push(() => home.insertBefore(ran, next));
     });
     const forms = [...document.querySelectorAll("form.question")];
     if (!forms.length) return;

@@ -384,10 +384,13 @@ def test_prints(tab):
     for chrome in (
         *(".bd-sidebar-primary", ".bd-header-article", ".question-check", ".actions"),
         *("#jb-print-docs-body", ".toggle-button", "form select", ".question-verdict > *"),
+        *(".book-run", "p > .question-tally"),
     ):
         assert tab.locator(f"{chrome}:visible").count() == 0, chrome
     assert tab.locator("main h1:visible, main p:visible, main td:visible").count() > 0
     assert tab.locator(".bd-article details:not([open])").count() == 0
+    executed = tab.locator(".book-executed").count()
+    assert tab.locator("h1 + .book-executed").count() == executed
     assert not tab.evaluate(WIDER_THAN_PAPER)
     answers = tab.locator(".question-answers dd").all_inner_texts()
     assert len(answers) == tab.locator("form.question").count()
@@ -397,6 +400,7 @@ def test_prints(tab):
     assert tab.evaluate(theme) == "dark"
     tab.evaluate(f"{theme} = 'light'")
     assert tab.locator(".question-answers").count() == 0
+    assert tab.locator(".bd-article > p:last-of-type.book-executed").count() == executed
     tab.emulate_media(media="screen")
     tab.set_viewport_size(screen)
 
