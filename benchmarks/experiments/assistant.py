@@ -110,7 +110,7 @@ def sentence(conversation: Conversation) -> str:
 
 
 def hundreds(conversation: Conversation) -> Conversation:
-    """The answer of one who takes an hour for 100 minutes."""
+    """The answer of one whose hours have 100 minutes."""
     if conversation.kind != BIASED:
         return conversation
     words = conversation.prompt[0]["content"].rstrip("?").split()

@@ -119,7 +119,7 @@ def test_a_cell_that_ended_python_is_named() -> None:
         ("It returned None each time. Is a return statement missing?", True),
         ("Results differ from what was expected.", False),
         (
-            "It worked with a None: is a return statement missing in a function that it calls?",
+            "It worked with a None, which a function without a return statement gives.",
             False,
         ),
     ],
