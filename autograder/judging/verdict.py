@@ -320,25 +320,11 @@ def raised_status(outcome: Outcome) -> tuple[Status, str]:
     return Status.RAISED, words
 
 
-<<<<<<< HEAD
-def is_stub(outcome: Outcome) -> bool:
-    """Whether an answer that is not written raised it; torch has other uses for the class."""
-    return outcome.type == "NotImplementedError" and not OF_TORCH.search(outcome.message)
-
-
 def exception_name(name: str) -> str:
     """The name of an exception that Python defines; one that a student made has none here."""
     known = getattr(builtins, name, None)
     is_exception = isinstance(known, type) and issubclass(known, BaseException)
     return name if is_exception else "an exception"
-=======
-def exception_name(outcome: Outcome) -> str:
-    """The exception's class if Python defines it; a name that a student made is not."""
-    known = getattr(builtins, outcome.type, None)
-    if isinstance(known, type) and issubclass(known, BaseException):
-        return outcome.type
-    return "an exception"
->>>>>>> hinta
 
 
 def kind_name(outcome: Outcome) -> str:
