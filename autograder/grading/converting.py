@@ -64,7 +64,7 @@ class _Autograde(Autograde):
     def __init__(self, course: Course, submitted: Path, assignment: str, student: str) -> None:
         super().__init__(
             config=course.config,
-            coursedir=course._coursedir(
+            coursedir=course.coursedir_for(
                 submitted_directory=str(submitted),
                 assignment_id=assignment,
                 student_id=glob.escape(student),

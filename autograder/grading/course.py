@@ -95,7 +95,7 @@ class Course:
             app.load_config_file()  # the user's and the machine's
             super(JupyterApp, app).load_config_file(CONFIGURATION, path=str(self.root))
             self.config: Config = app.config
-            self.coursedir = self._coursedir()
+            self.coursedir = self.coursedir_for()
         except SystemExit as error:
             raise Misconfigured(str(error)) from None
         except Exception as error:
@@ -110,7 +110,7 @@ class Course:
                 f"{CONFIGURATION}{''.join(lines[-1:])}: {type(error).__name__}: {error}"
             ) from None
 
-    def _coursedir(self, **options: Any) -> CourseDirectory:
+    def coursedir_for(self, **options: Any) -> CourseDirectory:
         return CourseDirectory(config=self.config, root=str(self.root), **options)
 
     @cached_property

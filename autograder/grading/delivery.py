@@ -245,7 +245,7 @@ class _Feedback(GenerateFeedback):
     force = True
 
     def __init__(self, course: Course, assignment: str, students: Iterable[str]) -> None:
-        coursedir = course._coursedir(assignment_id=assignment, ignore=course.not_copied())
+        coursedir = course.coursedir_for(assignment_id=assignment, ignore=course.not_copied())
         super().__init__(config=course.config, coursedir=coursedir)
         self.students = list(students)
         self.failed: dict[str, str] = {}
@@ -287,7 +287,7 @@ def _make(course: Course, assignment: str, old: Mapping[str, str]) -> dict[str, 
 
 
 def _exchange(course: Course, assignment: str) -> ReleaseFeedback:
-    coursedir = course._coursedir(assignment_id=assignment)
+    coursedir = course.coursedir_for(assignment_id=assignment)
     return ReleaseFeedback(
         coursedir=coursedir,
         authenticator=Authenticator(config=course.config),

@@ -132,7 +132,7 @@ def generate_assignment(root: Path) -> None:
     # nbgrader calls alembic by name.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     course = Course(root)
-    coursedir = course._coursedir(assignment_id=ASSIGNMENT, student_id=".")
+    coursedir = course.coursedir_for(assignment_id=ASSIGNMENT, student_id=".")
     GenerateAssignment(coursedir=coursedir, config=course.config, force=True).start()
 
 

@@ -326,7 +326,7 @@ def test_it_is_released_and_graded_by_the_engine(
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     config = Course(course).config
     made = Course(course)
-    api = NbGraderAPI(made._coursedir(), config=config)
+    api = NbGraderAPI(made.coursedir_for(), config=config)
     assert api.generate_assignment(NAME)["success"]
     released = course / "release" / NAME
     assert "values.mean()" not in (released / f"{NAME}.ipynb").read_text()

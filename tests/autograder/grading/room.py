@@ -33,7 +33,7 @@ class Room:
         name: str = ASSIGNMENT,
         **options: object,
     ):
-        coursedir = self.course._coursedir(assignment_id=name, student_id=student)
+        coursedir = self.course.coursedir_for(assignment_id=name, student_id=student)
         if home:
             coursedir.root = str(home)
         made = kind(

@@ -99,7 +99,7 @@ def test_the_gradebook_is_the_one_that_nbgrader_writes(
     graded: Path, ungraded: Path, read_gradebook: Callable
 ) -> None:
     course = Course(ungraded)
-    coursedir = course._coursedir(assignment_id=ASSIGNMENT)
+    coursedir = course.coursedir_for(assignment_id=ASSIGNMENT)
     with WarmPool.from_config(course.config):
         Autograde(coursedir=coursedir, config=course.config).start()
     assert read_gradebook(ungraded) == read_gradebook(graded)

@@ -116,7 +116,7 @@ def test_the_stock_commands_deliver_it_too(room: Room, canned_grades: Callable) 
     canned_grades(room.root)
     graded = room.course
     GenerateFeedback(
-        coursedir=graded._coursedir(assignment_id=ASSIGNMENT), config=graded.config
+        coursedir=graded.coursedir_for(assignment_id=ASSIGNMENT), config=graded.config
     ).start()
     kind = graded.config.ExchangeFactory.release_feedback
     assert kind == f"{ReleaseFeedback.__module__}.{ReleaseFeedback.__name__}"
@@ -222,7 +222,7 @@ def test_stock_commands_make_a_page_anew_after_a_regrade(
     room.collect()
     canned_grades(room.root)
     make = GenerateFeedback(
-        coursedir=room.course._coursedir(assignment_id=ASSIGNMENT), config=room.course.config
+        coursedir=room.course.coursedir_for(assignment_id=ASSIGNMENT), config=room.course.config
     )
     make.start()
     change(room.root, "Not the square.", "A square is no double.")

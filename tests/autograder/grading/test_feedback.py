@@ -336,7 +336,7 @@ def test_no_more_is_told_of_a_check_than_the_page_for_instructors_says() -> None
 def test_nbgraders_own_command_makes_the_feedback(course: Path, canned_grades: Callable) -> None:
     canned_grades(course)
     graded = Course(course)
-    coursedir = graded._coursedir(assignment_id=ASSIGNMENT)
+    coursedir = graded.coursedir_for(assignment_id=ASSIGNMENT)
     GenerateFeedback(coursedir=coursedir, config=graded.config).start()
     folder = course / "feedback"
     pages = {

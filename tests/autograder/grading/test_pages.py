@@ -55,7 +55,7 @@ def test_feedback_and_formgrader_ask_nothing_of_a_network(
     canned_grades(course)
     graded = Course(course)
     GenerateFeedback(
-        coursedir=graded._coursedir(assignment_id=ASSIGNMENT), config=graded.config
+        coursedir=graded.coursedir_for(assignment_id=ASSIGNMENT), config=graded.config
     ).start()
     feedback = (course / "feedback" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text("utf-8")
     page = shown_by_formgrader(

@@ -139,7 +139,7 @@ def reads_the_mark(invoke: Callable, course: Path, reader: str) -> None:
             invoke("feedback", ASSIGNMENT, "--no-release")
         else:
             kept = Course(course)
-            coursedir = kept._coursedir(assignment_id=ASSIGNMENT)
+            coursedir = kept.coursedir_for(assignment_id=ASSIGNMENT)
             GenerateFeedback(coursedir=coursedir, config=kept.config).start()
         page = course / "feedback" / "ada" / ASSIGNMENT / f"{ASSIGNMENT}.html"
         text = " ".join(BeautifulSoup(page.read_text("utf-8"), "html.parser").get_text().split())
