@@ -128,7 +128,7 @@ def check_no_future(
             "pad on the right, or leave the padding to kdlab"
         )
     final = slice(-1, None)
-    if parts or len(places) < 3 or depends_on(at_place(-2), final, nats=0.05):
+    if parts or len(places) < 3 or depends_on(at_place(-2), final, nats=0.25):
         return
     if depends_on(at_place(-3), final):
         raise ValueError(f"{kind_of(model)} {IS_LATE}")
