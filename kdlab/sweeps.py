@@ -12,6 +12,7 @@ import math
 import os
 import shutil
 import statistics
+import sys
 import threading
 import time
 import warnings
@@ -153,8 +154,9 @@ class Sweep:
             command: with which the results can be made again; they say it.
 
         Raises:
-            ValueError: the names of two arms differ in neither letters nor digits, or jobs is
-                below 1.
+            ValueError: the names of two arms differ in neither letters nor digits; or jobs is below
+                1, or above it and a function of the sweep is of a notebook's cell or of a prompt,
+                from which no other process can import it.
 
         Warns:
             UserWarning: a run of another specification, or of a text that has changed since, was
@@ -162,6 +164,13 @@ class Sweep:
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
+        if jobs > 1 and not hasattr(sys.modules["__main__"], "__file__"):
+            for name, value in vars(self).items():
+                if getattr(value, "__module__", "") == "__main__":
+                    raise ValueError(
+                        f"other processes cannot import {name} of {self.name}, a function of a "
+                        "notebook's cell or of a prompt: put it into a file, or take jobs=1"
+                    )
         folder = Path(folder)
         if self.prepare is not None:
             self.prepare(self)

@@ -4,6 +4,7 @@ A number in a sentence is printed on its page, stands in the page's code, was fo
 "Try it" asks (benchmarks/tried.py), or is listed below: with what holds it, or as no result at all.
 """
 
+import inspect
 import re
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def test_trl_computes_what_the_page_says(formula):
         student, teacher, labels=labels, beta=0.0, temperature=formula["T"]
     )
     torch.testing.assert_close(formula["trl_gkd"](), theirs)
+    assert "temperature" not in inspect.getsource(trainer.compute_loss)  # its loss is at T = 1
 
 
 def test_liger_computes_what_the_page_says(formula):

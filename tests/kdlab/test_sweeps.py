@@ -98,6 +98,18 @@ def test_a_run_that_fails_stops_those_that_have_not_begun(tmp_path):
     assert len(list(tmp_path.glob("*/ran"))) < 20
 
 
+def test_a_function_of_a_cell_runs_in_no_other_process(tmp_path, monkeypatch):
+    def run(spec, seed, folder):
+        return scored(spec, seed, folder)
+
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    run.__module__ = "__main__"
+    sweep = replace(SWEEP, run=run)
+    with pytest.raises(ValueError, match="cannot import run of scores.* or take jobs=1"):
+        sweep.results(tmp_path, jobs=2)
+    assert len(sweep.results(tmp_path).runs) == 6
+
+
 def test_later_arms_depend_on_the_results_of_the_first(tmp_path):
     def twice(results):
         return {"twice": {"level": 2 * results.mean("high", "score").mean}}
