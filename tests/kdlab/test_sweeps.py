@@ -105,7 +105,7 @@ def test_a_function_of_a_cell_runs_in_no_other_process(tmp_path, monkeypatch):
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
     run.__module__ = "__main__"
     sweep = replace(SWEEP, run=run)
-    with pytest.raises(ValueError, match="cannot import run of scores.* or take jobs=1"):
+    with pytest.raises(ValueError, match=r"cannot import run of scores.* or take jobs=1"):
         sweep.results(tmp_path, jobs=2)
     assert len(sweep.results(tmp_path).runs) == 6
 
