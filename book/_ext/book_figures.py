@@ -20,9 +20,12 @@ OURS = {"#000000": "currentColor", "#ffffff": "var(--pst-color-background, #fff)
 HEAD = re.compile(
     r'<svg\b[^>]*?\bviewBox="(?P<box>[^"]*?(?P<width>[\d.]+) [\d.]+)"[^>]*>', re.DOTALL
 )
-# The style of its own would hold for all drawings of the page; book.css has it.
+# The style of its own would hold for all drawings of the page; book.css has it. Words are turned by
+# nothing, which need not be said.
 LEFT_OUT = re.compile(
-    r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\s*font-family: [^;\"]*;?", re.DOTALL
+    r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->|\s*font-family: [^;\"]*;?"
+    r'| transform="rotate\(-?0 [^)]*\)"',
+    re.DOTALL,
 )
 PATH = re.compile(r'(?<= d=")[^"]*')
 PLACE = re.compile(r'(?<= )([xy]="-?\d+\.\d\d)\d+')

@@ -40,6 +40,7 @@ def test_it_is_whole_and_says_what_it_shows(drawn):
     assert {"λ = 0.123456 falls", "KL(p‖q)"} <= set(words)
     assert "<style" not in text
     assert "font-family" not in text
+    assert "rotate(-0" not in text
 
 
 def test_its_colours_are_the_pages(drawn):
