@@ -2,7 +2,7 @@
 
 A file has a conversation a line, in one of the two forms that the ecosystem has::
 
-    {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
+    {"messages": [{"role": "user", "content": "..."}, ...]}
     {"prompt": "...", "completion": "..."}
 
 Under ``prompt`` and ``completion`` may be messages too. Two strings are text as it is: no template

@@ -1,5 +1,5 @@
-"""Where lines break: not within "λ = 4", not between a formula and the mark behind it, and not
-after each word of a long text in a table.
+"""Where lines break: not within "λ = 4", not between a formula or a short word of code and the mark
+behind it, and not after each word of a long text in a table.
 
 A cell with more text than fits a line gets the class ``long``, for which book.css keeps some width.
 """
@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 
 EQUATION = re.compile(r"(\b[A-Za-zα-ω]) (=) (?=[\d∞−-])")
 LONG = 24  # characters
+CODE = re.compile(r"\S{1,16}")  # fits a phone's line at twice the size
 MARK = re.compile(r"[.,;:?!)]+")
 
 
@@ -21,18 +22,25 @@ def keep_together(app: Sphinx, doctree: nodes.document) -> None:
         kept = EQUATION.sub("\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", text)
         if kept != text:
             text.parent.replace(text, nodes.Text(kept))
-    for formula in list(doctree.findall(nodes.math)):
-        after = formula.next_node(descend=False, siblings=True)
+    for one in list(doctree.findall(is_one)):
+        after = one.next_node(descend=False, siblings=True)
         if isinstance(after, nodes.Text) and (mark := MARK.match(after)):
             together = nodes.inline("", "", classes=["together"])
-            formula.replace_self(together)
-            together += [formula, nodes.Text(mark[0])]
+            one.replace_self(together)
+            together += [one, nodes.Text(mark[0])]
             after.parent.replace(after, nodes.Text(after[mark.end() :]))
     for entry in doctree.findall(nodes.entry):
         if len(entry.astext()) > LONG:
             entry["classes"].append("long")
 
 
+def is_one(node: nodes.Node) -> bool:
+    """Whether it is a formula or a short word of code, after which a line could break."""
+    is_code = isinstance(node, nodes.literal) and CODE.fullmatch(node.astext())
+    return isinstance(node, nodes.math) or bool(is_code)
+
+
 def setup(app: Sphinx) -> dict:
     app.connect("doctree-read", keep_together)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    safe = {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "2", "env_version": 2, **safe}  # pages that are read already are read anew

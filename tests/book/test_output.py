@@ -1,5 +1,6 @@
 """What a reader gets: search, the way through the pages, both themes, notebooks that run."""
 
+import html
 import re
 import sys
 from pathlib import Path
@@ -47,12 +48,18 @@ def test_no_line_breaks_within_an_equation(book, page_names):
         assert not broken, (name, broken)
 
 
-def test_no_line_begins_with_the_mark_behind_a_formula(book, page_names):
+def test_no_line_begins_with_the_mark_behind_a_formula_or_a_word_of_code(book, page_names):
     formula = r'class="math notranslate nohighlight">[^<]*</span>[.,;:?!)]'
+    code = r'(together">)?<code class="[\w ]+"><span class="pre">([^<]*)</span></code>[.,;:?!)]'
+    found = set()
     for name in page_names:
         text = (book / name).read_text(encoding="utf8")
         kept = text.count('<span class="together"><span class="math')
         assert len(re.findall(formula, text)) == kept, name
+        for together, word in re.findall(code, text):
+            assert together or len(html.unescape(word)) > 16, (name, word)
+            found.add(bool(together))
+    assert found == {True, False}
 
 
 def test_styles_keep_what_a_page_or_a_script_names(tmp_path):
