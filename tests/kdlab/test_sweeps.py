@@ -102,7 +102,7 @@ def test_a_function_of_a_cell_runs_in_no_other_process(tmp_path, monkeypatch):
     def run(spec, seed, folder):
         return scored(spec, seed, folder)
 
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     run.__module__ = "__main__"
     sweep = replace(SWEEP, run=run)
     with pytest.raises(ValueError, match=r"cannot import run of scores.* or take jobs=1"):
