@@ -7,6 +7,7 @@ A cell with more text than fits a line gets the class ``long``, for which book.c
 import re
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 EQUATION = re.compile(r"(\b[A-Za-zα-ω]) (=) (?=[\d∞−-])")
@@ -36,7 +37,8 @@ def keep_together(app: Sphinx, doctree: nodes.document) -> None:
 
 def is_one(node: nodes.Node) -> bool:
     """Whether it is a formula or a short word of code, after which a line could break."""
-    is_code = isinstance(node, nodes.literal) and CODE.fullmatch(node.astext())
+    code = node[0] if isinstance(node, addnodes.pending_xref) else node  # a link to what it names
+    is_code = isinstance(code, nodes.literal) and CODE.fullmatch(code.astext())
     return isinstance(node, nodes.math) or bool(is_code)
 
 
