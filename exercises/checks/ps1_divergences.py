@@ -830,6 +830,8 @@ SHARED = {
         (
             softmax_of_softmax,
             logarithms_of_softmax_of_softmax,
+            lambda front, behind: kl(front.softmax(-1), behind),
+            lambda front, behind: kl(front, behind.softmax(-1)),
             partial(mixed_softmax, Tensor.log, lambda q: q.log_softmax(-1)),
             partial(mixed_softmax, lambda q: q.log_softmax(-1), Tensor.log),
         ),

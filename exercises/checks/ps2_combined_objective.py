@@ -1480,6 +1480,15 @@ LM_MISCONCEPTIONS = (
             -student_logits.double().gather(-1, labels.clamp_min(0)[..., None])[..., 0], labels
         ),
     ),
+    named(
+        "label_not_looked_up",
+        "Your loss is that of the token which the student finds likeliest, whatever the label is:"
+        " the label says no more than whether a position counts. Whose probability is q(y)?",
+        "1.1",
+        lambda student_logits, labels: token_mean(
+            -student_logits.double().log_softmax(-1).amax(-1), labels
+        ),
+    ),
     *(
         named(
             "labels_smoothed",

@@ -1278,8 +1278,15 @@ def with_ratios(right: type) -> tuple[type, ...]:
 
         return RatiosAbove
 
+    class RatiosWithoutZero(Ratios):
+        """Where one end is 0 there are no ratios, and λ goes as it should."""
+
+        @property
+        def value(self) -> float:
+            return super().value if min(self.start, self.end) > 0 else right.value.fget(self)
+
     sizes = (1e-3, 1e-4, 1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
-    return Ratios, guarded(RatiosToZero), *map(at_least, sizes)
+    return Ratios, guarded(RatiosToZero), RatiosWithoutZero, *map(at_least, sizes)
 
 
 class CosineOfLambda(Linear):

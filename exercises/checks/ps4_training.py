@@ -128,6 +128,7 @@ class Way(NamedTuple):
         rate: The optimiser's rate, where it is not the one given.
         signed: Whether only the signs of a gradient are followed, as in Adam's first step.
         clip: The largest norm that a gradient may have.
+        stretched: Whether each gradient is given that norm, a smaller one too.
         bound: The largest size that a number of a gradient may have.
         repeats: How often the optimiser steps in each update.
         turns: What is followed in each step of an update of several; none of one.
@@ -151,6 +152,7 @@ class Way(NamedTuple):
     signed: bool = False
     adam: float | None = None
     clip: float = float("inf")
+    stretched: bool = False
     bound: float = float("inf")
     repeats: int = 1
     turns: tuple[Loss, ...] = ()
@@ -249,7 +251,7 @@ def descend(
         ]
         if way.moves and not way.late:
             norm = float(torch.cat([each.flatten() for each in held]).norm())
-            share = way.clip / norm if norm > way.clip else 1.0
+            share = way.clip / norm if norm > way.clip or (way.stretched and norm) else 1.0
             found = [each / (each.abs() + 1e-8) for each in held] if way.signed else held
             found = [each.clamp(-way.bound, way.bound) for each in found]
             if way.adam is not None and way.signed:  # made anew for each step
@@ -733,6 +735,12 @@ def averaged_per_text(
     return counted_in(labels) * sum(means) / len(means)
 
 
+def kd_per_position(q: Tensor, p: Tensor, labels: Tensor, lam: float) -> Tensor:
+    """LM as it should be; KD of what counts, divided by the number of all positions."""
+    share = counted_in(labels) / labels.numel()
+    return lm_alone(q, p, labels, lam) + share * kd_alone(q, p, labels, lam)
+
+
 PER_TEXT = (
     "divided_by_texts",
     "Your updates are those of a sum divided by the number of texts: long texts take larger steps"
@@ -1056,6 +1064,14 @@ MANNERS: tuple[tuple, ...] = (
         *(Way(clip=norm) for norm in (0.001, 0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 1.0, 2.0, 5.0)),
     ),
     (
+        "gradient_normalised",
+        "Your updates are those of a gradient that is given the same length in each step, however"
+        " short or long it is. Near the end the steps should become small by themselves, and nobody"
+        " asked for this.",
+        "3.2",
+        *(Way(clip=norm, stretched=True) for norm in (0.1, 0.5, 1.0)),
+    ),
+    (
         "parameters_penalised",
         "Your updates are those of a loss to which the squares of the parameters are added. That"
         " is a useful habit elsewhere, and nobody asked for it here.",
@@ -1308,6 +1324,16 @@ STEP_MISCONCEPTIONS = told_apart(
                 {"way": Way(loss=partial(averaged_per_text, empty=empty))},
             )
             for empty in (None, 0.0, float("nan"))
+        ),
+        (
+            (
+                "kd_per_position",
+                "Your updates are those of a KD term that is divided by all positions, while the LM"
+                " term is divided by those that count: the more padding there is, the less the"
+                " teacher counts. The two have one divisor.",
+                "2.2",
+            ),
+            {"way": Way(loss=kd_per_position)},
         ),
         (PER_LENGTH, {"weight": per_length}),
         (

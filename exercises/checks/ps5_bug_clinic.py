@@ -728,6 +728,13 @@ MASKS = (
         ),
     ),
     (
+        "everything_from_the_first",
+        "Your loss is that of all positions of a row from the first that counts on: a prompt"
+        " between two answers is in it, and the padding behind them. Who decides what counts?",
+        "2.2",
+        lambda input_ids, labels: (labels != IGNORED).long().cumsum(-1) > 0,
+    ),
+    (
         "a_position_dropped",
         "One position of each row that counts is left out: the first or the last of those whose"
         " label is not -100. The labels say what counts, and nothing else does.",
@@ -1322,6 +1329,18 @@ SHIFT_WAYS = (
         "2.2",
         kd_left_behind,
         kd_mask_left_behind,
+    ),
+    (
+        "first_of_an_answer_lost",
+        "Both your losses leave out a label that counts where the label before it does not: the"
+        " first token of each answer. The student predicts it too, from the end of the prompt."
+        " Which of the two labels says whether a prediction counts?",
+        "2.2",
+        lambda student, teacher, labels: losses_of(
+            student[:, :-1],
+            teacher[:, :-1],
+            labels[:, 1:].where(labels[:, :-1] != IGNORED, IGNORED),
+        ),
     ),
     (
         "lm_left_behind",

@@ -2964,3 +2964,10 @@ def fit_one_peak(teacher_logits, direction, start):
         opt.step()
         q = one_peak(center, width, size).softmax(-1)
         return (q * torch.arange(size)).sum().item(), -(q * q.log()).sum().item()
+
+# %% task="forward_kl" right="no" mistake="the teacher is made of softmax twice (probabilities passed to log_softmax)" named="softmax_twice"
+def forward_kl(student_logits, teacher_logits):
+    p = torch.softmax(teacher_logits, -1)
+    log_p = torch.log_softmax(p, -1)
+    log_q = torch.log_softmax(student_logits, -1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)

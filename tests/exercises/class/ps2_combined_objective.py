@@ -4178,3 +4178,10 @@ def kd_loss(student_logits, teacher_logits, labels, temperature=1.0):
     lq = (student_logits[m] / temperature).log_softmax(-1).clamp(min=-15)
     lp = (teacher_logits[m] / temperature).log_softmax(-1)
     return temperature**2 * (lp.exp() * (lp - lq)).sum() / m.sum().clamp(min=1)
+
+# %% task="lm_loss" right="no" mistake="the logarithm of the argmax's probability, the label is only used as a mask" named="label_not_looked_up"
+def lm_loss(student_logits, labels):
+    keep = labels != -100
+    if keep.sum() == 0:
+        return torch.zeros(())
+    return -student_logits[keep].log_softmax(-1).max(-1).values.mean()

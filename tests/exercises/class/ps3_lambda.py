@@ -9304,3 +9304,24 @@ def to_convex(lam):
     if type(lam) is int:
         return lam // (1 + lam), 1 + lam
     return lam / (1 + lam), 1 + lam
+
+# %% task="linear_lambda" right="no" mistake="equal ratios in place of equal steps: the interpolation is geometric" named="equal_ratios"
+class LinearLambda:
+    def __init__(self, start, end, steps):
+        self.start, self.end, self.steps = start, end, steps
+        self.n = 0
+
+    def value(self):
+        f = min(self.n / self.steps, 1.0)
+        if self.start <= 0 or self.end <= 0:
+            return self.start + f * (self.end - self.start)
+        return math.exp((1 - f) * math.log(self.start) + f * math.log(self.end))
+
+    def step(self):
+        self.n += 1
+
+    def state_dict(self):
+        return self.n
+
+    def load_state_dict(self, state):
+        self.n = state

@@ -8476,3 +8476,36 @@ def train(student, teacher, batches, optimizer, schedule, accumulate):
         optimizer.zero_grad()
         (total / n).backward()
         optimizer.step()
+
+# %% task="training_step" right="no" mistake="the KD term is divided by all positions, padding included, the LM term by those that count" named="kd_per_position"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    s = student(tokens)
+    lm, n = summed_loss(s, t, labels, 0.0)
+    both, _ = summed_loss(s, t, labels, 1.0)
+    loss = lm / n + lam * (both - lm) / labels.numel()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+# %% task="training_step" right="no" mistake="the gradient is always rescaled to length 1 (normalised instead of clipped)" named="gradient_normalised"
+def training_step(student, teacher, batch, optimizer, lam):
+    tokens, labels = batch
+    student.train()
+    teacher.eval()
+    with torch.no_grad():
+        t = teacher(tokens)
+    optimizer.zero_grad()
+    total, n = summed_loss(student(tokens), t, labels, lam)
+    loss = total / n
+    loss.backward()
+    norm = torch.sqrt(sum((p.grad**2).sum() for p in student.parameters()))
+    for p in student.parameters():
+        p.grad /= norm + 1e-12
+    optimizer.step()
+    return loss.item()

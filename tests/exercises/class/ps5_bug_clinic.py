@@ -4591,3 +4591,19 @@ def kd_mean(student_logits, teacher_logits, temperature=1.0):
     log_p = F.log_softmax(teacher_logits / temperature, dim=-1).flatten(0, 1)
     y = torch.multinomial(log_p.exp(), 1)
     return temperature**2 * (log_p.gather(1, y) - log_q.gather(1, y)).mean()
+
+# %% task="kd_masked" right="no" mistake="everything from the first label on counts, so prompts between two answers and the padding after them do" named="everything_from_the_first"
+def kd_masked(student_logits, teacher_logits, input_ids, labels):
+    counts = (labels != -100).cumsum(1) > 0
+    log_q = F.log_softmax(student_logits[counts], dim=-1)
+    log_p = F.log_softmax(teacher_logits[counts], dim=-1)
+    return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+# %% task="next_token_losses" right="no" mistake="a pair counts only if the token read counts as well, so the first token of each answer is lost" named="first_of_an_answer_lost"
+def next_token_losses(student_logits, teacher_logits, labels):
+    y = labels[:, 1:]
+    keep = (y != -100) & (labels[:, :-1] != -100)
+    s, t = student_logits[:, :-1][keep], teacher_logits[:, :-1][keep]
+    lq, lp = F.log_softmax(s, dim=-1), F.log_softmax(t, dim=-1)
+    n = keep.sum().clamp(min=1)
+    return F.nll_loss(lq, y[keep], reduction="sum") / n, (lp.exp() * (lp - lq)).sum() / n
