@@ -1,12 +1,15 @@
 """The question directive refuses what its reader could not answer."""
 
+import math
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from sphinx.testing.util import SphinxTestApp
 
-sys.path.append(str(Path(__file__).parents[2] / "book/_ext"))
+BOOK = Path(__file__).parents[2] / "book"
+sys.path.append(str(BOOK / "_ext"))
 
 RIGHT = {
     "single": "(x) Right\n: Yes.\n\n( ) Wrong\n: No.",
@@ -78,3 +81,33 @@ def test_shuffled_is_a_permutation_and_never_the_right_order():
             assert sorted(order) == list(range(count))
             assert order != list(range(count))
             assert order == shuffled(count, seed)
+
+
+NUMBER = r"\d+(?:\.\d+)?"
+NUMERIC = {
+    name: question
+    for page in sorted(BOOK.rglob("*.md"))
+    for name, question in re.findall(
+        r"^:::\{question\} numeric\n:name: (\S+)\n(.*?)^:::$",
+        page.read_text(encoding="utf8"),
+        re.MULTILINE | re.DOTALL,
+    )
+}
+
+
+def values(text: str) -> list[float]:
+    """The numbers of a text, and what its logarithms and fractions amount to."""
+    found = [float(x) for x in re.findall(rf"(?<![\w.,]){NUMBER}(?![\w,])", text)]
+    found += [abs(math.log(float(x))) for x in re.findall(rf"\\log\s*({NUMBER})", text)]
+    return found + [float(a) / float(b) for a, b in re.findall(rf"({NUMBER})/({NUMBER})", text)]
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_what_is_said_to_a_wrong_number_is_not_the_right_one(name):
+    asked, right, within, answers = re.split(
+        r"^= (\S+) ± (\S+)\n", NUMERIC[name], flags=re.MULTILINE
+    )
+    _, *wrong = re.split(r"^(?:! .*|else)\n", answers, flags=re.MULTILINE)
+    for said in wrong:
+        told = set(values(said)) - set(values(asked))
+        assert all(abs(value - float(right)) > float(within) for value in told), said
