@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -84,15 +85,16 @@ def test_shuffled_is_a_permutation_and_never_the_right_order():
 
 
 NUMBER = r"\d+(?:\.\d+)?"
-NUMERIC = {
-    name: question
-    for page in sorted(BOOK.rglob("*.md"))
-    for name, question in re.findall(
-        r"^:::\{question\} numeric\n:name: (\S+)\n(.*?)^:::$",
-        page.read_text(encoding="utf8"),
-        re.MULTILINE | re.DOTALL,
-    )
-}
+
+
+def of_kind(kind: str) -> dict[str, str]:
+    """The book's questions of a kind: their text by their name."""
+    block = rf"^:::\{{question\}} {kind}\n:name: (\S+)\n(.*?)^:::$"
+    pages = [page.read_text(encoding="utf8") for page in sorted(BOOK.rglob("*.md"))]
+    return dict(pair for page in pages for pair in re.findall(block, page, re.M | re.S))
+
+
+NUMERIC = of_kind("numeric")
 
 
 def values(text: str) -> list[float]:
@@ -111,3 +113,15 @@ def test_what_is_said_to_a_wrong_number_is_not_the_right_one(name):
     for said in wrong:
         told = set(values(said)) - set(values(asked))
         assert all(abs(value - float(right)) > float(within) for value in told), said
+
+
+def test_neither_place_nor_length_betrays_the_right_choice():
+    places, longest = Counter(), 0
+    for question in (singles := of_kind("single")).values():
+        choices = re.findall(r"^\(([x ])\) (.*)$", question, re.MULTILINE)
+        (place,) = [i for i, (mark, _) in enumerate(choices) if mark == "x"]
+        lengths = [len(choice) for _, choice in choices]
+        places[place] += 1
+        longest += lengths[place] == max(lengths)
+    assert max(places.values()) <= 0.4 * len(singles), places
+    assert longest <= 0.4 * len(singles), longest
