@@ -119,6 +119,8 @@ def test_citations_are_in_the_bibliography_and_can_be_found():
     assert cited == keys
     for entry in BIB.split("\n@")[0:]:
         assert re.search(r"doi|arXiv:\d{4}\.\d{5}|url +=", entry), entry[:60]
+    named = re.findall(r"author += \{\{*([^,}]+).*?year += \{(\d+)\}", BIB, re.DOTALL)
+    assert len(named) == len(set(named)) == len(keys)  # "Li et al. [2026]" is one of them
 
 
 def test_code_fits_beside_the_contents():

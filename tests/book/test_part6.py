@@ -1,5 +1,6 @@
 """What the pages of part 6 say in words is what their cells and the recorded runs show."""
 
+import inspect
 import math
 import re
 from itertools import pairwise
@@ -205,8 +206,10 @@ def test_with_little_text_labels_stay_behind_even_at_their_best_step(two):
 
 def test_trl_has_what_the_table_says():
     config = pytest.importorskip("trl").DistillationConfig
+    trainer = pytest.importorskip("trl").DistillationTrainer
     gold = pytest.importorskip("trl.experimental.gold").GOLDConfig
     assert config.beta == 1.0  # reverse KL
     assert not [name for name in dir(config) if "lambda" in name or name == "lmbda"]
     assert not gold.uld_use_hybrid_loss
     assert gold.uld_crossentropy_weight == 0.0
+    assert '* inputs["tool_mask"]' in inspect.getsource(trainer)  # what tools returned

@@ -1,12 +1,16 @@
 """The question directive refuses what its reader could not answer."""
 
+import math
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from sphinx.testing.util import SphinxTestApp
 
-sys.path.append(str(Path(__file__).parents[2] / "book/_ext"))
+BOOK = Path(__file__).parents[2] / "book"
+sys.path.append(str(BOOK / "_ext"))
 
 RIGHT = {
     "single": "(x) Right\n: Yes.\n\n( ) Wrong\n: No.",
@@ -78,3 +82,46 @@ def test_shuffled_is_a_permutation_and_never_the_right_order():
             assert sorted(order) == list(range(count))
             assert order != list(range(count))
             assert order == shuffled(count, seed)
+
+
+NUMBER = r"\d+(?:\.\d+)?"
+
+
+def of_kind(kind: str) -> dict[str, str]:
+    """The book's questions of a kind: their text by their name."""
+    block = rf"^:::\{{question\}} {kind}\n:name: (\S+)\n(.*?)^:::$"
+    pages = [page.read_text(encoding="utf8") for page in sorted(BOOK.rglob("*.md"))]
+    return dict(pair for page in pages for pair in re.findall(block, page, re.M | re.S))
+
+
+NUMERIC = of_kind("numeric")
+
+
+def values(text: str) -> list[float]:
+    """The numbers of a text, and what its logarithms and fractions amount to."""
+    found = [float(x) for x in re.findall(rf"(?<![\w.,]){NUMBER}(?![\w,])", text)]
+    found += [abs(math.log(float(x))) for x in re.findall(rf"\\log\s*({NUMBER})", text)]
+    return found + [float(a) / float(b) for a, b in re.findall(rf"({NUMBER})/({NUMBER})", text)]
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_what_is_said_to_a_wrong_number_is_not_the_right_one(name):
+    asked, right, within, answers = re.split(
+        r"^= (\S+) ± (\S+)\n", NUMERIC[name], flags=re.MULTILINE
+    )
+    _, *wrong = re.split(r"^(?:! .*|else)\n", answers, flags=re.MULTILINE)
+    for said in wrong:
+        told = set(values(said)) - set(values(asked))
+        assert all(abs(value - float(right)) > float(within) for value in told), said
+
+
+def test_neither_place_nor_length_betrays_the_right_choice():
+    places, longest = Counter(), 0
+    for question in (singles := of_kind("single")).values():
+        choices = re.findall(r"^\(([x ])\) (.*)$", question, re.MULTILINE)
+        (place,) = [i for i, (mark, _) in enumerate(choices) if mark == "x"]
+        lengths = [len(choice) for _, choice in choices]
+        places[place] += 1
+        longest += lengths[place] == max(lengths)
+    assert max(places.values()) <= 0.4 * len(singles), places
+    assert longest <= 0.4 * len(singles), longest
