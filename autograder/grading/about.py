@@ -14,13 +14,13 @@ from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import List
 
 from autograder.grading.doctor import LOOK
 from autograder.grading.lateness import marks, spelt
 from autograder.grading.outstanding import manual
 from autograder.grading.record import Record, Records, State
+from autograder.nbgrader_internals import NbGraderPreprocessor
 
 UNTOLD = "your instructor knows the reason"  # it came up while the submission ran
 PAGE = """<!DOCTYPE html>

@@ -21,13 +21,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nbgrader.api import Gradebook
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.exchange.default import ExchangeCollect
-from nbgrader.utils import ignore_patterns
 
 from autograder.grading.configuration import left
 from autograder.grading.files import open_plain
 from autograder.grading.wording import listed, meant
+from autograder.nbgrader_internals import CourseDirectory, ExchangeCollect, ignore_patterns
 
 MAX_NAMED = 5  # of one submission's files that are left out
 NEW, NEWER = "Collecting submission", "Updating submission"

@@ -11,17 +11,14 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-import nbgrader
 from nbgrader.api import InvalidEntry
-from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
+from autograder.nbgrader_internals import ROLLED_BACK, TEMPLATES, CourseDirectory
 from autograder.settings import load_settings
 
 HERE = Path(__file__).parent
-
-
 UNUSABLE = (SQLAlchemyError, InvalidEntry)  # nbgrader makes the latter of what it cannot write
 WHAT_TO_DO = {
     "locked": " Another command is writing into it; wait for that, and give this one again.",
@@ -57,7 +54,7 @@ def _say(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Leaves out the traceback that nbgrader logs before the error that `_say` says."""
-    return not str(record.msg).startswith("Rolling back session")
+    return not str(record.msg).startswith(ROLLED_BACK)
 
 
 def configure(c: Config, root: Path) -> None:
@@ -140,10 +137,7 @@ def configure(c: Config, root: Path) -> None:
 
     # Pages ask no network: formulas are drawn by the browser, without MathJax.
     c.HTMLExporter.filters = {"markdown2html": "autograder.grading.pages.markdown2html"}
-    c.HTMLExporter.extra_template_basedirs = [
-        str(HERE / "templates"),
-        str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
-    ]
+    c.HTMLExporter.extra_template_basedirs = [str(HERE / "templates"), str(TEMPLATES)]
 
     # nbgrader's own table, in which no name is a formula.
     c.ExportApp.plugin_class = "autograder.grading.export.TableExportPlugin"

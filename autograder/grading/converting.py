@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import glob
+import shutil
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.converters import Autograde
-from nbgrader.utils import rmtree
 
-from autograder.grading.course import Course, classes, one_engine
+from autograder.grading.course import Course, classes
+from autograder.nbgrader_internals import Autograde, Chosen, one_engine
 
 
 def sanitise(
@@ -55,10 +55,10 @@ def record(
     # A page that says less than the gradebook is worse than none.
     pages = course.folder("feedback", student, assignment)
     if pages.is_dir():
-        rmtree(str(pages))
+        shutil.rmtree(pages)
 
 
-class _Autograde(Autograde):
+class _Autograde(Chosen, Autograde):
     """nbgrader's converter on one submission that lies in a folder of ours."""
 
     def __init__(self, course: Course, submitted: Path, assignment: str, student: str) -> None:
@@ -71,14 +71,7 @@ class _Autograde(Autograde):
                 ignore=course.not_copied(),
             ),
         )
-        self._student = student
-
-    def init_notebooks(self) -> None:
-        """Finds the notebooks; nbgrader takes brackets in a student's id for a pattern."""
-        assignment = self.coursedir.assignment_id
-        folder = Path(self._format_source(assignment, self._student))
-        self.assignments = {str(folder): sorted(map(str, folder.glob("*.ipynb")))}
-        self.notebooks = []
+        self.students = [student]
 
     def _through(
         self, steps: list[type | str], notebook: NotebookNode, resources: dict[str, Any]
@@ -107,8 +100,6 @@ class _Sanitise(_Autograde):
 
 
 class _Record(_Autograde):
-    force = True
-
     def __init__(
         self,
         course: Course,
@@ -122,18 +113,10 @@ class _Record(_Autograde):
         self._done = len(course.executing())
 
     def convert_notebooks(self) -> None:
-        # nbgrader's own loop turns every error into one that does not say what happened.
-        assignment = self.coursedir.assignment_id
-        for paths in self.assignments.values():
-            self.notebooks = sorted(paths)
-            destination = Path(self._format_dest(assignment, self._student))
-            if destination.exists():
-                rmtree(str(destination))
+        for student in self.students:
+            self.clear(student)
             self.run_pre_convert_hook()
-            self.init_assignment(assignment, self._student)
-            for path in self.notebooks:
-                self.convert_single_notebook(path)
-            self.set_permissions(assignment, self._student)
+            self.convert(student)
             self.run_post_convert_hook()
 
     def convert_single_notebook(self, notebook_filename: str) -> None:

@@ -16,10 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
-from nbgrader.auth import Authenticator
-from nbgrader.converters import GenerateFeedback
-from nbgrader.exchange import ExchangeError
-from nbgrader.utils import parse_utc, rmtree
 
 from autograder.grading.about import page_of_set_aside, sentences
 from autograder.grading.collecting import came_another_way, collected_of, handed_in, hindrance
@@ -30,6 +26,13 @@ from autograder.grading.lateness import late_versions, penalise
 from autograder.grading.outstanding import Age, manual
 from autograder.grading.record import Record, Records, State
 from autograder.grading.wording import words
+from autograder.nbgrader_internals import (
+    Authenticator,
+    Chosen,
+    ExchangeError,
+    GenerateFeedback,
+    parse_utc,
+)
 
 SHOWN = ".shown"  # beside a page: what it shows
 MAKERS = ("about.py", "feedback.py", "pages.py", "../judging/verdict.py")  # what words a page has
@@ -239,10 +242,8 @@ def in_exchange(course: Course, assignment: str) -> dict[str, str]:
     return newer
 
 
-class _Feedback(GenerateFeedback):
+class _Feedback(Chosen, GenerateFeedback):
     """nbgrader's converter on the submissions whose page is old."""
-
-    force = True
 
     def __init__(self, course: Course, assignment: str, students: Iterable[str]) -> None:
         coursedir = course.coursedir_for(assignment_id=assignment, ignore=course.not_copied())
@@ -251,24 +252,11 @@ class _Feedback(GenerateFeedback):
         self.failed: dict[str, str] = {}
         self.log.setLevel(logging.CRITICAL)
 
-    def init_notebooks(self) -> None:
-        assignment = self.coursedir.assignment_id
-        self.assignments, self.notebooks = {}, []
-        for student in self.students:
-            folder = Path(self._format_source(assignment, student))
-            self.assignments[str(folder)] = sorted(map(str, folder.glob("*.ipynb")))
-
     def convert_notebooks(self) -> None:
-        assignment = self.coursedir.assignment_id
-        for student, paths in zip(self.students, self.assignments.values(), strict=True):
+        for student in self.students:
             try:
-                place = Path(self._format_dest(assignment, student))
-                if place.exists():
-                    rmtree(str(place))
-                self.init_assignment(assignment, student)
-                for path in paths:
-                    self.convert_single_notebook(path)
-                self.set_permissions(assignment, student)
+                self.clear(student)
+                self.convert(student)
             except Exception as error:  # one student's page is one student's
                 self.failed[student] = words(error)
 

@@ -16,7 +16,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from nbformat import NotebookNode
-from nbgrader.utils import parse_utc
 
 from autograder.cells import grade_id, unanswered
 from autograder.grading.course import Blueprint
@@ -35,6 +34,7 @@ from autograder.grading.pictures import gather
 from autograder.grading.reading import read_notebook
 from autograder.grading.restoring import restore
 from autograder.grading.unpacking import unpack
+from autograder.nbgrader_internals import parse_utc
 
 MAX_CANDIDATES = 20  # notebooks that are read, to find the one that is meant
 MAX_REPAIRS = 100  # that are named

@@ -17,18 +17,17 @@ import shutil
 import stat
 from pathlib import Path
 
-from nbgrader.exchange.default import (
-    ExchangeFetchAssignment,
-    ExchangeReleaseAssignment,
-    ExchangeReleaseFeedback,
-    ExchangeSubmit,
-)
-from nbgrader.utils import notebook_hash
-
 from autograder.grading.configuration import left
 from autograder.grading.files import open_plain
 from autograder.grading.record import Records, State
 from autograder.grading.wording import is_text
+from autograder.nbgrader_internals import (
+    ExchangeFetchAssignment,
+    ExchangeReleaseAssignment,
+    ExchangeReleaseFeedback,
+    ExchangeSubmit,
+    notebook_hash,
+)
 
 SECRET = "submission_secret.txt"
 MAX_NAMES = 20  # of notebooks in a version that was not graded

@@ -13,7 +13,6 @@ from __future__ import annotations
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import List
 
 from autograder.cells import VERDICT_MIME, is_judged, is_released
@@ -22,6 +21,7 @@ from autograder.grading.inert import inert_markdown
 from autograder.grading.pictures import below, kept
 from autograder.judging.rubric import Section
 from autograder.judging.verdict import Status, Verdict, exception_name, told
+from autograder.nbgrader_internals import NbGraderPreprocessor
 
 
 class ForStudents(NbGraderPreprocessor):

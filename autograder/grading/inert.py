@@ -12,10 +12,10 @@ from typing import Any
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode, from_dict
-from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.cells import is_judged, is_released
 from autograder.grading.pictures import below, gather, kept, sound
+from autograder.nbgrader_internals import NbGraderPreprocessor
 
 PICTURES = ("image/png", "image/jpeg")  # that code may have displayed
 

@@ -16,7 +16,6 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.preprocessors import Execute
 from traitlets import Integer, Unicode
 
 from autograder.cells import VERDICT_MIME, grade_id, is_judged
@@ -26,6 +25,7 @@ from autograder.judging.evidence import Refused, read_evidence, room_for
 from autograder.judging.rubric import Rubric
 from autograder.judging.verdict import Status, Verdict, judge_either, raised_status, unjudged
 from autograder.kernel.evidence import MIME, Outcome
+from autograder.nbgrader_internals import Execute
 from autograder.questions import generator, load_checks, question, right_versions, to_replace
 from autograder.sandbox.kernels import SandboxKernelManager
 from autograder.sandbox.options import MiB, Sandbox, withheld_modules

@@ -15,15 +15,14 @@ from typing import Any
 
 from nbformat.v4 import new_notebook
 from nbgrader.api import MissingEntry, SubmittedAssignment
-from nbgrader.preprocessors import AssignLatePenalties
-from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets import List
 from traitlets.config import Config
 
-from autograder.grading.course import Course, Misconfigured, one_engine
+from autograder.grading.course import Course, Misconfigured
 from autograder.grading.rehearsal import rehearse_penalty
 from autograder.grading.wording import listed, shown, words
+from autograder.nbgrader_internals import AssignLatePenalties, one_engine, parse_utc
 
 
 def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:

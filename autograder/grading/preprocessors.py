@@ -15,11 +15,11 @@ from pathlib import Path
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
 from traitlets import Unicode
 
 from autograder.cells import is_judged, marks, unanswered
 from autograder.check import PUBLIC_SUFFIX
+from autograder.nbgrader_internals import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
 from autograder.questions import load_checks, public_data
 from autograder.settings import load_settings
 

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import ast
 import os
-import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import nbformat
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import AssignLatePenalties
-from nbgrader.utils import is_grade, is_locked, is_solution, is_task
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, Configurable
 from traitlets.log import get_logger
@@ -34,6 +29,15 @@ from autograder.grading.configuration import unusable
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
 from autograder.grading.terms import checks_folder
 from autograder.grading.wording import meant, words
+from autograder.nbgrader_internals import (
+    AssignLatePenalties,
+    is_grade,
+    is_locked,
+    is_solution,
+    is_task,
+    keep_release,
+    late_plugin,
+)
 from autograder.questions import generator, load_checks, public_data, question
 from autograder.sandbox.options import Sandbox
 
@@ -99,20 +103,19 @@ def rehearse_penalty(course: Course) -> Any:
     try:
         if isinstance(kept, str):
             import_item(kept)  # says more than the option does
-        step = AssignLatePenalties(config=Config(course.config))
-        step.init_plugin()
+        plugin = late_plugin(course.config)
     except Exception as error:
         raise Misconfigured(
             f"{CONFIGURATION}: c.AssignLatePenalties.plugin_class = {kept!r} is no plug-in for late"
             " work. It is a class that derives from nbgrader.plugins.BasePlugin, in a module that"
             f" Python finds from {course.root}. ({words(error)})"
         ) from None
-    name = type(step.plugin_inst).__name__
-    step.plugin_inst.log.disabled = True
+    name = type(plugin).__name__
+    plugin.log.disabled = True
     try:
         for score, late in ((10.0, 1.0), (10.0, DAY), (0.0, 100 * DAY)):
             try:
-                points = step.plugin_inst.late_submission_penalty("nobody", score, late)
+                points = plugin.late_submission_penalty("nobody", score, late)
             except Exception as error:
                 raise Misconfigured(
                     f"{name}.late_submission_penalty failed when it was tried with {score:g} points"
@@ -127,8 +130,8 @@ def rehearse_penalty(course: Course) -> Any:
                     " number, or None."
                 )
     finally:
-        step.plugin_inst.log.disabled = False
-    return step.plugin_inst
+        plugin.log.disabled = False
+    return plugin
 
 
 def readable(path: Path) -> None:
@@ -237,30 +240,6 @@ def judged_points(blueprints: Mapping[str, Any]) -> dict[str, float]:
         for cell in blueprint.cells
         if cell.is_judged
     }
-
-
-def keep_release() -> None:
-    """Lets a release stand when a new one cannot be made: nbgrader removes the old one first."""
-    start = GenerateAssignment.start
-    if hasattr(start, "__wrapped__"):
-        return
-
-    @wraps(start)
-    def keeping(converter: GenerateAssignment) -> None:
-        release = Path(converter._format_dest(converter.coursedir.assignment_id, "."))
-        with TemporaryDirectory(prefix="autograder-") as kept:
-            if release.is_dir():
-                shutil.copytree(release, kept, dirs_exist_ok=True)
-            try:
-                start(converter)
-            except BaseException:
-                if any(Path(kept).iterdir()):
-                    shutil.rmtree(release, ignore_errors=True)
-                    shutil.copytree(kept, release)
-                    converter.log.error("%s was put back as it was before.", release)
-                raise
-
-    GenerateAssignment.start = keeping
 
 
 keep_release()  # nbgrader loads this module for its hook, before it starts

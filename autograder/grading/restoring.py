@@ -5,11 +5,11 @@ from __future__ import annotations
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
-from nbgrader.utils import compute_checksum
 
 from autograder.cells import grade_id
 from autograder.grading.course import Blueprint, MarkedCell
 from autograder.grading.files import Unfit
+from autograder.nbgrader_internals import compute_checksum
 
 
 def restore(notebook: NotebookNode, name: str, blueprint: Blueprint, repairs: list[str]) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from nbgrader.utils import parse_utc
-
 from autograder.grading.course import Course, Misconfigured
 from autograder.grading.downloads import File
 from autograder.grading.files import read_text
+from autograder.nbgrader_internals import parse_utc
 
 POINTS = (1, *range(10, 37))  # combining classes: what strikes through, Hebrew's and Arabic's
 

@@ -27,11 +27,11 @@ from threading import Lock
 from typing import Any
 
 import nbformat
-from nbgrader.utils import setenv
 from traitlets.config import Config
 from traitlets.log import get_logger
 
 from autograder.grading.judge import Judge
+from autograder.nbgrader_internals import setenv
 from autograder.sandbox.options import Sandbox, bubblewrap
 from autograder.sandbox.pool import POOL, WarmPool
 

@@ -19,13 +19,16 @@ ARROWS = {
     "sandbox": {"judging.messages"},  # every message is checked where it enters
     "check": {"judging", "kernel"},
     "settings": set(),
-    "cells": {"check"},
+    "nbgrader_internals": set(),
+    "cells": {"check", "nbgrader_internals"},
     "spec": {"judging", "kernel", "settings"},
     "questions": {"judging", "kernel", "spec"},
-    "authoring": {"judging", "kernel", "spec", "questions", "check", "cells"},
+    "authoring": {
+        *("judging", "kernel", "spec", "questions", "check", "cells", "nbgrader_internals"),
+    },
     "grading": {
         *("judging", "kernel.evidence", "sandbox", "spec", "questions", "settings", "check"),
-        *("cells", "authoring"),
+        *("cells", "authoring", "nbgrader_internals"),
     },
     "commands": {"judging", "sandbox", "settings", "authoring", "grading"},
     "__main__": {"commands"},
