@@ -20,7 +20,7 @@ from traitlets.utils.importstring import import_item
 from autograder.cells import grade_id, marks
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.configuration import left
-from autograder.grading.files import is_litter
+from autograder.grading.submissions.files import is_litter
 from autograder.grading.wording import meant
 from autograder.nbgrader_internals import (
     Autograde,

@@ -2,8 +2,8 @@
 
 In `GenerateAssignment.preprocessors`, `LinkBook` comes before cells are saved, and
 `ReleasePublicCases` last. `RestoreCells` stands for OverwriteCells in
-`Autograde.sanitize_preprocessors`, `autograder.grading.judge.Judge` for Execute and `SaveGrades`
-for SaveAutoGrades in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
+`Autograde.sanitize_preprocessors`, `execution.judge.Judge` for Execute and `SaveGrades` for
+SaveAutoGrades in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
 """
 
 from __future__ import annotations

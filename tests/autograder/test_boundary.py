@@ -93,7 +93,8 @@ for name in {modules!r}:
 
 
 def modules(folder: str) -> list[str]:
-    return [f"autograder.{folder}.{path.stem}" for path in (ROOT / folder).glob("[!_]*.py")]
+    paths = (path.relative_to(ROOT.parent) for path in (ROOT / folder).rglob("[!_]*.py"))
+    return [".".join(path.with_suffix("").parts) for path in paths]
 
 
 def test_what_judges_loads_where_there_is_no_torch_no_kernel_and_no_nbgrader() -> None:
