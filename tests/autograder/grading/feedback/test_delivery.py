@@ -14,6 +14,7 @@ from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import (
     ExchangeReleaseFeedback,
 )
+from traitlets.utils.importstring import import_item
 from typer.testing import CliRunner
 
 from autograder.commands.cli import app
@@ -118,8 +119,7 @@ def test_the_stock_commands_deliver_it_too(room: Room, canned_grades: Callable) 
     GenerateFeedback(
         coursedir=graded.coursedir_for(assignment_id=ASSIGNMENT), config=graded.config
     ).start()
-    kind = graded.config.ExchangeFactory.release_feedback
-    assert kind == f"{ReleaseFeedback.__module__}.{ReleaseFeedback.__name__}"
+    assert import_item(graded.config.ExchangeFactory.release_feedback) is ReleaseFeedback
     room.step(ReleaseFeedback)
     assert "Not the square." in room.read("bob")[0]
 
