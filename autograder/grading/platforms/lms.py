@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -56,7 +57,7 @@ class Import:
     """
 
     taken: dict[str, list[str]] = field(default_factory=dict)
-    notes: dict[str, list[str]] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unknown: dict[str, str] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     untimed: list[str] = field(default_factory=list)
@@ -97,73 +98,106 @@ def take(
             result.unknown[f"{file.prefix}"] = why
         else:
             by_student.setdefault(student, []).append(file)
-            if why and why not in result.notes.setdefault(student, []):
+            if why and why not in result.notes[student]:
                 result.notes[student].append(why)
-    known = known_of(course.root, assignment)
-    owners = {(file.lms, file.user): name for name, some in by_student.items() for file in some}
-    stale = {}  # who has here what is another's, as is known now
-    for student, entry in list(known.items()):
-        owner = owners.get(sender(*entry[:2]), student)
-        if owner != student:
-            stale[student] = owner
-            del known[student]
-    for student, files in sorted(by_student.items()):
-        files, notes = latest(files, needed)
-        when, seen = roster.when(files[0]), max(file.when for file in files)
-        folder = course.folder("submitted", student, assignment)
-        fresh = folder.with_name(f".{assignment}.new")
+    taking = _Taking(course, assignment, roster, needed, result, by_student)
+    for student, theirs in sorted(by_student.items()):
+        taking.take(student, theirs)
+    taking.finish()
+    return result
+
+
+class _Taking:
+    """A download that is being taken in, one student after another; what came of it is added."""
+
+    def __init__(
+        self,
+        course: Course,
+        assignment: str,
+        roster: Roster,
+        needed: set[str],
+        result: Import,
+        by_student: dict[str, list[File]],
+    ) -> None:
+        self.course, self.assignment, self.needed = course, assignment, needed
+        self.roster, self.result = roster, result
+        self.known = known_of(course.root, assignment)
+        owners = {(file.lms, file.user): name for name, some in by_student.items() for file in some}
+        self.stale = {}  # who has here what is another's, as is known now
+        for student, entry in list(self.known.items()):
+            owner = owners.get(sender(*entry[:2]), student)
+            if owner != student:
+                self.stale[student] = owner
+                del self.known[student]
+
+    def _folder(self, student: str) -> Path:
+        return self.course.folder("submitted", student, self.assignment)
+
+    def take(self, student: str, files: list[File]) -> None:
+        """Puts a student's files into the folder of submissions, where they are what counts."""
+        files, notes = latest(files, self.needed)
+        when = self.roster.when(files[0])
+        folder = self._folder(student)
+        fresh = folder.with_name(f".{self.assignment}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         try:
             _unpack(files, fresh)
         except UNREADABLE as error:
-            result.unknown[files[0].prefix] = f"It cannot be unpacked: {words(error)}"
+            self.result.unknown[files[0].prefix] = f"It cannot be unpacked: {words(error)}"
+        else:
+            if not self._counts(student, files, when, fresh, notes):
+                self.result.skipped.append(student)
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+            self.result.taken[student] = [file.path for file in files]
+            if when is None:
+                self.result.untimed.append(student)
+            if any(file.late for file in files):
+                notes.append(
+                    "Canvas calls it late, and not by how much, so it is not late here. If that is"
+                    " to cost points, write the time (2027-10-15 18:30:00 UTC) into"
+                    f" {folder / STAMP}."
+                )
+            self.result.notes[student].extend(notes)
+        finally:
             shutil.rmtree(fresh, ignore_errors=True)
-            continue
-        if student not in stale and not _is_newer(
-            course, folder, known.get(student, []), when, seen
-        ):
+
+    def _counts(
+        self, student: str, files: list[File], when: datetime | None, fresh: Path, notes: list[str]
+    ) -> bool:
+        """Whether it is newer than what is here, and another one; remembers it if it is newer."""
+        folder, known = self._folder(student), self.known.get(student, [])
+        seen = max(file.when for file in files)
+        is_stale = student in self.stale
+        if not is_stale and not _is_newer(self.course, folder, known, when, seen):
             if _contents(folder, None) != _contents(fresh, None):
-                result.notes.setdefault(student, []).append(
+                self.result.notes[student].append(
                     f"The download's version is not the one in {folder}, and looks older, so it is"
                     " left out. If it counts, remove that folder, and give this command again."
                 )
-            shutil.rmtree(fresh)
-            result.skipped.append(student)
-            continue
+            return False
+        self.known[student] = [files[0].lms, files[0].prefix, seen.isoformat(), files[0].between]
         _stamp(fresh, when)
-        is_same = folder.is_dir() and _contents(folder, when) == _contents(fresh, when)
-        entry = [files[0].lms, files[0].prefix, seen.isoformat(), files[0].between]
-        if is_same:
-            known[student] = entry
-            shutil.rmtree(fresh)
-            result.skipped.append(student)
-            continue
-        if student not in known and student not in stale and folder.is_dir():
+        if folder.is_dir() and _contents(folder, when) == _contents(fresh, when):
+            return False
+        if not known and not is_stale and folder.is_dir():
             notes.append("It takes the place of a submission that came another way, and was older.")
-        known[student] = entry
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
-        result.taken[student] = [file.path for file in files]
-        if when is None:
-            result.untimed.append(student)
-        if any(file.late for file in files):
-            notes.append(
-                "Canvas calls it late, and not by how much, so it is not late here. If that is to"
-                f" cost points, write the time (2027-10-15 18:30:00 UTC) into {folder / STAMP}."
+        return True
+
+    def finish(self) -> None:
+        """Says what has stayed of somebody else's, and writes down what is known now."""
+        for student in self.stale.keys() - self.result.taken.keys():
+            folder, owner = self._folder(student), self.stale[student]
+            self.result.notes[student].append(
+                f"What is in {folder} is {owner}'s; remove that folder."
             )
-        result.notes.setdefault(student, []).extend(notes)
-    for student in stale.keys() - result.taken.keys():
-        folder = course.folder("submitted", student, assignment)
-        result.notes.setdefault(student, []).append(
-            f"What is in {folder} is {stale[student]}'s; remove that folder."
-        )
-    result.misread = roster.misread
-    path = course.root / FOLDER / f"{assignment}.json"
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    written = path.with_suffix(".new")  # a full disk leaves the old one
-    written.write_text(json.dumps(known, indent=1), encoding="utf-8")
-    written.replace(path)
-    return result
+        self.result.misread = self.roster.misread
+        path = self.course.root / FOLDER / f"{self.assignment}.json"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        written = path.with_suffix(".new")  # a full disk leaves the old one
+        written.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
+        written.replace(path)
 
 
 def _is_newer(
