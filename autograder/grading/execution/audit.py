@@ -16,7 +16,6 @@ from autograder.grading.execution.batch import Batch
 from autograder.grading.execution.records import Record, Records, State
 from autograder.grading.execution.rehearsal import readable
 from autograder.grading.execution.rules import checks_folder
-from autograder.grading.execution.worker import Executed
 from autograder.grading.wording import words
 from autograder.judging.evidence import Refused, loads, read_evidence
 from autograder.judging.rubric import Rubric
@@ -126,48 +125,25 @@ def verify(
         students: Whose submissions; all recorded ones without.
         report: Is told of every submission that is done.
     """
-    records = {
-        record.student: record
+    findings = {
+        record.student: Finding(record)
         for record in chosen(course, assignment, students)
         if record.state is not State.QUARANTINED
     }
-    batch = _Again(course, assignment, make_executor, jobs, True, report)
-    return batch.compare(records)
-
-
-class _Again(Batch):
-    """A batch that writes nothing and compares instead."""
-
-    def compare(self, records: dict[str, Record]) -> list[Finding]:
-        self.before = records
-        self.findings: dict[str, Finding] = {
-            student: Finding(record) for student, record in records.items()
-        }
-        with self._at_work():
-            for student, result, record in self._executed(records):
-                self._finish(student, result, record)
-        return list(self.findings.values())
-
-    def _finish(self, student: str, result: Executed | BaseException, record: Record) -> None:
-        before, problems = self.before[student], self.findings[student].problems
-        if isinstance(result, BaseException):
-            problems.append(f"It could not be run again: {words(result)}")
-        else:
-            self._fill(record, result)
-            problems.extend(_differences(before, record))
-        self._tidy(student)
-        self.report(before, True)
-
-    def _quarantine(
-        self,
-        student: str,
-        digest: str,
-        repairs: Iterable[str],
-        reason: str,
-        before_running: bool = False,
-    ) -> None:
-        self.findings[student].problems.append(reason)
-        self.report(self.before[student], True)
+    batch = Batch(course, assignment, make_executor, jobs, force=True)
+    with batch.at_work():
+        for student, result, record in batch.executed(findings):
+            before, problems = findings[student].record, findings[student].problems
+            if record is None:
+                problems.append(words(result))
+            elif isinstance(result, BaseException):
+                problems.append(f"It could not be run again: {words(result)}")
+            else:
+                record.fill(result.notebooks, result.seconds, result.memory)
+                problems.extend(_differences(before, record))
+            batch.tidy(student)
+            report(before, True)
+    return list(findings.values())
 
 
 def _differences(before: Record, after: Record) -> Iterator[str]:

@@ -96,14 +96,17 @@ class Batch:
         """
         self.course.require_writable(self.assignment)
         require_due_date(self.course, self.assignment)
-        with self.records.alone(), self._at_work():
-            for student, result, record in self._executed(students):
-                self._finish(student, result, record)
+        with self.records.alone(), self.at_work():
+            for student, result, record in self.executed(students):
+                if record is None:
+                    self._quarantine(student, result.digest, result.repairs, words(result), True)
+                else:
+                    self._finish(student, result, record)
             with disk():
                 self.repriced = penalise(self.course, self.assignment)
 
     @contextmanager
-    def _at_work(self) -> Iterator[None]:
+    def at_work(self) -> Iterator[None]:
         """Opens a folder for copies and, where submissions are judged, the pool of kernels."""
         with ExitStack() as stack:
             self.scratch = stack.enter_context(scratch_folder())
@@ -121,17 +124,22 @@ class Batch:
                 share_imports(checks)  # while the pool does the same
             yield
 
-    def _executed(
+    def executed(
         self, students: Iterable[str]
-    ) -> Iterator[tuple[str, Executed | BaseException, Record]]:
-        """Runs what needs to run, and yields it as it comes."""
+    ) -> Iterator[tuple[str, Executed | BaseException, Record | None]]:
+        """Runs what needs to run, and yields it as it comes; Unfit and no record where none can."""
         waiting = deque(students)
         executor = self.make_executor()
         running: dict[Future, tuple[Job, Record]] = {}
         try:
             while waiting or running:
                 while waiting and self._has_room(running):
-                    task = self._prepare(waiting.popleft(), executor)
+                    student = waiting.popleft()
+                    try:
+                        task = self._prepare(student, executor)
+                    except Unfit as error:
+                        yield student, error, None
+                        continue
                     if task:
                         running[executor.submit(execute, task[0])] = task
                     # What is finished goes first: it is safe once it is recorded.
@@ -182,20 +190,14 @@ class Batch:
             executor.shutdown()
 
     def _prepare(self, student: str, executor: Executor) -> tuple[Job, Record] | None:
-        """Takes a submission in; what needs no execution is finished on the spot."""
+        """Takes a submission in; what needs no execution is finished on the spot.
+
+        Raises:
+            Unfit: When it cannot be graded.
+        """
         old = self.records.read(student)
-        try:
-            taken = take_in(
-                self.course,
-                self.assignment,
-                student,
-                self.blueprints,
-                self.scratch,
-                Sandbox(config=Config(self.config)).limits().scratch,
-            )
-        except Unfit as error:
-            self._quarantine(student, error.digest, error.repairs, words(error), True)
-            return None
+        where, room = (self.course, self.assignment, student), self.limits["scratch"]
+        taken = take_in(*where, self.blueprints, self.scratch, room)
         digest = taken.examined.digest
         if old and old.digest == digest and old.checks == self.checks and not self.force:
             try:
@@ -239,7 +241,7 @@ class Batch:
         taken = Taken(examined, {each: nbformat.writes(sane[each]) for each in self.blueprints})
         record = Record(self.assignment, name, State.JUDGED, "", seed=0)
         result = self._alone(self._job(taken, record))
-        self._tidy(name)
+        self.tidy(name)
         if isinstance(result, BaseException):
             raise Misconfigured(
                 f"The untouched notebook of the release cannot be run either: {words(result)}"
@@ -304,7 +306,7 @@ class Batch:
                 if not isinstance(result, Unfit):
                     self._try_release()
                 raise result if isinstance(result, Exception) else RuntimeError(words(result))
-            self._fill(record, result)
+            record.fill(result.notebooks, result.seconds, result.memory)
             with disk():
                 self.records.write(record)
             self._record(record)
@@ -317,12 +319,6 @@ class Batch:
                 ) from error
             self._quarantine(student, record.digest, record.repairs, words(error))
 
-    def _fill(self, record: Record, result: Executed) -> None:
-        record.seconds, record.memory = result.seconds, result.memory
-        record.notebooks = {
-            name: nbformat.reads(text, as_version=4) for name, text in result.notebooks.items()
-        }
-
     def _record(self, record: Record) -> None:
         with disk(), second_looks(self.course, self.assignment, record.student):
             converting.record(
@@ -331,7 +327,7 @@ class Batch:
         record.state = State.RECORDED
         with disk():
             self.records.write(record)
-        self._tidy(record.student)
+        self.tidy(record.student)
         self.report(record, True)
 
     def _quarantine(
@@ -355,10 +351,11 @@ class Batch:
         )
         with disk():
             self.records.write(record)
-        self._tidy(student)
+        self.tidy(student)
         self.report(record, True)
 
-    def _tidy(self, student: str) -> None:
+    def tidy(self, student: str) -> None:
+        """Removes a submission's copy."""
         shutil.rmtree(self.scratch / student, ignore_errors=True)
 
 

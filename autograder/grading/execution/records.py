@@ -90,6 +90,11 @@ class Record:
         """Points of all judged cells."""
         return sum(result["verdict"]["points"] for _, _, result in self.verdicts())
 
+    def fill(self, texts: dict[str, str], seconds: float, memory: int | None) -> None:
+        """Takes in what came of running it: each notebook's text, by name."""
+        self.seconds, self.memory = seconds, memory
+        self.notebooks = {name: nbformat.reads(text, as_version=4) for name, text in texts.items()}
+
     def executed(self) -> dict[str, NotebookNode]:
         """The judged notebooks."""
         return {name: nbformat.from_dict(data) for name, data in self.notebooks.items()}
