@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.utils import compute_checksum, is_grade, is_solution
 
 from autograder.check import CHECK_LINE
+from autograder.nbgrader_internals import compute_checksum, is_grade, is_solution
 
 ANSWER = "_answer"  # a task's answer cell is named after the task
 VERDICT_MIME = "application/vnd.autograder.verdict+json"  # of the one output of a judged cell

@@ -92,7 +92,7 @@ def test_windows_is_told_where_assignments_are_graded(module, tmp_path):
 def test_macos_is_told_that_there_is_no_sandbox_and_counts_its_processors(tmp_path):
     code = """
 os.environ["PATH"] = ""
-from autograder.grading.worker import cpu_jobs, process_pool, sandboxed
+from autograder.grading.execution.worker import cpu_jobs, process_pool, sandboxed
 from autograder.sandbox.options import SandboxMissing, bubblewrap
 from traitlets.config import Config
 print(cpu_jobs() >= 1, sandboxed(Config(Sandbox={"allow_unsandboxed": True})))

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from nbformat import NotebookNode
-from nbgrader.utils import is_grade, is_task
+
+from autograder.nbgrader_internals import is_grade, is_task
 
 HEADING = re.compile(r"#{1,6} .*")
 POINTS = re.compile(r"(\d+(?:\.\d+)?) points?\b")

@@ -41,17 +41,17 @@ from autograder.commands.joining import exchange, join
 from autograder.commands.lms import app as lms
 from autograder.commands.report import report
 from autograder.commands.students import students as write_students
-from autograder.grading import audit as auditing
-from autograder.grading.batch import Batch
 from autograder.grading.course import Course
-from autograder.grading.files import Unfit
-from autograder.grading.intake import take_in
-from autograder.grading.lateness import marks, moved, who_is_late
-from autograder.grading.outstanding import outstanding
-from autograder.grading.record import Record, State
-from autograder.grading.report import RESOURCES
+from autograder.grading.execution import audit as auditing
+from autograder.grading.execution.batch import Batch
+from autograder.grading.execution.records import Record, State
+from autograder.grading.execution.worker import cpu_jobs, process_pool
+from autograder.grading.marks.lateness import marks, moved, who_is_late
+from autograder.grading.marks.outstanding import outstanding
+from autograder.grading.marks.report import RESOURCES
+from autograder.grading.submissions.files import Unfit
+from autograder.grading.submissions.intake import take_in
 from autograder.grading.wording import names, shown, words
-from autograder.grading.worker import cpu_jobs, process_pool
 from autograder.judging.verdict import Status
 from autograder.sandbox.options import Sandbox
 

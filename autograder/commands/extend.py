@@ -8,7 +8,7 @@ import typer
 from nbgrader.api import MissingEntry
 
 from autograder.commands.console import AssignmentArgument, failures, open_course, tell
-from autograder.grading.lateness import penalise, spelt
+from autograder.grading.marks.lateness import penalise, spelt
 from autograder.grading.wording import meant
 
 

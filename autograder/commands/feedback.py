@@ -17,7 +17,7 @@ from autograder.commands.console import (
     open_course,
     tell,
 )
-from autograder.grading.delivery import deliver
+from autograder.grading.feedback.delivery import deliver
 from autograder.grading.wording import counted, names
 
 

@@ -21,7 +21,7 @@ import typer
 from jupyter_core.paths import jupyter_config_dir
 
 from autograder.commands.console import say, tell
-from autograder.grading.reach import barred
+from autograder.grading.permissions import barred
 from autograder.settings import SETTINGS, load_settings
 
 OPEN = 0o1777  # all may hand in, and nobody may remove what another handed in

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from autograder.commands.console import AssignmentArgument, failures, here, say, tell
-from autograder.grading.downloads import FOLDER
-from autograder.grading.lms import give_back
-from autograder.grading.lms import take as take_download
-from autograder.grading.outstanding import outstanding
-from autograder.grading.roster import number as write_number
+from autograder.grading.marks.outstanding import outstanding
+from autograder.grading.platforms.downloads import FOLDER
+from autograder.grading.platforms.lms import give_back
+from autograder.grading.platforms.lms import take as take_download
+from autograder.grading.platforms.roster import number as write_number
 from autograder.grading.wording import shown
 
 app = typer.Typer(help="Submissions from Moodle or Canvas, and feedback back to it.")

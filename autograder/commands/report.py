@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from autograder.commands.console import failures, here, tell
-from autograder.grading.report import gather_report, write_csv
-from autograder.grading.report_page import page
+from autograder.grading.marks.report import gather_report, write_csv
+from autograder.grading.marks.report_page import page
 
 
 def report(

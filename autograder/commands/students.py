@@ -19,7 +19,7 @@ import typer
 
 from autograder.commands.console import failures, here, say, tell
 from autograder.grading.course import Course, Misconfigured
-from autograder.grading.files import is_litter, read_text
+from autograder.grading.submissions.files import is_litter, read_text
 from autograder.grading.wording import counted, names
 
 COLUMNS = ("id", "first_name", "last_name", "email", "lms_user_id")

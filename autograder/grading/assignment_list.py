@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nbgrader.server_extensions.assignment_list import handlers
+from autograder.nbgrader_internals import MANAGER, NO_EXCHANGE, NOT_FOUND, assignment_list
 
-MANAGER = "assignment_list_manager"  # what nbgrader's handlers ask
 UNREACHABLE = (
     "The exchange, in which assignments and submissions change hands, cannot be used: it is gone,"
     " or you may not write there. Ask your instructor."
@@ -28,13 +27,13 @@ def told(result: dict[str, Any]) -> dict[str, Any]:
     if result["success"]:
         return result
     text = str(result["value"]).strip()
-    if "The exchange directory does not exist" in text:
+    if NO_EXCHANGE in text:
         return result | {"value": UNREACHABLE}
     sentence = text.rpartition("ExchangeError: ")[2] if "ExchangeError: " in text else ""
     return result | {"value": sentence or text.rpartition("\n")[2]}
 
 
-class AssignmentList(handlers.AssignmentList):
+class AssignmentList(assignment_list.AssignmentList):
     """nbgrader's, with sentences."""
 
     _failed: dict[str, Any] | None = None  # of what was fetched last
@@ -46,7 +45,7 @@ class AssignmentList(handlers.AssignmentList):
     def fetch_feedback(self, course_id: str, assignment_id: str) -> None:
         """Fetches feedback; nbgrader's handler goes on to list what there is."""
         result = super().fetch_feedback(course_id, assignment_id)
-        if "Assignment not found" in result.get("value", ""):  # the folder of everyone's feedback
+        if NOT_FOUND in result.get("value", ""):  # the folder of everyone's feedback
             result["value"] = "Nobody has been given feedback in this course yet."
         self._failed = result
 
@@ -67,7 +66,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    handlers.load_jupyter_server_extension(server)
+    assignment_list.load_jupyter_server_extension(server)
     manager = AssignmentList(parent=server)
     manager.root_dir = server.root_dir
     server.web_app.settings[MANAGER] = manager

@@ -11,17 +11,14 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-import nbgrader
 from nbgrader.api import InvalidEntry
-from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config
 
+from autograder.nbgrader_internals import ROLLED_BACK, TEMPLATES, CourseDirectory
 from autograder.settings import load_settings
 
 HERE = Path(__file__).parent
-
-
 UNUSABLE = (SQLAlchemyError, InvalidEntry)  # nbgrader makes the latter of what it cannot write
 WHAT_TO_DO = {
     "locked": " Another command is writing into it; wait for that, and give this one again.",
@@ -57,7 +54,7 @@ def _say(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Leaves out the traceback that nbgrader logs before the error that `_say` says."""
-    return not str(record.msg).startswith("Rolling back session")
+    return not str(record.msg).startswith(ROLLED_BACK)
 
 
 def configure(c: Config, root: Path) -> None:
@@ -86,7 +83,7 @@ def configure(c: Config, root: Path) -> None:
     # as a stranger's.
     c.ExchangeFactory.release_assignment = "autograder.grading.exchange.Release"
     c.ExchangeFactory.release_feedback = "autograder.grading.exchange.ReleaseFeedback"
-    c.ExchangeFactory.collect = "autograder.grading.collecting.Collect"
+    c.ExchangeFactory.collect = "autograder.grading.exchange.collecting.Collect"
     c.ExchangeFactory.submit = "autograder.grading.exchange.Submit"
 
     c.ClearSolutions.code_stub = {
@@ -111,7 +108,7 @@ def configure(c: Config, root: Path) -> None:
         "autograder.grading.preprocessors.ReleasePublicCases",
     ]
     # Weights that differ, checks that raise: one sentence, before anything is generated.
-    c.GenerateAssignment.pre_convert_hook = "autograder.grading.rehearsal.before_release"
+    c.GenerateAssignment.pre_convert_hook = "autograder.grading.execution.rehearsal.before_release"
 
     # nbgrader's own lists with RestoreCells in the place of DeduplicateIds, OverwriteCells and
     # CheckCellMetadata (it takes all marks from the gradebook), Judge in that of Execute, and
@@ -121,29 +118,26 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.OverwriteKernelspec",
         "autograder.grading.preprocessors.RestoreCells",
     ]
-    c.Autograde.pre_convert_hook = "autograder.grading.rehearsal.before_autograde"
+    c.Autograde.pre_convert_hook = "autograder.grading.execution.rehearsal.before_autograde"
     c.Autograde.autograde_preprocessors = [
-        "autograder.grading.judge.Judge",
+        "autograder.grading.execution.judge.Judge",
         "nbgrader.preprocessors.LimitOutput",
         "autograder.grading.preprocessors.SaveGrades",
         "nbgrader.preprocessors.AssignLatePenalties",
         # Whoever opens the graded notebook runs nothing of a student's.
-        "autograder.grading.inert.MakeInert",
+        "autograder.grading.feedback.inert.MakeInert",
     ]
     c.GenerateFeedback.preprocessors = [
-        "autograder.grading.feedback.ForStudents",
-        "autograder.grading.lateness.PenaliseForPage",
-        "autograder.grading.about.SayFirst",
+        "autograder.grading.feedback.verdicts.ForStudents",
+        "autograder.grading.marks.lateness.PenaliseForPage",
+        "autograder.grading.feedback.overview.SayFirst",
         "nbgrader.preprocessors.GetGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
 
     # Pages ask no network: formulas are drawn by the browser, without MathJax.
-    c.HTMLExporter.filters = {"markdown2html": "autograder.grading.pages.markdown2html"}
-    c.HTMLExporter.extra_template_basedirs = [
-        str(HERE / "templates"),
-        str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
-    ]
+    c.HTMLExporter.filters = {"markdown2html": "autograder.grading.feedback.formulas.markdown2html"}
+    c.HTMLExporter.extra_template_basedirs = [str(HERE / "feedback" / "templates"), str(TEMPLATES)]
 
     # nbgrader's own table, in which no name is a formula.
     c.ExportApp.plugin_class = "autograder.grading.export.TableExportPlugin"

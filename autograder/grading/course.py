@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import glob
 import json
-import logging
 import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import nbgrader.api
-import sqlalchemy
-from jupyter_core.application import JupyterApp
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.apps.baseapp import NbGrader
-from nbgrader.converters import Autograde
-from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import Execute
-from sqlalchemy.orm import scoped_session
-from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from autograder.cells import grade_id, marks
 from autograder.check import PUBLIC_SUFFIX
 from autograder.grading.configuration import left
-from autograder.grading.files import is_litter
+from autograder.grading.submissions.files import is_litter
 from autograder.grading.wording import meant
+from autograder.nbgrader_internals import (
+    Autograde,
+    CourseDirectory,
+    Execute,
+    load_configuration,
+    one_engine,
+)
 
 CONFIGURATION = "nbgrader_config.py"
 
@@ -87,14 +84,8 @@ class Course:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        app = NbGrader()
-        app.load_cwd_config = False
-        app.log_level = logging.ERROR
-        app.raise_config_file_errors = True  # or defaults would take their place
         try:
-            app.load_config_file()  # the user's and the machine's
-            super(JupyterApp, app).load_config_file(CONFIGURATION, path=str(self.root))
-            self.config: Config = app.config
+            self.config = load_configuration(self.root, CONFIGURATION)
             self.coursedir = self.coursedir_for()
         except SystemExit as error:
             raise Misconfigured(str(error)) from None
@@ -242,36 +233,6 @@ class Course:
         steps = self.steps()
         last = max((i for i, step in enumerate(steps) if issubclass(step, Execute)), default=-1)
         return steps[: last + 1]
-
-
-_engine = cache(sqlalchemy.create_engine)
-_opened: dict[tuple[str, ...], Gradebook] = {}  # the first of each address and course
-
-
-@contextmanager
-def one_engine() -> Iterator[None]:
-    """Lets nbgrader's steps share a database engine.
-
-    Each step opens the gradebook anew, ten times a submission: with an engine of its own, for which
-    SQLAlchemy compiles every statement again, and with a look for every table. That took longer
-    than all that the statements do. nbgrader closes an engine's connections after each use.
-    """
-    own_engine, own_opening = nbgrader.api.create_engine, Gradebook.__init__
-
-    def opening(gradebook: Gradebook, *address: Any, **named: Any) -> None:
-        key = (*address, *named.values())
-        if first := _opened.get(key):
-            vars(gradebook).update(vars(first))
-            gradebook.db = scoped_session(first.db.session_factory)
-        else:
-            own_opening(gradebook, *address, **named)
-            _opened[key] = gradebook
-
-    nbgrader.api.create_engine, Gradebook.__init__ = _engine, opening
-    try:
-        yield
-    finally:
-        nbgrader.api.create_engine, Gradebook.__init__ = own_engine, own_opening
 
 
 def classes(steps: list[type | str]) -> list[type]:

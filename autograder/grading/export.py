@@ -32,9 +32,9 @@ from traitlets import Dict, Unicode
 
 from autograder.grading.configuration import left
 from autograder.grading.course import CONFIGURATION, Course, Misconfigured
-from autograder.grading.downloads import FOLDER, known_of, sender
-from autograder.grading.lateness import marks, penalise
-from autograder.grading.outstanding import outstanding
+from autograder.grading.marks.lateness import marks, penalise
+from autograder.grading.marks.outstanding import outstanding
+from autograder.grading.platforms.downloads import FOLDER, known_of, sender
 
 FORMULA = "=+-@|%＝＋－＠"  # how formulas and commands begin
 NBGRADER = (

@@ -2,8 +2,8 @@
 
 In `GenerateAssignment.preprocessors`, `LinkBook` comes before cells are saved, and
 `ReleasePublicCases` last. `RestoreCells` stands for OverwriteCells in
-`Autograde.sanitize_preprocessors`, `autograder.grading.judge.Judge` for Execute and `SaveGrades`
-for SaveAutoGrades in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
+`Autograde.sanitize_preprocessors`, `execution.judge.Judge` for Execute and `SaveGrades` for
+SaveAutoGrades in `Autograde.autograde_preprocessors`. A course's nbgrader_config.py names them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
 from traitlets import Unicode
 
 from autograder.cells import is_judged, marks, unanswered
 from autograder.check import PUBLIC_SUFFIX
+from autograder.grading.execution.rehearsal import differences
+from autograder.nbgrader_internals import NbGraderPreprocessor, OverwriteCells, SaveAutoGrades
 from autograder.questions import load_checks, public_data
 from autograder.settings import load_settings
 
@@ -60,14 +61,9 @@ class ReleasePublicCases(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         checks = load_checks(checks_path(self.checks_directory, resources))
         cells = {cell.metadata.nbgrader.grade_id: cell for cell in nb.cells if is_judged(cell)}
-        for name in cells.keys() - checks.keys():
-            raise ValueError(f"Graded cell {name!r} has no check of that name.")
-        for name, cell in cells.items():
-            if float(cell.metadata.nbgrader.points) != checks[name].points:
-                raise ValueError(
-                    f"Cell {name!r} is worth {cell.metadata.nbgrader.points} points, its check "
-                    f"{checks[name].points:g}. Make them the same."
-                )
+        points = {name: cell.metadata.nbgrader.points for name, cell in cells.items()}
+        for problem in differences(checks, points):
+            raise ValueError(problem)
         data = public_data(check for name, check in checks.items() if name in cells)
         # Without blanks, because each student hands it in again.
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"

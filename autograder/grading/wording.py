@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from autograder.grading.files import Unfit
+from autograder.grading.submissions.files import Unfit
 
 MAX_WORDS = 500  # characters of a reason
 OURS = re.compile(r"/[^\s'\"]*/autograder-[^\s'\",;:)]*")  # paths in our temporary folders

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from autograder.cells import VERDICT_MIME, is_judged
 from autograder.commands import cli
-from autograder.grading import batch
 from autograder.grading.course import Course
-from autograder.grading.exchange import Release
-from autograder.grading.record import Record
-from autograder.grading.worker import Executed, Job
+from autograder.grading.exchange.steps import Release
+from autograder.grading.execution import batch
+from autograder.grading.execution.records import Record
+from autograder.grading.execution.worker import Executed, Job
 from autograder.judging.evidence import read_evidence
 from autograder.judging.verdict import judge
 from autograder.kernel.asking import observe

@@ -19,13 +19,16 @@ ARROWS = {
     "sandbox": {"judging.messages"},  # every message is checked where it enters
     "check": {"judging", "kernel"},
     "settings": set(),
-    "cells": {"check"},
+    "nbgrader_internals": set(),
+    "cells": {"check", "nbgrader_internals"},
     "spec": {"judging", "kernel", "settings"},
     "questions": {"judging", "kernel", "spec"},
-    "authoring": {"judging", "kernel", "spec", "questions", "check", "cells"},
+    "authoring": {
+        *("judging", "kernel", "spec", "questions", "check", "cells", "nbgrader_internals"),
+    },
     "grading": {
         *("judging", "kernel.evidence", "sandbox", "spec", "questions", "settings", "check"),
-        *("cells", "authoring"),
+        *("cells", "authoring", "nbgrader_internals"),
     },
     "commands": {"judging", "sandbox", "settings", "authoring", "grading"},
     "__main__": {"commands"},
@@ -90,7 +93,8 @@ for name in {modules!r}:
 
 
 def modules(folder: str) -> list[str]:
-    return [f"autograder.{folder}.{path.stem}" for path in (ROOT / folder).glob("[!_]*.py")]
+    paths = (path.relative_to(ROOT.parent) for path in (ROOT / folder).rglob("[!_]*.py"))
+    return [".".join(path.with_suffix("").parts) for path in paths]
 
 
 def test_what_judges_loads_where_there_is_no_torch_no_kernel_and_no_nbgrader() -> None:

@@ -43,7 +43,9 @@ def test_honest_parts_of_attacks_keep_their_points(marks: dict[str, Mark]) -> No
 
 
 def test_no_submission_costs_the_grader_more_than_it_may(marks: dict[str, Mark]) -> None:
-    loading = "import torch, autograder.grading.batch; print(open('/proc/self/status').read())"
+    loading = (
+        "import torch, autograder.grading.execution.batch; print(open('/proc/self/status').read())"
+    )
     status = subprocess.run([sys.executable, "-c", loading], capture_output=True, text=True).stdout
     (loaded,) = re.findall(r"VmHWM:\s+(\d+) kB", status)  # builds of PyTorch differ
     assert COST["memory"] - 1024 * int(loaded) < 450 * MiB, (COST, loaded)

@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 from autograder.authoring.proof import prove
 from autograder.authoring.template import _marked, make
 from autograder.commands.cli import app
-from autograder.grading.batch import Batch
 from autograder.grading.course import Course
+from autograder.grading.execution.batch import Batch
 
 NAME = "ps7_mine"
 

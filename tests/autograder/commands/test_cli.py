@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from autograder.commands.console import waiting
-from autograder.grading import batch
-from autograder.grading.batch import scratch_folder
 from autograder.grading.course import Course
+from autograder.grading.execution import batch
+from autograder.grading.execution.batch import scratch_folder
 from autograder.grading.wording import shown
 from autograder.sandbox import options, walls
 
@@ -204,7 +204,7 @@ def test_who_is_not_in_the_list_is_named(invoke: Callable, course: Path) -> None
 def test_without_bubblewrap_nothing_is_graded(
     invoke: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autograder.grading import batch
+    from autograder.grading.execution import batch
 
     monkeypatch.setattr(batch, "sandboxed", lambda config: bool(options.bubblewrap()))
     monkeypatch.setattr(options.shutil, "which", lambda name: None)

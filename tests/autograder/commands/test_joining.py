@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from autograder.commands import joining
 from autograder.commands.cli import app
 from autograder.commands.joining import NOT_FOR_STUDENTS, OURS
-from autograder.grading.exchange import Fetch
+from autograder.grading.exchange.steps import Fetch
 from autograder.settings import load_settings
 from autograder.spec import load_sections
 

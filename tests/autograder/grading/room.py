@@ -6,9 +6,9 @@ import nbformat
 from nbgrader.auth import Authenticator
 from nbgrader.exchange.default import ExchangeFetchFeedback
 
-from autograder.grading.collecting import Collect
 from autograder.grading.course import Course
-from autograder.grading.exchange import Fetch, Submit
+from autograder.grading.exchange.collecting import Collect
+from autograder.grading.exchange.steps import Fetch, Submit
 
 ASSIGNMENT = "set"
 RIGHT = "def double(x):\n    return 2 * x"

@@ -5,7 +5,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from autograder.cells import VERDICT_MIME
 from autograder.grading.accidents import where, why_without_result
-from autograder.grading.feedback import ForStudents
+from autograder.grading.feedback.verdicts import ForStudents
 from autograder.judging.rubric import Section
 from autograder.judging.verdict import Status, Verdict
 

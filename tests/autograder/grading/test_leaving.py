@@ -6,10 +6,10 @@ from collections.abc import Callable
 from nbgrader.apps.baseapp import NbGrader
 
 from autograder.grading.course import Course
-from autograder.grading.delivery import deliver, in_exchange
-from autograder.grading.exchange import ReleaseFeedback
+from autograder.grading.exchange.steps import ReleaseFeedback
 from autograder.grading.export import TableExportPlugin
-from autograder.grading.report import gather_report
+from autograder.grading.feedback.delivery import deliver, in_exchange
+from autograder.grading.marks.report import gather_report
 from tests.autograder.grading.room import ASSIGNMENT, RIGHT, WRONG, Room, collected
 
 

@@ -16,7 +16,7 @@ from nbgrader.utils import determine_grade
 
 from autograder.cells import VERDICT_MIME
 from autograder.check import PUBLIC_SUFFIX
-from autograder.grading.judge import Judge
+from autograder.grading.execution.judge import Judge
 from autograder.grading.preprocessors import ReleasePublicCases
 from autograder.judging.verdict import Status
 from autograder.sandbox.pool import WarmPool
@@ -355,7 +355,9 @@ def test_what_a_notebook_waits_for_a_processor_is_not_its_time(
         lefts.append(round(self._left))
         return survive(self, *where)
 
-    monkeypatch.setattr("autograder.grading.judge.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(
+        "autograder.grading.execution.judge.time", SimpleNamespace(monotonic=lambda: 0.0)
+    )
     monkeypatch.setattr(Judge, "_waited", waited)
     monkeypatch.setattr(Judge, "_survive", noted)
     results = run({"plain": HONEST["plain"]}, timeout=3600, notebook_timeout=1800)

@@ -1,0 +1,312 @@
+"""The course's own part, tried before any submission: what is wrong with it is no student's fault.
+
+A misspelt option, a plug-in that is none, checks that raise, a weight that differs from the
+notebook's: each would befall every submission, and each is said here once, in a sentence.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+from sqlalchemy.exc import SQLAlchemyError
+from traitlets.config import Config, Configurable
+from traitlets.log import get_logger
+from traitlets.utils.importstring import import_item
+
+from autograder.authoring.weights import told_otherwise
+from autograder.cells import is_judged
+from autograder.grading.configuration import unusable
+from autograder.grading.course import CONFIGURATION, Course, Misconfigured
+from autograder.grading.execution.rules import checks_folder
+from autograder.grading.wording import meant, words
+from autograder.nbgrader_internals import (
+    AssignLatePenalties,
+    is_grade,
+    is_locked,
+    is_solution,
+    is_task,
+    keep_release,
+    late_plugin,
+)
+from autograder.questions import generator, load_checks, public_data, question
+from autograder.sandbox.options import Sandbox
+
+DAY = 86400.0  # seconds
+
+
+def rehearse(course: Course) -> None:
+    """Tries the steps of grading, their options and the plug-in for late work.
+
+    Raises:
+        Misconfigured: When one cannot work.
+    """
+    steps = course.steps()
+    if any(issubclass(step, AssignLatePenalties) for step in steps):
+        rehearse_penalty(course)
+    for step in steps:
+        _make(step, course.config)
+    _make(Sandbox, course.config).limits()
+
+
+def before_autograde(assignment: str, **_: Any) -> None:
+    """The same for nbgrader's own command, once; nbgrader's hook before each submission.
+
+    Raises:
+        SystemExit: With a sentence, where each submission would fail with a traceback.
+    """
+    _try_once(str(Path.cwd()), assignment)
+
+
+@cache
+def _try_once(root: str, assignment: str) -> None:
+    course = Course(Path(root))
+    try:
+        rehearse(course)
+        readable(checks_folder(course) / f"{assignment}.py")
+        with opened(course):
+            pass
+    except Misconfigured as error:
+        raise SystemExit(f"{assignment} was not graded. {error}") from None
+
+
+def _make(kind: type[Configurable], config: Config) -> Any:
+    """An object of a configured class, once its options are known and allowed."""
+    for name in config.get(kind.__name__, ()):
+        known = kind.class_trait_names(config=True)
+        if name not in known:
+            raise Misconfigured(
+                f"{CONFIGURATION}: c.{kind.__name__}.{name} is no option.{meant(name, known)}"
+            )
+    try:
+        return kind(config=Config(config))
+    except Exception as error:  # of a value, or of a module that it names
+        raise Misconfigured(f"{CONFIGURATION}: {kind.__name__}: {words(error)}") from None
+
+
+def rehearse_penalty(course: Course) -> Any:
+    """Asks the plug-in for late work about a student who never was, and returns the plug-in.
+
+    Raises:
+        Misconfigured: When it cannot be made, or its answer is no number of points.
+    """
+    kept = course.config.AssignLatePenalties.get("plugin_class")
+    try:
+        if isinstance(kept, str):
+            import_item(kept)  # says more than the option does
+        plugin = late_plugin(course.config)
+    except Exception as error:
+        raise Misconfigured(
+            f"{CONFIGURATION}: c.AssignLatePenalties.plugin_class = {kept!r} is no plug-in for late"
+            " work. It is a class that derives from nbgrader.plugins.BasePlugin, in a module that"
+            f" Python finds from {course.root}. ({words(error)})"
+        ) from None
+    name = type(plugin).__name__
+    plugin.log.disabled = True
+    try:
+        for score, late in ((10.0, 1.0), (10.0, DAY), (0.0, 100 * DAY)):
+            try:
+                points = plugin.late_submission_penalty("nobody", score, late)
+            except Exception as error:
+                raise Misconfigured(
+                    f"{name}.late_submission_penalty failed when it was tried with {score:g} points"
+                    f" and {late:g} seconds: {words(error)}"
+                ) from None
+            if points is not None and (
+                isinstance(points, bool) or not isinstance(points, int | float) or points != points
+            ):
+                raise Misconfigured(
+                    f"{name}.late_submission_penalty gave {points!r} when it was tried with"
+                    f" {score:g} points and {late:g} seconds. It gives the points to take off, a"
+                    " number, or None."
+                )
+    finally:
+        plugin.log.disabled = False
+    return plugin
+
+
+def readable(path: Path) -> None:
+    """Makes sure that there are checks, and that they are Python.
+
+    Raises:
+        Misconfigured: When not.
+    """
+    try:
+        ast.parse(path.read_text(encoding="utf-8"), str(path.resolve()))
+    except FileNotFoundError:
+        raise Misconfigured(
+            f"No checks at {path}. Each assignment needs checks/<name>.py. If you have renamed this"
+            " one, give it its old name back: what was handed in and what has marks bears it."
+        ) from None
+    except (SyntaxError, ValueError) as error:
+        raise Misconfigured(f"{path.name} cannot be loaded: {_where(error, path)}") from None
+
+
+def rehearse_checks(path: Path, points: Mapping[str, float], released: bool = False) -> str:
+    """Loads an assignment's checks and works out what each case of a graded cell should come to.
+
+    Runs where submissions run: whatever is missing there is found there.
+
+    Args:
+        path: The file of checks.
+        points: The points of each graded cell, by name.
+        released: Try what ships with the notebook as well; grading has no use for it.
+
+    Returns:
+        What is wrong, in a sentence; an empty text when nothing is.
+    """
+    try:
+        checks = load_checks(path)
+    except FileNotFoundError as error:
+        return str(error)
+    except KeyboardInterrupt:  # by a person
+        raise
+    except BaseException as error:
+        return f"{path.name} cannot be loaded: {_where(error, path)}"
+    for problem in differences(checks, points):
+        return f"{path.name}: {problem}"
+    for name, check in checks.items():
+        if name not in points:
+            continue
+        try:
+            cases = check.cases(generator(0, check))
+            wanted = [each.outcome for each in check.rubric(cases).expectations]
+            if wanted and all(outcome and outcome.kind == "raised" for outcome in wanted):
+                first = wanted[0]
+                return (
+                    f"{path.name}: the reference of {name} raises in every case:"
+                    f" {first.type}: {first.message}"
+                )
+            question(check, cases)
+            if released:
+                public_data([check])
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return f"{path.name}: {name} cannot say what is right: {_where(error, path)}"
+    return ""
+
+
+def differences(checks: Mapping[str, Any], points: Mapping[str, float]) -> Iterator[str]:
+    """Where graded cells and checks are not the same, a sentence each."""
+    for name, worth in points.items():
+        if name not in checks:
+            yield f"The graded cell {name!r} has no check of that name."
+        elif float(worth) != checks[name].points:
+            yield (
+                f"The cell {name!r} is worth {float(worth):g} points, its check"
+                f" {checks[name].points:g}. Make them the same."
+            )
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """An error with the line of the checks that it came from."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path.resolve())
+    ]
+    if isinstance(error, SyntaxError) and error.filename == str(path.resolve()):
+        lines = [error.lineno]
+    return f"{f'line {lines[-1]}: ' if lines else ''}{words(error)}"
+
+
+def is_of_plugin(error: BaseException, course: Course) -> bool:
+    """Whether an error came out of a step that the course itself has brought along."""
+    ours = {"nbgrader", "autograder", "nbconvert"}
+    files: set[str] = set()
+    plugin = AssignLatePenalties(config=Config(course.config)).plugin_class
+    for kind in (plugin, *course.steps()):
+        module = kind.__module__
+        if module.partition(".")[0] not in ours:
+            files.add(sys.modules[module].__file__ or "")
+    return any(frame.filename in files for frame in traceback.extract_tb(error.__traceback__))
+
+
+def judged_points(blueprints: Mapping[str, Any]) -> dict[str, float]:
+    """The points of each cell that is graded by machine, by name."""
+    return {
+        cell.grade_id: cell.marks["points"]
+        for blueprint in blueprints.values()
+        for cell in blueprint.cells
+        if cell.is_judged
+    }
+
+
+keep_release()  # nbgrader loads this module for its hook, before it starts
+
+
+def _same_cells(course: Course, assignment: str, marked: set[str]) -> None:
+    """Compares the names of a notebook's cells with those that submissions were graded by.
+
+    Raises:
+        Misconfigured: Where they differ, for nbgrader cannot change them then.
+    """
+    with opened(course) as gradebook:
+        try:
+            found = gradebook.find_assignment(assignment)
+        except MissingEntry:
+            return
+        graded = len(found.submissions)
+        known = {cell.name for notebook in found.notebooks for cell in notebook.source_cells}
+    if not graded or known == marked or course.config.get("IncludeHeaderFooter"):
+        return
+    differ = [f"{name} is new" for name in sorted(marked - known)]
+    differ += [f"{name} is gone" for name in sorted(known - marked)]
+    raise Misconfigured(
+        f"Once a submission is graded, nbgrader keeps the cells that it has marks for: "
+        f"{', '.join(differ)}. Undo that. Or give up all marks of {assignment}, those by hand too:"
+        f" nbgrader db assignment remove {assignment} --force"
+    )
+
+
+@contextmanager
+def opened(course: Course) -> Iterator[Gradebook]:
+    """The gradebook, for a command of nbgrader's own, which would show a traceback.
+
+    Raises:
+        Misconfigured: When it cannot be used.
+    """
+    try:
+        with course.gradebook() as gradebook:
+            yield gradebook
+    except SQLAlchemyError as error:
+        raise Misconfigured(unusable(error)) from None
+
+
+def before_release(assignment: str, notebooks: Iterable[str], **_: Any) -> None:
+    """Compares a source notebook with its checks; nbgrader's hook before it generates.
+
+    Raises:
+        SystemExit: With a sentence, where nbgrader would show a traceback.
+    """
+    course = Course(Path.cwd())
+    points: dict[str, float] = {}
+    marked: set[str] = set()
+    for path in notebooks:
+        cells = nbformat.read(path, as_version=4).cells
+        for cell in cells:
+            if is_judged(cell):
+                points[cell.metadata.nbgrader.grade_id] = cell.metadata.nbgrader.points
+            if is_grade(cell) or is_solution(cell) or is_locked(cell) or is_task(cell):
+                marked.add(cell.metadata.nbgrader.grade_id)
+        for sentence in told_otherwise(cells):
+            get_logger().warning("%s: %s", Path(path).name, sentence)
+    try:
+        _same_cells(course, assignment, marked)
+    except Misconfigured as error:
+        raise SystemExit(f"{assignment} was not generated. {error}") from None
+    path = checks_folder(course) / f"{assignment}.py"
+    # Before the checks load torch, whose threads wait for each other on a busy machine.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if problem := rehearse_checks(path, points, released=True):
+        raise SystemExit(f"{assignment} was not generated. {problem}")

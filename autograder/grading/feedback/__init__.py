@@ -1,0 +1,1 @@
+"""What students get back, and pages in which nothing of theirs runs."""

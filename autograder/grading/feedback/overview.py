@@ -1,0 +1,127 @@
+"""What a student's page says of the submission as a whole: put right, late, or set aside.
+
+All of it is known before anything of the submission ran, so nothing here can tell a hidden case.
+"""
+
+from __future__ import annotations
+
+import html
+from datetime import timedelta
+from math import ceil
+from pathlib import Path
+
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+from nbgrader.api import Gradebook
+from traitlets import List
+
+from autograder.grading.execution.records import Record, Records, State
+from autograder.grading.marks.lateness import marks, spelt
+from autograder.grading.marks.outstanding import manual
+from autograder.grading.submissions.examination import LOOK
+from autograder.nbgrader_internals import NbGraderPreprocessor
+
+UNTOLD = "your instructor knows the reason"  # it came up while the submission ran
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{name}</title>
+<style>body {{ font-family: sans-serif; max-width: 40em; margin: 2em auto; }}</style>
+</head>
+<body>
+<h1>{name}: not graded</h1>
+{lines}
+<p>Put it right and hand it in again, or ask your instructor.</p>
+</body>
+</html>
+"""
+
+
+class SayFirst(NbGraderPreprocessor):
+    """Puts what a student should know of the submission as a whole above the notebook."""
+
+    # nbconvert hands it to every step and warns at one that does not know it.
+    display_data_priority = List(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        names = resources["nbgrader"]
+        record = Records(Path.cwd(), names["assignment"]).read(names["student"])
+        with Gradebook(names["db_url"]) as gradebook:
+            said = sentences(gradebook, names["assignment"], names["student"], record)
+        if said:
+            lines = "".join(f"<p>{_text(line)}</p>" for line in said)
+            nb.cells.insert(0, new_markdown_cell(f'<div class="alert alert-info">{lines}</div>'))
+        return nb, resources
+
+
+def sentences(
+    gradebook: Gradebook, assignment: str, student: str, record: Record | None
+) -> list[str]:
+    """What the page of a graded submission says first.
+
+    Args:
+        gradebook: The gradebook.
+        assignment: The assignment.
+        student: The student.
+        record: What is known about the grading; None where nbgrader's own command graded.
+    """
+    said = []
+    submission = gradebook.find_submission(assignment, student)
+    if record and record.state is State.QUARANTINED:
+        said.append(
+            f"Your newest version could not be graded: {reason(record)} This page is about the"
+            " version before it."
+        )
+    elif record:
+        said += [repair for repair in record.repairs if not repair.endswith(LOOK)]
+    if said and record and record.state is not State.QUARANTINED:
+        said.insert(0, "Before your submission was graded, this was put right in a copy of it:")
+    unmarked, _ = manual(gradebook, assignment, student)
+    if unmarked:
+        said.append(f"Nobody has marked {', '.join(unmarked)} yet; the points below are without.")
+    said += [
+        f"Your instructor gave {grade.manual_score:g} of {grade.max_score:g} points for"
+        f" {grade.name}, and they count; below, the machine's {grade.auto_score:g} do not."
+        for notebook in submission.notebooks
+        for grade in sorted(notebook.grades, key=lambda grade: grade.name)
+        if grade.auto_score is not None and grade.manual_score not in (None, grade.auto_score)
+    ]
+    if seconds := submission.total_seconds_late:
+        _, points, _ = marks(submission)
+        cost = f"{points:g} points" if points else "nothing"
+        late = timedelta(seconds=ceil(seconds))
+        said.append(
+            f"Your submission was due on {spelt(submission.duedate)} and came {late} later, which"
+            f" costs {cost}."
+        )
+    return said
+
+
+def reason(record: Record) -> str:
+    """Why a submission is set aside, as its student may know it."""
+    return record.reason if record.before_running else f"{UNTOLD}."
+
+
+def page_of_set_aside(name: str, record: Record) -> str:
+    """The page of a submission that has no grade.
+
+    Args:
+        name: The notebook.
+        record: The submission's.
+    """
+    said = [f"Your submission could not be graded: {reason(record)}", *record.repairs]
+    lines = "\n".join(f"<p>{_text(line)}</p>" for line in said)
+    return PAGE.format(name=_text(name), lines=lines)
+
+
+def _text(line: str) -> str:
+    """A line as text, whatever its student has put into a file's name."""
+    escaped = html.escape(" ".join(line.split()))
+    for letter in "$\\`":  # of formulas and of code, which Markdown looks for
+        escaped = escaped.replace(letter, f"&#{ord(letter)};")
+    return escaped

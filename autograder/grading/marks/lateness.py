@@ -1,0 +1,217 @@
+"""What being late costs, by the marks, the due date and the plug-in that there are now.
+
+nbgrader works a penalty out when it grades, from points without those that a person gives later,
+and never again. So whatever shows marks or writes them comes here first.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Any
+
+from nbformat.v4 import new_notebook
+from nbgrader.api import MissingEntry, SubmittedAssignment
+from sqlalchemy.exc import SQLAlchemyError
+from traitlets import List
+from traitlets.config import Config
+
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.execution.rehearsal import rehearse_penalty
+from autograder.grading.wording import listed, shown, words
+from autograder.nbgrader_internals import AssignLatePenalties, one_engine, parse_utc
+
+
+def marks(submission: SubmittedAssignment) -> tuple[float, float, float]:
+    """Points, those by hand among them; what being late costs of them; and the mark that is left.
+
+    Three tenths of 4 points are 1.2 here, and not 1.2000000000000002.
+    """
+    penalty = submission.late_submission_penalty or 0.0
+    parts = (submission.score, penalty, max(0.0, submission.score - penalty))
+    points, cost, mark = (round(part, 9) for part in parts)
+    return points, cost, mark
+
+
+def moved(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Whose mark (`mark`, by student) is another one than before; the lower ones come first."""
+    pairs = [(name, each["mark"], after[name]["mark"]) for name, each in before.items()]
+    found = sorted((now >= then, name, then, now) for name, then, now in pairs if then != now)
+    if not found:
+        return []
+    said = [f"{shown(name)} {then:g} → {now:g}" for _, name, then, now in found]
+    lower = sum(not is_higher for is_higher, *_ in found)
+    return [f"Marks that changed, {lower} of {len(found)} to a lower one: {listed(said)}."]
+
+
+def require_due_date(course: Course, assignment: str) -> None:
+    """Refuses to go on where students have more time than a due date that is not there any more.
+
+    nbgrader itself cannot read such a submission.
+
+    Raises:
+        Misconfigured: With what to type.
+    """
+    with course.gradebook() as gradebook:
+        try:
+            found = gradebook.find_assignment(assignment)
+            submissions = gradebook.assignment_submissions(assignment)
+        except MissingEntry:
+            return
+        more = sorted(each.student.id for each in submissions if each.extension is not None)
+        if found.duedate is None and more:
+            raise Misconfigured(
+                f"{assignment} has no due date any more, and {', '.join(map(shown, more))} had more"
+                " time after it. Set the date again, or take back the time of each:"
+                f" python -m autograder extend {assignment} {shlex.quote(more[0])} --days 0"
+            )
+
+
+def penalise(course: Course, assignment: str) -> list[str]:
+    """Works out again what being late costs, and writes it into the gradebook.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+
+    Returns:
+        Whose penalty is another one now.
+
+    Raises:
+        Misconfigured: When the plug-in for late work cannot work.
+    """
+    if not any(issubclass(step, AssignLatePenalties) for step in course.steps()):
+        return []
+    before = _standing(course, assignment)
+    touched = sorted(student for student, (late, cost) in before.items() if late or cost)
+    if not touched:
+        return []
+    rehearse_penalty(course)
+    with course.gradebook() as gradebook:
+        notebooks = [each.name for each in gradebook.find_assignment(assignment).notebooks]
+    for student in touched:
+        try:
+            _penalise(course, assignment, student, notebooks)
+        except SQLAlchemyError:
+            raise  # the gradebook's, and no plug-in's
+        except Exception as error:
+            raise Misconfigured(
+                f"The plug-in for late work failed for {shown(student)}: {words(error)}"
+            ) from error
+    after = _standing(course, assignment)
+    return [student for student in touched if before[student] != after[student]]
+
+
+def _penalise(course: Course, assignment: str, student: str, notebooks: Iterable[str]) -> None:
+    """Works out the penalty for a graded submission again; its grades stay as they are."""
+    steps = [step for step in course.steps() if issubclass(step, AssignLatePenalties)]
+    names = {"assignment": assignment, "student": student, "db_url": course.coursedir.db_url}
+    with one_engine():
+        for step in steps:
+            for notebook in notebooks:
+                resources = {"nbgrader": names | {"notebook": notebook}}
+                worker = step(config=Config(course.config))
+                level = worker.log.level  # it may be the log of the command that is running
+                worker.log.setLevel(logging.ERROR)
+                try:
+                    worker.preprocess(new_notebook(), resources)
+                finally:
+                    worker.log.setLevel(level)
+
+
+def _standing(course: Course, assignment: str) -> dict[str, tuple[float, float]]:
+    """By student, the seconds late and the points that they cost."""
+    require_due_date(course, assignment)
+    with course.gradebook() as gradebook:
+        try:
+            submissions = gradebook.assignment_submissions(assignment)
+        except MissingEntry:
+            return {}
+        return {
+            each.student.id: (each.total_seconds_late, each.late_submission_penalty or 0.0)
+            for each in submissions
+            if each.student.id not in course.left
+        }
+
+
+def late_versions(course: Course, assignment: str, waiting: Mapping[str, str]) -> dict[str, bool]:
+    """Whose waiting version came after the due date, and whether collecting it can give points.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        waiting: By student, when a version that is not collected was handed in.
+
+    Raises:
+        Misconfigured: When the plug-in for late work cannot work, or there is no due date that
+            more time was given after.
+    """
+    require_due_date(course, assignment)
+    with course.gradebook() as gradebook:
+        found = gradebook.find_assignment(assignment)
+        most, general = found.max_score, found.duedate
+        own = {  # with more time, for one
+            each.student.id: each.duedate for each in gradebook.assignment_submissions(assignment)
+        }
+    late = {}
+    for student, when in waiting.items():
+        due = own.get(student, general)
+        seconds = (parse_utc(when) - due).total_seconds() if due else 0
+        if seconds > 0:
+            late[student] = seconds
+    if not late or not any(issubclass(step, AssignLatePenalties) for step in course.steps()):
+        return dict.fromkeys(late, True)
+    plugin = rehearse_penalty(course)
+    return {
+        student: not course.folder("submitted", student, assignment).is_dir()  # nothing is lost
+        or _cost(plugin, student, most, seconds) < (most or 1)
+        for student, seconds in late.items()
+    }
+
+
+def _cost(plugin: Any, student: str, most: float, seconds: float) -> float:
+    try:
+        return plugin.late_submission_penalty(student, most, seconds) or 0.0
+    except Exception:  # grading will say so
+        return 0.0
+
+
+class PenaliseForPage(AssignLatePenalties):
+    """nbgrader's step before it makes a page: a person may have given marks since the last one."""
+
+    # nbconvert hands it to every step and warns at one that does not know it.
+    display_data_priority = List(config=True)
+
+
+def who_is_late(course: Course, assignment: str) -> list[str]:
+    """Which due date nbgrader understood, where anyone is late: it guesses at what it is given."""
+    found = _standing(course, assignment)
+    late = {name: seconds for name, (seconds, _) in found.items() if seconds > 0}
+    with course.gradebook() as gradebook:
+        due = gradebook.find_assignment(assignment).duedate
+    if not late or due is None:
+        return []
+    names = [f"{shown(name)} by {timedelta(seconds=ceil(late[name]))}" for name in sorted(late)]
+    said = [f"{assignment} was due on {spelt(due)}. Late: {listed(names)}."]
+    if 1 < len(found) < 2 * len(late):
+        said.append(
+            f"{len(late)} of {len(found)} are late. If another date is meant, set it in UTC, the"
+            f" year first: nbgrader db assignment add {assignment} --duedate"
+            ' "2027-10-15 18:00:00 UTC"'
+        )
+    return said
+
+
+def spelt(when: datetime) -> str:
+    """A time of the gradebook, which is in UTC, with its day of the week, and as it is here."""
+    there = when.replace(tzinfo=UTC)
+    here = there.astimezone()
+    said = f"{there:%A} {there:%Y-%m-%d %H:%M:%S} UTC (+00:00)"
+    if here.utcoffset():
+        said += f", here {here:%A} {here.isoformat(' ', 'seconds')}"
+    return said

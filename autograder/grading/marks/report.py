@@ -1,0 +1,256 @@
+"""A class at a glance: what an instructor looks at on the evening of the deadline, as data."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from nbgrader.api import MissingEntry
+
+from autograder.grading.course import Course
+from autograder.grading.execution.records import Record, Records, State
+from autograder.grading.export import inert
+from autograder.grading.marks.lateness import marks, penalise
+from autograder.grading.marks.outstanding import Outstanding, outstanding
+from autograder.grading.wording import shown
+from autograder.judging.verdict import Status
+
+MiB = 2**20
+RESOURCES = (Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.DIED)
+
+
+@dataclass
+class Task:
+    """One task over the class.
+
+    Args:
+        name: The task.
+        most: The points that it is worth.
+        by_machine: Whether a machine marks it.
+        points: Of everyone who has marks for it, by student.
+        statuses: How many answers have each status.
+        misconceptions: By name, its hints, which may say what is so of one answer, and who is told
+            each.
+    """
+
+    name: str
+    most: float
+    by_machine: bool
+    points: dict[str, float] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
+    misconceptions: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float | None:
+        """Points on average, of those who have marks."""
+        return fmean(self.points.values()) if self.points else None
+
+    @property
+    def full(self) -> int:
+        """How many have all points."""
+        return sum(points >= self.most for points in self.points.values())
+
+
+@dataclass
+class Student:
+    """One student's line.
+
+    Args:
+        id: The student.
+        name: The name that the gradebook has.
+        state: "graded", "set aside", "not graded" or "nothing handed in".
+        score: Points with those by hand, less the penalty; None without marks.
+        penalty: Points that being late has cost.
+        late: Seconds.
+        seconds: How long the notebook ran.
+        memory: Bytes that its largest process had at its peak.
+        points: By task; None where a person has not marked it.
+        misconceptions: By task.
+        statuses: By task.
+        notes: What was put right, why it is set aside, and where a person gave more than there is.
+    """
+
+    id: str
+    name: str = ""
+    state: str = "nothing handed in"
+    score: float | None = None
+    penalty: float = 0.0
+    late: float = 0.0
+    seconds: float | None = None
+    memory: int | None = None
+    points: dict[str, float | None] = field(default_factory=dict)
+    misconceptions: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """One assignment over the class.
+
+    Args:
+        assignment: The assignment.
+        most: The points that it is worth.
+        tasks: In the notebook's order.
+        students: By id.
+        waits: What is not finished.
+        memory: Bytes that a notebook may use; None where nothing was run.
+    """
+
+    assignment: str
+    most: float
+    tasks: dict[str, Task]
+    students: list[Student]
+    waits: Outstanding
+    memory: int | None = None
+
+    def graded(self) -> list[Student]:
+        """Those who have marks."""
+        return [student for student in self.students if student.score is not None]
+
+    def figures(self) -> dict[str, str]:
+        """The numbers to see first, by what they are."""
+        graded = self.graded()
+        scores = [student.score for student in graded]
+        times = [student.seconds for student in self.students if student.seconds is not None]
+        used = [student.memory for student in self.students if student.memory]
+        states = Counter(student.state for student in self.students)
+        ended = Counter(
+            status
+            for student in self.students
+            for status in student.statuses.values()
+            if status in RESOURCES
+        )
+        return {
+            "graded": str(len(graded)),
+            "set aside": str(states["set aside"]),
+            "not graded": str(states["not graded"]),
+            "nothing handed in": str(states["nothing handed in"]),
+            "answers that wait for a person": str(sum(map(len, self.waits.unmarked.values()))),
+            "late": str(sum(student.late > 0 for student in graded)),
+            "median": f"{rounded(median(scores))} of {self.most:g}" if scores else "—",
+            "mean": f"{rounded(fmean(scores))} of {self.most:g}" if scores else "—",
+            "seconds a notebook, median": f"{median(times):.1f}" if times else "—",
+            "seconds, the longest": f"{max(times):.1f}" if times else "—",
+            "MiB a notebook, median": f"{median(used) / MiB:.0f}" if used else "—",
+            "MiB, the most": f"{max(used) / MiB:.0f}" if used else "—",
+            "MiB a notebook may use": f"{self.memory / MiB:.0f}" if self.memory else "—",
+            "tasks that ran out of memory": str(ended[Status.OUT_OF_MEMORY]),
+            "tasks that ran out of time": str(ended[Status.TIMED_OUT]),
+            "tasks in which Python died": str(ended[Status.DIED]),
+        }
+
+
+def rounded(points: float) -> str:
+    """Points, or a mean of them, as the page shows all of them: to two decimals at the most."""
+    return f"{round(points, 2):g}"
+
+
+def gather_report(course: Course, assignment: str) -> Report:
+    """Reads an assignment's report out of the gradebook and the records.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+
+    Raises:
+        LookupError: When the gradebook does not have the assignment.
+    """
+    blueprints = course.blueprints(assignment)
+    tasks = {
+        cell.grade_id: Task(cell.grade_id, cell.marks["points"], cell.is_judged)
+        for blueprint in blueprints.values()
+        for cell in blueprint.cells
+        if "points" in cell.marks
+    }
+    penalise(course, assignment)
+    handed_in = set(course.students(assignment))
+    kept = Records(course.root, assignment)
+    students: list[Student] = []
+    limits: list[int] = []
+    with course.gradebook() as gradebook:
+        waits = outstanding(gradebook, course, assignment)
+        known = {each.id: each for each in gradebook.students if each.id not in course.left}
+        for name in sorted(known.keys() | handed_in):
+            student = Student(shown(name))
+            if name in known:
+                parts = (known[name].first_name, known[name].last_name)
+                student.name = " ".join(filter(None, parts))
+            record = kept.read(name) if name in handed_in else None
+            _from_gradebook(gradebook, assignment, name, student, tasks)
+            if record is not None:
+                _from_record(record, student, tasks)
+                limits += [record.limits["memory"]] if "memory" in record.limits else []
+            if name in handed_in and student.score is None and student.state != "set aside":
+                student.state = "not graded"
+            students.append(student)
+    most = sum(task.most for task in tasks.values())
+    return Report(assignment, most, tasks, students, waits, max(limits, default=None))
+
+
+def _from_gradebook(
+    gradebook: Any, assignment: str, name: str, student: Student, tasks: dict[str, Task]
+) -> None:
+    try:
+        found = gradebook.find_submission(assignment, name)
+    except MissingEntry:
+        return
+    student.state = "graded"
+    _, student.penalty, student.score = marks(found)
+    student.late = found.total_seconds_late
+    for notebook in found.notebooks:
+        for grade in notebook.grades:
+            waits = grade.needs_manual_grade and grade.manual_score is None
+            student.points[grade.name] = None if waits else grade.score
+            if grade.extra_credit:  # what formgrader makes of 22, where 2 was meant
+                student.notes.append(
+                    f"{grade.name}: a person gave {rounded(grade.score)} of {grade.max_score:g}."
+                )
+            if not waits and grade.name in tasks:
+                tasks[grade.name].points[student.id] = grade.score
+
+
+def _from_record(record: Record, student: Student, tasks: dict[str, Task]) -> None:
+    student.notes += record.repairs
+    if record.state is State.QUARANTINED:
+        student.state = "set aside"
+        student.notes.insert(0, record.reason)
+        return
+    student.seconds, student.memory = record.seconds, record.memory
+    for _, name, result in record.verdicts():
+        verdict = result["verdict"]
+        student.statuses[name] = verdict["status"]
+        if name not in tasks:
+            continue
+        tasks[name].statuses[verdict["status"]] += 1
+        if verdict["misconception"]:
+            student.misconceptions[name] = verdict["misconception"]
+            hints = tasks[name].misconceptions.setdefault(verdict["misconception"], {})
+            hints.setdefault(verdict["hint"] or "", []).append(student.id)
+
+
+def write_csv(reports: list[Report], path: Path) -> None:
+    """Writes a line for each student and assignment, texts as texts and numbers as numbers."""
+    names = list(dict.fromkeys(name for report in reports for name in report.tasks))
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(
+            ["assignment", "student", "name", "state", "score", "of", "penalty", "seconds_late"]
+            + ["seconds", "mib"]
+            + [f"{name}{what}" for name in names for what in ("", "_misconception")]
+            + ["notes"]
+        )
+        for report in reports:
+            for each in report.students:
+                row = [inert(report.assignment), inert(each.id), inert(each.name), each.state]
+                row += ["" if each.score is None else each.score, report.most, each.penalty]
+                row += [each.late, "" if each.seconds is None else round(each.seconds, 2)]
+                row += ["" if each.memory is None else round(each.memory / MiB)]
+                for name in names:
+                    points = each.points.get(name)
+                    row += ["" if points is None else points, each.misconceptions.get(name, "")]
+                table.writerow([*row, inert(" ".join(each.notes))])

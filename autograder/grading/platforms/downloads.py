@@ -1,0 +1,208 @@
+"""What Moodle and Canvas let an instructor download: whose each file is, by its name.
+
+Moodle's "Download all submissions" holds a folder a student, or a file, that begins
+`Ada Lovelace_4711_assignsubmission_file_`; Canvas's "Download Submissions" holds files named
+`lovelaceada_LATE_4711_90210_set-1.ipynb`: name, user, attachment, and a number for each time that
+it was handed in again.
+
+Both make the zip when it is asked for, and the times in it are of that moment.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from autograder.grading.course import Misconfigured
+from autograder.grading.submissions.files import is_litter
+from autograder.grading.submissions.unpacking import name_of
+
+MOODLE = re.compile(
+    r"(?P<prefix>(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
+)
+CANVAS = re.compile(
+    r"(?P<prefix>(?P<name>[^/]+?)_(?P<late>LATE_|late_)?(?P<user>\d+)_(?P<attachment>\d+))(?P<between>_)(?P<file>[^/]+)"
+)
+TYPED = re.compile(r"(.*/)?[^/]+_\d+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]+).*")
+CANVAS_TYPED = re.compile(r"(.*/)?[^/]+_(LATE_|late_)?\d+_(text|link)\.html")
+ANONYMOUS = re.compile(r"(.*/)?anon_(LATE_)?\w+?_\d+_[^/]+")  # Canvas's, while it hides names
+AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
+# What a damaged zip raises, or one of a kind that Python cannot unpack.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+UNREADABLE += (FileExistsError, NotADirectoryError, IsADirectoryError)  # a file where a folder is
+FOLDER = "lms"  # of the course: who handed in on a platform
+MAX_NAME = 255  # bytes of a file's name; Moodle allows as many letters
+MAX_FILE = 200 * 2**20  # bytes
+MAX_ALL = 8 * 2**30
+
+
+@dataclass
+class File:
+    """A file of a download.
+
+    Args:
+        lms: "moodle" or "canvas".
+        user: The student's number there.
+        name: The student's name there.
+        prefix: How the names of this student's files begin.
+        between: What stands between that and a file's own name.
+        path: The file's own name.
+        attempt: How often it was handed in again.
+        when: The time that the download has for it, which tells downloads apart.
+        late: Whether the name says that it is late.
+        source: Reads it.
+    """
+
+    lms: str
+    user: str
+    name: str
+    prefix: str
+    between: str
+    path: str
+    attempt: int
+    when: datetime
+    late: bool
+    source: Any
+
+
+def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[File]:
+    """The files of a download; of what is none of a student's, the name goes into `strange`."""
+    for name, when, source in _entries(download, strange):
+        known = None if ANONYMOUS.fullmatch(name) else parse(name)
+        if known is None:
+            strange[name] = (
+                "Canvas hides whose it is while an assignment is graded anonymously."
+                if ANONYMOUS.fullmatch(name)
+                else "It is no file that was handed in, but text that was typed into Moodle; read"
+                " it there."
+                if TYPED.fullmatch(name)
+                else "It is no file that was handed in, but text or a link that was typed into"
+                " Canvas; read it there."
+                if CANVAS_TYPED.fullmatch(name)
+                else "It is named neither as Moodle nor as Canvas names submissions."
+            )
+            continue
+        lms, match = known
+        path = match["file"].strip("/") or PurePosixPath(name).name
+        found = AGAIN.fullmatch(path) if lms == "canvas" and path not in needed else None
+        times = int(found["times"]) if found and found["times"] else 0
+        if found and found["times"]:
+            path = f"{found['stem']}{found['ending'] or ''}"
+        parts = path.split("/")
+        if (
+            not path
+            or path.startswith((".", "/"))
+            or ".." in parts
+            or "\\" in path
+            or any(len(os.fsencode(part)) > MAX_NAME for part in parts)
+        ):
+            strange[name] = "It has a name that is none, or too long for a file here."
+            continue
+        late = lms == "canvas" and bool(match["late"])
+        prefix, between = match["prefix"], match["between"] or "/"
+        yield File(
+            lms, match["user"], match["name"], prefix, between, path, times, when, late, source
+        )
+
+
+def parse(name: str) -> tuple[str, re.Match] | None:
+    """A file's name in a download, taken apart: as Moodle's or Canvas's."""
+    parts = name.split("/")
+    for start in range(len(parts)):  # a folder around all of it
+        rest = "/".join(parts[start:])
+        if match := MOODLE.fullmatch(rest):
+            return "moodle", match
+        if match := CANVAS.fullmatch(rest):
+            return "canvas", match
+    return None
+
+
+def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, datetime, Any]]:
+    if download.is_dir():
+        for path in sorted(download.rglob("*")):
+            name = path.relative_to(download).as_posix()
+            if path.is_symlink():
+                strange[name] = "It is a symbolic link."
+            elif path.is_file() and not _litter(name):
+                if path.stat().st_size > MAX_FILE:
+                    strange[name] = f"It has more than {MAX_FILE} bytes."
+                    continue
+                # The clock on the wall, as in a zip: what unpacks one takes its times for local.
+                yield name, datetime.fromtimestamp(path.stat().st_mtime), path.read_bytes
+        return
+    try:
+        archive = zipfile.ZipFile(download)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise Misconfigured(
+            f"{download} is no folder and no zip that can be read: {error}"
+        ) from None
+    if sum(entry.file_size for entry in archive.infolist()) > MAX_ALL:
+        raise Misconfigured(f"{download} holds more than {MAX_ALL} bytes.")
+    for entry in archive.infolist():
+        name = name_of(entry)
+        if entry.is_dir() or _litter(name):
+            continue
+        if entry.file_size > MAX_FILE or entry.flag_bits & 1:
+            strange[name] = "It is encrypted, or larger than is read."
+            continue
+        yield name, _time_of(entry), lambda entry=entry: archive.read(entry)
+
+
+def _time_of(entry: zipfile.ZipInfo) -> datetime:
+    """When a file of a zip was written; the first day that a zip knows where it is none."""
+    *minutes, second = entry.date_time
+    try:
+        return datetime(*minutes, min(second, 59))
+    except ValueError:
+        return datetime(1980, 1, 1)
+
+
+def _litter(name: str) -> bool:
+    return any(map(is_litter, name.split("/")))
+
+
+def latest(files: list[File], needed: set[str]) -> tuple[list[File], list[str]]:
+    """Of a student's files, each one's last version; and what is to be said."""
+    chosen: dict[str, File] = {}
+    for file in sorted(files, key=lambda file: (file.attempt, file.when, file.prefix)):
+        chosen[file.path] = file
+    notes = []
+    again = len(files) - len(chosen)
+    if again:
+        notes.append(f"{again} older {'version' if again == 1 else 'versions'} left out.")
+    if not needed & chosen.keys() and not any(name.endswith((".ipynb", ".zip")) for name in chosen):
+        notes.append(f"There is no notebook in it, but {', '.join(sorted(chosen))}.")
+    first = sorted(chosen.values(), key=lambda file: (file.path not in needed, file.path))
+    return first, notes
+
+
+def known_of(root: Path, assignment: str) -> dict[str, list[str]]:
+    """By student who handed in on a platform, the last file's lms, prefix, when and between.
+
+    Raises:
+        Misconfigured: When that cannot be read.
+    """
+    path = root / FOLDER / f"{assignment}.json"
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise Misconfigured(
+            f"{path} is damaged. Remove it, and take the last download in again, which makes it."
+        ) from None
+
+
+def sender(lms: str, prefix: str) -> tuple[str, str]:
+    """Platform and number of whoever's files begin so."""
+    known = parse(f"{prefix}_x")
+    return lms, known[1]["user"] if known else ""

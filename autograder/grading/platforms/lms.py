@@ -1,0 +1,350 @@
+"""Where the class has no exchange: submissions from Moodle or Canvas, and what goes back there.
+
+Students are found in the gradebook by what the names of a download hold (`downloads`). What goes
+back bears the same names, because that is how Moodle and Canvas know whose it is. When something
+was handed in, Moodle's grading worksheet alone says; without it, nobody is late.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import zipfile
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.export import inert
+from autograder.grading.feedback.delivery import deliver
+from autograder.grading.marks.lateness import marks
+from autograder.grading.platforms.downloads import (
+    FOLDER,
+    UNREADABLE,
+    File,
+    known_of,
+    latest,
+    read,
+    sender,
+)
+from autograder.grading.platforms.roster import Roster, read_worksheet
+from autograder.grading.wording import words
+
+STAMP = "timestamp.txt"
+ASKED = ("Identifier", "Grade", "Last modified (grade)")  # by Moodle, when it takes marks
+LOCKED = (
+    "Moodle's worksheet says that the grade cannot be changed, so Moodle will not take the mark."
+    " Unlock it there, and download the worksheet again."
+)
+
+
+@dataclass
+class Import:
+    """What came of a download.
+
+    Args:
+        taken: By student, the files that were taken.
+        notes: By student, what is worth knowing.
+        unknown: Names of files of nobody in the gradebook, and why.
+        skipped: Students whose submission here is newer or the same.
+        untimed: Students of whom nothing says when they handed in.
+        platforms: "moodle" and "canvas", as far as files are named as there.
+        misread: A time of the worksheet that could not be read.
+    """
+
+    taken: dict[str, list[str]] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    unknown: dict[str, str] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    untimed: list[str] = field(default_factory=list)
+    platforms: set[str] = field(default_factory=set)
+    misread: str = ""
+
+
+def take(
+    course: Course,
+    assignment: str,
+    download: Path,
+    worksheet: Path | None = None,
+    zone: tzinfo = UTC,
+) -> Import:
+    """Takes a download into the folder of submissions.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        download: The zip as it was downloaded, or a folder with what it holds.
+        worksheet: Moodle's grading worksheet, which has ids, addresses and times.
+        zone: Where the worksheet's times are.
+
+    Raises:
+        LookupError: When the gradebook does not have the assignment.
+        Misconfigured: When the download cannot be read, or what is known of those before.
+    """
+    blueprints = course.blueprints(assignment)
+    roster = Roster(course, read_worksheet(worksheet) if worksheet else [], zone)
+    result, by_student = Import(), {}
+    needed = {f"{name}.ipynb" for name in blueprints}
+    files = list(read(download, needed, result.unknown))  # their contents are read later
+    roster.meet(files)
+    for file in files:
+        result.platforms.add(file.lms)
+        student, why = roster.find(file)
+        if student is None:
+            result.unknown[f"{file.prefix}"] = why
+        else:
+            by_student.setdefault(student, []).append(file)
+            if why and why not in result.notes[student]:
+                result.notes[student].append(why)
+    taking = _Taking(course, assignment, roster, needed, result, by_student)
+    for student, theirs in sorted(by_student.items()):
+        taking.take(student, theirs)
+    taking.finish()
+    return result
+
+
+class _Taking:
+    """A download that is being taken in, one student after another; what came of it is added."""
+
+    def __init__(
+        self,
+        course: Course,
+        assignment: str,
+        roster: Roster,
+        needed: set[str],
+        result: Import,
+        by_student: dict[str, list[File]],
+    ) -> None:
+        self.course, self.assignment, self.needed = course, assignment, needed
+        self.roster, self.result = roster, result
+        self.known = known_of(course.root, assignment)
+        owners = {(file.lms, file.user): name for name, some in by_student.items() for file in some}
+        self.stale = {}  # who has here what is another's, as is known now
+        for student, entry in list(self.known.items()):
+            owner = owners.get(sender(*entry[:2]), student)
+            if owner != student:
+                self.stale[student] = owner
+                del self.known[student]
+
+    def _folder(self, student: str) -> Path:
+        return self.course.folder("submitted", student, self.assignment)
+
+    def take(self, student: str, files: list[File]) -> None:
+        """Puts a student's files into the folder of submissions, where they are what counts."""
+        files, notes = latest(files, self.needed)
+        when = self.roster.when(files[0])
+        folder = self._folder(student)
+        fresh = folder.with_name(f".{self.assignment}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            _unpack(files, fresh)
+        except UNREADABLE as error:
+            self.result.unknown[files[0].prefix] = f"It cannot be unpacked: {words(error)}"
+        else:
+            if not self._counts(student, files, when, fresh, notes):
+                self.result.skipped.append(student)
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+            self.result.taken[student] = [file.path for file in files]
+            if when is None:
+                self.result.untimed.append(student)
+            if any(file.late for file in files):
+                notes.append(
+                    "Canvas calls it late, and not by how much, so it is not late here. If that is"
+                    " to cost points, write the time (2027-10-15 18:30:00 UTC) into"
+                    f" {folder / STAMP}."
+                )
+            self.result.notes[student].extend(notes)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def _counts(
+        self, student: str, files: list[File], when: datetime | None, fresh: Path, notes: list[str]
+    ) -> bool:
+        """Whether it is newer than what is here, and another one; remembers it if it is newer."""
+        folder, known = self._folder(student), self.known.get(student, [])
+        seen = max(file.when for file in files)
+        is_stale = student in self.stale
+        if not is_stale and not _is_newer(self.course, folder, known, when, seen):
+            if _contents(folder, None) != _contents(fresh, None):
+                self.result.notes[student].append(
+                    f"The download's version is not the one in {folder}, and looks older, so it is"
+                    " left out. If it counts, remove that folder, and give this command again."
+                )
+            return False
+        self.known[student] = [files[0].lms, files[0].prefix, seen.isoformat(), files[0].between]
+        _stamp(fresh, when)
+        if folder.is_dir() and _contents(folder, when) == _contents(fresh, when):
+            return False
+        if not known and not is_stale and folder.is_dir():
+            notes.append("It takes the place of a submission that came another way, and was older.")
+        return True
+
+    def finish(self) -> None:
+        """Says what has stayed of somebody else's, and writes down what is known now."""
+        for student in self.stale.keys() - self.result.taken.keys():
+            folder, owner = self._folder(student), self.stale[student]
+            self.result.notes[student].append(
+                f"What is in {folder} is {owner}'s; remove that folder."
+            )
+        self.result.misread = self.roster.misread
+        path = self.course.root / FOLDER / f"{self.assignment}.json"
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        written = path.with_suffix(".new")  # a full disk leaves the old one
+        written.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
+        written.replace(path)
+
+
+def _is_newer(
+    course: Course, folder: Path, known: list[str], when: datetime | None, seen: datetime
+) -> bool:
+    """Whether a download may have something newer than what is here."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return True
+    if len(known) > 2:  # that is from a download too, and the later of the two counts
+        return seen >= datetime.fromisoformat(known[2])
+    have = _timestamp(course, folder)
+    return have is None or (when or seen) > have
+
+
+def _unpack(files: list[File], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for file in files:
+        place = folder / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(file.source())
+
+
+def _stamp(folder: Path, when: datetime | None) -> None:
+    """Writes when a submission was handed in; a student's own word on it is not kept."""
+    path = folder / STAMP
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    if when is not None:
+        path.write_text(f"{when:%Y-%m-%d %H:%M:%S} UTC\n", encoding="utf-8")
+
+
+def _contents(folder: Path, when: datetime | None) -> dict[str, bytes]:
+    """A folder's files; that of the time where the time is known, or it is a person's."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and (when or path.name != STAMP)
+    }
+
+
+def _timestamp(course: Course, folder: Path) -> datetime | None:
+    try:
+        return course.coursedir.get_existing_timestamp(str(folder))
+    except Exception:  # whatever is in it
+        return None
+
+
+def give_back(
+    course: Course, assignment: str, to: Path, worksheet: Path | None = None
+) -> dict[str, str]:
+    """Makes feedback anew where it is old, packs it for Moodle or Canvas, fills the worksheet in.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        to: A folder to make.
+        worksheet: Moodle's grading worksheet.
+
+    Returns:
+        Of each student whose feedback or mark does not get there, why.
+
+    Raises:
+        Misconfigured: When nothing was imported.
+    """
+    known = known_of(course.root, assignment)
+    known = {student: each for student, each in known.items() if student not in course.left}
+    if not known:
+        raise Misconfigured(f"Nothing of {assignment} was imported: python -m autograder lms take")
+    to.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = deliver(course, assignment, known, release=False)  # no page is older than the marks
+    missing = {each.student: each.problem for each in made if each.problem}
+    with zipfile.ZipFile(to / "feedback.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for student, (lms, prefix, _, *rest) in sorted(known.items()):
+            # Moodle before 4.1 needs "_/", and its downloads have it.
+            between = rest[0] if rest else "_/" if lms == "moodle" else "_"
+            for page in sorted(course.folder("feedback", student, assignment).glob("*.html")):
+                archive.write(page, f"{prefix}{between}{page.name}")
+    os.chmod(to / "feedback.zip", 0o600)
+    (to / "marks.csv").unlink(missing_ok=True)  # which would be older than the pages
+    if worksheet is not None:
+        rows = read_worksheet(worksheet, ASKED)
+        for student in _fill(course, assignment, rows, to / "marks.csv", known):
+            missing.setdefault(student, LOCKED)
+    return missing
+
+
+def _fill(
+    course: Course,
+    assignment: str,
+    rows: list[dict[str, str]],
+    to: Path,
+    known: dict[str, list[str]],
+) -> list[str]:
+    """Writes the worksheet with its column Grade filled in; returns whose Moodle will not take."""
+    users = {
+        user: student
+        for student, entry in known.items()
+        for lms, user in [sender(*entry[:2])]
+        if lms == "moodle"
+    }
+    if rows and not any(re.sub(r"\D", "", row["Identifier"]) in users for row in rows):
+        raise Misconfigured(
+            f"Nobody in the worksheet is one whose {assignment} was taken in from Moodle. Is it"
+            " the worksheet of another assignment?"
+        )
+    with course.gradebook() as gradebook:
+        found = gradebook.find_assignment(assignment)
+        scores = {
+            each.student.id: marks(each)[-1]
+            for each in gradebook.assignment_submissions(assignment)
+        }
+        most = found.max_score
+    locked = []
+    for row in rows:
+        student = users.get(re.sub(r"\D", "", row["Identifier"]))
+        if student in scores:
+            if row.get("Grade can be changed") == "No":
+                locked.append(student)
+            theirs = row.get("Maximum Grade") or row.get("Maximum grade") or f"{most:g}"
+            if _number(theirs) != float(most):
+                raise Misconfigured(
+                    f"Moodle's maximum grade is {theirs}, the assignment's {most:g}. Make them the"
+                    " same in Moodle, and download the worksheet again."
+                )
+            mark = f"{scores[student]:g}"
+            row["Grade"] = (
+                mark.replace(".", ",") if "," in theirs else mark
+            )  # as it is written there
+    with to.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["Identifier"])
+        table.writeheader()
+        for row in rows:
+            table.writerow(
+                {  # what an instructor has written there comes back as it was
+                    name: value if name == "Feedback comments" else inert(value)
+                    for name, value in row.items()
+                    if name
+                }
+            )
+    os.chmod(to, 0o600)
+    return locked
+
+
+def _number(text: str) -> float | None:
+    """A number as Moodle writes it, in any language; None where it is none."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return None

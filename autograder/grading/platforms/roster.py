@@ -1,0 +1,222 @@
+"""Whose a file of a download is: by id, address or number, else by a name that is one student's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from autograder.grading.course import Course, Misconfigured
+from autograder.grading.platforms.downloads import File
+from autograder.grading.submissions.files import read_text
+from autograder.nbgrader_internals import parse_utc
+
+POINTS = (1, *range(10, 37))  # combining classes: what strikes through, Hebrew's and Arabic's
+
+
+class Roster:
+    """The students of the gradebook, by all that a download may know them by.
+
+    Args:
+        course: The course.
+        worksheet: The rows of Moodle's grading worksheet.
+        zone: Where its times are.
+    """
+
+    def __init__(self, course: Course, worksheet: list[dict[str, str]], zone: tzinfo = UTC) -> None:
+        self.zone = zone
+        self.by_lms: dict[str, str] = {}
+        self.by_name: dict[str, list[str]] = {}
+        self.by_mail: dict[str, str] = {}
+        self.names: dict[str, set[str]] = {}
+        self.spelt: dict[str, set[str]] = {}  # the same names, with their accents
+        self.numbers: dict[str, str] = {}
+        self.users: dict[str, set[str]] = {}  # by name, the numbers that are nobody's yet
+        with course.gradebook() as gradebook:
+            for student in gradebook.students:
+                if student.lms_user_id:
+                    self.by_lms[str(student.lms_user_id)] = student.id
+                    self.numbers[student.id] = str(student.lms_user_id)
+                if student.email:
+                    self.by_mail[student.email.lower()] = student.id
+                first, last = student.first_name or "", student.last_name or ""
+                names = {plain(first + last), plain(last + first)} - {""}
+                self.names[student.id] = names
+                self.spelt[student.id] = set(
+                    map(accented, (first + last, last + first, student.id))
+                )
+                for name in (names | {plain(student.id)}) - {""}:
+                    self.by_name.setdefault(name, []).append(student.id)
+            self.ids = {student.id for student in gradebook.students}
+        self.nameless = {student for student, names in self.names.items() if not names}
+        self.misread = ""  # a time of the worksheet that is in another language
+        self.rows = {re.sub(r"\D", "", row.get("Identifier", "")): row for row in worksheet}
+
+    def meet(self, files: list[File]) -> None:
+        """Learns who without a name has a file by something else, and who are namesakes."""
+        self.nameless -= {self._certain(file) for file in files}
+        seen = {plain(self._name(file)) for file in files}
+        self.nameless -= {student for student in self.nameless if plain(student) in seen}
+        for file in files:
+            if self._certain(file) is None:
+                self.users.setdefault(plain(self._name(file)), set()).add(file.user)
+
+    def _certain(self, file: File) -> str | None:
+        """Whose a file is by an id, an address or a number."""
+        row = self.rows.get(file.user, {})
+        for column in ("ID number", "Username"):
+            if row.get(column) in self.ids:
+                return row[column]
+        if mail := self.by_mail.get(row.get("Email address", "").lower()):
+            return mail
+        if file.user in self.by_lms:
+            return self.by_lms[file.user]
+        return None
+
+    def _name(self, file: File) -> str:
+        return self.rows.get(file.user, {}).get("Full name") or file.name
+
+    def find(self, file: File) -> tuple[str | None, str]:
+        """Whose a file is, and what to know of it; or None, and why nobody's."""
+        name = plain(self._name(file))
+        found = sorted(set(self.by_name.get(name, [])))
+        if student := self._certain(file):
+            if found and student not in found:
+                return student, (
+                    f"{file.prefix} is taken for {student}'s by its number or address, though"
+                    f" {' and '.join(found)} {'has' if len(found) == 1 else 'have'} that name."
+                )
+            return student, ""
+        say = f"python -m autograder lms number ID {file.user}"
+        if file.lms == "moodle" and not self.rows:
+            say += ", or give Moodle's grading worksheet, which has addresses: --worksheet"
+        if not found:
+            return None, f"Nobody of this name is in the gradebook. Say whose it is: {say}"
+        if len(found) > 1:
+            return None, f"{' and '.join(found)} have this name. Say whose it is: {say}"
+        (student,) = found
+        if self._has_other_accents(self._name(file), student):
+            return (
+                None,
+                f"By its name it is {student}'s but for the accents. Say whose it is: {say}",
+            )
+        if len(self.users.get(name, ())) > 1:
+            return None, (
+                f"The gradebook has one of this name, {student}, and the download"
+                f" {len(self.users[name])}. Say whose it is: {say}"
+            )
+        number = self.numbers.get(student)
+        if file.lms == "canvas" and number:  # Moodle's are of one assignment alone
+            return None, (
+                f"By its name it is {student}'s, whose number is {number} in the gradebook. Say"
+                f" whose it is: {say}"
+            )
+        if self.nameless and name in self.names[student]:
+            return None, (
+                f"By its name it is {student}'s, but {', '.join(sorted(self.nameless))} may be"
+                " called that too and have no name in the gradebook. Import a table that has"
+                f" their names, or say whose it is: {say}"
+            )
+        return student, ""
+
+    def _has_other_accents(self, name: str, student: str) -> bool:
+        """Whether a name and the student's have accents, and not the same: two names in Vietnam."""
+        key, spelt = plain(name), accented(name)
+        own = {each for each in self.spelt[student] if plain(each) == key}
+        return spelt != key and key not in own and spelt not in own
+
+    def when(self, file: File) -> datetime | None:
+        """When it was handed in, in UTC, as the worksheet has it."""
+        text = self.rows.get(file.user, {}).get("Last modified (submission)", "")
+        try:
+            there = parse_utc(text) if text.strip(" -") else None  # as if it were UTC
+        except (ValueError, OverflowError):
+            self.misread = text
+            return None
+        return there and there.replace(tzinfo=self.zone).astimezone(UTC).replace(tzinfo=None)
+
+
+def plain(name: str) -> str:
+    """A name without what systems change: case, accents, spaces and hyphens.
+
+    Vowels and sounds that a script writes as marks stay, because they tell names apart.
+    """
+    apart = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in apart if letter.isalnum() or _is_sound(letter))
+
+
+def accented(name: str) -> str:
+    """A name as `plain` has it, with its accents."""
+    whole = unicodedata.normalize("NFC", unicodedata.normalize("NFKD", name.casefold()))
+    return "".join(letter for letter in whole if letter.isalnum() or _is_sound(letter))
+
+
+def _is_sound(letter: str) -> bool:
+    """Whether it is a mark that belongs to a letter, as in Hindi, Thai and Japanese.
+
+    Accents of Latin, Greek and Cyrillic and the points of Hebrew and Arabic are none.
+    """
+    if unicodedata.category(letter)[0] != "M" or "VARIATION" in unicodedata.name(letter, ""):
+        return False
+    kind = unicodedata.combining(letter)
+    return kind < 200 and kind not in POINTS
+
+
+def read_worksheet(path: Path, needed: Iterable[str] = ("Identifier",)) -> list[dict[str, str]]:
+    """Moodle's grading worksheet.
+
+    Args:
+        path: The file.
+        needed: The columns that it must have.
+
+    Raises:
+        Misconfigured: When it is none.
+    """
+    try:
+        text, _ = read_text(path.read_bytes())  # Excel may have saved it in its own way
+        first = text.partition("\n")[0]
+        parts = max(",;\t", key=first.count)
+        table = csv.DictReader(io.StringIO(text, newline=""), delimiter=parts, restval="")
+        rows = list(table)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Misconfigured(f"{path} cannot be read: {error}") from None
+    for column in needed if rows else ():
+        if column not in rows[0]:
+            raise Misconfigured(
+                f"{path} has no column {column}. Is it Moodle's grading worksheet? Its columns have"
+                " these names where Moodle's language is English: switch, and download it again."
+            )
+    return rows
+
+
+def number(course: Course, student: str, user: str) -> str:
+    """Writes a student's number on the platform into the gradebook, and keeps all else.
+
+    `nbgrader db student add` empties the names and the address that it is not given.
+
+    Returns:
+        The number that it had before, or nothing.
+
+    Raises:
+        LookupError: When the gradebook does not have the student.
+        Misconfigured: When the number is another student's.
+    """
+    with course.gradebook() as gradebook:
+        before = {each.id: str(each.lms_user_id or "") for each in gradebook.students}
+        if student not in before:
+            raise LookupError(
+                f"The gradebook has no student {student!r}. Add them first: nbgrader db student add"
+                f" {shlex.quote(student)} --first-name FIRST --last-name LAST"
+            )
+        for other, theirs in before.items():
+            if other != student and theirs == user:
+                raise Misconfigured(
+                    f"{user} is {other}'s number. If that is wrong, give {other} theirs first."
+                )
+        gradebook.update_or_create_student(student, lms_user_id=user)
+        return before[student]

@@ -1,0 +1,259 @@
+"""Submissions that arrive damaged: put right where that is certain, turned away where it is not.
+
+`examine` reads a submission (`files`) and writes what nbgrader may have of it into a folder of
+ours: notebooks that nbformat and nbgrader accept, and files that are safe to show. The submitted
+files themselves are never touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePath
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from nbformat import NotebookNode
+
+from autograder.cells import grade_id, unanswered
+from autograder.grading.course import Blueprint
+from autograder.grading.submissions.files import (
+    NOTEBOOK,
+    SCRATCH,
+    Unfit,
+    digest,
+    fit,
+    is_notebook,
+    is_shown,
+    read_files,
+    read_text,
+)
+from autograder.grading.submissions.notebooks import read_notebook
+from autograder.grading.submissions.pictures import gather
+from autograder.grading.submissions.restoring import restore
+from autograder.grading.submissions.unpacking import unpack
+from autograder.nbgrader_internals import parse_utc
+
+MAX_CANDIDATES = 20  # notebooks that are read, to find the one that is meant
+MAX_REPAIRS = 100  # that are named
+LOOK = "look there."  # how a word to instructors alone ends
+UNTOUCHED = "is as it was released"
+
+
+@dataclass
+class Examined:
+    """A submission that was copied.
+
+    Args:
+        digest: SHA-256 of all that was handed in, names and contents.
+        repairs: What was put right, a sentence each.
+        files: What the notebook finds beside it when it runs, by name.
+        renamed: What a notebook was called when it was handed in, by its right name.
+    """
+
+    digest: str
+    repairs: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+def examine(
+    submission: Path,
+    copy: Path,
+    blueprints: Mapping[str, Blueprint],
+    ignore: tuple[str, ...] = (),
+    room: int = SCRATCH,
+) -> Examined:
+    """Copies a submission, repaired.
+
+    Args:
+        submission: The folder that was handed in.
+        copy: A folder to make.
+        blueprints: The assignment's notebooks, by name.
+        ignore: Patterns of names that are not part of a submission.
+        room: Bytes that the files beside the notebooks may have.
+
+    Raises:
+        Unfit: When it cannot be graded.
+    """
+    for folder in (submission.parent, submission):
+        if folder.is_symlink():
+            raise Unfit(f"{folder.name} is a symbolic link, not a folder.")
+    if not submission.is_dir():
+        raise Unfit(f"There is no folder {submission.parent.name}/{submission.name}.")
+    result = Examined("")
+    needed = {f"{name}.ipynb" for name in blueprints}
+    files = read_files(submission, needed, ignore, room, result.repairs)
+    result.digest = digest(files)
+    unpack(files, room, result.repairs)
+    _find_renamed(files, blueprints, result)
+    fit(files, needed, room, result.repairs)
+    _check_timestamp(files, result.repairs)
+    copy.mkdir(parents=True)
+    for name, raw in files.items():
+        if name in needed:
+            notebook = read_notebook(raw, name, result.repairs)
+            restore(notebook, name, blueprints[name.removesuffix(".ipynb")], result.repairs)
+            _gather_pictures(notebook, raw, files, name, result.repairs)
+            _look_elsewhere(notebook, name, result.repairs)
+            raw = json.dumps(notebook).encode()
+        else:
+            result.files[name] = raw
+            # Other notebooks are files like others, and nbgrader would take them for the student's.
+            if name.endswith(".ipynb") or not is_shown(name):
+                continue
+        path = copy / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(raw)
+    if (more := len(result.repairs) - MAX_REPAIRS) > 0:
+        result.repairs[MAX_REPAIRS:] = [f"Put right and not named here: {more} more."]
+    return result
+
+
+def _gather_pictures(
+    notebook: NotebookNode, raw: bytes, files: Mapping[str, bytes], name: str, repairs: list[str]
+) -> None:
+    """Puts the pictures of written answers where those who mark them see them."""
+    pasted: dict[str, list[Any]] = {}
+    text = read_text(raw)[0]
+    if '"attachments"' in text:
+        for cell in json.loads(text).get("cells", ()):
+            source = cell.get("source", "")
+            text = "".join(source) if isinstance(source, list) else source
+            pasted.setdefault(text, []).append(cell.get("attachments"))
+    for cell in notebook.cells:
+        marks = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "markdown" and (
+            marks.get("solution") or marks.get("task") or not marks
+        ):
+            known = pasted.get(cell.source)
+            where = f"{name}: {grade_id(cell) or 'a cell'}"
+            gather(cell, known.pop(0) if known else None, files, where, repairs)
+
+
+def _look_elsewhere(notebook: NotebookNode, name: str, repairs: list[str]) -> None:
+    """Says where an answer in words may stand if its cell is as it was."""
+    blank, own = unanswered(notebook)
+    repairs += [
+        f"{name}: {label} is untouched, and there is text in cells of the student's own ({own}),"
+        f" so it waits for a person; {LOOK}"
+        for label in blank
+    ]
+
+
+def _find_renamed(
+    files: dict[str, bytes], blueprints: Mapping[str, Blueprint], result: Examined
+) -> None:
+    """Takes another notebook with the assignment's cells where the one of the right name is none.
+
+    That one may be missing or empty or broken, or it is as it was released while a copy of it was
+    worked on. The notebook that is meant may lie in a folder; then what lies beside it comes along.
+    """
+    needed = {f"{name}.ipynb" for name in blueprints}
+    strays = [stray for stray in files if is_notebook(stray) and stray not in needed]
+    strays.sort(key=lambda stray: (not any(name in stray for name in blueprints), stray))
+    del strays[MAX_CANDIDATES:]
+    lacking = {}
+    for name, blueprint in blueprints.items():
+        if f"{name}.ipynb" not in files:
+            lacking[name] = ""
+        elif strays and (problem := _is_no_work(files[f"{name}.ipynb"], name, blueprint)):
+            lacking[name] = problem
+    for name, problem in lacking.items():
+        alike = [each for each in strays if PurePath(each).name == f"{name}.ipynb"]
+        chosen = {each: files[each] for each in (strays if len(lacking) == 1 else alike)}
+        stray = _meant(chosen, name, blueprints[name], problem == UNTOUCHED)
+        if stray is None:
+            continue
+        result.repairs.append(
+            f"Took {stray!r} for {name}.ipynb, which {problem}."
+            if problem
+            else f"Renamed {stray!r} to {name}.ipynb."
+        )
+        result.renamed[name] = NOTEBOOK.sub("", PurePath(stray).name)
+        files[f"{name}.ipynb"] = files.pop(stray)
+        folder = stray[: stray.rfind("/") + 1]
+        for beside in [each for each in files if folder and each.startswith(folder)]:
+            files.setdefault(beside.removeprefix(folder), files.pop(beside))
+    if not needed & files.keys():
+        wanted = ", ".join(sorted(needed))
+        there = ", ".join(sorted(files)[:5]) or "nothing"
+        raise Unfit(f"There is no {wanted}; there is {there}.")
+
+
+def _is_no_work(raw: bytes, name: str, blueprint: Blueprint) -> str:
+    """Why a notebook of the right name is not what was worked on; empty where it is."""
+    try:
+        cells = read_notebook(raw, name, []).cells
+    except Unfit:
+        return "cannot be read"
+    released = {cell.grade_id: cell.source for cell in blueprint.cells if cell.marks["solution"]}
+    answers = {grade_id(cell): cell.source for cell in cells if grade_id(cell) in released}
+    same = answers == released and len(cells) == len(blueprint.cells)
+    return UNTOUCHED if same else ""
+
+
+def _meant(
+    files: Mapping[str, bytes], name: str, blueprint: Blueprint, changed: bool
+) -> str | None:
+    """The notebook of another name that has the assignment's cells, if one was worked on.
+
+    Args:
+        files: The notebooks that it could be, by name.
+        name: What it should be called.
+        blueprint: What was released.
+        changed: Whether it must be one that was worked on.
+
+    Raises:
+        Unfit: When it could be either of two.
+    """
+    known = {cell.grade_id: cell for cell in blueprint.cells}
+    found: dict[str, dict[str, str]] = {}  # answers by cell, of each candidate
+    for stray in sorted(files):
+        try:
+            cells = read_notebook(files[stray], stray, []).cells
+        except Unfit:
+            continue
+        answers = {grade_id(cell): cell.source for cell in cells if grade_id(cell) in known}
+        if answers:
+            found[stray] = answers
+    worked_on = {
+        stray: answers
+        for stray, answers in found.items()
+        if any(
+            known[label].marks["solution"] and source != known[label].source
+            for label, source in answers.items()
+        )
+    }
+    candidates = worked_on or ({} if changed else found)
+    if len({tuple(sorted(answers.items())) for answers in candidates.values()}) > 1:
+        names = " and ".join(repr(stray) for stray in candidates)
+        raise Unfit(f"Which notebook is meant? {names} differ; rename one to {name}.ipynb.")
+    return min(candidates, key=lambda stray: (stray.count("/"), stray), default=None)
+
+
+def _check_timestamp(files: dict[str, bytes], repairs: list[str]) -> None:
+    """Makes sure that the time of the submission is one, and is written as nbgrader reads it."""
+    if "timestamp.txt" not in files:
+        return
+    try:
+        text = read_text(files["timestamp.txt"])[0].strip()
+    except UnicodeDecodeError:
+        raise Unfit("timestamp.txt is not text.") from None
+    try:
+        when = parse_utc(text) if text else None
+    except (ValueError, OverflowError):
+        raise Unfit(f"timestamp.txt holds {text[:40]!r}, which is not a time.") from None
+    files["timestamp.txt"] = text.encode()
+    if when is None:
+        return
+    said = f"timestamp.txt says {text[:40]!r}, which nbgrader reads as {when:%Y-%m-%d %H:%M:%S} UTC"
+    zone = " ".join(text.split(" ")[2:]) or "UTC"
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # CEST, for one, and +0200
+        repairs.append(f"{said}, whatever {zone[:20]} means; {LOOK}")
+    if when > datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1):
+        repairs.append(f"{said}, a time that has not come; {LOOK}")

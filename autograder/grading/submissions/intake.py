@@ -1,0 +1,120 @@
+"""How a submission is taken in: what `grade` runs, and what `doctor` says that it will run."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import OperationalError
+
+from autograder.grading.configuration import unusable
+from autograder.grading.course import Blueprint, Course
+from autograder.grading.execution.converting import sanitise
+from autograder.grading.submissions.examination import Examined, examine
+from autograder.grading.submissions.files import Unfit, digest, read_files
+from autograder.grading.wording import is_text, words
+
+
+class Stopped(Exception):
+    """The batch cannot go on; the message says why. What was graded is kept."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A submission that is ready to be run.
+
+    Args:
+        examined: What was read and put right.
+        notebooks: The sanitised notebooks' text, by name.
+    """
+
+    examined: Examined
+    notebooks: dict[str, str]
+
+
+def take_in(
+    course: Course,
+    assignment: str,
+    student: str,
+    blueprints: Mapping[str, Blueprint],
+    scratch: Path,
+    room: int,
+) -> Taken:
+    """Examines a submission, and passes it through nbgrader's sanitising steps.
+
+    Args:
+        course: The course.
+        assignment: The assignment.
+        student: The student.
+        blueprints: The assignment's notebooks, by name.
+        scratch: A folder of ours; the copy lies in it as in the course's `submitted`.
+        room: Bytes of files that a notebook may find beside it.
+
+    Raises:
+        Unfit: When it cannot be graded, whatever the reason.
+        Stopped: When no submission could be, because the disk is full or the gradebook is gone.
+    """
+    examined = Examined("")
+    try:
+        if not is_text(student):
+            raise Unfit("The name of its folder is not UTF-8 text; rename the folder.")
+        if any(unicodedata.category(letter) == "Cc" for letter in student):
+            raise Unfit("The name of its folder has a line break or the like; rename the folder.")
+        copy = scratch / student / assignment
+        shutil.rmtree(copy, ignore_errors=True)
+        submission = course.folder("submitted", student, assignment)
+        ignore = tuple(course.coursedir.ignore)
+        with disk():
+            examined = examine(submission, copy, blueprints, ignore, room)
+            sane = sanitise(course, scratch, assignment, student)
+        notebooks = {name: json.dumps(sane[name]) for name in sane.keys() & blueprints}
+        if not notebooks:
+            raise Unfit("nbgrader found no notebook in it.")
+        return Taken(examined, notebooks)
+    except Stopped:
+        raise
+    except Exception as error:  # nothing that one student hands in may end the batch
+        unfit = error if isinstance(error, Unfit) else Unfit(words(error))
+        unfit.digest, unfit.repairs = examined.digest, tuple(examined.repairs)
+        if not unfit.digest:
+            unfit.digest = digest_of(course, assignment, student, blueprints, room)
+        raise unfit from None
+
+
+def digest_of(
+    course: Course, assignment: str, student: str, blueprints: Mapping[str, Blueprint], room: int
+) -> str:
+    """SHA-256 of what lies in the submitted folder; empty where it cannot be read."""
+    folder = course.folder("submitted", student, assignment)
+    needed = {f"{name}.ipynb" for name in blueprints}
+    try:
+        return digest(read_files(folder, needed, tuple(course.coursedir.ignore), room, []))
+    except Exception:  # whatever is in it
+        return ""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that there is no room left on a disk."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def disk() -> Iterator[None]:
+    """Turns what would befall every submission into the end of the batch."""
+    try:
+        yield
+    except Exception as error:
+        link: BaseException | None = error
+        while link is not None:  # nbgrader hides some errors behind its own
+            if is_full(link):
+                raise Stopped(f"The disk is full: {link}") from error
+            if isinstance(link, OperationalError):
+                raise Stopped(unusable(link)) from error
+            link = link.__cause__ or link.__context__
+        raise

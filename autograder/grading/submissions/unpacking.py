@@ -1,0 +1,91 @@
+"""A submission that is a zip: its notebook is looked for inside where there is none beside it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator, MutableMapping
+
+from autograder.grading.submissions.files import (
+    MAX_FILES,
+    MAX_NOTEBOOK,
+    is_litter,
+    is_notebook,
+    taken,
+    usable,
+)
+
+SAYS_UTF8 = 0x800
+HEAD = b"PK\x01\x02"  # of each file in a zip's list
+PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to be unpacked
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+DAMAGED += (ValueError, IndexError, LookupError)
+
+
+def unpack(files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> None:
+    """Puts what the only zip of a submission without a notebook holds in the zip's place.
+
+    Args:
+        files: What was handed in, by name.
+        room: Bytes that files other than notebooks may have.
+        repairs: What was done, or why it could not be, is added here.
+    """
+    zips = [name for name in files if name.lower().endswith(".zip")]
+    if any(map(is_notebook, files)) or len(zips) != 1:
+        return
+    (name,) = zips
+    try:
+        inside = dict(_entries(files[name]))
+    except DAMAGED:  # a stranger's file
+        repairs.append(f"{name!r} cannot be unpacked: it is damaged, encrypted or too large.")
+        return
+    if not any(map(is_notebook, inside)):
+        return
+    del files[name]
+    repairs.append(f"Unpacked {name!r}.")
+    free = usable(room) - sum(map(taken, files.values()))
+    for path in sorted(inside, key=lambda path: (not is_notebook(path), len(inside[path]))):
+        raw = inside[path]
+        if not is_notebook(path) and (free := free - taken(raw)) < 0:
+            repairs.append(f"Left out {path!r} and what is larger: there is no room for it.")
+            break
+        files.setdefault(path, raw)
+
+
+def name_of(entry: zipfile.ZipInfo) -> str:
+    """A file's name in a zip; many systems write UTF-8 and do not say so."""
+    if entry.flag_bits & SAYS_UTF8:
+        return entry.filename
+    try:
+        return entry.filename.encode("cp437").decode()
+    except UnicodeError:
+        return entry.filename
+
+
+def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:
+    """The files of a zip, by names that lead nowhere else.
+
+    Raises:
+        ValueError: When it holds more than a submission may.
+    """
+    if raw.count(HEAD) > 2 * MAX_FILES:
+        raise ValueError
+    room = MAX_NOTEBOOK
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        for entry in archive.infolist():
+            name = name_of(entry)
+            parts = name.split("/")
+            # Only the platform or the exchange says when something was handed in.
+            if entry.is_dir() or any(map(is_litter, parts)) or parts[-1] == "timestamp.txt":
+                continue
+            if entry.compress_type not in PLAIN or not {"", ".", ".."}.isdisjoint(parts):
+                raise ValueError
+            if not name.isprintable() or "\\" in name:
+                raise ValueError
+            with archive.open(entry) as stream:
+                content = stream.read(room + 1)  # whatever its list says
+            if len(content) > room:
+                raise ValueError
+            room -= len(content)
+            yield name, content
