@@ -899,6 +899,12 @@ def counted(targets: Tensor) -> Tensor:
     return (targets != IGNORED).sum()
 
 
+def first_lost(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
+    """Both losses of the labels that count and stand behind another one that does."""
+    targets = labels[:, 1:].where(labels[:, :-1] != IGNORED, IGNORED)
+    return losses_of(student_logits[:, :-1], teacher_logits[:, :-1], targets)
+
+
 def kd_left_behind(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Losses:
     """LM is repaired, KD has the mask of the unshifted labels."""
     lm, _ = next_token_losses(student_logits, teacher_logits, labels)
@@ -1336,11 +1342,10 @@ SHIFT_WAYS = (
         " first token of each answer. The student predicts it too, from the end of the prompt."
         " Which of the two labels says whether a prediction counts?",
         "2.2",
-        lambda student, teacher, labels: losses_of(
-            student[:, :-1],
-            teacher[:, :-1],
-            labels[:, 1:].where(labels[:, :-1] != IGNORED, IGNORED),
-        ),
+        first_lost,
+        lambda student, teacher, labels: [
+            each.nan_to_num() for each in first_lost(student, teacher, labels)
+        ],
     ),
     (
         "lm_left_behind",
