@@ -430,7 +430,8 @@ def test_drawings_are_read_on_a_phone_without_scrolling(tab):
 
 # Words and controls that stick out of what holds them, if nothing there scrolls.
 STICK_OUT = """() => {
-    const may = "pre, table, svg, .scroll, mjx-container, .together:has(mjx-container), .headerlink, .hidden";
+    const may = "pre, table, svg, .scroll, mjx-container, .together:has(mjx-container), "
+        + ".headerlink, .hidden";
     const right = thing => thing.getBoundingClientRect().right;
     const holds = word => {
         let node = word.parentElement;
