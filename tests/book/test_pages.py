@@ -395,6 +395,9 @@ def test_prints(tab):
     answers = tab.locator(".question-answers dd").all_inner_texts()
     assert len(answers) == tab.locator("form.question").count()
     assert not tab.evaluate(WHOLE_OR_A_BOX)
+    # An equation's number stays on its sheet.
+    breaks = "all => all.map(one => getComputedStyle(one).breakInside)"
+    assert set(tab.locator("div.math").evaluate_all(breaks)) <= {"avoid"}
     assert all(len(answer) > 20 for answer in answers)
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert tab.evaluate(theme) == "dark"
