@@ -16,6 +16,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
+SHOWN = 6 / 7  # of the size that it is drawn in, so that its letters are as large as the text's
 OURS = {"#000000": "currentColor", "#ffffff": "var(--pst-color-background, #fff)"}
 HEAD = re.compile(
     r'<svg\b[^>]*?\bviewBox="(?P<box>[^"]*?(?P<width>[\d.]+) [\d.]+)"[^>]*>', re.DOTALL
@@ -63,7 +64,7 @@ def inline(svg: str, alt: str, prefix: str) -> str:
     head = HEAD.match(svg)
     return (
         f'<svg class="figure" role="img" aria-label="{html.escape(alt)}" viewBox="{head["box"]}" '
-        f'style="max-width: {float(head["width"]) / 72:.2f}in" '
+        f'style="max-width: {SHOWN * float(head["width"]) / 72:.2f}in" '
         f'xmlns:xlink="http://www.w3.org/1999/xlink">{svg[head.end() :]}'
     )
 

@@ -4,7 +4,14 @@ from ipykernel.iostream import OutStream
 
 c = get_config()  # noqa: F821  IPython gives it
 c.InlineBackend.figure_formats = {"svg"}
-c.InlineBackend.rc = {"svg.fonttype": "none", "svg.hashsalt": "book"}
+# Letters so large that a figure as narrow as a phone can be read.
+c.InlineBackend.rc = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "book",
+    "font.size": 14,
+    "axes.titlesize": "medium",
+    "legend.fontsize": "small",
+}
 c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
 # It warns that kernels listen on this machine's ports, once for each page.
 c.IPKernelApp.log_level = "ERROR"

@@ -166,3 +166,14 @@ def test_who_goes_by_keyboard_sees_where_they_are(new_page, book, settle):
         assert tab.evaluate("document.activeElement !== document.body")
         assert not tab.evaluate(RINGLESS, colours == "active")
         tab.context.close()
+
+
+def test_the_switch_of_colours_goes_on_by_keyboard(page, book, settle):
+    page.goto((book / "book/combined/the-formula.html").as_uri())
+    settle(page)
+    page.locator(".theme-switch-button:visible").focus()
+    seen = []
+    for _ in range(3):
+        page.keyboard.press("Enter")
+        seen.append(page.evaluate("document.documentElement.dataset.mode"))
+    assert sorted(seen) == ["auto", "dark", "light"]

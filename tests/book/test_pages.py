@@ -395,6 +395,9 @@ def test_prints(tab):
     answers = tab.locator(".question-answers dd").all_inner_texts()
     assert len(answers) == tab.locator("form.question").count()
     assert not tab.evaluate(WHOLE_OR_A_BOX)
+    # An equation and its number are one line, which Chromium does not divide; a flex box it does.
+    lines = "all => all.map(one => getComputedStyle(one).display)"
+    assert set(tab.locator("div.math").evaluate_all(lines)) <= {"inline-flex"}
     assert all(len(answer) > 20 for answer in answers)
     tab.evaluate("dispatchEvent(new Event('afterprint'))")
     assert tab.evaluate(theme) == "dark"
@@ -403,6 +406,55 @@ def test_prints(tab):
     assert tab.locator(".bd-article > p:last-of-type.book-executed").count() == executed
     tab.emulate_media(media="screen")
     tab.set_viewport_size(screen)
+
+
+# Drawings that scroll, and words in them whose letters are too small to be read.
+HARD_TO_SEE = """() => {
+    const size = word => parseFloat(getComputedStyle(word).fontSize)
+        * Math.hypot(word.getScreenCTM().a, word.getScreenCTM().b);
+    const scrolls = svg => svg.getBoundingClientRect().width > document.documentElement.clientWidth
+        || svg.parentElement.scrollWidth > svg.parentElement.clientWidth + 1;
+    return [...document.querySelectorAll("main :is(svg.figure, figure.diagram svg)")]
+        .filter(svg => svg.checkVisibility()).flatMap(svg => [
+            ...(scrolls(svg) ? [`scrolls: ${svg.getAttribute("aria-label")}`] : []),
+            ...[...svg.querySelectorAll("text")]
+                .filter(word => word.textContent.trim() && size(word) < 8)
+                .map(word => `${size(word)} pixels: ${word.textContent}`)
+        ]);
+}"""
+
+
+def test_drawings_are_read_on_a_phone_without_scrolling(tab):
+    screen = tab.viewport_size
+    tab.set_viewport_size({"width": 390, "height": 844})
+    assert not tab.evaluate(HARD_TO_SEE)
+    tab.set_viewport_size(screen)
+
+
+# Words and controls that stick out of what holds them, if nothing there scrolls.
+STICK_OUT = """() => {
+    const may = "pre, table, svg, .scroll, mjx-container, .together:has(mjx-container), "
+        + ".headerlink, .hidden";
+    const right = thing => thing.getBoundingClientRect().right;
+    const holds = word => {
+        let node = word.parentElement;
+        while (getComputedStyle(node).display.startsWith("inline")) node = node.parentElement;
+        return node;
+    };
+    const words = [], all = document.createTreeWalker(document.querySelector("main"), 4);
+    while (all.nextNode()) {
+        const word = all.currentNode, range = document.createRange();
+        if (!word.data.trim() || !word.parentElement.checkVisibility()) continue;
+        range.selectNodeContents(word);
+        if (!word.parentElement.closest(may) && right(range) > right(holds(word)) + 1)
+            words.push(word.data.trim());
+    }
+    const controls = [...document.querySelectorAll("main :is(a, button, input, select)")]
+        .filter(node => node.checkVisibility() && !node.closest(may))
+        .filter(node => right(node) > right(holds(node)) + 1)
+        .map(node => node.outerHTML.slice(0, 120));
+    return words.concat(controls);
+}"""
 
 
 def test_does_not_scroll_sideways_on_a_phone(tab):
@@ -415,4 +467,5 @@ def test_does_not_scroll_sideways_on_a_phone(tab):
     # With text of twice the size; a formula in a line keeps the breaks that it was set with.
     tab.evaluate("document.documentElement.style.fontSize = '200%'")
     assert tab.evaluate(width) <= 1.05 * PHONE["width"]
+    assert not tab.evaluate(STICK_OUT)
     tab.evaluate("document.documentElement.style.fontSize = ''")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.book.test_pages import PHONE, STICK_OUT
+
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "book/_ext"))
 
@@ -29,6 +31,16 @@ def search(new_page, book):
 
     yield ask
     assert not tab.problems
+    tab.context.close()
+
+
+def test_results_fit_a_phone_with_text_of_twice_the_size(new_page, book):
+    tab = new_page(viewport=PHONE)
+    tab.goto((book / "search.html").as_uri() + "?q=temprature")
+    tab.get_by_text("Search finished").wait_for()
+    tab.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert tab.locator("ul.search li").count()
+    assert not tab.evaluate(STICK_OUT)
     tab.context.close()
 
 
