@@ -34,7 +34,7 @@ from kdlab.checkpoints import has_checkpoint
 from kdlab.config import History
 from kdlab.data import slug, write_atomically
 from kdlab.devices import machine
-from kdlab.ingredients import Ingredients, text_of
+from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
 from kdlab.records import read_record, to_json, with_numbers
 from kdlab.runs import distill, versions
@@ -189,10 +189,10 @@ class Sweep:
     def _run(
         self, arms: Mapping[str, Any], folder: Path, jobs: int, threads: int, progress: bool
     ) -> list[dict[str, Any]]:
-        _make_what_is_shared(arms.values(), progress)
+        texts = _make_what_is_shared(arms.values(), progress)
         made = {**machine(), "runs_at_a_time": jobs, "threads_per_run": threads}
         tasks = [(name, spec, seed) for seed in range(self.seeds) for name, spec in arms.items()]
-        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", made) for task in tasks]
+        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", made, texts) for task in tasks]
         bar = tqdm(total=len(todo), unit="run", desc=self.name, disable=not progress)
         with bar:
             if jobs == 1:
@@ -375,21 +375,34 @@ def _check_names(arms: Iterable[str]) -> None:
         folders[folder] = arm
 
 
-def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> None:
-    """The teachers that recipes name, trained if need be, and the text that they write."""
+def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> dict[Recipe, str]:
+    """Trains the teachers that recipes name, if need be, and has them write their text.
+
+    Returns:
+        Of each setting, the fingerprint of its text as it is now.
+    """
     recipes = [spec for spec in specs if isinstance(spec, Recipe)]
+    texts = {}
     for recipe in {(r.setting(), r.teacher_texts): r for r in recipes}.values():
         ingredients = Ingredients.of(recipe, progress=progress)
+        texts[recipe.setting()] = ingredients.text_sha256
         if recipe.teacher_texts is not None:
             ingredients.teacher_text(recipe)
+    return texts
 
 
 def _one(
-    sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path, machine: dict[str, Any]
+    sweep: Sweep,
+    arm: str,
+    spec: Any,
+    seed: int,
+    folder: Path,
+    machine: dict[str, Any],
+    texts: Mapping[Recipe, str],
 ) -> dict[str, Any]:
-    """A run; or, if it is done already with this specification, what was found."""
+    """A run; or, if it is done already with this specification and text, what was found."""
     path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
-    text = text_of(spec).sha256 if isinstance(spec, Recipe) else None
+    text = texts[spec.setting()] if isinstance(spec, Recipe) else None
     if path.exists():
         done = _read(json.loads(path.read_text(encoding="utf-8")))
         same = done.pop("spec") == identity and done.pop("text_sha256", text) == text
