@@ -103,7 +103,8 @@ def check_no_future(
     def change(number: int | None, answers: slice = slice(None), tokens: int = 1) -> float:
         """How much answers change with the token there, or with the padding; from 1 on, clearly."""
         where = ~there if number is None else at_place(number)
-        others = ids[there & (ids != ids[where][0])].unique()[:tokens].tolist()
+        found = ids[there & (ids != ids[where][0])].tolist()
+        others = list(dict.fromkeys(found))[:tokens]
         return max([unlike(ids.masked_fill(where, other), answers) for other in others], default=0)
 
     def unlike(ids: Tensor, answers: slice = slice(None)) -> float:
