@@ -22,6 +22,7 @@ from . import (
     heads,
     ingredients,
     inputs,
+    interrupts,
     kernels,
     models,
     modes,
