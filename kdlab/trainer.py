@@ -53,6 +53,7 @@ from kdlab.heads import hidden_of, left_out
 from kdlab.inputs import check_ids, model_inputs
 from kdlab.interrupts import interruptible
 from kdlab.models import logits_of, longest_text
+from kdlab.modes import in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
 from kdlab.packing import check_packing, is_packed, parts_of
@@ -222,7 +223,8 @@ class DistillationTrainer:
             move(accelerator.device)
         student, optimizer = self._prepared()
         check_averages(student)
-        path = self.path = self._choose_path(train)
+        with in_turn(self.student):
+            path = self.path = self._choose_path(train)
         identity: dict[str, Any] = {}
         if self.out is not None:
             at_start = self._schedule_at_start
@@ -244,7 +246,9 @@ class DistillationTrainer:
             self._tell_path(path, bar)
             for batches in self._batches(train):
                 started = time.perf_counter()
-                record, interrupted = self._train_step(student, optimizer, batches, asked_to_stop)
+                with in_turn(self.student):
+                    step = self._train_step(student, optimizer, batches, asked_to_stop)
+                record, interrupted = step
                 record["tokens_per_second"] = record["num_items"] / (time.perf_counter() - started)
                 self._record("train", record)
                 bar.update()
