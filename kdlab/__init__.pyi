@@ -22,6 +22,7 @@ from . import (
     heads,
     ingredients,
     inputs,
+    interrupts,
     kernels,
     models,
     modes,
@@ -40,6 +41,7 @@ from . import (
     saving,
     schedules,
     served,
+    sweep_results,
     sweeps,
     tables,
     teachers,
@@ -102,7 +104,8 @@ from .schedules import (
     make_schedule,
 )
 from .served import ServedReport, write_served_store
-from .sweeps import Interval, Sweep, SweepResults
+from .sweep_results import Interval, SweepResults
+from .sweeps import Sweep
 from .teachers import (
     AdaptersOffTeacher,
     LiveTeacher,

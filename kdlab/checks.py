@@ -103,6 +103,12 @@ def check_models(student: nn.Module, teacher: Any) -> None:
             "the student has no weights to train: all of them are frozen; "
             + _how_to_thaw(student, teacher)
         )
+    if any(hasattr(part, "update_and_allocate") for part in student.modules()):
+        warnings.warn(
+            "of AdaLoRA only the adapters are trained: its penalty on them is left out, and as "
+            "nobody calls update_and_allocate, each keeps its init_r. LoRA does the same with less",
+            stacklevel=4,
+        )
     small = {p.dtype for p in trained} & {torch.float16, torch.bfloat16}
     if small:
         (dtype, *_) = small

@@ -125,7 +125,8 @@ def _messages(value: Any, name: str, where: str) -> tuple[Mapping[str, Any], ...
     """Messages as they are, but for what other programs call by other names."""
     value = _parsed(value)
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise ValueError(f"{where}: {name!r} is {_kind(value)}, not a list of messages")
+        what = "neither text nor" if name in ("prompt", "completion") else "not"
+        raise ValueError(f"{where}: {name!r} is {_kind(value)}, {what} a list of messages")
     return tuple(_message(item, f"{where}: {name}[{i}]") for i, item in enumerate(value))
 
 

@@ -244,7 +244,7 @@ class CombinedObjective:
                     f"{divergence_name(self.divergence)} returned {list(per_position.shape)} for "
                     f"logits {list(student_logits.shape)}; it must return a number per position"
                 )
-            if lm_loss.requires_grad and not per_position.requires_grad:
+            if self.lam > 0 and lm_loss.requires_grad and not per_position.requires_grad:
                 raise ValueError(
                     f"{divergence_name(self.divergence)} returned numbers without a gradient, from "
                     "which no student learns; compute them in torch, without detach() or item()"

@@ -20,6 +20,7 @@ from kdlab.batches import NO_INPUTS, batch_of, check_rows
 from kdlab.heads import unchanged
 from kdlab.inputs import forward_takes, model_inputs
 from kdlab.models import logits_of
+from kdlab.modes import in_turn
 
 __all__ = ["PackedRows", "check_packing", "is_packed", "parts_of"]
 
@@ -157,7 +158,7 @@ def check_packing(model: nn.Module) -> None:
         batch = {"input_ids": ids, "position_ids": torch.tensor([positions], device=device)}
         return logits_of(model, **model_inputs(model, batch))[0, -len(texts[-1]) :].float()
 
-    with unchanged(model):
+    with in_turn(model), unchanged(model):
         model.eval()
         alone, packed, beside = asked(text), asked(first, text), asked(other, text)
     dtype = next(model.parameters()).dtype

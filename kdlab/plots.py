@@ -15,7 +15,7 @@ from kdlab.arguments import checked
 from kdlab.config import History
 from kdlab.evaluation import Calibration
 from kdlab.schedules import LambdaSchedule, Metric
-from kdlab.sweeps import SweepResults
+from kdlab.sweep_results import SweepResults
 
 __all__ = [
     "evaluation_curves",

@@ -139,7 +139,7 @@ def write_served_store(
 
 def _lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     before = None
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
         where = f"{path}, line {number}"
         if not line.strip():
             continue

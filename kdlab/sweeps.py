@@ -18,15 +18,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import lru_cache
 from itertools import count
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from scipy.special import stdtrit  # Student's t, by its probability
 from tqdm.auto import tqdm
 
 from kdlab.arguments import checked
@@ -34,12 +33,13 @@ from kdlab.checkpoints import has_checkpoint
 from kdlab.config import History
 from kdlab.data import slug, write_atomically
 from kdlab.devices import machine
-from kdlab.ingredients import Ingredients, text_of
+from kdlab.ingredients import Ingredients
 from kdlab.recipes import Recipe, read_recipe
-from kdlab.records import read_record, to_json, with_numbers
+from kdlab.records import to_json
 from kdlab.runs import distill, versions
+from kdlab.sweep_results import SweepResults, read_run
 
-__all__ = ["Interval", "Sweep", "SweepResults"]
+__all__ = ["Sweep"]
 
 CURVE = ("step", "lm_loss", "kl_to_teacher")
 FINAL = {  # and what a run's summary calls it
@@ -49,40 +49,6 @@ FINAL = {  # and what a run's summary calls it
     "agreement_top1": "agreement_top1",
     "calibration_error": "calibration_error",
 }
-
-
-class Interval(NamedTuple):
-    """A mean and its 95% confidence interval, by Student's t.
-
-    >>> str(Interval.of([1.0, 2.0, 3.0]))
-    '2.000 ± 2.484'
-    >>> Interval.of([0.1, 0.2, 0.3]).includes_zero
-    True
-    """
-
-    mean: float
-    half_width: float  # of the interval; 0 where there is but one value
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Interval:
-        """From independent repetitions."""
-        n = len(values)
-        if n == 0:
-            raise ValueError("an interval is of at least one value, got none")
-        if not all(map(math.isfinite, values)):
-            raise ValueError(f"an interval is of finite values, got {list(values)}")
-        if n == 1:
-            return cls(values[0], 0.0)
-        error = statistics.stdev(values) / math.sqrt(n)
-        return cls(statistics.fmean(values), float(stdtrit(n - 1, 0.975)) * error)
-
-    @property
-    def includes_zero(self) -> bool:
-        """Whether 0 is inside, so that a difference may be chance."""
-        return abs(self.mean) <= self.half_width
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ± {self.half_width:.3f}"
 
 
 @checked
@@ -189,10 +155,10 @@ class Sweep:
     def _run(
         self, arms: Mapping[str, Any], folder: Path, jobs: int, threads: int, progress: bool
     ) -> list[dict[str, Any]]:
-        _make_what_is_shared(arms.values(), progress)
+        texts = _make_what_is_shared(arms.values(), progress)
         made = {**machine(), "runs_at_a_time": jobs, "threads_per_run": threads}
         tasks = [(name, spec, seed) for seed in range(self.seeds) for name, spec in arms.items()]
-        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", made) for task in tasks]
+        todo = [(self, *task, folder / f"{slug(task[0])}-{task[2]}", made, texts) for task in tasks]
         bar = tqdm(total=len(todo), unit="run", desc=self.name, disable=not progress)
         with bar:
             if jobs == 1:
@@ -231,117 +197,6 @@ class Sweep:
         )
 
 
-@dataclass(frozen=True)
-class SweepResults:
-    """What a sweep found: each run's numbers and curve, and with what they were made.
-
-    >>> runs = [{"arm": a, "seed": s, "final": {"perplexity": 8.0 + s + d}, "curve": {}}
-    ...         for a, d in {"labels": 2.0, "both": 0.0}.items() for s in range(3)]
-    >>> results = SweepResults("owls", runs=runs)
-    >>> print(results.mean("labels", "perplexity"))
-    11.000 ± 2.484
-    >>> print(results.difference("both", "labels", "perplexity"))  # the seeds' part is gone
-    -2.000 ± 0.000
-    """
-
-    name: str
-    command: str = ""  # with which it was made
-    machine: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    arms: dict[str, Any] = field(default_factory=dict)  # the specification of each
-    runs: list[dict[str, Any]] = field(default_factory=list)
-
-    @classmethod
-    @checked
-    def read(cls, path: str | Path) -> SweepResults:
-        """The results that :meth:`write` wrote.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: it is damaged, or holds something else.
-        """
-        if not Path(path).exists():
-            raise FileNotFoundError(
-                f"there are no recorded results at {path}, seen from {Path.cwd()}. The book's "
-                "pages read those of the repository: run their code in their own folder of a clone."
-            )
-        found = read_record(Path(path))
-        try:
-            return cls(**found | {"runs": [_read(run) for run in found["runs"]]})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path} holds no results of a sweep: {error}") from None
-
-    @checked
-    def write(self, path: str | Path) -> None:
-        """To a JSON file, a line a run; numbers with five digits."""
-        runs = ",\n  ".join(to_json(_rounded(run), ensure_ascii=False) for run in self.runs)
-        head = {key: value for key, value in asdict(self).items() if key != "runs"}
-        text = to_json(head, ensure_ascii=False, indent=1)
-        write_atomically(Path(path), f'{text[:-2]},\n "runs": [\n  {runs}\n ]\n}}\n')
-
-    def __str__(self) -> str:
-        """How many runs, and how and with what they were made, as far as that is known."""
-        made_with = f", made with: {self.command}" if self.command else ""
-        lines = [f"{len(self.runs)} runs{made_with}"]
-        if self.versions:
-            lines.append(", ".join(f"{name} {number}" for name, number in self.versions.items()))
-        if machine := self.machine:
-            minutes = sum(run["seconds"] for run in self.runs) / 60
-            lines.append(
-                f"{machine['gpu'] or machine['processor']}, {machine['cores']} cores: "
-                f"{minutes:.0f} minutes of runs, {machine['runs_at_a_time']} at a time"
-            )
-        return "\n".join(lines)
-
-    def of(self, arm: str) -> list[dict[str, Any]]:
-        """The runs of an arm, in the order of their seeds.
-
-        Raises:
-            KeyError: there is no such arm.
-        """
-        found = [run for run in self.runs if run["arm"] == arm]
-        if not found:
-            raise KeyError(f"{self.name} has no arm {arm!r}, only {sorted(self.arms)}")
-        return sorted(found, key=lambda run: run["seed"])
-
-    def values(self, arm: str, measure: str) -> list[float]:
-        """A measurement at the end of each run, in the order of the seeds."""
-        return [run["final"][measure] for run in self.of(arm)]
-
-    def mean(self, arm: str, measure: str) -> Interval:
-        """Its mean over the seeds, with a 95% interval."""
-        return Interval.of(self.values(arm, measure))
-
-    def difference(self, arm: str, other: str, measure: str) -> Interval:
-        """The mean of arm less other, seed by seed, with a 95% interval."""
-        pairs = zip(self.values(arm, measure), self.values(other, measure), strict=True)
-        return Interval.of([a - b for a, b in pairs])
-
-    def curve(
-        self, arm: str, column: str, *, beside: str | None = None
-    ) -> tuple[list[int], list[Interval]]:
-        """The steps of the evaluations, and a column's mean over the seeds at each.
-
-        Where another arm is named beside it, the mean of what the arm has less that one, seed by
-        seed.
-
-        Raises:
-            ValueError: the two were not measured at the same steps, or with as many seeds.
-        """
-        curves = [run["curve"] for run in self.of(arm)]
-        steps = curves[0]["step"]
-        values = [curve[column] for curve in curves]
-        if beside is not None:
-            others = [run["curve"] for run in self.of(beside)]
-            if [curve["step"] for curve in others] != [curve["step"] for curve in curves]:
-                raise ValueError(f"{arm!r} and {beside!r} were not measured at the same steps")
-            values = [
-                [a - b for a, b in zip(mine, other[column], strict=True)]
-                for mine, other in zip(values, others, strict=True)
-            ]
-        return steps, [Interval.of(at) for at in zip(*values, strict=True)]
-
-
 def kept_ingredients(recipe: Recipe) -> Ingredients:
     """Its text and teacher, which a process keeps for the next run that has the same."""
     return _ingredients(recipe.setting())
@@ -375,23 +230,36 @@ def _check_names(arms: Iterable[str]) -> None:
         folders[folder] = arm
 
 
-def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> None:
-    """The teachers that recipes name, trained if need be, and the text that they write."""
+def _make_what_is_shared(specs: Iterable[Any], progress: bool) -> dict[Recipe, str]:
+    """Trains the teachers that recipes name, if need be, and has them write their text.
+
+    Returns:
+        Of each setting, the fingerprint of its text as it is now.
+    """
     recipes = [spec for spec in specs if isinstance(spec, Recipe)]
+    texts = {}
     for recipe in {(r.setting(), r.teacher_texts): r for r in recipes}.values():
         ingredients = Ingredients.of(recipe, progress=progress)
+        texts[recipe.setting()] = ingredients.text_sha256
         if recipe.teacher_texts is not None:
             ingredients.teacher_text(recipe)
+    return texts
 
 
 def _one(
-    sweep: Sweep, arm: str, spec: Any, seed: int, folder: Path, machine: dict[str, Any]
+    sweep: Sweep,
+    arm: str,
+    spec: Any,
+    seed: int,
+    folder: Path,
+    machine: dict[str, Any],
+    texts: Mapping[Recipe, str],
 ) -> dict[str, Any]:
-    """A run; or, if it is done already with this specification, what was found."""
+    """A run; or, if it is done already with this specification and text, what was found."""
     path, identity = folder / "record.json", json.loads(to_json(_as_plain(spec)))
-    text = text_of(spec).sha256 if isinstance(spec, Recipe) else None
+    text = texts[spec.setting()] if isinstance(spec, Recipe) else None
     if path.exists():
-        done = _read(json.loads(path.read_text(encoding="utf-8")))
+        done = read_run(json.loads(path.read_text(encoding="utf-8")))
         same = done.pop("spec") == identity and done.pop("text_sha256", text) == text
         if same and "machine" in done:
             return done | {"arm": arm}
@@ -457,19 +325,3 @@ def _as_plain(spec: Any) -> Any:
     if is_dataclass(spec) and not isinstance(spec, type):
         return asdict(spec)
     return getattr(spec, "__name__", spec)
-
-
-def _read(run: dict[str, Any]) -> dict[str, Any]:
-    """A run's record, as it was before it was written; an arm may be called Infinity."""
-    numbers = ("final", "curve")
-    return {key: with_numbers(part) if key in numbers else part for key, part in run.items()}
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.5g}")
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_rounded(part) for part in value]
-    return value

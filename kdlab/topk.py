@@ -97,16 +97,19 @@ class TopK:
         )
         return TopK(ids, log_probs, log_tail, self.temperature, self.vocabulary)
 
-    def unlike(self, other: TopK, nats: float = 0.5) -> bool:
-        """Whether another says something else at a position: of any token, so many nats.
+    def apart(self, other: TopK) -> float:
+        """By how many nats a token's log-probability must differ in two answers, at most anywhere.
 
-        Tokens that are half as likely again as a list's last one are compared: the last ones change
-        places by rounding.
+        A token that one of them does not list has there at most the probability of the last that it
+        lists, and at most that of the tail, which rounding may have moved by 0.01.
         """
-        well_inside = self.log_probs > self.log_probs.amin(-1, keepdim=True) + math.log(1.5)
         same = self.ids.unsqueeze(-1) == other.ids.unsqueeze(-2)  # [..., k, k]
-        theirs = other.log_probs.unsqueeze(-2).masked_fill(~same, -torch.inf).amax(-1)
-        return bool(((theirs - self.log_probs).abs() > nats)[well_inside].any())
+        both = (self.log_probs.unsqueeze(-1) - other.log_probs.unsqueeze(-2)).abs()
+        found = [both.masked_fill(~same, 0.0).flatten()]
+        for one, two, listed in ((self, other, same.any(-1)), (other, self, same.any(-2))):
+            most = two.log_tail.clamp_min(math.log(0.01)).minimum(two.log_probs.amin(-1))
+            found.append((one.log_probs - most.unsqueeze(-1)).masked_fill(listed, 0.0).flatten())
+        return float(torch.cat(found).nan_to_num(0.0).max()) if self.ids.numel() else 0.0
 
     @checked
     def within(self, vocabulary: int) -> TopK:

@@ -17,13 +17,11 @@ import json
 import logging
 import math
 import random
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import Any, cast
 
 import torch
@@ -53,7 +51,9 @@ from kdlab.fused import LinearCombinedObjective, linear_twin
 from kdlab.generation import before_answers, continued, end_of_text_of
 from kdlab.heads import hidden_of, left_out
 from kdlab.inputs import check_ids, model_inputs
+from kdlab.interrupts import interruptible
 from kdlab.models import logits_of, longest_text
+from kdlab.modes import in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.optimizers import adamw
 from kdlab.packing import check_packing, is_packed, parts_of
@@ -223,7 +223,8 @@ class DistillationTrainer:
             move(accelerator.device)
         student, optimizer = self._prepared()
         check_averages(student)
-        path = self.path = self._choose_path(train)
+        with in_turn(self.student):
+            path = self.path = self._choose_path(train)
         identity: dict[str, Any] = {}
         if self.out is not None:
             at_start = self._schedule_at_start
@@ -241,11 +242,13 @@ class DistillationTrainer:
             unit="step",
             disable=not (config.progress and accelerator.is_main_process),
         )
-        with bar, _interruptible() as asked_to_stop:
+        with bar, interruptible() as asked_to_stop:
             self._tell_path(path, bar)
             for batches in self._batches(train):
                 started = time.perf_counter()
-                record, interrupted = self._train_step(student, optimizer, batches, asked_to_stop)
+                with in_turn(self.student):
+                    step = self._train_step(student, optimizer, batches, asked_to_stop)
+                record, interrupted = step
                 record["tokens_per_second"] = record["num_items"] / (time.perf_counter() - started)
                 self._record("train", record)
                 bar.update()
@@ -625,24 +628,3 @@ def _describe(record: dict[str, Any]) -> str:
     kd = "" if record["kd_loss"] is None else f"KD {record['kd_loss']:.3f} λ {record['lam']:.2f} "
     lm = "own text " if record["lm_loss"] is None else f"LM {record['lm_loss']:.3f} "
     return f"loss {record['loss']:.3f} {lm}{kd}{record['tokens_per_second']:,.0f} tokens/s"
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C asks the loop to end after the step; a second one ends it at once."""
-    interrupted = threading.Event()
-
-    def ask(signum: int, frame: FrameType | None) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-        interrupted.set()
-
-    previous = signal.getsignal(signal.SIGINT)
-    if previous is None or threading.current_thread() is not threading.main_thread():
-        yield interrupted  # nobody could put back what is there, or set it
-        return
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kdlab.config import History
-from kdlab.sweeps import SweepResults
+from kdlab.sweep_results import SweepResults
 
 __all__ = ["read_run", "read_trained"]
 

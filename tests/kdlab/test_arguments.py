@@ -270,6 +270,11 @@ def test_a_divergence_without_a_gradient_would_teach_nothing():
         dense(student.requires_grad_(), teacher, labels, divergence=by_numpy)
     with torch.no_grad():  # where it is measured alone
         dense(student, teacher, labels, divergence=by_numpy)
+    output = dense(student, teacher, labels, divergence=by_numpy, lam=0.0)  # and here, too
+    expected = forward_kl(student, teacher).mean()
+    assert output.kd_loss.item() == pytest.approx(expected.item())
+    assert output.loss.requires_grad
+    assert torch.equal(output.loss, output.lm_loss)
 
 
 # --- second derivatives ---

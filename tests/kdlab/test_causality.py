@@ -146,12 +146,13 @@ class Asked:
 
     def __init__(self, ahead, noise=0.0):
         self.model, self.ahead, self.noise = gpt(1), ahead, noise
+        self.draws = torch.Generator().manual_seed(0)  # a server's are nobody's to repeat
 
     @torch.no_grad()
     def targets(self, batch):
         places = torch.arange(batch["input_ids"].shape[1] - 1) + self.ahead
         logits = self.model(batch["input_ids"])[:, places.clamp_min(0)]
-        return logits + self.noise * torch.randn_like(logits)
+        return logits + self.noise * torch.randn(logits.shape, generator=self.draws)
 
 
 def test_a_teacher_that_answers_for_the_wrong_positions_is_refused():
@@ -163,6 +164,26 @@ def test_a_teacher_that_answers_for_the_wrong_positions_is_refused():
     expected = losses(rows(), gpt(), gpt(1))
     assert losses(rows(), gpt(), Asked(0)) == pytest.approx(expected, rel=1e-5)
     losses(rows(), gpt(), Asked(0, noise=1e-3))  # as a server has it
+
+
+@pytest.mark.parametrize("noise", [0.003, 0.03])
+def test_a_server_s_noise_in_nearly_flat_logits_is_no_sight_of_the_future(noise):
+    assert losses(rows(), gpt(), Asked(0, noise))
+    if noise < 0.01:
+        with pytest.raises(ValueError, match="Asked sees what comes after a token"):
+            losses(rows(), gpt(), Asked(1, noise))
+
+
+@pytest.mark.parametrize(("k", "scale"), [(1, 40), (1, 5), (4, 1), (20, 1)])
+def test_a_late_teacher_is_found_by_one_token_and_by_nearly_equal_ones(k, scale):
+    class Served(Asked):
+        def targets(self, batch):
+            top = super().targets(batch).mul(scale).log_softmax(-1).topk(k)
+            return TopK.of(top.indices, top.values)
+
+    with pytest.raises(ValueError, match="Served answers one token late"):
+        losses(rows(), gpt(), Served(-1))
+    assert losses(rows(), gpt(), Served(0))
 
 
 @pytest.mark.parametrize("k", [4, 8])

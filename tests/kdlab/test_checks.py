@@ -18,7 +18,7 @@ from kdlab import (
     generate,
     write_topk_store,
 )
-from tests.kdlab.tiny_models import rows
+from tests.kdlab.tiny_models import rows, tiny
 
 CONFIG = TrainConfig(steps=2, batch_size=4, device="cpu")
 
@@ -189,6 +189,14 @@ def test_a_student_in_4_bits_is_refused_on_a_processor_that_cuts_its_gradient():
     student.blocks[0].mlp[0].support_avx512bf16_for_cpu = True
     with pytest.raises(ValueError, match=r"Linear of bitsandbytes .* load it in 8 bits"):
         DistillationTrainer(student, gpt(1), CombinedObjective(), config=CONFIG)
+
+
+def test_what_is_left_out_of_adalora_is_told():
+    peft = pytest.importorskip("peft")
+    options = {"target_modules": ["q_proj"], "task_type": "CAUSAL_LM", "total_step": 10}
+    student = peft.get_peft_model(tiny("Llama"), peft.AdaLoraConfig(init_r=3, **options))
+    with pytest.warns(UserWarning, match="penalty on them is left out.*keeps its init_r"):
+        DistillationTrainer(student, tiny("Llama", 1), CombinedObjective(), config=CONFIG)
 
 
 def test_gradients_that_a_student_has_already_are_not_of_the_first_step():

@@ -24,12 +24,22 @@ from torch.utils import _python_dispatch
 from typer.testing import CliRunner
 
 import kdlab
-from kdlab import CombinedObjective, DistillationTrainer, Recipe, TinyGPT, TrainConfig, plots
+from kdlab import (
+    CombinedObjective,
+    DistillationTrainer,
+    Recipe,
+    TinyGPT,
+    TrainConfig,
+    evaluate,
+    modes,
+    plots,
+)
 from kdlab.cli import app
 from kdlab.devices import own_accelerate_state
 from kdlab.heads import hidden_of
 from kdlab.widgets import WIDGETS
 from tests.kdlab.tiny_models import V, rows, tiny
+from tests.waiting import wait_until
 
 TINY = {"vocab_size": 300, "teacher_steps": 1, "steps": 2, "batch_size": 2, "eval_blocks": 2}
 
@@ -232,6 +242,27 @@ def test_runs_in_threads_that_share_a_teacher_are_those_of_one_thread(place):
     for seed, run in zip((0, 2), runs, strict=True):
         alone = trainer(gpt(seed, dropout=0.1), teacher, steps=20).fit(rows(), rows(seed=1))
         assert run.history.column("loss") == alone.column("loss")
+
+
+def test_a_model_in_training_is_measured_between_two_steps():
+    student, seen, found = gpt(dropout=0.5), [], []
+    other = threading.Thread(target=lambda: found.append(evaluate(student, rows())))
+
+    class Watched(CombinedObjective):
+        def __call__(self, *given, **named):
+            if not seen:
+                other.start()
+                wait_until(lambda: not student.training or modes.CHANGED._waiters)
+            seen.append(student.training)
+            return super().__call__(*given, **named)
+
+    config = TrainConfig(steps=4, batch_size=4, device="cpu")
+    DistillationTrainer(student, gpt(1), Watched(), config=config).fit(rows())
+    other.join()
+    assert seen
+    assert all(seen)
+    assert found[0].positions == evaluate(student, rows()).positions
+    assert not modes.USED
 
 
 def test_a_model_whose_head_is_left_out_answers_another_thread_in_full():

@@ -249,6 +249,17 @@ def test_what_a_response_lacks_is_told_with_its_line(data, teacher, tmp_path, ch
         write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk")
 
 
+def test_a_line_ends_where_json_says_so(data, teacher, tmp_path):
+    """Servers write what they listed as it is; U+2028 and U+0085 end a line for Python alone."""
+    lines = []
+    for row in data:
+        response = prompt_scores(teacher, row, None) | {"id": "a\u2028b\u0085c"}
+        lines.append(json.dumps(response, ensure_ascii=False))
+    (tmp_path / "s.jsonl").write_bytes("\r\n".join(lines).encode())
+    report = write_served_store(tmp_path / "s.jsonl", data, tmp_path / "s.topk")
+    assert len(report.rows) == len(data)
+
+
 def test_files_that_are_no_responses_are_told(data, tmp_path):
     for text, message in (("", "no responses"), ("{", "line 1: it is no JSON")):
         (tmp_path / "s.jsonl").write_text(text)

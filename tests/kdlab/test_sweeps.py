@@ -5,12 +5,23 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
 
-from kdlab import History, Interval, Recipe, Sweep, SweepResults, distill, sweeps
+from kdlab import (
+    History,
+    Interval,
+    Recipe,
+    Sweep,
+    SweepResults,
+    distill,
+    ingredients,
+    load_corpus,
+    sweeps,
+)
 from tests.waiting import wait_until
 
 
@@ -251,18 +262,28 @@ def test_a_run_that_was_cut_off_is_begun_anew(small, tmp_path):
 
 
 def test_a_run_of_a_text_that_has_changed_since_is_run_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "kept_ingredients", lambda recipe: None)
-    corpus = tmp_path / "owls.txt"
+    corpus, read = tmp_path / "owls.txt", []
     corpus.write_text("\n\n".join(f"{i} owls met {i + 1} owls." for i in range(60)))
-    specs = {"a": Recipe(corpus=str(corpus))}
+
+    def found(name):
+        read.append(name)
+        return load_corpus(name)
+
+    def of(recipe, **options):
+        return SimpleNamespace(text_sha256=ingredients.text_of(recipe).sha256)
+
+    monkeypatch.setattr(ingredients, "load_corpus", found)
+    monkeypatch.setattr(sweeps, "Ingredients", SimpleNamespace(of=of))
+    monkeypatch.setattr(sweeps, "kept_ingredients", lambda recipe: None)
+    arms = {"a": Recipe(corpus=str(corpus)), "b": Recipe(corpus=str(corpus), lam=2.0)}
     ran = lambda spec, seed, folder: {"final": {}, "curve": folder.mkdir(parents=True)}  # noqa: E731
-    sweep = Sweep("owls", specs, seeds=1, run=ran)
-    task = (sweep, "a", specs["a"], 0, tmp_path / "a-0", {})
-    made = sweeps._one(*task)
-    assert sweeps._one(*task) == made
+    sweep = Sweep("owls", arms, seeds=2, run=ran)
+    made = sweep.results(tmp_path / "runs")
+    assert sweep.results(tmp_path / "runs").runs == made.runs
+    assert len(read) == 2  # once a sweep, however many runs it has
     corpus.write_text(corpus.read_text() + "\n\nAnd there were more.")
-    with pytest.warns(UserWarning, match="a-0 held a run of another specification or text"):
-        sweeps._one(*task)
+    with pytest.warns(UserWarning, match=r"[ab]-\d held a run of another specification or text"):
+        sweep.results(tmp_path / "runs")
 
 
 SLEEPERS = """
