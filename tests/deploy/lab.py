@@ -36,17 +36,30 @@ def log_in(hub: Hub, browser: Browser, name: str) -> Page:
 
 def menu(page: Page, *names: str) -> None:
     """Chooses from JupyterLab's menus."""
-    page.get_by_role("menuitem", name=names[0], exact=True).first.click()
-    for name in names[1:]:
-        label = page.locator(".lm-Menu-itemLabel", has_text=re.compile(rf"^{name}$"))
-        page.locator(".lm-Menu-item", has=label).last.click()
+    labels = [
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile(rf"^{name}$")) for name in names[1:]
+    ]
+    items = [page.locator(".lm-Menu-item", has=label).last for label in labels]
+    opened(page, names[0], items[0])
+    for item in items:
+        item.click()
+
+
+def opened(page: Page, name: str, item: Locator) -> None:
+    """Opens a menu; a click closes one that is open, and what begins to load may close it, too."""
+
+    def is_open() -> bool:
+        if not item.is_visible():
+            page.get_by_role("menuitem", name=name, exact=True).first.click()
+        return item.is_visible()
+
+    until(page, is_open, f"the menu {name} is open")
 
 
 def shows(page: Page) -> list[str]:
     """What the menu Nbgrader offers."""
-    page.get_by_role("menuitem", name="Nbgrader", exact=True).click()
     items = page.locator(".lm-Menu-item:not(.lm-mod-hidden) .lm-Menu-itemLabel")
-    expect(items.first).to_be_visible()
+    opened(page, "Nbgrader", items.first)
     found = [text.strip() for text in items.all_inner_texts() if text.strip()]
     page.keyboard.press("Escape")
     return found

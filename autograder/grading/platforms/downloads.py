@@ -27,14 +27,15 @@ from autograder.grading.submissions.files import is_litter
 from autograder.grading.submissions.unpacking import name_of
 
 MOODLE = re.compile(
-    r"(?P<prefix>(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
+    r"(?P<prefix>(?P<name>[^/]+?)(_(?P<user>\d+))?_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
 )
 CANVAS = re.compile(
     r"(?P<prefix>(?P<name>[^/]+?)_(?P<late>LATE_|late_)?(?P<user>\d+)_(?P<attachment>\d+))(?P<between>_)(?P<file>[^/]+)"
 )
-TYPED = re.compile(r"(.*/)?[^/]+_\d+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]+).*")
+TYPED = re.compile(r"(.*/)?[^/]+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]+).*")
 CANVAS_TYPED = re.compile(r"(.*/)?[^/]+_(LATE_|late_)?\d+_(text|link)\.html")
-ANONYMOUS = re.compile(r"(.*/)?anon_(LATE_)?\w+?_\d+_[^/]+")  # Canvas's, while it hides names
+# Canvas's, while it hides names; LATE comes first in newer ones.
+ANONYMOUS = re.compile(r"(.*/)?(LATE_)?anon_(LATE_)?\w+?_\d+_[^/]+")
 AGAIN = re.compile(r"(?P<stem>.*?)(?:-(?P<times>\d+))?(?P<ending>\.\w+)?")
 # What a damaged zip raises, or one of a kind that Python cannot unpack.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
@@ -51,8 +52,8 @@ class File:
 
     Args:
         lms: "moodle" or "canvas".
-        user: The student's number there.
-        name: The student's name there.
+        user: The student's number there, or the group's; empty where there is none.
+        name: The student's name there, or the group's.
         prefix: How the names of this student's files begin.
         between: What stands between that and a file's own name.
         path: The file's own name.
@@ -109,9 +110,8 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
             continue
         late = lms == "canvas" and bool(match["late"])
         prefix, between = match["prefix"], match["between"] or "/"
-        yield File(
-            lms, match["user"], match["name"], prefix, between, path, times, when, late, source
-        )
+        user, theirs = match["user"] or "", match["name"]
+        yield File(lms, user, theirs, prefix, between, path, times, when, late, source)
 
 
 def parse(name: str) -> tuple[str, re.Match] | None:
@@ -205,4 +205,4 @@ def known_of(root: Path, assignment: str) -> dict[str, list[str]]:
 def sender(lms: str, prefix: str) -> tuple[str, str]:
     """Platform and number of whoever's files begin so."""
     known = parse(f"{prefix}_x")
-    return lms, known[1]["user"] if known else ""
+    return lms, (known[1]["user"] or "") if known else ""

@@ -89,7 +89,8 @@ def take(
     roster = Roster(course, read_worksheet(worksheet) if worksheet else [], zone)
     result, by_student = Import(), {}
     needed = {f"{name}.ipynb" for name in blueprints}
-    files = list(read(download, needed, result.unknown))  # their contents are read later
+    # Their contents are read later.
+    files = list(roster.members(read(download, needed, result.unknown)))
     roster.meet(files)
     for file in files:
         result.platforms.add(file.lms)

@@ -7,7 +7,8 @@ import io
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -56,6 +57,27 @@ class Roster:
         self.nameless = {student for student, names in self.names.items() if not names}
         self.misread = ""  # a time of the worksheet that is in another language
         self.rows = {re.sub(r"\D", "", row.get("Identifier", "")): row for row in worksheet}
+        self.groups: dict[str, list[str]] = {}  # by a group's name, its members' numbers
+        for user, row in self.rows.items():
+            if user and row.get("Group"):
+                self.groups.setdefault(plain(row["Group"]), []).append(user)
+
+    def members(self, files: Iterable[File]) -> Iterator[File]:
+        """Files, and those of a group once for each member, named as Moodle wants them back."""
+        files = list(files)
+        numbers: dict[str, set[str]] = {}
+        for file in files:
+            numbers.setdefault(plain(file.name), set()).add(file.user)
+        for file in files:
+            group = plain(file.name)
+            names = {self.rows[user]["Group"] for user in self.groups.get(group, ())}
+            if file.lms != "moodle" or len(names) != 1 or len(numbers[group]) != 1:
+                yield file
+                continue
+            for user in self.groups[group]:
+                name = re.sub(r"[_/\s]+", " ", self.rows[user].get("Full name") or "Participant")
+                prefix = f"{name}_{user}_assignsubmission_file"
+                yield replace(file, user=user, name=name, prefix=prefix)
 
     def meet(self, files: list[File]) -> None:
         """Learns who without a name has a file by something else, and who are namesakes."""
@@ -66,35 +88,59 @@ class Roster:
             if self._certain(file) is None:
                 self.users.setdefault(plain(self._name(file)), set()).add(file.user)
 
+    def _row(self, file: File) -> dict[str, str]:
+        """The worksheet's row of a file; a group's number is none of a row's."""
+        row = self.rows.get(file.user, {})
+        name, group, full = map(plain, (file.name, row.get("Group", ""), row.get("Full name", "")))
+        is_it = name in (full, group + full) if full else name != group  # before 4.1, with a dash
+        return row if is_it or not group else {}
+
     def _certain(self, file: File) -> str | None:
         """Whose a file is by an id, an address or a number."""
-        row = self.rows.get(file.user, {})
+        return self._listed(file) or self.by_lms.get(file.user)
+
+    def _listed(self, file: File) -> str | None:
+        """Whose a file is by an id or an address of the worksheet."""
+        row = self._row(file)
         for column in ("ID number", "Username"):
             if row.get(column) in self.ids:
                 return row[column]
-        if mail := self.by_mail.get(row.get("Email address", "").lower()):
-            return mail
-        if file.user in self.by_lms:
-            return self.by_lms[file.user]
-        return None
+        return self.by_mail.get(row.get("Email address", "").lower())
 
     def _name(self, file: File) -> str:
-        return self.rows.get(file.user, {}).get("Full name") or file.name
+        return self._row(file).get("Full name") or file.name
 
     def find(self, file: File) -> tuple[str | None, str]:
         """Whose a file is, and what to know of it; or None, and why nobody's."""
         name = plain(self._name(file))
         found = sorted(set(self.by_name.get(name, [])))
+        if plain(file.name) in self.groups and file.lms == "moodle":
+            return None, "Several groups have this name. Give each its own, and download it again."
         if student := self._certain(file):
+            is_by_number = file.lms == "moodle" and not self._listed(file)  # of one assignment
+            if is_by_number and found and student not in found:
+                return None, (
+                    f"The number is {student}'s, and the name {' and '.join(found)}'s. Give"
+                    " Moodle's grading worksheet, which has addresses, with --worksheet, or correct"
+                    " the number."
+                )
+            if is_by_number and not found:
+                return student, (
+                    f"{file.prefix} is taken for {student}'s by its number, and has another name."
+                )
             if found and student not in found:
                 return student, (
                     f"{file.prefix} is taken for {student}'s by its number or address, though"
                     f" {' and '.join(found)} {'has' if len(found) == 1 else 'have'} that name."
                 )
             return student, ""
-        say = f"python -m autograder lms number ID {file.user}"
+        ways = [f"python -m autograder lms number ID {file.user}"] if file.user else []
         if file.lms == "moodle" and not self.rows:
-            say += ", or give Moodle's grading worksheet, which has addresses: --worksheet"
+            ways.append(
+                "give Moodle's grading worksheet, which has addresses and the members of groups:"
+                " --worksheet"
+            )
+        say = ", or ".join(ways)
         if not found:
             return None, f"Nobody of this name is in the gradebook. Say whose it is: {say}"
         if len(found) > 1:

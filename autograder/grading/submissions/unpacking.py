@@ -6,6 +6,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 
 from autograder.grading.submissions.files import (
     MAX_FILES,
@@ -17,6 +18,7 @@ from autograder.grading.submissions.files import (
 )
 
 SAYS_UTF8 = 0x800
+OF_DOS = 0  # what a zip calls the system of Windows
 HEAD = b"PK\x01\x02"  # of each file in a zip's list
 PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes to be unpacked
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
@@ -54,13 +56,15 @@ def unpack(files: MutableMapping[str, bytes], room: int, repairs: list[str]) -> 
 
 
 def name_of(entry: zipfile.ZipInfo) -> str:
-    """A file's name in a zip; many systems write UTF-8 and do not say so."""
-    if entry.flag_bits & SAYS_UTF8:
-        return entry.filename
-    try:
-        return entry.filename.encode("cp437").decode()
-    except UnicodeError:
-        return entry.filename
+    """A file's name in a zip; many systems write UTF-8 and do not say so.
+
+    Windows PowerShell 5 writes backslashes between folders.
+    """
+    name = entry.filename
+    if not entry.flag_bits & SAYS_UTF8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/") if entry.create_system == OF_DOS else name
 
 
 def _entries(raw: bytes) -> Iterator[tuple[str, bytes]]:

@@ -137,6 +137,7 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
         "notes.txt": b"mine",
         "anon_4x7Qz_9001_set.ipynb": b"{}",
         "anon_LATE_12345_9002_set.ipynb": b"{}",
+        "LATE_anon_4711_9003_set.ipynb": b"{}",  # where newer ones of Canvas put it
         "Ada Lovelace_4711_assignsubmission_file_/../../../evil.ipynb": b"{}",
         f"Ada Lovelace_4711_assignsubmission_file_/{'م' * 200}.txt": b"long",  # for Moodle, 204
     }
@@ -147,7 +148,7 @@ def test_who_is_nobody_or_might_be_two_is_named(root: Path) -> None:
         in result.output
     )
     assert "python -m autograder lms number ID 7, or give Moodle's" in result.output
-    assert result.output.count("graded anonymously") == 2
+    assert result.output.count("graded anonymously") == 3
     assert "م.txt: It has a name that is none, or too long" in result.output
     assert result.output.count("typed into Canvas; read it there") == 2
     assert "notes.txt: It is named neither as Moodle nor as Canvas" in result.output
@@ -275,6 +276,55 @@ def test_a_groups_work_is_each_members_on_moodle_and_the_named_ones_on_canvas(
         assert archive.namelist() == ["lovelaceada_4711_9001_set.html"]
 
 
+GROUPS = f"""\ufeff{HEAD.replace("Status,", "Status,Group,")}
+Participant 501,Wei Li,li2@example.org,Submitted,Group A,,7.00,Yes,-,-,
+Participant 502,Ada_ Lovelace,ada@example.org,Submitted,Group A,,7.00,Yes,-,-,
+Participant 503,Zoë de la Cruz,zoe@example.org,Submitted,Default group,,7.00,Yes,-,-,
+"""
+
+
+@pytest.mark.parametrize("between", ["/", "_"])
+def test_moodle_names_a_file_of_a_group_by_the_group_alone(
+    root: Path, canned_grades: Callable, between: str
+) -> None:
+    """Since 4.1 its downloader gives the group's own number, which may be that of anyone's."""
+    sheet = root / "worksheet.csv"
+    sheet.write_text(GROUPS, encoding="utf-8")
+    files = {
+        f"Group A_503_assignsubmission_file{between}set.ipynb": notebook(root, RIGHT),
+        f"Default group_assignsubmission_file{between}set.ipynb": notebook(root, WRONG),
+    }
+    alone = take(zipped(root, files))
+    assert alone.exit_code == 3
+    assert "0 taken in, 0 no newer than what is here, 2 left out." in alone.output
+    assert alone.output.count("Group A_503_assignsubmission_file: Nobody of this name") == 1
+    assert "worksheet, which has addresses and the members of groups" in alone.output
+    result = take(zipped(root, files), "--worksheet", sheet)
+    assert result.exit_code == 0, result.output
+    assert "3 taken in, 0 no newer than what is here, 0 left out." in result.output
+    assert "0 taken in, 3 no newer" in take(zipped(root, files), "--worksheet", sheet).output
+    assert graded(root, canned_grades) == {"ada": 4, "li2": 4, "zoe": 0}
+    assert lms("give", ASSIGNMENT, "--worksheet", str(sheet)).exit_code == 0
+    folder = root / "lms" / ASSIGNMENT
+    with zipfile.ZipFile(folder / "feedback.zip") as archive:  # Moodle wants each member's number
+        assert sorted(archive.namelist()) == [
+            f"Ada Lovelace_502_assignsubmission_file{between}set.html",
+            f"Wei Li_501_assignsubmission_file{between}set.html",
+            f"Zoë de la Cruz_503_assignsubmission_file{between}set.html",
+        ]
+    with (folder / "marks.csv").open(encoding="utf-8", newline="") as stream:
+        assert [row["Grade"] for row in csv.DictReader(stream)] == ["4", "4", "0"]
+
+
+def test_two_groups_of_one_name_are_nobodys(root: Path) -> None:
+    sheet = root / "worksheet.csv"
+    sheet.write_text(GROUPS.replace("Default group", "Group-A"), encoding="utf-8")
+    files = {f"Group A_{n}_assignsubmission_file/set.ipynb": b"{}" for n in (17, 18)}
+    result = take(zipped(root, files), "--worksheet", sheet)
+    assert "0 taken in, 0 no newer than what is here, 2 left out." in result.output
+    assert result.output.count("Several groups have this name") == 2
+
+
 def export(root: Path) -> list[dict[str, str]]:
     course = Course(root)
     plugin = CanvasExportPlugin(parent=ExportApp(coursedir=course.coursedir))
@@ -327,6 +377,21 @@ def test_nobody_is_found_by_being_left_over(root: Path, case: str) -> None:
     assert "lms number ID 900" in result.output
     assert lms("number", "li2", "900").exit_code == 0
     assert take(zipped(root, {name: notebook(root, RIGHT)})).exit_code == 0
+
+
+def test_a_number_on_moodle_is_of_one_assignment_and_says_less_than_a_name(root: Path) -> None:
+    """A number of Moodle's account, or of another assignment, may be another's in this one."""
+    files = {"de la Cruz Zoë_4711_assignsubmission_file/set.ipynb": notebook(root, RIGHT)}
+    result = take(zipped(root, files))
+    assert result.exit_code == 3
+    assert "The number is ada's, and the name zoe's. Give Moodle's grading" in result.output
+    sheet = root / "worksheet.csv"
+    sheet.write_text(f"{HEAD}\nParticipant 4711,Z,zoe@example.org,,,,,-,-,\n", encoding="utf-8")
+    assert "1 taken in" in take(zipped(root, files), "--worksheet", sheet).output
+    assert (root / "submitted" / "zoe").is_dir()
+    strange = {"Group 7_4711_assignsubmission_file/set.ipynb": notebook(root, RIGHT)}
+    said = take(zipped(root, strange)).output
+    assert "ada: Group 7_4711_assignsubmission_file is taken for ada's by its number" in said
 
 
 def test_two_of_one_name_are_not_versions_of_one(root: Path) -> None:
@@ -544,6 +609,45 @@ def test_names_in_a_zip_that_was_made_anew(root: Path) -> None:
     result = take(path)
     assert result.exit_code == 0, result.output
     assert (root / "submitted" / "bob").is_dir()
+
+
+def test_a_download_that_a_mac_zipped_again(root: Path, canned_grades: Callable) -> None:
+    """Accents apart from their letters, marks of direction, and a file beside each file."""
+    with Course(root).gradebook() as gradebook:
+        gradebook.add_student("maya", first_name="מאיה", last_name="כהן")
+    files = {
+        "set/Zoe\u0308 de la Cruz_4713_assignsubmission_file/set.ipynb": notebook(root, RIGHT),
+        "set/Zoe\u0308 de la Cruz_4713_assignsubmission_onlinetext/onlinetext.html": b"So.",
+        "set/\u200fמאיה כהן\u200f_9_assignsubmission_file/set.ipynb": notebook(root, WRONG),
+    }
+    beside = {f"__MACOSX/{Path(name).parent}/._{Path(name).name}": b"\0" for name in files}
+    result = take(zipped(root, files | beside))
+    assert "2 taken in, 0 no newer than what is here, 1 left out." in result.output
+    assert "text that was typed into Moodle; read" in result.output
+    assert graded(root, canned_grades) == {"maya": 0, "zoe": 4}
+
+
+def test_a_zip_that_windows_made_has_backslashes(root: Path, canned_grades: Callable) -> None:
+    """Compress-Archive of Windows PowerShell 5 writes them, in a download and in a hand-in."""
+    inner = root / "work.zip"
+    backslash(inner, {"work/set.ipynb": notebook(root, WRONG)})
+    files = {
+        "Ada Lovelace_4711_assignsubmission_file/set.ipynb": notebook(root, RIGHT),
+        "Zoë de la Cruz_4713_assignsubmission_file/work.zip": inner.read_bytes(),
+    }
+    backslash(root / "download.zip", files)
+    result = take(root / "download.zip")
+    assert result.exit_code == 0, result.output
+    assert graded(root, canned_grades) == {"ada": 4, "zoe": 0}
+
+
+def backslash(path: Path, files: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, raw in files.items():
+            entry = zipfile.ZipInfo(name, (2026, 2, 1, 10, 0, 0))
+            entry.create_system = 0
+            entry.filename = name.replace("/", "\\")
+            archive.writestr(entry, raw)
 
 
 def test_rows_of_a_worksheet_that_are_cut_short(root: Path, canned_grades: Callable) -> None:
