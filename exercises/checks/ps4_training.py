@@ -1069,7 +1069,7 @@ MANNERS: tuple[tuple, ...] = (
         " short or long it is. Near the end the steps should become small by themselves, and nobody"
         " asked for this.",
         "3.2",
-        *(Way(clip=norm, stretched=True) for norm in (0.1, 0.5, 1.0)),
+        Way(clip=1.0, stretched=True),
     ),
     (
         "parameters_penalised",

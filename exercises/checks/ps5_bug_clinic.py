@@ -1284,17 +1284,10 @@ SHIFT_WAYS = (
         "Pairs whose first token has the mark are missing in your losses, so the first token of"
         " each answer is lost. Of a pair only the token that is predicted has to count.",
         "2.2",
-        lambda student, teacher, labels: next_token_losses(
-            student,
-            teacher,
-            torch.cat(
-                [
-                    labels[:, :1],
-                    labels[:, 1:].where(labels[:, :-1] != IGNORED, torch.tensor(IGNORED)),
-                ],
-                1,
-            ),
-        ),
+        first_lost,
+        lambda student, teacher, labels: [
+            each.nan_to_num() for each in first_lost(student, teacher, labels)
+        ],
     ),
     (
         "counted_before_the_shift",
@@ -1335,17 +1328,6 @@ SHIFT_WAYS = (
         "2.2",
         kd_left_behind,
         kd_mask_left_behind,
-    ),
-    (
-        "first_of_an_answer_lost",
-        "Both your losses leave out a label that counts where the label before it does not: the"
-        " first token of each answer. The student predicts it too, from the end of the prompt."
-        " Which of the two labels says whether a prediction counts?",
-        "2.2",
-        first_lost,
-        lambda student, teacher, labels: [
-            each.nan_to_num() for each in first_lost(student, teacher, labels)
-        ],
     ),
     (
         "lm_left_behind",

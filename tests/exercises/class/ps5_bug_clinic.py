@@ -4599,7 +4599,7 @@ def kd_masked(student_logits, teacher_logits, input_ids, labels):
     log_p = F.log_softmax(teacher_logits[counts], dim=-1)
     return F.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
 
-# %% task="next_token_losses" right="no" mistake="a pair counts only if the token read counts as well, so the first token of each answer is lost" named="first_of_an_answer_lost"
+# %% task="next_token_losses" right="no" mistake="a pair counts only if the token read counts as well, so the first token of each answer is lost" named="both_must_count"
 def next_token_losses(student_logits, teacher_logits, labels):
     y = labels[:, 1:]
     keep = (y != -100) & (labels[:, :-1] != -100)
