@@ -16,7 +16,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -29,8 +29,8 @@ from autograder.grading.submissions.unpacking import name_of
 MOODLE = re.compile(
     r"(?P<prefix>(?P<name>[^/]+?)(_(?P<user>\d+))?_assignsubmission_file)(?P<between>_?/?)(?P<file>.*)"
 )
-CANVAS = re.compile(
-    r"(?P<prefix>(?P<name>[^/]+?)_(?P<late>LATE_|late_)?(?P<user>\d+)_(?P<attachment>\d+))(?P<between>_)(?P<file>[^/]+)"
+CANVAS = re.compile(  # behind the name, which may end in numbers too
+    r"(?P<late>LATE_|late_)?(?P<user>\d+)_\d+(?P<between>_)(?P<file>[^/]+)"
 )
 TYPED = re.compile(r"(.*/)?[^/]+_assignsubmission_(?!file\b|file_)(?P<kind>[^_/]+).*")
 CANVAS_TYPED = re.compile(r"(.*/)?[^/]+_(LATE_|late_)?\d+_(text|link)\.html")
@@ -75,10 +75,30 @@ class File:
     source: Any
 
 
-def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[File]:
-    """The files of a download; of what is none of a student's, the name goes into `strange`."""
-    for name, when, source in _entries(download, strange):
-        known = None if ANONYMOUS.fullmatch(name) else parse(name)
+def read(
+    download: Path,
+    needed: set[str],
+    strange: dict[str, str],
+    is_known: Callable[[str, str], bool],
+) -> Iterator[File]:
+    """The files of a download; of what is none of a student's, the name goes into `strange`.
+
+    Args:
+        download: The zip as it was downloaded, or a folder with what it holds.
+        needed: The files that are asked for.
+        strange: Where it is written down what is none of a student's, and why.
+        is_known: Whether a name and a number are one student's.
+    """
+    entries = list(_entries(download, strange))
+    senders = {
+        (known[1]["name"], known[1]["user"])
+        for name, *_ in entries
+        if (known := parse(name, needed, is_known)) and _own(known[1]["file"], needed)[0] in needed
+    }
+    for name, when, source in entries:
+        known = None
+        if not ANONYMOUS.fullmatch(name):
+            known = parse(name, needed, lambda *who: who in senders or is_known(*who))
         if known is None:
             strange[name] = (
                 "Canvas hides whose it is while an assignment is graded anonymously."
@@ -94,10 +114,7 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
             continue
         lms, match = known
         path = match["file"].strip("/") or PurePosixPath(name).name
-        found = AGAIN.fullmatch(path) if lms == "canvas" and path not in needed else None
-        times = int(found["times"]) if found and found["times"] else 0
-        if found and found["times"]:
-            path = f"{found['stem']}{found['ending'] or ''}"
+        path, times = _own(path, needed) if lms == "canvas" else (path, 0)
         parts = path.split("/")
         if (
             not path
@@ -114,16 +131,47 @@ def read(download: Path, needed: set[str], strange: dict[str, str]) -> Iterator[
         yield File(lms, user, theirs, prefix, between, path, times, when, late, source)
 
 
-def parse(name: str) -> tuple[str, re.Match] | None:
-    """A file's name in a download, taken apart: as Moodle's or Canvas's."""
+def parse(
+    name: str,
+    needed: Set[str] = frozenset(),
+    is_known: Callable[[str, str], bool] = lambda name, user: False,
+) -> tuple[str, dict[str, str]] | None:
+    """A file's name in a download, taken apart: as Moodle's or Canvas's.
+
+    A group on Canvas may be called `team_1`, and a file `5_set.ipynb`. Of several ways to read a
+    name that one counts whose sender is known, else the one whose file is needed, else the first.
+    """
     parts = name.split("/")
     for start in range(len(parts)):  # a folder around all of it
         rest = "/".join(parts[start:])
         if match := MOODLE.fullmatch(rest):
-            return "moodle", match
-        if match := CANVAS.fullmatch(rest):
-            return "canvas", match
+            return "moodle", match.groupdict()
+        ways = [
+            {
+                "name": rest[: at.start()],
+                "prefix": rest[: match.start("between")],
+                **match.groupdict(),
+            }
+            for at in re.finditer("(?<=[^/])_", rest)
+            if (match := CANVAS.fullmatch(rest, at.end())) and "/" not in rest
+        ]
+        for way in ways:
+            if is_known(way["name"], way["user"]):
+                return "canvas", way
+        for way in ways:
+            if _own(way["file"], needed)[0] in needed:
+                return "canvas", way
+        if ways:
+            return "canvas", ways[0]
     return None
+
+
+def _own(path: str, needed: Set[str]) -> tuple[str, int]:
+    """A file's name without Canvas's number for each time that it was handed in again; and that."""
+    found = AGAIN.fullmatch(path)
+    if path in needed or not found or not found["times"]:
+        return path, 0
+    return f"{found['stem']}{found['ending'] or ''}", int(found["times"])
 
 
 def _entries(download: Path, strange: dict[str, str]) -> Iterator[tuple[str, datetime, Any]]:
@@ -204,5 +252,5 @@ def known_of(root: Path, assignment: str) -> dict[str, list[str]]:
 
 def sender(lms: str, prefix: str) -> tuple[str, str]:
     """Platform and number of whoever's files begin so."""
-    known = parse(f"{prefix}_x")
+    known = parse(f"{prefix}_x", {"x"})
     return lms, (known[1]["user"] or "") if known else ""

@@ -90,7 +90,7 @@ def take(
     result, by_student = Import(), {}
     needed = {f"{name}.ipynb" for name in blueprints}
     # Their contents are read later.
-    files = list(roster.members(read(download, needed, result.unknown)))
+    files = list(roster.members(read(download, needed, result.unknown, roster.is_known)))
     roster.meet(files)
     for file in files:
         result.platforms.add(file.lms)

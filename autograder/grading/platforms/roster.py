@@ -88,6 +88,11 @@ class Roster:
             if self._certain(file) is None:
                 self.users.setdefault(plain(self._name(file)), set()).add(file.user)
 
+    def is_known(self, name: str, user: str) -> bool:
+        """Whether a student has this name, or none, and this number, or none."""
+        named, numbered = self.by_name.get(plain(name), []), self.by_lms.get(user)
+        return numbered in {*named, *self.nameless} if numbered else bool(named)
+
     def _row(self, file: File) -> dict[str, str]:
         """The worksheet's row of a file; a group's number is none of a row's."""
         row = self.rows.get(file.user, {})

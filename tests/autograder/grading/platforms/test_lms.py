@@ -276,6 +276,26 @@ def test_a_groups_work_is_each_members_on_moodle_and_the_named_ones_on_canvas(
         assert archive.namelist() == ["lovelaceada_4711_9001_set.html"]
 
 
+def test_a_group_on_canvas_may_be_called_by_a_number(root: Path, canned_grades: Callable) -> None:
+    """A student whose number is that of the group's name has nothing to do with it."""
+    with Course(root).gradebook() as gradebook:
+        gradebook.add_student("one", first_name="One", last_name="Else", lms_user_id="1")
+    files = {
+        "team_1_4711_9001_data.csv": b"1",
+        "team_1_4711_9002_set-1.ipynb": notebook(root, RIGHT),
+        "elseone_1_9003_5_set.ipynb": b"{}",
+    }
+    result = take(zipped(root, files))
+    assert (root / "submitted" / "ada" / ASSIGNMENT / "data.csv").is_file(), result.output
+    assert (root / "submitted" / "one" / ASSIGNMENT / "5_set.ipynb").is_file()
+    assert not (root / "submitted" / "one" / ASSIGNMENT / "9001_data.csv").exists()
+    assert graded(root, canned_grades)["ada"] == 4
+    assert lms("give", ASSIGNMENT).exit_code == 0
+    with zipfile.ZipFile(root / "lms" / ASSIGNMENT / "feedback.zip") as archive:
+        assert "team_1_4711_9002_set.html" in archive.namelist()
+    assert "0 taken in" in take(zipped(root, files)).output  # it is known whose that is
+
+
 GROUPS = f"""\ufeff{HEAD.replace("Status,", "Status,Group,")}
 Participant 501,Wei Li,li2@example.org,Submitted,Group A,,7.00,Yes,-,-,
 Participant 502,Ada_ Lovelace,ada@example.org,Submitted,Group A,,7.00,Yes,-,-,
