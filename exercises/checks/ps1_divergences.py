@@ -1047,6 +1047,12 @@ def temperature_cases() -> tuple[Case, ...]:
         Case("far below 0", (logits(rng, (2, 4)) - 4000.0, 5.0), part=EXTREME, public=True),
         Case("logits of 2000, cold", (t([2000.0, 1999.9, 0.0]), 0.5), part=EXTREME, public=True),
         Case("a vocabulary of 40", (logits(rng, (2, 40)), 1.5)),
+        Case(
+            "next to no doubt, T = 2",
+            (t([0.0, -32.0, -36.0, -64.0]), 2.0),
+            part=EXTREME,
+            public=True,
+        ),
     )
 
 
@@ -1062,8 +1068,14 @@ def random_temperature_cases(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def temperature_tolerance(case: Case) -> float:
-    """Rounding x/T to float32 moves it by ε|x|/T, and the probability by at most as much."""
-    scale = max(1.0, float(case.args[0].abs().max()))
+    """Rounding x/T to float32 moves it by ε|x|/T, and the probability by at most as much.
+
+    Where the largest logit is 0, rounding moves the others alone, and these by a share of what they
+    are, which is little. There a millionth is allowed, which some add to what they divide by.
+    """
+    logits = case.args[0]
+    largest = 3.0 if (logits.amax(-1) == 0).all() else float(logits.abs().max())
+    scale = max(1.0, largest)
     return 4 * scale / min(1.0, *case.args[1:], 1.0) * float(np.finfo(np.float32).eps)
 
 
@@ -1137,6 +1149,13 @@ def logarithm_returned(logits: Tensor, temperature: float = 1.0) -> Tensor:
 def temperature_after(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Probabilities over T, which no longer add up to 1."""
     return logits.softmax(-1) / temperature
+
+
+def kept_above(
+    way: Callable[[Tensor, float], Tensor], size: float, logits: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """A small number below which no probability falls, or which is added to each."""
+    return way((logits.double() / temperature).softmax(-1), size)
 
 
 def softmax_twice(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -1557,6 +1576,23 @@ TEMPERATURE_MISCONCEPTIONS = tuple(
                 lambda logits, temperature=1.0: (
                     (logits - logits.amax(-1, keepdim=True)) // temperature
                 ).softmax(-1),
+            ),
+        ),
+        (
+            "probabilities_kept_above",
+            "Your results are as if no probability might be below some small number, or as if one"
+            " were added to each. A token may be as unlikely as its logit says. What is it that"
+            " you want to keep from being 0, and does a softmax need it?",
+            tuple(
+                partial(kept_above, way, size)
+                for size in (1e-2, 1e-3, 1e-4, 1e-5, 2e-6)
+                for way in (
+                    lambda p, size: p.clamp_min(size),
+                    lambda p, size: p.clamp_min(size) / p.clamp_min(size).sum(-1, keepdim=True),
+                    lambda p, size: p.clamp(size, 1 - size),
+                    lambda p, size: p + size,
+                    lambda p, size: (p + size) / (p + size).sum(-1, keepdim=True),
+                )
             ),
         ),
         (

@@ -2518,7 +2518,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     return out.reshape(logits.shape).squeeze()
 
 
-# %% task="softmax_with_temperature" right="no" mistake="A smoothing of 0.0001 is added to every probability so that none is 0." named="observed_near"
+# %% task="softmax_with_temperature" right="no" mistake="A smoothing of 0.0001 is added to every probability so that none is 0." named="probabilities_kept_above"
 def softmax_with_temperature(logits, temperature=1.0):
     p = torch.softmax(logits / temperature, dim=-1)
     p = p + 1e-4
@@ -2935,7 +2935,7 @@ def softmax_with_temperature(logits, temperature=1.0):
     shifted = logits - logits.amax(-1, keepdim=True)
     return (shifted // temperature).softmax(-1)
 
-# %% task="softmax_with_temperature" right="no" mistake="no probability is below 1e-5" named="observed_near"
+# %% task="softmax_with_temperature" right="no" mistake="no probability is below 1e-5" named="probabilities_kept_above"
 def softmax_with_temperature(logits, temperature=1.0):
     return (logits / temperature).softmax(-1).clamp(min=1e-5)
 
@@ -2971,3 +2971,11 @@ def forward_kl(student_logits, teacher_logits):
     log_p = torch.log_softmax(p, -1)
     log_q = torch.log_softmax(student_logits, -1)
     return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+# %% task="softmax_with_temperature" right="no" mistake="a floor of 2e-6 under each probability" named="probabilities_kept_above"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, -1).clamp(min=2e-6)
+
+# %% task="softmax_with_temperature" right="no" mistake="1e-5 is added to each probability, so that no logarithm of it is infinite" named="probabilities_kept_above"
+def softmax_with_temperature(logits, temperature=1.0):
+    return torch.softmax(logits / temperature, -1) + 1e-5
