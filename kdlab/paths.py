@@ -18,7 +18,7 @@ from kdlab.causality import check_no_future
 from kdlab.fused import linear_twin
 from kdlab.heads import find_head, hidden_of, unchanged, why_not_left_out
 from kdlab.inputs import logits_for
-from kdlab.modes import in_evaluation_mode
+from kdlab.modes import in_evaluation_mode, in_turn
 from kdlab.objective import Objective, ObjectiveOutput
 from kdlab.teachers import Teacher
 from kdlab.topk import TopK
@@ -59,12 +59,12 @@ def choose_path(
         ValueError: what a model says of a text depends on what comes later in it.
     """
     parts = [part for part in (student, teacher) if isinstance(part, nn.Module)]
-    with unchanged(*parts), in_evaluation_mode(*parts):
+    with in_evaluation_mode(*parts), unchanged(*parts):
         check_no_future(student, lambda row: logits_for(student, row), batch)
         knows_any = teacher is not None and getattr(teacher, "any_text", True)
         if teacher is not None and (knows_any or isinstance(teacher, nn.Module)):
             check_no_future(teacher, teacher.targets, batch)
-    with unchanged(*parts), accelerator.autocast():
+    with in_turn(*parts), unchanged(*parts), accelerator.autocast():
         teacher_head: Any = getattr(teacher, "head", None)
         why: str | None = "it shows no head"
         targets: Tensor | TopK | None = None

@@ -223,10 +223,7 @@ class DistillationTrainer:
             move(accelerator.device)
         student, optimizer = self._prepared()
         check_averages(student)
-        with in_turn(
-            *(part for part in (self.student, self.teacher) if isinstance(part, nn.Module))
-        ):
-            path = self.path = self._choose_path(train)
+        path = self.path = self._choose_path(train)
         identity: dict[str, Any] = {}
         if self.out is not None:
             at_start = self._schedule_at_start

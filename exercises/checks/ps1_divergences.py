@@ -1155,7 +1155,7 @@ def kept_above(
     way: Callable[[Tensor, float], Tensor], size: float, logits: Tensor, temperature: float = 1.0
 ) -> Tensor:
     """A small number below which no probability falls, or which is added to each."""
-    return way((logits.double() / temperature).softmax(-1), size)
+    return way(softmax_with_temperature(logits, temperature), size)
 
 
 def softmax_twice(logits: Tensor, temperature: float = 1.0) -> Tensor:
