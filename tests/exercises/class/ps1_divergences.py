@@ -2972,10 +2972,19 @@ def forward_kl(student_logits, teacher_logits):
     log_q = torch.log_softmax(student_logits, -1)
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
-# %% task="softmax_with_temperature" right="no" mistake="a floor of 2e-6 under each probability" named="probabilities_kept_above"
+# %% task="softmax_with_temperature" right="no" mistake="a floor of 1e-6 under each probability" named="probabilities_kept_above"
 def softmax_with_temperature(logits, temperature=1.0):
-    return torch.softmax(logits / temperature, -1).clamp(min=2e-6)
+    return torch.softmax(logits / temperature, -1).clamp(min=1e-6)
 
 # %% task="softmax_with_temperature" right="no" mistake="1e-5 is added to each probability, so that no logarithm of it is infinite" named="probabilities_kept_above"
 def softmax_with_temperature(logits, temperature=1.0):
     return torch.softmax(logits / temperature, -1) + 1e-5
+
+# %% task="softmax_with_temperature" right="no" mistake="1e-6 is added to each probability and the sum divided out" named="probabilities_kept_above"
+def softmax_with_temperature(logits, temperature=1.0):
+    p = torch.softmax(logits / temperature, -1) + 1e-6
+    return p / p.sum(-1, keepdim=True)
+
+# %% task="softmax_with_temperature" right="no" mistake="a floor and a ceiling of 1e-6" named="probabilities_kept_above"
+def softmax_with_temperature(logits, temperature=1.0):
+    return F.softmax(logits / temperature, dim=-1).clamp(1e-6, 1 - 1e-6)
