@@ -289,8 +289,8 @@ class PackedDataset(Dataset[dict[str, Tensor]]):
 
     Each item is ``{"input_ids": [T], "labels": [T]}``, the labels equal to the ids: the trainer
     does the shifting. Documents end with the end-of-text token. What is left at the end
-    of the stream and fills no block is dropped. A warning says how many tokens are the one that a
-    tokenizer writes for what it does not know.
+    of the stream and fills no block is dropped. A warning says how many tokens are the one
+    that the tokenizer writes for text that it does not know.
 
     Args:
         documents: the text.

@@ -284,8 +284,8 @@ def check_conversations(data: Any) -> None:
 class Examples:
     """Conversations, split once and for all into those to train on and those to validate on.
 
-    Where one belongs hangs on the hash of what is asked first. It depends neither on the order nor
-    on the others, and no question is in both.
+    The hash of its first question decides where a conversation belongs. So the split depends
+    neither on the order nor on the other conversations, and no question is in both parts.
 
     >>> rows = [{"prompt": f"{i} + 1 =", "completion": f" {i + 1}"} for i in range(1000)]
     >>> examples = Examples.of(rows, "sums")

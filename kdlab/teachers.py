@@ -382,7 +382,7 @@ def write_topk_store(
     """Ask a teacher about every position of a data set, and keep its k likeliest answers.
 
     The file appears under its name when it is complete. Until then it grows beside it, and the same
-    call after an interruption goes on where it stopped; of a complete one, it asks nothing again.
+    call after an interruption goes on where it stopped. If the file is complete, nothing is asked.
 
     Args:
         teacher: any causal language model.
@@ -390,8 +390,8 @@ def write_topk_store(
         path: the file.
         k: tokens to keep at each position, at most V.
         temperature: T > 0 of the softmax; the objective that reads the store must have the same.
-        vocabulary: keep to the first so many entries of the teacher's vocabulary, whose
-            probabilities are renormalised: those that a student with a smaller one shares with it.
+        vocabulary: take only the first so many entries of the teacher's vocabulary, those that it
+            shares with a student of a smaller one; their probabilities are renormalised.
         batch_size: rows at a time.
         progress: show a bar.
 
