@@ -165,7 +165,7 @@ def distill(
     student: Annotated[
         str,
         typer.Option(
-            help=f"{', '.join(PRESETS)}; layers:n, to begin as each nth layer of the teacher's; "
+            help=f"{', '.join(PRESETS)}; layers:n, to begin as each nth layer of the teacher; "
             "shape:n, as large as that, with new weights; or hf: and a model's name."
         ),
     ] = "tiny-student",
@@ -329,7 +329,7 @@ def evaluate(
     cpu: CpuOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a run's student beside its teacher, on text that neither was trained on."""
+    """Measure a run's student beside its teacher, on held-out text."""
     from kdlab.runs import evaluate_run
 
     result = evaluate_run(run, device=_device(cpu))
