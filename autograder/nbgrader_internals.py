@@ -3,8 +3,9 @@
 The manual has the gradebook (`nbgrader.api`), plug-ins (`nbgrader.plugins`), commands, options and
 hooks. The rest may change with any release. It is imported here alone, `MEMBERS` and `WORDS` say
 what our classes override or use of it, and `tests/autograder/test_nbgrader_internals.py` looks each
-up in the nbgrader that is installed. When pyproject.toml's range moves: read these entries against
-the new sources, run those tests, and write the range here.
+up in the nbgrader that is installed. So it is with nbclient, of which nbgrader's Execute is one.
+When a range of pyproject.toml moves: read these entries against the new sources, run those tests,
+and write the range here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.orm import scoped_session
 from traitlets.config import Config
 
-RANGE = ">=0.9.6,<0.10"
+RANGES = {"nbgrader": ">=0.9.6,<0.10", "nbclient": ">=0.10,<0.12"}
 
 try:
     from nbgrader.apps.baseapp import NbGrader
@@ -63,7 +64,8 @@ try:
     )
 except ImportError as error:
     raise ImportError(
-        f"Grading works with nbgrader {RANGE}, and here is {version('nbgrader')}: {error}."
+        f"Grading works with nbgrader {RANGES['nbgrader']}, and here is {version('nbgrader')}:"
+        f" {error}."
     ) from None
 
 # By class, what of it is used or overridden, and why; options (`c.Class.name`) are in the manual.
