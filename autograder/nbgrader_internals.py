@@ -25,6 +25,7 @@ import sqlalchemy
 from jupyter_core.application import JupyterApp
 from nbgrader.api import Gradebook
 from sqlalchemy.orm import scoped_session
+from traitlets import List
 from traitlets.config import Config
 
 RANGES = {"nbgrader": ">=0.9.6,<0.10", "nbclient": ">=0.10,<0.12"}
@@ -144,6 +145,12 @@ WORDS = (ROLLED_BACK, NO_EXCHANGE, NOT_FOUND, MANAGER)
 
 # `configure` puts ours before them: formulas need no script.
 TEMPLATES = Path(nbgrader.api.__file__).parent / "server_extensions" / "formgrader" / "templates"
+
+
+class PageStep(NbGraderPreprocessor):
+    """A step on the way to a page: nbconvert hands each one this option, and warns without it."""
+
+    display_data_priority = List(config=True)
 
 
 def load_configuration(folder: Path, name: str) -> Config:
