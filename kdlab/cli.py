@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from kdlab import __version__
-from kdlab.files import as_path
+from kdlab.files import as_path, whole_or_not_at_all
 from kdlab.records import to_json
 
 if TYPE_CHECKING:
@@ -374,7 +374,6 @@ def plot(
 
     from kdlab import plots
     from kdlab.config import History
-    from kdlab.data import whole_or_not_at_all
 
     if not out.suffix:
         raise ValueError(f"{out} says not what kind of picture it is to be: .png, .svg or .pdf")

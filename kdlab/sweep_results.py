@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from scipy.special import stdtrit  # Student's t, by its probability
 
 from kdlab.arguments import checked
-from kdlab.data import write_atomically
+from kdlab.files import write_atomically
 from kdlab.records import read_record, to_json, with_numbers
 
 __all__ = ["Interval", "SweepResults"]

@@ -27,9 +27,9 @@ from tqdm.auto import tqdm
 from kdlab.arguments import check_temperature, check_whole, checked
 from kdlab.batches import Rows, batch_of, check_rows, telling_row
 from kdlab.causality import check_causal, check_no_future
-from kdlab.data import named
 from kdlab.devices import stays
 from kdlab.divergences import log_softmax
+from kdlab.files import named
 from kdlab.fingerprints import model_sha256, tensors_sha256
 from kdlab.heads import find_head, unchanged
 from kdlab.inputs import check_ids, logits_for, model_inputs
